@@ -1,0 +1,52 @@
+"""Analytics for the Vonage Conversation API: export conversations, members and events, and ask questions of them.
+
+>>> from conv_analytics import Conversations, export, open_dataset
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conv_analytics.api import AsyncConversations, Conversations
+    from conv_analytics.dataset import Dataset, open_dataset
+    from conv_analytics.export import Exported, Frames, aexport, export
+    from conv_analytics.tables.dictionary import describe
+
+__version__ = "0.1.0"
+
+#: Where each public name lives. They are imported when first used: `import conv_analytics` takes milliseconds.
+_HOMES = {
+    "AsyncConversations": "conv_analytics.api",
+    "Conversations": "conv_analytics.api",
+    "Dataset": "conv_analytics.dataset",
+    "Exported": "conv_analytics.export",
+    "Frames": "conv_analytics.export",
+    "aexport": "conv_analytics.export",
+    "describe": "conv_analytics.tables.dictionary",
+    "export": "conv_analytics.export",
+    "open_dataset": "conv_analytics.dataset",
+}
+
+__all__ = [
+    "AsyncConversations",
+    "Conversations",
+    "Dataset",
+    "Exported",
+    "Frames",
+    "aexport",
+    "describe",
+    "export",
+    "open_dataset",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,227 @@
+"""Authentication as `httpx.Auth`: each scheme is written once and works blocking and async.
+
+Every scheme knows the one origin (scheme, host, port) it belongs to, and leaves a request to any other origin
+untouched, whatever link or redirect led there.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode
+
+import httpx
+import jwt
+
+from conv_analytics.errors import ConfigError, ProblemDetails
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+DEFAULT_ORIGIN = "https://api.nexmo.com"
+
+EXPIRED = frozenset({"system:error:expired-token", "jwt-expired"})
+
+#: A token is renewed this long before it expires, so that it cannot expire on the way.
+RENEW_BEFORE_S = 60.0
+#: A token claims to be this old, so that a platform whose clock is behind takes it.
+BACKDATED_S = 5.0
+#: The platform refuses tokens that live longer.
+LONGEST_TTL_S = 86_400
+
+
+def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    """Scheme, host and port, in the form in which two of them can be compared."""
+    return url.scheme, url.host, url.port
+
+
+class HiddenText(str):
+    """A header's value whose repr, and so a traceback that shows locals, tells nothing."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'[secret]'"
+
+
+class OriginAuth(httpx.Auth):
+    """Base of the schemes: attaches a secret to requests of one origin only."""
+
+    def __init__(self, origin: str = DEFAULT_ORIGIN) -> None:
+        self._origin = origin_of(httpx.URL(origin))
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Send the request, with the secret if it goes to the right origin."""
+        if origin_of(request.url) == self._origin:
+            yield from self._attach(request)
+        else:
+            yield request
+
+    def covers(self, url: str) -> bool:
+        """Whether a URL has the origin that the secret belongs to."""
+        return origin_of(httpx.URL(url)) == self._origin
+
+    def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        scheme, host, port = self._origin
+        return f"{type(self).__name__}({scheme}://{host}{f':{port}' if port else ''}, secret hidden)"
+
+
+class JWTAuth(OriginAuth):
+    """Sign requests with a token of a Vonage application (contract 3).
+
+    A token is minted once and used until a minute before it expires: signing takes longer than many requests.
+    When the platform calls it expired all the same, its Date header tells how far apart the clocks are, and
+    the request is sent once more with a new token.
+
+    Parameters
+    ----------
+    application_id
+        UUID of the application; the token sees only its data.
+    key
+        The application's RSA private key, or its PEM text.
+    ttl
+        Life of a token, 120..86400. [s]
+    subject
+        User name, for the calls that act as a user (``get_me``); None for an admin token.
+    acl
+        Paths the token may use; None for all.
+    clock
+        Gives the Unix time. [s]
+    origin
+        The only scheme, host and port that the token is sent to.
+    """
+
+    # Of a refused request only the body tells whether its token had expired.
+    requires_response_body = True
+
+    def __init__(  # noqa: PLR0917  the order of these is how Vonage's other libraries take them
+        self,
+        application_id: str,
+        key: RSAPrivateKey | str,
+        ttl: int = 900,
+        subject: str | None = None,
+        acl: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.time,
+        origin: str = DEFAULT_ORIGIN,
+    ) -> None:
+        super().__init__(origin)
+        if not 2 * RENEW_BEFORE_S <= ttl <= LONGEST_TTL_S:
+            raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
+        self.application_id = application_id
+        self.ttl = ttl
+        self.subject = subject
+        self.acl = acl
+        self._key = key
+        self._clock = clock
+        self._offset_s = 0.0
+        self._header = ""
+        self._renew_at = 0.0
+
+    def header(self) -> str:
+        """The Authorization header of now, minting a token when there is none that lives long enough."""
+        if self._clock() + self._offset_s >= self._renew_at:
+            self._mint()
+        return self._header
+
+    def refused(self, header: str, body: bytes, date: str | None) -> bool:
+        """Tell whether a refused request should be sent again with a new `header`: its token had expired."""
+        if ProblemDetails.read(body).code not in EXPIRED:
+            return False
+        # Of many requests in flight that are refused together, only the first has to mint.
+        if header == self._header:
+            self._learn_offset(date)
+            self._renew_at = 0.0
+        return True
+
+    def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        header = request.headers["authorization"] = self.header()
+        response = yield request
+        if response.status_code == 401 and self.refused(header, response.content, response.headers.get("date")):
+            request.headers["authorization"] = self.header()
+            yield request
+
+    def _learn_offset(self, date: str | None) -> None:
+        try:
+            self._offset_s = parsedate_to_datetime(date or "").timestamp() - self._clock()
+        except (ValueError, TypeError, IndexError):
+            return
+
+    def _mint(self) -> None:
+        now = self._clock() + self._offset_s
+        claims: dict[str, Any] = {
+            "application_id": self.application_id,
+            "iat": int(now - BACKDATED_S),
+            "exp": int(now + self.ttl),
+            "jti": str(uuid.uuid4()),
+        }
+        if self.subject is not None:
+            claims["sub"] = self.subject
+        if self.acl is not None:
+            claims["acl"] = dict(self.acl)
+        self._header = HiddenText(f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}")
+        self._renew_at = now + self.ttl - RENEW_BEFORE_S
+
+
+class BasicAuth(OriginAuth):
+    """Send API key and secret as HTTP Basic. The Conversation API does not take it; its neighbours do."""
+
+    def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        super().__init__(origin)
+        pair = f"{api_key}:{api_secret}".encode()
+        self._header = HiddenText(f"Basic {base64.b64encode(pair).decode()}")
+
+    def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["authorization"] = self._header
+        yield request
+
+
+class QueryKeySecretAuth(OriginAuth):
+    """Send API key and secret as query parameters ``api_key`` and ``api_secret``."""
+
+    def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        super().__init__(origin)
+        self._pair = {"api_key": api_key, "api_secret": api_secret}
+
+    def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.url = request.url.copy_merge_params(self._pair)
+        yield request
+
+
+class BodyKeySecretAuth(OriginAuth):
+    """Send API key and secret inside the request body, JSON or form."""
+
+    requires_request_body = True
+
+    def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        super().__init__(origin)
+        self._pair = {"api_key": api_key, "api_secret": api_secret}
+
+    def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        headers = {
+            name: value
+            for name, value in request.headers.items()
+            if name not in {"content-length", "transfer-encoding"}
+        }
+        yield httpx.Request(
+            request.method,
+            request.url,
+            headers=headers,
+            content=self._with_pair(request.content, request.headers.get("content-type", "")),
+            extensions=request.extensions,
+        )
+
+    def _with_pair(self, content: bytes, content_type: str) -> bytes:
+        if content_type.startswith("application/x-www-form-urlencoded"):
+            return urlencode([*parse_qsl(content.decode(), keep_blank_values=True), *self._pair.items()]).encode()
+        payload = json.loads(content) if content else {}
+        if not isinstance(payload, dict):
+            raise ConfigError("Key and secret can only be put into a body that is a JSON object or a form.")
+        return json.dumps({**payload, **self._pair}).encode()

@@ -1,0 +1,333 @@
+"""The clients: `Conversations` blocks, `AsyncConversations` runs on an event loop; the rest is the same."""
+
+from __future__ import annotations
+
+import platform
+import urllib.request
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import httpx
+
+from conv_analytics.api.auth import JWTAuth
+from conv_analytics.api.driver import AsyncDriver, Driver, Wire
+from conv_analytics.api.flow import Rules, Send, Walk, encode, fetch, fetch_json, fetch_page, fetch_raw
+from conv_analytics.api.notices import Listener, Notice
+from conv_analytics.api.operation import operation
+from conv_analytics.api.page import RawPage
+from conv_analytics.api.retry import Retry
+from conv_analytics.api.transport import BulkTransport
+from conv_analytics.errors import ConfigError, PagingWarning
+from conv_analytics.resources import endpoints
+from conv_analytics.resources.endpoint import Call, Listing, query, target
+from conv_analytics.settings import Settings
+
+T = TypeVar("T")
+Transport = TypeVar("Transport")
+Gate = TypeVar("Gate")
+
+USER_AGENT = f"conv-analytics python/{platform.python_version()}"
+
+#: A page of 100 events is about 100 kB; what is far above is no page.
+MAX_BODY_BYTES = 64 << 20
+
+
+class _Client(ABC, Generic[Transport, Gate]):
+    """The methods of both clients: each endpoint of `conv_analytics.resources.endpoints`, declared once."""
+
+    returns_call: ClassVar[str]
+    returns_items: ClassVar[str]
+
+    create_conversation = operation(endpoints.create_conversation)
+    get_conversation = operation(endpoints.get_conversation)
+    update_conversation = operation(endpoints.update_conversation)
+    delete_conversation = operation(endpoints.delete_conversation)
+    get_conversation_page = operation(endpoints.get_conversation_page)
+    list_all_conversations = operation(endpoints.list_all_conversations)
+    list_all_user_conversations = operation(endpoints.list_all_user_conversations)
+    create_member = operation(endpoints.create_member)
+    get_member = operation(endpoints.get_member)
+    get_me = operation(endpoints.get_me)
+    update_member = operation(endpoints.update_member)
+    get_member_page = operation(endpoints.get_member_page)
+    list_all_members = operation(endpoints.list_all_members)
+    create_event = operation(endpoints.create_event)
+    get_event = operation(endpoints.get_event)
+    delete_event = operation(endpoints.delete_event)
+    get_event_page = operation(endpoints.get_event_page)
+    list_all_events = operation(endpoints.list_all_events)
+    get_user_sessions_page = operation(endpoints.get_user_sessions_page)
+    list_all_user_sessions = operation(endpoints.list_all_user_sessions)
+    get_user = operation(endpoints.get_user)
+    get_user_page = operation(endpoints.get_user_page)
+    list_all_users = operation(endpoints.list_all_users)
+
+    def __init__(
+        self,
+        application_id: str | None = None,
+        private_key: str | Path | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        retries: int | Retry = 6,
+        auth: httpx.Auth | None = None,
+        user_agent: str | None = None,
+        transport: Transport | None = None,
+        gate: Gate | None = None,
+        on_event: Listener | None = None,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        settings: Settings | None = None,
+    ) -> None:
+        """Prepare a client; nothing is sent yet.
+
+        Parameters
+        ----------
+        application_id, private_key
+            The application, and its RSA private key as a path or as PEM text. Where absent they are taken
+            from the environment (``VONAGE_APPLICATION_ID``, ``VONAGE_PRIVATE_KEY``), else from the Vonage
+            CLI's configuration.
+        base_url
+            Host of the API, or a region (``us``, ``eu``, ``ap``). Default ``VONAGE_API_HOST``, else
+            ``https://api.nexmo.com``.
+        timeout
+            Longest time to connect, and between two pieces of an answer. [s]
+        retries
+            How often a failed request is repeated, or a whole `Retry` policy.
+        auth
+            Another way of authentication; then no application and key are needed.
+        user_agent
+            Put in front of this package's own.
+        transport
+            What sends the requests, instead of the usual connections.
+        gate
+            Called (by the async client: awaited) before each request and each repetition: the place for a
+            rate limit.
+        on_event
+            Called with a frozen value for each request, answer and repetition.
+        max_body_bytes
+            Longest body that is accepted, decompressed. [B]
+        settings
+            Settings resolved before; then the first arguments are not looked at.
+        """
+        settings = settings or Settings.resolve(
+            application_id, private_key, base_url=base_url, need_credentials=auth is None
+        )
+        # The frame lives on in tracebacks, and a debugger would show the key's text.
+        del private_key
+        self._settings = settings
+        self._notify: Listener = on_event or _silent
+        self._rules = Rules(retries if isinstance(retries, Retry) else Retry(repeats=retries), self._notify)
+        self._wire = Wire(
+            base_url=settings.base_url,
+            auth=auth or _token(settings),
+            headers={
+                "accept": "application/json",
+                "accept-encoding": "gzip, deflate",
+                "user-agent": f"{user_agent} {USER_AGENT}" if user_agent else USER_AGENT,
+            },
+            timeout=httpx.Timeout(timeout, pool=None),
+            max_body_bytes=max_body_bytes,
+            notify=self._notify,
+        )
+        self._connect(transport, gate)
+
+    @abstractmethod
+    def _connect(self, transport: Transport | None, gate: Gate | None) -> None:
+        """Make the driver."""
+
+    @property
+    def config(self) -> Mapping[str, str]:
+        """What the client works with, and where each value came from; secrets as a fingerprint."""
+        return {
+            **self._settings.describe(),
+            "auth": type(self._wire.auth).__name__,
+            "timeout_s": str(self._wire.timeout.read),
+            "retries": str(self._rules.retry.repeats),
+            "user_agent": self._wire.headers["user-agent"],
+        }
+
+    def bulk(self, *, gate: Callable[[], Awaitable[None]], on_event: Listener) -> AsyncConversations:
+        """An asynchronous client with the same settings and credentials, for one bulk run on its own loop."""
+        return AsyncConversations(
+            settings=self._settings,
+            auth=self._wire.auth,
+            timeout=self._wire.timeout.read or 30.0,
+            retries=self._rules.retry,
+            gate=gate,
+            on_event=on_event,
+            max_body_bytes=self._wire.max_body_bytes,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
+
+
+class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
+    """The Conversation API, blocking.
+
+    >>> with Conversations(application_id, private_key) as client:  # doctest: +SKIP
+    ...     for conversation in client.list_all_conversations(date_start=yesterday):
+    ...         print(conversation.name)
+    """
+
+    returns_call = "{}"
+    returns_items = "Iterator[{}]"
+
+    def _connect(self, transport: httpx.BaseTransport | None, gate: Callable[[], None] | None) -> None:
+        proxy, verify = _way(self._settings.base_url)
+        limits = httpx.Limits(max_connections=100)
+        self._driver = Driver(
+            self._wire, transport or httpx.HTTPTransport(proxy=proxy, verify=verify, limits=limits), gate
+        )
+
+    def fetch(self, call: Call[T]) -> T:
+        """Carry out a call, any of `conv_analytics.resources.endpoints` or your own."""
+        return self._driver.run(fetch(call, self._rules))
+
+    def items(self, listing: Listing[T]) -> Iterator[T]:
+        """Go through a listing, page after page, each item once."""
+        walk = Walk(listing, self._rules)
+        while not walk.done:
+            page = self._driver.run(walk.step())
+            yield from walk.new_items(page)
+            _warn(page)
+
+    def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer, verbatim; a JSON object for sure."""
+        return self._driver.run(fetch_raw(call, self._rules))
+
+    def raw_page(self, listing: Listing[Any], cursor: str | None = None) -> RawPage:
+        """One page of a listing with its items left as text."""
+        return self._driver.run(fetch_page(listing, cursor, self._rules))
+
+    def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> Iterator[RawPage]:
+        """The pages of a listing, from the first or from a cursor.
+
+        A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
+        """
+        walk = Walk(listing, self._rules, cursor)
+        while not walk.done:
+            yield self._driver.run(walk.step())
+
+    def request(
+        self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
+    ) -> Any:
+        """Send any request to the API's host; the decoded JSON, or None for an empty answer.
+
+        The door to what no method covers: ``client.request("PUT", "/v1/conversations/CON-1/record",
+        json={"action": "start"})``.
+        """
+        return self._driver.run(fetch_json(_any(method, path, params, json), self._rules))
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._driver.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitable[None]]]):
+    """The Conversation API on an event loop; in a notebook with ``await``.
+
+    >>> async with AsyncConversations(application_id, private_key) as client:  # doctest: +SKIP
+    ...     async for event in client.list_all_events("CON-1"):
+    ...         print(event.type)
+    """
+
+    returns_call = "Awaitable[{}]"
+    returns_items = "AsyncIterator[{}]"
+
+    def _connect(self, transport: httpx.AsyncBaseTransport | None, gate: Callable[[], Awaitable[None]] | None) -> None:
+        proxy, verify = _way(self._settings.base_url)
+        self._driver = AsyncDriver(self._wire, transport or BulkTransport(proxy_url=proxy, verify=verify), gate)
+
+    async def fetch(self, call: Call[T]) -> T:
+        """Carry out a call, any of `conv_analytics.resources.endpoints` or your own."""
+        return await self._driver.run(fetch(call, self._rules))
+
+    async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Go through a listing, page after page, each item once."""
+        walk = Walk(listing, self._rules)
+        while not walk.done:
+            page = await self._driver.run(walk.step())
+            for item in walk.new_items(page):
+                yield item
+            _warn(page)
+
+    async def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer, verbatim; a JSON object for sure."""
+        return await self._driver.run(fetch_raw(call, self._rules))
+
+    async def raw_page(self, listing: Listing[Any], cursor: str | None = None) -> RawPage:
+        """One page of a listing with its items left as text."""
+        return await self._driver.run(fetch_page(listing, cursor, self._rules))
+
+    async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
+        """The pages of a listing, from the first or from a cursor.
+
+        A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
+        """
+        walk = Walk(listing, self._rules, cursor)
+        while not walk.done:
+            yield await self._driver.run(walk.step())
+
+    async def request(
+        self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
+    ) -> Any:
+        """Send any request to the API's host; the decoded JSON, or None for an empty answer."""
+        return await self._driver.run(fetch_json(_any(method, path, params, json), self._rules))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._driver.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def _silent(_notice: Notice) -> None:
+    """Tell nobody."""
+
+
+def _token(settings: Settings) -> JWTAuth:
+    credentials = settings.credentials
+    if credentials is None:
+        raise ConfigError("There is neither an application with its key nor another way of authentication (auth=).")
+    return JWTAuth(credentials.application_id, credentials.key, origin=settings.base_url)
+
+
+def _any(method: str, path: str, params: Mapping[str, object] | None, json: object) -> Send:
+    if not path.startswith("/") or path.startswith("//") or "\\" in path:
+        raise ConfigError(f"A request goes to the API's own host: give a path as in /v1/users, not {path[:80]!r}.")
+    return Send(method.upper(), target(path, query(**params or {})), encode(json))
+
+
+def _warn(page: RawPage) -> None:
+    if page.warning:
+        warnings.warn(page.warning, PagingWarning, stacklevel=3)
+
+
+def _way(base_url: str) -> tuple[str | None, bool]:
+    """The environment's proxy for the API's host, and whether there are certificates to check."""
+    # Read here, once, because neither transport reads it cheaply and safely: aiohttp would do so in a thread for
+    # each request, and httpx.Client logs whole URLs, of which one may hold a secret.
+    url = httpx.URL(base_url)
+    proxies = {} if urllib.request.proxy_bypass(url.host) else urllib.request.getproxies()
+    proxy = proxies.get(url.scheme) or proxies.get("all") or None
+    # Loading certificates takes 30 ms, which plain http to this machine has no use for.
+    return proxy, url.scheme == "https" or proxy is not None

@@ -1,0 +1,243 @@
+"""The protocol without the network: generators that yield what to do and are sent what came of it.
+
+A flow yields `Send` and is sent a `Reply` or an error; it yields `Sleep` and is sent nothing. What it returns
+is the result. So the whole of retrying and paging is written once, for blocking and for async code, and can
+be stepped by hand in a test::
+
+    >>> from conv_analytics.resources.endpoints import get_conversation
+    >>> flow = fetch(get_conversation("CON-1"), Rules())
+    >>> next(flow)
+    Send(method='GET', url='/v1/conversations/CON-1', body=None)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Generic, NamedTuple, TypeVar, cast
+
+from conv_analytics.api.notices import Listener, Retried
+from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
+from conv_analytics.api.retry import Retry, retry_after
+from conv_analytics.errors import (
+    APIError,
+    CursorLoop,
+    InvalidRequest,
+    StatusError,
+    UnexpectedPayload,
+    status_error,
+)
+from conv_analytics.resources.endpoint import Call, Listing, target
+
+T = TypeVar("T")
+
+#: A longer wait is slept in parts: no timer takes a Retry-After of a thousand years.
+LONGEST_SLEEP_S = 86_400.0
+
+INVALID_CURSOR = "paginator-builder:error:invalid-cursor"
+
+
+class Send(NamedTuple):
+    """Send a request to the API's host."""
+
+    method: str
+    url: str
+    """Path and query."""
+    body: bytes | None = None
+
+
+class Sleep(NamedTuple):
+    """Wait."""
+
+    seconds: float
+
+
+class Reply(NamedTuple):
+    """An answer, read to its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case: the mapping ignores it."""
+    body: bytes
+
+    def __repr__(self) -> str:
+        # What a server sends back may be a token, and tracebacks show locals.
+        return f"Reply({self.status}, {len(self.body)} bytes)"
+
+
+Flow = Generator[Send | Sleep, Reply | APIError | None, T]
+
+
+def _ignore(_notice: object) -> None:
+    """Tell nobody."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every request of a client."""
+
+    retry: Retry = field(default_factory=Retry)
+    notify: Listener = _ignore
+    now: Callable[[], datetime] = _utc_now
+
+
+def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
+    """Send a request until its answer is accepted or the policy gives up."""
+    attempts = rules.retry.start()
+    while True:
+        outcome = yield send
+        try:
+            return _accepted(send, outcome, accept, rules)
+        except APIError as error:
+            wait_s = attempts.wait_after(error)
+            if wait_s is None:
+                raise
+            rules.notify(_retried(send, error, wait_s))
+        while wait_s > 0:
+            yield Sleep(min(wait_s, LONGEST_SLEEP_S))
+            wait_s -= LONGEST_SLEEP_S
+
+
+def fetch(call: Call[T], rules: Rules) -> Flow[T]:
+    """Carry out a call and read its answer."""
+
+    def accept(reply: Reply) -> T:
+        if call.read is None:
+            # The endpoints without a reader answer 204, and their type says that they return None.
+            return cast("T", None)
+        return call.read(read_document(_body(reply), empty=call.page))
+
+    return exchange(_send_call(call), accept, rules)
+
+
+def fetch_raw(call: Call[Any], rules: Rules) -> Flow[bytes]:
+    """Carry out a call; its body verbatim, after making sure that it is a JSON object and no error."""
+    return exchange(_send_call(call), lambda reply: check_document(_body(reply)), rules)
+
+
+def fetch_json(send: Send, rules: Rules) -> Flow[Any]:
+    """Send any request; the decoded JSON, or None for an empty answer."""
+    return exchange(send, lambda reply: read_any(reply.body) if reply.body.strip() else None, rules)
+
+
+def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[RawPage]:
+    """Read one page of a listing; the filters are repeated with the cursor."""
+    params = listing.params
+    if cursor:
+        params = (*(pair for pair in params if pair[0] != "cursor"), ("cursor", cursor))
+    send = Send("GET", target(listing.path, params))
+    return exchange(send, lambda reply: read_page(_body(reply), send.url, cursor), rules)
+
+
+@dataclass
+class Walk(Generic[T]):
+    """A listing on its way: where it is, what it has seen. Each `step` is a flow that reads one page.
+
+    A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
+    last one seen. Items seen before are left out, so nothing comes twice.
+    """
+
+    listing: Listing[T]
+    rules: Rules
+    cursor: str | None = None
+    done: bool = False
+    warnings: list[str] = field(default_factory=list)
+    _seen: set[object] = field(default_factory=set)
+    _visited: set[str] = field(default_factory=set)
+    _restarted: bool = False
+    _last_id: int | None = None
+
+    def step(self) -> Flow[RawPage]:
+        """Read the next page."""
+        if self.cursor is not None:
+            if self.cursor in self._visited:
+                raise CursorLoop(method="GET", url=self.listing.target)
+            self._visited.add(self.cursor)
+        try:
+            page = yield from fetch_page(self.listing, self.cursor, self.rules)
+        except InvalidRequest as error:
+            if not self._restart(error):
+                raise
+            page = yield from fetch_page(self.listing, None, self.rules)
+        self.cursor = page.next_cursor
+        self.done = page.next_cursor is None
+        if page.warning:
+            self.warnings.append(page.warning)
+        return page
+
+    def new_items(self, page: RawPage) -> list[T]:
+        """The items of a page that did not come before."""
+        found = []
+        try:
+            payloads = page.items(self.listing.key)
+        except Unusable as error:
+            raise UnexpectedPayload(str(error), method="GET", url=page.url) from None
+        for payload in payloads:
+            identity = payload.get("id") or payload.get("uuid")
+            if isinstance(identity, str | int):
+                if identity in self._seen:
+                    continue
+                self._seen.add(identity)
+                self._note_event(identity)
+            found.append(self.listing.read(payload))
+        return found
+
+    def _note_event(self, identity: str | int) -> None:
+        if self.listing.key == "events" and str(identity).isdecimal():
+            self._last_id = max(self._last_id or 0, int(identity))
+
+    def _restart(self, error: InvalidRequest) -> bool:
+        if error.code != INVALID_CURSOR or self.cursor is None or self._restarted:
+            return False
+        self._restarted = True
+        self._visited.clear()
+        params = dict(self.listing.params)
+        params.pop("cursor", None)
+        if self._last_id is not None and params.get("order", "asc").lower() == "asc":
+            params["start_id"] = str(self._last_id + 1)
+        self.listing = Listing(self.listing.path, self.listing.key, self.listing.read, tuple(params.items()))
+        return True
+
+
+def encode(json_body: object) -> bytes | None:
+    """A request body as it is sent."""
+    return (
+        None
+        if json_body is None
+        else json.dumps(json_body, ensure_ascii=False, separators=(",", ":"), default=str).encode()
+    )
+
+
+def _accepted(send: Send, outcome: Reply | APIError | None, accept: Callable[[Reply], T], rules: Rules) -> T:
+    if not isinstance(outcome, Reply):
+        raise outcome or RuntimeError("a flow was sent nothing in answer to Send")
+    if not 200 <= outcome.status < 300:
+        wait = retry_after(outcome.headers.get("retry-after"), rules.now())
+        raise status_error(send.method, send.url, outcome.status, outcome.body, wait)
+    try:
+        return accept(outcome)
+    except Unusable as error:
+        raise UnexpectedPayload(str(error), method=send.method, url=send.url, status=outcome.status) from None
+
+
+def _retried(send: Send, error: APIError, wait_s: float) -> Retried:
+    status = error.status if isinstance(error, StatusError) else None
+    asked = isinstance(error, StatusError) and (error.retry_after or 0) > 0
+    reason = type(error).__name__ + (f" {status}" if status else "")
+    return Retried(send.method, send.url, reason, wait_s, status, asked)
+
+
+def _send_call(call: Call[Any]) -> Send:
+    return Send(call.method, call.target, encode(call.json))
+
+
+def _body(reply: Reply) -> bytes:
+    if not reply.body.strip():
+        raise Unusable("an empty body")
+    return reply.body

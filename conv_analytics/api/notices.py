@@ -1,0 +1,47 @@
+"""What a client reports while it works: frozen values, sent to the callable given as ``on_event``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSent:
+    """A request goes out. Repeated ones are reported again, each."""
+
+    method: str
+    url: str
+    """Path and query, without host and without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseReceived:
+    """An answer was read to its end."""
+
+    method: str
+    url: str
+    status: int
+    size_bytes: int
+    """Length of the decompressed body. [B]"""
+    elapsed_s: float
+    """From sending to the end of the body. [s]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """A request failed and will be repeated."""
+
+    method: str
+    url: str
+    reason: str
+    """Name of the error, with its status where it has one: ``RateLimited 429``."""
+    wait_s: float
+    """Time until it is sent again. [s]"""
+    status: int | None = None
+    asked: bool = False
+    """Whether the API named the waiting time (Retry-After)."""
+
+
+Notice = RequestSent | ResponseReceived | Retried
+Listener = Callable[[Notice], None]

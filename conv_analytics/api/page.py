@@ -1,0 +1,256 @@
+"""Reading a response body: a document, or a page of which only the envelope is decoded.
+
+Decoding the items costs most of the time of a bulk export, and the exporter wants their text anyway. So a
+page is read in two steps: here the links, and the items left as text; later, or never, the items.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from conv_analytics.errors import ProblemDetails
+
+_NOTHING = msgspec.Raw(b"")
+_BOM = b"\xef\xbb\xbf"
+
+
+class Unusable(Exception):  # noqa: N818  never leaves this package: flows turn it into UnexpectedPayload
+    """A body is not what was asked for; the text says what it is instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPage:
+    """A page as it came, with nothing decoded but its links.
+
+    Attributes
+    ----------
+    url
+        The request it answers, without host.
+    cursor
+        The cursor it was asked with; None for the first page.
+    body
+        The whole body, verbatim.
+    embedded
+        The JSON text of ``_embedded``, which holds the items; empty when the page has none.
+        ``bytes(page.embedded)`` copies it.
+    next_cursor
+        Cursor of the next page, decoded; None on the last page.
+    page_size
+        What the page says about its size; no sign of the end (contract 2.1).
+    warning
+        Why the listing may be incomplete, or None.
+    """
+
+    url: str
+    cursor: str | None
+    body: bytes
+    embedded: msgspec.Raw
+    next_cursor: str | None
+    page_size: int | None
+    warning: str | None = None
+
+    def items(self, key: str) -> list[Mapping[str, Any]]:
+        """Decode the items, from ``_embedded`` or from the array called `key` inside it (contract 2.3)."""
+        return items(loads(bytes(self.embedded)), key) if self.embedded else []
+
+
+class _Envelope(msgspec.Struct):
+    links: Any = msgspec.field(name="_links", default=None)
+    embedded: msgspec.Raw = msgspec.field(name="_embedded", default=_NOTHING)
+    page_size: Any = None
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
+
+
+def read_page(body: bytes, url: str, cursor: str | None) -> RawPage:
+    """Read a page's envelope; raise `Unusable` when the body is no page.
+
+    >>> body = b'{"_embedded": {"members": [{"id": "MEM-1"}]}, "_links": {"next": {"href": "?cursor=a%2Bb"}}}'
+    >>> page = read_page(body, "/v1/conversations/CON-1/members", None)
+    >>> page.next_cursor, page.items("members")
+    ('a+b', [{'id': 'MEM-1'}])
+    """
+    envelope = _envelope(body)
+    if envelope.links is None and envelope.page_size is None and not envelope.embedded:
+        _refuse_other(read_document(body, empty=True))
+    href = next_href(envelope.links)
+    following = cursor_of(href) if href else None
+    warning = None
+    if href and not following:
+        warning = f"{url} names a next page without saying which: the listing stops here and may be incomplete."
+    size = envelope.page_size if isinstance(envelope.page_size, int) else None
+    return RawPage(url, cursor, body, envelope.embedded, following, size, warning)
+
+
+def read_document(body: bytes, *, empty: bool = False) -> dict[str, Any]:
+    """Decode a JSON object; raise `Unusable` for anything else, and for an error object sent as a success."""
+    payload = read_any(body)
+    if not isinstance(payload, dict):
+        raise Unusable(f"a JSON {_kind(payload)} instead of an object")
+    if not payload and not empty:
+        raise Unusable("an empty object")
+    return payload
+
+
+def read_any(body: bytes) -> Any:
+    """Decode JSON; raise `Unusable` for an error object sent as a success."""
+    payload = loads(body)
+    if isinstance(payload, dict) and ProblemDetails.looks_like(payload):
+        problem = ProblemDetails.of(payload)
+        raise Unusable(f"an error object ({problem.code or problem.title}: {problem.detail})")
+    return payload
+
+
+def check_document(body: bytes) -> bytes:
+    """Give a body back when it is a JSON object and no error; its values are not decoded."""
+    try:
+        members = _MEMBERS.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        # Slower and more tolerant: lone surrogates, control characters, a byte-order mark, values nested very
+        # deeply.
+        read_document(body) if not _too_deep(body) else _scan(body)
+        return body
+    if not members or not members.keys() & {"id", "uuid", "_links", "_embedded"}:
+        read_document(body)
+    return body
+
+
+def loads(body: bytes) -> Any:
+    """Decode JSON, tolerating what the strict decoder refuses; raise `Unusable` when it is no JSON at all."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    text = body.removeprefix(_BOM).decode("utf-8", "replace")
+    try:
+        return json.loads(text, strict=False)
+    except RecursionError:
+        raise Unusable("JSON nested too deeply to read") from None
+    except ValueError:
+        raise Unusable(_describe(text)) from None
+
+
+def items(embedded: object, key: str) -> list[Mapping[str, Any]]:
+    """The items inside ``_embedded``, in any of its shapes (contract 2.3).
+
+    >>> items([{"id": 1}], "events"), items({"events": [{"id": 1}]}, "events")
+    ([{'id': 1}], [{'id': 1}])
+    >>> items({"data": {"events": [{"id": 1}]}}, "events")
+    [{'id': 1}]
+    >>> items({}, "events")
+    []
+    """
+    found: object = embedded
+    if isinstance(embedded, Mapping):
+        found = embedded.get(key)
+        data = embedded.get("data")
+        if found is None and data is not None:
+            return items(data, key)
+    if found is None or found == {}:
+        return []
+    if (
+        not isinstance(found, Sequence)
+        or isinstance(found, str)
+        or not all(isinstance(item, Mapping) for item in found)
+    ):
+        raise Unusable(f"a page whose {key} are not a list of objects")
+    return list(found)
+
+
+def next_href(links: object) -> str | None:
+    """The address of the next page, or None at the end of the list (contract 2.5)."""
+    link = links.get("next") if isinstance(links, Mapping) else None
+    if isinstance(link, list):
+        link = link[0] if link else None
+    href = link.get("href") if isinstance(link, Mapping) else link
+    return href if isinstance(href, str) and href else None
+
+
+def cursor_of(href: str) -> str | None:
+    """The cursor in a link; the rest of the link is not trusted (contract 2.4).
+
+    Only percent-decoding: in an unencoded cursor a plus stays a plus.
+
+    >>> cursor_of("https://other.example/v1/x?order=asc&cursor=qpk+Ba%2F8%3D=")
+    'qpk+Ba/8=='
+    >>> cursor_of("/v1/conversations?order=asc") is None
+    True
+    """
+    for part in href.partition("?")[2].partition("#")[0].split("&"):
+        name, _, value = part.partition("=")
+        if unquote(name) == "cursor":
+            return unquote(value) or None
+    return None
+
+
+def _envelope(body: bytes) -> _Envelope:
+    try:
+        return _ENVELOPE.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        pass
+    if not _too_deep(body):
+        read_document(body, empty=True)
+    members = _scan(body)
+    links, size = members.get("_links", b"null"), members.get("page_size", b"null")
+    return _Envelope(loads(links), msgspec.Raw(members.get("_embedded", b"")), loads(size))
+
+
+def _too_deep(body: bytes) -> bool:
+    try:
+        json.loads(body.removeprefix(_BOM).decode("utf-8", "replace"), strict=False)
+    except RecursionError:
+        return True
+    except ValueError:
+        return False
+    return False
+
+
+def _scan(body: bytes) -> dict[str, bytes]:
+    """The members of a JSON object as text, found by counting brackets, so that no depth is too deep."""
+    found: dict[str, bytes] = {}
+    depth, key, start, previous = 0, b"", 0, b""
+    for token in _TOKEN.finditer(body):
+        mark = token[0]
+        if mark in b"{[":
+            depth += 1
+        elif mark in b"}]":
+            depth -= 1
+        if mark == b":" and depth == 1:
+            key, start = previous, token.end()
+        elif key and ((mark == b"," and depth == 1) or (mark == b"}" and depth == 0)):
+            found[str(loads(key))] = body[start : token.start()].strip()
+            key = b""
+        previous = mark
+    if depth:
+        raise Unusable("JSON that is cut off")
+    return found
+
+
+def _refuse_other(payload: Mapping[str, Any]) -> None:
+    # ``{}`` is an empty last page (contract 2.5); any other object without a single key of a page is
+    # something else.
+    if payload:
+        raise Unusable(f"an object that is no page (keys: {', '.join(sorted(payload))[:100]})")
+
+
+def _kind(payload: object) -> str:
+    return {list: "array", str: "string", type(None): "null"}.get(type(payload), type(payload).__name__)
+
+
+def _describe(text: str) -> str:
+    start = text.lstrip()[:200].lower()
+    if not start:
+        return "an empty body"
+    if start.startswith(("<", "<!doctype")):
+        return f"a page of HTML ({re.sub(r'<[^>]*>', ' ', text)[:80]})"
+    return "JSON that is cut off or damaged" if start[0] in "{[" else "something that is not JSON"

@@ -1,0 +1,9 @@
+"""Export folders: Parquet files and the log of commits that says which of them count."""
+
+from __future__ import annotations
+
+from conv_analytics.dataset.commit import Commit, File
+from conv_analytics.dataset.reader import Dataset, open_dataset
+from conv_analytics.dataset.writer import DatasetWriter
+
+__all__ = ["Commit", "Dataset", "DatasetWriter", "File", "open_dataset"]

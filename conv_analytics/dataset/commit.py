@@ -1,0 +1,127 @@
+"""The commit log: one numbered JSON record per run, written last, never changed.
+
+A dataset is the sum of its commits: a file that no commit names is not part of it. A commit is created under the next
+free number in one step that fails if the number is taken, so two runs can never both believe that they were next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from conv_analytics.dataset import durable
+from conv_analytics.dataset.layout import Layout
+from conv_analytics.errors import CorruptFile
+
+FORMAT = 1
+_NAME = re.compile(r"(\d{6,})\.json")
+
+
+@dataclass(frozen=True)
+class File:
+    """One Parquet file of a commit."""
+
+    path: str
+    """Relative to the dataset, with slashes."""
+    table: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one run added to the dataset."""
+
+    number: int
+    run: str
+    committed_at: str
+    """UTC, ISO 8601."""
+    files: tuple[File, ...]
+    watermarks: Mapping[str, int]
+    """Per conversation that this run completed, the id of its last event."""
+    report: Mapping[str, Any]
+    """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
+    quarantine: str | None = None
+    """The quarantine file of the run, relative to the dataset."""
+    format: int = field(default=FORMAT)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows added per table."""
+        result: dict[str, int] = {}
+        for file in self.files:
+            result[file.table] = result.get(file.table, 0) + file.rows
+        return result
+
+    def to_json(self) -> str:
+        """The record as it is written: sorted keys, so that equal commits are equal bytes."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Commit:
+        """Read a commit; raise `CorruptFile` if it is not one."""
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if values["format"] > FORMAT:
+                raise CorruptFile(
+                    path, f"written by a newer version (format {values['format']}); upgrade conv_analytics"
+                )
+            values["files"] = tuple(File(**file) for file in values["files"])
+            return cls(**values)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CorruptFile(path, f"not a commit record ({type(error).__name__})") from error
+
+
+def commits(layout: Layout) -> Iterator[Commit]:
+    """All commits of a dataset, oldest first."""
+    for number in numbers(layout):
+        yield Commit.read(layout.commit(number))
+
+
+def numbers(layout: Layout) -> list[int]:
+    """The numbers of all commits, in order."""
+    if not layout.commits.is_dir():
+        return []
+    return sorted(int(match[1]) for path in layout.commits.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+
+def next_number(layout: Layout) -> int:
+    """The number that the next commit takes."""
+    return max(numbers(layout), default=0) + 1
+
+
+def watermarks(layout: Layout) -> dict[str, int]:
+    """Per conversation, the id of the last event that the dataset holds."""
+    result: dict[str, int] = {}
+    for commit in commits(layout):
+        result.update(commit.watermarks)
+    return result
+
+
+def prepare(layout: Layout, commit: Commit) -> Path:
+    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
+    path = layout.staging(commit.run) / "commit.json"
+    durable.write_text(path, commit.to_json())
+    durable.sync_folder(path.parent)
+    return path
+
+
+def finish(layout: Layout, prepared: Path) -> Commit:
+    """Move the files of a prepared commit to their places and enter it in the log.
+
+    May be repeated after a crash at any point: what is in place stays there.
+    """
+    commit = Commit.read(prepared)
+    for file in commit.files:
+        staged, final = layout.staging(commit.run) / file.path, layout.root / file.path
+        if staged.exists():
+            durable.publish(staged, final)
+    for folder in {(layout.root / file.path).parent for file in commit.files}:
+        durable.sync_folder(folder)
+    durable.create(prepared, layout.commit(commit.number))
+    return commit

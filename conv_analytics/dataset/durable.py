@@ -1,0 +1,61 @@
+"""Write files so that a power cut leaves either the old state or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+
+def sync_file(path: Path) -> None:
+    """Have the operating system put a file's bytes on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Have the operating system put a folder's names on the disk."""
+    # Windows opens no folders; there, names are durable with the file.
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a new file and sync it."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish(source: Path, target: Path) -> None:
+    """Move a finished file to its final name, which must be on the same file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(source, target)
+
+
+def create(source: Path, target: Path) -> None:
+    """Give a finished file its final name unless that name is taken; raise `FileExistsError` if it is."""
+    try:
+        os.link(source, target)
+    except (NotImplementedError, PermissionError, OSError) as error:
+        if isinstance(error, FileExistsError):
+            raise
+        # File systems without hard links (FAT, some network shares): exclusive creation is the next best.
+        with target.open("xb") as file:
+            file.write(source.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+    source.unlink(missing_ok=True)
+    sync_folder(target.parent)
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

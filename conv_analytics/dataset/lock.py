@@ -1,0 +1,48 @@
+"""One writer per dataset: a second run stops at once and says who holds the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from conv_analytics.dataset.layout import Layout
+from conv_analytics.errors import DatasetLocked
+
+
+class WriterLock:
+    """Held from the first staged file to the commit.
+
+    The operating system releases it when the process ends in whatever way, so a killed run blocks nobody.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._lock = FileLock(layout.work / "lock", timeout=0)
+        self._owner = layout.work / "owner.json"
+        self._root = layout.root
+
+    def acquire(self) -> None:
+        """Take the lock, or raise `DatasetLocked` naming the owner."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DatasetLocked(self._root, self._describe()) from None
+        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        self._owner.write_text(
+            json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}), encoding="utf-8"
+        )
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._owner.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _describe(self) -> str:
+        try:
+            owner = json.loads(self._owner.read_text(encoding="utf-8"))
+            return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+        except (OSError, ValueError, KeyError):
+            return "another process"

@@ -1,0 +1,176 @@
+"""Read a dataset: the committed files only, each row once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics.dataset import commit as log
+from conv_analytics.dataset.commit import Commit, File
+from conv_analytics.dataset.layout import Layout
+from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, TableNotFound
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.frame import to_frame, with_date
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open an export folder at its last commit.
+
+    Parameters
+    ----------
+    path
+        The folder that `export` wrote.
+
+    Raises
+    ------
+    DatasetError
+        If the folder holds no commit.
+
+    Examples
+    --------
+    >>> open_dataset("exports/")["hangups"][["at", "mos_score"]]  # doctest: +SKIP
+    """
+    layout = Layout(Path(path))
+    history = tuple(log.commits(layout))
+    if not history:
+        raise DatasetError(
+            f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
+        )
+    return Dataset(layout, history)
+
+
+class Dataset(Mapping[str, "pd.DataFrame"]):
+    """The tables of an export folder as of one commit; later runs do not change what it shows.
+
+    A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes columns
+    and days, and `duckdb` gives a connection with a view per table.
+    """
+
+    def __init__(self, layout: Layout, history: tuple[Commit, ...]) -> None:
+        self._layout = layout
+        self.commits = history
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._layout.root
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that the dataset holds."""
+        held = {file.table for commit in self.commits for file in commit.files}
+        return tuple(name for name in TABLES if name in held)
+
+    def files(self, table: str) -> list[Path]:
+        """The committed Parquet files of a table: what to hand to Polars, Dask or Spark."""
+        return [self._layout.root / file.path for file in self._files(table)]
+
+    def rows(self, table: str) -> int:
+        """Rows in the files of a table, counting each time a conversation or member was seen."""
+        return sum(file.rows for file in self._files(table))
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        """A table as a DataFrame: of a conversation or a member the latest row."""
+        declared = self._declared(table)
+        frame = to_frame(declared, ((_day(file), self._read(file)) for file in self._files(table)))
+        if declared.latest is None or frame.empty:
+            return frame
+        latest = frame.sort_values(declared.latest, kind="stable").drop_duplicates(list(declared.key), keep="last")
+        return latest.sort_index().reset_index(drop=True)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
+        return f"Dataset({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
+
+    def _repr_html_(self) -> str:
+        lines = "".join(f"<tr><td><code>{name}</code></td><td>{self.rows(name):,}</td></tr>" for name in self.tables)
+        return f"<table><thead><tr><th>table</th><th>rows</th></tr></thead><tbody>{lines}</tbody></table>"
+
+    def arrow(
+        self,
+        table: str,
+        *,
+        columns: list[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> pa.Table:
+        """A table as Arrow, exact decimals included, with its ``date`` column; every row of every run.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        columns
+            The columns to read; all when absent.
+        since, until
+            First day, and the day after the last one (UTC).
+        """
+        declared = self._declared(table)
+        files = [
+            file
+            for file in self._files(table)
+            if (not since or _day(file) >= since) and (not until or _day(file) < until)
+        ]
+        parts = [with_date(self._read(file, columns), _day(file).isoformat()) for file in files]
+        empty = declared.empty().select(columns) if columns else declared.empty()
+        return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
+
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with one view per table, read from the files as a query needs them.
+
+        Views of conversations and members give the latest row of each.
+        """
+        import duckdb  # noqa: PLC0415  an extra, and slow to import
+
+        connection = duckdb.connect()
+        for name in self.tables:
+            declared = self._declared(name)
+            files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in self.files(name))
+            source = f"read_parquet([{files}], hive_partitioning = true, union_by_name = true)"
+            latest = ""
+            if declared.latest:
+                latest = f" qualify row_number() over (partition by {', '.join(declared.key)} order by {declared.latest} desc) = 1"
+            connection.execute(f'create view "{name}" as select * from {source}{latest}')
+        return connection
+
+    def _files(self, table: str) -> list[File]:
+        self._declared(table)
+        return [file for commit in self.commits for file in commit.files if file.table == table]
+
+    def _declared(self, table: str) -> Table:
+        if table not in self.tables:
+            raise TableNotFound(table, self.tables, where=str(self.path))
+        return TABLES[table]
+
+    def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
+        path = self._layout.root / file.path
+        try:
+            # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
+            rows = pq.ParquetFile(path).read(columns=columns)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise CorruptFile(path, str(error).splitlines()[0]) from error
+        expected = TABLES[file.table].schema
+        for name in columns or expected.names:
+            if name not in rows.schema.names:
+                raise SchemaChanged(file.table, name, f"is not in {file.path}")
+        return rows
+
+
+def _day(file: File) -> date:
+    return date.fromisoformat(file.path.split("date=")[1][:10])

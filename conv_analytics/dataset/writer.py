@@ -1,0 +1,208 @@
+"""Write the tables of one run: stage, verify, publish, commit."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics.dataset import commit as log
+from conv_analytics.dataset import durable
+from conv_analytics.dataset.commit import Commit, File
+from conv_analytics.dataset.layout import QUARANTINE, Layout, file_name
+from conv_analytics.dataset.lock import WriterLock
+from conv_analytics.errors import DestinationError
+from conv_analytics.resources.record import Json
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.days import by_day
+
+#: Rows are buffered up to this size before they are written as a row group. [B]
+BUFFER_BYTES = 48 * 2**20
+#: A run may touch many days; so many files are kept open at once.
+OPEN_FILES = 64
+
+
+@dataclass
+class _Part:
+    """One staged file and the rows that wait to be written to it."""
+
+    table: Table
+    path: str
+    pending: list[pa.Table] = field(default_factory=list)
+    writer: pq.ParquetWriter | None = None
+    rows: int = 0
+
+
+class DatasetWriter:
+    """Takes rows of any table in any order, and commits them all at once or not at all.
+
+    Parameters
+    ----------
+    root
+        The dataset folder; made when it does not exist.
+    day
+        The partition of rows that have no instant: the UTC day of the run.
+    tables
+        The tables to write; rows of others are passed over.
+    """
+
+    def __init__(self, root: Path, day: date, tables: Collection[str]) -> None:
+        self.layout = Layout(root)
+        self.layout.prepare()
+        self._lock = WriterLock(self.layout)
+        self._lock.acquire()
+        recover(self.layout)
+        self.run = uuid.uuid4().hex[:8]
+        self.number = log.next_number(self.layout)
+        self._day = day
+        self._tables = [name for name in TABLES if name in tables]
+        self._parts: dict[tuple[str, date], _Part] = {}
+        self._done: list[_Part] = []
+        self._buffered = 0
+        self._staging = self.layout.staging(self.run)
+        self._staging.mkdir()
+        self._quarantine = self._staging / "quarantine.jsonl"
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table."""
+        if not rows.num_rows or name not in self._tables:
+            return
+        table = TABLES[name]
+        with self._disk():
+            for day, part_rows in by_day(rows, table.day, self._day):
+                part = self._part(table, day)
+                part.pending.append(part_rows)
+                part.rows += part_rows.num_rows
+                self._buffered += part_rows.nbytes
+            if self._buffered > BUFFER_BYTES:
+                self._flush()
+
+    def quarantine(self, lines: list[str]) -> None:
+        """Keep what could not be read: one JSON object per line."""
+        if lines:
+            with self._disk(), self._quarantine.open("a", encoding="utf-8", newline="\n") as file:
+                file.writelines(line + "\n" for line in lines)
+
+    def commit(self, watermarks: Mapping[str, int], report: Mapping[str, Any]) -> Commit:
+        """Finish every file, check it, put it in its place, and enter the run in the commit log."""
+        with self._disk():
+            self._ensure_every_table()
+            self._flush()
+            for part in self._parts.values():
+                self._close(part)
+            files = tuple(self._verified(part) for part in self._done)
+            commit = Commit(
+                number=self.number,
+                run=self.run,
+                committed_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                files=files,
+                watermarks=watermarks,
+                report=report,
+                quarantine=self._publish_quarantine(),
+            )
+            finished = log.finish(self.layout, log.prepare(self.layout, commit))
+            shutil.rmtree(self._staging, ignore_errors=True)
+        self._lock.release()
+        return finished
+
+    def abandon(self) -> None:
+        """Give the run up; the dataset stays as it was."""
+        for part in self._parts.values():
+            if part.writer is not None:
+                part.writer.close()
+        shutil.rmtree(self._staging, ignore_errors=True)
+        self._lock.release()
+
+    def _part(self, table: Table, day: date) -> _Part:
+        key = (table.name, day)
+        if key not in self._parts:
+            number = sum(part.path.startswith(f"{table.name}/date={day}/") for part in self._done)
+            self._parts[key] = _Part(table, file_name(table.name, day, self.number, self.run, number))
+        return self._parts[key]
+
+    def _flush(self) -> None:
+        for key, part in list(self._parts.items()):
+            if part.pending:
+                self._writer(part).write_table(pa.concat_tables(part.pending).combine_chunks())
+                part.pending.clear()
+            if sum(other.writer is not None for other in self._parts.values()) > OPEN_FILES:
+                self._close(self._parts.pop(key))
+        self._buffered = 0
+
+    def _writer(self, part: _Part) -> pq.ParquetWriter:
+        if part.writer is None:
+            path = self._staging / part.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # JSON texts hardly repeat: a dictionary of them would only cost.
+            words = [column.name for column in part.table.columns if column.kind is not Json]
+            part.writer = pq.ParquetWriter(
+                path,
+                part.table.schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=words,
+                write_page_index=True,
+            )
+        return part.writer
+
+    def _close(self, part: _Part) -> None:
+        self._writer(part).close()
+        part.writer = None
+        self._done.append(part)
+
+    def _verified(self, part: _Part) -> File:
+        path = self._staging / part.path
+        rows = pq.read_metadata(path).num_rows
+        if rows != part.rows:
+            raise DestinationError(path, f"{rows} rows arrived of {part.rows}")
+        durable.sync_file(path)
+        return File(part.path, part.table.name, rows, path.stat().st_size, durable.sha256(path))
+
+    def _ensure_every_table(self) -> None:
+        # A table that never had a row still gets a file, so that every reader finds its columns.
+        known = {part.table.name for part in (*self._parts.values(), *self._done)}
+        for name in self._tables:
+            if name not in known and not any((self.layout.root / name).glob("*/*.parquet")):
+                self._part(TABLES[name], self._day)
+
+    def _publish_quarantine(self) -> str | None:
+        if not self._quarantine.exists():
+            return None
+        name = f"{QUARANTINE}/{self.number:06d}-{self.run}.jsonl"
+        durable.sync_file(self._quarantine)
+        durable.publish(self._quarantine, self.layout.root / name)
+        return name
+
+    def _disk(self) -> _DiskErrors:
+        return _DiskErrors(self.layout.root)
+
+
+class _DiskErrors:
+    """Turns what the operating system says (disk full, no permission) into `DestinationError`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise DestinationError(self._root, error.strerror or str(error)) from error
+
+
+def recover(layout: Layout) -> None:
+    """Finish or sweep what killed runs left in the work folder."""
+    for staging in sorted(path for path in layout.work.iterdir() if path.is_dir()):
+        prepared = staging / "commit.json"
+        if prepared.exists():
+            log.finish(layout, prepared)
+        shutil.rmtree(staging, ignore_errors=True)

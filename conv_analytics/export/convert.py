@@ -1,0 +1,154 @@
+"""From pages to rows beside the downloads: in one worker thread, in batches, with a bound on what waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from conv_analytics.export.report import Report
+from conv_analytics.tables.flatten import Page, Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.seen import Seen
+
+#: Pages are converted in batches of about this size. [B]
+BATCH_BYTES = 4 * 2**20
+
+
+class Sink(Protocol):
+    """Where rows go: a dataset folder, or memory."""
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table."""
+
+    def quarantine(self, lines: list[str]) -> None:
+        """Keep records that could not be read."""
+
+
+@dataclass
+class _Batch:
+    events: list[Page] = field(default_factory=list)
+    lists: dict[str, list[Page]] = field(default_factory=dict)
+    conversations: list[bytes] = field(default_factory=list)
+    gone: list[bytes] = field(default_factory=list)
+    finished: dict[str, int] = field(default_factory=dict)
+    size: int = 0
+
+
+class Converter:
+    """Takes bodies of answers and puts their rows into a sink.
+
+    At most two batches exist at a time: one that is filled and one that is converted. Who brings more waits.
+
+    Attributes
+    ----------
+    watermarks
+        Per conversation, the id of the last event whose rows are in the sink, all earlier ones included.
+    """
+
+    def __init__(self, sink: Sink, report: Report, exported_at: datetime) -> None:
+        self.watermarks: dict[str, int] = {}
+        self.events = 0
+        self._sink, self._report, self._exported_at = sink, report, exported_at
+        self._rows: Counter[str] = Counter()
+        self._seen = Seen()
+        self._batch = _Batch()
+        self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
+        self._running: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
+
+    async def event_page(self, conversation_id: str, body: bytes) -> None:
+        """Take a page of a conversation's events; pages of one conversation must come in order."""
+        self._batch.events.append(Page(conversation_id, body))
+        await self._grown(len(body))
+
+    async def list_page(self, name: str, body: bytes, conversation_id: str | None = None) -> None:
+        """Take a page of members, users or sessions."""
+        self._batch.lists.setdefault(name, []).append(Page(conversation_id, body))
+        await self._grown(len(body))
+
+    async def conversation(self, body: bytes, *, gone: bool = False) -> None:
+        """Take a conversation; one that is gone is known from the list only."""
+        (self._batch.gone if gone else self._batch.conversations).append(body)
+        await self._grown(len(body))
+
+    def finished(self, conversation_id: str, sequence_number: int) -> None:
+        """All events of a conversation were given."""
+        self._batch.finished[conversation_id] = sequence_number
+
+    async def drain(self) -> None:
+        """Convert what is left, and wait until everything is in the sink."""
+        async with self._turn:
+            await self._start()
+            await self._wait()
+
+    async def close(self) -> None:
+        """Let a batch that is being converted end, and drop what waits."""
+        async with self._turn:
+            self._batch = _Batch()
+            try:
+                await self._wait()
+            finally:
+                self._thread.shutdown(wait=True)
+
+    async def _grown(self, size: int) -> None:
+        self._batch.size += size
+        if self._batch.size >= BATCH_BYTES:
+            async with self._turn:
+                # Others may have waited here while the batch was taken.
+                if self._batch.size >= BATCH_BYTES:
+                    await self._start()
+
+    async def _start(self) -> None:
+        await self._wait()
+        batch, self._batch = self._batch, _Batch()
+        self._running = asyncio.get_running_loop().run_in_executor(self._thread, self._convert, batch)
+
+    async def _wait(self) -> None:
+        if self._running is not None:
+            # Cancelling the export must not cancel the thread's work half-way: it cannot be stopped anyway.
+            await asyncio.shield(self._running)
+            self._running = None
+
+    def _convert(self, batch: _Batch) -> None:
+        """Runs in the thread; nothing else touches the sink and the counts meanwhile."""
+        if batch.conversations:
+            self._put(flatten_conversations(batch.conversations, self._exported_at))
+        if batch.gone:
+            self._put(flatten_conversations(batch.gone, self._exported_at, gone=True))
+        for name, pages in batch.lists.items():
+            self._put(flatten_records(name, pages, self._exported_at))
+        if batch.events:
+            rows = flatten_events(batch.events, self._seen)
+            self._put(rows)
+            for conversation_id, last in _last_events(rows.tables["events"]).items():
+                self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
+        for conversation_id, sequence_number in batch.finished.items():
+            self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
+            self._seen.forget(conversation_id)
+
+    def _put(self, rows: Rows) -> None:
+        for name, table in rows.tables.items():
+            self._sink.write(name, table)
+            self._rows[name] += table.num_rows
+        self._sink.quarantine([record.to_json() for record in rows.broken])
+        report = self._report
+        report.tables = dict(self._rows)
+        report.quarantined += len(rows.broken)
+        report.lost += sum(not record.kept for record in rows.broken)
+        report.duplicates += rows.duplicates
+        report.unknown_types += rows.unknown_types
+        self.events = self._rows["events"]
+
+
+def _last_events(events: pa.Table) -> Mapping[str, int]:
+    grouped = (
+        events.select(["conversation_id", "event_id"]).group_by("conversation_id").aggregate([("event_id", "max")])
+    )
+    pairs: Any = zip(grouped["conversation_id"].to_pylist(), grouped["event_id_max"].to_pylist(), strict=True)
+    return {conversation_id: last for conversation_id, last in pairs if last is not None}

@@ -1,0 +1,234 @@
+"""The exporter: list conversations, read each, hand every page on. Asynchronous, bounded, and never asks twice.
+
+::
+
+    list ──> queue ──> workers: GET conversation ──> members, events ──> Converter ──> sink
+             bounded   at most `concurrency` requests in flight
+
+One GET per conversation tells its ``sequence_number``: nothing more is asked when there is nothing new, and no events of
+one that has none. A conversation that fails costs no other one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from conv_analytics.api import AsyncConversations
+from conv_analytics.errors import APIError, AuthError, NotFound
+from conv_analytics.export.convert import Converter
+from conv_analytics.export.options import Options
+from conv_analytics.export.report import Report
+from conv_analytics.resources import endpoints
+from conv_analytics.resources.endpoint import Listing
+from conv_analytics.tables.pages import records
+
+T = TypeVar("T")
+
+#: So many conversations in a row may fail before the run stops asking: the API is down, not the conversations.
+FAILURES = 20
+
+#: The key of `Report.incomplete` for lists that are not a conversation's.
+LIST = "conversations"
+
+
+class _Head(msgspec.Struct):
+    """What the exporter itself reads of a conversation."""
+
+    id: Any = None
+    uuid: Any = None
+    sequence_number: Any = None
+
+
+_head = msgspec.json.Decoder(_Head)
+
+
+@dataclass
+class _Listed:
+    id: str
+    record: bytes
+
+
+class Exporter:
+    """One run.
+
+    Parameters
+    ----------
+    client
+        What sends the requests.
+    converter
+        Takes the pages.
+    options
+        What to read.
+    watermarks
+        Per conversation, the last event that the dataset already has.
+    report
+        Filled as the run goes on.
+    moved
+        Called whenever something changed, to show progress.
+    """
+
+    def __init__(
+        self,
+        client: AsyncConversations,
+        converter: Converter,
+        options: Options,
+        watermarks: Mapping[str, int],
+        report: Report,
+        moved: Callable[[], None],
+    ) -> None:
+        self.done = 0
+        self.listing_done = False
+        self._client, self._converter, self._options = client, converter, options
+        self._watermarks, self._report, self._moved = watermarks, report, moved
+        self._slots = asyncio.Semaphore(options.concurrency)
+        self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Read everything; what fails is noted in the report. Raises what no repetition can mend."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._list())
+                for _ in range(self._options.concurrency):
+                    group.create_task(self._work())
+                if self._options.users:
+                    group.create_task(self._users())
+        except BaseExceptionGroup as errors:
+            # The first failure is the cause; the others are tasks that it cancelled.
+            raise errors.exceptions[0] from None
+        await self._converter.drain()
+
+    async def _list(self) -> None:
+        listing = endpoints.list_all_conversations(
+            page_size=self._options.page_size, date_start=self._options.since, date_end=self._options.until
+        )
+        known: set[str] = set()
+        try:
+            async for body in self._pages(listing):
+                for record in records(body, "conversations"):
+                    await self._listed(bytes(record), known)
+                if self._failures >= FAILURES:
+                    self._report.incomplete[LIST] = f"stopped after {FAILURES} conversations in a row could not be read"
+                    break
+        except AuthError:
+            raise
+        except APIError as error:
+            if not known:
+                raise
+            self._report.incomplete[LIST] = str(error)
+        self.listing_done = True
+        for _ in range(self._options.concurrency):
+            await self._queue.put(None)
+
+    async def _listed(self, record: bytes, known: set[str]) -> None:
+        conversation_id = _head_of(record).id
+        if not isinstance(conversation_id, str) or not conversation_id:
+            # Without an id nothing can be asked; the record itself goes to the quarantine.
+            await self._converter.conversation(record)
+        elif conversation_id not in known:
+            known.add(conversation_id)
+            self._report.listed += 1
+            await self._queue.put(_Listed(conversation_id, record))
+            self._moved()
+
+    async def _work(self) -> None:
+        while (listed := await self._queue.get()) is not None:
+            if self._failures >= FAILURES:
+                self._report.incomplete[listed.id] = "not asked: too many failures before it"
+                continue
+            try:
+                await self._conversation(listed)
+                self._failures = 0
+            except AuthError:
+                raise
+            except APIError as error:
+                self._failures += 1
+                self._report.incomplete[listed.id] = str(error)
+            self.done += 1
+            self._moved()
+
+    async def _conversation(self, listed: _Listed) -> None:
+        try:
+            body = await self._asked(lambda: self._client.raw(endpoints.get_conversation(listed.id)))
+        except NotFound:
+            # Expired since it was listed: normal, conversations live for two days by default.
+            self._report.gone.append(listed.id)
+            await self._converter.conversation(listed.record, gone=True)
+            return
+        await self._converter.conversation(body)
+        last, known = _sequence_number(body), self._watermarks.get(listed.id)
+        if last == 0 or (last is not None and known is not None and last <= known):
+            self._report.unchanged += known is not None
+            self._converter.finished(listed.id, last)
+            return
+        try:
+            if self._options.members:
+                members = endpoints.list_all_members(listed.id, page_size=self._options.page_size)
+                async for page in self._pages(members):
+                    await self._converter.list_page("members", page, listed.id)
+            if self._options.events:
+                start = None if known is None else known + 1
+                events = endpoints.list_all_events(
+                    listed.id, start_id=start, page_size=self._options.page_size, order="asc"
+                )
+                async for page in self._pages(events):
+                    await self._converter.event_page(listed.id, page)
+        except NotFound:
+            self._report.gone.append(listed.id)
+            return
+        self._converter.finished(listed.id, last or 0)
+
+    async def _users(self) -> None:
+        try:
+            async for page in self._pages(endpoints.list_all_users(page_size=self._options.page_size)):
+                await self._converter.list_page("users", page)
+                if self._options.sessions:
+                    for user in records(page, "users"):
+                        await self._sessions(_head_of(bytes(user)).id)
+        except AuthError:
+            raise
+        except APIError as error:
+            self._report.incomplete["users"] = str(error)
+
+    async def _sessions(self, user_id: object) -> None:
+        if not isinstance(user_id, str):
+            return
+        try:
+            async for page in self._pages(endpoints.list_all_user_sessions(user_id, page_size=self._options.page_size)):
+                await self._converter.list_page("sessions", page)
+        except NotFound:
+            # Not in the current reference of the API: absent for some applications (contract 9, no. 45).
+            return
+
+    async def _pages(self, listing: Listing[Any]) -> AsyncIterator[bytes]:
+        pages = self._client.raw_pages(listing)
+        while (page := await self._asked(lambda: anext(pages, None))) is not None:
+            if page.warning:
+                self._report.incomplete[listing.path] = page.warning
+            yield page.body
+
+    async def _asked(self, request: Callable[[], Awaitable[T]]) -> T:
+        async with self._slots:
+            return await request()
+
+
+def _head_of(record: bytes) -> _Head:
+    try:
+        head = _head.decode(record)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return _Head()
+    head.id = head.id or head.uuid
+    return head
+
+
+def _sequence_number(body: bytes) -> int | None:
+    """The id of a conversation's last event; None when the answer does not tell."""
+    value = _head_of(body).sequence_number
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -1,0 +1,84 @@
+"""What an export reads, and how hard it may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.tables import TABLES
+
+#: Tables that take requests of their own and are therefore only exported when named.
+OPTIONAL = ("users", "sessions")
+DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Checked options of a run."""
+
+    tables: tuple[str, ...] = DEFAULT_TABLES
+    since: datetime | None = None
+    until: datetime | None = None
+    concurrency: int = 20
+    rate: float = 10.0
+    page_size: int = 100
+
+    @property
+    def events(self) -> bool:
+        """Whether events must be read."""
+        return any(TABLES[name].types or name == "events" for name in self.tables)
+
+    @property
+    def members(self) -> bool:
+        """Whether members must be read."""
+        return "members" in self.tables
+
+    @property
+    def users(self) -> bool:
+        """Whether users must be listed."""
+        return "users" in self.tables or self.sessions
+
+    @property
+    def sessions(self) -> bool:
+        """Whether sessions must be read."""
+        return "sessions" in self.tables
+
+
+def options(
+    *,
+    tables: Collection[str] | str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    concurrency: int = 20,
+    rate: float = 10.0,
+) -> Options:
+    """Check options; raise `ConfigError` naming the one that is wrong."""
+    since, until = _utc(since), _utc(until)
+    if since and until and since >= until:
+        raise ConfigError(
+            f"since ({since.isoformat()}) is not before until ({until.isoformat()}): no conversation can lie between them."
+        )
+    if concurrency < 1:
+        raise ConfigError(f"concurrency is {concurrency}; it must be at least 1.")
+    if not rate >= 0:
+        raise ConfigError(f"rate is {rate}; it must be 0 (no limit) or more requests per second.")
+    return Options(_tables(tables), since, until, concurrency, rate)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """An instant with a zone; one without is taken as UTC."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _tables(names: Collection[str] | str | None) -> tuple[str, ...]:
+    if names is None:
+        return DEFAULT_TABLES
+    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    if asked == ["all"]:
+        return tuple(TABLES)
+    for name in asked:
+        if name not in TABLES:
+            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
+    return tuple(name for name in TABLES if name in asked)

@@ -1,0 +1,113 @@
+"""What a run did: kept in its commit, printed at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from conv_analytics.tables import TABLES
+
+#: So many ids of conversations are listed in a report; the rest are only counted.
+LISTED = 1000
+
+
+@dataclass
+class Report:
+    """Counts of one run.
+
+    A run is complete when everything that the API listed was read; otherwise ``incomplete`` says what was not, and why.
+    """
+
+    since: str | None = None
+    until: str | None = None
+    started_at: str = ""
+    """UTC, ISO 8601."""
+    tables: dict[str, int] = field(default_factory=dict)
+    """Rows per table, of this run."""
+    listed: int = 0
+    """Conversations listed."""
+    unchanged: int = 0
+    """Conversations without events since the last run."""
+    requests: int = 0
+    """Requests sent, repetitions included."""
+    retries: int = 0
+    """Requests that were repetitions."""
+    waited_s: float = 0.0
+    """Time that the API asked to wait, or that was waited after failures, added over all requests. [s]"""
+    downloaded_bytes: int = 0
+    quarantined: int = 0
+    """Records with something unreadable."""
+    lost: int = 0
+    """Those of them that have no row because they are no records at all."""
+    duplicates: int = 0
+    """Events that came more than once; kept once."""
+    unknown_types: Counter[str] = field(default_factory=Counter)
+    """Event types that no table but ``events`` knows, with their number."""
+    gone: list[str] = field(default_factory=list)
+    """Conversations that were listed but no longer there."""
+    incomplete: dict[str, str] = field(default_factory=dict)
+    """What could not be read to its end (a conversation's id, or ``conversations`` for the list), and why."""
+    interrupted: bool = False
+    seconds: float = 0.0
+    commit: int | None = None
+    """Number of the commit in the dataset."""
+
+    @property
+    def status(self) -> Literal["complete", "incomplete"]:
+        """Whether all that the API listed was read."""
+        return "incomplete" if self.incomplete or self.interrupted else "complete"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as JSON values: what a commit keeps."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "commit"}
+        incomplete = dict(list(self.incomplete.items())[:LISTED])
+        return values | {
+            "status": self.status,
+            "unknown_types": dict(self.unknown_types),
+            "gone": self.gone[:LISTED],
+            "gone_count": len(self.gone),
+            "incomplete": incomplete,
+            "incomplete_count": len(self.incomplete),
+            "seconds": round(self.seconds, 3),
+            "waited_s": round(self.waited_s, 3),
+        }
+
+    def summary(self) -> Mapping[str, Any]:
+        """The object that ``conv-analytics export --json`` prints."""
+        return {
+            "status": self.status,
+            "tables": self.tables,
+            "requests": self.requests,
+            "retries": self.retries,
+            "quarantined": self.quarantined,
+            "gone": len(self.gone),
+            "seconds": round(self.seconds, 3),
+            "commit": self.commit,
+        }
+
+    def __str__(self) -> str:
+        """A few lines for people."""
+        width = max(map(len, TABLES))
+        lines = [f"{name:<{width}} {self.tables[name]:>12,}" for name in TABLES if name in self.tables]
+        lines.append("")
+        lines.append(
+            f"{self.status}: {self.listed:,} conversations in {self.seconds:,.1f} s, {self.requests:,} requests"
+            f" ({self.retries:,} repeated), {self.downloaded_bytes / 1e6:,.1f} MB"
+        )
+        remarks = (
+            (self.unchanged, "{:,} conversations had no new events"),
+            (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
+            (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
+            (self.duplicates, "{:,} events came more than once and were kept once"),
+            (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
+        )
+        lines += [text.format(count) for count, text in remarks if count]
+        for what, why in list(self.incomplete.items())[:5]:
+            lines.append(f"not read to the end: {what}: {why}")
+        if len(self.incomplete) > 5:
+            lines.append(f"... and {len(self.incomplete) - 5:,} more")
+        if self.interrupted:
+            lines.append("interrupted; run the same command again to go on")
+        return "\n".join(lines)

@@ -1,0 +1,237 @@
+"""`export` and `aexport`: one call from the API to DataFrames or to a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict, Unpack, overload
+
+from conv_analytics.api import AsyncConversations, Conversations
+from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived, Retried
+from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomplete
+from conv_analytics.export.blocking import run_blocking
+from conv_analytics.export.convert import Converter
+from conv_analytics.export.engine import LIST, Exporter
+from conv_analytics.export.options import Options, options
+from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.progress import Listener, Progress, silent
+from conv_analytics.export.report import Report
+from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
+
+Client = Conversations | AsyncConversations
+
+#: Listeners of progress are called at most this often. [s]
+_SHOW_S = 0.1
+
+
+class ExportOptions(TypedDict, total=False):
+    """Keyword arguments of `export` and `aexport`; see there."""
+
+    since: datetime | None
+    until: datetime | None
+    tables: Collection[str] | str | None
+    concurrency: int
+    rate: float
+    progress: Listener
+
+
+@overload
+def export(client: Client, destination: None = None, **options: Unpack[ExportOptions]) -> Frames: ...
+@overload
+def export(client: Client, destination: str | Path, **options: Unpack[ExportOptions]) -> Exported: ...
+def export(
+    client: Client,
+    destination: str | Path | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    tables: Collection[str] | str | None = None,
+    concurrency: int = 20,
+    rate: float = 10.0,
+    progress: Listener = silent,
+) -> Frames | Exported:
+    """Export every conversation, member and event of an application.
+
+    Works in a script as well as in a notebook cell; interrupting it commits what was read and leaves nothing running.
+
+    Parameters
+    ----------
+    client
+        Whose application to export.
+    destination
+        Folder to write Parquet files to, made when absent. A folder that holds an earlier export is brought up to
+        date: only events after the last known one of each conversation are asked for. Without a destination everything
+        is kept in memory.
+    since, until
+        Only conversations created from this instant on, and before that one. [UTC where they have no zone]
+    tables
+        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more requests.
+    concurrency
+        Requests in flight at most. [requests]
+    rate
+        Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+    progress
+        Called with a `Progress` as the export goes on.
+
+    Returns
+    -------
+    Frames or Exported
+        DataFrames by table name, or the run's report with the dataset written.
+
+    Raises
+    ------
+    ExportIncomplete
+        If something could not be read; ``.result`` holds what was, and a folder has it committed.
+    ConfigError
+        If an argument is wrong.
+    APIError
+        If nothing could be read at all.
+    DatasetError
+        If the folder cannot be written; what it held before is untouched.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=3) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0)
+    >>> len(frames["conversations"])
+    3
+    """
+    return run_blocking(
+        lambda: aexport(  # type: ignore[call-overload, no-any-return]  # one of the two overloads, at run time
+            client,
+            destination,
+            since=since,
+            until=until,
+            tables=tables,
+            concurrency=concurrency,
+            rate=rate,
+            progress=progress,
+        )
+    )
+
+
+@overload
+async def aexport(client: Client, destination: None = None, **options: Unpack[ExportOptions]) -> Frames: ...
+@overload
+async def aexport(client: Client, destination: str | Path, **options: Unpack[ExportOptions]) -> Exported: ...
+async def aexport(
+    client: Client,
+    destination: str | Path | None = None,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    tables: Collection[str] | str | None = None,
+    concurrency: int = 20,
+    rate: float = 10.0,
+    progress: Listener = silent,
+) -> Frames | Exported:
+    """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
+    chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
+    started = datetime.now(UTC).replace(microsecond=0)
+    report = Report(started_at=_text(started) or "", since=_text(chosen.since), until=_text(chosen.until))
+    target: Memory | Folder
+    if destination is None:
+        target = Memory(chosen.tables, started.date())
+    else:
+        names = same_tables(Path(destination), chosen.tables if tables is not None else None)
+        chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
+        target = Folder(Path(destination), chosen.tables, started.date())
+    run = _Run(client, target, chosen, report, started, progress)
+    try:
+        failure = await run.read()
+        result = target.finish(report, run.converter.watermarks)
+    except BaseException:
+        target.abandon()
+        raise
+    if report.interrupted:
+        raise asyncio.CancelledError
+    if report.incomplete:
+        raise ExportIncomplete(report, result=result) from failure
+    return result
+
+
+class _Run:
+    """One export under way: the parts, and the counting."""
+
+    def __init__(
+        self,
+        client: Client,
+        target: Memory | Folder,
+        chosen: Options,
+        report: Report,
+        started: datetime,
+        progress: Listener,
+    ) -> None:
+        self.converter = Converter(target, report, started)
+        self._target, self._report, self._progress = target, report, progress
+        self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
+        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, self._moved)
+        self._begin = self._shown = time.monotonic()
+        self._waiting_until = 0.0
+
+    async def read(self) -> ConvAnalyticsError | None:
+        """Read everything; the failure that ended it early, if one did.
+
+        Raises what leaves nothing worth keeping: the folder cannot be written, or not even the list could be read.
+        """
+        failure = None
+        try:
+            await self._exporter.run()
+        except asyncio.CancelledError:
+            self._report.interrupted = True
+        except DatasetError:
+            raise
+        except ConvAnalyticsError as error:
+            if not self._report.listed:
+                raise
+            self._report.incomplete[LIST] = str(error)
+            failure = error
+        finally:
+            await self._client.aclose()
+            await self.converter.close()
+            self._report.seconds = time.monotonic() - self._begin
+            self._show(finished=True)
+        return failure
+
+    def _noticed(self, notice: Notice) -> None:
+        match notice:
+            case RequestSent():
+                self._report.requests += 1
+            case ResponseReceived(size_bytes=size):
+                self._report.downloaded_bytes += size
+            case Retried(wait_s=wait, asked=asked):
+                self._report.retries += 1
+                self._report.waited_s += wait
+                if asked:
+                    self._waiting_until = max(self._waiting_until, time.monotonic() + wait)
+        self._moved()
+
+    def _moved(self) -> None:
+        if time.monotonic() - self._shown >= _SHOW_S:
+            self._show()
+
+    def _show(self, *, finished: bool = False) -> None:
+        self._shown = time.monotonic()
+        self._progress(
+            Progress(
+                listed=self._report.listed,
+                listing_done=self._exporter.listing_done,
+                done=self._exporter.done,
+                events=self.converter.events,
+                requests=self._report.requests,
+                retries=self._report.retries,
+                waiting_s=max(0.0, self._waiting_until - self._shown),
+                elapsed_s=self._shown - self._begin,
+                finished=finished,
+            )
+        )
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

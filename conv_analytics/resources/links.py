@@ -1,0 +1,61 @@
+"""Links between resources, in the HAL style (contract 2.1, 2.4).
+
+Links are never data: they may point to another host, lack part of their path, or name an older version. What
+a reader needs of them is the cursor of the next page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+from urllib.parse import unquote
+
+from conv_analytics.resources.record import Problem, Record, wire
+
+
+class APILink(Record):
+    """One link (contract 2.1)."""
+
+    href: str | None = wire("Address; possibly relative or of another host.")
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor within the address, decoded once; None when there is none or it is empty (contract 2.4).
+
+        >>> APILink(href="/v1/conversations?page_size=2&cursor=Qk9P+MQ%3D%3D").cursor
+        'Qk9P+MQ=='
+        """
+        query = (self.href or "").partition("?")[2].partition("#")[0]
+        pairs = (part.partition("=") for part in query.split("&"))
+        # Percent-decoding only: a cursor that was not encoded may hold a plus, which form decoding would
+        # lose.
+        return next((unquote(value) for name, _, value in pairs if name == "cursor" and value), None)
+
+
+class APILinks(Record):
+    """The links of a page or a resource (contract 2.1).
+
+    A member has its link one level higher than everything else; it is read as `self_` (contract 9, no. 6).
+
+    >>> APILinks.from_wire({"self": {"href": "/v1/users"}, "next": {}}).next_cursor is None
+    True
+    """
+
+    self_: APILink | None = wire("This page or resource.", key="self", loose=True)
+    first: APILink | None = wire("The first page.", loose=True)
+    next: APILink | None = wire("The following page; absent or empty on the last one.", loose=True)
+    prev: APILink | None = wire("The page before.", loose=True)
+    last: APILink | None = wire("The last page; declared by the Node SDK, in no payload seen.", loose=True)
+
+    @classmethod
+    def from_wire(cls, payload: Mapping[str, Any], problems: list[Problem] | None = None, at: str = "") -> Self:
+        """Read links, or the bare link of a member."""
+        if "href" in payload and "self" not in payload:
+            rest = {key: value for key, value in payload.items() if key != "href"}
+            payload = {**rest, "self": {"href": payload["href"]}}
+        return super().from_wire(payload, problems, at)
+
+    @property
+    def next_cursor(self) -> str | None:
+        """Cursor of the following page, or None at the end of the list (contract 2.5)."""
+        return self.next.cursor if self.next else None

@@ -1,0 +1,356 @@
+"""Typed records of the API, declared once.
+
+A field says in one line what it means, in which unit, and under which keys it arrives::
+
+    class Bandwidth(Record):
+        \"\"\"Bytes that a leg carried.\"\"\"
+
+        byte_in: int | None = wire("Bytes the platform received.", unit="B", also="bytes_in")
+
+From that line follow the decoding of the record, its documentation, and the columns of the tables
+(`conv_analytics.tables`).
+
+Reading is tolerant: unknown keys are kept in `Record.extra`, a value of a wrong kind becomes None and is
+reported, and the first of several keys that reads wins. Writing (`Record.to_wire`) gives the first key of
+each field.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, NamedTuple, Self, TypeVar, dataclass_transform
+
+from conv_analytics.resources import cells
+from conv_analytics.resources.cells import Unreadable
+
+#: User data: any JSON value, kept verbatim. Its keys are never re-cased (contract 9, no. 32).
+Json = Any
+
+Path = tuple[str, ...]
+
+
+_P = TypeVar("_P")
+_R = TypeVar("_R")
+
+
+def _once(function: Callable[[_P], _R]) -> Callable[[_P], _R]:
+    # mypy does not see that a class is hashable when its instances define equality.
+    return typing.cast("Callable[[_P], _R]", functools.cache(function))
+
+
+class Problem(NamedTuple):
+    """A value that could not be read."""
+
+    path: str
+    """Where it stood, keys joined by dots."""
+    reason: str
+    """Why it was not read; never contains the value."""
+
+
+def wire(
+    doc: str,
+    *,
+    unit: str | None = None,
+    key: str | None = None,
+    also: str | Sequence[str] = (),
+    loose: bool = False,
+    absent: str | Sequence[str] = (),
+    secret: bool = False,
+    shown: bool = True,
+    default: Any = None,
+) -> Any:
+    """Declare a field of a record.
+
+    Parameters
+    ----------
+    doc
+        What the value means: one sentence, shown in the data dictionary.
+    unit
+        Its unit, where it has one: ``s``, ``ms``, ``B``, ``%``.
+    key
+        Where it stands in the JSON when that is not the field's own name; dots go down into objects.
+    also
+        Other keys under which the API is known to send it, tried in this order when the first gives nothing
+        readable.
+    loose
+        Something else than an object is taken as absent instead of being reported (contract 9, no. 36).
+    absent
+        Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26).
+    secret
+        A password, key or session description: in no repr, and to be left out of exports (contract 9, 42).
+    shown
+        False keeps a value that is merely long out of reprs.
+    default
+        What the constructor takes when nothing is given; reading never fills it in.
+    """
+    declared = _Wire(doc, unit, key, _texts(also), loose, _texts(absent), secret)
+    return dataclasses.field(default=default, repr=shown and not secret, metadata={"wire": declared})
+
+
+class _Wire(NamedTuple):
+    doc: str
+    unit: str | None
+    key: str | None
+    also: tuple[str, ...]
+    loose: bool
+    absent: tuple[str, ...]
+    secret: bool
+
+
+@dataclass(frozen=True)
+class Field:
+    """One declared field, resolved: what the tables and the documentation are derived from."""
+
+    name: str
+    doc: str
+    unit: str | None
+    paths: tuple[Path, ...]
+    kind: Any
+    """What `cells` reads (``str``, ``datetime``, ``Decimal`` ...), `Json`, a vocabulary or a record class."""
+    many: bool
+    loose: bool
+    absent: tuple[str, ...] = ()
+    secret: bool = False
+
+    def read(self, value: object, problems: list[Problem] | None, at: str) -> Any:
+        """Read one JSON value; raise `Unreadable` when it is not what this field holds."""
+        return self._all(value, problems, at) if self.many else self._one(value, problems, at)
+
+    def _all(self, value: object, problems: list[Problem] | None, at: str) -> tuple[Any, ...]:
+        found: list[Any] = []
+        failures: list[Problem] = []
+        for i, item in enumerate(_as_list(value)):
+            try:
+                found.append(self._one(item, problems, f"{at}[{i}]"))
+            except Unreadable as error:
+                failures.append(Problem(f"{at}[{i}]", str(error)))
+        if failures and not found:
+            # Nothing of the list is usable: another key may hold it.
+            raise Unreadable(failures[0].reason)
+        if problems is not None:
+            problems.extend(failures)
+        return tuple(found)
+
+    def _one(self, value: object, problems: list[Problem] | None, at: str) -> Any:
+        if not is_record(self.kind):
+            return reader(self.kind)(value)
+        if isinstance(value, Mapping):
+            return self.kind.from_wire(value, problems, at)
+        # Some senders write ``[]`` for an object without keys.
+        if self.loose or value in ([], ""):
+            return None
+        raise Unreadable("not an object")
+
+
+# `wire` is not named as a field specifier: a checker then sees a default on the right hand side, and takes
+# every field of a record as optional, which it is.
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Record:
+    """Base of every typed record: a frozen dataclass that reads tolerantly and keeps what it does not know.
+
+    Its repr leaves out what is absent and what is secret.
+    """
+
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    """Keys of the JSON object that no field declares, verbatim."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        dataclass(frozen=True, kw_only=True, repr=False)(cls)
+
+    def __repr__(self) -> str:
+        shown = (
+            f"{field.name}={_repr(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)
+            if field.repr and getattr(self, field.name) is not None
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    @classmethod
+    def from_wire(cls, payload: Mapping[str, Any], problems: list[Problem] | None = None, at: str = "") -> Self:
+        """Read a JSON object.
+
+        Parameters
+        ----------
+        payload
+            The decoded object.
+        problems
+            Where to report what could not be read; nothing is raised for it.
+        at
+            Path of this object within its document, for the reports.
+        """
+        values = {field.name: _field_value(field, payload, problems, at) for field in fields(cls)}
+        declared = _declared_keys(cls)
+        extra = {key: value for key, value in payload.items() if key not in declared}
+        return cls(**values, extra=extra)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The JSON object that the API takes: absent fields left out, unknown keys kept."""
+        result: dict[str, Any] = dict(self.extra)
+        for field in fields(type(self)):
+            value = getattr(self, field.name)
+            if value is not None:
+                _put(result, field.paths[0], _plain(value))
+        return result
+
+
+@_once
+def fields(record: type[Record]) -> tuple[Field, ...]:
+    """The declared fields of a record class, in order."""
+    hints = typing.get_type_hints(record)
+    return tuple(
+        _resolve(field.name, hints[field.name], field.metadata["wire"])
+        for field in dataclasses.fields(record)
+        if "wire" in field.metadata
+    )
+
+
+@_once
+def reader(kind: Any) -> Callable[[object], Any]:
+    """The function of `conv_analytics.resources.cells` that reads a kind."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return cells.choice(kind)
+    return _READERS.get(kind, cells.json)
+
+
+def is_record(kind: Any) -> bool:
+    """Whether a field's kind is itself a record."""
+    return isinstance(kind, type) and issubclass(kind, Record)
+
+
+def is_blank(kind: Any, value: object) -> bool:
+    """Whether a value is the empty text that stands for no value in a field that does not hold text.
+
+    Events of calls that nobody answered have ``"start_time": ""`` and ``"rate": ""``.
+    """
+    return isinstance(value, str) and not value.strip() and kind is not str and kind is not Json
+
+
+def dig(payload: object, path: Path) -> Any:
+    """The value under a path of keys, or None."""
+    for key in path:
+        if not isinstance(payload, Mapping):
+            return None
+        payload = payload.get(key)
+    return payload
+
+
+_READERS: dict[Any, Callable[[object], Any]] = {
+    str: cells.text,
+    int: cells.integer,
+    float: cells.number,
+    bool: cells.flag,
+    datetime: cells.instant,
+    Decimal: cells.money,
+}
+
+
+#: Keys whose values are secret wherever they stand, even in a body that is kept verbatim.
+_SECRET_KEYS = frozenset({"password", "api_key", "sdp"})
+
+
+def _veiled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: "***" if key in _SECRET_KEYS else _veiled(item) for key, item in value.items()}
+    return [_veiled(item) for item in value] if isinstance(value, list) else value
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(_veiled(value))
+    except (RecursionError, ValueError):
+        # User data may be nested as deep as its sender liked, or hold an integer too long to be written.
+        return "..."
+
+
+def _texts(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _field_value(field: Field, payload: Mapping[str, Any], problems: list[Problem] | None, at: str) -> Any:
+    failure: Problem | None = None
+    for path in field.paths:
+        value = dig(payload, path)
+        if value is None or is_blank(field.kind, value) or (field.absent and value in field.absent):
+            continue
+        where = ".".join((at, *path)) if at else ".".join(path)
+        try:
+            found = field.read(value, problems, where)
+        except Unreadable as error:
+            failure = failure or Problem(where, str(error))
+            continue
+        if found is not None:
+            return found
+    if failure and problems is not None:
+        problems.append(failure)
+    return None
+
+
+def _resolve(name: str, hint: Any, declared: _Wire) -> Field:
+    kind = _kind(hint)
+    many = typing.get_origin(kind) is tuple
+    if many:
+        kind = _kind(typing.get_args(kind)[0])
+    return Field(
+        name=name,
+        doc=declared.doc,
+        unit=declared.unit,
+        paths=tuple(tuple(key.split(".")) for key in (declared.key or name, *declared.also)),
+        kind=kind,
+        many=many,
+        loose=declared.loose,
+        absent=declared.absent,
+        secret=declared.secret,
+    )
+
+
+def _kind(hint: Any) -> Any:
+    options = [option for option in _union(hint) if option is not types.NoneType]
+    vocabularies = [option for option in options if isinstance(option, type) and issubclass(option, StrEnum)]
+    if sum(map(is_record, options)) > 1:
+        # Which of several records it is depends on the rest of the object: the declaring class decides.
+        return Json
+    return vocabularies[0] if vocabularies else options[0]
+
+
+def _union(hint: Any) -> tuple[Any, ...]:
+    return typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
+
+
+@_once
+def _declared_keys(record: type[Record]) -> frozenset[str]:
+    return frozenset(path[0] for field in fields(record) for path in field.paths) | {"_links"}
+
+
+def _as_list(value: object) -> Sequence[object]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return value
+    # One object where the contract says a list, and ``{}`` for an empty one (contract 9, no. 13 and 46).
+    return [] if value in ({}, "") else [value]
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, Record):
+        return value.to_wire()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal | StrEnum):
+        return str(value)
+    return value
+
+
+def _put(target: dict[str, Any], path: Path, value: Any) -> None:
+    for key in path[:-1]:
+        target = target.setdefault(key, {})
+    target[path[-1]] = value

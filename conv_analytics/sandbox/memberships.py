@@ -1,0 +1,115 @@
+"""The endpoints that change members, with the events they cause (contract 1.1 rows 7 and 10, 1.4)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from conv_analytics.sandbox.problems import refusal
+from conv_analytics.sandbox.reads import find_member
+from conv_analytics.sandbox.wire import Json, Reply, Request, ok
+from conv_analytics.sandbox.world.records import Conversation, Member
+from conv_analytics.sandbox.world.story import audio
+from conv_analytics.sandbox.writes import Changes, as_object, read_object, refuse
+
+if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.people import User
+
+MOST_MEMBERS = 100
+
+
+class Memberships(Changes):
+    """Answers writes to members."""
+
+    def create(self, request: Request, found: Conversation) -> Reply:
+        """Invite or join a user: 201 with the member."""
+        body = read_object(request)
+        state, who = body.get("state"), as_object(body.get("user"))
+        invalid = {}
+        if state not in {"invited", "joined"}:
+            invalid["state"] = '"state" must be one of [invited, joined]'
+        if not (who.get("id") or who.get("name")):
+            invalid["user"] = '"user" must contain at least one of [id, name]'
+        if not isinstance(as_object(body.get("channel")).get("type"), str):
+            invalid["channel"] = '"channel" is required'
+        refuse(invalid, request)
+        user = self._user(who)
+        found = self.world.touch(found.ordinal)
+        present = [member for member in found.members if member.state != "LEFT"]
+        if any(member.user.id == user.id and member.state == "JOINED" for member in present):
+            raise refusal(code="conversation:error:member-already-joined", about=user.id)
+        if len(present) >= MOST_MEMBERS:
+            raise refusal(code="conversation:error:maximum-number-of-members", about=found.id)
+        return ok(self._make(found, user, body).full(found.id), 201)
+
+    def update(self, request: Request, found: Conversation, member_id: str) -> Reply:
+        """Let a member join or leave."""
+        body = read_object(request)
+        state = body.get("state")
+        found = self.world.touch(found.ordinal)
+        member = find_member(found, member_id)
+        if state not in {"joined", "left"}:
+            refuse({"state": '"state" must be one of [joined, left]'}, request)
+        if member.state == "LEFT":
+            raise refusal(code="conversation:error:invalid-member-state", about=member_id)
+        if state == "joined":
+            if member.state == "JOINED":
+                raise refusal(code="conversation:error:member-already-joined", about=member_id)
+            self._join(found, member)
+        else:
+            self._leave(found, member, as_object(body.get("reason")))
+        return ok(member.full(found.id))
+
+    def _user(self, who: Json) -> User:
+        if who.get("id"):
+            user = self.world.user_by_id(str(who["id"]))
+        else:
+            people = self.world.people
+            users = (people.user(index) for index in range(people.count))
+            user = next((user for user in users if user.name == who["name"]), None)
+        if user is None:
+            raise refusal(code="user:error:not-found", about=str(who))
+        return user
+
+    def _make(self, found: Conversation, user: User, body: Json) -> Member:
+        initiator = {"invited": {"is_system": True}}
+        member = Member(f"MEM-{self.dice.uuid()}", user, "INVITED", body["channel"], initiator)
+        member.invited = self.now()
+        media = body.get("media")
+        member.media = media if isinstance(media, dict) else audio(enabled=False)
+        for name in ("knocking_id", "member_id_inviting"):
+            value = body.get(name)
+            if isinstance(value, str):
+                setattr(member, "invited_by" if name == "member_id_inviting" else name, value)
+        found.members.append(member)
+        self.world.index_member(user.id, found.ordinal, member.id)
+        self.cause(found, "member:invited", member, {
+            **self._content(member), "cname": found.name, "invited_by": None, "media": member.media,
+            "initiator": {"invited": {"isSystem": True}},
+            "conversation": {"conversation_id": found.id, "name": found.name,
+                             "display_name": found.display_name, "image_url": found.image_url},
+        })  # fmt: skip
+        if body["state"] == "joined":
+            self._join(found, member)
+        return member
+
+    @staticmethod
+    def _content(member: Member) -> Json:
+        user = member.user
+        return {
+            "member_id": member.id,
+            "user": {"user_id": user.id, "name": user.name, "display_name": user.display_name},
+            "channel": member.channel,
+            "timestamp": member.timestamps(),
+        }
+
+    def _join(self, found: Conversation, member: Member) -> None:
+        member.state, member.joined = "JOINED", self.now()
+        member.initiator = {"joined": {"is_system": True}}
+        body = {**self._content(member), "initiator": {"joined": {"isSystem": True}}}
+        self.cause(found, "member:joined", member, body)
+
+    def _leave(self, found: Conversation, member: Member, reason: Json) -> None:
+        member.state, member.left = "LEFT", self.now()
+        initiator = {"joined": {"isSystem": True}, "left": {"isSystem": True}}
+        body = {**self._content(member), "initiator": initiator, "reason": reason}
+        self.cause(found, "member:left", member, body)

@@ -1,0 +1,210 @@
+"""The sandbox: a world, its key, and a server on this machine, as a context manager."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
+
+from conv_analytics.sandbox.app import App, EventsShape
+from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
+from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
+from conv_analytics.sandbox.wire import Reply, Request
+from conv_analytics.sandbox.world.dice import Dice
+from conv_analytics.sandbox.world.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from conv_analytics.sandbox.server import HttpServer
+    from conv_analytics.sandbox.truth import Truth
+
+    Scripted = Reply | Fault | Callable[[Request], Reply | Fault]
+
+REMEMBERED_REQUESTS = 200_000
+ANY_PORT = 0
+
+
+class Options(TypedDict, total=False):
+    """What a sandbox can be told. The first six describe the world and are ignored when one is given."""
+
+    seed: int
+    conversations: int
+    end: datetime
+    days: int
+    quirks: bool
+    broken: float
+    events_shape: EventsShape
+    faults: Faults | str
+    rate: float
+    """Requests per second before 429; no limit when missing."""
+    retry_after: RetryAfter
+    latency_ms: float
+    host: str
+    port: int
+
+
+class Seen(NamedTuple):
+    """One request as the server saw it; status 0 means that the connection was cut."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+
+
+class Sandbox:
+    """The Conversation API on 127.0.0.1 over a seeded world.
+
+    >>> with Sandbox(seed=7, conversations=40) as sandbox:  # doctest: +SKIP
+    ...     httpx.get(f"{sandbox.base_url}/v1/conversations", headers=sandbox.headers())
+    """
+
+    def __init__(self, world: World | None = None, **options: Unpack[Options]) -> None:
+        """Prepare; `start` or `with` begins to serve."""
+        self.options = options
+        self.world = world or World(
+            options.get("seed", 7),
+            options.get("conversations", 500),
+            options.get("end", datetime(2026, 11, 20, tzinfo=UTC)),
+            options.get("days", 7),
+            quirks=options.get("quirks", False),
+            broken=options.get("broken", 0.0),
+        )
+        faults = options.get("faults", Faults())
+        self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
+        self.gone = self.faults.gone_ids(self.world)
+        self.application_id = Dice(self.world.seed, "application").uuid()
+        self.requests: deque[Seen] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.base_url = ""
+        self._plan = FaultPlan(self.faults)
+        rate = options.get("rate", 0.0)
+        self._throttle = Throttle(rate, options.get("retry_after", "seconds")) if rate else None
+        self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
+        self._lock = threading.Lock()
+        self._app: App | None = None
+        self._server: HttpServer | None = None
+        self._folder: Path | None = None
+
+    # -- credentials
+
+    @property
+    def private_key(self) -> str:
+        """The application's private key as PEM text."""
+        return key_pair().private
+
+    @property
+    def key_path(self) -> Path:
+        """A file with the private key, only readable by its owner; removed by `close`."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="conv-analytics-sandbox-"))
+        path = self._folder / "private.key"
+        if not path.exists():
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(self.private_key)
+        return path
+
+    def token(self, *, life_s: int = 900, **claims: object) -> str:
+        """Sign a token for this application; claims replace the usual ones (None leaves one out)."""
+        return sign(self.private_key, self.application_id, life_s=life_s, **claims)
+
+    def headers(self, **claims: object) -> dict[str, str]:
+        """Give the Authorization header with a fresh token."""
+        return {"Authorization": f"Bearer {self.token(**claims)}"}  # type: ignore[arg-type] # life_s stays default
+
+    # -- what tests ask
+
+    def truth(self) -> Truth:
+        """Give what a perfect export of this sandbox holds right now."""
+        return self.world.truth(self.gone)
+
+    def script(self, match: Callable[[Request], bool], then: Scripted, times: int = 1) -> None:
+        """Answer the next matching requests with this reply or fault, before anything else is looked at.
+
+        `then` may be a function of the request. Scripts are tried in the order they were added; `times=-1`
+        keeps one for ever.
+        """
+        with self._lock:
+            self._scripts.append((match, then, times))
+
+    # -- life
+
+    def start(self) -> Self:
+        """Begin to serve; gives the sandbox itself."""
+        from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
+
+        host = self.options.get("host", "127.0.0.1")
+        listening = free_socket(host, self.options.get("port", ANY_PORT))
+        self.base_url = f"http://{host}:{listening.getsockname()[1]}"
+        verifier = Verifier(key_pair().public, self.application_id)
+        shape = self.options.get("events_shape", "object")
+        self._app = App(self.world, verifier, events_shape=shape, base_url=self.base_url, gone=self.gone)
+        latency_s = self.options.get("latency_ms", 0.0) / 1000
+        self._server = HttpServer(listening, self._answer, self._log, latency_s)
+        return self
+
+    def close(self) -> None:
+        """Stop serving and remove the key file."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def __enter__(self) -> Self:
+        """Begin to serve."""
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self.close()
+
+    # -- answering (in the server's thread)
+
+    def _answer(self, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
+        assert self._app is not None
+        scripted = self._scripted(request) if self._scripts else None
+        if isinstance(scripted, Reply):
+            return scripted, None
+        if scripted is None and self._throttle is not None:
+            refused = self._throttle.take()
+            if refused is not None:
+                return refused, None
+        fault = scripted or self._plan.decide(request, target)
+        if fault is not None and (fault.reply is not None or fault.cut == "before"):
+            return fault.reply, fault
+        return self._app.answer(request), fault
+
+    def _scripted(self, request: Request) -> Reply | Fault | None:
+        with self._lock:
+            for index, (match, then, times) in enumerate(self._scripts):
+                if match(request):
+                    if times == 1:
+                        del self._scripts[index]
+                    else:
+                        self._scripts[index] = (match, then, times - 1 if times > 0 else times)
+                    return then(request) if callable(then) else then
+        return None
+
+    def _log(self, request: Request, target: str, status: int) -> None:
+        self.requests.append(Seen(request.method, request.path, target.partition("?")[2], status))
+
+
+def run(port: int, host: str, options: Options, ready: Callable[[Sandbox], None]) -> None:
+    """Serve until Ctrl-C; `ready` gets the running sandbox, e.g. to print how to use it."""
+    whole: Options = {**options, "port": port, "host": host}
+    with Sandbox(**whole) as sandbox:
+        ready(sandbox)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            return

@@ -1,0 +1,136 @@
+"""Messages: chats in apps, and by SMS, WhatsApp, Viber, Messenger (contract 7.2, 7.3, 8.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.sandbox.world.clock import iso
+from conv_analytics.sandbox.world.legs import endpoint
+
+if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.dice import Dice
+    from conv_analytics.sandbox.world.records import Event, Member
+    from conv_analytics.sandbox.world.story import Story
+
+Json = dict[str, Any]
+TEXTS = (
+    "Hello!", "Grüße — order 20931 is ready ✅", "متى تصل الطلبية؟", "איפה החבילה שלי?", "👩‍👩‍👧‍👦 says hi",
+    "e\u0301le\u0300ve (combining)", "<script>alert('x')</script>", "line one\nline two\ttabbed", "=1+1", "",
+    "🇺🇦🇯🇵", "ok", "null", "Z͑ͫa̴l̡g̢o", "\u202eright to left\u202c", "Where is my parcel? " * 40,
+)  # fmt: skip
+CUSTOM: Json = {"Order ID": 20931, "vip": True, "note": "leave at desk", "nested": {"List": [1, None, "x"]}}
+MEDIA = "https://static.example.net/m"
+
+
+def message_body(dice: Dice, kind: str) -> Json:
+    """Write the body of one of the ten kinds of message."""
+    bodies: dict[str, Json] = {
+        "text": {"text": dice.pick(TEXTS)},
+        "image": {"image": {"url": f"{MEDIA}/label.jpg"}},
+        "audio": {"audio": {"url": f"{MEDIA}/note.ogg"}},
+        "video": {"video": {"url": f"{MEDIA}/box.mp4"}},
+        "file": {"file": {"url": f"{MEDIA}/Rechnung%20№7.pdf"}},
+        "vcard": {"vcard": {"url": f"{MEDIA}/me.vcf"}, "image": {"url": f"{MEDIA}/me.png"}},
+        "location": {"location": {"longitude": "-0.0853", "latitude": "51.5235", "name": "Depot",
+                                  "address": "1 Sample Street"}},
+        "template": {"template": {"name": "acme:pickup_ready", "parameters": ["20931", "17:30"],
+                                  "whatsapp": {"policy": "deterministic", "locale": "en_GB"}}},
+        "custom": {"custom": CUSTOM},
+        "random": {},
+    }  # fmt: skip
+    return {"message_type": kind, **bodies[kind]}
+
+
+KINDS = ("text", "image", "audio", "video", "file", "template", "custom", "vcard", "location", "random")
+
+
+def send(story: Story, member: Member | None, kind: str = "text") -> Event:
+    """Send a message."""
+    body = message_body(story.dice, kind)
+    if story.dice.chance(0.2):
+        body["timestamp"] = {"created": iso(story.now)}
+    return story.event("message", member, body, message_type=kind)
+
+
+def receipts(story: Story, message: Event, readers: list[Member]) -> None:
+    """Let each reader receive, and most of them see, a message."""
+    for reader in readers:
+        story.wait(0.1, 3)
+        story.event("message:delivered", reader, {"event_id": str(message.id)})
+        if story.dice.chance(0.7):
+            story.wait(0.5, 90)
+            story.event("message:seen", reader, {"event_id": str(message.id)})
+
+
+def chat(story: Story) -> None:
+    """Chat between app users: messages of all kinds, receipts, deletions, a rename, typing."""
+    dice, created = story.dice, story.now
+    members: list[Member] = []
+    for number in range(dice.between(2, 4)):
+        user = story.people.agent(dice) if number == 0 else story.people.customer(dice)
+        member = story.new_member(user, {"type": "app", "from": {"type": "app,sms"},
+                                         "to": {"type": "app", "user": user.id}})  # fmt: skip
+        if number:
+            story.invite(member, members[0])
+            story.wait(1, 60)
+        if number < 3 or dice.chance(0.5):
+            story.join(member, by_admin=False)
+        members.append(member)
+    kinds = [*dice.shuffled(KINDS), *("text" for _ in range(dice.long_tail(5, 500, 1.05)))]
+    for kind in kinds:
+        sender = dice.pick(members)
+        story.wait(1, 120)
+        if dice.chance(0.1):
+            story.ephemeral()
+        message = send(story, sender, kind)
+        receipts(story, message, [member for member in members if member is not sender])
+        if dice.chance(0.04):
+            story.delete(message, sender)
+    note = story.event("custom:order:placed-1", members[0], {"orderId": 20931, "Total": "19.90"})
+    story.event("custom:typing_hint", members[0], {"deep": {"er": {"and": ["deeper", {"🙂": None}]}}})
+    story.delete(note, members[0])
+    story.display_name = "Intake líne 🚚"
+    story.update(created)
+    if dice.chance(0.4):
+        story.leave(members[-1], "left", "bye")
+
+
+def channel_messages(story: Story) -> None:
+    """Messages to a customer's phone by a messaging channel, some refused or lost."""
+    dice = story.dice
+    kind = dice.pick(("sms", "whatsapp", "viber", "messenger", "mms"))
+    agent = story.new_member(story.people.agent(dice), {"type": "app"})
+    story.join(agent)
+    user = story.people.customer(dice)
+    to: Json = {"type": kind, "id": user.number} if kind in {"viber", "messenger"} else endpoint(kind, user.number)
+    customer = story.new_member(user, {"type": kind, "to": to, "from": endpoint("sms", "12025550100")})
+    story.invite(customer, agent)
+    story.join(customer)
+    for n in range(dice.between(4, 8) + dice.long_tail(2, 300)):
+        message = send(story, agent, dice.pick(("text", "text", "image", "template", "location", "custom")))
+        story.wait(0.2, 3)
+        outcome = ("rejected", "undeliverable")[n] if n < len(("rejected", "undeliverable")) else "delivered"
+        channel_status(story, agent, customer, message, kind, failed=outcome != "delivered")
+        story.event("message:submitted", customer, {"event_id": str(message.id)})
+        story.wait(0.5, 20)
+        story.event(f"message:{outcome}", customer, {"event_id": str(message.id)})
+        if outcome == "delivered" and dice.chance(0.6):
+            story.wait(2, 600)
+            story.event("message:seen", customer, {"event_id": str(message.id)})
+            receipts(story, send(story, customer), [agent])
+    story.leave(agent, "done", "closed")
+
+
+def channel_status(story: Story, agent: Member, customer: Member, message: Event, kind: str, *, failed: bool) -> None:
+    """Write member:message:status with a copy of the message, and an error when it failed."""
+    copy = {name: value for name, value in message.body.items() if name != "timestamp"}
+    template = copy.get("template")
+    if template is not None:  # whatsapp stands beside template here (contract 7.3)
+        copy["template"] = {name: value for name, value in template.items() if name != "whatsapp"}
+        copy["whatsapp"] = template["whatsapp"]
+    body: Json = {"original_event_id": str(message.id), "channel_type": kind, "from": agent.id,
+                  "to": customer.id, "message_uuid": story.dice.uuid(), **copy}  # fmt: skip
+    if failed:
+        body["error"] = {"type": "https://developer.vonage.com/api-errors/messages#1320", "title": 1320,
+                         "detail": "Channel not configured", "instance": story.dice.uuid()}  # fmt: skip
+    story.event("member:message:status", customer, body)

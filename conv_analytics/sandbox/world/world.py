@@ -1,0 +1,263 @@
+"""The seeded world: conversations made one by one when touched, and changed by writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from conv_analytics.sandbox.tally import Tally
+from conv_analytics.sandbox.truth import Truth, add_up
+from conv_analytics.sandbox.world import broken as breaking
+from conv_analytics.sandbox.world.clock import HOUR_MS, Arrivals, to_ms
+from conv_analytics.sandbox.world.dice import Dice
+from conv_analytics.sandbox.world.odd_events import odd_event
+from conv_analytics.sandbox.world.people import People, User
+from conv_analytics.sandbox.world.quirks import SHARE
+from conv_analytics.sandbox.world.records import Conversation, Event
+from conv_analytics.sandbox.world.render import envelope, to_bytes
+from conv_analytics.sandbox.world.scenarios import DECK
+from conv_analytics.sandbox.world.story import Story
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+DISPLAY_NAMES = ("Intake line", "Café ☕ orders", "محادثة", "שיחה", "A & B <support>", "e\u0301quipe", "")
+CACHED_EVENTS = 600_000
+
+
+class World:
+    """An application's conversations, members, events, users and sessions, all drawn from one seed.
+
+    The same arguments give the same bytes. `quirks` adds the irregularities of contract section 9 to a share
+    of the records without changing what they mean; `broken` is the share [0..1] of events with one cell that
+    can not be read. Untouched conversations cost nothing; touched ones are kept up to a limit and made again.
+    """
+
+    def __init__(
+        self,
+        seed: int = 7,
+        conversations: int = 500,
+        end: datetime = datetime(2026, 11, 20, tzinfo=UTC),
+        days: int = 7,
+        *,
+        quirks: bool = False,
+        broken: float = 0.0,
+    ) -> None:
+        """Describe the world; nothing is generated yet."""
+        self.seed, self.size, self.end_ms, self.days = seed, conversations, to_ms(end), days
+        self.quirks, self.broken = quirks, broken
+        self.start_ms = self.end_ms - days * 24 * HOUR_MS
+        self.people = People(seed, conversations, self.start_ms)
+        self.lock = threading.RLock()
+        self.ordinals: list[int] = list(range(conversations))
+        """Ordinals of the conversations that exist, growing with their creation time."""
+        self._last_ms = self.end_ms
+        self._arrivals = Arrivals(conversations, end, days)
+        self._heads: dict[int, Conversation] = {}
+        self._kept: OrderedDict[int, Conversation] = OrderedDict()
+        self._kept_events = 0
+        self._changed: dict[int, Conversation] = {}
+        self._tallies: dict[int, Tally] = {}
+        self._by_id: dict[str, int] = {}
+        self._memberships: dict[str, list[tuple[int, str]]] | None = None
+        self._users_by_id: dict[str, User] | None = None
+        self._deck: Callable[[int], list[Callable[[Story], None]]] = lru_cache(maxsize=1024)(self._deal)
+
+    # -- reading
+
+    def head(self, ordinal: int) -> Conversation:
+        """Give a conversation without its members and events: all that a list shows."""
+        changed = self._changed.get(ordinal)
+        if changed is not None:
+            return changed
+        made = self._heads.get(ordinal)
+        if made is None:
+            made = self._heads[ordinal] = self._make_head(ordinal)
+        return made
+
+    def conversation(self, ordinal: int) -> Conversation:
+        """Give a conversation with everything in it."""
+        with self.lock:
+            found = self._changed.get(ordinal)
+            if found is not None:
+                return found
+            kept = self._kept.get(ordinal)
+            if kept is not None:
+                self._kept.move_to_end(ordinal)
+                return kept
+            made = self._kept[ordinal] = self._fill(self.head(ordinal))
+            self._kept_events += len(made.rendered)
+            while self._kept_events > CACHED_EVENTS and len(self._kept) > 1:
+                _, dropped = self._kept.popitem(last=False)
+                self._kept_events -= len(dropped.rendered)
+            return made
+
+    def ordinal_of(self, conversation_id: str) -> int | None:
+        """Find a conversation by id; None when there is none."""
+        if not self._by_id:
+            with self.lock:
+                self._by_id = {self.head(ordinal).id: ordinal for ordinal in self.ordinals}
+        return self._by_id.get(conversation_id)
+
+    def user_by_id(self, user_id: str) -> User | None:
+        """Find a user by id."""
+        if self._users_by_id is None:
+            with self.lock:
+                users = (self.people.user(index) for index in range(self.people.count))
+                self._users_by_id = {user.id: user for user in users}
+        return self._users_by_id.get(user_id)
+
+    def memberships(self, user_id: str) -> list[tuple[int, str]]:
+        """Give (conversation ordinal, member id) of a user, in the order of the conversations' creation."""
+        with self.lock:
+            if self._memberships is None:
+                self._memberships = {}
+                for ordinal in self.ordinals:
+                    self._index_members(ordinal)
+            alive = set(self.ordinals)
+            return [pair for pair in self._memberships.get(user_id, ()) if pair[0] in alive]
+
+    def truth(self, gone: Collection[str] = ()) -> Truth:
+        """Add up what a perfect export holds, without the conversations that are `gone`."""
+        with self.lock:
+            tallies = []
+            for ordinal in self.ordinals:
+                conversation_id = self.head(ordinal).id
+                if conversation_id not in gone:
+                    tallies.append((conversation_id, self.tally(ordinal)))
+            users = [self.people.user(index) for index in range(self.people.count)]
+            sessions = sum(len(self.people.sessions(user)) for user in users)
+            return add_up(tallies, users=len(users), sessions=sessions, gone=len(gone))
+
+    def tally(self, ordinal: int) -> Tally:
+        """Give what a conversation adds to the truth."""
+        if ordinal not in self._tallies:
+            self.conversation(ordinal)
+        return self._tallies[ordinal]
+
+    # -- changing (used by the server's POST, PUT, PATCH and DELETE)
+
+    def touch(self, ordinal: int) -> Conversation:
+        """Give a conversation that is about to change, and keep it from now on."""
+        with self.lock:
+            found = self.conversation(ordinal)
+            if ordinal not in self._changed:
+                self._changed[ordinal] = found
+                if self._kept.pop(ordinal, None) is not None:
+                    self._kept_events -= len(found.rendered)
+            return found
+
+    def add(self, made: Conversation) -> None:
+        """Add a new conversation as the latest one; its ordinal must come from `next_ordinal`."""
+        with self.lock:
+            self.ordinal_of(made.id)
+            self._by_id[made.id] = made.ordinal
+            self._changed[made.ordinal] = made
+            self._tallies[made.ordinal] = Tally()
+            self.ordinals.append(made.ordinal)
+
+    def tick(self) -> int:
+        """Give the present [ms]: never before the world's end, and always later than the time before."""
+        self._last_ms = max(self._last_ms + 1, round(time.time() * 1000))
+        return self._last_ms
+
+    def next_ordinal(self) -> int:
+        """Give an ordinal that was never used."""
+        return max(self.size, max(self._changed, default=0) + 1)
+
+    def remove(self, ordinal: int) -> None:
+        """Delete a conversation."""
+        with self.lock:
+            self.touch(ordinal)
+            self._by_id.pop(self._changed[ordinal].id, None)
+            self.ordinals.remove(ordinal)
+
+    def index_member(self, user_id: str, ordinal: int, member_id: str) -> None:
+        """Note a new membership."""
+        self._tallies[ordinal].members += 1
+        if self._memberships is not None:
+            self._memberships.setdefault(user_id, []).append((ordinal, member_id))
+
+    # -- making
+
+    def _deal(self, block: int) -> list[Callable[[Story], None]]:
+        return Dice(self.seed, "deck", block).shuffled(DECK)
+
+    def _make_head(self, ordinal: int) -> Conversation:
+        dice = Dice(self.seed, "head", ordinal)
+        made = Conversation(ordinal, f"CON-{dice.uuid()}", "", self._arrivals.at(ordinal, dice.uniform()))
+        made.minimal = dice.chance(0.06)
+        named = dice.chance(0.4) and not made.minimal
+        made.name = f"intake-{ordinal:05d}" if named else f"NAM-{dice.uuid()}"
+        if not made.minimal:
+            made.display_name = dice.pick(DISPLAY_NAMES) if dice.chance(0.6) else None
+            made.image_url = f"https://static.example.net/c/{ordinal}.png" if dice.chance(0.2) else None
+            made.updated = made.created + dice.between(1, 900_000) if dice.chance(0.7) else None
+        return made
+
+    def _fill(self, head: Conversation) -> Conversation:
+        block, card = divmod(head.ordinal, len(DECK))
+        dice = Dice(self.seed, "conversation", head.ordinal)
+        story = Story(dice, self.people, head.id, head.name, head.created + dice.between(5, 900))
+        story.day = (head.created - self.start_ms) // (24 * HOUR_MS)
+        story.display_name = head.display_name
+        self._deck(block)[card](story)
+        made = replace(head, members=story.members, state=story.state, sequence_number=story.last_id)
+        made.event_ids, made.event_types, made.rendered, made.deleted = [], [], [], set()
+        if not made.minimal:
+            made.properties = {"ttl": 172800, "custom_data": {"ticketNo": f"T-{head.ordinal}"}}
+            if dice.chance(0.3):
+                made.properties |= {"type": "quick_chat", "custom_sort_key": f"#{head.ordinal:06d}"}
+                made.properties["custom_data"] |= {"Region Code": "emea", "retry-count": "2"}
+            flags = ("earmuff", "mute", "play_stream", "recording", "transcribing", "tts")
+            made.media_state = {flag: dice.chance(0.1) for flag in flags} if dice.chance(0.5) else None
+        tally = Tally(members=len(made.members), sequence_number=made.sequence_number)
+        odd = Dice(self.seed, "odd", head.ordinal)
+        for event in story.events:
+            self._append(made, event, tally, odd)
+        self._tallies[head.ordinal] = tally
+        return made
+
+    def _append(self, made: Conversation, event: Event, tally: Tally, odd: Dice) -> None:
+        kind = breaking.break_cell(event, odd) if self.broken and odd.chance(self.broken) else None
+        whole = envelope(event, made.id)
+        if kind is not None:
+            tally.broken[kind] += 1
+            whole = breaking.finish(whole, kind)
+        elif self.quirks and odd.chance(SHARE):
+            whole = odd_event(whole, odd)
+        if kind != "without_id":
+            tally.add(event)
+        made.event_ids.append(event.id)
+        made.event_types.append(event.type)
+        made.rendered.append(to_bytes(whole))
+        if event.deleted:
+            made.deleted.add(event.id)
+            tally.deleted += 1
+
+    def append_event(self, ordinal: int, event: Event) -> bytes:
+        """Append an event caused by a write; gives its JSON."""
+        made = self.touch(ordinal)
+        made.sequence_number = event.id
+        made.updated = event.at
+        tally = self._tallies[ordinal]
+        tally.sequence_number = event.id
+        tally.add(event)
+        made.event_ids.append(event.id)
+        made.event_types.append(event.type)
+        made.rendered.append(to_bytes(envelope(event, made.id)))
+        return made.rendered[-1]
+
+    def count_deleted(self, ordinal: int) -> None:
+        """Note that an event was emptied."""
+        self._tallies[ordinal].deleted += 1
+
+    def _index_members(self, ordinal: int) -> None:
+        assert self._memberships is not None
+        for member in self.conversation(ordinal).members:
+            self._memberships.setdefault(member.user.id, []).append((ordinal, member.id))

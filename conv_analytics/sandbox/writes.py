@@ -1,0 +1,189 @@
+"""The endpoints that change the world: conversations and events (contract 1.1 rows 2, 4, 5, 12, 14)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from conv_analytics.sandbox.problems import not_valid, refusal
+from conv_analytics.sandbox.reads import event_index, find_member
+from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, ok
+from conv_analytics.sandbox.world.clock import iso
+from conv_analytics.sandbox.world.dice import Dice
+from conv_analytics.sandbox.world.records import Conversation, Event, Member
+from conv_analytics.sandbox.world.render import envelope, to_bytes
+from conv_analytics.sandbox.world.story import emptied
+
+if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.world import World
+
+CREATED_TYPES = frozenset({
+    "message", "message:submitted", "message:delivered", "message:seen", "message:rejected",
+    "message:undeliverable", "custom", "ephemeral", "audio:play", "audio:play:stop", "audio:say",
+    "audio:say:stop", "audio:dtmf", "audio:record", "audio:record:stop", "audio:mute:on", "audio:mute:off",
+    "audio:earmuff:on", "audio:earmuff:off",
+})  # fmt: skip
+CUSTOM = re.compile(r"^custom:[\w\-:]+$", re.ASCII)
+LIMITS = {"name": 100, "display_name": 50, "image_url": 2048}
+LONGEST_TTL_S = 2147483648
+LONGEST_PROPERTY = 200
+
+
+def read_object(request: Request) -> Json:
+    """Read the body as a JSON object, or answer 400."""
+    try:
+        body = msgspec.json.decode(request.body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        body = None
+    if not isinstance(body, dict):
+        reason = {"body": '"body" must be a JSON object'}
+        raise not_valid(reason, request.path)
+    return body
+
+
+def refuse(invalid: dict[str, str], request: Request) -> None:
+    """Answer 400 when something is invalid."""
+    if invalid:
+        raise not_valid(invalid, request.path)
+
+
+def as_object(value: object) -> Json:
+    """Take a value as an object; anything else is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+class Changes:
+    """What all writes share: the world, its clock, and how an event is added."""
+
+    def __init__(self, world: World) -> None:
+        """Write to this world."""
+        self.world = world
+        self.dice = Dice(world.seed, type(self).__name__)
+
+    def now(self) -> int:
+        """Give the present [ms]."""
+        return self.world.tick()
+
+    def cause(self, found: Conversation, kind: str, member: Member | None, body: Json, **facts: object) -> bytes:
+        """Add an event with the next id; gives its JSON."""
+        event = Event(found.sequence_number + 1, kind, member, body, self.now(), facts)
+        return self.world.append_event(found.ordinal, event)
+
+
+class Writes(Changes):
+    """Answers writes to conversations and events."""
+
+    def __init__(self, world: World) -> None:
+        """Write to this world."""
+        super().__init__(world)
+        self._names: set[str] | None = None
+
+    def create_conversation(self, request: Request) -> Reply:
+        """Create a conversation: 201, or 409 when the name is taken."""
+        body = read_object(request)
+        self._validate(body, request)
+        name = body.get("name") or f"NAM-{self.dice.uuid()}"
+        self._claim(name, None)
+        now = self.now()
+        made = Conversation(self.world.next_ordinal(), f"CON-{self.dice.uuid()}", name, now, updated=now)
+        self._describe(made, body)
+        self.world.add(made)
+        return ok(made.full(), 201)
+
+    def update_conversation(self, request: Request, found: Conversation) -> Reply:
+        """Replace a conversation's description; conversation:updated tells about it."""
+        body = read_object(request)
+        self._validate(body, request)
+        name = body.get("name") or found.name
+        self._claim(name, found.name)
+        found = self.world.touch(found.ordinal)
+        found.name = name
+        self._describe(found, body)
+        found.updated = self.now()
+        self.cause(found, "conversation:updated", None, {
+            "id": found.id, "name": found.name, "display_name": found.display_name,
+            "image_url": found.image_url, "state": found.state, "timestamp": found.timestamps(),
+        })  # fmt: skip
+        return ok(found.full())
+
+    def delete_conversation(self, found: Conversation) -> Reply:
+        """Delete a conversation: from now on it answers 404."""
+        self._all_names().discard(found.name)
+        self.world.remove(found.ordinal)
+        return NO_CONTENT
+
+    def create_event(self, request: Request, found: Conversation) -> Reply:
+        """Add an event; an ephemeral one only uses up an id."""
+        body = read_object(request)
+        kind, content, sender = body.get("type"), body.get("body", {}), body.get("from")
+        invalid = {}
+        if not isinstance(kind, str) or not (kind in CREATED_TYPES or CUSTOM.match(kind)):
+            invalid["type"] = '"type" is not an event type that can be created'
+        if not isinstance(content, dict):
+            invalid["body"] = '"body" must be an object'
+        refuse(invalid, request)
+        assert isinstance(kind, str)
+        found = self.world.touch(found.ordinal)
+        member = None if sender in (None, found.id) else find_member(found, str(sender))
+        if kind == "ephemeral":
+            found.sequence_number += 1
+            event = Event(found.sequence_number, kind, member, content, self.now(), {})
+            return Reply(201, to_bytes(envelope(event, found.id)))
+        facts = {"message_type": content.get("message_type")} if kind == "message" else {}
+        return Reply(201, self.cause(found, kind, member, content, **facts))
+
+    def delete_event(self, found: Conversation, event_id: str) -> Reply:
+        """Empty a message or custom event and add event:delete (contract 7.5)."""
+        index = event_index(found, event_id)
+        kind = found.event_types[index]
+        if not (kind == "message" or kind.startswith("custom")):
+            raise refusal(code="event:error:delete-not-allowed", about=event_id)
+        found = self.world.touch(found.ordinal)
+        number = found.event_ids[index]
+        if number not in found.deleted:
+            whole = msgspec.json.decode(found.rendered[index])
+            whole["body"] = emptied(kind, as_object(whole.get("body")), iso(self.now()))
+            found.rendered[index] = to_bytes(whole)
+            found.deleted.add(number)
+            self.world.count_deleted(found.ordinal)
+            self.cause(found, "event:delete", None, {"event_id": str(number)})
+        return NO_CONTENT
+
+    # -- conversations' fields
+
+    def _validate(self, body: Json, request: Request) -> None:
+        invalid = {}
+        for name, most in LIMITS.items():
+            value = body.get(name)
+            if value is not None and not isinstance(value, str):
+                invalid[name] = f'"{name}" must be a string'
+            elif value is not None and len(value) > most:
+                invalid[name] = f'"{name}" length must be less than or equal to {most} characters long'
+        properties = as_object(body.get("properties"))
+        ttl = properties.get("ttl")
+        if ttl is not None and not (isinstance(ttl, int) and 0 <= ttl <= LONGEST_TTL_S):
+            invalid["properties.ttl"] = '"ttl" must be a number between 0 and 2147483648'
+        for name in ("type", "custom_sort_key"):
+            if len(str(properties.get(name, ""))) > LONGEST_PROPERTY:
+                invalid[f"properties.{name}"] = f'"{name}" is too long'
+        refuse(invalid, request)
+
+    @staticmethod
+    def _describe(made: Conversation, body: Json) -> None:
+        made.minimal = False
+        made.display_name, made.image_url = body.get("display_name"), body.get("image_url")
+        made.properties = as_object(body.get("properties"))
+
+    def _all_names(self) -> set[str]:
+        if self._names is None:
+            self._names = {self.world.head(ordinal).name for ordinal in self.world.ordinals}
+        return self._names
+
+    def _claim(self, name: str, instead_of: str | None) -> None:
+        names = self._all_names()
+        if name != instead_of and name in names:
+            raise refusal(code="conversation:error:duplicate-name", about=name)
+        names.discard(instead_of or "")
+        names.add(name)

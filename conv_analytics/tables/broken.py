@@ -1,0 +1,92 @@
+"""Records that could not be read as declared, as the quarantine keeps them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from conv_analytics.tables.redact import redact
+from conv_analytics.tables.shape import Cell
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A value that is not what its column holds."""
+
+    table: str
+    column: str
+    """Empty when the record as a whole could not be read."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One record of the API with at least one such value."""
+
+    list: str
+    """What it is one of: ``events``, ``members``, ``conversations``, ``users``, ``sessions``."""
+    conversation_id: str | None
+    event_id: int | None
+    problems: tuple[Problem, ...]
+    kept: bool
+    """Whether the record has its row all the same, with those cells null."""
+    raw: bytes
+    """The record as it came, but for secrets."""
+
+    def to_json(self) -> str:
+        """One line for the quarantine file; bytes that are not UTF-8 are given in base64."""
+        values: dict[str, Any] = asdict(self)
+        try:
+            values["raw"] = redact(self.raw.decode())
+        except UnicodeDecodeError:
+            values["raw"] = None
+            values["raw_base64"] = base64.b64encode(self.raw).decode()
+        return json.dumps(values, ensure_ascii=False, sort_keys=True)
+
+
+class Ledger:
+    """Gathers unreadable cells of some records, whichever table they are of."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._by_row: dict[int, list[Problem]] = {}
+
+    def add(self, table: str, cells: Iterable[Cell]) -> None:
+        """Note cells; their row is the place of the record."""
+        for cell in cells:
+            self._by_row.setdefault(cell.row, []).append(Problem(table, cell.column, cell.reason))
+
+    def __contains__(self, row: int) -> bool:
+        return row in self._by_row
+
+    def broken(
+        self, document: Callable[[int], bytes], arrays: Mapping[str, pa.Array], lost: Collection[int]
+    ) -> list[Broken]:
+        """The records concerned.
+
+        Parameters
+        ----------
+        document
+            Gives a record as it came.
+        arrays
+            Columns of the records, from which their ids are taken.
+        lost
+            The records that have no row.
+        """
+        owners, events = arrays.get("conversation_id"), arrays.get("event_id")
+        return [
+            Broken(
+                self._name,
+                owners[row].as_py() if owners is not None else None,
+                events[row].as_py() if events is not None else None,
+                tuple(problems),
+                row not in lost,
+                document(row),
+            )
+            for row, problems in sorted(self._by_row.items())
+        ]

@@ -1,0 +1,40 @@
+"""The table of every event, whatever its type (contract 7.1)."""
+
+from __future__ import annotations
+
+from conv_analytics.resources import Event
+from conv_analytics.resources.record import Json
+from conv_analytics.tables.column import Column, Table, pick
+from conv_analytics.tables.envelope import CONVERSATION_ID, EVENT_KEY, EventFamily
+
+EVENTS = Table(
+    "events",
+    "Every event, of whatever type, with its body as it came.",
+    EVENT_KEY,
+    (
+        CONVERSATION_ID,
+        pick(Event, "id", "event_id"),
+        pick(Event, "type"),
+        Column("family", EventFamily, "First word of the type."),
+        pick(Event, "timestamp", "at"),
+        pick(
+            Event,
+            "from_member.id",
+            "from_member_id",
+            doc="Member that caused the event; `knocker:` and an id while somebody knocks.",
+            also=("from",),
+        ),
+        pick(Event, "from_user.id", "from_user_id", doc="User that caused the event."),
+        pick(Event, "from_user.name", "from_user_name", doc="Unique name of that user."),
+        pick(
+            Event,
+            "from_user.display_name",
+            "from_user_display_name",
+            doc="Name of that user shown to others.",
+        ),
+        pick(Event, "from_user.image_url", "from_user_image_url", doc="Picture of that user."),
+        pick(Event, "from_user.custom_data", "from_user_custom_data", doc="That user's data, as JSON."),
+        Column("body", Json, "The event's body, as JSON, verbatim but for secrets.", paths=(("body",),)),
+        Column("extra", Json, "Whatever else the event held, as JSON."),
+    ),
+)

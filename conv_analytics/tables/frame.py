@@ -1,0 +1,45 @@
+"""Arrow tables as pandas DataFrames, with the dtypes that ``pd.read_parquet`` of a dataset folder gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.kinds import is_vocabulary, recode
+
+#: The partition column: the UTC day of a row, as text, last in every frame.
+DATE = "date"
+
+
+def with_date(rows: pa.Table, day: str) -> pa.Table:
+    """Rows of one partition with its day as a column."""
+    places = pa.repeat(pa.scalar(0, pa.int32()), rows.num_rows)
+    return rows.append_column(DATE, pa.DictionaryArray.from_arrays(places, pa.array([day])))
+
+
+def to_frame(table: Table, parts: Iterable[tuple[date, pa.Table]]) -> pd.DataFrame:
+    """One DataFrame from the rows of some days.
+
+    Enumerations have the known words as categories, in their order, then the unknown ones; ``date`` has the days.
+    A table without rows has no categories: Parquet keeps none.
+    """
+    parts = sorted(parts, key=lambda part: part[0])
+    dated = [with_date(rows, day.isoformat()) for day, rows in parts]
+    whole = pa.concat_tables(dated).unify_dictionaries().combine_chunks()
+    for column in table.columns:
+        if is_vocabulary(column.kind) and whole.num_rows:
+            place = whole.schema.get_field_index(column.name)
+            whole = whole.set_column(place, whole.schema.field(place), _recoded(column.kind, whole.column(place)))
+    # A column of texts that is all null would come back as objects without the schema's own word for it.
+    return whole.replace_schema_metadata(table.schema.metadata).to_pandas()
+
+
+def _recoded(vocabulary: type, column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    array = array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
+    return recode(vocabulary, array.dictionary.to_pylist(), array.indices)

@@ -1,0 +1,183 @@
+"""How each kind of cell is stored (Arrow), shown (pandas) and read in bulk.
+
+============== ============================ ====================== =======================================
+kind            Arrow, Parquet               pandas                 read from JSON by
+============== ============================ ====================== =======================================
+``str``         string                       ``str``                `cells.text`
+``int``         int64                        ``Int64``              `cells.integer`
+``float``       double                       ``float64``            `cells.number`
+``bool``        bool                         ``boolean``            `cells.flag`
+``datetime``    timestamp[us, UTC]           ``datetime64[us, UTC]`` `cells.instant`
+``Decimal``     decimal128(18, 8)            ``double[pyarrow]``    `cells.money`
+a vocabulary    dictionary of strings        ``category``           `cells.choice`
+``Json``        string (JSON text)           ``str``                kept verbatim
+============== ============================ ====================== =======================================
+
+Money is exact on disk. pandas has no decimal dtype that a plain ``pd.read_parquet`` could name, it would make a column
+of Python objects; so pandas sees doubles, whose fifteen digits carry every price below ten million to all eight decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from types import NoneType
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from conv_analytics.resources.cells import MONEY_DIGITS, MONEY_SCALE, Unreadable
+from conv_analytics.resources.record import is_blank, reader
+
+INSTANT = pa.timestamp("us", "UTC")
+MONEY = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
+VOCABULARY = pa.dictionary(pa.int32(), pa.string())
+
+
+class Unread(NamedTuple):
+    """A cell that stays null because its value is not what the column holds."""
+
+    row: int
+    reason: str
+
+
+class Undecodable(NamedTuple):
+    """Stands for a value that no parser takes; no cell can hold it."""
+
+    reason: str
+
+
+class Storage(NamedTuple):
+    """How a kind is stored and named."""
+
+    arrow: pa.DataType
+    pandas: str
+    """The dtype that ``pd.read_parquet`` gives."""
+    metadata: tuple[str, str, dict[str, Any] | None]
+    """``pandas_type``, ``numpy_type`` and ``metadata`` of the column in the pandas block of the schema."""
+
+
+_STORAGE: dict[Any, Storage] = {
+    str: Storage(pa.string(), "str", ("unicode", "str", None)),
+    int: Storage(pa.int64(), "Int64", ("int64", "Int64", None)),
+    float: Storage(pa.float64(), "float64", ("float64", "float64", None)),
+    bool: Storage(pa.bool_(), "boolean", ("bool", "boolean", None)),
+    datetime: Storage(INSTANT, "datetime64[us, UTC]", ("datetimetz", "datetime64[us]", {"timezone": "UTC"})),
+    Decimal: Storage(MONEY, "double[pyarrow]", ("decimal", "double[pyarrow]", None)),
+}
+_VOCABULARY = Storage(VOCABULARY, "category", ("categorical", "int32", {"num_categories": 0, "ordered": False}))
+
+
+def storage(kind: Any) -> Storage:
+    """How a kind is stored; user data (``Json``) is stored as its text."""
+    if is_vocabulary(kind):
+        return _VOCABULARY
+    return _STORAGE.get(kind, _STORAGE[str])
+
+
+def is_vocabulary(kind: Any) -> bool:
+    """Whether a kind is an (open) enumeration."""
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[Unread]]:
+    """One column from the values that stood in the JSON, None where there was none.
+
+    Clean values are converted in one sweep by Arrow; only a column that holds anything else is read cell by cell,
+    so that being tolerant costs nothing where nothing is wrong.
+
+    Parameters
+    ----------
+    kind
+        What the column holds.
+    spellings
+        The values under each key that the API is known to use, best key first: the first that reads wins.
+    """
+    swept = _sweep(kind, _merge(spellings))
+    if swept is not None:
+        return swept, []
+    result: list[Any] = []
+    unread: list[Unread] = []
+    for row, values in enumerate(zip(*spellings, strict=True)):
+        value, reason = _first_readable(kind, values)
+        result.append(value)
+        if reason is not None:
+            unread.append(Unread(row, reason))
+    if is_vocabulary(kind):
+        return _words(kind, pa.array(result, pa.string())), unread
+    return pa.array(result, storage(kind).arrow), unread
+
+
+def nulls(kind: Any, height: int) -> pa.Array:
+    """A column without values."""
+    if is_vocabulary(kind):
+        return recode(kind, [], pa.nulls(height, pa.int32()))
+    return pa.nulls(height, storage(kind).arrow)
+
+
+def recode(vocabulary: type[StrEnum], written: Sequence[str | None], indices: pa.Array) -> pa.DictionaryArray:
+    """A column of words, given as places in a list of spellings.
+
+    The dictionary is the vocabulary in its order, then the words it does not know as met: so parts of one table agree.
+    """
+    read = reader(vocabulary)
+    words = [str(member) for member in vocabulary]
+    place = {word: index for index, word in enumerate(words)}
+    moved: list[int | None] = []
+    for spelling in written:
+        word = None if spelling is None or is_blank(vocabulary, spelling) else str(read(spelling))
+        if word is not None and word not in place:
+            place[word] = len(words)
+            words.append(word)
+        moved.append(None if word is None else place[word])
+    if moved:
+        indices = pa.array(moved, pa.int32()).take(indices)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
+
+
+def _merge(spellings: Sequence[list[Any]]) -> list[Any]:
+    merged = spellings[0]
+    for other in spellings[1:]:
+        merged = [also if value is None else value for value, also in zip(merged, other, strict=True)]
+    return merged
+
+
+def _first_readable(kind: Any, values: Sequence[Any]) -> tuple[Any, str | None]:
+    read = reader(kind)
+    reason = None
+    for value in values:
+        if isinstance(value, Undecodable):
+            reason = reason or value.reason
+        elif value is not None and not is_blank(kind, value):
+            try:
+                return read(value), None
+            except Unreadable as error:
+                reason = reason or str(error)
+    return None, reason
+
+
+#: What `_sweep` may be given per kind: Arrow itself would take True for 1 and cut 1.5 to 1.
+_CLEAN: dict[Any, frozenset[type]] = {
+    int: frozenset({int, NoneType}),
+    float: frozenset({float, int, NoneType}),
+    bool: frozenset({bool, NoneType}),
+}
+
+
+def _sweep(kind: Any, values: list[Any]) -> pa.Array | None:
+    if kind in _CLEAN and not set(map(type, values)) <= _CLEAN[kind]:
+        return None
+    try:
+        if kind in _CLEAN:
+            return pa.array(values, storage(kind).arrow)
+        texts = pa.array(values, pa.string())
+        return _words(kind, texts) if is_vocabulary(kind) else texts.cast(storage(kind).arrow)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        return None
+
+
+def _words(vocabulary: type[StrEnum], texts: pa.Array) -> pa.DictionaryArray:
+    encoded = texts.dictionary_encode()
+    return recode(vocabulary, encoded.dictionary.to_pylist(), encoded.indices)

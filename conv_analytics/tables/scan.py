@@ -1,0 +1,64 @@
+"""Take JSON apart without decoding it.
+
+The way out when a decoder refuses a document because of one record in it (half a surrogate pair, a thousand brackets):
+the records are cut out as bytes, so that the others are read and the bad one is quarantined as it came.
+Nothing here recurses, and string contents are never looked into.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+#: A string, a bracket, a comma or a colon; what lies between is a number or a word.
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
+
+
+def items(array: bytes) -> list[bytes]:
+    r"""The items of a JSON array, each as it is written.
+
+    >>> items(b'[1, {"a": [2, "]"]}, "x"]')
+    [b'1', b'{"a": [2, "]"]}', b'"x"']
+    """
+    return [array[start:end].strip() for start, end in _spans(array, b"[")]
+
+
+def members(document: bytes) -> dict[str, bytes]:
+    """The members of a JSON object, values as they are written; the last of equal keys wins.
+
+    >>> members(b'{"id": 7, "body": {"a": 1}}')
+    {'id': b'7', 'body': b'{"a": 1}'}
+    """
+    result = {}
+    for start, end in _spans(document, b"{"):
+        member = document[start:end]
+        key = _TOKEN.search(member)
+        if key is None or key.group()[:1] != b'"':
+            raise ValueError("not a JSON object")
+        colon = member.index(b":", key.end())
+        result[key.group()[1:-1].decode("utf-8", "replace")] = member[colon + 1 :].strip()
+    return result
+
+
+def _spans(document: bytes, opening: bytes) -> Iterator[tuple[int, int]]:
+    """Where the parts of the outermost array or object lie."""
+    body = document.strip()
+    offset = document.index(body) if body else 0
+    if body[:1] != opening:
+        raise ValueError(f"not a JSON {'array' if opening == b'[' else 'object'}")
+    depth, start, closed = 0, offset + 1, False
+    for token in _TOKEN.finditer(document, offset):
+        mark = token.group()
+        if mark in b"[{":
+            depth += 1
+        elif mark in b"]}":
+            depth -= 1
+        if (depth == 1 and mark == b",") or depth == 0:
+            if document[start : token.start()].strip():
+                yield start, token.start()
+            start = token.end()
+        if depth == 0:
+            closed = True
+            break
+    if not closed:
+        raise ValueError("the JSON text is cut off")

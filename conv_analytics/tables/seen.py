@@ -1,0 +1,67 @@
+"""What was already flattened of the conversations under way, so that nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+
+class Seen:
+    """Event ids and repeated items, per conversation; forgotten when a conversation is complete.
+
+    Event ids grow by one, so they are kept as a few ranges: a conversation of a million events costs no more memory
+    than one of ten.
+    """
+
+    def __init__(self) -> None:
+        self._ids: dict[str, Ranges] = {}
+        self._items: dict[str, set[Hashable]] = {}
+
+    def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
+        """Which places of a list of event ids are new; None when all are. An event without an id is always new."""
+        ranges = self._ids.setdefault(conversation_id, Ranges())
+        places = [place for place, number in enumerate(ids) if number is None or ranges.add(number)]
+        return None if len(places) == len(ids) else places
+
+    def items(self, conversation_id: str) -> set[Hashable]:
+        """Items of lists that events repeat."""
+        return self._items.setdefault(conversation_id, set())
+
+    def forget(self, conversation_id: str) -> None:
+        """Drop what is known of a conversation."""
+        self._ids.pop(conversation_id, None)
+        self._items.pop(conversation_id, None)
+
+
+class Ranges:
+    """A set of whole numbers that mostly follow one another, as sorted, disjoint ranges.
+
+    >>> numbers = Ranges()
+    >>> [numbers.add(number) for number in (1, 2, 3, 2, 7, 4)]
+    [True, True, True, False, True, True]
+    >>> numbers.pairs
+    [[1, 4], [7, 7]]
+    """
+
+    def __init__(self) -> None:
+        self.pairs: list[list[int]] = []
+
+    def add(self, number: int) -> bool:
+        """Take a number in; say whether it was new."""
+        pairs = self.pairs
+        place = len(pairs)
+        # New numbers nearly always come at the end.
+        while place and pairs[place - 1][0] > number:
+            place -= 1
+        if place and number <= pairs[place - 1][1]:
+            return False
+        follows = place > 0 and pairs[place - 1][1] == number - 1
+        precedes = place < len(pairs) and pairs[place][0] == number + 1
+        if follows and precedes:
+            pairs[place - 1][1] = pairs.pop(place)[1]
+        elif follows:
+            pairs[place - 1][1] = number
+        elif precedes:
+            pairs[place][0] = number
+        else:
+            pairs.insert(place, [number, number])
+        return True

@@ -1,0 +1,211 @@
+"""Where settings come from, and one clear sentence for each key that is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.settings import Settings, base_url_of
+
+
+def _pem(key: Any, *, password: bytes | None = None, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
+    encryption = BestAvailableEncryption(password) if password else NoEncryption()
+    return str(key.private_bytes(Encoding.PEM, form, encryption).decode())
+
+
+@pytest.fixture(scope="module")
+def key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
+@pytest.fixture
+def resolve(tmp_path: Path) -> Callable[..., Settings]:
+    """Resolve with an empty environment and empty folders."""
+    (tmp_path / "cwd").mkdir()
+    (tmp_path / "home" / ".vonage").mkdir(parents=True)
+
+    def run(*args: Any, env: dict[str, str] | None = None, **options: Any) -> Settings:
+        return Settings.resolve(*args, env=env or {}, cwd=tmp_path / "cwd", home=tmp_path / "home", **options)
+
+    return run
+
+
+def _numbers(settings: Settings) -> int:
+    assert settings.credentials is not None
+    return settings.credentials.key.private_numbers().p
+
+
+@pytest.mark.parametrize("form", ["pem", "escaped", "pkcs1", "path", "home", "indented"])
+def test_forms_of_a_key(
+    resolve: Callable[..., Settings],
+    key: rsa.RSAPrivateKey,
+    tmp_path: Path,
+    form: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pem = _pem(key)
+    path = tmp_path / "private.key"
+    path.write_text(pem)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = {
+        "pem": pem,
+        "escaped": pem.replace("\n", "\\n"),
+        "pkcs1": _pem(key, form=PrivateFormat.TraditionalOpenSSL),
+        "path": path,
+        "home": "~/private.key",
+        "indented": f"\n  {pem}\n",
+    }[form]
+    settings = resolve("APP", given)
+    assert _numbers(settings) == key.private_numbers().p
+
+
+def test_precedence(resolve: Callable[..., Settings], key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
+    pem = _pem(key)
+    (tmp_path / "home/.vonage/config.json").write_text(
+        json.dumps({"app-id": "HOME", "private-key": pem, "api-key": "k"})
+    )
+    assert resolve().application_id == "HOME"
+    (tmp_path / "cwd/.vonagerc").write_text(json.dumps({"appId": "CWD"}))
+    assert resolve().application_id == "CWD"
+    assert ".vonagerc" in resolve().sources["application_id"]
+    assert "config.json" in resolve().sources["private_key"]
+    env = {"VONAGE_APPLICATION_ID": "ENV", "VONAGE_PRIVATE_KEY": pem, "VONAGE_API_HOST": "eu"}
+    assert resolve(env=env).application_id == "ENV"
+    assert resolve(env=env).base_url == "https://api-eu.vonage.com"
+    assert resolve("ARG", env=env).application_id == "ARG"
+    assert resolve("ARG", env=env, base_url="us").describe()["base_url"] == "https://api-us.vonage.com (from base_url=)"
+
+
+def test_unreadable_cli_files_are_skipped(
+    resolve: Callable[..., Settings], key: rsa.RSAPrivateKey, tmp_path: Path
+) -> None:
+    (tmp_path / "cwd/.vonagerc").write_text("app-id: yaml")
+    (tmp_path / "home/.vonage/config.json").write_text("[1]")
+    assert resolve("APP", _pem(key)).base_url == "https://api.nexmo.com"
+
+
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----"
+GARBAGE = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0c2VjcmV0\n-----END PRIVATE KEY-----"
+
+BAD_KEYS: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "missing": (lambda tmp: tmp / "nowhere.key", "names a file that does not exist"),
+    "directory": (lambda tmp: tmp, "names a folder, not a file"),
+    "empty file": (lambda tmp: _file(tmp, ""), "is an empty file"),
+    "empty": (lambda tmp: " ", "is empty"),
+    "encrypted": (lambda tmp: _pem(rsa.generate_private_key(65537, 2048), password=b"x"), "is encrypted"),
+    "ec": (lambda tmp: _pem(ec.generate_private_key(ec.SECP256R1())), "is no RSA key"),
+    "public": (
+        lambda tmp: rsa.generate_private_key(65537, 2048).public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        "is a public key",
+    ),
+    "certificate": (lambda tmp: CERTIFICATE, "is a certificate"),
+    "garbage": (lambda tmp: GARBAGE, "is damaged"),
+    "garbage file": (lambda tmp: _file(tmp, "c2VjcmV0c2VjcmV0"), "is damaged or no private key"),
+    "small": (lambda tmp: _pem(rsa.generate_private_key(65537, 1024)), "is too small: 1024 bits"),
+    "no header": (lambda tmp: "c2VjcmV0c2VjcmV0\nc2VjcmV0", "is neither a path nor PEM text"),
+    "one line": (lambda tmp: "c2VjcmV0c2VjcmV0" * 40, "not shown"),
+    "null byte": (lambda tmp: "a\0b", "cannot be read"),
+}  # fmt: skip
+
+
+def _file(folder: Path, text: str) -> Path:
+    path = folder / "key.pem"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", BAD_KEYS)
+def test_bad_keys(resolve: Callable[..., Settings], tmp_path: Path, name: str) -> None:
+    make, sentence = BAD_KEYS[name]
+    given = make(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        resolve("APP", given)
+    text = str(caught.value)
+    assert text.startswith("The private key (private_key=) ")
+    assert sentence in text
+    assert text.endswith(".")
+    assert text.count(". ") == 0
+    assert "c2VjcmV0" not in text
+    assert "-----BEGIN PRIVATE KEY-----\n" not in text
+
+
+def test_unreadable_key(resolve: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _file(tmp_path, "x")
+
+    def refuse(*_args: Any, **_options: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    # The tests may run as root, who can read everything.
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigError, match=r"cannot be read \(Permission denied\)"):
+        resolve("APP", path)
+
+
+def test_what_is_missing(resolve: Callable[..., Settings], key: rsa.RSAPrivateKey) -> None:
+    with pytest.raises(ConfigError, match="VONAGE_APPLICATION_ID"):
+        resolve(private_key=_pem(key))
+    with pytest.raises(ConfigError, match="VONAGE_PRIVATE_KEY"):
+        resolve("APP")
+    with pytest.raises(ConfigError, match="must be the application's UUID"):
+        resolve("a b", _pem(key))
+    assert resolve(need_credentials=False).credentials is None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("us", "https://api-us.vonage.com"),
+        ("ap", "https://api-ap.vonage.com"),
+        ("eu-3", "https://api-eu-3.vonage.com"),
+        ("api.nexmo.com", "https://api.nexmo.com"),
+        ("https://api.nexmo.com/", "https://api.nexmo.com"),
+        (" https://proxy.example:8443/vonage/ ", "https://proxy.example:8443/vonage"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:1", "http://127.0.0.1:1"),
+        ("http://[::1]:80/", "http://[::1]:80"),
+    ],
+)
+def test_hosts(given: str, expected: str) -> None:
+    assert base_url_of(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("http://api.nexmo.com", "must use https"),
+        ("http://127.0.0.1.evil.example", "must use https"),
+        ("http://localhost@evil.example", "must have no user"),
+        ("https://u:p@api.nexmo.com", "must have no user"),
+        ("ftp://x", "is no URL"),
+        ("https://", "is no URL"),
+        ("https://x:99999", "is no URL"),
+        ("a b", "is no URL"),
+        ("https://x/?a=1", "must have no user"),
+    ],
+)
+def test_bad_hosts(given: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence) as caught:
+        base_url_of(given)
+    assert "u:p" not in str(caught.value)
+
+
+def test_nothing_secret_is_shown(resolve: Callable[..., Settings], key: rsa.RSAPrivateKey) -> None:
+    pem = _pem(key)
+    settings = resolve("APP", pem)
+    shown = repr(settings) + str(settings.describe()) + repr(settings.credentials)
+    assert not any(line in shown for line in pem.splitlines()[1:-1])
+    assert "SHA256:" in settings.describe()["private_key"]
