@@ -35,6 +35,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 __all__ = [
@@ -370,9 +371,11 @@ def status_error(method: str, url: str, status: int, body: bytes, retry_after: f
     GET /v1/users/USR-1 answered 404 [user:error:not-found]. It does not exist, has expired, or belongs to...
     """
     problem = ProblemDetails.read(body)
-    kind = _KINDS.get(status, ServerError if status >= 500 else StatusError)
-    advice = _ADVICE.get(problem.code or "") or _BY_STATUS.get(status, "Try again later." if status >= 500 else "")
-    if 300 <= status < 400:
+    kind = _KINDS.get(status, ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else StatusError)
+    advice = _ADVICE.get(problem.code or "") or _BY_STATUS.get(
+        status, "Try again later." if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    )
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         advice = "Redirects are not followed, so that the token stays with its host: check base_url."
     return kind(status, problem, method=method, url=url, retry_after=retry_after, advice=advice)
 

@@ -34,6 +34,9 @@ DEFAULT_BASE_URL = "https://api.nexmo.com"
 
 SMALLEST_KEY_BITS = 2048
 
+#: What is longer is no path, but a key without its first line; and what is shown of a wrong value.
+LONGEST_PATH, LONGEST_SHOWN = 1024, 200
+
 _ENVIRONMENT = {
     "application_id": ("VONAGE_APPLICATION_ID", "VONAGE_APP_ID"),
     "private_key": ("VONAGE_PRIVATE_KEY", "VONAGE_PRIVATE_KEY_PATH"),
@@ -201,7 +204,7 @@ def credentials_of(application: Found, key: Found) -> Credentials:
 
 def fingerprint_of(key: RSAPrivateKey) -> str:
     """The first 16 hex digits of the SHA-256 of the public key."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat  # noqa: PLC0415  loading it takes 50 ms
 
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return f"SHA256:{hashlib.sha256(public).hexdigest()[:16]}"
@@ -252,14 +255,14 @@ def _cli_values(payload: Mapping[str, object]) -> dict[str, Secret]:
     return found
 
 
-def _load_key(given: Secret) -> RSAPrivateKey | str:
+def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each thing that can be wrong
     """The key, or what is wrong with it as the end of a sentence."""
     text = given.reveal().strip()
     if not text:
         return "is empty"
     if "-----BEGIN" in text:
         return _parse_key(text)
-    if "\n" in text or "\\n" in text or len(text) > 1024:
+    if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
     path = Path(text).expanduser()
     try:
@@ -277,10 +280,10 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:
     return f"{problem}: {path}" if isinstance(problem, str) else problem
 
 
-def _parse_key(text: str) -> RSAPrivateKey | str:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each thing that can be wrong
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  loading it takes 50 ms
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415  loading it takes 50 ms
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415  loading it takes 50 ms
 
     # Environment variables and YAML often carry the line ends as two characters.
     text = text.replace("\\r", "").replace("\\n", "\n").strip()
@@ -312,5 +315,5 @@ def _is_loopback(host: str) -> bool:
 
 def _shown(text: str) -> str:
     # What was meant as a path may be a key that lost its first line.
-    looks_secret = len(text) > 200 or re.search(r"[A-Za-z0-9+/]{60,}", text)
+    looks_secret = len(text) > LONGEST_SHOWN or re.search(r"[A-Za-z0-9+/]{60,}", text)
     return "(not shown)" if looks_secret else repr(text)

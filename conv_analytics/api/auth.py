@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -144,7 +145,9 @@ class JWTAuth(OriginAuth):
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         header = request.headers["authorization"] = self.header()
         response = yield request
-        if response.status_code == 401 and self.refused(header, response.content, response.headers.get("date")):
+        if response.status_code == HTTPStatus.UNAUTHORIZED and self.refused(
+            header, response.content, response.headers.get("date")
+        ):
             request.headers["authorization"] = self.header()
             yield request
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 
 import httpx
@@ -69,7 +70,7 @@ class Wire:
 
     def wants(self, reply: Reply) -> bool:
         """Whether the authentication has to see an answer: our own schemes only look at refusals."""
-        return reply.status == 401 or not isinstance(self.auth, OriginAuth)
+        return reply.status == HTTPStatus.UNAUTHORIZED or not isinstance(self.auth, OriginAuth)
 
 
 class Driver:
@@ -187,7 +188,12 @@ class AsyncDriver:
                 self.wire.max_body_bytes,
             )
             reply = self.wire.reply(send, status, received, body, started_s)
-            if last or status != 401 or body is None or not token.refused(header, body, received.get("date")):
+            if (
+                last
+                or status != HTTPStatus.UNAUTHORIZED
+                or body is None
+                or not token.refused(header, body, received.get("date"))
+            ):
                 break
         return reply
 

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from conv_analytics.api.notices import Listener, Retried
@@ -217,7 +218,7 @@ def encode(json_body: object) -> bytes | None:
 def _accepted(send: Send, outcome: Reply | APIError | None, accept: Callable[[Reply], T], rules: Rules) -> T:
     if not isinstance(outcome, Reply):
         raise outcome or RuntimeError("a flow was sent nothing in answer to Send")
-    if not 200 <= outcome.status < 300:
+    if not HTTPStatus.OK <= outcome.status < HTTPStatus.MULTIPLE_CHOICES:
         wait = retry_after(outcome.headers.get("retry-after"), rules.now())
         raise status_error(send.method, send.url, outcome.status, outcome.body, wait)
     try:

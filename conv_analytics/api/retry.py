@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 
 from conv_analytics.errors import APIError, StatusError, TransportError, UnexpectedPayload
 
@@ -105,7 +106,9 @@ def repeatable(error: APIError) -> bool:
     if error.method in {"GET", "HEAD", "OPTIONS"}:
         return True
     if isinstance(error, StatusError):
-        return error.status == 429 or (error.status == 503 and error.retry_after is not None)
+        return error.status == HTTPStatus.TOO_MANY_REQUESTS or (
+            error.status == HTTPStatus.SERVICE_UNAVAILABLE and error.retry_after is not None
+        )
     return isinstance(error, TransportError) and error.before_send
 
 

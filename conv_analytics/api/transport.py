@@ -58,7 +58,7 @@ class BulkTransport(AiohttpTransport):
         url: str,
         headers: Mapping[str, str],
         content: bytes | None,
-        timeout: ClientTimeout,
+        patience: ClientTimeout,
         limit: int,
     ) -> tuple[int, Mapping[str, str], bytes | None]:
         """Send one request; give the status, the headers, and the whole body unless it is above `limit`.
@@ -66,7 +66,7 @@ class BulkTransport(AiohttpTransport):
         The body is decompressed. This is the way without httpx objects in between, which take longer to make
         than a local answer takes to come.
         """
-        response = await self._open(method, url, headers, content, timeout, auto_decompress=True)
+        response = await self._open(method, url, headers, content, patience, auto_decompress=True)
         stream = BulkStream(response)
         try:
             return response.status, response.headers, await stream.read_within(limit)
@@ -92,7 +92,7 @@ class BulkTransport(AiohttpTransport):
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
         # aiohttp has no public switch for this; its own test client sets the same attribute.
-        session._retry_connection = False
+        session._retry_connection = False  # noqa: SLF001  see above
         self.client, self._loop = session, loop
         return session
 
@@ -102,7 +102,7 @@ class BulkTransport(AiohttpTransport):
         url: str,
         headers: Mapping[str, str],
         content: bytes | None,
-        timeout: ClientTimeout,
+        patience: ClientTimeout,
         *,
         auto_decompress: bool,
     ) -> ClientResponse:
@@ -113,7 +113,7 @@ class BulkTransport(AiohttpTransport):
                 headers=headers,
                 data=content or None,
                 allow_redirects=False,
-                timeout=timeout,
+                timeout=patience,
                 proxy=self._proxy_url,
                 auto_decompress=auto_decompress,
             )

@@ -19,6 +19,9 @@ from conv_analytics.resources.record import Record
 
 T = TypeVar("T")
 
+#: Items that a page holds at most (contract 1.2).
+LARGEST_PAGE = 100
+
 #: Query parameters in the order they are sent, already as text.
 Params = tuple[tuple[str, str], ...]
 
@@ -144,7 +147,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _page_size(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 100:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_PAGE:
         return str(value)
     raise ConfigError(f"page_size must be a whole number from 1 to 100, not {value!r}.")
 

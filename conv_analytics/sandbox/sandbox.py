@@ -62,8 +62,9 @@ class Seen(NamedTuple):
 class Sandbox:
     """The Conversation API on 127.0.0.1 over a seeded world.
 
-    >>> with Sandbox(seed=7, conversations=40) as sandbox:  # doctest: +SKIP
-    ...     httpx.get(f"{sandbox.base_url}/v1/conversations", headers=sandbox.headers())
+    >>> with Sandbox(seed=7, conversations=40) as sandbox:
+    ...     sandbox.base_url.startswith("http://127.0.0.1:"), sandbox.truth().conversations
+    (True, 40)
     """
 
     def __init__(self, world: World | None = None, **options: Unpack[Options]) -> None:

@@ -21,9 +21,10 @@ import pyarrow as pa
 
 from conv_analytics.resources import EventType
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.bodies import read_bodies
 from conv_analytics.tables.broken import Broken, Ledger
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import ENVELOPE, EventFamily, Technology
+from conv_analytics.tables.envelope import EventFamily, Technology
 from conv_analytics.tables.explode import explode
 from conv_analytics.tables.kinds import INSTANT, recode
 from conv_analytics.tables.pages import Raw, records
@@ -156,13 +157,13 @@ def _typed(
     table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: Sequence[Raw | None], seen: Seen
 ) -> tuple[pa.Table, list[Cell]]:
     """The rows of one table of events, from the bodies of the rows wanted."""
+    events = pa.array(wanted)
     if table.each:
-        owners = arrays["conversation_id"].take(pa.array(wanted)).to_pylist()
+        owners = arrays["conversation_id"].take(events).to_pylist()
         exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners])
         own, cells, events = exploded.arrays, exploded.cells, pa.array(wanted[exploded.parents])
     else:
-        reading = _shape(table.name).read_bodies(bodies)
-        own, cells, events = reading.arrays, reading.cells, pa.array(wanted)
+        own, cells = read_bodies(table, arrays["type"].take(events), bodies)
     for column in table.columns:
         if column.name not in own:
             own[column.name] = arrays[column.name].take(events)
@@ -171,19 +172,16 @@ def _typed(
 
 def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) -> dict[str, Any]:
     """The rows of each table of events, by their type; unknown types are counted."""
-    indices = types.indices.fill_null(-1).to_numpy()
+    indices = types.indices.fill_null(-1).to_numpy()[keep]
     result: dict[str, list[Any]] = {}
-    for code, written in enumerate(types.dictionary.to_pylist()):
-        tables = _tables_of(written)
-        rows = keep[indices[keep] == code] if tables is None or tables else ()
+    for code in np.unique(indices[indices >= 0]).tolist():
+        event_type = types.dictionary[code].as_py()
+        tables, rows = _tables_of(event_type), keep[indices == code]
         if tables is None:
-            unknown[written] += len(rows)
-        else:
-            for name in tables:
-                result.setdefault(name, []).append(rows)
-    unknown.subtract(dict.fromkeys(unknown, 0))
-    merged = {name: np.sort(np.concatenate(parts)) for name, parts in result.items()}
-    return {name: rows for name, rows in merged.items() if len(rows)}
+            unknown[event_type] += len(rows)
+        for name in tables or ():
+            result.setdefault(name, []).append(rows)
+    return {name: np.sort(np.concatenate(parts)) for name, parts in result.items()}
 
 
 @cache
@@ -196,14 +194,9 @@ def _tables_of(event_type: str) -> tuple[str, ...] | None:
 
 @cache
 def _shape(name: str) -> Shape:
-    computed = (
-        {"conversation_id", "exported_at", "gone", "family", "technology"}
-        if name != "conversations"
-        else {"exported_at", "gone"}
-    )
+    """The shape of a table that is filled from whole records."""
     table = TABLES[name]
-    inherited = {column.name for column in ENVELOPE} if table.types else set()
-    return Shape([column for column in table.columns if column.name not in computed | inherited])
+    return Shape([column for column in table.columns if column.paths or column.name == "extra"])
 
 
 def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.resources.record import Json, Path, dig
 from conv_analytics.tables import scan
@@ -26,6 +27,7 @@ EXTRA: Path = ("",)
 
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _NOTHING = frozenset({b"", b"null"})
+_NULLS = pa.array(["", "null"])
 _EMPTY = _NOTHING | {b"[]", b'""'}
 
 
@@ -58,7 +60,7 @@ class Shape:
     Parameters
     ----------
     columns
-        What to read. A column named ``extra`` without a path takes every key that no other column declares.
+        What to read. A column without a path takes every key that no other column declares.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -177,8 +179,18 @@ class Parts:
         return self._members[path]
 
 
-def json_text(value: object) -> str | None:
-    """User data as JSON text: verbatim where it was cut out of the document, else written anew."""
+def json_texts(values: Sequence[Any]) -> pa.Array | list[str | None]:
+    """User data as JSON texts: verbatim where it was cut out of the document, else written anew."""
+    try:
+        raw = pa.array([None if value is None else bytes(value) for value in values], pa.binary())
+        texts = raw.cast(pa.string())
+    except (TypeError, ValueError, pa.ArrowInvalid):
+        # Decoded values among them, or bytes that are not UTF-8.
+        return list(map(_json_text, values))
+    return pc.if_else(pc.is_in(texts, _NULLS), None, texts)
+
+
+def _json_text(value: object) -> str | None:
     if isinstance(value, msgspec.Raw | bytes):
         raw = bytes(value)
         return None if raw in _NOTHING else raw.decode("utf-8", "replace")
@@ -254,7 +266,10 @@ def _column(
         if column.first:
             found = list(map(_first_item, found))
         elif column.kind is Json:
-            found = list(map(json_text, found))
+            texts = json_texts(found)
+            if isinstance(texts, pa.Array) and len(column.paths) <= 1:
+                return texts, []
+            found = texts.to_pylist() if isinstance(texts, pa.Array) else texts
         spellings.append(found)
     if not spellings:
         return nulls(column.kind, height), []

@@ -29,7 +29,7 @@ def pages(client: httpx.Client, path: str, **query: object) -> Iterator[Json]:
     """Walk a list page by page, taking only the cursor out of `next`."""
     cursor, seen = None, set()
     while True:
-        params = {**query, **({"cursor": cursor} if cursor else {})}
+        params: Any = {**query, **({"cursor": cursor} if cursor else {})}
         answer = client.get(path, params=params)
         assert answer.status_code == 200, answer.text
         page = json.loads(answer.text)
@@ -44,7 +44,7 @@ def pages(client: httpx.Client, path: str, **query: object) -> Iterator[Json]:
 
 def items(client: httpx.Client, path: str, name: str, **query: object) -> list[Json]:
     """Walk a list and give its items, whatever the shape of the page."""
-    found = []
+    found: list[Json] = []
     for page in pages(client, path, **query):
         inner = page.get("_embedded", {})
         found += inner if isinstance(inner, list) else inner.get(name, [])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import jwt
@@ -23,6 +24,16 @@ from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
 from conv_analytics.sandbox.wire import Request
 
 PATH = "/v1/conversations"
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from conv_analytics.sandbox import Sandbox
+
+    Serve = Callable[..., tuple[Sandbox, httpx.Client]]
+    Walk = Callable[..., list[dict[str, Any]]]
+    Export = Callable[[Any], Any]
+    Agree = Callable[[Any, Any], None]
 
 
 def code_of(sandbox: Sandbox, header: str | None) -> Any:
@@ -156,9 +167,7 @@ assert "aiohttp" not in sys.modules
 sandbox.run(0, "127.0.0.1", {"conversations": 40}, lambda s: print(s.base_url, s.token(), flush=True))
 print("bye")
 """
-    running = subprocess.Popen(  # noqa: S603 - our own interpreter and program
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    )
+    running = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
     url, token = running.stdout.readline().split()
     answer = httpx.get(f"{url}{PATH}", headers={"Authorization": f"Bearer {token}"})

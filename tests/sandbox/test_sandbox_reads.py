@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
     from conv_analytics.sandbox import Sandbox
+
+    Serve = Callable[..., tuple[Sandbox, httpx.Client]]
+    Walk = Callable[..., list[dict[str, Any]]]
+    WalkPages = Callable[..., Iterator[dict[str, Any]]]
 
 
 def biggest(sandbox: Sandbox) -> str:
@@ -35,7 +43,9 @@ def test_events_come_once_and_in_order(
     ids = [
         item["id"] for item in walk(client, f"/v1/conversations/{found}/events", "events", order=order, page_size=size)
     ]
-    kept = sandbox.world.conversation(sandbox.world.ordinal_of(found)).event_ids
+    ordinal = sandbox.world.ordinal_of(found)
+    assert ordinal is not None
+    kept = sandbox.world.conversation(ordinal).event_ids
     assert ids == (kept if order == "asc" else kept[::-1])
 
 

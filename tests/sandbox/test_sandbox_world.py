@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,17 @@ from conv_analytics.sandbox import World
 from conv_analytics.sandbox.world.clock import to_ms
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.quality import measure, mos_hundredths, no_media
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
+    from conv_analytics.sandbox import Sandbox
+
+    Serve = Callable[..., tuple[Sandbox, httpx.Client]]
+    Export = Callable[[Any], Any]
+    Agree = Callable[[Any, Any], None]
 
 LISTABLE = {
     "message", "message:submitted", "message:delivered", "message:seen", "message:rejected",

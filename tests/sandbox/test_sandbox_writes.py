@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import httpx
+
+    from conv_analytics.sandbox import Sandbox
+
+    Serve = Callable[..., tuple[Sandbox, httpx.Client]]
+    Walk = Callable[..., list[dict[str, Any]]]
+    WalkPages = Callable[..., Iterator[dict[str, Any]]]
 
 
 @pytest.fixture

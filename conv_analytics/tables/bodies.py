@@ -1,0 +1,84 @@
+"""The typed columns of event bodies.
+
+A table unites several kinds of bodies, and each kind fills a few of its columns. So bodies are read kind by kind, with
+the columns that the kind's record declares; the other columns are null without having been looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from conv_analytics.resources.bodies import BODIES
+from conv_analytics.resources.record import Record, fields
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Column, Table
+from conv_analytics.tables.kinds import nulls
+from conv_analytics.tables.pages import Raw
+from conv_analytics.tables.shape import Cell, Shape
+
+
+def read_bodies(
+    table: Table, types: pa.DictionaryArray, bodies: Sequence[Raw | None]
+) -> tuple[dict[str, pa.Array], list[Cell]]:
+    """The columns of a table that come from bodies.
+
+    Parameters
+    ----------
+    table
+        The table.
+    types, bodies
+        Type and undecoded body of each event.
+    """
+    parts: list[dict[str, pa.Array]] = []
+    places: list[Any] = []
+    cells: list[Cell] = []
+    for record, rows in _kinds(types):
+        reading = shape(table.name, record).read_bodies([bodies[row] for row in rows.tolist()])
+        parts.append(reading.arrays)
+        places.append(rows)
+        cells += [Cell(int(rows[cell.row]), cell.column, cell.reason) for cell in reading.cells]
+    if len(parts) == 1:
+        return _filled(table, parts[0], len(bodies)), cells
+    order = pa.array(np.argsort(np.concatenate(places), kind="stable"))
+    united = {}
+    for name in {name for part in parts for name in part}:
+        kind = table[name].kind
+        pieces = [
+            part[name] if name in part else nulls(kind, len(rows)) for part, rows in zip(parts, places, strict=True)
+        ]
+        united[name] = pa.chunked_array(pieces).unify_dictionaries().combine_chunks().take(order)
+    return _filled(table, united, len(bodies)), cells
+
+
+@cache
+def shape(name: str, record: type[Record] | None) -> Shape:
+    """The columns of a table that a kind of body can fill; all of them for a body that has no record."""
+    columns = [column for column in TABLES[name].columns if column.paths]
+    if record is None:
+        return Shape(columns)
+    keys = {path[0] for declared in fields(record) for path in declared.paths}
+    return Shape([fitting for column in columns if (fitting := _fitting(column, keys)).paths])
+
+
+def _fitting(column: Column, keys: set[str]) -> Column:
+    return replace(column, paths=tuple(path for path in column.paths if path[0] in keys))
+
+
+def _kinds(types: pa.DictionaryArray) -> list[tuple[type[Record] | None, Any]]:
+    """The rows of each kind of body."""
+    codes = types.indices.to_numpy()
+    kinds: dict[type[Record] | None, list[int]] = {}
+    for code in np.unique(codes).tolist():
+        kinds.setdefault(BODIES.get(types.dictionary[code].as_py()), []).append(code)
+    return [(record, np.flatnonzero(np.isin(codes, wanted))) for record, wanted in kinds.items()]
+
+
+def _filled(table: Table, arrays: dict[str, pa.Array], height: int) -> dict[str, pa.Array]:
+    absent = (column for column in table.columns if column.paths and column.name not in arrays)
+    return arrays | {column.name: nulls(column.kind, height) for column in absent}
