@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def finish(layout: Layout, prepared: Path) -> Commit:
         staged, final = layout.staging(commit.run) / file.path, layout.root / file.path
         if staged.exists():
             durable.publish(staged, final)
-    for folder in {(layout.root / file.path).parent for file in commit.files}:
-        durable.sync_folder(folder)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(durable.sync_folder, {(layout.root / file.path).parent for file in commit.files}))
     durable.create(prepared, layout.commit(commit.number))
     return commit

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from filelock import FileLock, Timeout
 
 from conv_analytics.dataset.layout import Layout
-from conv_analytics.errors import DatasetLocked
+from conv_analytics.errors import DatasetLocked, DestinationError
 
 
 class WriterLock:
@@ -31,9 +31,12 @@ class WriterLock:
         except Timeout:
             raise DatasetLocked(self._root, self._describe()) from None
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._owner.write_text(
-            json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": since}), encoding="utf-8"
-        )
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        try:
+            self._owner.write_text(json.dumps(owner), encoding="utf-8")
+        except OSError as error:
+            self.release()
+            raise DestinationError(self._root, error.strerror or str(error)) from error
 
     def release(self) -> None:
         """Give the lock back."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset import commit as log
@@ -130,6 +131,15 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         parts = [with_date(self._read(file, columns), _day(file).isoformat()) for file in files]
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
+
+    def keys_of(self, table: str, conversations: Collection[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The keys of a table's rows of some conversations, each with its conversation."""
+        wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
+        for file in self._files(table):
+            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
+            rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
+            owners, *parts = (rows[name].to_pylist() for name in ("conversation_id", *key))
+            yield from zip(owners, zip(*parts, strict=True), strict=True)
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:
         """A DuckDB connection with one view per table, read from the files as a query needs them.

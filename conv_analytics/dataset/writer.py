@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -25,7 +26,9 @@ from conv_analytics.tables.column import Table
 from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
-BUFFER_BYTES = 48 * 2**20
+BUFFER_BYTES = 24 * 2**20
+#: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
+_SYNCS = 8
 #: A run may touch many days; so many files are kept open at once.
 OPEN_FILES = 64
 
@@ -67,6 +70,9 @@ class DatasetWriter:
         self._parts: dict[tuple[str, date], _Part] = {}
         self._done: list[_Part] = []
         self._buffered = 0
+        # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
+        self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
+        self._writing: Future[None] | None = None
         self._staging = self.layout.staging(self.run)
         self._staging.mkdir()
         self._quarantine = self._staging / "quarantine.jsonl"
@@ -96,9 +102,11 @@ class DatasetWriter:
         with self._disk():
             self._ensure_every_table()
             self._flush()
+            self._settle()
             for part in self._parts.values():
                 self._close(part)
-            files = tuple(self._verified(part) for part in self._done)
+            with ThreadPoolExecutor(_SYNCS) as pool:
+                files = tuple(pool.map(self._verified, self._done))
             commit = Commit(
                 number=self.number,
                 run=self.run,
@@ -110,14 +118,16 @@ class DatasetWriter:
             )
             finished = log.finish(self.layout, log.prepare(self.layout, commit))
             shutil.rmtree(self._staging, ignore_errors=True)
+        self._thread.shutdown()
         self._lock.release()
         return finished
 
     def abandon(self) -> None:
         """Give the run up; the dataset stays as it was."""
+        self._thread.shutdown(wait=True)
         for part in self._parts.values():
             if part.writer is not None:
-                part.writer.close()
+                _drop(part.writer)
         shutil.rmtree(self._staging, ignore_errors=True)
         self._lock.release()
 
@@ -129,13 +139,30 @@ class DatasetWriter:
         return self._parts[key]
 
     def _flush(self) -> None:
-        for key, part in list(self._parts.items()):
-            if part.pending:
-                self._writer(part).write_table(pa.concat_tables(part.pending).combine_chunks())
-                part.pending.clear()
-            if sum(other.writer is not None for other in self._parts.values()) > OPEN_FILES:
-                self._close(self._parts.pop(key))
+        """Hand what waits to the writing thread, once it has written what it was handed before."""
+        self._settle()
+        self._close_idle()
+        waiting = [(part, part.pending) for part in self._parts.values() if part.pending]
+        for part, _ in waiting:
+            part.pending = []
         self._buffered = 0
+        self._writing = self._thread.submit(self._write_out, waiting)
+
+    def _close_idle(self) -> None:
+        """Close files of days that got no rows lately, when many are open: conversations come in the order of time."""
+        if sum(part.writer is not None for part in self._parts.values()) > OPEN_FILES:
+            for key, part in list(self._parts.items()):
+                if part.writer is not None and not part.pending:
+                    self._close(self._parts.pop(key))
+
+    def _settle(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write_out(self, waiting: list[tuple[_Part, list[pa.Table]]]) -> None:
+        for part, tables in waiting:
+            self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:
         if part.writer is None:
@@ -183,6 +210,15 @@ class DatasetWriter:
 
     def _disk(self) -> _DiskErrors:
         return _DiskErrors(self.layout.root)
+
+
+def _drop(writer: pq.ParquetWriter) -> None:
+    """Close a file that nobody will read."""
+    try:
+        writer.close()
+    except OSError:
+        # On a full disk the end of the file cannot be written either. Left open, it would try again when collected.
+        writer.is_open = False
 
 
 class _DiskErrors:

@@ -28,12 +28,11 @@ def run_blocking(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     runner = _Runner(main)
     runner.start()
     try:
-        while runner.is_alive():
-            runner.join(_LOOK_S)
+        runner.wait()
     except KeyboardInterrupt:
         runner.cancel()
         # A second interrupt ends the waiting; the thread is a daemon and dies with the process.
-        runner.join()
+        runner.wait()
         raise
     return runner.outcome()
 
@@ -45,6 +44,7 @@ class _Runner(threading.Thread):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
         self._ready = threading.Event()
+        self._ended = threading.Event()
         self._result: Any = None
         self._error: BaseException | None = None
 
@@ -57,6 +57,14 @@ class _Runner(threading.Thread):
             self._error = error
         finally:
             self._ready.set()
+            self._ended.set()
+
+    def wait(self) -> None:
+        """Wait for the end."""
+        # Not with `join`: up to Python 3.12 one that is interrupted takes a running thread for ended.
+        while not self._ended.wait(_LOOK_S):
+            pass
+        self.join()
 
     async def _hold(self) -> Any:
         self._task = asyncio.current_task()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,17 +17,23 @@ from conv_analytics.tables.flatten import Page, Rows, flatten_conversations, fla
 from conv_analytics.tables.seen import Seen
 
 #: Pages are converted in batches of about this size. [B]
-BATCH_BYTES = 4 * 2**20
+BATCH_BYTES = 12 * 2**20
 
 
 class Sink(Protocol):
     """Where rows go: a dataset folder, or memory."""
+
+    watermarks: Mapping[str, int]
+    """Per conversation, the last event that earlier runs wrote."""
 
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
 
     def quarantine(self, lines: list[str]) -> None:
         """Keep records that could not be read."""
+
+    def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        """What earlier runs wrote of some conversations and later events repeat, each with its conversation."""
 
 
 @dataclass
@@ -36,7 +42,7 @@ class _Batch:
     lists: dict[str, list[Page]] = field(default_factory=dict)
     conversations: list[bytes] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
-    finished: dict[str, int] = field(default_factory=dict)
+    finished: dict[str, tuple[int, bool]] = field(default_factory=dict)
     size: int = 0
 
 
@@ -57,6 +63,7 @@ class Converter:
         self._sink, self._report, self._exported_at = sink, report, exported_at
         self._rows: Counter[str] = Counter()
         self._seen = Seen()
+        self._recalled: set[str] = set()
         self._batch = _Batch()
         self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
         self._running: asyncio.Future[None] | None = None
@@ -77,9 +84,9 @@ class Converter:
         (self._batch.gone if gone else self._batch.conversations).append(body)
         await self._grown(len(body))
 
-    def finished(self, conversation_id: str, sequence_number: int) -> None:
-        """All events of a conversation were given."""
-        self._batch.finished[conversation_id] = sequence_number
+    def finished(self, conversation_id: str, sequence_number: int, *, asked: bool = False) -> None:
+        """All events of a conversation were given; `asked` when there must be some."""
+        self._batch.finished[conversation_id] = (sequence_number, asked)
 
     async def drain(self) -> None:
         """Convert what is left, and wait until everything is in the sink."""
@@ -124,13 +131,24 @@ class Converter:
         for name, pages in batch.lists.items():
             self._put(flatten_records(name, pages, self._exported_at))
         if batch.events:
+            self._recall({page.conversation_id for page in batch.events if page.conversation_id})
             rows = flatten_events(batch.events, self._seen)
             self._put(rows)
             for conversation_id, last in _last_events(rows.tables["events"]).items():
                 self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
-        for conversation_id, sequence_number in batch.finished.items():
-            self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
+        for conversation_id, (sequence_number, asked) in batch.finished.items():
+            # No event at all where there must be some (``{}`` is an empty page, too): the next run asks again.
+            if conversation_id in self.watermarks or not asked:
+                self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
             self._seen.forget(conversation_id)
+
+    def _recall(self, conversations: set[str]) -> None:
+        """Note what earlier runs wrote of conversations that go on: their next events repeat it."""
+        resumed = conversations & self._sink.watermarks.keys() - self._recalled
+        if resumed:
+            self._recalled |= resumed
+            for conversation_id, item in self._sink.repeated(resumed):
+                self._seen.items(conversation_id).add(item)
 
     def _put(self, rows: Rows) -> None:
         for name, table in rows.tables.items():

@@ -181,7 +181,7 @@ class Exporter:
         except NotFound:
             self._report.gone.append(listed.id)
             return
-        self._converter.finished(listed.id, last or 0)
+        self._converter.finished(listed.id, last or 0, asked=self._options.events)
 
     async def _users(self) -> None:
         try:

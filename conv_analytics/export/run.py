@@ -133,7 +133,7 @@ async def aexport(
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
-    started = datetime.now(UTC).replace(microsecond=0)
+    started = datetime.now(UTC)
     report = Report(started_at=_text(started) or "", since=_text(chosen.since), until=_text(chosen.until))
     target: Memory | Folder
     if destination is None:
@@ -185,6 +185,7 @@ class _Run:
             await self._exporter.run()
         except asyncio.CancelledError:
             self._report.interrupted = True
+            await self.converter.drain()
         except DatasetError:
             raise
         except ConvAnalyticsError as error:
@@ -192,6 +193,7 @@ class _Run:
                 raise
             self._report.incomplete[LIST] = str(error)
             failure = error
+            await self.converter.drain()
         finally:
             await self._client.aclose()
             await self.converter.close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -85,6 +85,10 @@ class Memory:
         """Keep what could not be read."""
         self._broken += lines
 
+    def repeated(self, _conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        """Nothing: there was no earlier run."""
+        return ()
+
     def finish(self, report: Report, _watermarks: Mapping[str, int]) -> Frames:
         """Everything as DataFrames."""
         return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
@@ -112,11 +116,21 @@ class Folder:
         self.quarantine = self._writer.quarantine
         self.abandon = self._writer.abandon
 
+    def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        """The statuses of legs that the folder has: each later update of a leg tells its whole history again."""
+        earlier = open_dataset(self._root)
+        return [pair for name in earlier if _repeats(name) for pair in earlier.keys_of(name, conversations)]
+
     def finish(self, report: Report, reached: Mapping[str, int]) -> Exported:
         """Commit the run."""
         changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
         report.commit = self._writer.commit(changed, {**report.to_dict(), "selected": list(self._tables)}).number
         return Exported(report, open_dataset(self._root))
+
+
+def _repeats(name: str) -> bool:
+    each = TABLES[name].each
+    return each is not None and each.owner is not None
 
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:

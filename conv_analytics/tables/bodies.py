@@ -6,7 +6,6 @@ the columns that the kind's record declares; the other columns are null without 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -19,12 +18,11 @@ from conv_analytics.resources.record import Record, fields
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.kinds import nulls
-from conv_analytics.tables.pages import Raw
 from conv_analytics.tables.shape import Cell, Shape
 
 
 def read_bodies(
-    table: Table, types: pa.DictionaryArray, bodies: Sequence[Raw | None]
+    table: Table, types: pa.DictionaryArray, bodies: pa.Array
 ) -> tuple[dict[str, pa.Array], list[Cell]]:
     """The columns of a table that come from bodies.
 
@@ -33,13 +31,13 @@ def read_bodies(
     table
         The table.
     types, bodies
-        Type and undecoded body of each event.
+        Type of each event, and the JSON text of its body.
     """
     parts: list[dict[str, pa.Array]] = []
     places: list[Any] = []
     cells: list[Cell] = []
     for record, rows in _kinds(types):
-        reading = shape(table.name, record).read_bodies([bodies[row] for row in rows.tolist()])
+        reading = shape(table.name, record).read_texts(bodies.take(pa.array(rows)))
         parts.append(reading.arrays)
         places.append(rows)
         cells += [Cell(int(rows[cell.row]), cell.column, cell.reason) for cell in reading.cells]

@@ -31,7 +31,7 @@ class Exploded:
     """Unreadable cells; their row is the place of the body."""
 
 
-def explode(name: str, bodies: Sequence[Raw | None], repeats: Sequence[set[Hashable]]) -> Exploded:
+def explode(name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]]) -> Exploded:
     """One row per item of the list in each body.
 
     Parameters
@@ -39,23 +39,23 @@ def explode(name: str, bodies: Sequence[Raw | None], repeats: Sequence[set[Hasha
     name
         The table.
     bodies
-        Event bodies, undecoded.
+        JSON texts of event bodies.
     repeats
         Per body, the items that its conversation already gave; an item is taken once where the table says so.
     """
     table, outer, inner = _plan(name)
     each = table.each
     assert each is not None
-    reading = outer.read_bodies(bodies)
+    reading = outer.read_texts(bodies)
     known = reading.arrays
     owners = known[each.owner].to_pylist() if each.owner else [None] * len(bodies)
-    cells = [cell for cell in reading.cells if cell.column != _LIST]
+    lists = known.pop(_LIST).to_pylist()
+    cells = list(reading.cells)
     items: list[Raw] = []
     parents: list[int] = []
     numbers: list[int] = []
-    spellings = [reading.raw(path) for path in each.paths]
-    for row, values in enumerate(zip(*spellings, strict=True)):
-        raw = next((bytes(value) for value in values if value is not None and bytes(value) not in _NONE), b"")
+    for row, text in enumerate(lists):
+        raw = (text or "").encode()
         found, reason = cut(raw)
         if reason:
             cells.append(Cell(row, table.name, reason))
@@ -72,7 +72,7 @@ def explode(name: str, bodies: Sequence[Raw | None], repeats: Sequence[set[Hasha
     cells += [Cell(parents[cell.row], cell.column, cell.reason) for cell in inside.cells]
     arrays = inside.arrays
     places = pa.array(parents, pa.int64())
-    arrays |= {column: array.take(places) for column, array in known.items() if column != _LIST}
+    arrays |= {column: array.take(places) for column, array in known.items()}
     if each.number:
         arrays[each.number] = pa.array(numbers, pa.int64())
     if each.owner:
@@ -82,7 +82,7 @@ def explode(name: str, bodies: Sequence[Raw | None], repeats: Sequence[set[Hasha
 
 def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
     """The items of a list; one object stands for a list of one (contract 9, no. 13)."""
-    if not raw:
+    if raw in _NONE:
         return (), None
     if raw.startswith(b"{"):
         return (raw,), None

@@ -10,7 +10,7 @@ import bisect
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -18,19 +18,25 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.resources import EventType
+from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.bodies import read_bodies
 from conv_analytics.tables.broken import Broken, Ledger
-from conv_analytics.tables.column import Table
+from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.envelope import EventFamily, Technology
 from conv_analytics.tables.explode import explode
 from conv_analytics.tables.kinds import INSTANT, recode
-from conv_analytics.tables.pages import Raw, records
+from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen import Seen
 from conv_analytics.tables.shape import Cell, Reading, Shape
+
+
+#: The key under which a record holds what belongs to it.
+_EMBEDDED = "_embedded"
 
 
 class Page(NamedTuple):
@@ -63,26 +69,31 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
     seen
         What was flattened before; an event that comes again is left out and counted.
     """
-    reading, heights = _shape("events").read_pages([page.body for page in pages], "events")
+    reading, heights = _root().read_pages([page.body for page in pages], "events")
     arrays = reading.arrays
+    bodies = arrays.pop("body")
+    sender = _sender().read_texts(arrays.pop(_EMBEDDED))
+    for name, array in sender.arrays.items():
+        arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
     arrays["conversation_id"] = _owners(pages, heights)
+    height = sum(heights)
     unreadable = {cell.row for cell in reading.cells if not cell.column}
     fresh = _fresh(pages, heights, arrays["event_id"], seen)
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
-    rows = Rows(duplicates=reading.height - len(fresh))
+    rows = Rows(duplicates=height - len(fresh))
     ledger = Ledger("events")
-    ledger.add("events", reading.cells)
+    ledger.add("events", [*reading.cells, *sender.cells])
     nameless = np.flatnonzero(arrays["event_id"].is_null().to_numpy(zero_copy_only=False)).tolist()
     ledger.add("events", [Cell(row, "event_id", "there is no id") for row in nameless if row not in ledger])
     types = arrays["type"]
-    arrays["body"] = redact_column(arrays["body"], types)
+    arrays["body"] = redact_column(bodies, types)
+    arrays["extra"] = redact_column(arrays["extra"])
     arrays["family"] = _first_words(types, EventFamily)
     arrays["technology"] = _first_words(types, Technology, others=False)
     events = _assemble(TABLES["events"], arrays)
-    rows.tables["events"] = events if len(keep) == reading.height else events.take(keep)
-    bodies = reading.raw(("body",))
+    rows.tables["events"] = events if len(keep) == height else events.take(keep)
     for name, wanted in _rows_by_table(types, keep, rows.unknown_types).items():
-        table, cells = _typed(TABLES[name], wanted, arrays, [bodies[row] for row in wanted], seen)
+        table, cells = _typed(TABLES[name], wanted, arrays, bodies.take(pa.array(wanted)), seen)
         rows.tables[name] = table
         ledger.add(name, cells)
     rows.broken = ledger.broken(_Documents(pages, heights, "events"), arrays, lost=unreadable)
@@ -114,11 +125,11 @@ def _records(
     table, arrays = TABLES[name], reading.arrays
     if owners is not None:
         arrays["conversation_id"] = owners
-    arrays["exported_at"] = pa.repeat(pa.scalar(exported_at, INSTANT), reading.height)
-    arrays["gone"] = pa.repeat(pa.scalar(gone), reading.height)
+    identity = arrays[table.key[-1]]
+    arrays["exported_at"] = pa.repeat(pa.scalar(exported_at, INSTANT), len(identity))
+    arrays["gone"] = pa.repeat(pa.scalar(gone), len(identity))
     for column in {"extra", "numbers", "channels"} & arrays.keys():
         arrays[column] = redact_column(arrays[column])
-    identity = arrays[table.key[-1]]
     nameless = set(np.flatnonzero(identity.is_null().to_numpy(zero_copy_only=False)).tolist())
     ledger = Ledger(name)
     ledger.add(name, reading.cells)
@@ -154,7 +165,7 @@ def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, s
 
 
 def _typed(
-    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: Sequence[Raw | None], seen: Seen
+    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: Seen
 ) -> tuple[pa.Table, list[Cell]]:
     """The rows of one table of events, from the bodies of the rows wanted."""
     events = pa.array(wanted)
@@ -197,6 +208,29 @@ def _shape(name: str) -> Shape:
     """The shape of a table that is filled from whole records."""
     table = TABLES[name]
     return Shape([column for column in table.columns if column.paths or column.name == "extra"])
+
+
+@cache
+def _root() -> Shape:
+    """The keys of an event itself. What it embeds, its sender, is left as text: events of a member repeat it."""
+    columns = [_outside(column) for column in TABLES["events"].columns]
+    embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
+    return Shape([*(column for column in columns if column.paths or column.name == "extra"), embedded])
+
+
+@cache
+def _sender() -> Shape:
+    """What an event embeds."""
+    columns = (_inside(column) for column in TABLES["events"].columns)
+    return Shape([column for column in columns if column.paths])
+
+
+def _outside(column: Column) -> Column:
+    return replace(column, paths=tuple(path for path in column.paths if path[0] != _EMBEDDED))
+
+
+def _inside(column: Column) -> Column:
+    return replace(column, paths=tuple(path[1:] for path in column.paths if path[0] == _EMBEDDED))
 
 
 def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:

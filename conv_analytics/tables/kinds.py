@@ -27,6 +27,7 @@ from types import NoneType
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.resources.cells import MONEY_DIGITS, MONEY_SCALE, Unreadable
 from conv_analytics.resources.record import is_blank, reader
@@ -171,7 +172,10 @@ def _sweep(kind: Any, values: list[Any]) -> pa.Array | None:
         return None
     try:
         if kind in _CLEAN:
-            return pa.array(values, storage(kind).arrow)
+            swept = pa.array(values, storage(kind).arrow)
+            # Python's parser makes infinity of 1e400.
+            finite = kind is not float or pc.all(pc.is_finite(swept)).as_py() is not False
+            return swept if finite else None
         texts = pa.array(values, pa.string())
         return _words(kind, texts) if is_vocabulary(kind) else texts.cast(storage(kind).arrow)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):

@@ -19,6 +19,8 @@ class Seen:
     def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
         """Which places of a list of event ids are new; None when all are. An event without an id is always new."""
         ranges = self._ids.setdefault(conversation_id, Ranges())
+        if ids and ranges.extend(ids):
+            return None
         places = [place for place, number in enumerate(ids) if number is None or ranges.add(number)]
         return None if len(places) == len(ids) else places
 
@@ -44,6 +46,18 @@ class Ranges:
 
     def __init__(self) -> None:
         self.pairs: list[list[int]] = []
+
+    def extend(self, numbers: Sequence[int | None]) -> bool:
+        """Take numbers in that follow one another, and all that is there; say whether they do: the usual page."""
+        first = numbers[0]
+        last = self.pairs[-1][1] if self.pairs else None
+        if first is None or (last is not None and first <= last) or numbers != list(range(first, first + len(numbers))):
+            return False
+        if last == first - 1:
+            self.pairs[-1][1] = first + len(numbers) - 1
+        else:
+            self.pairs.append([first, first + len(numbers) - 1])
+        return True
 
     def add(self, number: int) -> bool:
         """Take a number in; say whether it was new."""

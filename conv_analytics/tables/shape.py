@@ -13,22 +13,25 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.resources.record import Json, Path, dig
-from conv_analytics.tables import scan
 from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable, nulls, to_arrow
 from conv_analytics.tables.pages import Raw, decode, records
+from conv_analytics.tables.parts import Parts
 
 #: Stands for the undeclared keys among the paths of a shape; no wire key is empty.
 EXTRA: Path = ("",)
 
+#: From this share of distinct texts on, it does not pay to look for equal ones.
+_REPEATS = 0.7
+
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _NOTHING = frozenset({b"", b"null"})
 _NULLS = pa.array(["", "null"])
-_EMPTY = _NOTHING | {b"[]", b'""'}
 
 
 class Cell(NamedTuple):
@@ -42,16 +45,9 @@ class Cell(NamedTuple):
 class Reading(NamedTuple):
     """What a shape took out of some objects."""
 
-    height: int
     arrays: dict[str, pa.Array]
     """Per column, its values."""
     cells: list[Cell]
-    values: Mapping[Path, list[Any]]
-    """Per wire path that held anything, the value in every row; verbatim JSON for user data."""
-
-    def raw(self, path: Path) -> list[Any]:
-        """The JSON that stood under the path of a user data column, None where there was none."""
-        return self.values.get(path) or [None] * self.height
 
 
 class Shape:
@@ -66,7 +62,7 @@ class Shape:
     def __init__(self, columns: Sequence[Column]) -> None:
         self.columns = tuple(columns)
         self._tree = _Tree(self.columns)
-        self._many = msgspec.json.Decoder(list[self._tree.struct])  # type: ignore[name-defined]  # a type made at run time
+        self._many = msgspec.json.Decoder(list[self._tree.struct])  # type: ignore[name-defined]  # made at run time
         self._one = msgspec.json.Decoder(self._tree.struct)
 
     def read_pages(self, pages: Sequence[bytes], name: str) -> tuple[Reading, list[int]]:
@@ -87,9 +83,24 @@ class Shape:
         """Read JSON objects."""
         return self._reading(*self._each(documents, absent_ok=False))
 
-    def read_bodies(self, bodies: Sequence[Raw | None]) -> Reading:
-        """Read event bodies, where null and nothing at all count as an object without keys."""
-        documents = [b"{}" if body is None else body for body in bodies]
+    def read_texts(self, texts: pa.Array) -> Reading:
+        """Read JSON objects that are already a column of texts; null counts as an object without keys.
+
+        Equal texts are read once: what the events of a leg say of its channel, and of who sent them, repeats.
+        """
+        encoded = texts.dictionary_encode()
+        if len(encoded.dictionary) > _REPEATS * len(texts):
+            return self._distinct(texts)
+        distinct = self._distinct(encoded.dictionary)
+        cells = []
+        if distinct.cells:
+            places = encoded.indices.fill_null(-1).to_numpy()
+            for cell in distinct.cells:
+                cells += [cell._replace(row=row) for row in np.flatnonzero(places == cell.row).tolist()]
+        return Reading({name: array.take(encoded.indices) for name, array in distinct.arrays.items()}, cells)
+
+    def _distinct(self, texts: pa.Array) -> Reading:
+        documents = texts.cast(pa.binary()).fill_null(b"{}").to_pylist()
         try:
             return self._reading(self._many.decode(b"[" + b",".join(documents) + b"]"), {})
         except _REFUSED:
@@ -114,7 +125,7 @@ class Shape:
         cells: list[Cell] = []
         for row, document in slow.items():
             try:
-                found = Parts(document).find(self._tree)
+                found = self._tree.find(Parts(document))
             except ValueError as error:
                 cells.append(Cell(row, "", str(error)))
                 continue
@@ -124,59 +135,7 @@ class Shape:
         for column in self.columns:
             arrays[column.name], unread = _column(column, values, len(rows), bool(slow))
             cells += unread
-        return Reading(len(rows), arrays, cells, values)
-
-
-class Parts:
-    """A JSON object taken apart key by key, so that one bad value does not hide the others."""
-
-    def __init__(self, document: bytes) -> None:
-        self._members: dict[Path, dict[str, bytes]] = {(): scan.members(document)}
-
-    def find(self, tree: _Tree) -> dict[Path, Any]:
-        """The values of a tree's leaves, as far as there are any."""
-        found = {path: self.verbatim(path) if verbatim else self.value(path) for path, verbatim in tree.leaves.items()}
-        if EXTRA in tree.leaves:
-            found[EXTRA] = self.others(tree.declared)
-        return {path: value for path, value in found.items() if value is not None}
-
-    def verbatim(self, path: Path) -> bytes | None:
-        """The value under a path as it is written."""
-        inner = self._object(path[:-1])
-        return None if inner is None else inner.get(path[-1])
-
-    def value(self, path: Path) -> Any:
-        """The value under a path, decoded; a value that no parser takes is given as `Undecodable`."""
-        raw = self.verbatim(path)
-        try:
-            if raw is not None:
-                return json.loads(raw)
-            outer = next(
-                (raw for n in range(1, len(path)) if (raw := self.verbatim(path[:n])) and not raw.startswith(b"{")),
-                b"null",
-            )
-            return None if outer in _EMPTY else Undecodable("an object was expected around it")
-        except ValueError:
-            return Undecodable("not JSON")
-        except RecursionError:
-            return Undecodable("nested too deeply to be read")
-
-    def others(self, declared: frozenset[str]) -> bytes | None:
-        """The object without its declared keys."""
-        kept = {key: raw for key, raw in self._members[()].items() if key not in declared}
-        return (
-            b"{" + b",".join(json.dumps(key).encode() + b":" + raw for key, raw in kept.items()) + b"}"
-            if kept
-            else None
-        )
-
-    def _object(self, path: Path) -> dict[str, bytes] | None:
-        if path not in self._members:
-            raw = self.verbatim(path)
-            if raw is None or not raw.startswith(b"{"):
-                return None
-            self._members[path] = scan.members(raw)
-        return self._members[path]
+        return Reading(arrays, cells)
 
 
 def json_texts(values: Sequence[Any]) -> pa.Array | list[str | None]:
@@ -197,6 +156,10 @@ def _json_text(value: object) -> str | None:
     return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
+class _Ignored(msgspec.Struct, gc=False):
+    """An object whose keys do not matter."""
+
+
 class _Tree:
     """The wire paths of some columns as nested structs."""
 
@@ -210,11 +173,16 @@ class _Tree:
         for path in list(self.leaves):
             if any(path[:n] in self.leaves for n in range(1, len(path))):
                 del self.leaves[path]
-        if EXTRA in self.leaves:
-            self.leaves |= {("_links",): True}
-        self.declared = frozenset(path[0] for path in self.leaves)
+        self.declared = frozenset(path[0] for path in self.leaves) | {"_links"}
         self.branches: dict[Path, type[msgspec.Struct]] = {}
         self.struct = self._derive(())
+
+    def find(self, parts: Parts) -> dict[Path, Any]:
+        """The values of the leaves in one object, as far as there are any."""
+        found = {path: parts.raw(path) if raw else parts.value(path) for path, raw in self.leaves.items()}
+        if EXTRA in self.leaves:
+            found[EXTRA] = parts.others(self.declared)
+        return {path: value for path, value in found.items() if value is not None}
 
     def _derive(self, at: Path) -> type[msgspec.Struct]:
         depth = len(at)
@@ -229,6 +197,8 @@ class _Tree:
                 declared.append((f"f{index}", msgspec.Raw, msgspec.field(name=key, default=None)))
             else:
                 declared.append((f"f{index}", Any, msgspec.field(name=key, default=None)))
+        if at == () and EXTRA in self.leaves:
+            declared.append(("links", _Ignored | None, msgspec.field(name="_links", default=None)))
         # With an ``extra`` column, an undeclared key sends the object the slow way, where it is kept.
         strict = at == () and EXTRA in self.leaves
         struct = msgspec.defstruct("_".join(("At", *at)), declared, gc=False, forbid_unknown_fields=strict)
@@ -242,6 +212,8 @@ class _Tree:
         rows = [absent if row is None else row for row in rows]
         for name, key in zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True):
             path = (*at, key)
+            if path not in self.leaves and path not in self.branches:
+                continue
             column = list(map(attrgetter(name), rows))
             if column == blank:
                 continue

@@ -103,7 +103,7 @@ def test_a_change_of_a_member() -> None:
     [
         (PhoneNumberChannel(number="1"), {"type": "phone", "number": "1"}),
         (
-            SipChannel(uri="sip:a@example.org", username="a", password="p"),  # noqa: S106 - invented
+            SipChannel(uri="sip:a@example.org", username="a", password="p"),
             {"type": "sip", "uri": "sip:a@example.org", "username": "a", "password": "p"},
         ),
         (AppChannel(user="orla"), {"type": "app", "user": "orla"}),

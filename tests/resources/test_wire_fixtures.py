@@ -280,7 +280,7 @@ def test_an_invited_member(load: Load) -> None:
 def test_a_user(load: Load) -> None:
     user = cleanly(User, load("user_full"))
     assert user.channels.pstn[0].number == "442079460123"
-    assert user.channels.sip[0].password == "not-a-real-secret"  # noqa: S105 - invented
+    assert user.channels.sip[0].password == "not-a-real-secret"
     assert user.channels.websocket[0].content_type == "audio/l16;rate=16000"
     assert user.channels.websocket[0].headers == {"caller": "42"}
     assert user.channels.messenger[0].address == "80011223344"

@@ -1,0 +1,130 @@
+"""`conv-analytics demo`: everything once, with nothing needed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.export import last_commit, progress_listener
+from conv_analytics.cli.output import note, program, python, say
+from conv_analytics.errors import ConfigError, DestinationError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.export.targets import Exported
+    from conv_analytics.sandbox import Sandbox
+
+#: Marks a folder as a demo's, so that made-up calls never get among real ones.
+MARK = "_demo.json"
+
+_DESCRIPTION = """\
+Serve a made-up world of calls and chats on this machine, export it to a folder, check the export against the world, and
+print first findings. Needs no account and no network. Run again, it brings the folder up to date.
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "demo", help="export a made-up world and look at it", description=_DESCRIPTION, parents=[common]
+    )
+    command.add_argument("dir", metavar="DIR", nargs="?", default="demo", help="folder to write to (demo)")
+    command.add_argument("--seed", metavar="N", type=int, default=7, help="which world (7)")
+    command.add_argument("--conversations", metavar="N", type=int, default=200, help="how large it is (200)")
+    command.add_argument("--quiet", action="store_true", help="show no progress")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve, export, check, and tell."""
+    if options.conversations < 1 or options.seed < 0:
+        raise ConfigError("--conversations must be at least 1, and --seed at least 0.")
+    folder = Path(options.dir)
+    again = _claim(folder, {"seed": options.seed, "conversations": options.conversations})
+    if again:
+        note(f"{folder} holds a demo already: this run asks only for what is new. Remove the folder to start afresh.")
+
+    from conv_analytics.sandbox import Sandbox
+
+    with Sandbox(seed=options.seed, conversations=options.conversations) as sandbox:
+        note(f"The sandbox serves {options.conversations:,} conversations at {sandbox.base_url}")
+        done = _export(sandbox, folder, quiet=options.quiet)
+        say(str(done.report))
+        say()
+        correct = _check(sandbox, done)
+    _tell(folder)
+    return Exit.COMPLETE if correct else Exit.BUG
+
+
+def _claim(folder: Path, world: dict[str, int]) -> bool:
+    """Make the folder this demo's; give whether it already was. Raise `ConfigError` when it is somebody else's."""
+    mark = folder / MARK
+    try:
+        known = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
+        if known is None:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise ConfigError(
+                    f"{folder} is not empty and holds no demo. Name another folder: conv-analytics demo DIR."
+                )
+            if folder.exists() and not folder.is_dir():
+                raise DestinationError(folder, "it is a file; name a folder")
+            folder.mkdir(parents=True, exist_ok=True)
+            mark.write_text(json.dumps(world) + "\n", encoding="utf-8")
+    except ValueError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{mark} cannot be read. Remove {folder}, or name another folder.") from None
+    except OSError as error:
+        raise DestinationError(folder, error.strerror or str(error)) from error
+    if known is not None and known != world:
+        raise ConfigError(
+            f"{folder} holds the demo of another world: {known}, not {world}. Remove it, or name another folder."
+        )
+    return known is not None and last_commit(folder) is not None
+
+
+def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
+    from conv_analytics.api import Conversations
+    from conv_analytics.export.progress import silent
+    from conv_analytics.export.run import export
+
+    with Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url) as client:
+        return export(client, folder, rate=0, progress=silent if quiet else progress_listener())
+
+
+def _check(sandbox: Sandbox, done: Exported) -> bool:
+    """Compare with the world's truth, and say what came of it."""
+    from conv_analytics.cli.check import differences
+
+    count, wrong = differences(done.dataset, sandbox.truth())
+    if wrong:
+        say(f"{len(wrong)} of {count} counts and sums differ from the truth of the sandbox. This is a bug:")
+        for line in wrong:
+            say(f"  {line}")
+        return False
+    say(f"All {count} counts and sums equal the truth of the sandbox.")
+    return True
+
+
+def _tell(folder: Path) -> None:
+    from conv_analytics.cli.findings import findings
+
+    say()
+    say("What it shows:")
+    for finding in findings(folder):
+        say(f"  - {finding}")
+    say()
+    say("Go on with:")
+    code = f"import pandas; print(pandas.read_parquet('{folder / 'hangups'}'))"
+    plain = re.fullmatch(r"[\w/.-]+", str(folder), re.ASCII)
+    say(f'  {python()} -c "{code}"' if plain else f"  {python()} -c {shlex.quote(code)}")
+    say(f"  {program()} tables hangups")
+    say(f"  {program()} export exports/ --since 7d    # your own application: export --help says where its key goes")

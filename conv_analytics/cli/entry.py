@@ -1,0 +1,125 @@
+"""`main`: read the arguments, run the command, and turn every end into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+import conv_analytics
+from conv_analytics.cli import demo, export, sandbox, tables
+from conv_analytics.cli.exits import Exit, disk_failed, exit_of
+from conv_analytics.cli.output import complain
+from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
+
+#: In the order in which they are shown.
+COMMANDS = (demo, export, sandbox, tables)
+
+_EPILOG = """\
+exit codes:
+  0    complete
+  2    usage or configuration: change something, then try again
+  3    incomplete: what finished is committed, and the same command goes on
+  69   the API gave no answer; nothing was committed
+  75   another run writes to the folder
+  130  interrupted (143: terminated); what was read is committed
+
+`conv-analytics COMMAND --help` tells more about a command.
+"""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the same orderly end as Ctrl-C."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reports wrong usage as an error, like everything else that is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting."""
+        raise ConfigError(f"{message}. See `{self.prog} --help`.")
+
+
+def parser() -> Parser:
+    """The parser of the whole command line."""
+    top = Parser(
+        prog="conv-analytics",
+        description="Export conversations of the Vonage Conversation API to Parquet, and look at them.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"conv-analytics {conv_analytics.__version__}")
+    common = Parser(add_help=False)
+    common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
+    for command in COMMANDS:
+        added = command.add(commands, common)
+        added.formatter_class = argparse.RawDescriptionHelpFormatter
+        added.set_defaults(run=command.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; give the exit code.
+
+    >>> main(["--version"])
+    conv-analytics 0.1.0
+    0
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    if argv is None and not debug:
+        # The program ends with this call. What fails while it is cleaned up, such as closing a file on a full disk,
+        # would be told as a traceback after the message that matters.
+        sys.unraisablehook = lambda _unraisable: None
+    try:
+        with _sigterm():
+            chosen = parser().parse_args(arguments)
+            return int(chosen.run(chosen))
+    except SystemExit as done:  # argparse, after --help and --version
+        return done.code if isinstance(done.code, int) else 0
+    except Terminated:
+        complain("terminated.")
+        return Exit.TERMINATED
+    except KeyboardInterrupt:
+        complain("interrupted.")
+        return Exit.INTERRUPTED
+    except Exception as error:
+        if debug:
+            raise
+        return _ended(error)
+
+
+def _ended(error: Exception) -> Exit:
+    """Say why a command failed; give its exit code."""
+    if isinstance(error, ConvAnalyticsError):
+        complain(redact(str(error)))
+        return exit_of(error)
+    text = redact(f"{type(error).__name__}: {error}")
+    if disk_failed(error):
+        complain(f"{text}. Nothing was committed.")
+        return Exit.INCOMPLETE
+    complain(f"{text}. This is a bug; --debug shows where it is.")
+    return Exit.BUG
+
+
+@contextmanager
+def _sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, while it runs."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated

@@ -1,0 +1,75 @@
+"""Exit codes: what a scheduler may conclude from the end of a command."""
+
+from __future__ import annotations
+
+import errno
+from enum import IntEnum
+
+from conv_analytics.errors import (
+    APIError,
+    AuthError,
+    ConfigError,
+    ConvAnalyticsError,
+    DatasetError,
+    DatasetLocked,
+    DestinationError,
+    ExportIncomplete,
+    InvalidRequest,
+    NotFound,
+    UnexpectedPayload,
+)
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    COMPLETE = 0
+    BUG = 1
+    """Something that nobody foresaw; ``--debug`` shows where."""
+    USAGE = 2
+    """The caller has to change something: an argument, a key, a host, a folder."""
+    INCOMPLETE = 3
+    """Something could not be read or written; what finished is committed, and the same command goes on."""
+    UNAVAILABLE = 69
+    """The API gave no answer at all. Nothing was committed; the same command may work later."""
+    LOCKED = 75
+    """Another run writes to the folder; the same command works when it has ended."""
+    INTERRUPTED = 130
+    """Ctrl-C; what was read is committed."""
+    TERMINATED = 143
+    """SIGTERM; what was read is committed."""
+
+
+#: The disk, not the caller, is at fault: what is there is fine, and the run can be repeated when there is room.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+#: What a person must mend. The last three are answers that the Conversation API does not give when conversations are
+#: listed: base_url names something else.
+_USAGE = (ConfigError, AuthError, DatasetError, UnexpectedPayload, NotFound, InvalidRequest)
+
+
+def exit_of(error: ConvAnalyticsError) -> Exit:
+    """The exit code of an error that ended a command.
+
+    >>> exit_of(ConfigError("no key")).name
+    'USAGE'
+    """
+    if isinstance(error, ExportIncomplete):
+        return Exit.INCOMPLETE
+    if isinstance(error, DatasetLocked):
+        return Exit.LOCKED
+    if isinstance(error, DestinationError) and disk_failed(error):
+        return Exit.INCOMPLETE
+    if isinstance(error, _USAGE):
+        return Exit.USAGE
+    return Exit.UNAVAILABLE if isinstance(error, APIError) else Exit.BUG
+
+
+def disk_failed(error: BaseException) -> bool:
+    """Whether the disk is full, or broken, somewhere in the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in _DISK:
+            return True
+        cause = cause.__cause__
+    return False

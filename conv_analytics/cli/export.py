@@ -1,0 +1,207 @@
+"""`conv-analytics export`: from the API to a folder of Parquet files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.cli.exits import Exit, disk_failed
+from conv_analytics.cli.output import note, say
+from conv_analytics.cli.when import ACCEPTED, instant
+from conv_analytics.errors import ConfigError, DestinationError, ExportIncomplete, NotFound
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.dataset import Commit
+    from conv_analytics.export.progress import Listener, Progress
+    from conv_analytics.export.report import Report
+
+_DESCRIPTION = """\
+Export every conversation, member and event of an application to a folder of Parquet files, one subfolder per table.
+Run it again, with the same folder, to add what is new: only events after the last known ones are asked for.
+"""
+
+_EPILOG = f"""\
+times:
+  {ACCEPTED}
+  Conversations are chosen by when they were created; a time without a zone is UTC.
+
+credentials:
+  From the arguments, else from VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY (a path or PEM text), else from the Vonage
+  CLI's configuration. The host is https://api.nexmo.com unless --base-url or VONAGE_API_HOST says otherwise.
+
+examples:
+  conv-analytics export exports/
+  conv-analytics export exports/ --since 7d --base-url eu
+  conv-analytics export calls/ --tables conversations,hangups,call_records --json
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "export", help="export an application to a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    command.add_argument("dest", metavar="DEST", help="folder to write to; made when absent")
+    what = command.add_argument_group("what")
+    what.add_argument("--since", metavar="T", help="only conversations created from this time on")
+    what.add_argument("--until", metavar="T", help="only conversations created before this time")
+    what.add_argument("--tables", metavar="A,B", help="tables to export, or all; default all but users and sessions")
+    whence = command.add_argument_group("from where")
+    whence.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
+    whence.add_argument("--application-id", metavar="ID", help="the Vonage application")
+    whence.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
+    how = command.add_argument_group("how")
+    how.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
+    how.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
+    how.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
+    how.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    how.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
+    how.add_argument("--quiet", action="store_true", help="show no progress")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export, and print the report."""
+    dest = _folder(options.dest)
+    now = datetime.now(UTC)
+    since = _time("--since", options.since, now)
+    until = _time("--until", options.until, now)
+    for name in ("retries", "timeout"):
+        if not getattr(options, name) >= 0:
+            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+
+    from conv_analytics.api import Conversations
+    from conv_analytics.export.run import export
+
+    with Conversations(
+        options.application_id,
+        options.private_key,
+        base_url=options.base_url,
+        retries=options.retries,
+        timeout=options.timeout,
+    ) as client:
+        watch = _Watch(quiet=options.quiet)
+        before = last_commit(dest)
+        try:
+            done = export(
+                client,
+                dest,
+                since=since,
+                until=until,
+                tables=options.tables,
+                concurrency=options.concurrency,
+                rate=options.rate,
+                progress=watch,
+            )
+        except ExportIncomplete as incomplete:
+            show(incomplete.report, as_json=options.json)
+            raise
+        except NotFound as error:
+            # Of the list itself: a conversation that is gone ends no run.
+            raise ConfigError(
+                f"{error.method} {error.url} answered 404. Is base_url= the host of the Conversation API?"
+            ) from error
+        except (DestinationError, OSError) as error:
+            if options.json and disk_failed(error):
+                _print_json(watch.summary())
+            raise
+        except KeyboardInterrupt:
+            _tell_interrupted(before, last_commit(dest), watch, as_json=options.json)
+            raise
+    show(done.report, as_json=options.json)
+    return Exit.COMPLETE
+
+
+def show(report: Report, *, as_json: bool) -> None:
+    """Print a report, as text or as JSON."""
+    if as_json:
+        _print_json(report.summary())
+    else:
+        say(str(report))
+
+
+def last_commit(folder: Path) -> Commit | None:
+    """The newest commit of a folder, if there is one."""
+    from conv_analytics.dataset.commit import Commit, numbers
+    from conv_analytics.dataset.layout import Layout
+
+    layout = Layout(folder)
+    found = numbers(layout)
+    return Commit.read(layout.commit(found[-1])) if found else None
+
+
+def progress_listener() -> Listener:
+    """What shows progress on the standard error, if there is one."""
+    from conv_analytics.export.progress import listener, silent
+
+    return silent if sys.stderr is None else listener(sys.stderr)
+
+
+class _Watch:
+    """Passes progress on and remembers the last of it, for a run that ends without a report."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._show = None if quiet else progress_listener()
+        self._last: Progress | None = None
+        self._begin = time.monotonic()
+
+    def __call__(self, progress: Progress) -> None:
+        self._last = progress
+        if self._show is not None:
+            self._show(progress)
+
+    def summary(self) -> Mapping[str, Any]:
+        """The summary of a run that committed nothing."""
+        from conv_analytics.export.report import Report
+
+        last, report = self._last, Report(interrupted=True, seconds=time.monotonic() - self._begin)
+        if last is not None:
+            report.requests, report.retries = last.requests, last.retries
+        return report.summary()
+
+
+def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, *, as_json: bool) -> None:
+    """Say what an interrupted run committed; the commit knows, because the run's report went with the run."""
+    if now is None or (before is not None and now.number == before.number):
+        note("Nothing was committed.")
+        if as_json:
+            _print_json(watch.summary())
+        return
+    from conv_analytics.export.report import Report
+
+    values = {name: value for name, value in now.report.items() if name in Report.__dataclass_fields__}
+    report = Report(**values)
+    report.commit = now.number
+    if as_json:
+        _print_json({**report.summary(), "gone": now.report["gone_count"]})
+    else:
+        say(str(report))
+
+
+def _print_json(summary: Mapping[str, Any]) -> None:
+    say(json.dumps(summary))
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():
+        raise ConfigError("DEST is empty: name the folder to write to.")
+    if "://" in text:
+        raise ConfigError(f"DEST must be a folder of this machine, not {text!r}.")
+    return Path(text).expanduser()
+
+
+def _time(flag: str, text: str | None, now: datetime) -> datetime | None:
+    try:
+        return None if text is None else instant(text, now)
+    except ConfigError as error:
+        raise ConfigError(f"{flag}: {error}") from None

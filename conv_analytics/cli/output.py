@@ -1,0 +1,72 @@
+"""What commands write: results to the standard output, everything else to the standard error."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TextIO
+
+
+def say(text: str = "") -> None:
+    """Write a line of a result.
+
+    A reader that has gone away (``| head``) is no failure: the command goes on, and nothing more is written.
+    """
+    _write(sys.stdout, text)
+
+
+def note(text: str) -> None:
+    """Write a remark for the person at the terminal."""
+    _write(sys.stderr, text)
+
+
+def complain(message: str) -> None:
+    """Write why a command ends, as one paragraph that names arguments as they are written on the command line."""
+    flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
+    flags |= {"base_url=": "--base-url", "check base_url": "check --base-url", "the same call": "the same command"}
+    for name, flag in flags.items():
+        message = message.replace(name, flag)
+    note(f"conv-analytics: {' '.join(message.split())}")
+
+
+def program() -> str:
+    """How to call this program once more, as it was called now.
+
+    >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
+    True
+    """
+    script = Path(sys.argv[0])
+    if script.stem == "conv-analytics":
+        return "conv-analytics" if shutil.which("conv-analytics") == str(script) else shlex.quote(str(script))
+    return f"{python()} -m conv_analytics"
+
+
+def python() -> str:
+    """The interpreter, from here."""
+    path, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    # A process started without the stream (``>&-``) has None there.
+    if stream is None:
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        _mute(stream)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+
+
+def _mute(stream: TextIO) -> None:
+    """Send what still comes nowhere, or Python would complain once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -1,0 +1,152 @@
+"""`conv-analytics sandbox`: the Conversation API on this machine, to try things out."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.output import note, program, say
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.sandbox import Sandbox
+    from conv_analytics.sandbox.sandbox import Options
+
+_DESCRIPTION = """\
+Serve the Conversation API on this machine over a made-up world of calls and chats, until Ctrl-C. Nothing leaves the
+machine. The same seed gives the same world. A key pair is written to sandbox-keys/ and removed at the end.
+"""
+
+_EPILOG = """\
+faults (shares of all GET requests):
+  5xx, 429, reset, truncate, html, object, expired, slow; and gone=N conversations that are listed but answer 404
+
+examples:
+  conv-analytics sandbox
+  conv-analytics sandbox --port 9000 --seed 11 --conversations 2000 --latency 50 --rate 30
+  conv-analytics sandbox --faults 5xx=0.02,reset=0.01,429=0.02,gone=3 --quirks --broken 0.01
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "sandbox", help="serve a made-up world", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    command.add_argument("--port", metavar="N", type=int, default=8080, help="port; 0: any free one (8080)")
+    world = command.add_argument_group("the world")
+    world.add_argument("--seed", metavar="N", type=int, default=7, help="which world (7)")
+    world.add_argument("--conversations", metavar="N", type=int, default=500, help="how large it is (500)")
+    world.add_argument("--quirks", action="store_true", help="answer in every odd shape that the API has been seen in")
+    world.add_argument("--broken", metavar="SHARE", type=float, default=0.0, help="share of unreadable events (0)")
+    server = command.add_argument_group("the server")
+    server.add_argument(
+        "--events-shape", choices=("list", "object"), default="object", help="shape of event pages (object)"
+    )
+    server.add_argument("--latency", metavar="MS", type=float, default=0.0, help="milliseconds before each answer (0)")
+    server.add_argument(
+        "--rate", metavar="N", type=float, default=0.0, help="requests per second before 429 (no limit)"
+    )
+    server.add_argument("--faults", metavar="LIST", default="", help="what goes wrong, and how often; see below")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    _check(options)
+    from conv_analytics.sandbox.faults import Faults
+    from conv_analytics.sandbox.sandbox import run as serve
+
+    try:
+        faults = Faults.parse(options.faults)
+    except ValueError as error:
+        raise ConfigError(f"--faults: {error}.") from None
+    world: Options = {
+        "seed": options.seed,
+        "conversations": options.conversations,
+        "quirks": options.quirks,
+        "broken": options.broken,
+        "events_shape": options.events_shape,
+        "latency_ms": options.latency,
+        "rate": options.rate,
+        "faults": faults,
+    }
+    keys: list[Path] = []
+    try:
+        serve(options.port, "127.0.0.1", world, lambda sandbox: _ready(sandbox, keys))
+    except OSError as error:
+        raise ConfigError(
+            f"Port {options.port} cannot be used: {error.strerror or error}. Choose another with --port, or 0 for any."
+        ) from None
+    finally:
+        for path in keys:
+            path.unlink(missing_ok=True)
+    note("The sandbox has ended.")
+    return Exit.COMPLETE
+
+
+def _ready(sandbox: Sandbox, keys: list[Path]) -> None:
+    """Write the keys, and say how to use them."""
+    key = _write_keys(sandbox, keys)
+    command = [
+        "export", "exports/sandbox",
+        "--base-url", sandbox.base_url,
+        "--application-id", sandbox.application_id,
+        "--private-key", str(key),
+        "--rate", "0",
+    ]  # fmt: skip
+    say(f"base URL        {sandbox.base_url}")
+    say(f"application id  {sandbox.application_id}")
+    say(f"private key     {key}")
+    say(f"world           seed {sandbox.world.seed}, {sandbox.world.size:,} conversations")
+    say()
+    say("In another terminal:")
+    say()
+    say(f"  {program()} {shlex.join(command)}")
+    say()
+    note("Serving. Ctrl-C ends it.")
+
+
+def _write_keys(sandbox: Sandbox, keys: list[Path]) -> Path:
+    """Write the key pair into the working folder; where that cannot be written, into a temporary one."""
+    from conv_analytics.sandbox.tokens import key_pair
+
+    pair, stem = key_pair(), sandbox.base_url.rpartition(":")[2]
+    folder = Path("sandbox-keys")
+    private, public = folder / f"{stem}.key", folder / f"{stem}.pub"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for path, text in ((private, pair.private), (public, pair.public)):
+            # Not opened in place: an older file could have wider permissions, and keep them.
+            path.unlink(missing_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(text)
+            keys.append(path)
+    except OSError:
+        return sandbox.key_path
+    return private
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse numbers that mean nothing."""
+    limits = {
+        "port": (0, 65535),
+        "seed": (0, sys.maxsize),
+        "conversations": (0, 10_000_000),
+        "broken": (0, 1),
+        "latency": (0, 600_000),
+        "rate": (0, 1_000_000),
+    }
+    for name, (low, high) in limits.items():
+        value = getattr(options, name)
+        if not low <= value <= high:
+            raise ConfigError(f"--{name} is {value}; it must be from {low} to {high}.")

@@ -1,0 +1,53 @@
+"""Points in time as they are written on a command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+from conv_analytics.errors import ConfigError
+
+ACCEPTED = "2026-11-20, 2026-11-20T14:30, 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday"
+
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def instant(text: str, now: datetime) -> datetime:
+    """An instant from a date, a date with a time, or a time ago; UTC where no zone is given.
+
+    Parameters
+    ----------
+    text
+        What was written.
+    now
+        The present, with a zone.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them; the message shows what is accepted.
+
+    Examples
+    --------
+    >>> now = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    >>> instant("36h", now).isoformat(), instant("yesterday", now).isoformat()
+    ('2026-11-19T21:30:00+00:00', '2026-11-20T00:00:00+00:00')
+    >>> instant("2026-11-20T14:30:00+01:00", now).isoformat()
+    '2026-11-20T13:30:00+00:00'
+    """
+    wanted = text.strip()
+    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    days = {"today": 0, "yesterday": 1}.get(wanted.lower())
+    if days is not None:
+        return midnight - timedelta(days=days)
+    try:
+        ago = re.fullmatch(r"([0-9]{1,6})([hdw])", wanted.lower())
+        if ago:
+            return now.astimezone(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", wanted):
+            moment = datetime.fromisoformat(wanted)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # Day 32, hour 25, the year before the first: nonsense of the right shape.
+        pass
+    raise ConfigError(f"{text!r} is no point in time. Accepted are, for example, {ACCEPTED} (UTC without a zone).")

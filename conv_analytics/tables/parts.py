@@ -1,0 +1,69 @@
+"""A JSON object taken apart key by key, so that one bad value does not hide the others."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conv_analytics.resources.record import Path
+from conv_analytics.tables import scan
+from conv_analytics.tables.kinds import Undecodable
+
+_EMPTY = frozenset({b"null", b"[]", b'""'})
+
+
+class Parts:
+    """One object; its values are decoded one at a time.
+
+    >>> parts = Parts(b'{"id": 7, "quality": {"mos_score": "n/a"}}')
+    >>> parts.value(("id",)), parts.value(("quality", "mos_score")), parts.raw(("quality",))
+    (7, 'n/a', b'{"mos_score": "n/a"}')
+    """
+
+    def __init__(self, document: bytes) -> None:
+        """Raise `ValueError` when the text is not an object."""
+        self._members: dict[Path, dict[str, bytes]] = {(): scan.members(document)}
+
+    def raw(self, path: Path) -> bytes | None:
+        """The JSON under a path as it is written; None when there is nothing, or null."""
+        raw = self._verbatim(path)
+        return None if raw == b"null" else raw
+
+    def value(self, path: Path) -> Any:
+        """The value under a path, decoded; None when there is nothing.
+
+        A value that no parser takes, and one inside of something that should be an object but is not, is given as
+        `Undecodable`.
+        """
+        raw = self._verbatim(path)
+        try:
+            if raw is not None:
+                return json.loads(raw)
+        except ValueError:
+            return Undecodable("not JSON")
+        except RecursionError:
+            return Undecodable("nested too deeply to be read")
+        outer = next((outer for n in range(1, len(path)) if self._is_no_object(outer := path[:n])), None)
+        return None if outer is None else Undecodable(f"{'.'.join(outer)} is not an object")
+
+    def others(self, declared: frozenset[str]) -> bytes | None:
+        """The object without its declared keys; None when it has no others."""
+        kept = {key: raw for key, raw in self._members[()].items() if key not in declared}
+        members = (json.dumps(key).encode() + b":" + raw for key, raw in kept.items())
+        return b"{" + b",".join(members) + b"}" if kept else None
+
+    def _verbatim(self, path: Path) -> bytes | None:
+        inner = self._object(path[:-1])
+        return None if inner is None else inner.get(path[-1])
+
+    def _object(self, path: Path) -> dict[str, bytes] | None:
+        if path not in self._members:
+            raw = self._verbatim(path)
+            if raw is None or not raw.startswith(b"{"):
+                return None
+            self._members[path] = scan.members(raw)
+        return self._members[path]
+
+    def _is_no_object(self, path: Path) -> bool:
+        raw = self._verbatim(path)
+        return raw is not None and not raw.startswith(b"{") and raw not in _EMPTY

@@ -1,0 +1,77 @@
+"""Run the command line in a process of its own, as people do."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conv_analytics.sandbox import Sandbox
+
+ROOT = Path(__file__).parents[2]
+#: Nothing listens on the discard port of this machine: a proxy there lets nothing out.
+NO_WAY_OUT = "http://127.0.0.1:9"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last(self) -> Any:
+        """The last line of the standard output, as JSON."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The variables a command gets: no credentials, no proxy but a dead one."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VONAGE_")}
+    proxies = {"HTTP_PROXY": NO_WAY_OUT, "HTTPS_PROXY": NO_WAY_OUT, "NO_PROXY": "127.0.0.1,localhost"}
+    return kept | proxies | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"} | more
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "conv_analytics", *map(str, arguments)]
+
+
+def run(
+    *arguments: object,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+) -> Ended:
+    """Run a command to its end; `before` runs in its process first."""
+    done = subprocess.run(
+        command(*arguments),
+        cwd=cwd,
+        env=environment(**(env or {})),
+        preexec_fn=before,
+        capture_output=True,
+        encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+        check=False,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def credentials(sandbox: Sandbox) -> list[object]:
+    """The arguments that point an export at a sandbox."""
+    return [
+        "--base-url", sandbox.base_url, "--application-id", sandbox.application_id,
+        "--private-key", sandbox.key_path, "--rate", 0,
+    ]  # fmt: skip
+
+
+def commits(folder: Path) -> int:
+    """How many commits a folder holds."""
+    return len(list((folder / "_commits").glob("*.json"))) if folder.is_dir() else 0

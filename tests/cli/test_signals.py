@@ -1,0 +1,162 @@
+"""Ctrl-C and SIGTERM: what was read is committed, and the same command goes on; the sandbox serves until then."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import stat
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from conv_analytics.dataset import open_dataset
+from conv_analytics.sandbox import Sandbox
+from tests.cli.running import ROOT, command, credentials, environment, run
+
+PATIENCE_S = 120
+
+
+@contextmanager
+def _started(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """A command that runs; killed at the end if it still does."""
+    process = subprocess.Popen(
+        command(*arguments), cwd=cwd, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def _until(condition: threading.Event, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition.wait(0.02):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, "nothing happened"
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
+def test_an_interrupted_export_commits_what_was_read(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+    with Sandbox(conversations=300, latency_ms=30) as sandbox:
+        truth, half_way = sandbox.truth(), threading.Event()
+
+        def watch(request: object) -> bool:
+            if len(sandbox.requests) > 450:
+                half_way.set()
+            return False
+
+        # Never matches: it only looks on.
+        sandbox.script(watch, lambda _: pytest.fail("no reply of ours is wanted"))
+        with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
+            _until(half_way, process)
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == code, err
+        assert "Traceback" not in err
+        summary = json.loads(out.splitlines()[-1])
+        assert summary["status"] == "incomplete"
+        assert summary["commit"] == 1
+        held = open_dataset(tmp_path / "out")
+        read = len(held["conversations"])
+        assert 0 < read < truth.conversations
+        assert summary["tables"]["events"] == len(held["events"]) > 0
+        assert [path for path in (tmp_path / "out" / "_work").iterdir() if path.is_dir()] == []
+
+        done = run("export", "out", *credentials(sandbox), "--json", "--quiet", cwd=tmp_path)
+        assert done.code == 0, done.err
+        whole = open_dataset(tmp_path / "out")
+        assert {name: len(frame) for name, frame in whole.items()} == {name: truth.rows[name] for name in whole.tables}
+        # Nothing that was committed is asked for again.
+        assert done.last["tables"]["events"] == truth.events - len(held["events"])
+
+
+def test_an_export_interrupted_before_its_first_answer(tmp_path: Path) -> None:
+    with Sandbox(conversations=3, latency_ms=60_000) as sandbox:
+        with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
+            # The server notes a request before it waits.
+            asked = threading.Event()
+            sandbox.script(lambda _: asked.set() or False, lambda _: pytest.fail("never"))  # type: ignore[func-returns-value]
+            _until(asked, process)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 130, err
+        assert json.loads(out.splitlines()[-1])["status"] == "incomplete"
+        assert err.splitlines()[-1] == "conv-analytics: interrupted."
+
+
+def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:
+    flags = [
+        "--port", 0, "--seed", 11, "--conversations", 25, "--events-shape", "list", "--latency", 1, "--rate", 500,
+        "--faults", "5xx=0.02,gone=2", "--quirks", "--broken", "0.01",
+    ]  # fmt: skip
+    with _started("sandbox", *flags, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        told = []
+        while not any("export" in line for line in told):
+            told.append(process.stdout.readline())
+            assert told[-1], process.communicate()
+        keys = sorted((tmp_path / "sandbox-keys").iterdir())
+        assert [path.suffix for path in keys] == [".key", ".pub"]
+        assert stat.S_IMODE(keys[0].stat().st_mode) == 0o600
+        assert stat.S_IMODE(keys[0].parent.stat().st_mode) == 0o700
+        # The line to paste works as it is.
+        paste = next(line.strip() for line in told if "export" in line)
+        pasted = subprocess.run(
+            [*shlex.split(paste), "--json"],
+            cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert pasted.returncode == 0, pasted.stderr
+        summary = json.loads(pasted.stdout)
+        assert summary["tables"]["conversations"] == 25
+        assert summary["gone"] == 2
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    assert "The sandbox has ended." in err
+    assert list((tmp_path / "sandbox-keys").iterdir()) == []
+    # An event without an id is in no count of the truth, and is kept all the same.
+    expected = Sandbox(seed=11, conversations=25, quirks=True, broken=0.01, faults="5xx=0.02,gone=2").truth()
+    assert summary["tables"]["events"] == expected.events + expected.broken.get("without_id", 0)
+    everything = "".join(told) + out + err
+    assert "PRIVATE KEY" not in everything
+    assert re.search(r"base URL +http://127\.0\.0\.1:\d+", everything)
+
+
+def test_a_port_that_is_taken(small_sandbox: Sandbox, tmp_path: Path) -> None:
+    port = small_sandbox.base_url.rpartition(":")[2]
+    done = run("sandbox", "--port", port, cwd=tmp_path)
+    assert done.code == 2
+    assert f"Port {port} cannot be used: Address already in use" in done.err
+    assert not (tmp_path / "sandbox-keys").exists()
+
+
+def test_keys_go_elsewhere_where_the_folder_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "sandbox-keys").write_text("a file is in the way")
+    with _started("sandbox", "--port", 0, "--conversations", 1, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        line = ""
+        while not line.startswith("private key"):
+            line = process.stdout.readline()
+            assert line
+        key = Path(line.split()[-1])
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        process.terminate()
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0, err
+    assert not key.exists()
+
+
+def test_the_module_is_the_program() -> None:
+    assert (ROOT / "conv_analytics" / "__main__.py").is_file()
+    assert run("--version").out.startswith("conv-analytics ")

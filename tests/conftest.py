@@ -1,0 +1,86 @@
+"""What every test gets: no way out of this machine, no credentials of its owner, and a sandbox where asked for."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conv_analytics.sandbox import Sandbox
+
+_connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+
+class LeftTheMachineError(AssertionError):
+    """A test tried to reach another host."""
+
+
+def _check(family: int, address: Any) -> None:
+    if family in {socket.AF_INET, socket.AF_INET6} and not _is_here(address[0]):
+        raise LeftTheMachineError(f"a test tried to reach {address}")
+
+
+def _is_here(host: object) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    if name in {None, "", "localhost"} or name == socket.gethostname():
+        return True
+    try:
+        return ipaddress.ip_address(str(name)).is_loopback or str(name) in {"0.0.0.0", "::"}
+    except ValueError:
+        return False
+
+
+def _guarded_connect(self: socket.socket, address: Any) -> None:
+    _check(self.family, address)
+    _connect(self, address)
+
+
+def _guarded_connect_ex(self: socket.socket, address: Any) -> int:
+    _check(self.family, address)
+    return _connect_ex(self, address)
+
+
+def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
+    if not _is_here(host):
+        raise socket.gaierror(socket.EAI_NONAME, f"tests look up no other host: {host!r}")
+    return _getaddrinfo(host, *args, **options)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_leaves_the_machine() -> Iterator[None]:
+    """Sockets reach loopback addresses only."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(socket.socket, "connect", _guarded_connect)
+    patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
+    patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No variable and no home folder of whoever runs the tests decides anything."""
+    patch = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith("VONAGE_") or name.lower().endswith("_proxy")]:
+        patch.delenv(name)
+    patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def small_sandbox() -> Iterator[Sandbox]:
+    """A running sandbox of 30 conversations that no test changes."""
+    with Sandbox(seed=7, conversations=30) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the source tree."""
+    return Path(__file__).parents[1]

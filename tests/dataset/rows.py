@@ -1,0 +1,50 @@
+"""Rows of any table, made from declarations alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.kinds import is_vocabulary, storage
+
+DAY = date(2026, 11, 21)
+NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
+BIG = 9_007_199_254_740_993
+PRICE = Decimal("9999999999.12345678")
+
+
+def value(kind: Any, number: int) -> Any:
+    """A value that a careless type would lose."""
+    if is_vocabulary(kind):
+        words = [*kind, f"word-{number}"]
+        return str(words[number % len(words)])
+    return {
+        int: BIG + number,
+        float: number / 3,
+        bool: number % 2 == 0,
+        datetime: NOON + timedelta(hours=9 * number, microseconds=number),
+        Decimal: PRICE - number,
+    }.get(kind, f"text-{number} ✅")
+
+
+def rows(table: Table, height: int, *, nulls: Sequence[str] = (), start: int = 0) -> pa.Table:
+    arrays = []
+    for column in table.columns:
+        values = [None if column.name in nulls else value(column.kind, start + row) for row in range(height)]
+        plain = pa.string() if is_vocabulary(column.kind) else storage(column.kind).arrow
+        arrays.append(pa.array(values, plain).cast(storage(column.kind).arrow))
+    return pa.Table.from_arrays(arrays, schema=table.schema)
+
+
+def all_null(table: Table, height: int) -> pa.Table:
+    """Rows with a key and nothing else."""
+    return rows(table, height, nulls=[column.name for column in table.columns if column.name not in table.key])
+
+
+EVERY = list(TABLES)

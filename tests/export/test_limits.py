@@ -1,0 +1,148 @@
+"""How hard a run may ask, and how much it may hold: measured at the server, and with a sink that is too slow."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from conv_analytics import Conversations, export
+from conv_analytics.errors import ConfigError
+from conv_analytics.export import convert
+from conv_analytics.export.convert import Converter
+from conv_analytics.export.report import Report
+from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
+from tests.export.worlds import client_of
+
+
+class Counting(Sandbox):
+    """Counts the requests it works on, and notes when each came."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.now = self.most = 0
+        self.times: list[float] = []
+
+    def _answer(self, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        self.times.append(time.monotonic())
+        return super()._answer(request, target)
+
+    def _log(self, request: Request, target: str, status: int) -> None:
+        self.now -= 1
+        super()._log(request, target, status)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 20])
+def test_never_more_requests_in_flight_than_allowed(concurrency: int) -> None:
+    with Counting(conversations=30, latency_ms=15) as sandbox:
+        export(client_of(sandbox), rate=0, concurrency=concurrency, tables="all")
+    assert sandbox.most == concurrency
+
+
+def test_the_rate_is_obeyed_and_used() -> None:
+    with Counting(conversations=20) as sandbox:
+        report = export(client_of(sandbox), rate=60).report
+    times = sandbox.times
+    assert len(times) == report.requests > 50
+    burst = 5 + 1
+    for start in times:
+        # One more request may fall into a window for how the clock of a busy machine jitters.
+        assert sum(start <= moment < start + 0.5 for moment in times) <= 30 + burst + 1
+    assert (len(times) - burst) / 60 * 0.95 <= times[-1] - times[0] <= len(times) / 60 * 1.4
+
+
+def test_a_limit_below_the_servers_is_never_refused() -> None:
+    with Sandbox(conversations=12, rate=100) as sandbox:
+        report = export(client_of(sandbox), rate=50).report
+    assert report.retries == 0
+    assert all(seen.status == 200 for seen in sandbox.requests)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"concurrency": 0}, "concurrency is 0"),
+        ({"rate": -1.0}, "rate is -1.0"),
+        ({"rate": float("nan")}, "rate is nan"),
+        ({"tables": "event"}, "no table 'event'.*events"),
+        ({"since": datetime(2026, 2, 2, tzinfo=UTC), "until": datetime(2026, 2, 2)}, "not before until"),  # noqa: DTZ001
+    ],
+)
+def test_wrong_options_are_refused_before_anything_is_asked(
+    options: dict[str, Any], message: str, client: Conversations, calm: Sandbox
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        export(client, **options)
+    assert not calm.requests
+
+
+def test_since_and_until_bound_the_conversations(client: Conversations, calm: Sandbox) -> None:
+    whole = export(client, rate=0, tables="conversations")["conversations"].sort_values("created_at")
+    since, until = (whole["created_at"].iloc[place].to_pydatetime() for place in (9, 20))
+    calm.requests.clear()
+    some = export(client, rate=0, since=since, until=until + timedelta(seconds=1))
+    expected = whole[(whole["created_at"] >= since.replace(microsecond=0)) & (whole["created_at"] <= until)]
+    assert set(some["conversations"]["conversation_id"]) == set(expected["conversation_id"])
+    assert len(expected) == 12
+    assert set(some["events"]["conversation_id"]) <= set(expected["conversation_id"])
+    assert "date_start=" in calm.requests[0].query
+    assert "date_end=" in calm.requests[0].query
+    naive = export(client, rate=0, since=since.replace(tzinfo=None), tables="conversations")
+    assert set(naive["conversations"]["conversation_id"]) == set(whole["conversation_id"].iloc[9:])
+
+
+class Slow:
+    """A sink that takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        self.watermarks: dict[str, int] = {}
+        self.open = threading.Event()
+        self.rows = 0
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        self.open.wait(10)
+        self.rows += rows.num_rows if name == "events" else 0
+
+    def quarantine(self, lines: list[str]) -> None:
+        assert not lines
+
+    def repeated(self, conversations: Any) -> Any:
+        return ()
+
+
+def test_who_brings_pages_to_a_slow_sink_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convert, "BATCH_BYTES", 10_000)
+    asyncio.run(_back_pressure(producers=8, pages=20))
+
+
+async def _back_pressure(producers: int, pages: int) -> None:
+    sink, taken = Slow(), 0
+    converter = Converter(sink, Report(), datetime.now(UTC))
+    body = b'{"_embedded": [{"id": %d, "type": "custom", "body": {"text": "%s"}}]}'
+    size = len(body % (pages, b"x" * 2000))
+
+    async def produce(number: int) -> None:
+        nonlocal taken
+        for page in range(pages):
+            await converter.event_page(f"CON-{number}", body % (page, b"x" * 2000))
+            taken += 1
+
+    tasks = [asyncio.create_task(produce(number)) for number in range(producers)]
+    await asyncio.sleep(0.3)
+    stuck = taken
+    await asyncio.sleep(0.2)
+    assert taken == stuck < pages * producers
+    # One batch that is converted, one that is full, and the page in the hands of each who waits.
+    assert stuck * size <= 2 * (10_000 + size) + producers * size
+    sink.open.set()
+    await asyncio.gather(*tasks)
+    await converter.drain()
+    await converter.close()
+    assert sink.rows == pages * producers

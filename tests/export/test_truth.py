@@ -1,0 +1,97 @@
+"""What a world says of itself is what its export holds, to the last byte and cent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conv_analytics import export
+from conv_analytics.sandbox import Truth
+from tests.export.worlds import FAULTS, Serve, agree, client_of, held, least, members_of
+
+SHAPES = ("object", "list")
+WORLDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "quirks": {"quirks": True},
+    "faults": {"faults": FAULTS},
+    "broken": {"broken": 0.02},
+    "all": {"quirks": True, "faults": FAULTS, "broken": 0.05, "seed": 3},
+}
+
+
+CASES = [
+    *(("memory", world, shape) for world in WORLDS for shape in SHAPES),
+    ("folder", "plain", "list"),
+    ("folder", "all", "object"),
+]
+
+
+@pytest.mark.parametrize(("where", "world", "shape"), CASES)
+def test_export_equals_the_truth(where: str, world: str, shape: str, serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=48, events_shape=shape, **WORLDS[world])
+    destination = None if where == "memory" else tmp_path / "exports"
+    result = export(client_of(sandbox), destination, rate=0)
+    agree(held(result), sandbox.truth())
+    assert result.report.status == "complete"
+    frames = held(result).frames
+    assert result.report.tables == {name: len(frames[name]) for name in result.report.tables}
+    if "faults" in WORLDS[world]:
+        assert result.report.retries > 5
+        assert any(seen.status not in (200, 404) for seen in sandbox.requests)
+    else:
+        assert result.report.retries == 0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("quirks", [False, True])
+def test_no_request_more_than_the_api_needs(shape: str, quirks: bool, serve: Serve) -> None:
+    sandbox = serve(conversations=120, events_shape=shape, quirks=quirks)
+    truth = sandbox.truth()
+    frames = export(client_of(sandbox), rate=0)
+    assert frames.report.requests == len(sandbox.requests) == least(truth, members_of(sandbox))
+    targets = [(seen.path, seen.query) for seen in sandbox.requests]
+    assert len(set(targets)) == len(targets)
+    # The world has what makes the minimum smaller, and larger, than three requests for each conversation.
+    assert 0 in truth.sequence_numbers.values()
+    assert max(truth.events_per_conversation.values()) > 100
+
+
+def test_a_conversation_without_events_is_asked_for_nothing_else(serve: Serve) -> None:
+    sandbox = serve(conversations=60)
+    silent = [each for each, number in sandbox.truth().sequence_numbers.items() if number == 0]
+    export(client_of(sandbox), rate=0)
+    assert silent
+    for each in silent:
+        asked = [seen.path for seen in sandbox.requests if each in seen.path]
+        assert asked == [f"/v1/conversations/{each}"]
+
+
+def test_gone_conversations_cost_one_request_each(serve: Serve) -> None:
+    sandbox = serve(conversations=40, faults="gone=5")
+    frames = export(client_of(sandbox), rate=0)
+    truth = sandbox.truth()
+    assert truth.gone == 5
+    assert frames.report.requests == least(truth, members_of(sandbox), gone=5)
+    rows = frames["conversations"].set_index("conversation_id").loc[list(sandbox.gone)]
+    assert rows["gone"].all()
+    assert rows["created_at"].notna().all()
+    assert rows["sequence_number"].isna().all()
+
+
+def test_users_and_sessions_equal_the_truth(serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=25, quirks=True)
+    truth: Truth = sandbox.truth()
+    frames = export(client_of(sandbox), rate=0, tables="all")
+    assert len(frames["users"]) == frames["users"]["user_id"].nunique() == truth.users
+    assert len(frames["sessions"]) == frames["sessions"]["session_id"].nunique() == truth.sessions > 0
+    agree(held(frames), truth)
+    assert set(frames["sessions"]["user_id"]) <= set(frames["users"]["user_id"])
+
+    sandbox.requests.clear()
+    only = export(client_of(sandbox), tmp_path / "users", rate=0, tables=["users"])
+    assert list(only.dataset) == ["users"]
+    assert len(only.dataset["users"]) == truth.users
+    assert not any("/sessions" in seen.path for seen in sandbox.requests)
+    assert "api_key" not in frames["sessions"]["extra"].str.cat(na_rep="").replace('"api_key":"[redacted]"', "")
