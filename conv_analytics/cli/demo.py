@@ -123,7 +123,8 @@ def _tell(folder: Path) -> None:
         say(f"  - {finding}")
     say()
     say("Go on with:")
-    code = f"import pandas; print(pandas.read_parquet('{folder / 'hangups'}'))"
+    columns = "['at', 'sip_code', 'mos_score', 'packet_cnt']"
+    code = f"import pandas; print(pandas.read_parquet('{folder / 'hangups'}', columns={columns}))"
     plain = re.fullmatch(r"[\w/.-]+", str(folder), re.ASCII)
     say(f'  {python()} -c "{code}"' if plain else f"  {python()} -c {shlex.quote(code)}")
     say(f"  {program()} tables hangups")

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from conv_analytics.export.report import Report
-from conv_analytics.tables.flatten import Page, Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen
 
 #: Pages are converted in batches of about this size. [B]

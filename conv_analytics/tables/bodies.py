@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,9 +21,7 @@ from conv_analytics.tables.kinds import nulls
 from conv_analytics.tables.shape import Cell, Shape
 
 
-def read_bodies(
-    table: Table, types: pa.DictionaryArray, bodies: pa.Array
-) -> tuple[dict[str, pa.Array], list[Cell]]:
+def read_bodies(table: Table, types: pa.DictionaryArray, bodies: pa.Array) -> tuple[dict[str, pa.Array], list[Cell]]:
     """The columns of a table that come from bodies.
 
     Parameters
@@ -37,7 +35,7 @@ def read_bodies(
     places: list[Any] = []
     cells: list[Cell] = []
     for record, rows in _kinds(types):
-        reading = shape(table.name, record).read_texts(bodies.take(pa.array(rows)))
+        reading = shape(table.name, cast("Any", record)).read_texts(bodies.take(pa.array(rows)))
         parts.append(reading.arrays)
         places.append(rows)
         cells += [Cell(int(rows[cell.row]), cell.column, cell.reason) for cell in reading.cells]
@@ -55,7 +53,7 @@ def read_bodies(
 
 
 @cache
-def shape(name: str, record: type[Record] | None) -> Shape:
+def shape(name: str, record: Any) -> Shape:
     """The columns of a table that a kind of body can fill; all of them for a body that has no record."""
     columns = [column for column in TABLES[name].columns if column.paths]
     if record is None:

@@ -30,8 +30,8 @@ HANGUPS = event_table(
     *channel(MessageSIPHangupBody),
     notes=(
         "mos_score is 4.5 and quality_percentage 100 when no packet came: look at packet_cnt before trusting them.",
-        "jitter_min_var and jitter_max_var are most likely variances in ms²; compare their square roots with jitter in ms.",
-        "quality_percentage is the share of packets without flaws, not the share of speech, whatever the API's reference says.",
+        "jitter_min_var and jitter_max_var are most likely variances in ms²; compare their square roots with jitter.",
+        "quality_percentage is the share of packets without flaws, not of speech, whatever the API's reference says.",
     ),
 )
 

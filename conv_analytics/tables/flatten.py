@@ -1,7 +1,7 @@
 """From the API's JSON to the rows of every table: pure, in bulk, and nothing is lost on the way.
 
-A record that cannot be read as declared costs no other record: its row stays with that cell null, and the record goes to
-the quarantine as it came, with the reason. What is not a record at all goes to the quarantine only.
+A record that cannot be read as declared costs no other record: its row stays with that cell null, and the record goes
+to the quarantine as it came, with the reason. What is not a record at all goes to the quarantine only.
 """
 
 from __future__ import annotations
@@ -10,41 +10,27 @@ import bisect
 import itertools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from conv_analytics.resources import EventType
-from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.bodies import read_bodies
 from conv_analytics.tables.broken import Broken, Ledger
-from conv_analytics.tables.column import Column, Table
-from conv_analytics.tables.envelope import EventFamily, Technology
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.envelope import EventFamily
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.kinds import INSTANT, recode
-from conv_analytics.tables.pages import records
+from conv_analytics.tables.heads import nameless, read_events
+from conv_analytics.tables.kinds import INSTANT
+from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen import Seen
 from conv_analytics.tables.shape import Cell, Reading, Shape
-
-
-#: The key under which a record holds what belongs to it.
-_EMBEDDED = "_embedded"
-
-
-class Page(NamedTuple):
-    """One page of a list, as the API sent it."""
-
-    conversation_id: str | None
-    """The conversation whose list it is; None for lists of the application."""
-    body: bytes
 
 
 @dataclass
@@ -69,34 +55,23 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
     seen
         What was flattened before; an event that comes again is left out and counted.
     """
-    reading, heights = _root().read_pages([page.body for page in pages], "events")
-    arrays = reading.arrays
-    bodies = arrays.pop("body")
-    sender = _sender().read_texts(arrays.pop(_EMBEDDED))
-    for name, array in sender.arrays.items():
-        arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
-    arrays["conversation_id"] = _owners(pages, heights)
-    height = sum(heights)
-    unreadable = {cell.row for cell in reading.cells if not cell.column}
-    fresh = _fresh(pages, heights, arrays["event_id"], seen)
+    read = read_events([page.body for page in pages])
+    arrays = read.arrays
+    arrays["conversation_id"] = _owners(pages, read.heights)
+    unreadable = {cell.row for cell in read.cells if not cell.column}
+    fresh = _fresh(pages, read.heights, arrays["event_id"], seen)
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
+    height = len(arrays["event_id"])
     rows = Rows(duplicates=height - len(fresh))
     ledger = Ledger("events")
-    ledger.add("events", [*reading.cells, *sender.cells])
-    nameless = np.flatnonzero(arrays["event_id"].is_null().to_numpy(zero_copy_only=False)).tolist()
-    ledger.add("events", [Cell(row, "event_id", "there is no id") for row in nameless if row not in ledger])
-    types = arrays["type"]
-    arrays["body"] = redact_column(bodies, types)
-    arrays["extra"] = redact_column(arrays["extra"])
-    arrays["family"] = _first_words(types, EventFamily)
-    arrays["technology"] = _first_words(types, Technology, others=False)
+    ledger.add("events", read.cells)
+    ledger.add("events", [cell for cell in nameless(arrays["event_id"], "event_id") if cell.row not in ledger])
     events = _assemble(TABLES["events"], arrays)
     rows.tables["events"] = events if len(keep) == height else events.take(keep)
-    for name, wanted in _rows_by_table(types, keep, rows.unknown_types).items():
-        table, cells = _typed(TABLES[name], wanted, arrays, bodies.take(pa.array(wanted)), seen)
-        rows.tables[name] = table
+    for name, wanted in _rows_by_table(arrays["type"], keep, rows.unknown_types).items():
+        rows.tables[name], cells = _typed(TABLES[name], wanted, arrays, read.bodies.take(pa.array(wanted)), seen)
         ledger.add(name, cells)
-    rows.broken = ledger.broken(_Documents(pages, heights, "events"), arrays, lost=unreadable)
+    rows.broken = ledger.broken(_Documents(pages, read.heights, "events"), arrays, lost=unreadable)
     return rows
 
 
@@ -130,13 +105,14 @@ def _records(
     arrays["gone"] = pa.repeat(pa.scalar(gone), len(identity))
     for column in {"extra", "numbers", "channels"} & arrays.keys():
         arrays[column] = redact_column(arrays[column])
-    nameless = set(np.flatnonzero(identity.is_null().to_numpy(zero_copy_only=False)).tolist())
+    without = nameless(identity, table.key[-1])
+    lost = {cell.row for cell in without}
     ledger = Ledger(name)
     ledger.add(name, reading.cells)
-    ledger.add(name, [Cell(row, table.key[-1], "there is no id") for row in sorted(nameless) if row not in ledger])
-    rows = Rows(broken=ledger.broken(document, arrays, lost=nameless))
+    ledger.add(name, [cell for cell in without if cell.row not in ledger])
+    rows = Rows(broken=ledger.broken(document, arrays, lost=lost))
     whole = _assemble(table, arrays)
-    rows.tables[name] = whole.filter(identity.is_valid()) if nameless else whole
+    rows.tables[name] = whole.filter(identity.is_valid()) if lost else whole
     return rows
 
 
@@ -210,42 +186,12 @@ def _shape(name: str) -> Shape:
     return Shape([column for column in table.columns if column.paths or column.name == "extra"])
 
 
-@cache
-def _root() -> Shape:
-    """The keys of an event itself. What it embeds, its sender, is left as text: events of a member repeat it."""
-    columns = [_outside(column) for column in TABLES["events"].columns]
-    embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
-    return Shape([*(column for column in columns if column.paths or column.name == "extra"), embedded])
-
-
-@cache
-def _sender() -> Shape:
-    """What an event embeds."""
-    columns = (_inside(column) for column in TABLES["events"].columns)
-    return Shape([column for column in columns if column.paths])
-
-
-def _outside(column: Column) -> Column:
-    return replace(column, paths=tuple(path for path in column.paths if path[0] != _EMBEDDED))
-
-
-def _inside(column: Column) -> Column:
-    return replace(column, paths=tuple(path[1:] for path in column.paths if path[0] == _EMBEDDED))
-
-
 def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:
     parts = [
         pa.repeat(pa.scalar(page.conversation_id, pa.string()), height)
         for page, height in zip(pages, heights, strict=True)
     ]
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
-
-
-def _first_words(types: pa.DictionaryArray, vocabulary: type[StrEnum], *, others: bool = True) -> pa.Array:
-    """The part of each type before its colon, as a word of a vocabulary."""
-    words = [str(word).partition(":")[0] for word in types.dictionary.to_pylist()]
-    known = [word if others or word in set(vocabulary) else None for word in words]
-    return recode(vocabulary, known, types.indices)
 
 
 def _assemble(table: Table, arrays: dict[str, pa.Array]) -> pa.Table:

@@ -36,7 +36,8 @@ def to_frame(table: Table, parts: Iterable[tuple[date, pa.Table]]) -> pd.DataFra
             place = whole.schema.get_field_index(column.name)
             whole = whole.set_column(place, whole.schema.field(place), _recoded(column.kind, whole.column(place)))
     # A column of texts that is all null would come back as objects without the schema's own word for it.
-    return whole.replace_schema_metadata(table.schema.metadata).to_pandas()
+    frame: pd.DataFrame = whole.replace_schema_metadata(table.schema.metadata).to_pandas()
+    return frame
 
 
 def _recoded(vocabulary: type, column: pa.ChunkedArray) -> pa.Array:

@@ -14,7 +14,8 @@ a vocabulary    dictionary of strings        ``category``           `cells.choic
 ============== ============================ ====================== =======================================
 
 Money is exact on disk. pandas has no decimal dtype that a plain ``pd.read_parquet`` could name, it would make a column
-of Python objects; so pandas sees doubles, whose fifteen digits carry every price below ten million to all eight decimals.
+of Python objects; so pandas sees doubles, whose fifteen digits carry every price below ten million to all of its eight
+decimals.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -12,6 +12,14 @@ from conv_analytics.tables import scan
 
 #: A record of a page, still JSON.
 Raw = bytes | msgspec.Raw
+
+
+class Page(NamedTuple):
+    """One page of a list, as the API sent it."""
+
+    conversation_id: str | None
+    """The conversation whose list it is; None for lists of the application."""
+    body: bytes
 
 
 def records(page: bytes, name: str) -> Sequence[Raw]:
@@ -44,7 +52,7 @@ def records(page: bytes, name: str) -> Sequence[Raw]:
 
 def decode(page: bytes, name: str, record: type[Any]) -> list[Any] | None:
     """The records of a page decoded in one sweep; None when one of them, or the page's shape, does not fit."""
-    for decoder in _decoders(name, record):
+    for decoder in _decoders(name, cast("Any", record)):
         try:
             embedded = decoder.decode(page).embedded
             return embedded if isinstance(embedded, list) else embedded.items
@@ -54,10 +62,10 @@ def decode(page: bytes, name: str, record: type[Any]) -> list[Any] | None:
 
 
 @functools.cache
-def _decoders(name: str, record: type[Any]) -> tuple[msgspec.json.Decoder[Any], ...]:
+def _decoders(name: str, record: Any) -> tuple[msgspec.json.Decoder[Any], ...]:
     """The shapes that are common: ``{"events": [...]}`` and the bare list."""
-    items = ("items", list[record], msgspec.field(name=name))  # type: ignore[valid-type]  # a type made at run time
-    shapes = (msgspec.defstruct("Embedded", [items]), list[record])  # type: ignore[valid-type]
+    items = ("items", list[record], msgspec.field(name=name))
+    shapes = (msgspec.defstruct("Embedded", [items]), list[record])
     return tuple(
         msgspec.json.Decoder(msgspec.defstruct("Page", [("embedded", shape, msgspec.field(name="_embedded"))]))
         for shape in shapes

@@ -40,9 +40,9 @@ def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
     suspect = pc.match_substring_regex(texts, _SUSPECT)
     if types is not None:
         own = pc.starts_with(types.cast(pa.string()), "custom")
-        suspect = pc.and_(suspect, pc.invert(pc.fill_null(own, False)))
+        suspect = pc.and_(suspect, pc.invert(pc.fill_null(own, fill_value=False)))
     if not pc.any(suspect).as_py():
         return texts
-    rows = pc.indices_nonzero(pc.fill_null(suspect, False))
+    rows = pc.indices_nonzero(pc.fill_null(suspect, fill_value=False))
     clean = pa.array([redact(text) for text in texts.take(rows).to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, pc.fill_null(suspect, False), clean)
+    return pc.replace_with_mask(texts, pc.fill_null(suspect, fill_value=False), clean)

@@ -133,7 +133,7 @@ class Shape:
                 values.setdefault(path, [None] * len(rows))[row] = value
         arrays = {}
         for column in self.columns:
-            arrays[column.name], unread = _column(column, values, len(rows), bool(slow))
+            arrays[column.name], unread = _column(column, values, len(rows), patched=bool(slow))
             cells += unread
         return Reading(arrays, cells)
 
@@ -224,7 +224,7 @@ class _Tree:
 
 
 def _column(
-    column: Column, values: Mapping[Path, list[Any]], height: int, patched: bool
+    column: Column, values: Mapping[Path, list[Any]], height: int, *, patched: bool
 ) -> tuple[pa.Array, list[Cell]]:
     spellings = []
     for path in column.paths or (EXTRA,):

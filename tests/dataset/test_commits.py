@@ -144,6 +144,11 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
     monkeypatch.setattr(owner, name, step)
 
 
+def run(writer: DatasetWriter) -> None:
+    fill(writer, 50)
+    writer.commit({"CON-50": 1}, {})
+
+
 STEPS: dict[str, tuple[object, str, int, bool]] = {
     # where it dies, and whether the next writer finishes the run
     "while staging": (pq.ParquetWriter, "write_table", 2, False),
@@ -169,9 +174,7 @@ def test_a_run_that_dies_is_finished_or_swept_by_the_next(
     with monkeypatch.context() as patch:
         dies_at(patch, owner, name, call)
         with pytest.raises(Crash):
-            fill(writer, 50)
-            writer.commit({"CON-50": 1}, {})
-            raise AssertionError("it did not die")
+            run(writer)
     writer._lock.release()
 
     # What was there is there, and readers see it.
@@ -333,7 +336,7 @@ def test_a_file_without_a_column_is_named(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="holds no export.*Run `conv-analytics export"):
+    with pytest.raises(DatasetError, match=r"holds no export.*Run `conv-analytics export"):
         open_dataset(tmp_path)
     write(tmp_path)
     with pytest.raises(TableNotFound, match=r"no table 'event'.*Available: events, hangups, leg_statuses"):

@@ -32,7 +32,7 @@ def page(*events: bytes, links: bytes | None = b"{}") -> bytes:
 @pytest.fixture
 def one(serve: Serve) -> tuple[Sandbox, str]:
     """A world, and the conversation in it whose pages are about to be replaced."""
-    sandbox = serve(conversations=6)
+    sandbox = serve(conversations=4)
     return sandbox, next(each for each, number in sandbox.truth().sequence_numbers.items() if number > 3)
 
 

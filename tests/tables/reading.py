@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from conv_analytics.tables.flatten import Page, Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

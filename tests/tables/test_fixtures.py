@@ -316,7 +316,8 @@ def test_members() -> None:
         **common, "member_id": ORLA, "state": "JOINED", "user_id": ORLA_USER, "user_name": "orla.finch",
         "user_display_name": "Orla Finch", "invited_at": at("08:14:10.002"), "joined_at": at("08:14:12.640"),
         "channel_type": "app", "from_type": "app,sms", "to_type": "app", "to_user": DESK_USER, "audio": True,
-        "audio_enabled": True, "earmuffed": False, "muted": False, "knocking_id": "9b9c96ea-90c8-5b77-b38f-2a5569285794",
+        "audio_enabled": True, "earmuffed": False, "muted": False,
+        "knocking_id": "9b9c96ea-90c8-5b77-b38f-2a5569285794",
         "invited_by": DESK,
     }  # fmt: skip
     assert {name: rows[0][name] for name in expected} == expected

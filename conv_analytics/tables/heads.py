@@ -1,0 +1,87 @@
+"""Read what every event has, whatever its type: its head, who sent it, and its body as text (contract 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.resources.record import Json
+from conv_analytics.tables.column import Column
+from conv_analytics.tables.envelope import EventFamily, Technology
+from conv_analytics.tables.events import EVENTS
+from conv_analytics.tables.kinds import recode
+from conv_analytics.tables.redact import redact_column
+from conv_analytics.tables.shape import Cell, Shape
+
+#: The key under which an event holds its sender.
+_EMBEDDED = "_embedded"
+
+
+class Events(NamedTuple):
+    """Some events, without what their bodies mean."""
+
+    arrays: dict[str, pa.Array]
+    """The columns of the table of events, and those that other tables take over from it."""
+    bodies: pa.Array
+    """The bodies as they came, secrets included: for reading only, never to be written."""
+    heights: list[int]
+    """The number of events in each page."""
+    cells: list[Cell]
+
+
+def read_events(pages: Sequence[bytes]) -> Events:
+    """Read the events of some pages."""
+    reading, heights = _root().read_pages(pages, "events")
+    arrays = reading.arrays
+    bodies = arrays["body"]
+    sender = _sender().read_texts(arrays.pop(_EMBEDDED))
+    for name, array in sender.arrays.items():
+        arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
+    arrays["body"] = redact_column(bodies, arrays["type"])
+    arrays["extra"] = redact_column(arrays["extra"])
+    arrays["family"] = _first_words(arrays["type"], EventFamily)
+    arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
+    return Events(arrays, bodies, heights, [*reading.cells, *sender.cells])
+
+
+def nameless(ids: pa.Array, column: str) -> list[Cell]:
+    """The rows without an id, as cells that could not be read."""
+    rows = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
+    return [Cell(row, column, "there is no id") for row in rows]
+
+
+@cache
+def _root() -> Shape:
+    """The keys of an event itself. What it embeds, its sender, is left as text: events of a member repeat it."""
+    columns = [_outside(column) for column in EVENTS.columns]
+    embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
+    return Shape([*(column for column in columns if column.paths or column.name == "extra"), embedded])
+
+
+@cache
+def _sender() -> Shape:
+    """What an event embeds."""
+    columns = (_inside(column) for column in EVENTS.columns)
+    return Shape([column for column in columns if column.paths])
+
+
+def _outside(column: Column) -> Column:
+    return replace(column, paths=tuple(path for path in column.paths if path[0] != _EMBEDDED))
+
+
+def _inside(column: Column) -> Column:
+    return replace(column, paths=tuple(path[1:] for path in column.paths if path[0] == _EMBEDDED))
+
+
+def _first_words(types: pa.DictionaryArray, vocabulary: type[StrEnum], *, others: bool = True) -> pa.Array:
+    """The part of each type before its colon, as a word of a vocabulary."""
+    words = [str(word).partition(":")[0] for word in types.dictionary.to_pylist()]
+    known = [word if others or word in set(vocabulary) else None for word in words]
+    return recode(vocabulary, known, types.indices)

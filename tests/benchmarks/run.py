@@ -1,0 +1,228 @@
+"""The measured numbers of the README: ratios within one run, on this machine.
+
+Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, memory, requests) to run only these.
+Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down slows
+down both. The sandbox runs in a process of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from conv_analytics import Conversations, export
+from conv_analytics.dataset import DatasetWriter
+from conv_analytics.sandbox import World
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.flatten import Page, flatten_events
+from conv_analytics.tables.seen import Seen
+
+ROUNDS = 5
+CONVERSATIONS = 2000
+IN_FLIGHT = 20
+
+
+@contextmanager
+def served(conversations: int = CONVERSATIONS) -> Iterator[dict[str, str]]:
+    """A sandbox in another process: where it is, and how to get in."""
+    code = (
+        "import json, sys\n"
+        "from conv_analytics.sandbox import Sandbox\n"
+        f"with Sandbox(seed=7, conversations={conversations}) as sandbox:\n"
+        "    sandbox.truth()\n"
+        "    print(json.dumps({'base_url': sandbox.base_url, 'application_id': sandbox.application_id,\n"
+        "        'private_key': sandbox.private_key, 'token': sandbox.token(life_s=80000)}), flush=True)\n"
+        "    sys.stdin.read()\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdin is not None
+    try:
+        yield json.loads(process.stdout.readline())
+    finally:
+        process.stdin.close()
+        process.wait()
+
+
+def client_of(server: dict[str, str]) -> Conversations:
+    return Conversations(server["application_id"], server["private_key"], base_url=server["base_url"])
+
+
+async def download(server: dict[str, str]) -> list[tuple[str, str | None, bytes]]:
+    """Every document that an export needs, by bare aiohttp: kind, conversation, body."""
+    found: list[tuple[str, str | None, bytes]] = []
+    slots = asyncio.Semaphore(IN_FLIGHT)
+    headers = {"authorization": f"Bearer {server['token']}"}
+
+    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=0)) as session:
+
+        async def get(path: str, kind: str, conversation: str | None = None) -> Any:
+            async with slots, session.get(server["base_url"] + path) as answer:
+                body = await answer.read()
+            found.append((kind, conversation, body))
+            return orjson.loads(body)
+
+        async def pages(path: str, kind: str, conversation: str | None = None) -> Any:
+            more = f"{path}?page_size=100"
+            while more:
+                page = await get(more, kind, conversation)
+                yield page
+                href = page["_links"].get("next", {}).get("href", "")
+                more = href.removeprefix(server["base_url"]) if href else ""
+
+        async def conversation(name: str) -> None:
+            base = f"/v1/conversations/{name}"
+            if (await get(base, "conversation", name))["sequence_number"]:
+                async for _ in pages(f"{base}/members", "members", name):
+                    pass
+                async for _ in pages(f"{base}/events", "events", name):
+                    pass
+
+        async with asyncio.TaskGroup() as group:
+            async for page in pages("/v1/conversations", "conversations"):
+                for item in page["_embedded"]["conversations"]:
+                    group.create_task(conversation(item["id"]))
+    return found
+
+
+def timed(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def turns(name: str, ours: Callable[[], Any], floor: Callable[[], Any], note: str) -> None:
+    """Both sides in turns; prints a row of the table."""
+    ours()
+    floor()
+    pairs = [(timed(ours), timed(floor)) for _ in range(ROUNDS)]
+    ratios = [one / other for one, other in pairs]
+    seconds = statistics.median(one for one, _ in pairs)
+    print(
+        f"| {name} | {note} | {statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f}) |"
+        f" {seconds:.2f} s |",
+        flush=True,
+    )
+
+
+def convert() -> None:
+    """Pages in memory to all tables to Parquet, against decoding the same bytes."""
+    with served() as server:
+        found = asyncio.run(download(server))
+    pages = [Page(conversation, body) for kind, conversation, body in found if kind == "events"]
+    size = sum(len(page.body) for page in pages) / 1e6
+    root = Path(tempfile.mkdtemp())
+
+    def floor() -> None:
+        for page in pages:
+            orjson.loads(page.body)
+
+    def tables() -> Iterator[Any]:
+        seen = Seen()
+        for start in range(0, len(pages), 300):
+            yield flatten_events(pages[start : start + 300], seen)
+
+    def to_tables() -> None:
+        for _ in tables():
+            pass
+
+    def to_parquet() -> None:
+        shutil.rmtree(root, ignore_errors=True)
+        writer = DatasetWriter(root, date(2026, 11, 22), list(TABLES))
+        for rows in tables():
+            for name, table in rows.tables.items():
+                writer.write(name, table)
+        writer.commit({}, {})
+
+    note = f"`orjson.loads` of the same {size:.0f} MB"
+    turns("pages in memory -> all tables", to_tables, floor, note)
+    turns("pages in memory -> all tables -> Parquet", to_parquet, floor, note)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def whole() -> None:
+    """The whole export, against a bare download with decoding."""
+    with served() as server:
+        client = client_of(server)
+        root = Path(tempfile.mkdtemp())
+
+        def ours() -> None:
+            shutil.rmtree(root, ignore_errors=True)
+            export(client, root, rate=0, concurrency=IN_FLIGHT)
+
+        turns(
+            "whole export into Parquet, local server, no latency",
+            ours,
+            lambda: asyncio.run(download(server)),
+            "aiohttp download + `orjson.loads`",
+        )
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def requests() -> None:
+    """Requests sent, against the least that the API allows."""
+    truth = World(seed=7, conversations=CONVERSATIONS).truth()
+    least = -(-truth.conversations // 100) + truth.conversations
+    with served() as server:
+        found = asyncio.run(download(server))
+        least = len(found)
+        root = Path(tempfile.mkdtemp())
+        first = export(client_of(server), root, rate=0).report
+        second = export(client_of(server), root, rate=0).report
+        shutil.rmtree(root, ignore_errors=True)
+    unchanged = -(-truth.conversations // 100) + truth.conversations
+    print(f"| requests of a first export | the least possible, {least:,} | {first.requests / least:.3f}x | |")
+    print(
+        f"| requests when nothing changed | list + one per conversation, {unchanged:,} | {second.requests / unchanged:.3f}x | |"
+    )
+
+
+def memory() -> None:
+    """Peak memory of a whole export in a process of its own, at about 50,000 and 500,000 events."""
+    peaks = {}
+    for conversations in (760, 7600):
+        with served(conversations) as server:
+            code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import run; run.peak(json.load(sys.stdin))"
+            done = subprocess.run(
+                [sys.executable, "-c", code], input=json.dumps(server), capture_output=True, text=True, check=True
+            )
+            events, peak = json.loads(done.stdout)
+            peaks[events] = peak
+    (few, small), (many, large) = sorted(peaks.items())
+    print(
+        f"| peak memory at {many:,} events | at {few:,} events: {small:.0f} MB | {large / small:.2f}x | {large:.0f} MB |"
+    )
+
+
+def peak(server: dict[str, str]) -> None:
+    """Export, and print the number of events and this process's peak memory in MB."""
+    root = Path(tempfile.mkdtemp())
+    report = export(client_of(server), root, rate=0).report
+    shutil.rmtree(root, ignore_errors=True)
+    # Not ``getrusage``: after a fork it still holds the parent's peak.
+    peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    print(json.dumps([report.tables["events"], int(peak_kb) / 1024]))
+
+
+PARTS = {"convert": convert, "export": whole, "requests": requests, "memory": memory}
+
+if __name__ == "__main__":
+    print(f"{CONVERSATIONS:,} conversations, {IN_FLIGHT} in flight, {ROUNDS} rounds, {os.cpu_count()} cores\n")
+    print("| what | against | ratio, median (range) | took |")
+    print("|---|---|---|---|")
+    for part in sys.argv[1:] or PARTS:
+        PARTS[part]()
