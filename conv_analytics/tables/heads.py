@@ -48,7 +48,12 @@ def read_events(pages: Sequence[bytes]) -> Events:
     arrays["extra"] = redact_column(arrays["extra"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
     arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
-    return Events(arrays, bodies, heights, [*reading.cells, *sender.cells])
+    return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
+
+
+def _of_sender(cell: Cell) -> Cell:
+    # What is embedded may be no object at all; the event is one all the same.
+    return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
 
 
 def nameless(ids: pa.Array, column: str) -> list[Cell]:
