@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,6 @@ def run(options: argparse.Namespace) -> int:
     """Serve until interrupted."""
     _check(options)
     from conv_analytics.sandbox.faults import Faults
-    from conv_analytics.sandbox.sandbox import run as serve
 
     try:
         faults = Faults.parse(options.faults)
@@ -81,17 +81,24 @@ def run(options: argparse.Namespace) -> int:
         "faults": faults,
     }
     keys: list[Path] = []
+    with suppress(KeyboardInterrupt):
+        _serve(options.port, world, keys)
+    note("The sandbox has ended.")
+    return Exit.COMPLETE
+
+
+def _serve(port: int, world: Options, keys: list[Path]) -> None:
+    from conv_analytics.sandbox.sandbox import run as serve
+
     try:
-        serve(options.port, "127.0.0.1", world, lambda sandbox: _ready(sandbox, keys))
+        serve(port, "127.0.0.1", world, lambda sandbox: _ready(sandbox, keys))
     except OSError as error:
         raise ConfigError(
-            f"Port {options.port} cannot be used: {error.strerror or error}. Choose another with --port, or 0 for any."
+            f"Port {port} cannot be used: {error.strerror or error}. Choose another with --port, or 0 for any."
         ) from None
     finally:
         for path in keys:
             path.unlink(missing_ok=True)
-    note("The sandbox has ended.")
-    return Exit.COMPLETE
 
 
 def _ready(sandbox: Sandbox, keys: list[Path]) -> None:

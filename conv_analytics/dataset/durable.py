@@ -36,7 +36,7 @@ def write_text(path: Path, text: str) -> None:
 def publish(source: Path, target: Path) -> None:
     """Move a finished file to its final name, which must be on the same file system."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(source, target)
+    source.replace(target)
 
 
 def create(source: Path, target: Path) -> None:

@@ -1,4 +1,6 @@
-"""Where things lie in a dataset folder (design D4)::
+"""Where things lie in a dataset folder.
+
+::
 
     exports/
       events/date=2026-11-21/000042-1a2b3c4d-0.parquet   finished, immutable files and nothing else
@@ -28,14 +30,17 @@ class Layout:
 
     @property
     def commits(self) -> Path:
+        """The commit log."""
         return self.root / COMMITS
 
     @property
     def work(self) -> Path:
+        """Staged files and the lock; safe to delete between runs."""
         return self.root / WORK
 
     @property
     def quarantine(self) -> Path:
+        """What could not be read."""
         return self.root / QUARANTINE
 
     def commit(self, number: int) -> Path:

@@ -34,7 +34,8 @@ def run_blocking(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         # A second interrupt ends the waiting; the thread is a daemon and dies with the process.
         runner.wait()
         raise
-    return runner.outcome()
+    result: T = runner.outcome()
+    return result
 
 
 class _Runner(threading.Thread):

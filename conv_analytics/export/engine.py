@@ -5,8 +5,8 @@
     list ──> queue ──> workers: GET conversation ──> members, events ──> Converter ──> sink
              bounded   at most `concurrency` requests in flight
 
-One GET per conversation tells its ``sequence_number``: nothing more is asked when there is nothing new, and no events of
-one that has none. A conversation that fails costs no other one.
+One GET per conversation tells its ``sequence_number``: nothing more is asked when there is nothing new, and no events
+of one that has none. A conversation that fails costs no other one.
 """
 
 from __future__ import annotations
@@ -79,6 +79,7 @@ class Exporter:
         options: Options,
         watermarks: Mapping[str, int],
         report: Report,
+        *,
         moved: Callable[[], None],
     ) -> None:
         self.done = 0
@@ -176,12 +177,24 @@ class Exporter:
                 events = endpoints.list_all_events(
                     listed.id, start_id=start, page_size=self._options.page_size, order="asc"
                 )
+                page = b""
                 async for page in self._pages(events):
                     await self._converter.event_page(listed.id, page)
+                if (reached := self._ends_short(page, last)) is not None:
+                    self._report.incomplete[listed.id] = f"its events end at {reached}, but its last one is {last}"
+                    return
         except NotFound:
             self._report.gone.append(listed.id)
             return
         self._converter.finished(listed.id, last or 0, asked=self._options.events)
+
+    def _ends_short(self, page: bytes, last: int | None) -> int | None:
+        """Where a list of events ends, when it ends with a full page before the last event: a link is missing."""
+        found = records(page, "events") if page and last is not None else ()
+        if len(found) < self._options.page_size:
+            return None
+        ids = [head.id for record in found if isinstance((head := _head_of(bytes(record))).id, int)]
+        return max(ids) if ids and last is not None and max(ids) < last else None
 
     async def _users(self) -> None:
         try:

@@ -11,6 +11,8 @@ from conv_analytics.tables import TABLES
 
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
+#: The client keeps so many connections.
+MAX_CONCURRENCY = 100
 DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
 
 
@@ -58,10 +60,10 @@ def options(
     since, until = _utc(since), _utc(until)
     if since and until and since >= until:
         raise ConfigError(
-            f"since ({since.isoformat()}) is not before until ({until.isoformat()}): no conversation can lie between them."
+            f"since ({since.isoformat()}) is not before until ({until.isoformat()}): nothing can lie between them."
         )
-    if concurrency < 1:
-        raise ConfigError(f"concurrency is {concurrency}; it must be at least 1.")
+    if not 1 <= concurrency <= MAX_CONCURRENCY:
+        raise ConfigError(f"concurrency is {concurrency}; it must be 1 to {MAX_CONCURRENCY}.")
     if not rate >= 0:
         raise ConfigError(f"rate is {rate}; it must be 0 (no limit) or more requests per second.")
     return Options(_tables(tables), since, until, concurrency, rate)

@@ -25,7 +25,9 @@ class TokenBucket:
         self._next = clock()
 
     def reserve(self) -> float:
-        """Take the next place in the queue; the time to wait until it comes. [s]
+        """Take the next place in the queue, and give the time to wait until it comes.
+
+        In seconds; it never goes back.
 
         >>> bucket = TokenBucket(10, clock=lambda: 0.0)
         >>> [round(bucket.reserve(), 1) for _ in range(8)]

@@ -53,6 +53,7 @@ class Lines:
         self._last = clock()
 
     def __call__(self, progress: Progress) -> None:
+        """Print a line when it is time for one."""
         now = self._clock()
         if progress.finished or now - self._last >= self._every:
             self._last = now
@@ -72,6 +73,7 @@ class Bar:
         self._bar.start()
 
     def __call__(self, progress: Progress) -> None:
+        """Move the bar."""
         total = progress.listed if progress.listing_done else None
         self._bar.update(self._task, total=total, completed=progress.done, description=describe(progress))
         if progress.finished:

@@ -11,6 +11,8 @@ from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
 LISTED = 1000
+#: So many of those that could not be read are printed.
+_SHOWN = 5
 
 
 @dataclass
@@ -104,10 +106,10 @@ class Report:
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
         )
         lines += [text.format(count) for count, text in remarks if count]
-        for what, why in list(self.incomplete.items())[:5]:
+        for what, why in list(self.incomplete.items())[:_SHOWN]:
             lines.append(f"not read to the end: {what}: {why}")
-        if len(self.incomplete) > 5:
-            lines.append(f"... and {len(self.incomplete) - 5:,} more")
+        if len(self.incomplete) > _SHOWN:
+            lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
         if self.interrupted:
             lines.append("interrupted; run the same command again to go on")
         return "\n".join(lines)

@@ -68,7 +68,8 @@ def export(
     since, until
         Only conversations created from this instant on, and before that one. [UTC where they have no zone]
     tables
-        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more requests.
+        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more
+        requests.
     concurrency
         Requests in flight at most. [requests]
     rate
@@ -103,7 +104,7 @@ def export(
     3
     """
     return run_blocking(
-        lambda: aexport(  # type: ignore[call-overload, no-any-return]  # one of the two overloads, at run time
+        lambda: aexport(
             client,
             destination,
             since=since,
@@ -120,6 +121,10 @@ def export(
 async def aexport(client: Client, destination: None = None, **options: Unpack[ExportOptions]) -> Frames: ...
 @overload
 async def aexport(client: Client, destination: str | Path, **options: Unpack[ExportOptions]) -> Exported: ...
+@overload
+async def aexport(
+    client: Client, destination: str | Path | None, **options: Unpack[ExportOptions]
+) -> Frames | Exported: ...
 async def aexport(
     client: Client,
     destination: str | Path | None = None,
@@ -142,8 +147,8 @@ async def aexport(
         names = same_tables(Path(destination), chosen.tables if tables is not None else None)
         chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
         target = Folder(Path(destination), chosen.tables, started.date())
-    run = _Run(client, target, chosen, report, started, progress)
     try:
+        run = _Run(client, target, chosen, report, started, progress=progress)
         failure = await run.read()
         result = target.finish(report, run.converter.watermarks)
     except BaseException:
@@ -166,12 +171,13 @@ class _Run:
         chosen: Options,
         report: Report,
         started: datetime,
+        *,
         progress: Listener,
     ) -> None:
         self.converter = Converter(target, report, started)
-        self._target, self._report, self._progress = target, report, progress
+        self._report, self._progress = report, progress
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, self._moved)
+        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 

@@ -135,10 +135,8 @@ def _repeats(name: str) -> bool:
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:
     """The tables that earlier runs wrote to a folder; None when there was none."""
-    last = None
-    for last in commits(Layout(root)):  # noqa: B007  the last one is wanted
-        pass
-    return None if last is None else tuple(last.report["selected"])
+    history = list(commits(Layout(root)))
+    return tuple(history[-1].report["selected"]) if history else None
 
 
 def same_tables(root: Path, asked: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -150,6 +148,7 @@ def same_tables(root: Path, asked: tuple[str, ...] | None) -> tuple[str, ...] | 
     recorded = recorded_tables(root)
     if recorded and asked and set(recorded) != set(asked):
         raise ConfigError(
-            f"{root} holds the tables {', '.join(recorded)}. Leave --tables out to go on with these, or export others to another folder."
+            f"{root} holds the tables {', '.join(recorded)}. Leave --tables out to go on with these,"
+            " or export others to another folder."
         )
     return recorded or asked

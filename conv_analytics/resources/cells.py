@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 
 
-class Unreadable(ValueError):
+class Unreadable(ValueError):  # noqa: N818  it never leaves the package
     """A value that is present but is not what its field holds; the message says why."""
 
 

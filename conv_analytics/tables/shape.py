@@ -32,6 +32,7 @@ _REPEATS = 0.7
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 _NOTHING = frozenset({b"", b"null"})
 _NULLS = pa.array(["", "null"])
+_NULL_LENGTH = len("null")
 
 
 class Cell(NamedTuple):
@@ -146,7 +147,10 @@ def json_texts(values: Sequence[Any]) -> pa.Array | list[str | None]:
     except (TypeError, ValueError, pa.ArrowInvalid):
         # Decoded values among them, or bytes that are not UTF-8.
         return list(map(_json_text, values))
-    return pc.if_else(pc.is_in(texts, _NULLS), None, texts)
+    # Only short texts can stand for nothing; bodies are long, and comparing them all would cost.
+    if pc.any(pc.less_equal(pc.binary_length(texts), _NULL_LENGTH)).as_py():
+        return pc.if_else(pc.is_in(texts, _NULLS), None, texts)
+    return texts
 
 
 def _json_text(value: object) -> str | None:

@@ -360,8 +360,8 @@ could not be read.
 """
 
 TAIL = """
-`{}` is how the API may write a page without records. Where a conversation says that it has events and none came, the next
-run asks for them again.
+`{}` is how the API may write a page without records. Where a conversation says that it has events and none came, the
+next run asks for them again.
 
 ## Exit codes
 
