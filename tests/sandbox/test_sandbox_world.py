@@ -163,9 +163,7 @@ def test_rows_of_the_typed_tables(sandbox: Sandbox) -> None:
     assert truth.rows["call_records"] == kinds["sip:status"] + kinds["rtc:status"]
     calls = sum(n for kind, n in kinds.items() if kind.startswith(("sip:", "rtc:")))
     assert truth.rows["call_events"] == calls - truth.rows["hangups"] - truth.rows["call_records"]
-    assert truth.rows["audio_events"] == sum(
-        n for kind, n in kinds.items() if kind.startswith("audio:") and kind != "audio:transcribe:done"
-    )
+    assert truth.rows["audio_events"] == sum(n for kind, n in kinds.items() if kind.startswith("audio:"))
     assert truth.rows["messages"] == kinds["message"] == sum(truth.messages_by_type.values())
     statuses = ("submitted", "delivered", "seen", "rejected", "undeliverable")
     expected = sum(kinds[f"message:{status}"] for status in statuses) + kinds["member:message:status"]
