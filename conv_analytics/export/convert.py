@@ -86,7 +86,7 @@ class Converter:
         await self._grown(len(body))
 
     def finished(self, conversation_id: str, sequence_number: int, *, asked: bool = False) -> None:
-        """All events of a conversation were given; `asked` when there must be some."""
+        """All events of a conversation were given; `asked` when there were some to be expected."""
         self._batch.finished[conversation_id] = (sequence_number, asked)
 
     async def drain(self) -> None:
@@ -138,7 +138,7 @@ class Converter:
             for conversation_id, last in _last_events(rows.tables["events"]).items():
                 self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
         for conversation_id, (sequence_number, asked) in batch.finished.items():
-            # No event at all where there must be some (``{}`` is an empty page, too): the next run asks again.
+            # No new event where there should be one: the next run asks again.
             if conversation_id in self.watermarks or not asked:
                 self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
             self._seen.forget(conversation_id)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,10 +25,14 @@ from conv_analytics.export.convert import Converter
 from conv_analytics.export.options import Options
 from conv_analytics.export.report import Report
 from conv_analytics.resources import endpoints
+from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.endpoint import Listing
+from conv_analytics.resources.record import dig
 from conv_analytics.tables.pages import records
 
 T = TypeVar("T")
+
+_SECOND = timedelta(seconds=1)
 
 #: So many conversations in a row may fail before the run stops asking: the API is down, not the conversations.
 FAILURES = 20
@@ -42,6 +47,7 @@ class _Head(msgspec.Struct):
     id: Any = None
     uuid: Any = None
     sequence_number: Any = None
+    timestamp: Any = None
 
 
 _head = msgspec.json.Decoder(_Head)
@@ -105,8 +111,13 @@ class Exporter:
         await self._converter.drain()
 
     async def _list(self) -> None:
+        # Whether the API takes the bounds themselves in is not documented: a second more is asked for at either end,
+        # and `Options.covers` decides (contract 2.6).
+        since, until = self._options.since, self._options.until
         listing = endpoints.list_all_conversations(
-            page_size=self._options.page_size, date_start=self._options.since, date_end=self._options.until
+            page_size=self._options.page_size,
+            date_start=since and since - _SECOND,
+            date_end=until and until + _SECOND,
         )
         known: set[str] = set()
         try:
@@ -127,7 +138,10 @@ class Exporter:
             await self._queue.put(None)
 
     async def _listed(self, record: bytes, known: set[str]) -> None:
-        conversation_id = _head_of(record).id
+        head = _head_of(record)
+        conversation_id = head.id
+        if not self._options.covers(_created(head)):
+            return
         if not isinstance(conversation_id, str) or not conversation_id:
             # Without an id nothing can be asked; the record itself goes to the quarantine.
             await self._converter.conversation(record)
@@ -177,20 +191,30 @@ class Exporter:
                 events = endpoints.list_all_events(
                     listed.id, start_id=start, page_size=self._options.page_size, order="asc"
                 )
-                page = b""
+                page, count = b"", 0
                 async for page in self._pages(events):
                     await self._converter.event_page(listed.id, page)
-                if (reached := self._ends_short(page, last)) is not None:
-                    self._report.incomplete[listed.id] = f"its events end at {reached}, but its last one is {last}"
+                    count += 1
+                if (reached := self._ends_short(page, last, first=count == 1 and known is None)) is not None:
+                    listed_to = f"its events end at {reached}" if reached else "no events are listed"
+                    self._report.incomplete[listed.id] = f"{listed_to}, but its last one is {last}"
                     return
         except NotFound:
             self._report.gone.append(listed.id)
             return
         self._converter.finished(listed.id, last or 0, asked=self._options.events)
 
-    def _ends_short(self, page: bytes, last: int | None) -> int | None:
-        """Where a list of events ends, when it ends with a full page before the last event: a link is missing."""
-        found = records(page, "events") if page and last is not None else ()
+    def _ends_short(self, page: bytes, last: int | None, *, first: bool) -> int | None:
+        """Where a list of events ends, when it cannot end there; given its last page.
+
+        A full page before the last event lacks its link, and a conversation that has events cannot list none at all.
+        Fewer events than their numbers tell are normal: some are never stored (contract 2.7).
+        """
+        if last is None:
+            return None
+        found = records(page, "events")
+        if not found and first:
+            return 0
         if len(found) < self._options.page_size:
             return None
         ids = [head.id for record in found if isinstance((head := _head_of(bytes(record))).id, int)]
@@ -237,6 +261,14 @@ def _head_of(record: bytes) -> _Head:
         return _Head()
     head.id = head.id or head.uuid
     return head
+
+
+def _created(head: _Head) -> datetime | None:
+    value = dig(head.timestamp, ("created",))
+    try:
+        return None if value is None else instant(value)
+    except Unreadable:
+        return None
 
 
 def _sequence_number(body: bytes) -> int | None:

@@ -27,6 +27,12 @@ class Options:
     rate: float = 10.0
     page_size: int = 100
 
+    def covers(self, created: datetime | None) -> bool:
+        """Whether a conversation of this age is wanted; one of unknown age is."""
+        if created is None:
+            return True
+        return (self.since is None or created >= self.since) and (self.until is None or created < self.until)
+
     @property
     def events(self) -> bool:
         """Whether events must be read."""

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable
 from time import monotonic
 
+#: So many requests may follow a pause without waiting.
+_BURST = 5
+
 
 class TokenBucket:
-    """At most ``rate`` requests per second, evenly, with bursts of at most one second's worth.
+    """At most ``rate`` requests per second, evenly; after a pause a few at once.
 
     Parameters
     ----------
@@ -20,21 +23,21 @@ class TokenBucket:
 
     def __init__(self, rate: float, clock: Callable[[], float] = monotonic) -> None:
         self._interval = 1 / rate if rate > 0 else 0.0
-        self._burst = min(1.0, 5 * self._interval)
+        self._saved = min(1.0, _BURST * self._interval)
         self._clock = clock
         self._next = clock()
 
     def reserve(self) -> float:
         """Take the next place in the queue, and give the time to wait until it comes.
 
-        In seconds; it never goes back.
+        In seconds.
 
         >>> bucket = TokenBucket(10, clock=lambda: 0.0)
-        >>> [round(bucket.reserve(), 1) for _ in range(8)]
-        [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.1, 0.2]
+        >>> [round(bucket.reserve(), 1) for _ in range(4)]
+        [0.0, 0.1, 0.2, 0.3]
         """
         now = self._clock()
-        self._next = max(self._next, now - self._burst)
+        self._next = max(self._next, now - self._saved)
         wait = max(0.0, self._next - now)
         self._next += self._interval
         return wait

@@ -50,7 +50,8 @@ def served(conversations: int = CONVERSATIONS) -> Iterator[dict[str, str]]:
         "    sys.stdin.read()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdin is not None
     try:
         yield json.loads(process.stdout.readline())
     finally:
@@ -176,7 +177,6 @@ def whole() -> None:
 def requests() -> None:
     """Requests sent, against the least that the API allows."""
     truth = World(seed=7, conversations=CONVERSATIONS).truth()
-    least = -(-truth.conversations // 100) + truth.conversations
     with served() as server:
         found = asyncio.run(download(server))
         least = len(found)
@@ -186,9 +186,8 @@ def requests() -> None:
         shutil.rmtree(root, ignore_errors=True)
     unchanged = -(-truth.conversations // 100) + truth.conversations
     print(f"| requests of a first export | the least possible, {least:,} | {first.requests / least:.3f}x | |")
-    print(
-        f"| requests when nothing changed | list + one per conversation, {unchanged:,} | {second.requests / unchanged:.3f}x | |"
-    )
+    against = f"list + one per conversation, {unchanged:,}"
+    print(f"| requests when nothing changed | {against} | {second.requests / unchanged:.3f}x | |")
 
 
 def memory() -> None:
@@ -196,16 +195,15 @@ def memory() -> None:
     peaks = {}
     for conversations in (760, 7600):
         with served(conversations) as server:
-            code = f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import run; run.peak(json.load(sys.stdin))"
-            done = subprocess.run(
-                [sys.executable, "-c", code], input=json.dumps(server), capture_output=True, text=True, check=True
-            )
-            events, peak = json.loads(done.stdout)
-            peaks[events] = peak
+            folder = str(Path(__file__).parent)
+            code = f"import json, sys; sys.path.insert(0, {folder!r}); import run; run.peak(json.load(sys.stdin))"
+            command = [sys.executable, "-c", code]
+            done = subprocess.run(command, input=json.dumps(server), capture_output=True, text=True, check=True)
+            events, megabytes = json.loads(done.stdout)
+            peaks[events] = megabytes
     (few, small), (many, large) = sorted(peaks.items())
-    print(
-        f"| peak memory at {many:,} events | at {few:,} events: {small:.0f} MB | {large / small:.2f}x | {large:.0f} MB |"
-    )
+    against = f"at {few:,} events: {small:.0f} MB"
+    print(f"| peak memory at {many:,} events | {against} | {large / small:.2f}x | {large:.0f} MB |")
 
 
 def peak(server: dict[str, str]) -> None:
