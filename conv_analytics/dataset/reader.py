@@ -135,7 +135,9 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def keys_of(self, table: str, conversations: Collection[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """The keys of a table's rows of some conversations, each with its conversation."""
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
-        for file in self._files(table):
+        # A conversation lives for days, a folder for years: only the runs that met one of these are looked at.
+        met = [commit for commit in self.commits if not commit.watermarks.keys().isdisjoint(conversations)]
+        for file in (file for commit in met for file in commit.files if file.table == table):
             rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
             rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
             owners, *parts = (rows[name].to_pylist() for name in ("conversation_id", *key))
