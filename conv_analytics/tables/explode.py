@@ -94,6 +94,13 @@ def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
         return scan.items(raw), None
 
 
+def comparable(column: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """The values of a key's column, in a form that is cheap to make and to compare: instants as microseconds."""
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.int64()).to_pylist()
+    return column.cast(pa.string()).to_pylist() if pa.types.is_dictionary(column.type) else column.to_pylist()
+
+
 def _once(
     table: Table,
     parents: Any,
@@ -102,7 +109,7 @@ def _once(
     repeats: Sequence[set[Hashable]],
 ) -> Exploded:
     """Leave out rows whose key came before in another spelling."""
-    keys = zip(*(arrays[column].to_pylist() for column in table.key), strict=True)
+    keys = zip(*(comparable(arrays[column]) for column in table.key), strict=True)
     fresh = []
     for place, (parent, key) in enumerate(zip(parents.tolist(), keys, strict=True)):
         if key not in repeats[parent]:

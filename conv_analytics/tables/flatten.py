@@ -9,12 +9,13 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -32,6 +33,11 @@ from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen import Seen
 from conv_analytics.tables.shape import Cell, Reading, Shape
 
+#: Only the keys are wanted; what they hold is passed over unread.
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+#: A key is a name. One that is longer comes from whoever wants to fill the report.
+_KEY_LENGTH = 100
+
 
 @dataclass
 class Rows:
@@ -43,6 +49,8 @@ class Rows:
     """Records left out because the same page or another had them already."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, ``custom:*`` aside, with their number."""
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    """Keys of events that no column is made for, with their number."""
 
 
 def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
@@ -72,6 +80,7 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
         rows.tables[name], cells = _typed(TABLES[name], wanted, arrays, read.bodies.take(pa.array(wanted)), seen)
         ledger.add(name, cells)
     rows.broken = ledger.broken(_Documents(pages, read.heights, "events"), arrays, lost=unreadable)
+    rows.unknown_fields = _keys(rows.tables["events"]["extra"])
     return rows
 
 
@@ -169,6 +178,21 @@ def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) 
         for name in tables or ():
             result.setdefault(name, []).append(rows)
     return {name: np.sort(np.concatenate(parts)) for name, parts in result.items()}
+
+
+def _keys(extras: pa.ChunkedArray) -> Counter[str]:
+    """The keys in the column ``extra``, with their number; long ones are cut."""
+    if extras.null_count == len(extras):
+        return Counter()
+    return Counter(key[:_KEY_LENGTH] for text in extras.drop_null().to_pylist() for key in _keys_of(text))
+
+
+def _keys_of(text: str) -> Iterable[str]:
+    try:
+        return _object.decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        # What came damaged is in ``extra`` as it came; its keys are no names that one could count.
+        return ()
 
 
 @cache

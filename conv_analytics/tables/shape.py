@@ -82,7 +82,7 @@ class Shape:
 
     def read(self, documents: Sequence[Raw]) -> Reading:
         """Read JSON objects."""
-        return self._reading(*self._each(documents, absent_ok=False))
+        return self._together(documents, absent_ok=False)
 
     def read_texts(self, texts: pa.Array) -> Reading:
         """Read JSON objects that are already a column of texts; null counts as an object without keys.
@@ -101,11 +101,18 @@ class Shape:
         return Reading({name: array.take(encoded.indices) for name, array in distinct.arrays.items()}, cells)
 
     def _distinct(self, texts: pa.Array) -> Reading:
-        documents = texts.cast(pa.binary()).fill_null(b"{}").to_pylist()
+        return self._together(texts.cast(pa.binary()).fill_null(b"{}").to_pylist(), absent_ok=True)
+
+    def _together(self, documents: Sequence[Raw], *, absent_ok: bool) -> Reading:
+        """Decode objects as one list; one by one when one of them does not fit."""
         try:
-            return self._reading(self._many.decode(b"[" + b",".join(documents) + b"]"), {})
+            found = self._many.decode(b"[" + b",".join(documents) + b"]")
         except _REFUSED:
-            return self._reading(*self._each(documents, absent_ok=True))
+            found = []
+        # A document that is no single value (``1,2``) would shift all that follow.
+        if len(found) != len(documents):
+            return self._reading(*self._each(documents, absent_ok=absent_ok))
+        return self._reading(found, {})
 
     def _each(self, documents: Sequence[Raw], *, absent_ok: bool) -> tuple[list[Any], dict[int, bytes]]:
         """Decode objects one by one; those that the fast decoder refuses are given back."""
@@ -258,7 +265,8 @@ def _leaf(path: Path, values: Mapping[Path, list[Any]]) -> list[Any] | None:
     for length in range(len(path), 0, -1):
         found = values.get(path[:length])
         if found is not None:
-            return found if length == len(path) else [dig(value, path[length:]) for value in found]
+            rest = path[length:]
+            return [dig(value, rest) if type(value) is dict else None for value in found] if rest else found
     return None
 
 
