@@ -29,7 +29,9 @@ class Exit(IntEnum):
     USAGE = 2
     """The caller has to change something: an argument, a key, a host, a folder."""
     INCOMPLETE = 3
-    """Something could not be read or written; what finished is committed, and the same command goes on."""
+    """Something could not be read or written; what finished is committed, and the same command goes on.
+
+    Also when everything was read but far less came than in the nights before: somebody has to look."""
     UNAVAILABLE = 69
     """The API gave no answer at all. Nothing was committed; the same command may work later."""
     LOCKED = 75

@@ -65,6 +65,7 @@ def add(
     how.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
     how.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
     how.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    how.add_argument("--allow-empty", action="store_true", help="accept far fewer events than in the nights before")
     how.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
     how.add_argument("--quiet", action="store_true", help="show no progress")
     return command
@@ -102,6 +103,7 @@ def run(options: argparse.Namespace) -> int:
                 concurrency=options.concurrency,
                 rate=options.rate,
                 progress=watch,
+                allow_empty=options.allow_empty,
             )
         except ExportIncomplete as incomplete:
             show(incomplete.report, as_json=options.json)

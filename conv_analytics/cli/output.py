@@ -27,6 +27,7 @@ def note(text: str) -> None:
 def complain(message: str) -> None:
     """Write why a command ends, as one paragraph that names arguments as they are written on the command line."""
     flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
+    flags |= {"pass allow_empty=True": "add --allow-empty"}
     flags |= {"base_url=": "--base-url", "check base_url": "check --base-url", "the same call": "the same command"}
     for name, flag in flags.items():
         message = message.replace(name, flag)

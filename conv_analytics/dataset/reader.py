@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset import commit as log
+from conv_analytics.dataset import history
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, TableNotFound
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.frame import to_frame, with_date
 
 if TYPE_CHECKING:
@@ -71,6 +73,31 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         """Names of the tables that the dataset holds."""
         held = {file.table for commit in self.commits for file in commit.files}
         return tuple(name for name in TABLES if name in held)
+
+    def history(self) -> pd.DataFrame:
+        """What each run did, oldest first: a row per commit.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``),
+            ``since`` and ``until`` (of a backfill), ``listed`` [conversations], ``events`` (new ones), ``requests``
+            (repetitions included), ``retries``, ``quarantined`` [records], ``gone`` [conversations], ``seconds`` [s]
+            and ``warning`` (what was odd about the run, or missing).
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> with Sandbox(conversations=3) as sandbox, tempfile.TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     history = export(client, folder, rate=0).dataset.history()
+        >>> history[["commit", "status", "listed", "retries"]]
+           commit    status  listed  retries
+        0       1  complete       3        0
+        """
+        return history.frame(self.commits)
 
     def files(self, table: str) -> list[Path]:
         """The committed Parquet files of a table: what to hand to Polars, Dask or Spark."""
@@ -140,7 +167,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         for file in (file for commit in met for file in commit.files if file.table == table):
             rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
             rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
-            owners, *parts = (rows[name].to_pylist() for name in ("conversation_id", *key))
+            owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
             yield from zip(owners, zip(*parts, strict=True), strict=True)
 
     def duckdb(self) -> duckdb.DuckDBPyConnection:

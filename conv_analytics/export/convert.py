@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from conv_analytics.export.report import Report
+from conv_analytics.export.report import LISTED, Report
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen
@@ -162,6 +162,10 @@ class Converter:
         report.lost += sum(not record.kept for record in rows.broken)
         report.duplicates += rows.duplicates
         report.unknown_types += rows.unknown_types
+        for key, count in rows.unknown_fields.items():
+            # Where keys are made up for every event, the report must not grow with them.
+            if key in report.unknown_fields or len(report.unknown_fields) < LISTED:
+                report.unknown_fields[key] += count
         self.events = self._rows["events"]
 
 

@@ -47,11 +47,18 @@ class Report:
     """Events that came more than once; kept once."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, with their number."""
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    """Keys of events that no column of ``events`` is made for, with their number; the values are in ``extra``.
+    Of the first `LISTED` ones."""
     gone: list[str] = field(default_factory=list)
     """Conversations that were listed but no longer there."""
     incomplete: dict[str, str] = field(default_factory=dict)
     """What could not be read to its end (a conversation's id, or ``conversations`` for the list), and why."""
     interrupted: bool = False
+    warning: str | None = None
+    """What is odd about the run although it is complete: far fewer events than the nights before brought."""
+    allow_empty: bool = False
+    """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""
@@ -67,7 +74,8 @@ class Report:
         incomplete = dict(list(self.incomplete.items())[:LISTED])
         return values | {
             "status": self.status,
-            "unknown_types": dict(self.unknown_types),
+            "unknown_types": dict(self.unknown_types.most_common(LISTED)),
+            "unknown_fields": dict(self.unknown_fields.most_common()),
             "gone": self.gone[:LISTED],
             "gone_count": len(self.gone),
             "incomplete": incomplete,
@@ -87,6 +95,7 @@ class Report:
             "gone": len(self.gone),
             "seconds": round(self.seconds, 3),
             "commit": self.commit,
+            "warning": self.warning,
         }
 
     def __str__(self) -> str:
@@ -104,12 +113,15 @@ class Report:
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
             (self.duplicates, "{:,} events came more than once and were kept once"),
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
+            (len(self.unknown_fields), "{:,} unknown fields of events are in the column extra"),
         )
         lines += [text.format(count) for count, text in remarks if count]
         for what, why in list(self.incomplete.items())[:_SHOWN]:
             lines.append(f"not read to the end: {what}: {why}")
         if len(self.incomplete) > _SHOWN:
             lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
+        if self.warning:
+            lines.append(f"warning: {self.warning}")
         if self.interrupted:
             lines.append("interrupted; run the same command again to go on")
         return "\n".join(lines)

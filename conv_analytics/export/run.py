@@ -26,6 +26,12 @@ Client = Conversations | AsyncConversations
 #: Listeners of progress are called at most this often. [s]
 _SHOW_S = 0.1
 
+#: What to do about a night that brought far less than usual: it may be right, which nobody can tell from here.
+_DOUBT = (
+    "What there was is committed. If the application is the right one and the calls and messages really stayed away,"
+    " pass allow_empty=True."
+)
+
 
 class ExportOptions(TypedDict, total=False):
     """Keyword arguments of `export` and `aexport`; see there."""
@@ -36,6 +42,7 @@ class ExportOptions(TypedDict, total=False):
     concurrency: int
     rate: float
     progress: Listener
+    allow_empty: bool
 
 
 @overload
@@ -52,6 +59,7 @@ def export(
     concurrency: int = 20,
     rate: float = 10.0,
     progress: Listener = silent,
+    allow_empty: bool = False,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
 
@@ -74,6 +82,8 @@ def export(
         Requests in flight at most. [requests]
     rate
         Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+    allow_empty
+        Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
         Called with a `Progress` as the export goes on.
 
@@ -85,7 +95,8 @@ def export(
     Raises
     ------
     ExportIncomplete
-        If something could not be read; ``.result`` holds what was, and a folder has it committed.
+        If something could not be read, or far less came than in the nights before (``.report.warning``);
+        ``.result`` holds what was read, and a folder has it committed.
     ConfigError
         If an argument is wrong.
     APIError
@@ -113,6 +124,7 @@ def export(
             concurrency=concurrency,
             rate=rate,
             progress=progress,
+            allow_empty=allow_empty,
         )
     )
 
@@ -135,11 +147,12 @@ async def aexport(
     concurrency: int = 20,
     rate: float = 10.0,
     progress: Listener = silent,
+    allow_empty: bool = False,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
     started = datetime.now(UTC)
-    report = Report(started_at=_text(started) or "", since=_text(chosen.since), until=_text(chosen.until))
+    report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
@@ -158,6 +171,8 @@ async def aexport(
         raise asyncio.CancelledError
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
+    if report.warning and not allow_empty:
+        raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
 
 

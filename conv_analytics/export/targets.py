@@ -14,6 +14,7 @@ from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
 from conv_analytics.dataset.commit import commits, watermarks
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError
+from conv_analytics.export.nights import odd
 from conv_analytics.export.report import Report
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
@@ -122,7 +123,8 @@ class Folder:
         return [pair for name in earlier if _repeats(name) for pair in earlier.keys_of(name, conversations)]
 
     def finish(self, report: Report, reached: Mapping[str, int]) -> Exported:
-        """Commit the run."""
+        """Commit the run, and warn if it brought far less than the nights before."""
+        report.warning = odd(report.to_dict(), [commit.report for commit in commits(self._writer.layout)])
         changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
         report.commit = self._writer.commit(changed, {**report.to_dict(), "selected": list(self._tables)}).number
         return Exported(report, open_dataset(self._root))

@@ -97,8 +97,11 @@ def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
 def comparable(column: pa.Array | pa.ChunkedArray) -> list[Any]:
     """The values of a key's column, in a form that is cheap to make and to compare: instants as microseconds."""
     if pa.types.is_timestamp(column.type):
-        return column.cast(pa.int64()).to_pylist()
-    return column.cast(pa.string()).to_pylist() if pa.types.is_dictionary(column.type) else column.to_pylist()
+        column = column.cast(pa.int64())
+    elif pa.types.is_dictionary(column.type):
+        column = column.cast(pa.string())
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _once(

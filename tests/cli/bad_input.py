@@ -370,7 +370,8 @@ next run asks for them again.
 | 0 | complete | nothing |
 | 1 | an error that nobody foresaw, a bug; `--debug` shows the traceback | tell us |
 | 2 | usage or configuration: an argument, a key, the host, the folder | tell a person; repeating does not help |
-| 3 | incomplete: something could not be read, or the disk is full; what finished is committed | run it again |
+| 3 | incomplete: something could not be read, or the disk is full, or far fewer events than usual came; what finished\
+ is committed | run it again; tell a person if it stays |
 | 69 | the API gave no answer, or only failures (5xx, 429), before anything was read | run it again later |
 | 75 | another run writes to the folder | run it again later |
 | 130, 143 | ended by Ctrl-C or SIGTERM; what was read is committed | run it again to go on |

@@ -19,7 +19,7 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES, dictionary
 from tests.cli.running import command, commits, credentials, environment, run
 
-FIELDS = ["status", "tables", "requests", "retries", "quarantined", "gone", "seconds", "commit"]
+FIELDS = ["status", "tables", "requests", "retries", "quarantined", "gone", "seconds", "commit", "warning"]
 
 
 @pytest.fixture

@@ -1,0 +1,137 @@
+"""`conv-analytics status`: what the last runs of a folder did."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.output import say
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.dataset import Dataset
+
+_DESCRIPTION = """\
+Show what the last runs of an export folder did, newest last, and what the folder holds. Nothing is asked of the API.
+Times are UTC, of the start of a run; events are the new ones; a run with --since or --until shows its window.
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics status exports/
+  conv-analytics status exports/ --last 30
+  conv-analytics status exports/ --json | jq '.runs[-1].warning'
+"""
+
+#: Columns of the table, in their order: name and how a value is written.
+_COLUMNS = {
+    "commit": "{:d}",
+    "when": "{}",
+    "status": "{}",
+    "window": "{}",
+    "listed": "{:,}",
+    "events": "{:,}",
+    "requests": "{:,}",
+    "retries": "{:,}",
+    "quarantined": "{:,}",
+    "gone": "{:,}",
+    "seconds": "{:,.1f}",
+}
+_WORDS = {"when", "status", "window"}
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "status", help="show the last runs of a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    command.add_argument("dest", metavar="DEST", help="folder that export wrote")
+    command.add_argument("--last", metavar="N", type=int, default=10, help="how many runs to show (10)")
+    command.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the last runs and the totals."""
+    if options.last < 1:
+        raise ConfigError(f"--last is {options.last}; it must be 1 or more.")
+    if not options.dest.strip():
+        raise ConfigError("DEST is empty: name the folder to look at.")
+    from pathlib import Path
+
+    from conv_analytics.dataset import history, open_dataset
+
+    dataset = open_dataset(Path(options.dest).expanduser())
+    last, totals = history.runs(dataset.commits[-options.last :]), _totals(dataset)
+    if options.json:
+        say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))
+        return Exit.COMPLETE
+    for line in _table([_shown(entry) for entry in last]):
+        say(line)
+    say()
+    for line in _summary(totals):
+        say(line)
+    return Exit.COMPLETE
+
+
+def _totals(dataset: Dataset) -> dict[str, Any]:
+    """What the folder holds, all runs together."""
+    from conv_analytics.dataset import history
+
+    every = history.runs(dataset.commits)
+    files = [file for commit in dataset.commits for file in commit.files]
+    return {
+        "runs": len(every),
+        "first": every[0]["at"],
+        "last": every[-1]["at"],
+        "rows": {name: dataset.rows(name) for name in dataset.tables},
+        "files": len(files),
+        "bytes": sum(file.bytes for file in files),
+        **{name: sum(entry[name] for entry in every) for name in ("requests", "retries", "quarantined", "gone")},
+        "seconds": round(sum(entry["seconds"] for entry in every), 3),
+    }
+
+
+def _shown(entry: dict[str, Any]) -> dict[str, str]:
+    """The cells of one run, and its warning."""
+    since, until = (_minute(entry[name]) for name in ("since", "until"))
+    words = {
+        "when": _minute(entry["at"]),
+        "status": entry["status"] or "-",
+        "window": f"{since or '...'} to {until or '...'}" if since or until else "all",
+    }
+    cells = {name: form.format((entry | words)[name]) for name, form in _COLUMNS.items()}
+    return {**cells, "warning": entry["warning"] or ""}
+
+
+def _table(rows: list[dict[str, str]]) -> list[str]:
+    """The runs as lines of equal columns; warnings come last, because they are long and mostly there are none."""
+    widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
+    lines = []
+    for row in [{name: name for name in [*_COLUMNS, "warning"]}, *rows]:
+        cells = [f"{row[name]:{'<' if name in _WORDS else '>'}{width}}" for name, width in widths.items()]
+        lines.append("  ".join([*cells, row["warning"]]).rstrip())
+    return lines
+
+
+def _summary(totals: dict[str, Any]) -> list[str]:
+    width = max(map(len, totals["rows"]), default=0)
+    did = (
+        f"{totals['runs']:,} runs from {_minute(totals['first'])} to {_minute(totals['last'])}:"
+        f" {totals['requests']:,} requests ({totals['retries']:,} repeated), {totals['seconds']:,.1f} s,"
+        f" {totals['quarantined']:,} records quarantined, {totals['gone']:,} conversations gone;"
+        f" {totals['files']:,} files, {totals['bytes'] / 1e6:,.1f} MB"
+    )
+    rows = [f"{name:<{width}} {rows:>12,}" for name, rows in totals["rows"].items()]
+    return [*rows, "", did, "Rows of conversations and members count each time that a run saw one."]
+
+
+def _minute(text: str | None) -> str:
+    """A time of a report, to the minute."""
+    return text[:16].replace("T", " ") if text else ""

@@ -1,0 +1,92 @@
+"""`conv-analytics verify`: whether a folder is whole, and whether it has what the API has."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.output import say
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.dataset.finding import Finding
+
+_DESCRIPTION = """\
+Check an export folder: every file against its size and checksum, the log of commits, keys, event ids and watermarks.
+Nothing is written. Each finding says what to do; the exit code is 0 without errors (warnings may be there), 3 with.
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics verify exports/
+  conv-analytics verify exports/ --json | jq '.findings[] | select(.level == "error")'
+  conv-analytics verify exports/ --against-api --base-url eu     one request per conversation that the API lists
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "verify", help="check an export folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    command.add_argument("dest", metavar="DEST", help="the folder of an export")
+    command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    whence = command.add_argument_group("against the API")
+    whence.add_argument("--against-api", action="store_true", help="compare the last event of each conversation, too")
+    whence.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
+    whence.add_argument("--application-id", metavar="ID", help="the Vonage application")
+    whence.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
+    whence.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
+    whence.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
+    whence.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
+    whence.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, and print the findings."""
+    if not options.dest.strip():
+        raise ConfigError("DEST is empty: name the folder of an export.")
+    for name in ("retries", "timeout"):
+        if not getattr(options, name) >= 0:
+            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+
+    from conv_analytics.dataset.finding import Level
+    from conv_analytics.dataset.verify import verify
+
+    folder = Path(options.dest).expanduser()
+    findings = verify(folder)
+    if options.against_api:
+        findings += _against_api(folder, options)
+    levels = Counter(finding.level for finding in findings)
+    if options.json:
+        counts = {"errors": levels[Level.ERROR], "warnings": levels[Level.WARNING]}
+        found = [finding.to_dict() for finding in findings]
+        say(json.dumps({"status": "damaged" if levels[Level.ERROR] else "whole", **counts, "findings": found}))
+    else:
+        for finding in findings:
+            say(str(finding))
+        say(f"\nerrors: {levels[Level.ERROR]:,}, warnings: {levels[Level.WARNING]:,}")
+    return Exit.INCOMPLETE if levels[Level.ERROR] else Exit.COMPLETE
+
+
+def _against_api(folder: Path, options: argparse.Namespace) -> list[Finding]:
+    from conv_analytics.api import Conversations
+    from conv_analytics.export.audit import audit
+
+    with Conversations(
+        options.application_id,
+        options.private_key,
+        base_url=options.base_url,
+        retries=options.retries,
+        timeout=options.timeout,
+    ) as client:
+        return list(audit(client, folder, concurrency=options.concurrency, rate=options.rate).findings())

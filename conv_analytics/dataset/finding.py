@@ -1,0 +1,48 @@
+"""What a check of a dataset says: one fact, how bad it is, where, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    """Checked, and as it should be."""
+    WARNING = "warning"
+    """Explainable, and no row that counts is wrong; worth a look."""
+    ERROR = "error"
+    """The folder does not hold what its commits say, or holds it twice."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check."""
+
+    level: Level
+    what: str
+    where: str = ""
+    """A file of the dataset, a table, conversations; empty for the dataset as a whole."""
+    advice: str = ""
+    """What to do next; empty when nothing is to be done."""
+
+    def to_dict(self) -> dict[str, str]:
+        """The finding as JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" {self.advice}" if self.advice else ""
+        return f"{self.level:<7}  {place}{self.what}.{advice}"
+
+
+def some(names: list[str], most: int = 5) -> str:
+    """A few of many names, for one line.
+
+    >>> some(["CON-1", "CON-2", "CON-3"], most=2)
+    'CON-1, CON-2 and 1 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")

@@ -1,0 +1,64 @@
+"""What the runs of a dataset did, a row each: from the reports that its commits keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.dataset.commit import Commit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of the history, with their dtypes.
+COLUMNS = {
+    "commit": "int64",
+    "at": "datetime64[us, UTC]",
+    "status": "string",
+    "since": "datetime64[us, UTC]",
+    "until": "datetime64[us, UTC]",
+    "listed": "int64",
+    "events": "int64",
+    "requests": "int64",
+    "retries": "int64",
+    "quarantined": "int64",
+    "gone": "int64",
+    "seconds": "float64",
+    "warning": "string",
+}
+_INSTANTS = ("at", "since", "until")
+#: Those that the report has under the same name, as numbers.
+_NUMBERS = ("listed", "requests", "retries", "quarantined")
+
+
+def runs(commits: Iterable[Commit]) -> list[dict[str, Any]]:
+    """One object of JSON values per commit, with the keys of `COLUMNS`; what a report does not tell is 0 or None."""
+    return [_run(commit) for commit in commits]
+
+
+def frame(commits: Iterable[Commit]) -> pd.DataFrame:
+    """The same as a typed DataFrame."""
+    import pandas as pd  # noqa: PLC0415  the command line does without
+
+    rows = pd.DataFrame(runs(commits), columns=list(COLUMNS))
+    for name in _INSTANTS:
+        # With and without fractions of a second, which one format of pandas' own guessing does not cover.
+        rows[name] = pd.to_datetime(rows[name], utc=True, format="ISO8601")
+    return rows.astype(COLUMNS)
+
+
+def _run(commit: Commit) -> dict[str, Any]:
+    report = commit.report
+    numbers = {name: report.get(name) or 0 for name in _NUMBERS}
+    told = {
+        "commit": commit.number,
+        "at": report.get("started_at") or commit.committed_at,
+        "status": report.get("status"),
+        "since": report.get("since"),
+        "until": report.get("until"),
+        "events": (report.get("tables") or commit.rows).get("events", 0),
+        "gone": report.get("gone_count") or 0,
+        "seconds": report.get("seconds") or 0.0,
+        "warning": report.get("warning"),
+    } | numbers
+    return {name: told[name] for name in COLUMNS}

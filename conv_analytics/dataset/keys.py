@@ -1,0 +1,128 @@
+"""Keys and event ids of tables that may be larger than memory: only key columns are read, a batch at a time."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from conv_analytics.tables.column import Table
+
+_BATCH_ROWS = 2**17
+#: A pass over a table remembers about so many hashes, eight bytes each; a larger table takes more passes.
+PASS_ROWS = 8_000_000
+#: So many repeated keys are told by name.
+SHOWN = 5
+
+
+class Span(NamedTuple):
+    """The event ids of one conversation."""
+
+    last: int
+    events: int
+
+    @property
+    def missing(self) -> int:
+        """How many ids from 1 to the last one no event has."""
+        return self.last - self.events
+
+
+def key_of(table: Table) -> list[str]:
+    """The columns that no two rows of a run share.
+
+    Repeats of a list's items are taken out per conversation: a leg that moves on to another one tells its past there,
+    too.
+    """
+    repeats = table.each is not None and table.each.owner is not None
+    return list(dict.fromkeys([*(["conversation_id"] if repeats else []), *table.key]))
+
+
+def repeated(paths: Sequence[Path], key: list[str], rows: int) -> tuple[int, list[tuple[Any, ...]]]:
+    """How many rows have the key of an earlier one, and some of these keys. Rows without a full key are passed over.
+
+    Parameters
+    ----------
+    paths
+        The files.
+    key
+        Names of the columns.
+    rows
+        How many rows the files have.
+    """
+    count, suspects = 0, np.array([], np.uint64)
+    passes = max(1, -(-rows // PASS_ROWS))
+    for turn in range(passes):
+        parts = [_hashes(batch) for path in paths for batch in _batches(path, key)]
+        mine = [part[part % np.uint64(passes) == turn] for part in parts]
+        hashes = np.sort(np.concatenate(mine)) if mine else suspects
+        again = hashes[1:][hashes[1:] == hashes[:-1]]
+        count += len(again)
+        suspects = np.concatenate([suspects, np.unique(again)[:SHOWN]])
+    if not count:
+        return 0, []
+    # Two keys may share a hash: what is told by name was compared in full.
+    keys: Counter[tuple[Any, ...]] = Counter()
+    for path in paths:
+        for batch in _batches(path, key):
+            wanted = batch.filter(pa.array(np.isin(_hashes(batch), suspects[:SHOWN])))
+            keys.update(zip(*(column.to_pylist() for column in wanted.columns), strict=True))
+    named = [found for found, times in keys.items() if times > 1]
+    return (count, named) if named else (0, [])
+
+
+def spans(paths: Iterable[Path]) -> dict[str, Span]:
+    """Per conversation, the last event id of some files, and how many there are."""
+    result: dict[str, Span] = {}
+    for path in paths:
+        for batch in _batches(path, ["conversation_id", "event_id"]):
+            grouped = batch.group_by("conversation_id").aggregate([("event_id", "max"), ("event_id", "count")])
+            columns = (grouped[name].to_pylist() for name in ("conversation_id", "event_id_max", "event_id_count"))
+            for conversation, last, count in zip(*columns, strict=True):
+                before = result.get(conversation, Span(0, 0))
+                result[conversation] = Span(max(before.last, last), before.events + count)
+    return result
+
+
+def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, list[int]]:
+    """The first ids between 1 and the last one that no event of some conversations has."""
+    conversations = list(last)
+    wanted = pa.array(conversations, pa.string())
+    held: dict[str, set[int]] = {conversation: set() for conversation in conversations}
+    for path in paths:
+        for batch in _batches(path, ["conversation_id", "event_id"]):
+            rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
+            for conversation, event in zip(*(column.to_pylist() for column in rows.columns), strict=True):
+                held[conversation].add(event)
+    # Not all of them: ids are whatever the API says, and the last one may be astronomical.
+    return {
+        name: list(itertools.islice((each for each in range(1, last[name] + 1) if each not in ids), SHOWN))
+        for name, ids in held.items()
+    }
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """Rows of a file that have all of some columns."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+            yield pa.Table.from_batches([batch]).select(columns).drop_null()
+
+
+def _hashes(rows: pa.Table) -> Any:
+    import pandas as pd  # noqa: PLC0415  slow to import, and whoever only reads a dataset needs no hashes
+
+    plain = {name: _plain(rows[name]) for name in rows.column_names}
+    return pd.util.hash_pandas_object(pa.table(plain).to_pandas(), index=False).to_numpy(np.uint64)
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Words and instants as text and numbers: files encode the same word differently."""
+    if pa.types.is_dictionary(column.type):
+        return column.cast(pa.string())
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
