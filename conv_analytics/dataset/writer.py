@@ -163,6 +163,9 @@ class DatasetWriter:
     def _write_out(self, waiting: list[tuple[_Part, list[pa.Table]]]) -> None:
         for part, tables in waiting:
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
+        waiting.clear()
+        # Arrow keeps what it was given back for later; between two flushes of a long run that only adds up.
+        pa.default_memory_pool().release_unused()
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:
         if part.writer is None:
