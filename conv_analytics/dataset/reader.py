@@ -175,8 +175,11 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
         Views of conversations and members give the latest row of each.
         """
-        import duckdb  # noqa: PLC0415  an extra, and slow to import
-
+        try:
+            import duckdb  # noqa: PLC0415  an extra, and slow to import
+        except ModuleNotFoundError as error:
+            message = "Queries need DuckDB, which is not installed: pip install 'conv-analytics[duckdb]'."
+            raise DatasetError(message) from error
         connection = duckdb.connect()
         for name in self.tables:
             declared = self._declared(name)
