@@ -10,6 +10,7 @@ import base64
 import json
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -50,7 +51,7 @@ class HiddenText(str):
         return "'[secret]'"
 
 
-class OriginAuth(httpx.Auth):
+class OriginAuth(httpx.Auth, ABC):
     """Base of the schemes: attaches a secret to requests of one origin only."""
 
     def __init__(self, origin: str = DEFAULT_ORIGIN) -> None:
@@ -67,8 +68,9 @@ class OriginAuth(httpx.Auth):
         """Whether a URL has the origin that the secret belongs to."""
         return origin_of(httpx.URL(url)) == self._origin
 
+    @abstractmethod
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        raise NotImplementedError
+        """Send the request with the secret; what a scheme is made of."""
 
     def __repr__(self) -> str:
         scheme, host, port = self._origin

@@ -169,9 +169,11 @@ class _Client(ABC, Generic[Transport, Gate]):
 class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
     """The Conversation API, blocking.
 
-    >>> with Conversations(application_id, private_key) as client:  # doctest: +SKIP
-    ...     for conversation in client.list_all_conversations(date_start=yesterday):
-    ...         print(conversation.name)
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=1) as sandbox:
+    ...     with Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url) as client:
+    ...         [conversation.name for conversation in client.list_all_conversations()]
+    ['intake-00000']
     """
 
     returns_call = "{}"
@@ -239,9 +241,16 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
 class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitable[None]]]):
     """The Conversation API on an event loop; in a notebook with ``await``.
 
-    >>> async with AsyncConversations(application_id, private_key) as client:  # doctest: +SKIP
-    ...     async for event in client.list_all_events("CON-1"):
-    ...         print(event.type)
+    >>> import asyncio
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> async def first_event() -> str:
+    ...     with Sandbox(conversations=1) as sandbox:
+    ...         key = sandbox.private_key
+    ...         async with AsyncConversations(sandbox.application_id, key, base_url=sandbox.base_url) as client:
+    ...             page = await client.get_conversation_page()
+    ...             return (await client.get_event(page.conversations[0].id, 1)).type
+    >>> asyncio.run(first_event())
+    <EventType.MEMBER_JOINED: 'member:joined'>
     """
 
     returns_call = "Awaitable[{}]"

@@ -133,7 +133,7 @@ def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[
     if cursor:
         params = (*(pair for pair in params if pair[0] != "cursor"), ("cursor", cursor))
     send = Send("GET", target(listing.path, params))
-    return exchange(send, lambda reply: read_page(_body(reply), send.url, cursor), rules)
+    return exchange(send, lambda reply: read_page(_body(reply), send.url, cursor, listing.key), rules)
 
 
 @dataclass

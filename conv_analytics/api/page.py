@@ -69,11 +69,12 @@ class _Envelope(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_LIST_AHEAD = re.compile(rb'\s*(?:\[|\{\s*"(\w+)"\s*:\s*\[)')
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]', re.DOTALL)
 
 
-def read_page(body: bytes, url: str, cursor: str | None) -> RawPage:
-    """Read a page's envelope; raise `Unusable` when the body is no page.
+def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None) -> RawPage:
+    """Read a page's envelope; raise `Unusable` when the body is no page, or holds no list under `key`.
 
     >>> body = b'{"_embedded": {"members": [{"id": "MEM-1"}]}, "_links": {"next": {"href": "?cursor=a%2Bb"}}}'
     >>> page = read_page(body, "/v1/conversations/CON-1/members", None)
@@ -83,6 +84,8 @@ def read_page(body: bytes, url: str, cursor: str | None) -> RawPage:
     envelope = _envelope(body)
     if envelope.links is None and envelope.page_size is None and not envelope.embedded:
         _refuse_other(read_document(body, empty=True))
+    if key is not None:
+        check_list(envelope.embedded, key)
     href = next_href(envelope.links)
     following = cursor_of(href) if href else None
     warning = None
@@ -90,6 +93,25 @@ def read_page(body: bytes, url: str, cursor: str | None) -> RawPage:
         warning = f"{url} names a next page without saying which: the listing stops here and may be incomplete."
     size = envelope.page_size if isinstance(envelope.page_size, int) else None
     return RawPage(url, cursor, body, envelope.embedded, following, size, warning)
+
+
+def check_list(embedded: msgspec.Raw, key: str) -> None:
+    """Raise `Unusable` when something else stands where a page has its items: it would read as an empty page."""
+    ahead = _LIST_AHEAD.match(bytes(memoryview(embedded)[:200]))
+    if ahead and ahead[1] in {None, key.encode()}:
+        return
+    try:
+        found = _MEMBERS.decode(embedded) if embedded and bytes(embedded) != b"null" else {}
+        if key not in found and "data" in found:
+            check_list(found["data"], key)
+            return
+    except msgspec.ValidationError:
+        raise Unusable(f"a page whose {key} are not a list of objects") from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        # Taken apart record by record later; what is wrong with it is told there.
+        return
+    if bytes(found.get(key, b""))[:1] not in {b"", b"[", b"n"} and bytes(found[key]) != b"{}":
+        raise Unusable(f"a page whose {key} are not a list of objects")
 
 
 def read_document(body: bytes, *, empty: bool = False) -> dict[str, Any]:

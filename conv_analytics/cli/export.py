@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
 from conv_analytics.cli.output import note, say
+from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
 from conv_analytics.cli.when import ACCEPTED, instant
 from conv_analytics.errors import ConfigError, DestinationError, ExportIncomplete, NotFound
 
@@ -57,14 +58,9 @@ def add(
     what.add_argument("--until", metavar="T", help="only conversations created before this time")
     what.add_argument("--tables", metavar="A,B", help="tables to export, or all; default all but users and sessions")
     whence = command.add_argument_group("from where")
-    whence.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
-    whence.add_argument("--application-id", metavar="ID", help="the Vonage application")
-    whence.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
+    add_whence(whence)
     how = command.add_argument_group("how")
-    how.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
-    how.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
-    how.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
-    how.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    add_pace(how)
     how.add_argument("--allow-empty", action="store_true", help="accept far fewer events than in the nights before")
     how.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
     how.add_argument("--quiet", action="store_true", help="show no progress")
@@ -77,20 +73,11 @@ def run(options: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     since = _time("--since", options.since, now)
     until = _time("--until", options.until, now)
-    for name in ("retries", "timeout"):
-        if not getattr(options, name) >= 0:
-            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+    check_pace(options)
 
-    from conv_analytics.api import Conversations
     from conv_analytics.export.run import export
 
-    with Conversations(
-        options.application_id,
-        options.private_key,
-        base_url=options.base_url,
-        retries=options.retries,
-        timeout=options.timeout,
-    ) as client:
+    with client_of(options) as client:
         watch = _Watch(quiet=options.quiet)
         before = last_commit(dest)
         try:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
+from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,13 +42,8 @@ def add(
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     whence = command.add_argument_group("against the API")
     whence.add_argument("--against-api", action="store_true", help="compare the last event of each conversation, too")
-    whence.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
-    whence.add_argument("--application-id", metavar="ID", help="the Vonage application")
-    whence.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
-    whence.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
-    whence.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
-    whence.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
-    whence.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    add_whence(whence)
+    add_pace(whence)
     return command
 
 
@@ -55,9 +51,7 @@ def run(options: argparse.Namespace) -> int:
     """Check, and print the findings."""
     if not options.dest.strip():
         raise ConfigError("DEST is empty: name the folder of an export.")
-    for name in ("retries", "timeout"):
-        if not getattr(options, name) >= 0:
-            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+    check_pace(options)
 
     from conv_analytics.dataset.finding import Level
     from conv_analytics.dataset.verify import verify
@@ -79,14 +73,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _against_api(folder: Path, options: argparse.Namespace) -> list[Finding]:
-    from conv_analytics.api import Conversations
     from conv_analytics.export.audit import audit
 
-    with Conversations(
-        options.application_id,
-        options.private_key,
-        base_url=options.base_url,
-        retries=options.retries,
-        timeout=options.timeout,
-    ) as client:
+    with client_of(options) as client:
         return list(audit(client, folder, concurrency=options.concurrency, rate=options.rate).findings())

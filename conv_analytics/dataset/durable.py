@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
+
+#: What file systems answer that have no hard links.
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
 
 def sync_file(path: Path) -> None:
@@ -43,14 +47,14 @@ def create(source: Path, target: Path) -> None:
     """Give a finished file its final name unless that name is taken; raise `FileExistsError` if it is."""
     try:
         os.link(source, target)
-    except (NotImplementedError, PermissionError, OSError) as error:
-        if isinstance(error, FileExistsError):
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
             raise
-        # File systems without hard links (FAT, some network shares): exclusive creation is the next best.
-        with target.open("xb") as file:
-            file.write(source.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
+        # Without hard links (FAT, some network shares) the writer's lock is what keeps a second one away; the move
+        # is still whole or not at all.
+        if target.exists():
+            raise FileExistsError(target) from error
+        source.replace(target)
     source.unlink(missing_ok=True)
     sync_folder(target.parent)
 

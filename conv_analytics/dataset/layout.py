@@ -14,7 +14,7 @@ A plain reader of a table's folder therefore never meets a half-written or forei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from conv_analytics.errors import DestinationError
@@ -68,8 +68,3 @@ class Layout:
 def file_name(table: str, day: date, commit: int, run: str, part: int) -> str:
     """Path of a file within the dataset, with slashes on every system."""
     return f"{table}/date={day.isoformat()}/{commit:06d}-{run}-{part}.parquet"
-
-
-def utc_day(moment: datetime) -> date:
-    """The UTC day of an instant."""
-    return moment.astimezone(UTC).date()

@@ -41,7 +41,14 @@ def open_dataset(path: str | Path) -> Dataset:
 
     Examples
     --------
-    >>> open_dataset("exports/")["hangups"][["at", "mos_score"]]  # doctest: +SKIP
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> from tempfile import TemporaryDirectory
+    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     done = export(client, folder, rate=0)
+    ...     len(open_dataset(folder)["conversations"])
+    3
     """
     layout = Layout(Path(path))
     history = tuple(log.commits(layout))

@@ -97,8 +97,14 @@ def verify(path: str | Path) -> list[Finding]:
 
     Examples
     --------
-    >>> [str(finding) for finding in verify("exports/")]  # doctest: +SKIP
-    ['ok       commits 1 to 3 without a hole.', ...]
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> from tempfile import TemporaryDirectory
+    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     done = export(client, folder, rate=0)
+    ...     {str(finding.level) for finding in verify(folder)}
+    {'ok'}
     """
     folder = _Folder.look(Path(path))
     if not folder.numbers and not (folder.lying and folder.layout.commits.is_dir()):

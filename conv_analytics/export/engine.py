@@ -139,7 +139,8 @@ class Exporter:
 
     async def _listed(self, record: bytes, known: set[str]) -> None:
         head = _head_of(record)
-        conversation_id = head.id
+        # A number where a text belongs is its digits, as everywhere.
+        conversation_id = str(head.id) if type(head.id) is int else head.id
         if not self._options.covers(_created(head)):
             return
         if not isinstance(conversation_id, str) or not conversation_id:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -423,3 +424,35 @@ def test_the_next_number_is_never_taken_twice(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         durable.create(taken, tmp_path / "_commits/000002.json")
     assert open_dataset(tmp_path).commits[1].number == 2
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_without_hard_links_a_commit_is_whole_or_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    source, target = tmp_path / "commit.json", tmp_path / "000001.json"
+    source.write_text("new")
+    if taken:
+        target.write_text("old")
+    monkeypatch.setattr(os, "link", refuse)
+    if taken:
+        with pytest.raises(FileExistsError):
+            durable.create(source, target)
+    else:
+        durable.create(source, target)
+    assert (target.read_text(), source.exists()) == (("old", True) if taken else ("new", False))
+
+
+def test_a_disk_that_fails_is_not_taken_for_one_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "link", fail)
+    source = tmp_path / "commit.json"
+    source.write_text("new")
+    with pytest.raises(OSError, match="full"):
+        durable.create(source, tmp_path / "000001.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["commit.json"]

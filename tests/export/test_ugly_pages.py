@@ -247,3 +247,26 @@ def test_a_conversation_whose_own_fields_are_ugly(one: tuple[Sandbox, str]) -> N
     assert json.loads(frames.broken[0])["raw"] == ugly.decode()
     # Without a readable sequence number its events are asked for all the same.
     assert len(of(frames, "events", conversation)) == sandbox.truth().events_per_conversation[conversation]
+
+
+@pytest.mark.parametrize("name", ["members", "events"])
+@pytest.mark.parametrize("found", [b"5", b'"x"', b'{"a": 1}', b"true"])
+def test_a_list_that_is_none_is_no_empty_page(one: tuple[Sandbox, str], name: str, found: bytes) -> None:
+    sandbox, conversation = one
+    body = b'{"_embedded": {"%b": %b}}' % (name.encode(), found)
+    path = f"/v1/conversations/{conversation}/{name}"
+    sandbox.script(lambda request: request.path == path, Reply(200, body), times=-1)
+    with pytest.raises(ExportIncomplete) as caught:
+        export(client_of(sandbox), rate=0)
+    assert f"a page whose {name} are not a list" in caught.value.report.incomplete[conversation]
+    assert len(caught.value.report.incomplete) == 1
+
+
+def test_a_conversation_whose_id_is_a_number_is_asked_for(one: tuple[Sandbox, str]) -> None:
+    sandbox, _ = one
+    listed = b'{"_embedded": {"conversations": [{"id": 5}]}}'
+    sandbox.script(lambda request: request.path == "/v1/conversations", Reply(200, listed))
+    frames = export(client_of(sandbox), rate=0)
+    assert isinstance(frames, Frames)
+    assert "/v1/conversations/5" in {path for _, path, *_ in sandbox.requests}
+    assert (frames.report.gone, frames["conversations"]["conversation_id"].tolist()) == (["5"], ["5"])

@@ -1,0 +1,46 @@
+"""Flags that say which application to ask and how hard, and the client they make; shared by what asks the API."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from conv_analytics.api import Conversations
+
+
+def add_whence(group: argparse._ArgumentGroup) -> None:
+    """Declare where from."""
+    group.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
+    group.add_argument("--application-id", metavar="ID", help="the Vonage application")
+    group.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
+
+
+def add_pace(group: argparse._ArgumentGroup) -> None:
+    """Declare how hard."""
+    group.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
+    group.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
+    group.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
+    group.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+
+
+def check_pace(options: argparse.Namespace) -> None:
+    """Raise `ConfigError` for a negative number; the exporter checks the others."""
+    for name in ("retries", "timeout"):
+        if not getattr(options, name) >= 0:
+            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+
+
+def client_of(options: argparse.Namespace) -> Conversations:
+    """The client that the flags describe."""
+    from conv_analytics.api import Conversations
+
+    return Conversations(
+        options.application_id,
+        options.private_key,
+        base_url=options.base_url,
+        retries=options.retries,
+        timeout=options.timeout,
+    )

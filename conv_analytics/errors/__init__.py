@@ -1,0 +1,86 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    ConvAnalyticsError
+      ConfigError                usage or configuration is wrong; nothing was asked of the API (exit code 2)
+      APIError                   a request failed: .method, .url
+        TransportError           no answer: connection refused or reset, timeout
+        StatusError              an answer that says no: .status, .problem, .retry_after
+          AuthError              401, 403
+          NotFound               404: does not exist, or no access
+          InvalidRequest         400, 422
+          Conflict               409
+          RateLimited            429
+          ServerError            5xx
+        UnexpectedPayload        a success whose body is not what was asked for
+        CursorLoop               a listing that leads back to a page already read
+        ResponseTooLarge         a body above the limit
+      DatasetError
+        TableNotFound            .table, .available
+        SchemaChanged            .table, .column
+        CorruptFile              .path
+        DestinationError         .destination
+        DatasetLocked            .destination, .owner: another run writes there (exit code 75)
+      ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
+
+Each message says what happened, to which request or file, and what to do next. None holds a key or a token.
+"""
+
+from __future__ import annotations
+
+from conv_analytics.errors.advice import status_error
+from conv_analytics.errors.problem import ProblemDetails
+from conv_analytics.errors.redaction import redact
+from conv_analytics.errors.tree import (
+    APIError,
+    AuthError,
+    ConfigError,
+    Conflict,
+    ConvAnalyticsError,
+    CorruptFile,
+    CursorLoop,
+    DatasetError,
+    DatasetLocked,
+    DestinationError,
+    ExportIncomplete,
+    InvalidRequest,
+    NotFound,
+    PagingWarning,
+    RateLimited,
+    ResponseTooLarge,
+    SchemaChanged,
+    ServerError,
+    StatusError,
+    TableNotFound,
+    TransportError,
+    UnexpectedPayload,
+)
+
+__all__ = [
+    "APIError",
+    "AuthError",
+    "ConfigError",
+    "Conflict",
+    "ConvAnalyticsError",
+    "CorruptFile",
+    "CursorLoop",
+    "DatasetError",
+    "DatasetLocked",
+    "DestinationError",
+    "ExportIncomplete",
+    "InvalidRequest",
+    "NotFound",
+    "PagingWarning",
+    "ProblemDetails",
+    "RateLimited",
+    "ResponseTooLarge",
+    "SchemaChanged",
+    "ServerError",
+    "StatusError",
+    "TableNotFound",
+    "TransportError",
+    "UnexpectedPayload",
+    "redact",
+    "status_error",
+]

@@ -1,0 +1,221 @@
+"""The classes of the tree that the package's docstring draws."""
+
+# ruff: noqa: N818  the names say what happened; "Error" at the end of each would say nothing more
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from conv_analytics.errors.problem import ProblemDetails
+from conv_analytics.errors.redaction import cut, redact
+
+
+class ConvAnalyticsError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default would call __init__ with the message alone, and an error must survive the way back from
+        # a worker process.
+        return _rebuild, (type(self), self.args, self.__dict__)
+
+
+class ConfigError(ConvAnalyticsError, ValueError):
+    """Usage or configuration is wrong: a key, an option, an argument."""
+
+    exit_code = 2
+
+
+class APIError(ConvAnalyticsError):
+    """A request failed.
+
+    Attributes
+    ----------
+    method, url
+        The request. The URL never holds a secret.
+    """
+
+    def __init__(self, message: str, *, method: str, url: str) -> None:
+        super().__init__(message)
+        self.method = method
+        self.url = redact(url)
+
+
+class TransportError(APIError):
+    """No usable answer came, also after repeating.
+
+    Attributes
+    ----------
+    before_send
+        The connection was never made, so the server cannot have acted on the request.
+    """
+
+    def __init__(self, reason: str, *, method: str, url: str, before_send: bool = False) -> None:
+        advice = "Check the network, the proxy and the host." if before_send else "Try again, or raise timeout=."
+        super().__init__(f"{method} {redact(url)} got no answer: {cut(reason)}. {advice}", method=method, url=url)
+        self.before_send = before_send
+
+
+class UnexpectedPayload(APIError):
+    """A success (2xx) whose body is not what was asked for: HTML, empty, cut off, an error object."""
+
+    def __init__(self, reason: str, *, method: str, url: str, status: int = 200) -> None:
+        message = (
+            f"{method} {redact(url)} answered {status} with {cut(reason)}. "
+            "Try again; if it stays so, look for a proxy between here and the API, or check base_url."
+        )
+        super().__init__(message, method=method, url=url)
+        self.status = status
+
+
+class CursorLoop(APIError):
+    """A listing leads back to a page that was already read."""
+
+    def __init__(self, *, method: str, url: str) -> None:
+        message = f"{method} {redact(url)} leads back to a page already read. Start the listing again."
+        super().__init__(message, method=method, url=url)
+
+
+class ResponseTooLarge(APIError):
+    """A body is above the limit of the client."""
+
+    def __init__(self, limit: int, *, method: str, url: str) -> None:
+        message = (
+            f"{method} {redact(url)} sent over {limit:,} bytes. Use a smaller page_size or a larger max_body_bytes."
+        )
+        super().__init__(message, method=method, url=url)
+        self.limit = limit
+
+
+class StatusError(APIError):
+    """The API answered, and said no.
+
+    Attributes
+    ----------
+    status
+        HTTP status.
+    problem
+        What the body said.
+    retry_after
+        Seconds the API asked to wait, or None. [s]
+    """
+
+    def __init__(
+        self,
+        status: int,
+        problem: ProblemDetails,
+        *,
+        method: str,
+        url: str,
+        retry_after: float | None = None,
+        advice: str = "",
+    ) -> None:
+        said = f": {problem.detail.rstrip('.')}" if problem.detail else ""
+        wrong = "; ".join(f"{name}: {reason}" for name, reason in problem.invalid_parameters)
+        code = f" [{problem.code}]" if problem.code else ""
+        message = f"{method} {redact(url)} answered {status}{said}{f' ({wrong})' if wrong else ''}{code}."
+        super().__init__(f"{message} {advice}".rstrip(), method=method, url=url)
+        self.status = status
+        self.problem = problem
+        self.retry_after = retry_after
+
+    @property
+    def code(self) -> str | None:
+        """The platform's error code, such as ``conversation:error:not-found``."""
+        return self.problem.code
+
+
+class AuthError(StatusError):
+    """The token was refused (401) or may not do this (403)."""
+
+
+class NotFound(StatusError):
+    """It does not exist, or this application has no access to it: the API does not tell which (404)."""
+
+
+class InvalidRequest(StatusError):
+    """The API did not accept the parameters or the body (400, 422)."""
+
+
+class Conflict(StatusError):
+    """The name is taken, or the state does not allow it (409)."""
+
+
+class RateLimited(StatusError):
+    """Too many requests (429)."""
+
+
+class ServerError(StatusError):
+    """The platform or a gateway failed (5xx)."""
+
+
+class DatasetError(ConvAnalyticsError):
+    """A dataset cannot be read or written."""
+
+
+class TableNotFound(DatasetError):
+    """There is no such table."""
+
+    def __init__(self, table: str, available: Iterable[str] = (), where: str = "") -> None:
+        self.table, self.available = table, tuple(available)
+        names = ", ".join(self.available) or "none yet; run an export first"
+        super().__init__(f"There is no table {table!r}{f' in {where}' if where else ''}. Available: {names}.")
+
+
+class SchemaChanged(DatasetError):
+    """A file does not have the columns its table declares."""
+
+    def __init__(self, table: str, column: str, detail: str) -> None:
+        self.table, self.column = table, column
+        super().__init__(f"Column {column!r} of table {table!r} {detail}. Read it with the version that wrote it.")
+
+
+class CorruptFile(DatasetError):
+    """A file is damaged."""
+
+    def __init__(self, path: object, reason: str) -> None:
+        self.path = str(path)
+        super().__init__(f"{self.path} is damaged: {cut(reason)}. Restore it from a copy, or export it again.")
+
+
+class DestinationError(DatasetError):
+    """The place to write to does not work."""
+
+    def __init__(self, destination: object, reason: str) -> None:
+        self.destination = redact(str(destination))
+        super().__init__(f"Cannot write to {self.destination}: {cut(reason)}. Nothing was committed.")
+
+
+class DatasetLocked(DatasetError):
+    """Another run writes to the dataset."""
+
+    def __init__(self, destination: object, owner: str) -> None:
+        self.destination, self.owner = str(destination), owner
+        super().__init__(
+            f"{self.destination} is being written by {owner}. Wait for it to end, or export to another folder."
+        )
+
+
+class ExportIncomplete(ConvAnalyticsError):
+    """Some tasks of an export failed; what finished is committed, and the same call resumes the rest."""
+
+    def __init__(
+        self,
+        report: Any,
+        message: str = "The export is incomplete. Run the same call again to resume it.",
+        *,
+        result: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.report, self.result = report, result
+
+
+class PagingWarning(UserWarning):
+    """A listing ended in a way that may mean records are missing."""
+
+
+def _rebuild(kind: type[ConvAnalyticsError], args: tuple[Any, ...], state: dict[str, Any]) -> ConvAnalyticsError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
