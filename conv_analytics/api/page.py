@@ -36,7 +36,7 @@ class RawPage:
     cursor
         The cursor it was asked with; None for the first page.
     body
-        The whole body, verbatim.
+        The whole body, verbatim but for a byte-order mark.
     embedded
         The JSON text of ``_embedded``, which holds the items; empty when the page has none.
         ``bytes(page.embedded)`` copies it.
@@ -81,6 +81,7 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     >>> page.next_cursor, page.items("members")
     ('a+b', [{'id': 'MEM-1'}])
     """
+    body = body.removeprefix(_BOM)
     envelope = _envelope(body)
     if envelope.links is None and envelope.page_size is None and not envelope.embedded:
         _refuse_other(read_document(body, empty=True))
@@ -135,6 +136,7 @@ def read_any(body: bytes) -> Any:
 
 def check_document(body: bytes) -> bytes:
     """Give a body back when it is a JSON object and no error; its values are not decoded."""
+    body = body.removeprefix(_BOM)
     try:
         members = _MEMBERS.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):

@@ -19,7 +19,7 @@ from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, Tabl
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.frame import to_frame, with_date
+from conv_analytics.tables.frame import counts_html, to_frame, with_date
 
 if TYPE_CHECKING:
     import duckdb
@@ -134,8 +134,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return f"Dataset({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<tr><td><code>{name}</code></td><td>{self.rows(name):,}</td></tr>" for name in self.tables)
-        return f"<table><thead><tr><th>table</th><th>rows</th></tr></thead><tbody>{lines}</tbody></table>"
+        return counts_html({name: self.rows(name) for name in self.tables})
 
     def arrow(
         self,

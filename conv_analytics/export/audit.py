@@ -8,9 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-
-import msgspec
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset.commit import Commit, numbers
@@ -19,6 +16,7 @@ from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import APIError, AuthError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.engine import FAILURES
+from conv_analytics.export.heads import head_of
 from conv_analytics.export.options import options
 from conv_analytics.export.pace import TokenBucket
 from conv_analytics.resources import Conversation, endpoints
@@ -109,14 +107,6 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
     return run_blocking(main)
 
 
-class _Id(msgspec.Struct):
-    id: Any = None
-    uuid: Any = None
-
-
-_id = msgspec.json.Decoder(_Id)
-
-
 class _Auditor:
     def __init__(self, client: AsyncConversations, history: Sequence[Commit]) -> None:
         self._client, self._history = client, history
@@ -146,10 +136,8 @@ class _Auditor:
             if page.warning:
                 self.audit.untold["the list"] = page.warning
             for record in records(page.body, "conversations"):
-                found = _id.decode(record)
-                conversation_id = found.id or found.uuid
-                if isinstance(conversation_id, str) and conversation_id:
-                    listed[conversation_id] = None
+                if name := head_of(record).name:
+                    listed[name] = None
         return list(listed)
 
     async def _work(self, waiting: Iterator[str]) -> None:

@@ -14,20 +14,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
-
-import msgspec
 
 from conv_analytics.api import AsyncConversations
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
+from conv_analytics.export.heads import head_of
 from conv_analytics.export.options import Options
 from conv_analytics.export.report import Report
 from conv_analytics.resources import endpoints
-from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.endpoint import Listing
-from conv_analytics.resources.record import dig
 from conv_analytics.tables.pages import records
 
 T = TypeVar("T")
@@ -39,18 +36,6 @@ FAILURES = 20
 
 #: The key of `Report.incomplete` for lists that are not a conversation's.
 LIST = "conversations"
-
-
-class _Head(msgspec.Struct):
-    """What the exporter itself reads of a conversation."""
-
-    id: Any = None
-    uuid: Any = None
-    sequence_number: Any = None
-    timestamp: Any = None
-
-
-_head = msgspec.json.Decoder(_Head)
 
 
 @dataclass
@@ -138,12 +123,11 @@ class Exporter:
             await self._queue.put(None)
 
     async def _listed(self, record: bytes, known: set[str]) -> None:
-        head = _head_of(record)
-        # A number where a text belongs is its digits, as everywhere.
-        conversation_id = str(head.id) if type(head.id) is int else head.id
-        if not self._options.covers(_created(head)):
+        head = head_of(record)
+        conversation_id = head.name
+        if not self._options.covers(head.created):
             return
-        if not isinstance(conversation_id, str) or not conversation_id:
+        if conversation_id is None:
             # Without an id nothing can be asked; the record itself goes to the quarantine.
             await self._converter.conversation(record)
         elif conversation_id not in known:
@@ -177,7 +161,7 @@ class Exporter:
             await self._converter.conversation(listed.record, gone=True)
             return
         await self._converter.conversation(body)
-        last, known = _sequence_number(body), self._watermarks.get(listed.id)
+        last, known = head_of(body).last_event, self._watermarks.get(listed.id)
         if last == 0 or (last is not None and known is not None and last <= known):
             self._report.unchanged += known is not None
             self._converter.finished(listed.id, last)
@@ -218,7 +202,7 @@ class Exporter:
             return 0
         if len(found) < self._options.page_size:
             return None
-        ids = [head.id for record in found if isinstance((head := _head_of(bytes(record))).id, int)]
+        ids = [head.id for record in found if isinstance((head := head_of(record)).id, int)]
         return max(ids) if ids and last is not None and max(ids) < last else None
 
     async def _users(self) -> None:
@@ -227,14 +211,14 @@ class Exporter:
                 await self._converter.list_page("users", page)
                 if self._options.sessions:
                     for user in records(page, "users"):
-                        await self._sessions(_head_of(bytes(user)).id)
+                        await self._sessions(head_of(user).name)
         except AuthError:
             raise
         except APIError as error:
             self._report.incomplete["users"] = str(error)
 
-    async def _sessions(self, user_id: object) -> None:
-        if not isinstance(user_id, str):
+    async def _sessions(self, user_id: str | None) -> None:
+        if user_id is None:
             return
         try:
             async for page in self._pages(endpoints.list_all_user_sessions(user_id, page_size=self._options.page_size)):
@@ -253,28 +237,3 @@ class Exporter:
     async def _asked(self, request: Callable[[], Awaitable[T]]) -> T:
         async with self._slots:
             return await request()
-
-
-def _head_of(record: bytes) -> _Head:
-    try:
-        head = _head.decode(record)
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return _Head()
-    head.id = head.id or head.uuid
-    return head
-
-
-def _created(head: _Head) -> datetime | None:
-    value = dig(head.timestamp, ("created",))
-    try:
-        return None if value is None else instant(value)
-    except Unreadable:
-        return None
-
-
-def _sequence_number(body: bytes) -> int | None:
-    """The id of a conversation's last event; None when the answer does not tell."""
-    value = _head_of(body).sequence_number
-    if isinstance(value, str) and value.isdecimal():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -18,7 +18,7 @@ from conv_analytics.export.nights import odd
 from conv_analytics.export.report import Report
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
-from conv_analytics.tables.frame import to_frame
+from conv_analytics.tables.frame import counts_html, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,7 @@ class Frames(Mapping[str, "pd.DataFrame"]):
         return f"Frames({', '.join(f'{name} {len(frame):,}' for name, frame in self._frames.items())})"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<tr><td><code>{name}</code></td><td>{len(frame):,}</td></tr>" for name, frame in self.items())
-        return f"<table><thead><tr><th>table</th><th>rows</th></tr></thead><tbody>{lines}</tbody></table>"
+        return counts_html({name: len(frame) for name, frame in self.items()})
 
 
 @dataclass(frozen=True)

@@ -270,3 +270,16 @@ def test_a_conversation_whose_id_is_a_number_is_asked_for(one: tuple[Sandbox, st
     assert isinstance(frames, Frames)
     assert "/v1/conversations/5" in {path for _, path, *_ in sandbox.requests}
     assert (frames.report.gone, frames["conversations"]["conversation_id"].tolist()) == (["5"], ["5"])
+
+
+def test_a_byte_order_mark_is_no_part_of_an_answer(one: tuple[Sandbox, str]) -> None:
+    sandbox, conversation = one
+    mark = b"\xef\xbb\xbf"
+    replace(sandbox, conversation, mark + page(event(1), event(2)))
+    document = b'{"id": "%b", "sequence_number": 2, "state": "ACTIVE"}' % conversation.encode()
+    path = f"/v1/conversations/{conversation}"
+    sandbox.script(lambda request: request.path == path, Reply(200, mark + document))
+    frames = export(client_of(sandbox), rate=0)
+    assert of(frames, "events", conversation)["event_id"].tolist() == [1, 2]
+    found = frames["conversations"].query("conversation_id == @conversation")
+    assert found["sequence_number"].tolist() == [2]

@@ -1,0 +1,60 @@
+"""The little that the export itself reads of a record: its id, its age, its last event."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from conv_analytics.resources.cells import Unreadable, instant
+from conv_analytics.resources.record import dig
+
+
+class Head(msgspec.Struct):
+    """The head of a conversation, an event or a user; nothing is taken for granted of its values."""
+
+    id: Any = None
+    uuid: Any = None
+    sequence_number: Any = None
+    timestamp: Any = None
+
+    @property
+    def name(self) -> str | None:
+        """The id as text, whether it came as text or as a number; None when there is none."""
+        found = self.id or self.uuid
+        # A number where a text belongs is its digits, as everywhere.
+        return str(found) if found and type(found) in {str, int} else None
+
+    @property
+    def created(self) -> datetime | None:
+        """When a conversation was created, as far as that can be read."""
+        value = dig(self.timestamp, ("created",))
+        try:
+            return None if value is None else instant(value)
+        except Unreadable:
+            return None
+
+    @property
+    def last_event(self) -> int | None:
+        """The id of a conversation's last event; None when the record does not tell."""
+        value = self.sequence_number
+        if isinstance(value, str) and value.isdecimal():
+            value = int(value)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+_head = msgspec.json.Decoder(Head)
+
+
+def head_of(record: bytes | msgspec.Raw) -> Head:
+    """Read a head; an empty one of what is no object.
+
+    >>> head = head_of(b'{"id": "CON-1", "sequence_number": "41"}')
+    >>> head.name, head.last_event, head.created
+    ('CON-1', 41, None)
+    """
+    try:
+        return _head.decode(record)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return Head()
