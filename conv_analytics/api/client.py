@@ -150,6 +150,11 @@ class _Client(ABC, Generic[Transport, Gate]):
             "user_agent": self._wire.headers["user-agent"],
         }
 
+    @property
+    def origin(self) -> str:
+        """What is asked: the host, and the application on it."""
+        return f"{self._settings.base_url} {self._settings.application_id}"
+
     def bulk(self, *, gate: Callable[[], Awaitable[None]], on_event: Listener) -> AsyncConversations:
         """An asynchronous client with the same settings and credentials, for one bulk run on its own loop."""
         return AsyncConversations(

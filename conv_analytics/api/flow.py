@@ -30,7 +30,7 @@ from conv_analytics.errors import (
     UnexpectedPayload,
     status_error,
 )
-from conv_analytics.resources.endpoint import Call, Listing, target
+from conv_analytics.resources.endpoint import Call, Listing
 
 T = TypeVar("T")
 
@@ -128,11 +128,8 @@ def fetch_json(send: Send, rules: Rules) -> Flow[Any]:
 
 
 def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[RawPage]:
-    """Read one page of a listing; the filters are repeated with the cursor."""
-    params = listing.params
-    if cursor:
-        params = (*(pair for pair in params if pair[0] != "cursor"), ("cursor", cursor))
-    send = Send("GET", target(listing.path, params))
+    """Read one page of a listing."""
+    send = Send("GET", listing.page(cursor or None))
     return exchange(send, lambda reply: read_page(_body(reply), send.url, cursor, listing.key), rules)
 
 

@@ -6,6 +6,7 @@
       events/date=2026-11-21/000042-1a2b3c4d-0.parquet   finished, immutable files and nothing else
       _commits/000042.json                               what a run added
       _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
+      _work/journal                                      answers that are not committed yet; the next run begins there
       _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
 
 A plain reader of a table's folder therefore never meets a half-written or foreign file.
@@ -42,6 +43,11 @@ class Layout:
     def quarantine(self) -> Path:
         """What could not be read."""
         return self.root / QUARANTINE
+
+    @property
+    def journal(self) -> Path:
+        """The answers of a run under way."""
+        return self.work / "journal"
 
     def commit(self, number: int) -> Path:
         """The record of one commit."""

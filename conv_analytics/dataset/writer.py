@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import durable
 from conv_analytics.dataset.commit import Commit, File
+from conv_analytics.dataset.journal import Header, Journal
 from conv_analytics.dataset.layout import QUARANTINE, Layout, file_name
 from conv_analytics.dataset.lock import WriterLock
 from conv_analytics.errors import DestinationError
@@ -76,6 +77,24 @@ class DatasetWriter:
         self._staging = self.layout.staging(self.run)
         self._staging.mkdir()
         self._quarantine = self._staging / "quarantine.jsonl"
+        self._journal: Journal | None = None
+
+    def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
+        """The journal of the run: what was asked is in there until it is committed.
+
+        Parameters
+        ----------
+        source
+            Host and application that are asked.
+        started
+            When the run began.
+        mask
+            What the answers are masked with.
+        """
+        with self._disk():
+            header = Header(source, mask, self.number, started.isoformat())
+            self._journal = Journal(self.layout.journal, header)
+        return self._journal
 
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
@@ -97,8 +116,11 @@ class DatasetWriter:
             with self._disk(), self._quarantine.open("a", encoding="utf-8", newline="\n") as file:
                 file.writelines(line + "\n" for line in lines)
 
-    def commit(self, watermarks: Mapping[str, int], report: Mapping[str, Any]) -> Commit:
-        """Finish every file, check it, put it in its place, and enter the run in the commit log."""
+    def commit(self, watermarks: Mapping[str, int], report: Mapping[str, Any], *, whole: bool = True) -> Commit:
+        """Finish every file, check it, put it in its place, and enter the run in the commit log.
+
+        The journal goes with it, unless the run is not whole: then its answers serve the next one.
+        """
         with self._disk():
             self._ensure_every_table()
             self._flush()
@@ -118,17 +140,21 @@ class DatasetWriter:
             )
             finished = log.finish(self.layout, log.prepare(self.layout, commit))
             shutil.rmtree(self._staging, ignore_errors=True)
+            if self._journal is not None:
+                self._journal.remove() if whole else self._journal.rebase(commit.number + 1)
         self._thread.shutdown()
         self._lock.release()
         return finished
 
     def abandon(self) -> None:
-        """Give the run up; the dataset stays as it was."""
+        """Give the run up; the dataset stays as it was, and the journal for the next run."""
         self._thread.shutdown(wait=True)
         for part in self._parts.values():
             if part.writer is not None:
                 _drop(part.writer)
         shutil.rmtree(self._staging, ignore_errors=True)
+        if self._journal is not None:
+            self._journal.close()
         self._lock.release()
 
     def _part(self, table: Table, day: date) -> _Part:

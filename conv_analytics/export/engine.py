@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from conv_analytics.api import AsyncConversations
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.heads import head_of
 from conv_analytics.export.options import Options
 from conv_analytics.export.report import Report
+from conv_analytics.export.source import Asked
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
 from conv_analytics.tables.pages import records
@@ -50,7 +50,7 @@ class Exporter:
     Parameters
     ----------
     client
-        What sends the requests.
+        What gives the answers.
     converter
         Takes the pages.
     options
@@ -65,7 +65,7 @@ class Exporter:
 
     def __init__(
         self,
-        client: AsyncConversations,
+        client: Asked,
         converter: Converter,
         options: Options,
         watermarks: Mapping[str, int],

@@ -55,6 +55,10 @@ class Report:
     incomplete: dict[str, str] = field(default_factory=dict)
     """What could not be read to its end (a conversation's id, or ``conversations`` for the list), and why."""
     interrupted: bool = False
+    resumed: int = 0
+    """Answers that a run before this one had got and could not commit; they were not asked for again."""
+    resumed_from: str | None = None
+    """When that run began, UTC, ISO 8601."""
     warning: str | None = None
     """What is odd about the run although it is complete: far fewer events than the nights before brought."""
     allow_empty: bool = False
@@ -109,6 +113,7 @@ class Report:
         )
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
+            (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
             (self.duplicates, "{:,} events came more than once and were kept once"),

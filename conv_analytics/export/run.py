@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
@@ -19,12 +20,16 @@ from conv_analytics.export.options import Options, options
 from conv_analytics.export.pace import TokenBucket
 from conv_analytics.export.progress import Listener, Progress, silent
 from conv_analytics.export.report import Report
+from conv_analytics.export.source import Asked, Source
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
 
 Client = Conversations | AsyncConversations
 
 #: Listeners of progress are called at most this often. [s]
 _SHOW_S = 0.1
+
+#: A run that was cut short longer ago than this is finished first, and then followed by one of today.
+_FRESH = timedelta(hours=1)
 
 #: What to do about a night that brought far less than usual: it may be right, which nobody can tell from here.
 _DOUBT = (
@@ -151,15 +156,31 @@ async def aexport(
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
+    if destination is not None:
+        held = same_tables(Path(destination), None if tables is None else chosen.tables)
+        chosen = replace(chosen, tables=held or chosen.tables)
+    result = await _once(client, destination, chosen, progress, allow_empty=allow_empty)
+    if _stale(result.report):
+        result = await _once(client, destination, chosen, progress, allow_empty=allow_empty)
+    return result
+
+
+def _stale(report: Report) -> bool:
+    """Whether a run went on where one of long ago stopped: what came since then it did not see."""
+    began = report.resumed_from
+    return began is not None and datetime.now(UTC) - datetime.fromisoformat(began) > _FRESH
+
+
+async def _once(
+    client: Client, destination: str | Path | None, chosen: Options, progress: Listener, *, allow_empty: bool
+) -> Frames | Exported:
     started = datetime.now(UTC)
     report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
-        names = same_tables(Path(destination), chosen.tables if tables is not None else None)
-        chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
-        target = Folder(Path(destination), chosen.tables, started.date())
+        target = Folder(Path(destination), chosen.tables, started, client.origin)
     try:
         run = _Run(client, target, chosen, report, started, progress=progress)
         failure = await run.read()
@@ -189,10 +210,16 @@ class _Run:
         *,
         progress: Listener,
     ) -> None:
-        self.converter = Converter(target, report, started)
-        self._report, self._progress = report, progress
+        self._report, self._progress, self._journal = report, progress, target.journal
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
+        asked: Asked = self._client
+        if target.journal is not None:
+            asked = Source(self._client, target.journal)
+            # What was seen then is as old as the run that saw it.
+            started = target.journal.header.started
+            report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
+        self.converter = Converter(target, report, started)
+        self._exporter = Exporter(asked, self.converter, chosen, target.watermarks, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 
@@ -219,6 +246,7 @@ class _Run:
             await self._client.aclose()
             await self.converter.close()
             self._report.seconds = time.monotonic() - self._begin
+            self._report.resumed = self._journal.served if self._journal is not None else 0
             self._show(finished=True)
         return failure
 

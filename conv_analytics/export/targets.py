@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
 from conv_analytics.dataset.commit import commits, watermarks
+from conv_analytics.dataset.journal import Journal
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError
 from conv_analytics.export.nights import odd
@@ -70,6 +71,8 @@ class Exported:
 class Memory:
     """Keeps rows, and gives them as DataFrames."""
 
+    journal: Journal | None = None
+
     def __init__(self, tables: Collection[str], day: date) -> None:
         self.watermarks: Mapping[str, int] = {}
         self._day = day
@@ -107,10 +110,15 @@ class Memory:
 class Folder:
     """Writes rows to a dataset folder; nothing of them counts before `finish`."""
 
-    def __init__(self, root: Path, tables: Collection[str], day: date) -> None:
+    def __init__(self, root: Path, tables: Collection[str], started: datetime, source: str) -> None:
         self._root = root
         self._tables = tuple(tables)
-        self._writer = DatasetWriter(root, day, tables)
+        self._writer = DatasetWriter(root, started.date(), tables)
+        try:
+            self.journal: Journal | None = self._writer.journal(source, started)
+        except BaseException:
+            self._writer.abandon()
+            raise
         self.watermarks: Mapping[str, int] = watermarks(self._writer.layout)
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
@@ -125,7 +133,8 @@ class Folder:
         """Commit the run, and warn if it brought far less than the nights before."""
         report.warning = odd(report.to_dict(), [commit.report for commit in commits(self._writer.layout)])
         changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
-        report.commit = self._writer.commit(changed, {**report.to_dict(), "selected": list(self._tables)}).number
+        values = {**report.to_dict(), "selected": list(self._tables)}
+        report.commit = self._writer.commit(changed, values, whole=not report.interrupted).number
         return Exported(report, open_dataset(self._root))
 
 

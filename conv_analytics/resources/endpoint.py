@@ -82,6 +82,12 @@ class Listing(Generic[T]):
         """Path and query of the first page."""
         return target(self.path, self.params)
 
+    def page(self, cursor: str | None) -> str:
+        """Path and query of the page at a cursor; the filters are repeated with it."""
+        if cursor is None:
+            return self.target
+        return target(self.path, (*(pair for pair in self.params if pair[0] != "cursor"), ("cursor", cursor)))
+
     def __repr__(self) -> str:
         return f"Listing(GET {self.target})"
 

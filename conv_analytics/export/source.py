@@ -1,0 +1,69 @@
+"""What the exporter asks: the API, or the journal where a run that was cut short left the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+from conv_analytics.api import AsyncConversations
+from conv_analytics.api.page import RawPage, read_page
+from conv_analytics.dataset.journal import Journal
+from conv_analytics.errors import NotFound, status_error
+from conv_analytics.resources.endpoint import Call, Listing
+
+
+class Asked(Protocol):
+    """What the exporter needs of a client."""
+
+    async def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer."""
+
+    def raw_pages(self, listing: Listing[Any]) -> AsyncIterator[RawPage]:
+        """The pages of a listing."""
+
+
+class Source:
+    """A client whose answers are kept in a journal until they are committed.
+
+    An answer is in the journal before it is handed out, so that a run that is killed at any instant loses at most the
+    answers on their way: one per request in flight.
+    """
+
+    def __init__(self, client: AsyncConversations, journal: Journal) -> None:
+        self._client, self._journal = client, journal
+
+    async def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer, as `AsyncConversations.raw` gives it."""
+        kept = self._kept(call.target)
+        if kept is not None:
+            return kept
+        try:
+            body = await self._client.raw(call)
+        except NotFound:
+            self._journal.add(call.target, None)
+            raise
+        self._journal.add(call.target, body)
+        return body
+
+    async def raw_pages(self, listing: Listing[Any]) -> AsyncIterator[RawPage]:
+        """The pages of a listing, as `AsyncConversations.raw_pages` gives them."""
+        cursor = None
+        while (body := self._kept(key := listing.page(cursor))) is not None:
+            page = read_page(body, key, cursor, listing.key)
+            yield page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+        try:
+            async for page in self._client.raw_pages(listing, cursor):
+                self._journal.add(page.url, page.body)
+                yield page
+        except NotFound as error:
+            self._journal.add(error.url, None)
+            raise
+
+    def _kept(self, key: str) -> bytes | None:
+        try:
+            return self._journal.take(key)
+        except KeyError:
+            raise status_error("GET", key, 404, b"") from None
