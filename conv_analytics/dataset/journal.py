@@ -29,8 +29,9 @@ FORMAT = 1
 #: Longest time that an answer may be with the operating system only: what a power cut can take. [s]
 SYNC_S = 1.0
 
-#: Bytes of the key, of the packed body and of the body itself, and the checksum of key and packed body.
+#: Bytes of the key, of the packed body and of the body itself, and the checksum of all that and what follows.
 _FRAME = struct.Struct("<IIII")
+_SIZES = struct.Struct("<III")
 _HEADER = b"\x00run"
 _GONE = 0xFFFF_FFFF
 _CODEC = pa.Codec("zstd", compression_level=1)
@@ -158,7 +159,7 @@ class Journal:
         self._append(_HEADER, text, len(text))
 
     def _append(self, key: bytes, packed: bytes, size: int) -> None:
-        checksum = zlib.crc32(packed, zlib.crc32(key))
+        checksum = zlib.crc32(packed, zlib.crc32(key, zlib.crc32(_SIZES.pack(len(key), len(packed), size))))
         frame = b"".join((_FRAME.pack(len(key), len(packed), size, checksum), key, packed))
         try:
             # One call: killed at any instant, a process leaves a whole frame or a torn one at the end.
@@ -188,7 +189,7 @@ def _read(file: BinaryIO) -> tuple[bytes, bytes] | None:
         return None
     key_size, packed_size, _, checksum = _FRAME.unpack(head)
     payload = file.read(key_size + packed_size)
-    if len(payload) < key_size + packed_size or zlib.crc32(payload) != checksum:
+    if len(payload) < key_size + packed_size or zlib.crc32(payload, zlib.crc32(head[: _SIZES.size])) != checksum:
         return None
     return payload[:key_size], payload[key_size:]
 
