@@ -38,13 +38,13 @@ IN_FLIGHT = 20
 
 
 @contextmanager
-def served(conversations: int = CONVERSATIONS) -> Iterator[dict[str, str]]:
-    """A sandbox in another process: where it is, and how to get in."""
+def served(conversations: int = CONVERSATIONS, prepare: str = "") -> Iterator[dict[str, str]]:
+    """A sandbox in another process: where it is, and how to get in; `prepare` is code that may change it first."""
     code = (
-        "import json, sys\n"
+        f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from conv_analytics.sandbox import Sandbox\n"
         f"with Sandbox(seed=7, conversations={conversations}) as sandbox:\n"
-        "    sandbox.truth()\n"
+        f"    {prepare or 'sandbox.truth()'}\n"
         "    print(json.dumps({'base_url': sandbox.base_url, 'application_id': sandbox.application_id,\n"
         "        'private_key': sandbox.private_key, 'token': sandbox.token(life_s=80000)}), flush=True)\n"
         "    sys.stdin.read()\n"
@@ -192,28 +192,38 @@ def requests() -> None:
 
 def memory() -> None:
     """Peak memory of a whole export in a process of its own, at about 50,000 and 500,000 events."""
-    peaks = {}
+    found = []
     for conversations in (760, 7600):
         with served(conversations) as server:
-            folder = str(Path(__file__).parent)
-            code = f"import json, sys; sys.path.insert(0, {folder!r}); import run; run.peak(json.load(sys.stdin))"
-            command = [sys.executable, "-c", code]
-            done = subprocess.run(command, input=json.dumps(server), capture_output=True, text=True, check=True)
-            events, megabytes = json.loads(done.stdout)
-            peaks[events] = megabytes
-    (few, small), (many, large) = sorted(peaks.items())
-    against = f"at {few:,} events: {small:.0f} MB"
-    print(f"| peak memory at {many:,} events | {against} | {large / small:.2f}x | {large:.0f} MB |")
+            found.append(apart(server))
+    few, many = found
+    against = f"at {few['events']:,} events: {few['mb']:.0f} MB"
+    ratio = many["mb"] / few["mb"]
+    print(f"| peak memory at {many['events']:,} events | {against} | {ratio:.2f}x | {many['mb']:.0f} MB |")
+
+
+def apart(server: dict[str, str]) -> dict[str, float]:
+    """An export in a process of its own: events, requests, time, peak memory, and what it wrote."""
+    folder = str(Path(__file__).parent)
+    code = f"import json, sys; sys.path.insert(0, {folder!r}); import run; run.peak(json.load(sys.stdin))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(server), capture_output=True, text=True, check=True
+    )
+    return dict(json.loads(done.stdout))
 
 
 def peak(server: dict[str, str]) -> None:
-    """Export, and print the number of events and this process's peak memory in MB."""
+    """Export, and print what it took; the peak is this process's."""
     root = Path(tempfile.mkdtemp())
-    report = export(client_of(server), root, rate=0).report
+    done = export(client_of(server), root, rate=0)
+    commits = sum(path.stat().st_size for path in (root / "_commits").iterdir())
+    folder = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     shutil.rmtree(root, ignore_errors=True)
     # Not ``getrusage``: after a fork it still holds the parent's peak.
     peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
-    print(json.dumps([report.tables["events"], int(peak_kb) / 1024]))
+    found = {"events": done.report.tables.get("events", 0), "requests": done.report.requests}
+    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6}
+    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": int(peak_kb) / 1024}))
 
 
 PARTS = {"convert": convert, "export": whole, "requests": requests, "memory": memory}
