@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
 from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived, Retried
+from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomplete
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
+from conv_analytics.export.logs import Log
 from conv_analytics.export.options import Options, options
 from conv_analytics.export.pace import TokenBucket
-from conv_analytics.export.progress import Listener, Progress, silent
+from conv_analytics.export.progress import Choice, Listener, Progress, listener_for
 from conv_analytics.export.report import Report
+from conv_analytics.export.steps import Observer
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
+from conv_analytics.export.watch import Watch
 
 Client = Conversations | AsyncConversations
 
@@ -41,7 +44,8 @@ class ExportOptions(TypedDict, total=False):
     tables: Collection[str] | str | None
     concurrency: int
     rate: float
-    progress: Listener
+    progress: Choice
+    on_event: Observer | None
     allow_empty: bool
 
 
@@ -58,7 +62,8 @@ def export(
     tables: Collection[str] | str | None = None,
     concurrency: int = 20,
     rate: float = 10.0,
-    progress: Listener = silent,
+    progress: Choice = "auto",
+    on_event: Observer | None = None,
     allow_empty: bool = False,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
@@ -85,7 +90,12 @@ def export(
     allow_empty
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
-        Called with a `Progress` as the export goes on.
+        Who shows how far it is: ``"auto"`` draws a block in a notebook, a bar on a terminal, and prints plain lines
+        elsewhere, all on the standard error (``CONV_ANALYTICS_PROGRESS=plain|rich|none`` decides otherwise); False
+        or None shows nothing; or anything that can be called with a `Progress`.
+    on_event
+        Called with a frozen value for everything that happens: see `conv_analytics.export.steps`. The log
+        ``conv_analytics`` of the standard library's `logging` has the same without asking for it.
 
     Returns
     -------
@@ -114,6 +124,8 @@ def export(
     >>> len(frames["conversations"])
     3
     """
+    # Here and not in the loop's thread: what is wrong is told before one starts.
+    show = listener_for(progress)
     return run_blocking(
         lambda: aexport(
             client,
@@ -123,7 +135,8 @@ def export(
             tables=tables,
             concurrency=concurrency,
             rate=rate,
-            progress=progress,
+            progress=show,
+            on_event=on_event,
             allow_empty=allow_empty,
         )
     )
@@ -146,13 +159,15 @@ async def aexport(
     tables: Collection[str] | str | None = None,
     concurrency: int = 20,
     rate: float = 10.0,
-    progress: Listener = silent,
+    progress: Choice = "auto",
+    on_event: Observer | None = None,
     allow_empty: bool = False,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
     started = datetime.now(UTC)
     report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
+    show, watch = listener_for(progress), Watch(report, [Log(), on_event] if on_event else [Log()])
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
@@ -161,12 +176,15 @@ async def aexport(
         chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
         target = Folder(Path(destination), chosen.tables, started.date())
     try:
-        run = _Run(client, target, chosen, report, started, progress=progress)
+        watch.started(destination, chosen.tables)
+        run = _Run(client, target, chosen, report, started, progress=show, watch=watch)
         failure = await run.read()
         result = target.finish(report, run.converter.watermarks)
-    except BaseException:
+    except BaseException as error:
         target.abandon()
+        watch.ended(error)
         raise
+    watch.ended()
     if report.interrupted:
         raise asyncio.CancelledError
     if report.incomplete:
@@ -188,9 +206,10 @@ class _Run:
         started: datetime,
         *,
         progress: Listener,
+        watch: Watch,
     ) -> None:
         self.converter = Converter(target, report, started)
-        self._report, self._progress = report, progress
+        self._report, self._progress, self._watch = report, progress, watch
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
         self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
@@ -233,6 +252,9 @@ class _Run:
                 self._report.waited_s += wait
                 if asked:
                     self._waiting_until = max(self._waiting_until, time.monotonic() + wait)
+            case ClockSkewed(offset_s=offset):
+                self._report.clock_offset_s = offset
+        self._watch.tell(notice)
         self._moved()
 
     def _moved(self) -> None:
@@ -241,19 +263,19 @@ class _Run:
 
     def _show(self, *, finished: bool = False) -> None:
         self._shown = time.monotonic()
-        self._progress(
-            Progress(
-                listed=self._report.listed,
-                listing_done=self._exporter.listing_done,
-                done=self._exporter.done,
-                events=self.converter.events,
-                requests=self._report.requests,
-                retries=self._report.retries,
-                waiting_s=max(0.0, self._waiting_until - self._shown),
-                elapsed_s=self._shown - self._begin,
-                finished=finished,
-            )
+        progress = Progress(
+            listed=self._report.listed,
+            listing_done=self._exporter.listing_done,
+            done=self._exporter.done,
+            events=self.converter.events,
+            requests=self._report.requests,
+            retries=self._report.retries,
+            waiting_s=max(0.0, self._waiting_until - self._shown),
+            elapsed_s=self._shown - self._begin,
+            finished=finished,
         )
+        self._watch.progressed(progress)
+        self._progress(progress)
 
 
 def _text(moment: datetime | None) -> str | None:

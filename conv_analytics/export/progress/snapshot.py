@@ -1,16 +1,14 @@
-"""Progress of an export: a stream of frozen snapshots, and two listeners that show it."""
+"""Where an export stands: a frozen value, and a line of text about it."""
 
 from __future__ import annotations
 
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
 
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+from conv_analytics.errors import duration
+
+#: Before so much time and so many conversations a rate is chance. [s], [conversations]
+_SOME_S, _SOME = 2.0, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +18,7 @@ class Progress:
     listed: int
     """Conversations listed so far."""
     listing_done: bool
-    """Whether there are more to list."""
+    """Whether there are no more to list."""
     done: int
     """Conversations read to their end."""
     events: int
@@ -31,6 +29,17 @@ class Progress:
     elapsed_s: float
     finished: bool = False
 
+    @property
+    def rate(self) -> float | None:
+        """Conversations read per second, since the start; None as long as there are too few to tell [1/s]."""
+        return self.done / self.elapsed_s if self.done >= _SOME and self.elapsed_s >= _SOME_S else None
+
+    @property
+    def left_s(self) -> float | None:
+        """Time until the end at this rate; None while conversations are still being listed, or without a rate [s]."""
+        rate = self.rate
+        return (self.listed - self.done) / rate if rate and self.listing_done and not self.finished else None
+
 
 Listener = Callable[[Progress], None]
 
@@ -39,56 +48,21 @@ def silent(_progress: Progress) -> None:
     """Show nothing."""
 
 
-def listener(stream: TextIO | None = None) -> Listener:
-    """The listener that fits a stream: a bar on a terminal, plain lines elsewhere. Default is the standard error."""
-    stream = stream or sys.stderr
-    return Bar(stream) if stream.isatty() else Lines(stream)
-
-
-class Lines:
-    """A line every half a minute, and one at the end."""
-
-    def __init__(self, stream: TextIO, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._every, self._clock = stream, every_s, clock
-        self._last = clock()
-
-    def __call__(self, progress: Progress) -> None:
-        """Print a line when it is time for one."""
-        now = self._clock()
-        if progress.finished or now - self._last >= self._every:
-            self._last = now
-            print(describe(progress), file=self._stream, flush=True)
-
-
-class Bar:
-    """A progress bar."""
-
-    def __init__(self, stream: TextIO) -> None:
-        from rich.console import Console  # noqa: PLC0415  slow to import
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
-
-        columns = (BarColumn(bar_width=30), TextColumn("{task.description}"), TimeElapsedColumn())
-        self._bar: RichProgress = Progress(*columns, console=Console(file=stream), transient=False)
-        self._task: TaskID = self._bar.add_task("connecting", total=None)
-        self._bar.start()
-
-    def __call__(self, progress: Progress) -> None:
-        """Move the bar."""
-        total = progress.listed if progress.listing_done else None
-        self._bar.update(self._task, total=total, completed=progress.done, description=describe(progress))
-        if progress.finished:
-            self._bar.stop()
-
-
 def describe(progress: Progress) -> str:
     """One line of text.
 
     >>> describe(Progress(120, False, 80, 5600, 214, 0, 0.0, 12.0))
-    '80 of 120+ conversations, 5,600 events, 214 requests'
+    '80 of 120+ conversations, 5,600 events, 214 requests, 6.7 conversations/s'
+    >>> describe(Progress(120, True, 80, 5600, 214, 3, 0.0, 12.0))
+    '80 of 120 conversations, 5,600 events, 214 requests (3 repeated), 6.7 conversations/s, about 6 s left'
     """
     more = "" if progress.listing_done else "+"
     parts = [f"{progress.done:,} of {progress.listed:,}{more} conversations", f"{progress.events:,} events"]
     parts.append(f"{progress.requests:,} requests" + (f" ({progress.retries:,} repeated)" if progress.retries else ""))
     if progress.waiting_s >= 1:
         parts.append(f"waiting {progress.waiting_s:,.0f} s as the API asked")
+    if (rate := progress.rate) is not None:
+        parts.append(f"{rate:,.1f} conversations/s")
+    if (left := progress.left_s) is not None and left >= 1:
+        parts.append(f"about {duration(left)} left")
     return ", ".join(parts)
