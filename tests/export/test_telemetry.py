@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ from conv_analytics.export.watch import Watch
 from conv_analytics.log import Entry
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
+from tests.cli.running import credentials, environment
 from tests.export.worlds import FAULTS, Serve, client_of
 
 DENIED = Reply(401, b'{"code": "system:error:missing-token"}')
@@ -237,6 +240,30 @@ def test_a_failed_run_is_a_failed_span(serve: Serve) -> None:
 
 
 def test_without_the_extra_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "opentelemetry", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(ConfigError, match=r"pip install 'conv-analytics\[otel\]'"):
         OpenTelemetry()
+
+
+def test_the_command_line_passes_on_to_an_sdk_that_is_there(serve: Serve, tmp_path: Path) -> None:
+    """As under `opentelemetry-instrument`, which sets the providers before the program begins."""
+    code = """
+import sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+spans = InMemorySpanExporter()
+tracers = TracerProvider()
+tracers.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(tracers)
+from conv_analytics.cli import main
+code = main(sys.argv[1:])
+print(code, *[span.name for span in spans.get_finished_spans()])
+"""
+    arguments = ["export", "out", *map(str, credentials(serve())), "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.splitlines()[-1:] == ["0 conv_analytics.export"], done.stderr
