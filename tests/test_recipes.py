@@ -40,8 +40,8 @@ INTRODUCTION = next(iter(SECTIONS))
 BLOCKS = [
     (INTRODUCTION, "ini"), ("cron", "crontab"), ("cron", "sh"), ("systemd", "ini"), ("systemd", "ini"),
     ("Airflow", "python"), ("Prefect", "python"), ("GitHub Actions", "yaml"), ("Container file", "dockerfile"),
-    ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), ("What to watch", "sh"),
-    ("What to watch", "python"),
+    ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), ("Logs", "json"),
+    ("What to watch", "sh"), ("What to watch", "python"),
 ]  # fmt: skip
 
 

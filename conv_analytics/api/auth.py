@@ -12,7 +12,6 @@ import time
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -20,6 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 import jwt
 
+from conv_analytics.api.clock import ServerClock, offset
 from conv_analytics.errors import ConfigError, ProblemDetails
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ EXPIRED = frozenset({"system:error:expired-token", "jwt-expired"})
 RENEW_BEFORE_S = 60.0
 #: A token claims to be this old, so that a platform whose clock is behind takes it.
 BACKDATED_S = 5.0
+#: A refusal whose Date is this far from the clock that the token was signed by can have come from that.
+OFF_S = 5.0
 #: The platform refuses tokens that live longer.
 LONGEST_TTL_S = 86_400
 
@@ -81,8 +83,9 @@ class JWTAuth(OriginAuth):
     """Sign requests with a token of a Vonage application (contract 3).
 
     A token is minted once and used until a minute before it expires: signing takes longer than many requests.
-    When the platform calls it expired all the same, its Date header tells how far apart the clocks are, and
-    the request is sent once more with a new token.
+    It is signed by the API's clock as soon as an answer has told it, so that this machine's may be wrong. When a token
+    is refused because it has expired, or with a Date that shows another time than the token's, the request is sent
+    once more with a new one.
 
     Parameters
     ----------
@@ -97,7 +100,7 @@ class JWTAuth(OriginAuth):
     acl
         Paths the token may use; None for all.
     clock
-        Gives the Unix time. [s]
+        This machine's clock, Unix time. [s]
     origin
         The only scheme, host and port that the token is sent to.
     """
@@ -123,25 +126,28 @@ class JWTAuth(OriginAuth):
         self.subject = subject
         self.acl = acl
         self._key = key
-        self._clock = clock
-        self._offset_s = 0.0
+        self.clock = ServerClock(clock)
         self._header = ""
+        self._signed_by_s = 0.0
         self._renew_at = 0.0
 
     def header(self) -> str:
         """The Authorization header of now, minting a token when there is none that lives long enough."""
-        if self._clock() + self._offset_s >= self._renew_at:
+        if self.clock.now() >= self._renew_at:
             self._mint()
         return self._header
 
     def refused(self, header: str, body: bytes, date: str | None) -> bool:
-        """Tell whether a refused request should be sent again with a new `header`: its token had expired."""
-        if ProblemDetails.read(body).code not in EXPIRED:
-            return False
+        """Tell whether a refused request should be sent again with a new `header`: its token was of a wrong time."""
         # Of many requests in flight that are refused together, only the first has to mint.
-        if header == self._header:
-            self._learn_offset(date)
-            self._renew_at = 0.0
+        if header != self._header:
+            return True
+        told = offset(date, self.clock.now() - self.clock.offset_s, 0.0)
+        off = told is not None and abs(told - self._signed_by_s) >= OFF_S
+        if ProblemDetails.read(body).code not in EXPIRED and not off:
+            return False
+        self.clock.corrected(date)
+        self._renew_at = 0.0
         return True
 
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -153,14 +159,8 @@ class JWTAuth(OriginAuth):
             request.headers["authorization"] = self.header()
             yield request
 
-    def _learn_offset(self, date: str | None) -> None:
-        try:
-            self._offset_s = parsedate_to_datetime(date or "").timestamp() - self._clock()
-        except (ValueError, TypeError, IndexError):
-            return
-
     def _mint(self) -> None:
-        now = self._clock() + self._offset_s
+        now, self._signed_by_s = self.clock.now(), self.clock.offset_s
         claims: dict[str, Any] = {
             "application_id": self.application_id,
             "iat": int(now - BACKDATED_S),

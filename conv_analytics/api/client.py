@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import httpx
 
 from conv_analytics.api.auth import JWTAuth
+from conv_analytics.api.clock import ServerClock, SkewWatch
 from conv_analytics.api.driver import AsyncDriver, Driver, Wire
 from conv_analytics.api.flow import Rules, Send, Walk, encode, fetch, fetch_json, fetch_page, fetch_raw
 from conv_analytics.api.notices import Listener, Notice
@@ -107,7 +108,7 @@ class _Client(ABC, Generic[Transport, Gate]):
             Called (by the async client: awaited) before each request and each repetition: the place for a
             rate limit.
         on_event
-            Called with a frozen value for each request, answer and repetition.
+            Called with a frozen value for each request, answer and repetition, and once when the clock is off.
         max_body_bytes
             Longest body that is accepted, decompressed. [B]
         settings
@@ -120,10 +121,13 @@ class _Client(ABC, Generic[Transport, Gate]):
         del private_key
         self._settings = settings
         self._notify: Listener = on_event or _silent
-        self._rules = Rules(retries if isinstance(retries, Retry) else Retry(repeats=retries), self._notify)
+        retry = retries if isinstance(retries, Retry) else Retry(repeats=retries)
+        auth = auth or _token(settings)
+        clock = auth.clock if isinstance(auth, JWTAuth) else ServerClock()
+        self._rules = Rules(retry, self._notify, clock)
         self._wire = Wire(
             base_url=settings.base_url,
-            auth=auth or _token(settings),
+            auth=auth,
             headers={
                 "accept": "application/json",
                 "accept-encoding": "gzip, deflate",
@@ -132,6 +136,7 @@ class _Client(ABC, Generic[Transport, Gate]):
             timeout=httpx.Timeout(timeout, pool=None),
             max_body_bytes=max_body_bytes,
             notify=self._notify,
+            skew=SkewWatch(clock, self._notify),
         )
         self._connect(transport, gate)
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx
 
 from conv_analytics.api.auth import JWTAuth, OriginAuth
+from conv_analytics.api.clock import SkewWatch
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
 from conv_analytics.api.transport import BulkTransport, client_timeout
@@ -38,6 +39,7 @@ class Wire:
     timeout: httpx.Timeout
     max_body_bytes: int
     notify: Listener
+    skew: SkewWatch
 
     def request(self, send: Send) -> httpx.Request:
         """The request as httpx wants it, not yet authenticated."""
@@ -65,6 +67,7 @@ class Wire:
         if body is None:
             return ResponseTooLarge(self.max_body_bytes, method=send.method, url=send.url)
         elapsed_s = time.perf_counter() - started_s
+        self.skew.answered(headers, elapsed_s)
         self.notify(ResponseReceived(send.method, send.url, status, len(body), elapsed_s))
         return Reply(status, headers, body)
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
+from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.notices import Listener, Retried
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
 from conv_analytics.api.retry import Retry, retry_after
@@ -75,17 +75,13 @@ def _ignore(_notice: object) -> None:
     """Tell nobody."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class Rules:
     """What holds for every request of a client."""
 
     retry: Retry = field(default_factory=Retry)
     notify: Listener = _ignore
-    now: Callable[[], datetime] = _utc_now
+    clock: ServerClock = field(default_factory=ServerClock)
 
 
 def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
@@ -216,8 +212,8 @@ def _accepted(send: Send, outcome: Reply | APIError | None, accept: Callable[[Re
     if not isinstance(outcome, Reply):
         raise outcome or RuntimeError("a flow was sent nothing in answer to Send")
     if not HTTPStatus.OK <= outcome.status < HTTPStatus.MULTIPLE_CHOICES:
-        wait = retry_after(outcome.headers.get("retry-after"), rules.now())
-        raise status_error(send.method, send.url, outcome.status, outcome.body, wait)
+        wait = retry_after(outcome.headers.get("retry-after"), rules.clock.utc())
+        raise status_error(send.method, send.url, outcome.status, outcome.body, wait, rules.clock.offset_s)
     try:
         return accept(outcome)
     except Unusable as error:

@@ -43,5 +43,13 @@ class Retried:
     """Whether the API named the waiting time (Retry-After)."""
 
 
-Notice = RequestSent | ResponseReceived | Retried
+@dataclass(frozen=True, slots=True)
+class ClockSkewed:
+    """The clock of this machine is off; told once per client. Tokens are signed by the API's."""
+
+    offset_s: float
+    """The API's clock minus this machine's. [s]"""
+
+
+Notice = RequestSent | ResponseReceived | Retried | ClockSkewed
 Listener = Callable[[Notice], None]

@@ -6,13 +6,14 @@ import argparse
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
 import conv_analytics
-from conv_analytics.cli import demo, export, sandbox, status, tables, verify
+from conv_analytics.cli import demo, export, logs, sandbox, status, tables, verify
 from conv_analytics.cli.exits import Exit, disk_failed, exit_of
 from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
@@ -56,6 +57,7 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"conv-analytics {conv_analytics.__version__}")
     common = Parser(add_help=False)
     common.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    logs.add(common)
     commands = top.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for command in COMMANDS:
         added = command.add(commands, common)
@@ -77,6 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The program ends with this call. What fails while it is cleaned up, such as closing a file on a full disk,
         # would be told as a traceback after the message that matters.
         sys.unraisablehook = lambda _unraisable: None
+    with logs.logged(arguments):
+        return _run(arguments, debug=debug)
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         with _sigterm():
             chosen = parser().parse_args(arguments)
@@ -84,28 +91,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as done:  # argparse, after --help and --version
         return done.code if isinstance(done.code, int) else 0
     except Terminated:
-        complain("terminated.")
+        complain("terminated.", code=Exit.TERMINATED)
         return Exit.TERMINATED
     except KeyboardInterrupt:
-        complain("interrupted.")
+        complain("interrupted.", code=Exit.INTERRUPTED)
         return Exit.INTERRUPTED
     except Exception as error:
-        if debug:
+        if debug and not logs.as_json():
             raise
-        return _ended(error)
+        return _ended(error, debug=debug)
 
 
-def _ended(error: Exception) -> Exit:
+def _ended(error: Exception, *, debug: bool) -> Exit:
     """Say why a command failed; give its exit code."""
+    name, text = type(error).__name__, redact(f"{type(error).__name__}: {error}")
     if isinstance(error, ConvAnalyticsError):
-        complain(redact(str(error)))
-        return exit_of(error)
-    text = redact(f"{type(error).__name__}: {error}")
-    if disk_failed(error):
-        complain(f"{text}. Nothing was committed.")
-        return Exit.INCOMPLETE
-    complain(f"{text}. This is a bug; --debug shows where it is.")
-    return Exit.BUG
+        code, text = exit_of(error), redact(str(error))
+    elif disk_failed(error):
+        code, text = Exit.INCOMPLETE, f"{text}. Nothing was committed."
+    else:
+        code, text = Exit.BUG, f"{text}. This is a bug; --debug shows where it is."
+    complain(text, kind=name, code=code, trace="".join(traceback.format_exception(error)) if debug else None)
+    return code
 
 
 @contextmanager

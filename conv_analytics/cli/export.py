@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Commit
     from conv_analytics.export.progress import Listener, Progress
     from conv_analytics.export.report import Report
+    from conv_analytics.export.steps import Observer
 
 _DESCRIPTION = """\
 Export every conversation, member and event of an application to a folder of Parquet files, one subfolder per table.
@@ -90,6 +91,7 @@ def run(options: argparse.Namespace) -> int:
                 concurrency=options.concurrency,
                 rate=options.rate,
                 progress=watch,
+                on_event=telemetry(),
                 allow_empty=options.allow_empty,
             )
         except ExportIncomplete as incomplete:
@@ -134,6 +136,15 @@ def progress_listener() -> Listener:
     from conv_analytics.export.progress import listener, silent
 
     return silent if sys.stderr is None else listener(sys.stderr)
+
+
+def telemetry() -> Observer | None:
+    """What passes the run on to OpenTelemetry, where `opentelemetry-instrument` started this program."""
+    if "opentelemetry.sdk" not in sys.modules:
+        return None
+    from conv_analytics.export.otel import OpenTelemetry
+
+    return OpenTelemetry()
 
 
 class _Watch:

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
+from conv_analytics.cli import logs
+
 
 def say(text: str = "") -> None:
     """Write a line of a result.
@@ -20,18 +22,28 @@ def say(text: str = "") -> None:
 
 
 def note(text: str) -> None:
-    """Write a remark for the person at the terminal."""
-    _write(sys.stderr, text)
+    """Write a remark for the person at the terminal, or for the log where the standard error is one."""
+    if logs.as_json():
+        logs.remark("note", text)
+    else:
+        _write(sys.stderr, text)
 
 
-def complain(message: str) -> None:
-    """Write why a command ends, as one paragraph that names arguments as they are written on the command line."""
+def complain(message: str, *, kind: str | None = None, code: int | None = None, trace: str | None = None) -> None:
+    """Write why a command ends, as one paragraph that names arguments as they are written on the command line.
+
+    In a log the error's name, the exit code and a traceback come with it.
+    """
     flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
     flags |= {"pass allow_empty=True": "add --allow-empty"}
     flags |= {"base_url=": "--base-url", "check base_url": "check --base-url", "the same call": "the same command"}
     for name, flag in flags.items():
         message = message.replace(name, flag)
-    note(f"conv-analytics: {' '.join(message.split())}")
+    text = " ".join(message.split())
+    if logs.as_json():
+        logs.remark("ended", text, error=kind, exit_code=code, traceback=trace)
+    else:
+        note(f"conv-analytics: {text}")
 
 
 def program() -> str:

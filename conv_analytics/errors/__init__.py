@@ -32,6 +32,7 @@ from __future__ import annotations
 from conv_analytics.errors.advice import status_error
 from conv_analytics.errors.problem import ProblemDetails
 from conv_analytics.errors.redaction import redact
+from conv_analytics.errors.skew import clock_remark, duration
 from conv_analytics.errors.tree import (
     APIError,
     AuthError,
@@ -81,6 +82,8 @@ __all__ = [
     "TableNotFound",
     "TransportError",
     "UnexpectedPayload",
+    "clock_remark",
+    "duration",
     "redact",
     "status_error",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from conv_analytics.errors.problem import ProblemDetails
+from conv_analytics.errors.skew import clock_remark
 from conv_analytics.errors.tree import (
     AuthError,
     Conflict,
@@ -16,8 +17,10 @@ from conv_analytics.errors.tree import (
 )
 
 
-def status_error(method: str, url: str, status: int, body: bytes, retry_after: float | None = None) -> StatusError:
-    """The error for an answer that is not a success.
+def status_error(  # noqa: PLR0917  what an answer consists of, in its order
+    method: str, url: str, status: int, body: bytes, retry_after: float | None = None, clock_offset_s: float = 0.0
+) -> StatusError:
+    """The error for an answer that is not a success; a clock that is off is named where it can be the reason.
 
     >>> error = status_error("GET", "/v1/users/USR-1", 404, b'{"code": "user:error:not-found"}')
     >>> print(error)  # doctest: +ELLIPSIS
@@ -30,6 +33,8 @@ def status_error(method: str, url: str, status: int, body: bytes, retry_after: f
     )
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         advice = "Redirects are not followed, so that the token stays with its host: check base_url."
+    if status == HTTPStatus.UNAUTHORIZED and problem.code in _OF_TIME and (remark := clock_remark(clock_offset_s)):
+        advice = f"{advice} A token of a wrong time is refused, and {remark}."
     return kind(status, problem, method=method, url=url, retry_after=retry_after, advice=advice)
 
 
@@ -42,6 +47,9 @@ _KINDS: dict[int, type[StatusError]] = {
     422: InvalidRequest,
     429: RateLimited,
 }
+
+#: Refusals that a clock which is off can explain; without a code anything can.
+_OF_TIME = frozenset({None, "system:error:expired-token", "jwt-expired", "system:error:invalid-token", "unauthorized"})
 
 _BY_STATUS = {
     400: "Correct the request.",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from conv_analytics.errors import clock_remark
 from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
@@ -63,6 +64,8 @@ class Report:
     """What is odd about the run although it is complete: far fewer events than the nights before brought."""
     allow_empty: bool = False
     """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
+    clock_offset_s: float | None = None
+    """The API's clock minus this machine's, where that is off; None when it is not. [s]"""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""
@@ -100,6 +103,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "commit": self.commit,
             "warning": self.warning,
+            "clock_offset_s": self.clock_offset_s,
         }
 
     def __str__(self) -> str:
@@ -125,6 +129,8 @@ class Report:
             lines.append(f"not read to the end: {what}: {why}")
         if len(self.incomplete) > _SHOWN:
             lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
+        if remark := clock_remark(self.clock_offset_s or 0.0):
+            lines.append(remark)
         if self.warning:
             lines.append(f"warning: {self.warning}")
         if self.interrupted:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
 from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived, Retried
+from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomplete
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
+from conv_analytics.export.logs import Log
 from conv_analytics.export.options import Options, options
 from conv_analytics.export.pace import TokenBucket
-from conv_analytics.export.progress import Listener, Progress, silent
+from conv_analytics.export.progress import Choice, Listener, Progress, listener_for
 from conv_analytics.export.report import Report
 from conv_analytics.export.source import Asked, Source
+from conv_analytics.export.steps import Observer
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
+from conv_analytics.export.watch import Watch
 
 Client = Conversations | AsyncConversations
 
@@ -46,7 +49,8 @@ class ExportOptions(TypedDict, total=False):
     tables: Collection[str] | str | None
     concurrency: int
     rate: float
-    progress: Listener
+    progress: Choice
+    on_event: Observer | None
     allow_empty: bool
 
 
@@ -63,7 +67,8 @@ def export(
     tables: Collection[str] | str | None = None,
     concurrency: int = 20,
     rate: float = 10.0,
-    progress: Listener = silent,
+    progress: Choice = "auto",
+    on_event: Observer | None = None,
     allow_empty: bool = False,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
@@ -90,7 +95,12 @@ def export(
     allow_empty
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
-        Called with a `Progress` as the export goes on.
+        Who shows how far it is: ``"auto"`` draws a block in a notebook, a bar on a terminal, and prints plain lines
+        elsewhere, all on the standard error (``CONV_ANALYTICS_PROGRESS=plain|rich|none`` decides otherwise); False
+        or None shows nothing; or anything that can be called with a `Progress`.
+    on_event
+        Called with a frozen value for everything that happens: see `conv_analytics.export.steps`. The log
+        ``conv_analytics`` of the standard library's `logging` has the same without asking for it.
 
     Returns
     -------
@@ -119,6 +129,8 @@ def export(
     >>> len(frames["conversations"])
     3
     """
+    # Here and not in the loop's thread: what is wrong is told before one starts.
+    show = listener_for(progress)
     return run_blocking(
         lambda: aexport(
             client,
@@ -128,7 +140,8 @@ def export(
             tables=tables,
             concurrency=concurrency,
             rate=rate,
-            progress=progress,
+            progress=show,
+            on_event=on_event,
             allow_empty=allow_empty,
         )
     )
@@ -151,7 +164,8 @@ async def aexport(
     tables: Collection[str] | str | None = None,
     concurrency: int = 20,
     rate: float = 10.0,
-    progress: Listener = silent,
+    progress: Choice = "auto",
+    on_event: Observer | None = None,
     allow_empty: bool = False,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
@@ -159,9 +173,10 @@ async def aexport(
     if destination is not None:
         held = same_tables(Path(destination), None if tables is None else chosen.tables)
         chosen = replace(chosen, tables=held or chosen.tables)
-    result = await _once(client, destination, chosen, progress, allow_empty=allow_empty)
+    observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
+    result = await _once(client, destination, chosen, progress, observers, allow_empty=allow_empty)
     if _stale(result.report):
-        result = await _once(client, destination, chosen, progress, allow_empty=allow_empty)
+        result = await _once(client, destination, chosen, progress, observers, allow_empty=allow_empty)
     return result
 
 
@@ -172,22 +187,32 @@ def _stale(report: Report) -> bool:
 
 
 async def _once(
-    client: Client, destination: str | Path | None, chosen: Options, progress: Listener, *, allow_empty: bool
+    client: Client,
+    destination: str | Path | None,
+    chosen: Options,
+    progress: Choice,
+    observers: Sequence[Observer],
+    *,
+    allow_empty: bool,
 ) -> Frames | Exported:
     started = datetime.now(UTC)
     report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
+    show, watch = listener_for(progress), Watch(report, observers)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
         target = Folder(Path(destination), chosen.tables, started, client.origin)
     try:
-        run = _Run(client, target, chosen, report, started, progress=progress)
+        watch.started(destination, chosen.tables)
+        run = _Run(client, target, chosen, report, started, progress=show, watch=watch)
         failure = await run.read()
         result = target.finish(report, run.converter.watermarks)
-    except BaseException:
+    except BaseException as error:
         target.abandon()
+        watch.ended(error)
         raise
+    watch.ended()
     if report.interrupted:
         raise asyncio.CancelledError
     if report.incomplete:
@@ -209,8 +234,9 @@ class _Run:
         started: datetime,
         *,
         progress: Listener,
+        watch: Watch,
     ) -> None:
-        self._report, self._progress, self._journal = report, progress, target.journal
+        self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
         asked: Asked = self._client
         if target.journal is not None:
@@ -261,6 +287,9 @@ class _Run:
                 self._report.waited_s += wait
                 if asked:
                     self._waiting_until = max(self._waiting_until, time.monotonic() + wait)
+            case ClockSkewed(offset_s=offset):
+                self._report.clock_offset_s = offset
+        self._watch.tell(notice)
         self._moved()
 
     def _moved(self) -> None:
@@ -269,19 +298,19 @@ class _Run:
 
     def _show(self, *, finished: bool = False) -> None:
         self._shown = time.monotonic()
-        self._progress(
-            Progress(
-                listed=self._report.listed,
-                listing_done=self._exporter.listing_done,
-                done=self._exporter.done,
-                events=self.converter.events,
-                requests=self._report.requests,
-                retries=self._report.retries,
-                waiting_s=max(0.0, self._waiting_until - self._shown),
-                elapsed_s=self._shown - self._begin,
-                finished=finished,
-            )
+        progress = Progress(
+            listed=self._report.listed,
+            listing_done=self._exporter.listing_done,
+            done=self._exporter.done,
+            events=self.converter.events,
+            requests=self._report.requests,
+            retries=self._report.retries,
+            waiting_s=max(0.0, self._waiting_until - self._shown),
+            elapsed_s=self._shown - self._begin,
+            finished=finished,
         )
+        self._watch.progressed(progress)
+        self._progress(progress)
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -99,9 +99,9 @@ class Faults:
 class FaultPlan:
     """Decides request by request; the same seed, request and attempt always give the same fault."""
 
-    def __init__(self, faults: Faults) -> None:
-        """Start with no attempts seen."""
-        self._faults = faults
+    def __init__(self, faults: Faults, clock_offset_s: float = 0.0) -> None:
+        """Start with no attempts seen; the offset is that of the dates in Retry-After."""
+        self._faults, self._offset_s = faults, clock_offset_s
         self._tries: dict[str, tuple[int, int, bool]] = {}
         shares = ((name, getattr(faults, name)) for name in SHARES)
         self._shares: tuple[tuple[str, float], ...] = tuple(pair for pair in shares if pair[1] > 0)
@@ -148,7 +148,7 @@ class FaultPlan:
             )[detail % 4]
         if name == "too_many":
             forms: tuple[RetryAfter, ...] = ("seconds", "date", "no")
-            return too_many(forms[detail % 3], wait_s)
+            return too_many(forms[detail % 3], wait_s, self._offset_s)
         if name == "expired":
             return problem("system:error:expired-token", about=target)
         if name == "html":
@@ -156,28 +156,28 @@ class FaultPlan:
         return Reply(200, gateway("unavailable", "Temporarily unavailable", "Not a page."))
 
 
-def retry_after(form: RetryAfter, seconds: float) -> dict[str, str]:
+def retry_after(form: RetryAfter, seconds: float, clock_offset_s: float = 0.0) -> dict[str, str]:
     """Write a Retry-After header: whole seconds, an HTTP date, or none."""
     whole = max(1, -int(-seconds // 1)) if seconds else 0
     if form == "no":
         return {}
     if form == "date":
-        return {"Retry-After": email.utils.formatdate(time.time() + whole, usegmt=True)}
+        return {"Retry-After": email.utils.formatdate(time.time() + clock_offset_s + whole, usegmt=True)}
     return {"Retry-After": str(whole)}
 
 
-def too_many(form: RetryAfter, seconds: float) -> Reply:
+def too_many(form: RetryAfter, seconds: float, clock_offset_s: float = 0.0) -> Reply:
     """Answer 429 as the gateway might (a guess: no source shows it, contract 4.3)."""
     body = gateway("throttled", "Rate limit hit", "Wait, then repeat.")
-    return Reply(429, body, headers=retry_after(form, seconds))
+    return Reply(429, body, headers=retry_after(form, seconds, clock_offset_s))
 
 
 class Throttle:
     """A token bucket: `rate` requests per second, bursts up to one second's worth."""
 
-    def __init__(self, rate: float, form: RetryAfter = "seconds") -> None:
-        """Start with a full bucket."""
-        self._rate, self._form = rate, form
+    def __init__(self, rate: float, form: RetryAfter = "seconds", clock_offset_s: float = 0.0) -> None:
+        """Start with a full bucket; the offset is that of the dates in Retry-After."""
+        self._rate, self._form, self._offset_s = rate, form, clock_offset_s
         self._most = max(1.0, rate)
         self._left, self._at = self._most, time.monotonic()
 
@@ -189,4 +189,4 @@ class Throttle:
         if self._left >= 1:
             self._left -= 1
             return None
-        return too_many(self._form, (1 - self._left) / self._rate)
+        return too_many(self._form, (1 - self._left) / self._rate, self._offset_s)

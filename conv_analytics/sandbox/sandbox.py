@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import time
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,8 @@ class Options(TypedDict, total=False):
     """Requests per second before 429; no limit when missing."""
     retry_after: RetryAfter
     latency_ms: float
+    clock_offset_s: float
+    """The sandbox's clock minus this machine's: of its Date, of its checks of tokens, of a date in Retry-After. [s]"""
     host: str
     port: int
 
@@ -84,9 +87,11 @@ class Sandbox:
         self.application_id = Dice(self.world.seed, "application").uuid()
         self.requests: deque[Seen] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
-        self._plan = FaultPlan(self.faults)
         rate = options.get("rate", 0.0)
-        self._throttle = Throttle(rate, options.get("retry_after", "seconds")) if rate else None
+        self.clock_offset_s = options.get("clock_offset_s", 0.0)
+        self._plan = FaultPlan(self.faults, self.clock_offset_s)
+        form = options.get("retry_after", "seconds")
+        self._throttle = Throttle(rate, form, self.clock_offset_s) if rate else None
         self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
         self._lock = threading.Lock()
         self._app: App | None = None
@@ -113,7 +118,7 @@ class Sandbox:
 
     def token(self, *, life_s: int = 900, **claims: object) -> str:
         """Sign a token for this application; claims replace the usual ones (None leaves one out)."""
-        return sign(self.private_key, self.application_id, life_s=life_s, **claims)
+        return sign(self.private_key, self.application_id, life_s=life_s, clock_offset_s=self.clock_offset_s, **claims)
 
     def headers(self, **claims: object) -> dict[str, str]:
         """Give the Authorization header with a fresh token."""
@@ -143,11 +148,11 @@ class Sandbox:
         host = self.options.get("host", "127.0.0.1")
         listening = free_socket(host, self.options.get("port", ANY_PORT))
         self.base_url = f"http://{host}:{listening.getsockname()[1]}"
-        verifier = Verifier(key_pair().public, self.application_id)
+        verifier = Verifier(key_pair().public, self.application_id, self._now)
         shape = self.options.get("events_shape", "object")
         self._app = App(self.world, verifier, events_shape=shape, base_url=self.base_url, gone=self.gone)
         latency_s = self.options.get("latency_ms", 0.0) / 1000
-        self._server = HttpServer(listening, self._answer, self._log, latency_s)
+        self._server = HttpServer(listening, self._answer, self._log, latency_s, self._now)
         return self
 
     def close(self) -> None:
@@ -195,6 +200,9 @@ class Sandbox:
                         self._scripts[index] = (match, then, times - 1 if times > 0 else times)
                     return then(request) if callable(then) else then
         return None
+
+    def _now(self) -> float:
+        return time.time() + self.clock_offset_s
 
     def _log(self, request: Request, target: str, status: int) -> None:
         self.requests.append(Seen(request.method, request.path, target.partition("?")[2], status))

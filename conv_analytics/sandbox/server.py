@@ -6,6 +6,8 @@ import asyncio
 import socket
 import struct
 import threading
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -36,9 +38,16 @@ def free_socket(host: str, port: int) -> socket.socket:
 class HttpServer:
     """Serves `answer` on a bound socket until closed."""
 
-    def __init__(self, listening: socket.socket, answer: Answer, log: Log, latency_s: float = 0.0) -> None:
-        """Start at once; returns when the server accepts connections."""
-        self._answer, self._log, self._latency_s = answer, log, latency_s
+    def __init__(
+        self,
+        listening: socket.socket,
+        answer: Answer,
+        log: Log,
+        latency_s: float = 0.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Start at once; returns when the server accepts connections. `now` is what the Date header tells."""
+        self._answer, self._log, self._latency_s, self._now = answer, log, latency_s, now
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._failure: BaseException | None = None
@@ -94,7 +103,7 @@ class HttpServer:
             message = "there is nothing to answer"
             raise RuntimeError(message)
         self._log(request, target, reply.status)
-        return _response(reply)
+        return _response(reply, self._now())
 
     async def _cut(self, http: web.BaseRequest, reply: Reply | None, fault: Fault) -> web.StreamResponse:
         transport = http.transport
@@ -114,6 +123,6 @@ class HttpServer:
         raise asyncio.CancelledError  # ends aiohttp's handling of this connection without another answer
 
 
-def _response(reply: Reply) -> web.Response:
-    headers = {"Content-Type": reply.content_type, **reply.headers}
+def _response(reply: Reply, now: float) -> web.Response:
+    headers = {"Content-Type": reply.content_type, "Date": formatdate(int(now), usegmt=True), **reply.headers}
     return web.Response(status=reply.status, body=reply.body, headers=headers)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from conv_analytics import errors
+from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.flow import LONGEST_SLEEP_S, Reply, Rules, Send, Sleep, fetch
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.resources.endpoint import Call
@@ -39,7 +40,7 @@ def step(call: Call[Any], outcomes: list[Any], **policy: Any) -> tuple[Any, list
     """Run a flow against prepared outcomes; its result or error, and the waits between the tries."""
     clock = Clock()
     retry = Retry(random=lambda: 1.0, clock=clock, **policy)
-    flow = fetch(call, Rules(retry, now=lambda: NOW))
+    flow = fetch(call, Rules(retry, clock=ServerClock(NOW.timestamp)))
     waits: list[float] = []
     asked = next(flow)
     remaining = iter(outcomes)

@@ -1,0 +1,36 @@
+"""What is said about a clock that is wrong."""
+
+from __future__ import annotations
+
+#: A clock that is off by less is not worth a word: tokens are renewed a minute ahead. [s]
+SKEW_LIMIT_S = 30.0
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units.
+
+    >>> duration(298.4), duration(3600), duration(0.2)
+    ('4 min 58 s', '1 h', '0 s')
+    """
+    left, parts = round(abs(seconds)), []
+    for size, unit in _UNITS:
+        count, left = divmod(left, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
+
+
+def clock_remark(offset_s: float) -> str:
+    """Say how wrong this machine's clock is, given the API's minus this machine's [s]; empty when it is near enough.
+
+    >>> clock_remark(298.0)
+    "this machine's clock is 4 min 58 s behind the API's; set it with NTP"
+    >>> clock_remark(3.0)
+    ''
+    """
+    if abs(offset_s) < SKEW_LIMIT_S:
+        return ""
+    side = "behind" if offset_s > 0 else "ahead of"
+    return f"this machine's clock is {duration(offset_s)} {side} the API's; set it with NTP"

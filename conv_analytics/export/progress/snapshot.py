@@ -1,0 +1,68 @@
+"""Where an export stands: a frozen value, and a line of text about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from conv_analytics.errors import duration
+
+#: Before so much time and so many conversations a rate is chance. [s], [conversations]
+_SOME_S, _SOME = 2.0, 20
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where an export stands."""
+
+    listed: int
+    """Conversations listed so far."""
+    listing_done: bool
+    """Whether there are no more to list."""
+    done: int
+    """Conversations read to their end."""
+    events: int
+    requests: int
+    retries: int
+    waiting_s: float
+    """The API asked to wait this long; 0 when it did not. [s]"""
+    elapsed_s: float
+    finished: bool = False
+
+    @property
+    def rate(self) -> float | None:
+        """Conversations read per second, since the start; None as long as there are too few to tell [1/s]."""
+        return self.done / self.elapsed_s if self.done >= _SOME and self.elapsed_s >= _SOME_S else None
+
+    @property
+    def left_s(self) -> float | None:
+        """Time until the end at this rate; None while conversations are still being listed, or without a rate [s]."""
+        rate = self.rate
+        return (self.listed - self.done) / rate if rate and self.listing_done and not self.finished else None
+
+
+Listener = Callable[[Progress], None]
+
+
+def silent(_progress: Progress) -> None:
+    """Show nothing."""
+
+
+def describe(progress: Progress) -> str:
+    """One line of text.
+
+    >>> describe(Progress(120, False, 80, 5600, 214, 0, 0.0, 12.0))
+    '80 of 120+ conversations, 5,600 events, 214 requests, 6.7 conversations/s'
+    >>> describe(Progress(120, True, 80, 5600, 214, 3, 0.0, 12.0))
+    '80 of 120 conversations, 5,600 events, 214 requests (3 repeated), 6.7 conversations/s, about 6 s left'
+    """
+    more = "" if progress.listing_done else "+"
+    parts = [f"{progress.done:,} of {progress.listed:,}{more} conversations", f"{progress.events:,} events"]
+    parts.append(f"{progress.requests:,} requests" + (f" ({progress.retries:,} repeated)" if progress.retries else ""))
+    if progress.waiting_s >= 1:
+        parts.append(f"waiting {progress.waiting_s:,.0f} s as the API asked")
+    if (rate := progress.rate) is not None:
+        parts.append(f"{rate:,.1f} conversations/s")
+    if (left := progress.left_s) is not None and left >= 1:
+        parts.append(f"about {duration(left)} left")
+    return ", ".join(parts)
