@@ -97,7 +97,9 @@ class DatasetWriter:
             with self._disk(), self._quarantine.open("a", encoding="utf-8", newline="\n") as file:
                 file.writelines(line + "\n" for line in lines)
 
-    def commit(self, watermarks: Mapping[str, int], report: Mapping[str, Any]) -> Commit:
+    def commit(
+        self, watermarks: Mapping[str, int], report: Mapping[str, Any], settled: Mapping[str, str] | None = None
+    ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log."""
         with self._disk():
             self._ensure_every_table()
@@ -115,6 +117,7 @@ class DatasetWriter:
                 watermarks=watermarks,
                 report=report,
                 quarantine=self._publish_quarantine(),
+                settled=settled or {},
             )
             finished = log.finish(self.layout, log.prepare(self.layout, commit))
             shutil.rmtree(self._staging, ignore_errors=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from conv_analytics.export.planned import compared
 from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
@@ -32,6 +33,18 @@ class Report:
     """Conversations listed."""
     unchanged: int = 0
     """Conversations without events since the last run."""
+    not_probed: int = 0
+    """Conversations not asked for because they have long been quiet (with a lookback)."""
+    full: bool = False
+    """Whether all events were asked for again."""
+    held: int = 0
+    """Events that the folder had already (of a full run); they are not added again."""
+    changed: int = 0
+    """Those of them whose body is another one now: deleted or edited in place. The folder keeps the first."""
+    swept_at: str | None = None
+    """Start of the last complete run, this one included, that asked for every conversation."""
+    planned: dict[str, Any] | None = None
+    """What `conv_analytics.export.plan` expected within the last day, and how far off it was."""
     requests: int = 0
     """Requests sent, repetitions included."""
     retries: int = 0
@@ -96,6 +109,8 @@ class Report:
             "seconds": round(self.seconds, 3),
             "commit": self.commit,
             "warning": self.warning,
+            "not_probed": self.not_probed,
+            "planned": self.planned,
         }
 
     def __str__(self) -> str:
@@ -109,6 +124,9 @@ class Report:
         )
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
+            (self.not_probed, "{:,} conversations were not asked for: quiet for longer than the lookback"),
+            (self.held, "{:,} events were in the folder already"),
+            (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
             (self.duplicates, "{:,} events came more than once and were kept once"),
@@ -120,6 +138,8 @@ class Report:
             lines.append(f"not read to the end: {what}: {why}")
         if len(self.incomplete) > _SHOWN:
             lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
+        if self.planned:
+            lines.append(compared(self.planned))
         if self.warning:
             lines.append(f"warning: {self.warning}")
         if self.interrupted:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Collection
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
@@ -15,8 +16,9 @@ from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomp
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
-from conv_analytics.export.options import Options, options
+from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.probing import probing
 from conv_analytics.export.progress import Listener, Progress, silent
 from conv_analytics.export.report import Report
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
@@ -43,6 +45,9 @@ class ExportOptions(TypedDict, total=False):
     rate: float
     progress: Listener
     allow_empty: bool
+    full: bool
+    lookback: timedelta | None
+    sweep: timedelta
 
 
 @overload
@@ -60,6 +65,9 @@ def export(
     rate: float = 10.0,
     progress: Listener = silent,
     allow_empty: bool = False,
+    full: bool = False,
+    lookback: timedelta | None = None,
+    sweep: timedelta = SWEEP,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
 
@@ -82,6 +90,14 @@ def export(
         Requests in flight at most. [requests]
     rate
         Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+    full
+        Read every conversation again from its first event, whatever the folder knows: what the folder lacks is added,
+        nothing is there twice, and events that have another body now are counted (``.report.changed``).
+    lookback
+        Do not ask for conversations of an earlier run that have been quiet for longer, unless the list tells of a
+        change: ``.report.not_probed``. By default every conversation that is listed costs a request.
+    sweep
+        With a lookback, ask for all of them nevertheless when that was last done so long ago.
     allow_empty
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
@@ -125,6 +141,9 @@ def export(
             rate=rate,
             progress=progress,
             allow_empty=allow_empty,
+            full=full,
+            lookback=lookback,
+            sweep=sweep,
         )
     )
 
@@ -148,22 +167,34 @@ async def aexport(
     rate: float = 10.0,
     progress: Listener = silent,
     allow_empty: bool = False,
+    full: bool = False,
+    lookback: timedelta | None = None,
+    sweep: timedelta = SWEEP,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
-    chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
+    chosen = options(
+        tables=tables,
+        since=since,
+        until=until,
+        concurrency=concurrency,
+        rate=rate,
+        full=full,
+        lookback=lookback,
+        sweep=sweep,
+    )
     started = datetime.now(UTC)
-    report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
+    report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty, full=full)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
         names = same_tables(Path(destination), chosen.tables if tables is not None else None)
-        chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
-        target = Folder(Path(destination), chosen.tables, started.date())
+        chosen = replace(chosen, tables=names or chosen.tables)
+        target = Folder(Path(destination), chosen, started)
     try:
         run = _Run(client, target, chosen, report, started, progress=progress)
         failure = await run.read()
-        result = target.finish(report, run.converter.watermarks)
+        result = target.finish(report, run.converter)
     except BaseException:
         target.abandon()
         raise
@@ -192,7 +223,8 @@ class _Run:
         self.converter = Converter(target, report, started)
         self._report, self._progress = report, progress
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
+        decisions = probing(target.past, chosen, started)
+        self._exporter = Exporter(self._client, self.converter, chosen, decisions, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 

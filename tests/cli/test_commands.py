@@ -19,7 +19,19 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES, dictionary
 from tests.cli.running import command, commits, credentials, environment, run
 
-FIELDS = ["status", "tables", "requests", "retries", "quarantined", "gone", "seconds", "commit", "warning"]
+FIELDS = [
+    "status",
+    "tables",
+    "requests",
+    "retries",
+    "quarantined",
+    "gone",
+    "seconds",
+    "commit",
+    "warning",
+    "not_probed",
+    "planned",
+]
 
 
 @pytest.fixture
