@@ -200,7 +200,8 @@ def requests() -> None:
         changed = change(server, CONVERSATIONS // 100)
         night("1 % changed", known + 2 * changed, "list + one each + two per changed one")
         day = {"lookback": timedelta(hours=1)}
-        night("nothing changed, with `--lookback`", lists, "list", **day)
+        lately = "list + one per conversation that changed in that time"
+        night("nothing changed, with `--lookback`", lists + changed, lately, **day)
         changed = change(server, CONVERSATIONS // 100)
         night("1 % changed, with `--lookback`", lists + 3 * changed, "list + three per changed one", **day)
         night("`--full`", least, "the fewest possible at first", full=True)
