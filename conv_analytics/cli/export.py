@@ -7,14 +7,13 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
 from conv_analytics.cli.output import note, say
+from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, folder, reading
 from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
-from conv_analytics.cli.when import ACCEPTED, instant
 from conv_analytics.errors import ConfigError, DestinationError, ExportIncomplete, NotFound
 
 if TYPE_CHECKING:
@@ -31,17 +30,12 @@ Run it again, with the same folder, to add what is new: only events after the la
 """
 
 _EPILOG = f"""\
-times:
-  {ACCEPTED}
-  Conversations are chosen by when they were created; a time without a zone is UTC.
-
-credentials:
-  From the arguments, else from VONAGE_APPLICATION_ID and VONAGE_PRIVATE_KEY (a path or PEM text), else from the Vonage
-  CLI's configuration. The host is https://api.nexmo.com unless --base-url or VONAGE_API_HOST says otherwise.
-
+{TIMES}
+{CREDENTIALS}
 examples:
   conv-analytics export exports/
   conv-analytics export exports/ --since 7d --base-url eu
+  conv-analytics export exports/ --lookback 7d
   conv-analytics export calls/ --tables conversations,hangups,call_records --json
 """
 
@@ -54,10 +48,7 @@ def add(
         "export", help="export an application to a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder to write to; made when absent")
-    what = command.add_argument_group("what")
-    what.add_argument("--since", metavar="T", help="only conversations created from this time on")
-    what.add_argument("--until", metavar="T", help="only conversations created before this time")
-    what.add_argument("--tables", metavar="A,B", help="tables to export, or all; default all but users and sessions")
+    add_reading(command.add_argument_group("what"))
     whence = command.add_argument_group("from where")
     add_whence(whence)
     how = command.add_argument_group("how")
@@ -70,10 +61,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
-    dest = _folder(options.dest)
-    now = datetime.now(UTC)
-    since = _time("--since", options.since, now)
-    until = _time("--until", options.until, now)
+    dest, asked = folder(options.dest), reading(options)
     check_pace(options)
 
     from conv_analytics.export.run import export
@@ -85,9 +73,7 @@ def run(options: argparse.Namespace) -> int:
             done = export(
                 client,
                 dest,
-                since=since,
-                until=until,
-                tables=options.tables,
+                **asked,
                 concurrency=options.concurrency,
                 rate=options.rate,
                 progress=watch,
@@ -190,18 +176,3 @@ def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, 
 
 def _print_json(summary: Mapping[str, Any]) -> None:
     say(json.dumps(summary))
-
-
-def _folder(text: str) -> Path:
-    if not text.strip():
-        raise ConfigError("DEST is empty: name the folder to write to.")
-    if "://" in text:
-        raise ConfigError(f"DEST must be a folder of this machine, not {text!r}.")
-    return Path(text).expanduser()
-
-
-def _time(flag: str, text: str | None, now: datetime) -> datetime | None:
-    try:
-        return None if text is None else instant(text, now)
-    except ConfigError as error:
-        raise ConfigError(f"{flag}: {error}") from None

@@ -9,6 +9,8 @@ from conv_analytics.errors import ConfigError
 
 ACCEPTED = "2026-11-20, 2026-11-20T14:30, 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday"
 
+ACCEPTED_DURATIONS = "48h, 7d, 2w"
+
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -51,3 +53,22 @@ def instant(text: str, now: datetime) -> datetime:
         # Day 32, hour 25, the year before the first: nonsense of the right shape.
         pass
     raise ConfigError(f"{text!r} is no point in time. Accepted are, for example, {ACCEPTED} (UTC without a zone).")
+
+
+def duration(text: str) -> timedelta:
+    """A length of time from hours, days or weeks.
+
+    Raises
+    ------
+    ConfigError
+        If it is none; the message shows what is accepted.
+
+    Examples
+    --------
+    >>> duration("48h"), duration("2w")
+    (datetime.timedelta(days=2), datetime.timedelta(days=14))
+    """
+    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip().lower())
+    if not found:
+        raise ConfigError(f"{text!r} is no length of time. Accepted are, for example, {ACCEPTED_DURATIONS}.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

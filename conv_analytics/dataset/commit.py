@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,7 +18,8 @@ from conv_analytics.dataset import durable
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import CorruptFile
 
-FORMAT = 1
+#: 2: with `Commit.settled`; records of 1 are read as before.
+FORMAT = 2
 _NAME = re.compile(r"(\d{6,})\.json")
 
 
@@ -49,6 +50,9 @@ class Commit:
     """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Per conversation that this run read to its end, and of which it learnt something: the instant of the last change
+    known (UTC, ISO 8601, seconds) and, after a space, a mark of what the list said of it. See `settled`."""
     format: int = field(default=FORMAT)
 
     @property
@@ -101,6 +105,19 @@ def watermarks(layout: Layout) -> dict[str, int]:
     result: dict[str, int] = {}
     for commit in commits(layout):
         result.update(commit.watermarks)
+    return result
+
+
+def settled(history: Iterable[Commit]) -> dict[str, str]:
+    """Per conversation that the dataset holds to its end, what was known when it was last read: see `Commit.settled`.
+
+    One whose watermark a later run names without settling it was not read to its end by that run, and is left out.
+    """
+    result: dict[str, str] = {}
+    for commit in history:
+        for conversation_id in commit.watermarks.keys() - commit.settled.keys():
+            result.pop(conversation_id, None)
+        result.update(commit.settled)
     return result
 
 

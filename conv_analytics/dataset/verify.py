@@ -316,12 +316,20 @@ def _holes(folder: _Folder) -> None:
 
 def _lost_events(folder: _Folder) -> Counter[str]:
     """Events per conversation that are in the quarantine only."""
-    result: Counter[str] = Counter()
+    lost: Counter[tuple[str, str]] = Counter()
     for commit in folder.history:
+        told: Counter[tuple[str, str]] = Counter()
         # A file that is missing or damaged was told before.
         with contextlib.suppress(OSError, ValueError):
             for record in _records(folder.layout.root / (commit.quarantine or "")):
-                result[str(record.get("conversation_id"))] += record.get("list") == "events" and not record.get("kept")
+                if record.get("list") == "events" and not record.get("kept"):
+                    raw = str(record.get("raw") or record.get("raw_base64"))
+                    told[str(record.get("conversation_id")), raw] += 1
+        # A full run meets them again; they fill no second hole.
+        lost |= told
+    result: Counter[str] = Counter()
+    for (name, _), count in lost.items():
+        result[name] += count
     return result
 
 

@@ -116,7 +116,14 @@ class DatasetWriter:
             with self._disk(), self._quarantine.open("a", encoding="utf-8", newline="\n") as file:
                 file.writelines(line + "\n" for line in lines)
 
-    def commit(self, watermarks: Mapping[str, int], report: Mapping[str, Any], *, whole: bool = True) -> Commit:
+    def commit(
+        self,
+        watermarks: Mapping[str, int],
+        report: Mapping[str, Any],
+        settled: Mapping[str, str] | None = None,
+        *,
+        whole: bool = True,
+    ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log.
 
         The journal goes with it, unless the run is not whole: then its answers serve the next one.
@@ -137,6 +144,7 @@ class DatasetWriter:
                 watermarks=watermarks,
                 report=report,
                 quarantine=self._publish_quarantine(),
+                settled=settled or {},
             )
             finished = log.finish(self.layout, log.prepare(self.layout, commit))
             shutil.rmtree(self._staging, ignore_errors=True)

@@ -7,15 +7,17 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from conv_analytics.dataset.held import Held
+from conv_analytics.export.probing import Finished
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen import Seen, digest
 
 #: Pages are converted in batches of about this size. [B]
 BATCH_BYTES = 12 * 2**20
@@ -36,6 +38,9 @@ class Sink(Protocol):
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """What earlier runs wrote of some conversations and later events repeat, each with its conversation."""
 
+    def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
+        """What earlier runs wrote of some conversations, when all of their events are asked for again."""
+
 
 @dataclass
 class _Batch:
@@ -43,7 +48,7 @@ class _Batch:
     lists: dict[str, list[Page]] = field(default_factory=dict)
     conversations: list[bytes] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
-    finished: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    finished: dict[str, tuple[int, bool, Finished | None]] = field(default_factory=dict)
     size: int = 0
 
 
@@ -56,15 +61,23 @@ class Converter:
     ----------
     watermarks
         Per conversation, the id of the last event whose rows are in the sink, all earlier ones included.
+    finished
+        The conversations that were read to their end, with what was learnt of them.
+    extended
+        The conversations of which the sink has new events.
     """
 
     def __init__(self, sink: Sink, report: Report, exported_at: datetime) -> None:
         self.watermarks: dict[str, int] = {}
+        self.finished: dict[str, Finished] = {}
+        self.extended: set[str] = set()
         self.events = 0
         self._sink, self._report, self._exported_at = sink, report, exported_at
         self._rows: Counter[str] = Counter()
         self._seen = Seen()
         self._recalled: set[str] = set()
+        self._held: dict[str, Held] = {}
+        self._last_at: dict[str, datetime] = {}
         self._batch = _Batch()
         self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
         self._running: asyncio.Future[None] | None = None
@@ -85,9 +98,13 @@ class Converter:
         (self._batch.gone if gone else self._batch.conversations).append(body)
         await self._grown(len(body))
 
-    def finished(self, conversation_id: str, sequence_number: int, *, asked: bool = False) -> None:
+    def finish(
+        self, conversation_id: str, sequence_number: int | None, learnt: Finished | None = None, *, asked: bool = False
+    ) -> None:
         """All events of a conversation were given; `asked` when there were some to be expected."""
-        self._batch.finished[conversation_id] = (sequence_number, asked)
+        # One that does not tell its last event is never known to be read to its end.
+        told = learnt if sequence_number is not None else None
+        self._batch.finished[conversation_id] = (sequence_number or 0, asked, told)
 
     async def drain(self) -> None:
         """Convert what is left, and wait until everything is in the sink."""
@@ -134,22 +151,52 @@ class Converter:
         if batch.events:
             self._recall({page.conversation_id for page in batch.events if page.conversation_id})
             rows = flatten_events(batch.events, self._seen)
+            self._compare(rows)
             self._put(rows)
-            for conversation_id, last in _last_events(rows.tables["events"]).items():
+            for conversation_id, (last, at) in _last_events(rows.tables["events"]).items():
+                self.extended.add(conversation_id)
                 self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
-        for conversation_id, (sequence_number, asked) in batch.finished.items():
-            # No new event where there should be one: the next run asks again.
-            if conversation_id in self.watermarks or not asked:
-                self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
-            self._seen.forget(conversation_id)
+                if at is not None:
+                    self._last_at[conversation_id] = max(at, self._last_at.get(conversation_id, at))
+        for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
+            self._finish(conversation_id, sequence_number, learnt, asked=asked)
+
+    def _finish(self, conversation_id: str, sequence_number: int, learnt: Finished | None, *, asked: bool) -> None:
+        known = sequence_number <= self._sink.watermarks.get(conversation_id, -1)
+        at = self._last_at.pop(conversation_id, None)
+        # No new event where there should be one: the next run asks again.
+        if conversation_id in self.watermarks or known or not asked:
+            self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
+            if learnt is not None:
+                told = [moment for moment in (learnt.changed, at) if moment is not None]
+                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark)
+        self._seen.forget(conversation_id)
+        self._held.pop(conversation_id, None)
 
     def _recall(self, conversations: set[str]) -> None:
         """Note what earlier runs wrote of conversations that go on: their next events repeat it."""
         resumed = conversations & self._sink.watermarks.keys() - self._recalled
         if resumed:
             self._recalled |= resumed
+            for conversation_id, held in self._sink.held(resumed).items():
+                self._held[conversation_id] = held
+                self._seen.know(conversation_id, held.bodies, held.nameless, held.items)
             for conversation_id, item in self._sink.repeated(resumed):
                 self._seen.items(conversation_id).add(item)
+
+    def _compare(self, rows: Rows) -> None:
+        """Tell what the folder has already from what came twice, and count what was changed since."""
+        if rows.repeated is None or not self._held:
+            return
+        columns = (rows.repeated[name].to_pylist() for name in ("conversation_id", "event_id", "body"))
+        for conversation_id, event_id, body in zip(*columns, strict=True):
+            held = self._held.get(conversation_id)
+            if held is None or (event_id is not None and event_id not in held.bodies):
+                continue
+            rows.duplicates -= 1
+            self._report.held += 1
+            before = held.bodies.get(event_id)
+            self._report.changed += before is not None and before != digest(body)
 
     def _put(self, rows: Rows) -> None:
         for name, table in rows.tables.items():
@@ -169,9 +216,13 @@ class Converter:
         self.events = self._rows["events"]
 
 
-def _last_events(events: pa.Table) -> Mapping[str, int]:
-    grouped = (
-        events.select(["conversation_id", "event_id"]).group_by("conversation_id").aggregate([("event_id", "max")])
-    )
-    pairs: Any = zip(grouped["conversation_id"].to_pylist(), grouped["event_id_max"].to_pylist(), strict=True)
-    return {conversation_id: last for conversation_id, last in pairs if last is not None}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _last_events(events: pa.Table) -> Mapping[str, tuple[int, datetime | None]]:
+    """Per conversation, the highest id (0 where no event has one) and the latest instant of its events."""
+    times = events["at"].cast(pa.int64())
+    ids = events.select(["conversation_id", "event_id"]).append_column("at", times)
+    grouped = ids.group_by("conversation_id").aggregate([("event_id", "max"), ("at", "max")])
+    rows: Any = zip(*(grouped[name].to_pylist() for name in ("conversation_id", "event_id_max", "at_max")), strict=True)
+    return {name: (last or 0, None if at is None else _EPOCH + timedelta(microseconds=at)) for name, last, at in rows}

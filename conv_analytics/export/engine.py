@@ -12,15 +12,15 @@ of one that has none. A conversation that fails costs no other one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
-from conv_analytics.export.heads import head_of
+from conv_analytics.export.heads import Head, head_of
 from conv_analytics.export.options import Options
+from conv_analytics.export.probing import Finished, Probing
 from conv_analytics.export.report import Report
 from conv_analytics.export.source import Asked
 from conv_analytics.resources import endpoints
@@ -28,8 +28,6 @@ from conv_analytics.resources.endpoint import Listing
 from conv_analytics.tables.pages import records
 
 T = TypeVar("T")
-
-_SECOND = timedelta(seconds=1)
 
 #: So many conversations in a row may fail before the run stops asking: the API is down, not the conversations.
 FAILURES = 20
@@ -42,6 +40,7 @@ LIST = "conversations"
 class _Listed:
     id: str
     record: bytes
+    head: Head
 
 
 class Exporter:
@@ -55,8 +54,8 @@ class Exporter:
         Takes the pages.
     options
         What to read.
-    watermarks
-        Per conversation, the last event that the dataset already has.
+    probing
+        Which conversations are worth a request, and from which event on they are wanted.
     report
         Filled as the run goes on.
     moved
@@ -68,7 +67,7 @@ class Exporter:
         client: Asked,
         converter: Converter,
         options: Options,
-        watermarks: Mapping[str, int],
+        probing: Probing,
         report: Report,
         *,
         moved: Callable[[], None],
@@ -76,7 +75,7 @@ class Exporter:
         self.done = 0
         self.listing_done = False
         self._client, self._converter, self._options = client, converter, options
-        self._watermarks, self._report, self._moved = watermarks, report, moved
+        self._probing, self._report, self._moved = probing, report, moved
         self._slots = asyncio.Semaphore(options.concurrency)
         self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
         self._failures = 0
@@ -96,17 +95,9 @@ class Exporter:
         await self._converter.drain()
 
     async def _list(self) -> None:
-        # Whether the API takes the bounds themselves in is not documented: a second more is asked for at either end,
-        # and `Options.covers` decides (contract 2.6).
-        since, until = self._options.since, self._options.until
-        listing = endpoints.list_all_conversations(
-            page_size=self._options.page_size,
-            date_start=since and since - _SECOND,
-            date_end=until and until + _SECOND,
-        )
         known: set[str] = set()
         try:
-            async for body in self._pages(listing):
+            async for body in self._pages(self._options.listing()):
                 for record in records(body, "conversations"):
                     await self._listed(bytes(record), known)
                 if self._failures >= FAILURES:
@@ -133,7 +124,11 @@ class Exporter:
         elif conversation_id not in known:
             known.add(conversation_id)
             self._report.listed += 1
-            await self._queue.put(_Listed(conversation_id, record))
+            if self._probing.worth(head):
+                await self._queue.put(_Listed(conversation_id, record, head))
+            else:
+                self._report.not_probed += 1
+                self.done += 1
             self._moved()
 
     async def _work(self) -> None:
@@ -161,10 +156,12 @@ class Exporter:
             await self._converter.conversation(listed.record, gone=True)
             return
         await self._converter.conversation(body)
-        last, known = head_of(body).last_event, self._watermarks.get(listed.id)
+        head = head_of(body)
+        last, known = head.last_event, self._probing.known(listed.id)
+        learnt = Finished(head.changed, listed.head.mark)
         if last == 0 or (last is not None and known is not None and last <= known):
             self._report.unchanged += known is not None
-            self._converter.finished(listed.id, last)
+            self._converter.finish(listed.id, last, learnt)
             return
         try:
             if self._options.members:
@@ -187,7 +184,7 @@ class Exporter:
         except NotFound:
             self._report.gone.append(listed.id)
             return
-        self._converter.finished(listed.id, last or 0, asked=self._options.events)
+        self._converter.finish(listed.id, last, learnt, asked=self._options.events)
 
     def _ends_short(self, page: bytes, last: int | None, *, first: bool) -> int | None:
         """Where a list of events ends, when it cannot end there; given its last page.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,8 @@ import msgspec
 
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.record import dig
+
+_canonical = msgspec.json.Encoder(order="sorted")
 
 
 class Head(msgspec.Struct):
@@ -18,6 +21,7 @@ class Head(msgspec.Struct):
     uuid: Any = None
     sequence_number: Any = None
     timestamp: Any = None
+    state: Any = None
 
     @property
     def name(self) -> str | None:
@@ -29,11 +33,13 @@ class Head(msgspec.Struct):
     @property
     def created(self) -> datetime | None:
         """When a conversation was created, as far as that can be read."""
-        value = dig(self.timestamp, ("created",))
-        try:
-            return None if value is None else instant(value)
-        except Unreadable:
-            return None
+        return self._instant("created")
+
+    @property
+    def changed(self) -> datetime | None:
+        """When a conversation was last changed, or else created, as far as that can be read."""
+        told = [moment for key in ("created", "updated") if (moment := self._instant(key))]
+        return max(told, default=None)
 
     @property
     def last_event(self) -> int | None:
@@ -42,6 +48,21 @@ class Head(msgspec.Struct):
         if isinstance(value, str) and value.isdecimal():
             value = int(value)
         return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+    @property
+    def mark(self) -> str:
+        """What a list tells of a conversation's state, as eight characters: other ones mean that something changed.
+
+        Lists tell the times only, by contract 6.1, and often no more than when it was created.
+        """
+        return f"{zlib.crc32(_canonical.encode([self.sequence_number, self.timestamp, self.state])):08x}"
+
+    def _instant(self, key: str) -> datetime | None:
+        value = dig(self.timestamp, (key,))
+        try:
+            return None if value is None else instant(value)
+        except Unreadable:
+            return None
 
 
 _head = msgspec.json.Decoder(Head)

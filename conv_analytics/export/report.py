@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conv_analytics.errors import clock_remark
+from conv_analytics.export.planned import compared
 from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
@@ -33,6 +34,18 @@ class Report:
     """Conversations listed."""
     unchanged: int = 0
     """Conversations without events since the last run."""
+    not_probed: int = 0
+    """Conversations not asked for because they have long been quiet (with a lookback)."""
+    full: bool = False
+    """Whether all events were asked for again."""
+    held: int = 0
+    """Events that the folder had already (of a full run); they are not added again."""
+    changed: int = 0
+    """Those of them whose body is another one now: deleted or edited in place. The folder keeps the first."""
+    swept_at: str | None = None
+    """Start of the last complete run, this one included, that asked for every conversation."""
+    planned: dict[str, Any] | None = None
+    """What `conv_analytics.export.plan` expected within the last day, and how far off it was."""
     requests: int = 0
     """Requests sent, repetitions included."""
     retries: int = 0
@@ -104,6 +117,8 @@ class Report:
             "commit": self.commit,
             "warning": self.warning,
             "clock_offset_s": self.clock_offset_s,
+            "not_probed": self.not_probed,
+            "planned": self.planned,
         }
 
     def __str__(self) -> str:
@@ -118,6 +133,9 @@ class Report:
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
+            (self.not_probed, "{:,} conversations were not asked for: quiet for longer than the lookback"),
+            (self.held, "{:,} events were in the folder already"),
+            (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
             (self.duplicates, "{:,} events came more than once and were kept once"),
@@ -131,6 +149,8 @@ class Report:
             lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
         if remark := clock_remark(self.clock_offset_s or 0.0):
             lines.append(remark)
+        if self.planned:
+            lines.append(compared(self.planned))
         if self.warning:
             lines.append(f"warning: {self.warning}")
         if self.interrupted:

@@ -17,8 +17,9 @@ from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
 from conv_analytics.export.logs import Log
-from conv_analytics.export.options import Options, options
+from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.probing import probing
 from conv_analytics.export.progress import Choice, Listener, Progress, listener_for
 from conv_analytics.export.report import Report
 from conv_analytics.export.source import Asked, Source
@@ -52,6 +53,9 @@ class ExportOptions(TypedDict, total=False):
     progress: Choice
     on_event: Observer | None
     allow_empty: bool
+    full: bool
+    lookback: timedelta | None
+    sweep: timedelta
 
 
 @overload
@@ -70,6 +74,9 @@ def export(
     progress: Choice = "auto",
     on_event: Observer | None = None,
     allow_empty: bool = False,
+    full: bool = False,
+    lookback: timedelta | None = None,
+    sweep: timedelta = SWEEP,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
 
@@ -92,6 +99,14 @@ def export(
         Requests in flight at most. [requests]
     rate
         Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+    full
+        Read every conversation again from its first event, whatever the folder knows: what the folder lacks is added,
+        nothing is there twice, and events that have another body now are counted (``.report.changed``).
+    lookback
+        Do not ask for conversations of an earlier run that have been quiet for longer, unless the list tells of a
+        change: ``.report.not_probed``. By default every conversation that is listed costs a request.
+    sweep
+        With a lookback, ask for all of them nevertheless when that was last done so long ago.
     allow_empty
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
@@ -143,6 +158,9 @@ def export(
             progress=show,
             on_event=on_event,
             allow_empty=allow_empty,
+            full=full,
+            lookback=lookback,
+            sweep=sweep,
         )
     )
 
@@ -167,9 +185,21 @@ async def aexport(
     progress: Choice = "auto",
     on_event: Observer | None = None,
     allow_empty: bool = False,
+    full: bool = False,
+    lookback: timedelta | None = None,
+    sweep: timedelta = SWEEP,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
-    chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
+    chosen = options(
+        tables=tables,
+        since=since,
+        until=until,
+        concurrency=concurrency,
+        rate=rate,
+        full=full,
+        lookback=lookback,
+        sweep=sweep,
+    )
     if destination is not None:
         held = same_tables(Path(destination), None if tables is None else chosen.tables)
         chosen = replace(chosen, tables=held or chosen.tables)
@@ -196,18 +226,20 @@ async def _once(
     allow_empty: bool,
 ) -> Frames | Exported:
     started = datetime.now(UTC)
-    report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
+    report = Report(
+        _text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty, full=chosen.full
+    )
     show, watch = listener_for(progress), Watch(report, observers)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
-        target = Folder(Path(destination), chosen.tables, started, client.origin)
+        target = Folder(Path(destination), chosen, started, client.origin)
     try:
         watch.started(destination, chosen.tables)
         run = _Run(client, target, chosen, report, started, progress=show, watch=watch)
         failure = await run.read()
-        result = target.finish(report, run.converter.watermarks)
+        result = target.finish(report, run.converter)
     except BaseException as error:
         target.abandon()
         watch.ended(error)
@@ -245,7 +277,8 @@ class _Run:
             started = target.journal.header.started
             report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
         self.converter = Converter(target, report, started)
-        self._exporter = Exporter(asked, self.converter, chosen, target.watermarks, report, moved=self._moved)
+        decisions = probing(target.past, chosen, started)
+        self._exporter = Exporter(asked, self.converter, chosen, decisions, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.commit import commits, watermarks
+from conv_analytics.dataset.commit import Commit, commits, settled
+from conv_analytics.dataset.held import Held, Holdings, repeats
 from conv_analytics.dataset.journal import Journal
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError
 from conv_analytics.export.nights import odd
+from conv_analytics.export.options import Options
+from conv_analytics.export.planned import take
+from conv_analytics.export.probing import Past, last_sweep, swept, text_of, to_settle
 from conv_analytics.export.report import Report
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
@@ -23,6 +27,8 @@ from conv_analytics.tables.frame import counts_html, to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from conv_analytics.export.convert import Converter
 
 
 class Frames(Mapping[str, "pd.DataFrame"]):
@@ -74,7 +80,8 @@ class Memory:
     journal: Journal | None = None
 
     def __init__(self, tables: Collection[str], day: date) -> None:
-        self.watermarks: Mapping[str, int] = {}
+        self.past = Past()
+        self.watermarks = self.past.watermarks
         self._day = day
         self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
         self._broken: list[str] = []
@@ -92,7 +99,11 @@ class Memory:
         """Nothing: there was no earlier run."""
         return ()
 
-    def finish(self, report: Report, _watermarks: Mapping[str, int]) -> Frames:
+    def held(self, _conversations: Collection[str]) -> Mapping[str, Held]:
+        """Nothing, either."""
+        return {}
+
+    def finish(self, report: Report, _converter: Converter) -> Frames:
         """Everything as DataFrames."""
         return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
 
@@ -110,37 +121,67 @@ class Memory:
 class Folder:
     """Writes rows to a dataset folder; nothing of them counts before `finish`."""
 
-    def __init__(self, root: Path, tables: Collection[str], started: datetime, source: str) -> None:
+    def __init__(self, root: Path, options: Options, started: datetime, source: str) -> None:
         self._root = root
-        self._tables = tuple(tables)
-        self._writer = DatasetWriter(root, started.date(), tables)
+        self._options, self._started = options, started
+        self._writer = DatasetWriter(root, started.date(), options.tables)
         try:
             self.journal: Journal | None = self._writer.journal(source, started)
         except BaseException:
             self._writer.abandon()
             raise
-        self.watermarks: Mapping[str, int] = watermarks(self._writer.layout)
+        history = list(commits(self._writer.layout))
+        self._reports = [commit.report for commit in history]
+        self.past = past_of(history)
+        self.watermarks = self.past.watermarks
+        self._holdings = Holdings(root, history) if options.full else None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
-        self.abandon = self._writer.abandon
 
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """The statuses of legs that the folder has: each later update of a leg tells its whole history again."""
+        if self._holdings:
+            return ()
         earlier = open_dataset(self._root)
-        return [pair for name in earlier if _repeats(name) for pair in earlier.keys_of(name, conversations)]
+        return [pair for name in earlier if repeats(TABLES[name]) for pair in earlier.keys_of(name, conversations)]
 
-    def finish(self, report: Report, reached: Mapping[str, int]) -> Exported:
+    def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
+        """Everything that the folder has of some conversations, in a full run."""
+        return self._holdings.of(conversations) if self._holdings else {}
+
+    def finish(self, report: Report, converter: Converter) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before."""
-        report.warning = odd(report.to_dict(), [commit.report for commit in commits(self._writer.layout)])
-        changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
-        values = {**report.to_dict(), "selected": list(self._tables)}
-        report.commit = self._writer.commit(changed, values, whole=not report.interrupted).number
+        past = self.past
+        report.warning = odd(report.to_dict(), self._reports)
+        before = text_of(past.swept_at) if past.swept_at else None
+        report.swept_at = report.started_at if swept(report.to_dict()) else before
+        report.planned = take(self._writer.layout.work, self._options, self._started, report)
+        settling = to_settle(past, converter.watermarks, converter.finished, self._started)
+        # Of a conversation that was read again there may be new rows below its watermark, which never goes back; and
+        # one that could not be read is settled no more.
+        named = {name for name, last in converter.watermarks.items() if past.watermarks.get(name, -1) < last}
+        named |= converter.extended | (report.incomplete.keys() & past.settled.keys())
+        settling |= {name: past.settled[name] for name in named & converter.finished.keys() if name not in settling}
+        reached = {name: max(converter.watermarks.get(name, 0), past.watermarks.get(name, 0)) for name in named}
+        kept = {**report.to_dict(), "selected": list(self._options.tables)}
+        report.commit = self._writer.commit(reached, kept, settling, whole=not report.interrupted).number
+        self._close()
         return Exported(report, open_dataset(self._root))
 
+    def abandon(self) -> None:
+        """Give the run up; the folder stays as it was."""
+        self._close()
+        self._writer.abandon()
 
-def _repeats(name: str) -> bool:
-    each = TABLES[name].each
-    return each is not None and each.owner is not None
+    def _close(self) -> None:
+        if self._holdings:
+            self._holdings.close()
+
+
+def past_of(history: Sequence[Commit]) -> Past:
+    """What the commits of a folder know of its conversations."""
+    watermarks = {name: last for commit in history for name, last in commit.watermarks.items()}
+    return Past(watermarks, settled(history), last_sweep(commit.report for commit in history))
 
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:

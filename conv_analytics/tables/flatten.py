@@ -47,6 +47,8 @@ class Rows:
     broken: list[Broken] = field(default_factory=list)
     duplicates: int = 0
     """Records left out because the same page or another had them already."""
+    repeated: pa.Table | None = None
+    """The rows of ``events`` that they would have been."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, ``custom:*`` aside, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
@@ -67,14 +69,21 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
     arrays = read.arrays
     arrays["conversation_id"] = _owners(pages, read.heights)
     unreadable = {cell.row for cell in read.cells if not cell.column}
-    fresh = _fresh(pages, read.heights, arrays["event_id"], seen)
+    fresh = _named_anew(_fresh(pages, read.heights, arrays["event_id"], seen), arrays, seen)
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
     height = len(arrays["event_id"])
     rows = Rows(duplicates=height - len(fresh))
     ledger = Ledger("events")
-    ledger.add("events", read.cells)
-    ledger.add("events", [cell for cell in nameless(arrays["event_id"], "event_id") if cell.row not in ledger])
     events = _assemble(TABLES["events"], arrays)
+    cells, without = read.cells, nameless(arrays["event_id"], "event_id")
+    if rows.duplicates:
+        # What was told of them when they came first is not told again.
+        again = sorted(set(range(height)).difference(fresh))
+        rows.repeated = events.take(pa.array(again, pa.int64()))
+        told = set(again)
+        cells, without = ([cell for cell in found if cell.row not in told] for found in (cells, without))
+    ledger.add("events", cells)
+    ledger.add("events", [cell for cell in without if cell.row not in ledger])
     rows.tables["events"] = events if len(keep) == height else events.take(keep)
     for name, wanted in _rows_by_table(arrays["type"], keep, rows.unknown_types).items():
         rows.tables[name], cells = _typed(TABLES[name], wanted, arrays, read.bodies.take(pa.array(wanted)), seen)
@@ -147,6 +156,20 @@ def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, s
         rows += range(start, start + height) if places is None else (start + place for place in places)
         start += height
     return rows
+
+
+def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: Seen) -> list[int]:
+    """Without the events that have no id and that an earlier run wrote."""
+    ids = arrays["event_id"]
+    if not ids.null_count:
+        return rows
+    owners, bodies = arrays["conversation_id"], arrays["body"]
+    held = {
+        row
+        for row in rows
+        if not ids[row].is_valid and seen.holds_nameless(owners[row].as_py() or "", bodies[row].as_py())
+    }
+    return [row for row in rows if row not in held]
 
 
 def _typed(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
+
+
+def digest(body: str | None) -> int:
+    """A number that stands for the body of an event, within this process."""
+    return hash(body)
 
 
 class Seen:
@@ -15,6 +20,28 @@ class Seen:
     def __init__(self) -> None:
         self._ids: dict[str, Ranges] = {}
         self._items: dict[str, set[Hashable]] = {}
+        self._nameless: dict[str, Collection[int | None]] = {}
+
+    def know(
+        self,
+        conversation_id: str,
+        ids: Iterable[int],
+        nameless: Collection[int | None],
+        items: Iterable[Hashable],
+    ) -> None:
+        """Take over what an earlier run wrote of a conversation: it is not new.
+
+        Of events without an id, their bodies are compared: `nameless` has the `digest` of each, or None for any.
+        """
+        self._ids[conversation_id] = Ranges(sorted(ids))
+        self.items(conversation_id).update(items)
+        if nameless:
+            self._nameless[conversation_id] = nameless
+
+    def holds_nameless(self, conversation_id: str, body: str | None) -> bool:
+        """Whether an earlier run wrote an event without an id and with this body."""
+        known = self._nameless.get(conversation_id, ())
+        return None in known or digest(body) in known
 
     def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
         """Which places of a list of event ids are new; None when all are. An event without an id is always new."""
@@ -32,6 +59,7 @@ class Seen:
         """Drop what is known of a conversation."""
         self._ids.pop(conversation_id, None)
         self._items.pop(conversation_id, None)
+        self._nameless.pop(conversation_id, None)
 
 
 class Ranges:
@@ -44,8 +72,10 @@ class Ranges:
     [[1, 4], [7, 7]]
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ascending: Iterable[int] = ()) -> None:
         self.pairs: list[list[int]] = []
+        for number in ascending:
+            self.add(number)
 
     def extend(self, numbers: Sequence[int | None]) -> bool:
         """Take numbers in that follow one another, and all that is there; say whether they do: the usual page."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import shutil
 import statistics
 import subprocess
@@ -18,15 +19,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import httpx
 import orjson
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter
+from conv_analytics.export.estimate import Range, total
+from conv_analytics.export.plan import SAMPLE, plan
 from conv_analytics.sandbox import World
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Page, flatten_events
@@ -35,6 +39,7 @@ from conv_analytics.tables.seen import Seen
 ROUNDS = 5
 CONVERSATIONS = 2000
 IN_FLIGHT = 20
+SAMPLES = 2000
 
 
 @contextmanager
@@ -175,19 +180,60 @@ def whole() -> None:
 
 
 def requests() -> None:
-    """Requests sent, against the least that the API allows."""
+    """Requests sent, against the least that the API allows; and those of the nights that follow."""
     truth = World(seed=7, conversations=CONVERSATIONS).truth()
+    lists = -(-truth.conversations // 100)
     with served() as server:
-        found = asyncio.run(download(server))
-        least = len(found)
+        least = len(asyncio.run(download(server)))
         root = Path(tempfile.mkdtemp())
-        first = export(client_of(server), root, rate=0).report
-        second = export(client_of(server), root, rate=0).report
+
+        def night(what: str, floor: int, floor_is: str, **options: Any) -> None:
+            expected = plan(client_of(server), root, rate=0, **options).requests
+            report = export(client_of(server), root, rate=0, allow_empty=True, **options).report
+            print(
+                f"| {what} | {report.requests:,} | {floor_is}: {floor:,} | {report.requests / floor:.3f}x |"
+                f" {expected} | {report.seconds:.1f} s |",
+                flush=True,
+            )
+
+        print("\n| run | requests | against | ratio | planned | took |\n|---|---|---|---|---|---|", flush=True)
+        known = lists + truth.conversations
+        night("first", least, "the fewest possible")
+        night("nothing changed", known, "list + one each")
+        changed = change(server, CONVERSATIONS // 100)
+        night("1 % changed", known + 2 * changed, "list + one each + two per changed one")
+        day = {"lookback": timedelta(hours=1)}
+        lately = "list + one per conversation that changed in that time"
+        night("nothing changed, with `--lookback`", lists + changed, lately, **day)
+        changed = change(server, CONVERSATIONS // 100)
+        night("1 % changed, with `--lookback`", lists + 3 * changed, "list + three per changed one", **day)
+        night("`--full`", least, "the fewest possible at first", full=True)
         shutil.rmtree(root, ignore_errors=True)
-    unchanged = -(-truth.conversations // 100) + truth.conversations
-    print(f"| requests of a first export | the least possible, {least:,} | {first.requests / least:.3f}x | |")
-    against = f"list + one per conversation, {unchanged:,}"
-    print(f"| requests when nothing changed | {against} | {second.requests / unchanged:.3f}x | |")
+    numbers = list(truth.sequence_numbers.values())
+    costs = [(int(number > 0), -(-number // 100)) for number in numbers]
+    sums, dice, holds, near = [sum(column) for column in zip(*costs, strict=True)], random.Random(3), 0, 0
+    for _ in range(SAMPLES):
+        sample = zip(*dice.sample(costs, SAMPLE), strict=True)
+        parts = [total(values, len(costs), 1) for values in sample]
+        found = Range.exactly(known) + parts[0] + parts[1]
+        holds += found.low <= known + sum(sums) <= found.high
+        near += abs(found.expected / (known + sum(sums)) - 1) <= 0.25
+    print(
+        f"\n{SAMPLES:,} plans of a first run, {SAMPLE} conversations each: the bounds hold for {holds / SAMPLES:.0%},"
+        f" {near / SAMPLES:.0%} are within 25 %"
+    )
+
+
+def change(server: dict[str, str], count: int) -> int:
+    """Say something in some conversations that are still open; give their number."""
+    headers = {"authorization": f"Bearer {server['token']}"}
+    body = {"type": "message", "body": {"message_type": "text", "text": "new"}}
+    done = 0
+    with httpx.Client(base_url=server["base_url"], headers=headers) as http:
+        ids = [conversation.id for conversation in client_of(server).list_all_conversations()]
+        for name in ids[:: len(ids) // (2 * count)]:
+            done += done < count and http.post(f"/v1/conversations/{name}/events", json=body).status_code == 201
+    return done
 
 
 def memory() -> None:

@@ -30,6 +30,8 @@ FIELDS = [
     "commit",
     "warning",
     "clock_offset_s",
+    "not_probed",
+    "planned",
 ]
 
 

@@ -303,8 +303,8 @@ def test_a_damaged_commit_is_named(text: str, tmp_path: Path) -> None:
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     write(tmp_path)
     path = tmp_path / "_commits/000001.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "format": 2, "new_key": True}))
-    with pytest.raises(CorruptFile, match=r"newer version \(format 2\); upgrade"):
+    path.write_text(json.dumps({**json.loads(path.read_text()), "format": log.FORMAT + 1, "new_key": True}))
+    with pytest.raises(CorruptFile, match=rf"newer version \(format {log.FORMAT + 1}\); upgrade"):
         open_dataset(tmp_path)
 
 
