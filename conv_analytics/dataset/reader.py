@@ -67,13 +67,13 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     """
 
     def __init__(self, layout: Layout, history: tuple[Commit, ...]) -> None:
-        self._layout = layout
+        self.layout = layout
         self.commits = history
 
     @property
     def path(self) -> Path:
         """The folder."""
-        return self._layout.root
+        return self.layout.root
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
     def files(self, table: str) -> list[Path]:
         """The committed Parquet files of a table: what to hand to Polars, Dask or Spark."""
-        return [self._layout.root / file.path for file in self._files(table)]
+        return [self.layout.root / file.path for file in self._files(table)]
 
     def rows(self, table: str) -> int:
         """Rows in the files of a table, counting each time a conversation or member was seen."""
@@ -117,7 +117,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
         declared = self._declared(table)
-        frame = to_frame(declared, ((_day(file), self._read(file)) for file in self._files(table)))
+        frame = to_frame(declared, ((day_of(file), self._read(file)) for file in self._files(table)))
         if declared.latest is None or frame.empty:
             return frame
         latest = frame.sort_values(declared.latest, kind="stable").drop_duplicates(list(declared.key), keep="last")
@@ -159,9 +159,9 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         files = [
             file
             for file in self._files(table)
-            if (not since or _day(file) >= since) and (not until or _day(file) < until)
+            if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        parts = [with_date(self._read(file, columns), _day(file).isoformat()) for file in files]
+        parts = [with_date(self._read(file, columns), day_of(file).isoformat()) for file in files]
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
 
@@ -209,7 +209,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return TABLES[table]
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
-        path = self._layout.root / file.path
+        path = self.layout.root / file.path
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
             rows = pq.ParquetFile(path).read(columns=columns)
@@ -222,5 +222,6 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return rows
 
 
-def _day(file: File) -> date:
+def day_of(file: File) -> date:
+    """The partition of a file."""
     return date.fromisoformat(file.path.split("date=")[1][:10])

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
 from conv_analytics.dataset.commit import commits, watermarks
+from conv_analytics.dataset.history import every
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError
 from conv_analytics.export.nights import odd
@@ -123,7 +124,7 @@ class Folder:
 
     def finish(self, report: Report, reached: Mapping[str, int]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before."""
-        report.warning = odd(report.to_dict(), [commit.report for commit in commits(self._writer.layout)])
+        report.warning = odd(report.to_dict(), [commit.report for commit in every(commits(self._writer.layout))])
         changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
         report.commit = self._writer.commit(changed, {**report.to_dict(), "selected": list(self._tables)}).number
         return Exported(report, open_dataset(self._root))
