@@ -23,7 +23,7 @@ _DESCRIPTION = """\
 Read again, with this version, the records that earlier runs could not read (_quarantine/). Nothing is asked of the API.
 Records without a row get theirs, in a commit like any other; a second replay passes them over. A record whose row has
 empty cells is only counted, because no file is ever rewritten: with --to, a corrected and compacted copy of the folder
-is written. What stays unreadable stays in the quarantine, and is no failure: the exit code is 0. It is 3 when quarantine
+is written. What stays unreadable stays in the quarantine, and is no failure: the code is 0. It is 3 when quarantine
 files are missing or damaged; the rest is done all the same.
 """
 

@@ -1,7 +1,8 @@
 """Put what can be read now in the place of empty cells, while the rows of a table pass by.
 
 A cell that has a value keeps it. Of tables with several rows per event (a leg's history), the rows of an event that was
-read again take the place of those it had: an item that was unreadable had none, or one without its key.
+read again take the place of those it had: an item that was unreadable had none, or one without its key. Where events
+repeat items, the first event that tells of one has it, as in an export.
 """
 
 from __future__ import annotations
@@ -69,6 +70,12 @@ class Patch:
         owners = {key[0] for key in self._wanted} | set(self.new[self._identity[0]].to_pylist())
         self._owners = pa.array(sorted(owners - {None}), pa.string())
         self._held: set[Key] = set()
+        self._several, self._first = table.empty(), dict[Key, int]()
+        if table.each:
+            several = pa.concat_tables([self._better, self.new])
+            self._several = several.sort_by([(name, "ascending") for name in EVENT])
+            for key, event in self._told(self._several):
+                self._first.setdefault(key, event)
 
     def apply(self, rows: pa.Table, day: date) -> Iterator[Placed]:
         """Rows of one day as they are to be, each part with its day: a row may get an instant that it had not."""
@@ -80,30 +87,42 @@ class Patch:
             left = np.ones(len(rows), dtype=bool)
             left[places] = False
             old, rows = rows.take(pa.array(places)), rows.filter(pa.array(left))
-        yield day, rows
-        if self._table.each:
-            met = rows.filter(pc.is_in(rows[EVENT[0]], self._owners))
-            self._held.update(keys_of(met, self._unique))
-        elif places:
+        yield day, self._unmatched(rows) if self._table.each else rows
+        if places and not self._table.each:
             yield from by_day(self._filled(old), self._table.day, day)
 
     def rest(self) -> pa.Table:
         """Rows that had no place among the old ones; to be asked for at the end."""
-        # Of a record that is there twice the last one counts.
-        unused = sorted(set(self._rows.values()) - self._used)
         if self._table.each is None:
+            # Of a record that is there twice the last one counts.
+            unused = sorted(set(self._rows.values()) - self._used)
             return pa.concat_tables([self._better.take(pa.array(unused, pa.int64())), self.new])
-        rows = pa.concat_tables([self._better, self.new])
         fresh = []
-        for row, key in enumerate(keys_of(rows, self._unique)):
+        for row, (key, _) in enumerate(self._told(self._several)):
             if key not in self._held:
                 self._held.add(key)
                 fresh.append(row)
-        return rows.take(pa.array(fresh, pa.int64()))
+        return self._several.take(pa.array(fresh, pa.int64()))
 
-    @property
-    def _unique(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((EVENT[0], *self._table.key)))
+    def _unmatched(self, rows: pa.Table) -> pa.Table:
+        """Rows with several per event, but for those that an earlier event tells of, now that it can be read."""
+        near = np.flatnonzero(pc.is_in(rows[EVENT[0]], self._owners).to_numpy())
+        later = []
+        for row, (key, event) in zip(near.tolist(), self._told(rows.take(pa.array(near))), strict=True):
+            if event > self._first.get(key, event):
+                later.append(row)
+            else:
+                self._held.add(key)
+        left = np.ones(len(rows), dtype=bool)
+        left[later] = False
+        return rows.filter(pa.array(left)) if later else rows
+
+    def _told(self, rows: pa.Table) -> list[tuple[Key, int]]:
+        """What tells rows with several per event from each other, and the event that told of each."""
+        columns = tuple(dict.fromkeys((EVENT[0], *self._table.key)))
+        # An event without its id is the last to be believed.
+        events = (2**63 if event is None else event for event in rows[EVENT[1]].to_pylist())
+        return list(zip(keys_of(rows, columns), events, strict=True))
 
     def _places(self, rows: pa.Table) -> list[int]:
         """Rows that were read again."""

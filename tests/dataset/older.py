@@ -96,6 +96,8 @@ def aged(source: Path, folder: Path, raw: Raw, older: Older) -> Path:
             kept, told = _without(file.table, rows, raw, older)
             writer.write(file.table, kept)
             lines += told
+        # A conversation's events come in their order.
+        lines.sort(key=lambda text: (json.loads(text)["list"], json.loads(json.loads(text)["raw"])["id"]))
         writer.quarantine(lines)
         report: Mapping[str, Any] = {**commit.report, "quarantined": len(lines)}
         writer.commit(commit.watermarks, report)
@@ -159,7 +161,7 @@ def content(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 def added(root: Path, lines: list[str], *, report: Mapping[str, Any] | None = None) -> Commit:
     """One more run, which brought nothing but something unreadable."""
-    last = open_dataset(root).commits[-1].report
+    last = open_dataset(root).commits[0].report
     writer = DatasetWriter(root, datetime.now(UTC).date(), last["selected"])
     writer.quarantine(lines)
     at = datetime.fromisoformat(last["started_at"]) + timedelta(days=1)
