@@ -67,13 +67,13 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     """
 
     def __init__(self, layout: Layout, history: tuple[Commit, ...]) -> None:
-        self.layout = layout
+        self._layout = layout
         self.commits = history
 
     @property
     def path(self) -> Path:
         """The folder."""
-        return self.layout.root
+        return self._layout.root
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -82,12 +82,13 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return tuple(name for name in TABLES if name in held)
 
     def history(self) -> pd.DataFrame:
-        """What each run did, oldest first: a row per commit.
+        """What each run did, oldest first: a row per commit. A compacted folder tells the runs before it, too.
 
         Returns
         -------
         pandas.DataFrame
-            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``),
+            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``;
+            ``replayed`` and ``compacted`` are no exports),
             ``since`` and ``until`` (of a backfill), ``listed`` [conversations], ``events`` (new ones), ``requests``
             (repetitions included), ``retries``, ``quarantined`` [records], ``gone`` [conversations], ``seconds`` [s]
             and ``warning`` (what was odd about the run, or missing).
@@ -108,7 +109,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
     def files(self, table: str) -> list[Path]:
         """The committed Parquet files of a table: what to hand to Polars, Dask or Spark."""
-        return [self.layout.root / file.path for file in self._files(table)]
+        return [self._layout.root / file.path for file in self._files(table)]
 
     def rows(self, table: str) -> int:
         """Rows in the files of a table, counting each time a conversation or member was seen."""
@@ -209,7 +210,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return TABLES[table]
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
-        path = self.layout.root / file.path
+        path = self._layout.root / file.path
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
             rows = pq.ParquetFile(path).read(columns=columns)

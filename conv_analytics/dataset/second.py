@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.patch import EVENT, Key, Patch, keys_of
 from conv_analytics.dataset.quarantine import Damage, Line, lines, to_text, with_run
 from conv_analytics.dataset.reader import Dataset
@@ -36,7 +37,7 @@ class Second:
         self._better: dict[str, list[pa.Table]] = {}
         self._new: dict[str, list[pa.Table]] = {}
         self._events: set[Key] = set()
-        found = lines(dataset.layout, dataset.commits)
+        found = lines(Layout(dataset.path), dataset.commits)
         self.result.damaged = [str(damage) for damage in found if isinstance(damage, Damage)]
         if replay:
             self._read()
@@ -56,7 +57,7 @@ class Second:
             self._add(batch)
 
     def _lines(self) -> Iterator[Line]:
-        found = lines(self._dataset.layout, self._dataset.commits)
+        found = lines(Layout(self._dataset.path), self._dataset.commits)
         return (line for line in found if isinstance(line, Line))
 
     def _improve(self, batch: Batch) -> None:

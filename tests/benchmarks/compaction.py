@@ -1,6 +1,7 @@
 """Compaction of a million events out of 60 nightly runs: time and peak memory, against plainly reading the same rows.
 
-Run it with ``python tests/benchmarks/compaction.py``. Both sides run in processes of their own, three times in turns.
+Run it with ``python tests/benchmarks/compaction.py``, and the number of rounds (3). Both sides run in processes of their
+own, in turns.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -105,7 +105,7 @@ def main() -> None:
         root, target = work / "exports", work / "compacted"
         events = make(root)
         rounds = []
-        for _ in range(ROUNDS):
+        for _ in range(int(sys.argv[1]) if sys.argv[1:] else ROUNDS):
             shutil.rmtree(target, ignore_errors=True)
             rounds.append(
                 (measured("copy", root, target), measured("read", root, target), measured("read", target, root))

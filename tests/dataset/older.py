@@ -159,11 +159,20 @@ def content(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
     return result
 
 
-def added(root: Path, lines: list[str], *, report: Mapping[str, Any] | None = None) -> Commit:
-    """One more run, which brought nothing but something unreadable."""
+def added(
+    root: Path,
+    lines: list[str],
+    *,
+    report: Mapping[str, Any] | None = None,
+    rows: Mapping[str, pa.Table] | None = None,
+    watermarks: Mapping[str, int] | None = None,
+) -> Commit:
+    """One more run, which brought something unreadable, and mostly nothing else."""
     last = open_dataset(root).commits[0].report
     writer = DatasetWriter(root, datetime.now(UTC).date(), last["selected"])
+    for name, part in (rows or {}).items():
+        writer.write(name, part)
     writer.quarantine(lines)
     at = datetime.fromisoformat(last["started_at"]) + timedelta(days=1)
     told = {**last, "started_at": at.isoformat(), "tables": {}, "quarantined": len(lines), **(report or {})}
-    return writer.commit({}, told)
+    return writer.commit(watermarks or {}, told)

@@ -13,8 +13,11 @@ import pandas as pd
 import pytest
 
 from conv_analytics import Conversations, export, open_dataset
-from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset import DatasetWriter, latest
 from conv_analytics.dataset import commit as log
+from conv_analytics.dataset import compact as compaction
+from conv_analytics.dataset import reread as rereading
+from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.compact import compact
 from conv_analytics.dataset.finding import Level
 from conv_analytics.dataset.layout import Layout
@@ -158,6 +161,31 @@ def test_a_copy_without_replay_keeps_the_rows_and_the_quarantine(
     assert content(tmp_path / "newer") == content(today[0])
     assert replay(tmp_path / "new").added > 0
     assert errors(tmp_path / "new") == []
+
+
+def test_what_is_larger_than_a_file_a_batch_or_a_pass(
+    folder: Path, today: tuple[Path, Raw], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in (
+        (compaction, "_BATCH_ROWS", 7), (latest, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
+        (writing, "BUFFER_BYTES", 5_000), (writing, "FILE_BYTES", 20_000),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    copied = compact(folder, tmp_path / "new", replay=True)
+    monkeypatch.undo()
+    assert content(tmp_path / "new") == content(today[0])
+    assert errors(tmp_path / "new") == []
+    paths = [file.path for file in open_dataset(tmp_path / "new").commits[0].files]
+    assert len(set(paths)) == copied.files
+    assert any(path.startswith("events/") and path.endswith("-1.parquet") for path in paths)
+
+
+def test_a_copy_has_a_file_per_table_and_day(folder: Path, tmp_path: Path) -> None:
+    replay(folder)
+    copied = compact(folder, tmp_path / "new", replay=True)
+    held = open_dataset(tmp_path / "new").commits[0].files
+    places = [file.path.rsplit("/", 1)[0] for file in held]
+    assert len(places) == len(set(places)) == copied.files < copied.files_before
 
 
 def test_what_is_still_unreadable_stays(folder: Path, tmp_path: Path) -> None:
