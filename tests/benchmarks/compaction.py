@@ -1,7 +1,7 @@
 """Compaction of a million events out of 60 nightly runs: time and peak memory, against plainly reading the same rows.
 
-Run it with ``python tests/benchmarks/compaction.py``, and the number of rounds (3). Both sides run in processes of their
-own, in turns.
+Run it with ``python tests/benchmarks/compaction.py``, and the number of rounds (3). Both sides run in turns, each in a
+process of its own.
 """
 
 from __future__ import annotations

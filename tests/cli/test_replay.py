@@ -106,7 +106,8 @@ def test_a_copy_is_made_verified_and_shown(command: str, folder: Path, capsys: p
     assert rows[rows["conversation_id"] == "CON-1"]["mos_score"].sum() == (8.2 if command == "replay" else 0)
     assert call(command, folder, "--to", folder.parent / "newer", "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["commit"], found["files"]) == (4, found["files_before"])
+    assert found["commit"] == 4
+    assert found["files"] < found["files_before"]
     assert found["replayed"]["added"] == (command == "replay")
 
 
