@@ -36,12 +36,13 @@ AGAIN, NEVER_AGAIN = (3, 69), (1, 2, 75, 130, 143)
 
 PROGRAM = "/opt/conv-analytics/bin/conv-analytics"
 INTRODUCTION = next(iter(SECTIONS))
+UPGRADE = "After an upgrade, and once a year"
 #: Every fenced block of the page. One that is not here has no test.
 BLOCKS = [
     (INTRODUCTION, "ini"), ("cron", "crontab"), ("cron", "sh"), ("systemd", "ini"), ("systemd", "ini"),
     ("Airflow", "python"), ("Prefect", "python"), ("GitHub Actions", "yaml"), ("Container file", "dockerfile"),
     ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), ("Logs", "json"),
-    ("What to watch", "sh"), ("What to watch", "python"),
+    ("What to watch", "sh"), ("What to watch", "python"), *[(UPGRADE, "sh")] * 3,
 ]  # fmt: skip
 
 
@@ -152,6 +153,20 @@ def test_every_block_has_a_test() -> None:
     assert PAGE.count("```") == 2 * len(BLOCKS)
 
 
+def test_a_folder_is_replayed_copied_and_replaced(machine: Machine) -> None:
+    for _ in range(2):
+        assert machine.run("/bin/sh", "-c", machine.moved(_cron_command())).returncode == 0
+    again, to_copy, compacted = (_block(UPGRADE, "sh", number) for number in range(3))
+    assert "Nothing to do." in machine.run("/bin/sh", "-ec", machine.moved(again)).stdout
+    assert machine.run("/bin/sh", "-ec", machine.moved(to_copy)).returncode == 0
+    shutil.rmtree(machine.state / "exports-new")
+    done = machine.run("/bin/sh", "-ec", machine.moved(compacted))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list((machine.exports / "_commits").glob("*.json"))) == 1
+    assert machine.run("/bin/sh", "-c", machine.moved(_cron_command())).returncode == 0
+    assert sorted(path.name for path in (machine.exports / "_commits").iterdir()) == ["000003.json", "000004.json"]
+
+
 @pytest.mark.parametrize("section", ["Exit codes", *SCHEDULERS])
 def test_a_recipe_says_what_each_exit_code_leads_to(section: str) -> None:
     assert list(_table(section)) == [code.value for code in Exit]
@@ -192,7 +207,7 @@ def test_every_command_line_is_accepted() -> None:
             assert options.quiet, line
             assert not options.allow_empty, line
             assert options.private_key is None, "a key is no argument"
-    assert {line.split()[0] for line in lines} == {"export", "plan", "status", "verify"}
+    assert {line.split()[0] for line in lines} == {"compact", "export", "plan", "replay", "status", "verify"}
 
 
 def test_flags_in_the_text_exist() -> None:

@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.dataset import history, open_dataset
 
     dataset = open_dataset(Path(options.dest).expanduser())
-    last, totals = history.runs(dataset.commits[-options.last :]), _totals(dataset)
+    last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     if options.json:
         say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))
         return Exit.COMPLETE

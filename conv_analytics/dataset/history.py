@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.dataset.commit import Commit
@@ -29,11 +30,32 @@ COLUMNS = {
 _INSTANTS = ("at", "since", "until")
 #: Those that the report has under the same name, as numbers.
 _NUMBERS = ("listed", "requests", "retries", "quarantined")
+#: In the report of a compacted dataset's first commit: the runs of the folder that it was made from.
+CARRIED = "history"
+
+
+def every(commits: Iterable[Commit]) -> Iterator[Commit]:
+    """All commits with a report, oldest first: those that a compacted dataset carries on come without their files."""
+    for commit in commits:
+        for carried in commit.report.get(CARRIED) or ():
+            yield Commit(**{**carried, "files": ()})
+        yield commit
+
+
+def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
+    """What a compacted dataset keeps of the commits of the folder that it is made from."""
+    result = []
+    for commit in every(commits):
+        report = {name: value for name, value in commit.report.items() if name != CARRIED}
+        report["tables"] = report.get("tables", commit.rows)
+        kept = {**asdict(commit), "report": report, "watermarks": {}, "quarantine": None}
+        result.append({name: value for name, value in kept.items() if name != "files"})
+    return result
 
 
 def runs(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """One object of JSON values per commit, with the keys of `COLUMNS`; what a report does not tell is 0 or None."""
-    return [_run(commit) for commit in commits]
+    """One object of JSON values per run, with the keys of `COLUMNS`; what a report does not tell is 0 or None."""
+    return [_run(commit) for commit in every(commits)]
 
 
 def frame(commits: Iterable[Commit]) -> pd.DataFrame:
@@ -56,7 +78,7 @@ def _run(commit: Commit) -> dict[str, Any]:
         "status": report.get("status"),
         "since": report.get("since"),
         "until": report.get("until"),
-        "events": (report.get("tables") or commit.rows).get("events", 0),
+        "events": report.get("tables", commit.rows).get("events", 0),
         "gone": report.get("gone_count") or 0,
         "seconds": report.get("seconds") or 0.0,
         "warning": report.get("warning"),

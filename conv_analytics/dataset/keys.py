@@ -59,10 +59,10 @@ def repeated(paths: Sequence[Path], key: list[str], rows: int) -> tuple[int, lis
     count, suspects = 0, np.array([], np.uint64)
     passes = max(1, -(-rows // PASS_ROWS))
     for turn in range(passes):
-        parts = [_hashes(batch) for path in paths for batch in _batches(path, key)]
+        parts = [hashes(batch) for path in paths for batch in batches(path, key)]
         mine = [part[part % np.uint64(passes) == turn] for part in parts]
-        hashes = np.sort(np.concatenate(mine)) if mine else suspects
-        again = hashes[1:][hashes[1:] == hashes[:-1]]
+        ordered = np.sort(np.concatenate(mine)) if mine else suspects
+        again = ordered[1:][ordered[1:] == ordered[:-1]]
         count += len(again)
         suspects = np.concatenate([suspects, np.unique(again)[:SHOWN]])
     if not count:
@@ -70,8 +70,8 @@ def repeated(paths: Sequence[Path], key: list[str], rows: int) -> tuple[int, lis
     # Two keys may share a hash: what is told by name was compared in full.
     keys: Counter[tuple[Any, ...]] = Counter()
     for path in paths:
-        for batch in _batches(path, key):
-            wanted = batch.filter(pa.array(np.isin(_hashes(batch), suspects[:SHOWN])))
+        for batch in batches(path, key):
+            wanted = batch.filter(pa.array(np.isin(hashes(batch), suspects[:SHOWN])))
             keys.update(zip(*(column.to_pylist() for column in wanted.columns), strict=True))
     named = [found for found, times in keys.items() if times > 1]
     return (count, named) if named else (0, [])
@@ -81,7 +81,7 @@ def spans(paths: Iterable[Path]) -> dict[str, Span]:
     """Per conversation, the last event id of some files, and how many there are."""
     result: dict[str, Span] = {}
     for path in paths:
-        for batch in _batches(path, ["conversation_id", "event_id"]):
+        for batch in batches(path, ["conversation_id", "event_id"]):
             grouped = batch.group_by("conversation_id").aggregate([("event_id", "max"), ("event_id", "count")])
             columns = (grouped[name].to_pylist() for name in ("conversation_id", "event_id_max", "event_id_count"))
             for conversation, last, count in zip(*columns, strict=True):
@@ -96,7 +96,7 @@ def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, lis
     wanted = pa.array(conversations, pa.string())
     held: dict[str, set[int]] = {conversation: set() for conversation in conversations}
     for path in paths:
-        for batch in _batches(path, ["conversation_id", "event_id"]):
+        for batch in batches(path, ["conversation_id", "event_id"]):
             rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
             for conversation, event in zip(*(column.to_pylist() for column in rows.columns), strict=True):
                 held[conversation].add(event)
@@ -107,14 +107,15 @@ def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, lis
     }
 
 
-def _batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+def batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
     """Rows of a file that have all of some columns."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
             yield pa.Table.from_batches([batch]).select(columns).drop_null()
 
 
-def _hashes(rows: pa.Table) -> Any:
+def hashes(rows: pa.Table) -> Any:
+    """A number per row, equal for equal rows."""
     import pandas as pd  # noqa: PLC0415  slow to import, and whoever only reads a dataset needs no hashes
 
     plain = {name: _plain(rows[name]) for name in rows.column_names}

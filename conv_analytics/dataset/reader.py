@@ -82,12 +82,13 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return tuple(name for name in TABLES if name in held)
 
     def history(self) -> pd.DataFrame:
-        """What each run did, oldest first: a row per commit.
+        """What each run did, oldest first: a row per commit. A compacted folder tells the runs before it, too.
 
         Returns
         -------
         pandas.DataFrame
-            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``),
+            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``;
+            ``replayed`` and ``compacted`` are no exports),
             ``since`` and ``until`` (of a backfill), ``listed`` [conversations], ``events`` (new ones), ``requests``
             (repetitions included), ``retries``, ``quarantined`` [records], ``gone`` [conversations], ``seconds`` [s]
             and ``warning`` (what was odd about the run, or missing).
@@ -117,7 +118,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
         declared = self._declared(table)
-        frame = to_frame(declared, ((_day(file), self._read(file)) for file in self._files(table)))
+        frame = to_frame(declared, ((day_of(file), self._read(file)) for file in self._files(table)))
         if declared.latest is None or frame.empty:
             return frame
         latest = frame.sort_values(declared.latest, kind="stable").drop_duplicates(list(declared.key), keep="last")
@@ -159,9 +160,9 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         files = [
             file
             for file in self._files(table)
-            if (not since or _day(file) >= since) and (not until or _day(file) < until)
+            if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        parts = [with_date(self._read(file, columns), _day(file).isoformat()) for file in files]
+        parts = [with_date(self._read(file, columns), day_of(file).isoformat()) for file in files]
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
 
@@ -222,5 +223,6 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return rows
 
 
-def _day(file: File) -> date:
+def day_of(file: File) -> date:
+    """The partition of a file."""
     return date.fromisoformat(file.path.split("date=")[1][:10])

@@ -20,7 +20,9 @@ from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import durable, keys
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.finding import Finding, Level, some
+from conv_analytics.dataset.history import every
 from conv_analytics.dataset.layout import QUARANTINE, Layout
+from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.tables import TABLES
 
@@ -127,7 +129,8 @@ def _commits(folder: _Folder) -> None:
             folder.add(Level.ERROR, f"says that it is commit {commit.number}", _relative(folder, path), _RESTORE)
         folder.history.append(commit)
     last = max(folder.numbers, default=0)
-    for number in sorted(set(range(1, last + 1)) - set(folder.numbers)):
+    carried = {commit.number for commit in every(folder.history)}
+    for number in sorted(set(range(1, last + 1)) - set(folder.numbers) - carried):
         what = f"commit {number} is missing, and with it every row that its run added"
         folder.add(Level.ERROR, what, _relative(folder, folder.layout.commit(number)), _RESTORE)
     folder.all_well(f"commits 1 to {last} are there, without a hole", 0)
@@ -230,7 +233,7 @@ def _quarantine(folder: _Folder) -> None:
             folder.add(Level.ERROR, f"{what}; it holds what commit {commit.number} could not read", name, _RESTORE)
             continue
         lines += found
-        expected = commit.report.get("quarantined", found)
+        expected = commit.report.get(LINES, commit.report.get("quarantined", found))
         if found != expected:
             folder.add(Level.ERROR, f"has {found:,} records; {expected:,} were counted", name, _RESTORE)
     lying = sorted(f"{QUARANTINE}/{path.name}" for path in folder.layout.quarantine.glob("*"))

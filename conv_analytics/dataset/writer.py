@@ -32,6 +32,8 @@ BUFFER_BYTES = 24 * 2**20
 _SYNCS = 8
 #: A run may touch many days; so many files are kept open at once.
 OPEN_FILES = 64
+#: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
+FILE_BYTES = 128 * 2**20
 
 
 @dataclass
@@ -100,13 +102,18 @@ class DatasetWriter:
         """Add rows to a table."""
         if not rows.num_rows or name not in self._tables:
             return
-        table = TABLES[name]
+        for day, part_rows in by_day(rows, TABLES[name].day, self._day):
+            self.place(name, day, part_rows)
+
+    def place(self, name: str, day: date, rows: pa.Table) -> None:
+        """Add rows to one day of a table, whatever their instants say."""
+        if not rows.num_rows or name not in self._tables:
+            return
         with self._disk():
-            for day, part_rows in by_day(rows, table.day, self._day):
-                part = self._part(table, day)
-                part.pending.append(part_rows)
-                part.rows += part_rows.num_rows
-                self._buffered += part_rows.nbytes
+            part = self._part(TABLES[name], day)
+            part.pending.append(rows)
+            part.rows += rows.num_rows
+            self._buffered += rows.nbytes
             if self._buffered > BUFFER_BYTES:
                 self._flush()
 
@@ -183,11 +190,27 @@ class DatasetWriter:
         self._writing = self._thread.submit(self._write_out, waiting)
 
     def _close_idle(self) -> None:
-        """Close files of days that got no rows lately, when many are open: conversations come in the order of time."""
-        if sum(part.writer is not None for part in self._parts.values()) > OPEN_FILES:
-            for key, part in list(self._parts.items()):
-                if part.writer is not None and not part.pending:
-                    self._close(self._parts.pop(key))
+        """Close files that have become large and, when many are open, those of days that got no rows lately.
+
+        Conversations come in the order of time: such a day is mostly done.
+        """
+        many = sum(part.writer is not None for part in self._parts.values()) > OPEN_FILES
+        for key, part in list(self._parts.items()):
+            if part.writer is None:
+                continue
+            if self._is_large(part):
+                waiting, part.pending = part.pending, []
+                moved = sum(rows.num_rows for rows in waiting)
+                part.rows -= moved
+                self._close(self._parts.pop(key))
+                if waiting:
+                    following = self._part(part.table, key[1])
+                    following.pending, following.rows = waiting, moved
+            elif many and not part.pending:
+                self._close(self._parts.pop(key))
+
+    def _is_large(self, part: _Part) -> bool:
+        return (self._staging / part.path).stat().st_size >= FILE_BYTES
 
     def _settle(self) -> None:
         if self._writing is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset.commit import Commit, numbers
 from conv_analytics.dataset.finding import Finding, Level, some
+from conv_analytics.dataset.history import every
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import APIError, AuthError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
@@ -177,7 +178,7 @@ class _Auditor:
             and created + _CLOCKS < (_instant(run.get("started_at")) or created)
             and (run.get("since") is None or created >= (_instant(run["since"]) or created))
             and (run.get("until") is None or created < (_instant(run["until"]) or created))
-            for run in (commit.report for commit in self._history)
+            for run in (commit.report for commit in every(self._history))
         )
 
 

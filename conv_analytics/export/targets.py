@@ -13,6 +13,7 @@ import pyarrow as pa
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
 from conv_analytics.dataset.commit import Commit, commits, settled
 from conv_analytics.dataset.held import Held, Holdings, repeats
+from conv_analytics.dataset.history import every
 from conv_analytics.dataset.journal import Journal
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError
@@ -131,7 +132,7 @@ class Folder:
             self._writer.abandon()
             raise
         history = list(commits(self._writer.layout))
-        self._reports = [commit.report for commit in history]
+        self._reports = [commit.report for commit in every(history)]
         self.past = past_of(history)
         self.watermarks = self.past.watermarks
         self._holdings = Holdings(root, history) if options.full else None
@@ -181,7 +182,7 @@ class Folder:
 def past_of(history: Sequence[Commit]) -> Past:
     """What the commits of a folder know of its conversations."""
     watermarks = {name: last for commit in history for name, last in commit.watermarks.items()}
-    return Past(watermarks, settled(history), last_sweep(commit.report for commit in history))
+    return Past(watermarks, settled(history), last_sweep(commit.report for commit in every(history)))
 
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:

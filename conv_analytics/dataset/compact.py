@@ -1,0 +1,211 @@
+"""Copy a dataset to a new folder: few large files instead of some per run, of each record only the latest row.
+
+With `replay`, what can be read of the quarantine by now takes the place of the empty cells it left.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics.dataset import durable, history
+from conv_analytics.dataset.commit import File
+from conv_analytics.dataset.latest import latest_rows
+from conv_analytics.dataset.layout import COMMITS, QUARANTINE, WORK, Layout
+from conv_analytics.dataset.patch import Patch
+from conv_analytics.dataset.quarantine import LINES
+from conv_analytics.dataset.reader import Dataset, day_of, open_dataset
+from conv_analytics.dataset.replay import Replayed, selected_tables
+from conv_analytics.dataset.second import Second
+from conv_analytics.dataset.writer import DatasetWriter
+from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+
+#: Rows that are copied at a time.
+_BATCH_ROWS = 2**14
+
+
+@dataclass
+class Compacted:
+    """What a copy holds, and what it was made from."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """Rows per table."""
+    superseded: int = 0
+    """Rows of conversations, members, users and sessions that were left out: a later one has the same key."""
+    files: int = 0
+    """Parquet files of the copy."""
+    files_before: int = 0
+    bytes: int = 0
+    bytes_before: int = 0
+    quarantined: int = 0
+    """Records in the quarantine of the copy."""
+    replayed: Replayed = field(default_factory=Replayed)
+    """What came of the quarantine; only with `replay`."""
+    commit: int = 0
+    """Number of the copy's commit: it goes on counting where the folder ended."""
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as JSON values."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return values | {"replayed": self.replayed.to_dict(), "seconds": round(self.seconds, 3)}
+
+
+def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> Compacted:
+    """Copy a dataset to a new folder, in few large files.
+
+    Every file is checked before it is copied. Of records as last seen (conversations, members) the latest row is
+    copied, of everything else every row. The copy goes on where the folder ended: `export` asks only for what is new,
+    and the history of runs is there. The folder itself is only read.
+
+    Parameters
+    ----------
+    source
+        The folder that `export` wrote. What a run adds to it meanwhile is not copied.
+    target
+        A folder that does not exist, or is empty.
+    replay
+        Read the quarantine again, and put what can be read by now in the place of the empty cells it left.
+
+    Raises
+    ------
+    ConfigError
+        If the target holds something, or lies in the source.
+    CorruptFile
+        If a file of the source is not as it was recorded.
+    DatasetError
+        If the source cannot be read or the target cannot be written; the target then holds no commit.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> from tempfile import TemporaryDirectory
+    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     for _ in range(2):
+    ...         done = export(client, f"{folder}/exports", rate=0)
+    ...     copied = compact(f"{folder}/exports", f"{folder}/copy")
+    ...     len(open_dataset(f"{folder}/copy")["conversations"]), copied.superseded
+    (3, 3)
+    """
+    begin, started = time.monotonic(), datetime.now(UTC)
+    dataset = open_dataset(source)
+    _check(dataset, Path(target))
+    selected = selected_tables(dataset)
+    writer = DatasetWriter(Path(target), started.date(), {*selected, *dataset.tables})
+    writer.number = dataset.commits[-1].number + 1
+    result = Compacted()
+    try:
+        second = Second(dataset, writer, replay=replay)
+        for name in dataset.tables:
+            result.superseded += _copy(dataset, name, second.patch(name), writer)
+        before = [file for commit in dataset.commits for file in commit.files]
+        result.files_before, result.bytes_before = len(before), sum(file.bytes for file in before)
+        result.replayed, result.quarantined = second.result, second.quarantined
+        result.seconds = time.monotonic() - begin
+        report = {
+            "command": "replay" if replay else "compact",
+            "status": "compacted",
+            "started_at": started.isoformat().replace("+00:00", "Z"),
+            "requests": 0,
+            "tables": {},
+            "seconds": round(result.seconds, 3),
+            "selected": list(selected),
+            "superseded": result.superseded,
+            "replayed": second.result.to_dict(),
+            LINES: second.quarantined,
+            history.CARRIED: history.carry(dataset.commits),
+        }
+        commit = writer.commit(second.watermarks, report)
+    except BaseException:
+        writer.abandon()
+        raise
+    result.commit, result.rows, result.files = commit.number, commit.rows, len(commit.files)
+    result.bytes = sum(file.bytes for file in commit.files)
+    return result
+
+
+def _check(dataset: Dataset, target: Path) -> None:
+    """Refuse what would lose or overwrite something."""
+    here, there = dataset.path.resolve(), target.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ConfigError(f"{target} lies in {dataset.path}, or around it. Name another folder for the copy.")
+    if there.is_dir():
+        layout = Layout(there)
+        if any(layout.work.glob("*/commit.json")):
+            message = f"{target} was left unfinished by a run that was killed. Delete the folder, then run this again."
+            raise ConfigError(message)
+        others = [path for path in there.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE}]
+        if others or any(layout.commits.glob("*")):
+            raise ConfigError(f"{target} is not empty. Name a folder that does not exist yet.")
+    unknown = {file.table for commit in dataset.commits for file in commit.files} - TABLES.keys()
+    if unknown:
+        message = f"{dataset.path} holds tables that this version does not know: {', '.join(sorted(unknown))}."
+        raise DatasetError(f"{message} Upgrade conv_analytics, so that the copy has them, too.")
+
+
+class _Rows:
+    """The rows of one file, in batches; may be gone through again and again."""
+
+    def __init__(self, root: Path, file: File, columns: Sequence[str]) -> None:
+        self.path, self.file, self._columns = root / file.path, file, columns
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        try:
+            with pq.ParquetFile(self.path) as held:
+                for batch in held.iter_batches(_BATCH_ROWS, columns=list(self._columns)):
+                    yield pa.Table.from_batches([batch]).select(self._columns)
+        except (OSError, pa.ArrowException) as error:
+            raise CorruptFile(self.path, (str(error).splitlines() or [type(error).__name__])[0]) from error
+
+    def check(self, table: Table) -> None:
+        """Raise unless the file is as it was recorded, and has the columns that its table has today."""
+        try:
+            if self.path.stat().st_size != self.file.bytes or durable.sha256(self.path) != self.file.sha256:
+                raise CorruptFile(self.path, "it has other bytes than were recorded (SHA-256)")
+            held = {column.name: column.type for column in pq.read_schema(self.path)}
+        except (OSError, pa.ArrowException) as error:
+            raise CorruptFile(self.path, (str(error).splitlines() or [type(error).__name__])[0]) from error
+        declared = {column.name: column.type for column in table.schema}
+        for name in [*declared, *held]:
+            if held.get(name) != declared.get(name):
+                raise SchemaChanged(table.name, name, f"is not in {self.file.path} as it is declared")
+
+
+def _copy(dataset: Dataset, name: str, patch: Patch, writer: DatasetWriter) -> int:
+    """Copy one table, day by day; give the number of rows that were left out."""
+    table = TABLES[name]
+    files = [file for commit in dataset.commits for file in commit.files if file.table == name]
+    # One day after the other, so that each file is closed before the next is opened; runs in their order.
+    files.sort(key=day_of)
+    sources = [_Rows(dataset.path, file, table.schema.names) for file in files]
+    for source in sources:
+        source.check(table)
+    masks = []
+    if table.latest:
+        slim = [_Rows(dataset.path, file, [*table.key, table.latest]) for file in files]
+        masks = latest_rows(table, [*slim, [patch.new]], sum(file.rows for file in files) + len(patch.new))
+    dropped = 0
+    for number, source in enumerate(sources):
+        day, first = day_of(source.file), 0
+        for batch in source:
+            rows = batch
+            if table.latest:
+                mine = masks[number][first : first + len(batch)]
+                first += len(batch)
+                rows = batch.filter(pa.array(mine))
+                dropped += len(batch) - len(rows)
+            for where, part in patch.apply(rows, day):
+                writer.place(name, where, part)
+    writer.write(name, patch.new.filter(pa.array(masks[-1])) if table.latest else patch.rest())
+    return dropped
