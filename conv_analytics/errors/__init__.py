@@ -18,6 +18,7 @@
         ResponseTooLarge         a body above the limit
       DatasetError
         TableNotFound            .table, .available
+        ColumnNotFound           .table, .column, .available
         SchemaChanged            .table, .column
         CorruptFile              .path
         DestinationError         .destination
@@ -35,6 +36,7 @@ from conv_analytics.errors.redaction import redact
 from conv_analytics.errors.tree import (
     APIError,
     AuthError,
+    ColumnNotFound,
     ConfigError,
     Conflict,
     ConvAnalyticsError,
@@ -60,6 +62,7 @@ from conv_analytics.errors.tree import (
 __all__ = [
     "APIError",
     "AuthError",
+    "ColumnNotFound",
     "ConfigError",
     "Conflict",
     "ConvAnalyticsError",

@@ -1,0 +1,29 @@
+"""Questions to an export, and their answers as frames.
+
+Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
+pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
+
+>>> from conv_analytics.analysis import frames
+>>> frames.Source.of({}).tables
+()
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+#: Where each public name lives. They are imported when first used.
+_HOMES: dict[str, str] = {}
+
+__all__: list[str] = []
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
