@@ -11,25 +11,64 @@ pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger tha
 from __future__ import annotations
 
 import importlib
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conv_analytics.analysis.audio_flow import audio_flow
+    from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
+    from conv_analytics.analysis.fault_side import fault_side
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.parties import party
+    from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
+    from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
     from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.units import Units, detect_units
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "PROFILES": "conv_analytics.analysis.profiles",
+    "MosAudit": "conv_analytics.analysis.mos_audit",
+    "Profile": "conv_analytics.analysis.profiles",
+    "Rule": "conv_analytics.analysis.profiles",
+    "Units": "conv_analytics.analysis.units",
+    "audio_flow": "conv_analytics.analysis.audio_flow",
+    "call_quality": "conv_analytics.analysis.quality",
+    "compare_profiles": "conv_analytics.analysis.quality",
+    "detect_units": "conv_analytics.analysis.units",
     "explain": "conv_analytics.analysis.sip",
+    "fault_side": "conv_analytics.analysis.fault_side",
     "legs": "conv_analytics.analysis.legs",
+    "mos_audit": "conv_analytics.analysis.mos_audit",
+    "mos_emodel": "conv_analytics.analysis.emodel",
+    "mos_to_r": "conv_analytics.analysis.emodel",
     "party": "conv_analytics.analysis.parties",
+    "quality": "conv_analytics.analysis.quality",
+    "r_to_mos": "conv_analytics.analysis.emodel",
     "sip_codes": "conv_analytics.analysis.sip",
 }
 
 __all__ = [
+    "PROFILES",
+    "MosAudit",
+    "Profile",
+    "Rule",
+    "Units",
+    "audio_flow",
+    "call_quality",
+    "compare_profiles",
+    "detect_units",
     "explain",
+    "fault_side",
     "legs",
+    "mos_audit",
+    "mos_emodel",
+    "mos_to_r",
     "party",
+    "quality",
+    "r_to_mos",
     "sip_codes",
 ]
 
@@ -42,3 +81,17 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+class _Package(types.ModuleType):
+    """Keeps a function's name for the function, where its module has the same: `legs`, `quality`.
+
+    Importing a module sets its name in its package, and would put the module in the function's place.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, types.ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -86,7 +86,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
     ...     "jitter_min_var": 1.0, "jitter_max_var": 25.0, "jitter_loss_rate": 0.0, "flaw_total": 30,
     ...     "packet_cnt": 2950, "packet_loss_perc": [6.0, 0.1], "byte_in": 507400, "byte_out": 507400})
     >>> fault_side(legs)[["fault_side", "why", "caller_loss_pct", "forward_ratio"]]
-          fault_side                   why  caller_loss_pct  forward_ratio
+          fault_side                  why  caller_loss_pct  forward_ratio
     0  caller_access  the caller's way in              6.0            1.0
     """
     source, rows, _ = measured_legs(data, units)

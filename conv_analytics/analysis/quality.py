@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
 
 from conv_analytics.analysis import measures as m
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.legs import legs
+from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.analysis.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
-from conv_analytics.analysis.units import Units, units_of
+from conv_analytics.analysis.units import Units, measured_rows, units_of
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -224,19 +223,18 @@ def compare_profiles(
 def measured_legs(data: Any, units: Units | None = None) -> tuple[Source, nw.LazyFrame[Any], Units]:
     """Open data, detect its units if they are not given, and measure its legs."""
     source = Source.of(data)
-    rows = leg_rows(source)
-    found = units or units_of(source, rows)
+    rows = legs_once(source)
+    # Units ask the hangups themselves: that is a single query, and the legs are made only once.
+    found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
     return source, m.measures(rows, found), found
 
 
-def leg_rows(source: Source) -> nw.LazyFrame[Any]:
+def legs_once(source: Source) -> nw.LazyFrame[Any]:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    # Asked for in the engine's own kind, the legs of a dataset stay a query of DuckDB.
-    made = Source.of(legs(replace(source, gives=source.engine)))
-    return made.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
+    return leg_rows(source).select(*(column.name for column in m.leg_columns()))
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
@@ -322,5 +320,5 @@ def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
     return said
 
 
-__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "RANK", "VERDICT_COLUMNS", "call_quality", "compare_profiles", "leg_rows",
+__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "RANK", "VERDICT_COLUMNS", "call_quality", "compare_profiles", "legs_once",
            "measured_legs", "quality", "verdicts"]  # fmt: skip
