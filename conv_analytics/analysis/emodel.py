@@ -72,7 +72,7 @@ def r_to_mos(r: Any) -> Any:
     """
     x, back = _taken(r)
     curve = x * 0.035 + x * (x - 60.0) * (x * -1.0 + R_MAX) * 7e-6 + 1.0
-    return back(_choose(x <= R_MIN, 1.0, _choose(x >= R_MAX, MOS_MAX, curve)))
+    return back(_choose((x <= R_MIN) | (curve < 1.0), 1.0, _choose(x >= R_MAX, MOS_MAX, curve)))
 
 
 def mos_to_r(mos: Any) -> Any:
