@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-import types
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
+    from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.conversations import conversations
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
     from conv_analytics.analysis.fault_side import fault_side
+    from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.parties import party
@@ -36,10 +39,13 @@ _HOMES = {
     "Units": "conv_analytics.analysis.units",
     "audio_flow": "conv_analytics.analysis.audio_flow",
     "call_quality": "conv_analytics.analysis.quality",
+    "calls": "conv_analytics.analysis.calls",
     "compare_profiles": "conv_analytics.analysis.quality",
+    "conversations": "conv_analytics.analysis.conversations",
     "detect_units": "conv_analytics.analysis.units",
     "explain": "conv_analytics.analysis.sip",
     "fault_side": "conv_analytics.analysis.fault_side",
+    "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",
     "mos_audit": "conv_analytics.analysis.mos_audit",
     "mos_emodel": "conv_analytics.analysis.emodel",
@@ -58,10 +64,13 @@ __all__ = [
     "Units",
     "audio_flow",
     "call_quality",
+    "calls",
     "compare_profiles",
+    "conversations",
     "detect_units",
     "explain",
     "fault_side",
+    "ledger",
     "legs",
     "mos_audit",
     "mos_emodel",
@@ -83,14 +92,11 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-class _Package(types.ModuleType):
-    """Keeps a function's name for the function, where its module has the same: `legs`, `quality`.
+class _Package(ModuleType):
+    """Functions are named like their modules: importing a module must not put it in the function's place."""
 
-    Importing a module sets its name in its package, and would put the module in the function's place.
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in _HOMES and isinstance(value, types.ModuleType)):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 

@@ -9,7 +9,7 @@ import duckdb
 import pandas as pd
 import pytest
 
-from conv_analytics import Conversations, analysis, export
+from conv_analytics import Conversations, export
 from conv_analytics.analysis import audio_flow, fault_side, mos_audit, quality
 from conv_analytics.analysis import legs as make_legs
 from conv_analytics.analysis.units import Units
@@ -175,8 +175,8 @@ def test_another_codec_is_no_lost_audio() -> None:
 def test_what_cannot_be_known_is_unknown() -> None:
     three = fault_side(legs(*BOTH, {"packet_loss_perc": 30.0}), units=UNITS).iloc[0]
     assert (three["fault_side"], three["why"]) == ("unknown", "more than two answered legs")
-    nothing = {"packet_cnt": None, "packet_loss_perc": None, "jitter_loss_rate": None, "byte_in": None, "byte_out": None,
-               "flaw_total": None}  # fmt: skip
+    measures = ("packet_cnt", "packet_loss_perc", "jitter_loss_rate", "byte_in", "byte_out", "flaw_total")
+    nothing: dict[str, Any] = dict.fromkeys(measures)
     dark = fault_side(legs(BOTH[0] | nothing, BOTH[1] | nothing), units=UNITS).iloc[0]
     assert (dark["fault_side"], dark["why"]) == ("unknown", "nothing was measured")
     apart = legs(*BOTH).assign(answered_at=pd.to_datetime([BEGIN, BEGIN + timedelta(hours=1)]))
@@ -193,7 +193,8 @@ def test_what_cannot_be_known_is_unknown() -> None:
 @pytest.mark.parametrize("function", [audio_flow, fault_side, lambda rows, **told: mos_audit(rows, **told).legs])
 def test_duckdb_gives_the_same(function: Any) -> None:
     frame = legs(*BOTH, {"conversation_id": "CON-2", **SILENT}, {"conversation_id": "CON-3", "byte_out": None},
-                 {"conversation_id": "CON-2", "packet_loss_perc": 8.0}, {"conversation_id": "CON-4", "answered": None})  # fmt: skip
+                 {"conversation_id": "CON-2", "packet_loss_perc": 8.0},
+                 {"conversation_id": "CON-4", "answered": None})  # fmt: skip
     mine = function(frame, units=UNITS)
     by = [name for name in ("conversation_id", "leg_id", "audio") if name in mine.columns]
     same(mine, pandas_of(function(relation(frame), units=UNITS), by))
@@ -237,8 +238,3 @@ def test_tables_and_legs_and_engines_tell_the_same_of_the_world(world: Any) -> N
     assert audit.units.loss_unit == "percent"
     assert audit.legs["green_but_bad"].sum() > 0
     same(audio_flow(world), pandas_of(audio_flow(tables), ["conversation_id", "leg_id", "audio"]))
-
-
-def test_functions_keep_their_names_where_modules_have_the_same() -> None:
-
-    assert all(callable(getattr(analysis, name)) for name in analysis.__all__ if name not in {"PROFILES"})
