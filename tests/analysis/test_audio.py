@@ -14,6 +14,7 @@ from conv_analytics.analysis import audio_flow, fault_side, mos_audit, quality
 from conv_analytics.analysis import legs as make_legs
 from conv_analytics.analysis.units import Units
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
 from tests.analysis.made_legs import legs, pandas_of, relation, same
 
 UNITS = Units(1.0, "freeswitch_r", "percent", "ms2")
@@ -84,7 +85,9 @@ def call(events: list[dict[str, Any]], **change: Any) -> dict[str, pd.DataFrame]
                enumerate((("a", "inbound"), ("b", "outbound")))]  # fmt: skip
     audio = pd.DataFrame(events, columns=["conversation_id", "event_id", "type", "leg_id", "at"])
     audio["at"] = pd.to_datetime(audio["at"], utc=True)
-    return {"hangups": hangups, "call_events": pd.DataFrame(answers), "audio_events": audio}
+    empty = {name: pd.DataFrame(columns=[column.name for column in TABLES[name].columns])
+             for name in ("leg_statuses", "call_records")}  # fmt: skip
+    return empty | {"hangups": hangups, "call_events": pd.DataFrame(answers), "audio_events": audio}
 
 
 SILENT = {"byte_in": 0, "packet_cnt": 0}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conv_analytics.analysis import call_quality, compare_profiles, detect_units, quality
-from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
+from conv_analytics.analysis.profiles import PROFILES, Profile, Rule, as_markdown
 from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from tests.analysis.made_legs import flawed, legs, pandas_of, relation, same
@@ -262,3 +263,9 @@ def test_a_mean_hides_what_a_percentile_shows(bad: int, mean: float, p5: float) 
     scores = quality(legs(*rows), units=UNITS)["mos_reported"]
     assert scores.mean() == pytest.approx(mean)
     assert np.quantile(scores, 0.05) == pytest.approx(p5)
+
+
+def test_the_documented_profiles_are_those_of_the_code(repository: Path) -> None:
+    page = (repository / "notebooks" / "reference" / "call-quality.md").read_text(encoding="utf-8")
+    written = page.partition("<!-- profiles -->")[2].partition("<!-- /profiles -->")[0]
+    assert written.strip() == as_markdown()
