@@ -39,7 +39,6 @@ DESCRIBING = {
     "technology": str,
     "channel_type": str,
     "direction": str,
-    "member_id": str,
     "remote_address": str,
     "country": str,
     "network_code": str,
