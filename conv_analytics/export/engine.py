@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from conv_analytics.api import AsyncConversations
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.heads import head_of
+from conv_analytics.export.masked import Source
 from conv_analytics.export.options import Options
 from conv_analytics.export.report import Report
 from conv_analytics.resources import endpoints
@@ -50,7 +50,7 @@ class Exporter:
     Parameters
     ----------
     client
-        What sends the requests.
+        What sends the requests, or passes its answers on through a mask.
     converter
         Takes the pages.
     options
@@ -65,7 +65,7 @@ class Exporter:
 
     def __init__(
         self,
-        client: AsyncConversations,
+        client: Source,
         converter: Converter,
         options: Options,
         watermarks: Mapping[str, int],

@@ -59,6 +59,8 @@ class Report:
     """What is odd about the run although it is complete: far fewer events than the nights before brought."""
     allow_empty: bool = False
     """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
+    mask: dict[str, Any] | None = None
+    """The key's id and the rules, when personal data was masked."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""

@@ -15,11 +15,13 @@ from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomp
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
+from conv_analytics.export.masked import Masked
 from conv_analytics.export.options import Options, options
 from conv_analytics.export.pace import TokenBucket
 from conv_analytics.export.progress import Listener, Progress, silent
 from conv_analytics.export.report import Report
-from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
+from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_mask, same_tables
+from conv_analytics.privacy import Mask
 
 Client = Conversations | AsyncConversations
 
@@ -43,6 +45,7 @@ class ExportOptions(TypedDict, total=False):
     rate: float
     progress: Listener
     allow_empty: bool
+    mask: Mask | None
 
 
 @overload
@@ -60,6 +63,7 @@ def export(
     rate: float = 10.0,
     progress: Listener = silent,
     allow_empty: bool = False,
+    mask: Mask | None = None,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
 
@@ -86,6 +90,9 @@ def export(
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
         Called with a `Progress` as the export goes on.
+    mask
+        Puts tokens in the place of phone numbers, names, texts and other personal data, before anything is kept.
+        A folder stays with the mask of its first run.
 
     Returns
     -------
@@ -125,6 +132,7 @@ def export(
             rate=rate,
             progress=progress,
             allow_empty=allow_empty,
+            mask=mask,
         )
     )
 
@@ -148,20 +156,23 @@ async def aexport(
     rate: float = 10.0,
     progress: Listener = silent,
     allow_empty: bool = False,
+    mask: Mask | None = None,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(tables=tables, since=since, until=until, concurrency=concurrency, rate=rate)
     started = datetime.now(UTC)
     report = Report(_text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty)
+    report.mask = None if mask is None else mask.settings()
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
+        same_mask(Path(destination), report.mask)
         names = same_tables(Path(destination), chosen.tables if tables is not None else None)
         chosen = options(tables=names, since=since, until=until, concurrency=concurrency, rate=rate)
         target = Folder(Path(destination), chosen.tables, started.date())
     try:
-        run = _Run(client, target, chosen, report, started, progress=progress)
+        run = _Run(client, target, chosen, report, started, progress=progress, mask=mask)
         failure = await run.read()
         result = target.finish(report, run.converter.watermarks)
     except BaseException:
@@ -188,11 +199,13 @@ class _Run:
         started: datetime,
         *,
         progress: Listener,
+        mask: Mask | None,
     ) -> None:
         self.converter = Converter(target, report, started)
         self._report, self._progress = report, progress
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
+        source = self._client if mask is None else Masked(self._client, mask)
+        self._exporter = Exporter(source, self.converter, chosen, target.watermarks, report, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 

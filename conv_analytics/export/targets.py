@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -153,3 +153,35 @@ def same_tables(root: Path, asked: tuple[str, ...] | None) -> tuple[str, ...] | 
             " or export others to another folder."
         )
     return recorded or asked
+
+
+def same_mask(root: Path, asked: Mapping[str, Any] | None) -> None:
+    """Raise `ConfigError` when a folder was masked otherwise than asked now: its values would no longer join.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    asked
+        The settings of the mask; None when nothing is to be masked.
+    """
+    history = list(commits(Layout(root)))
+    if not history:
+        return
+    recorded = history[-1].report.get("mask")
+    if recorded == asked:
+        return
+    if recorded is None:
+        raise ConfigError(
+            f"{root} was exported without a mask, and what it holds is not masked. Export to another folder,"
+            " and delete this one when it is no longer needed."
+        )
+    rules = ",".join(f"{kind}={action}" for kind, action in recorded["rules"].items())
+    if asked is None:
+        raise ConfigError(f"{root} is masked. Go on with --mask {rules} and the key {recorded['key_id']}.")
+    if recorded["key_id"] != asked["key_id"]:
+        raise ConfigError(
+            f"{root} was masked with the key {recorded['key_id']}, this one is {asked['key_id']}: equal values would no"
+            " longer have equal tokens. Use that key, or export to another folder."
+        )
+    raise ConfigError(f"{root} was masked by other rules. Go on with --mask {rules}, or export to another folder.")

@@ -16,6 +16,7 @@ REDACTED = "[redacted]"
 _KEYS = "password|api_key|sdp|answer"
 _SUSPECT = f'"({_KEYS})"'
 _SECRET = re.compile(rf'("(?:{_KEYS})"\s*:\s*)"(?:[^"\\]|\\.)*+"')
+_SECRET_NUMBER = re.compile(r'("(?:password|api_key)"\s*:\s*)-?[0-9][0-9.eE+-]*')
 
 
 def redact(text: str) -> str:
@@ -24,7 +25,8 @@ def redact(text: str) -> str:
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
     """
-    return _SECRET.sub(rf'\1"{REDACTED}"', text)
+    replaced = rf'\1"{REDACTED}"'
+    return _SECRET_NUMBER.sub(replaced, _SECRET.sub(replaced, text))
 
 
 def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
