@@ -10,6 +10,7 @@ from typing import Any, Self
 import msgspec
 
 from conv_analytics.privacy.key import checked, load_key
+from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
 from conv_analytics.privacy.tokens import Tokens
 from conv_analytics.privacy.tolerant import REFUSED, Mender
@@ -48,6 +49,7 @@ class Mask:
     key: bytes
     rules: Mapping[Kind, Action] = field(default_factory=dict)
     _walker: Walker = field(init=False, compare=False)
+    _pages: Pages = field(init=False, compare=False)
     _mender: Mender = field(init=False, compare=False)
     _tokens: Tokens = field(init=False, compare=False)
 
@@ -59,6 +61,7 @@ class Mask:
         tokens = Tokens(key)
         settle(self, "_tokens", tokens)
         settle(self, "_walker", Walker(tokens, self.rules))
+        settle(self, "_pages", Pages(self._walker))
         settle(self, "_mender", Mender(self._walker, self._mark))
 
     @classmethod
@@ -77,6 +80,11 @@ class Mask:
         Never raises: what cannot be read is replaced, value by value, by a mark that a reader finds unreadable.
         """
         body = body.removeprefix(_BOM)
+        try:
+            return self._pages.page(body)
+        except REFUSED:
+            # No page of events, or one with something in it that is hard to read.
+            pass
         try:
             return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), self._walker.page))
         except REFUSED:

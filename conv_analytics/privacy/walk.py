@@ -69,6 +69,8 @@ class Rule:
         Numbers are masked like their digits, else they stay.
     long
         Numbers of any length stay, else those of few digits.
+    instant
+        An instant stays.
     inside
         The context of an object in this place.
     each
@@ -79,7 +81,7 @@ class Rule:
         Whatever it is, it stays.
     """
 
-    __slots__ = ("each", "empty", "inside", "keep", "long", "numbers", "texts")
+    __slots__ = ("each", "empty", "inside", "instant", "keep", "long", "numbers", "texts")
 
     def __init__(
         self,
@@ -91,7 +93,7 @@ class Rule:
         empty: bool = False,
     ) -> None:
         self.texts, self.numbers, self.long, self.empty = texts, numbers, long, empty
-        self.keep = False
+        self.keep = self.instant = False
         self.inside: Context = Context(self) if inside is None else inside
         self.each: Context | None = None
 
@@ -102,6 +104,8 @@ class Context(dict[str, Rule]):
     def __init__(self, unknown: Rule, rules: Mapping[str, Rule] | None = None) -> None:
         super().__init__(rules or {})
         self.unknown = unknown
+        self.heads: dict[str, bytes] = {}
+        """Known keys as they are written."""
         self.custom: Context | None = None
         """For events of the application's own types; set where objects are records."""
         self.strange: Context | None = None
@@ -256,7 +260,9 @@ class Walker:
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
             # An object here is one of the API's: what is in it decides for itself.
-            return Rule(rule.texts, known, numbers=rule.numbers, long=rule.long)
+            placed = Rule(rule.texts, known, numbers=rule.numbers, long=rule.long)
+            placed.instant = rule.instant
+            return placed
         return rule
 
     def _rule(self, what: What) -> Rule:
@@ -282,7 +288,9 @@ class Walker:
         unknown = self._rule(Kind.UNKNOWN).texts
         # Instants hardly ever repeat.
         texts = _Texts(_fitting(_SHAPES[what], lambda value: unknown[value]), remember=what is not Plain.TIME)
-        return Rule(texts, long=what in {Plain.ID, Plain.TIME, Plain.NUMBER})
+        rule = Rule(texts, long=what in {Plain.ID, Plain.TIME, Plain.NUMBER})
+        rule.instant = what is Plain.TIME
+        return rule
 
     def _changes(self) -> Mapping[Kind, Change]:
         tokens = self._tokens
