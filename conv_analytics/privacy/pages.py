@@ -11,17 +11,16 @@ import re
 
 import msgspec
 
-from conv_analytics.privacy.walk import Context, Rule, Walker
+from conv_analytics.privacy.walk import Context, Walker
 
-#: So many texts of one rule are remembered before all of them are forgotten. [texts]
+#: So many texts of one key are remembered before all of them are forgotten. [texts]
 _REMEMBERED = 4096
 #: Longer ones do not repeat. [B]
 _LONGEST = 2048
 
-_page = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_object = msgspec.json.Decoder(dict[str, list[dict[str, msgspec.Raw]]])
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_lists = msgspec.json.Decoder(dict[str, list[dict[str, msgspec.Raw]]])
 _list = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_body = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _INSTANT = re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(?:Z|[+-][0-9]{2}:?[0-9]{2})?"')
 
 Members = dict[str, msgspec.Raw]
@@ -32,7 +31,6 @@ class Pages:
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
-        self._known: dict[Rule, dict[bytes, bytes]] = {}
         self._contexts: dict[bytes, Context] = {}
         self._root = walker.page.inside
         record = self._root["_embedded"].each
@@ -41,17 +39,17 @@ class Pages:
 
     def page(self, body: bytes) -> bytes:
         """A page of events, masked."""
-        members = _page.decode(body)
+        members = _object.decode(body)
         embedded = bytes(members.get("_embedded", b""))
         if embedded.startswith(b"["):
             events = self._events(_list.decode(embedded))
         else:
-            lists = _object.decode(embedded)
+            lists = _lists.decode(embedded)
             if list(lists) != ["events"]:
                 raise msgspec.ValidationError("no page of events")
             events = b'{"events":' + self._events(lists["events"]) + b"}"
         parts = [
-            self._head(key, self._root) + (events if key == "_embedded" else self._value(bytes(raw), self._root[key]))
+            b'"_embedded":' + events if key == "_embedded" else self._member(key, bytes(raw), self._root)
             for key, raw in members.items()
         ]
         return b"{" + b",".join(parts) + b"}"
@@ -70,42 +68,34 @@ class Pages:
                 known = self._walker.context({"type": msgspec.json.decode(kind), "body": None}, context)
                 self._contexts[kind] = known
             context = known
-        parts = []
-        for key, raw in event.items():
+        return self._members(event, context)
+
+    def _members(self, members: Members, context: Context) -> bytes:
+        """An object; each of its members as it was masked before, if it was."""
+        slots, parts = context.slots, []
+        for key, raw in members.items():
             text = bytes(raw)
-            rule = context[key]
-            deeper = key == "body" and text.startswith(b"{") and not rule.empty and not rule.keep
-            masked = self._inside(text, rule.inside) if deeper else self._value(text, rule)
-            parts.append(self._head(key, context) + masked)
+            slot = slots.get(key)
+            part = slot.get(text) if slot else None
+            parts.append(part or self._member(key, text, context))
         return b"{" + b",".join(parts) + b"}"
 
-    def _inside(self, body: bytes, context: Context) -> bytes:
-        parts = [
-            self._head(key, context) + self._value(bytes(raw), context[key]) for key, raw in _body.decode(body).items()
-        ]
-        return b"{" + b",".join(parts) + b"}"
-
-    def _value(self, text: bytes, rule: Rule) -> bytes:
-        memory = self._known.get(rule)
-        if memory is None:
-            memory = self._known[rule] = {}
-        masked = memory.get(text)
-        if masked is None:
-            if rule.instant and _INSTANT.fullmatch(text):
-                return text
-            if rule.empty and text.startswith(b"{"):
-                return b"{}"
-            masked = msgspec.json.encode(self._walker.value(msgspec.json.decode(text), rule))
-            if len(text) <= _LONGEST:
-                if len(memory) >= _REMEMBERED:
-                    memory.clear()
-                memory[text] = masked
-        return masked
-
-    def _head(self, key: str, context: Context) -> bytes:
-        head = context.heads.get(key)
-        if head is None:
-            head = msgspec.json.encode(self._walker.key(key, context)) + b":"
-            if key in context:
-                context.heads[key] = head
-        return head
+    def _member(self, key: str, text: bytes, context: Context) -> bytes:
+        rule = context[key]
+        part = msgspec.json.encode(self._walker.key(key, context)) + b":"
+        if rule.instant and _INSTANT.fullmatch(text):
+            # Instants hardly ever repeat.
+            return part + text
+        if rule.empty and text.startswith(b"{"):
+            # Links are different every time, and what is dropped need not be read.
+            return part + b"{}"
+        if key == "body" and text.startswith(b"{") and not rule.empty and not rule.keep:
+            part += self._members(_object.decode(text), rule.inside)
+        else:
+            part += msgspec.json.encode(self._walker.value(msgspec.json.decode(text), rule))
+        if key in context and len(text) <= _LONGEST:
+            slot = context.slots.setdefault(key, {})
+            if len(slot) >= _REMEMBERED:
+                slot.clear()
+            slot[text] = part
+        return part
