@@ -21,6 +21,7 @@ _LONGEST = 2048
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _lists = msgspec.json.Decoder(dict[str, list[dict[str, msgspec.Raw]]])
 _list = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_LINKS, _NO_LINKS = "_links", b'"_links":{}'
 _INSTANT = re.compile(rb'"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,20}(?:Z|[+-][0-9]{2}:?[0-9]{2})?"')
 
 Members = dict[str, msgspec.Raw]
@@ -74,6 +75,10 @@ class Pages:
         """An object; each of its members as it was masked before, if it was."""
         slots, parts = context.slots, []
         for key, raw in members.items():
+            if key == _LINKS and key in context:
+                # They are different every time, and nothing of them is kept.
+                parts.append(_NO_LINKS)
+                continue
             text = bytes(raw)
             slot = slots.get(key)
             part = slot.get(text) if slot else None
@@ -82,13 +87,10 @@ class Pages:
 
     def _member(self, key: str, text: bytes, context: Context) -> bytes:
         rule = context[key]
-        part = msgspec.json.encode(self._walker.key(key, context)) + b":"
+        part = context.heads.get(key) or self._head(key, context)
         if rule.instant and _INSTANT.fullmatch(text):
             # Instants hardly ever repeat.
             return part + text
-        if rule.empty and text.startswith(b"{"):
-            # Links are different every time, and what is dropped need not be read.
-            return part + b"{}"
         if key == "body" and text.startswith(b"{") and not rule.empty and not rule.keep:
             part += self._members(_object.decode(text), rule.inside)
         else:
@@ -99,3 +101,9 @@ class Pages:
                 slot.clear()
             slot[text] = part
         return part
+
+    def _head(self, key: str, context: Context) -> bytes:
+        head = msgspec.json.encode(self._walker.key(key, context)) + b":"
+        if key in context:
+            context.heads[key] = head
+        return head

@@ -104,6 +104,8 @@ class Context(dict[str, Rule]):
     def __init__(self, unknown: Rule, rules: Mapping[str, Rule] | None = None) -> None:
         super().__init__(rules or {})
         self.unknown = unknown
+        self.heads: dict[str, bytes] = {}
+        """Known keys as they are written."""
         self.slots: dict[str, dict[bytes, bytes]] = {}
         """Per known key, texts that were masked before; see `conv_analytics.privacy.pages`."""
         self.custom: Context | None = None
