@@ -20,7 +20,7 @@ REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z-]{1,64}|knoc
 ID = re.compile(r"(?!\+?[0-9]{10,}$)[0-9A-Za-z_.:\-]{1,128}")
 WORD = re.compile(r"(?!.*[0-9]{7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}")
 #: The type of a problem: a word, or the page of the platform that explains it.
-PROBLEM = re.compile(WORD.pattern + r"|https://developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}")
+PROBLEM = re.compile(WORD.pattern + r"|https:/{2}developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}")
 TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.,]{1,24})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?")
 NUMBER = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
 #: A line of the platform's own, such as the title of a problem.

@@ -312,7 +312,7 @@ class Walker:
         action = self._rules[kind]
         if kind is Kind.PHONE:
             # Whether it is a number, an address or a name, the value tells.
-            return Rule(_Texts(self._party), numbers=action is not Action.KEEP)
+            return Rule(_Texts(lambda value: self._party(value, kind)), numbers=action is not Action.KEEP)
         rule = Rule(_Texts(self._acting(kind, change)), numbers=action is not Action.KEEP and kind is not Kind.UNKNOWN)
         rule.keep, rule.empty = action is Action.KEEP, action is Action.DROP
         if kind is Kind.UNKNOWN:
@@ -333,18 +333,18 @@ class Walker:
             change = self._party
         return Rule(_Texts(change), numbers=True)
 
-    def _party(self, value: str) -> Any:
-        """Who takes part, masked by the rule of what the value is."""
+    def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
+        """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
         if value.strip().lower() in shapes.NOBODY or shapes.REFERENCE.fullmatch(value):
             return value
         scheme = value.partition(":")[0].strip(' "<').lower()
-        if digits_of(value) is not None or scheme == "tel":
-            return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.person)(value)
+        if digits_of(value) is not None or value.isdigit() or scheme == "tel":
+            return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
         if "://" in value:
             return self._acting(Kind.URL, self._tokens.url)(value)
         if re.search(r"(?i)\bsips?:", value):
             return self._acting(Kind.SIP, self._tokens.uri)(value)
-        return self._acting(Kind.NAME, self._tokens.person)(value)
+        return self._acting(otherwise, self._tokens.person)(value)
 
     def _uri(self, value: str) -> Any:
         # Without its scheme it is one of SIP all the same.

@@ -90,6 +90,15 @@ def test_one_person_has_one_token() -> None:
     assert not masked({"from": "07700 900000"})["from"].startswith("44")
 
 
+def test_a_short_number_is_a_number_too() -> None:
+    mask = Mask(KEY, {"name": "keep"})
+    token = masked({"number": "12345"}, mask)["number"]
+    assert token == masked({"from": "12345"}, mask)["from"] == masked({"extension": 12345}, mask)["extension"]
+    assert token.startswith("x")
+    assert masked({"number": "12-PIZZA"}, mask)["number"] != "12-PIZZA"
+    assert masked({"from": "PIZZA"}, mask)["from"] == "PIZZA"
+
+
 def test_what_tells_of_nobody_stays() -> None:
     event = {
         "id": 12,
