@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from conv_analytics.export.progress import Listener, Progress
     from conv_analytics.export.report import Report
     from conv_analytics.export.steps import Observer
+    from conv_analytics.privacy import Mask
+
+#: `conv_analytics.privacy.KEY_VARIABLE`, which is not imported for a help text.
+_KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
 
 _DESCRIPTION = """\
 Export every conversation, member and event of an application to a folder of Parquet files, one subfolder per table.
@@ -36,6 +40,7 @@ examples:
   conv-analytics export exports/
   conv-analytics export exports/ --since 7d --base-url eu
   conv-analytics export exports/ --lookback 7d
+  conv-analytics export masked/ --mask text=drop --mask-key-file mask.key
   conv-analytics export calls/ --tables conversations,hangups,call_records --json
 """
 
@@ -49,6 +54,15 @@ def add(
     )
     command.add_argument("dest", metavar="DEST", help="folder to write to; made when absent")
     add_reading(command.add_argument_group("what"))
+    privacy = command.add_argument_group("privacy")
+    privacy.add_argument(
+        "--mask",
+        metavar="RULES",
+        nargs="?",
+        const="",
+        help="put tokens in the place of personal data; RULES such as phone=keep,text=drop, or @FILE",
+    )
+    privacy.add_argument("--mask-key-file", metavar="FILE", help=f"the key of the tokens; else {_KEY_VARIABLE}")
     whence = command.add_argument_group("from where")
     add_whence(whence)
     how = command.add_argument_group("how")
@@ -63,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
     dest, asked = folder(options.dest), reading(options)
     check_pace(options)
+    mask = _mask(options)
 
     from conv_analytics.export.run import export
 
@@ -79,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,
+                mask=mask,
             )
         except ExportIncomplete as incomplete:
             show(incomplete.report, as_json=options.json)
@@ -176,3 +192,20 @@ def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, 
 
 def _print_json(summary: Mapping[str, Any]) -> None:
     say(json.dumps(summary))
+
+
+def _mask(options: argparse.Namespace) -> Mask | None:
+    if options.mask is None:
+        if options.mask_key_file is not None:
+            raise ConfigError("--mask-key-file is for --mask, which is missing: nothing would be masked.")
+        return None
+    from conv_analytics.privacy import Mask, exposed, read_rules
+
+    try:
+        rules = read_rules(options.mask)
+    except ConfigError as error:
+        raise ConfigError(f"--mask: {error} (Write DEST before --mask, or --mask=RULES.)") from None
+    mask = Mask.load(rules, options.mask_key_file)
+    if options.mask_key_file is not None and exposed(options.mask_key_file):
+        note(f"{options.mask_key_file} can be read by every user of this machine; chmod 600 makes it yours.")
+    return mask

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
@@ -57,6 +57,14 @@ class Header:
         return datetime.fromisoformat(self.started_at)
 
 
+class Kept(NamedTuple):
+    """An answer from the journal."""
+
+    body: bytes
+    next_cursor: str | None
+    """Of a page, where the list goes on. Not read from the body again: a mask may have changed its links."""
+
+
 class Journal:
     """The answers of a run under way, and those of a run that was cut short before it.
 
@@ -90,7 +98,7 @@ class Journal:
         if not end:
             self._write_header()
 
-    def take(self, key: str) -> bytes | None:
+    def take(self, key: str) -> Kept | None:
         """The answer to a request, once; None when it was not kept.
 
         Raises
@@ -109,14 +117,15 @@ class Journal:
         self.served += 1
         if size == _GONE:
             raise KeyError(key)
-        return bytes(_CODEC.decompress(packed, size))
+        cursor, _, body = bytes(_CODEC.decompress(packed, size)).partition(b"\0")
+        return Kept(body, cursor.decode() or None)
 
-    def add(self, key: str, body: bytes | None) -> None:
-        """Keep an answer; None for a 404."""
+    def add(self, key: str, body: bytes | None, next_cursor: str | None = None) -> None:
+        """Keep an answer, None for a 404, with the cursor that leads on from it."""
         if body is None:
             self._append(key.encode(), b"", _GONE)
         else:
-            clean = redact_page(body)
+            clean = (next_cursor or "").encode() + b"\0" + redact_page(body)
             self._append(key.encode(), bytes(_CODEC.compress(clean)), len(clean))
         self._sync_now_and_then()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from conv_analytics.dataset.quarantine import Line
-from conv_analytics.tables import scan
+from conv_analytics.resources import scan
 from conv_analytics.tables.broken import Broken
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page

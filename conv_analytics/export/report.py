@@ -79,6 +79,8 @@ class Report:
     """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
     clock_offset_s: float | None = None
     """The API's clock minus this machine's, where that is off; None when it is not. [s]"""
+    mask: dict[str, Any] | None = None
+    """The key's id and the rules, when personal data was masked."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""

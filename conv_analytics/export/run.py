@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack, overload
 
@@ -17,6 +18,7 @@ from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
 from conv_analytics.export.logs import Log
+from conv_analytics.export.masked import Masked
 from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.pace import TokenBucket
 from conv_analytics.export.probing import probing
@@ -24,8 +26,9 @@ from conv_analytics.export.progress import Choice, Listener, Progress, listener_
 from conv_analytics.export.report import Report
 from conv_analytics.export.source import Asked, Source
 from conv_analytics.export.steps import Observer
-from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
+from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_mask, same_tables
 from conv_analytics.export.watch import Watch
+from conv_analytics.privacy import Mask
 
 Client = Conversations | AsyncConversations
 
@@ -56,6 +59,7 @@ class ExportOptions(TypedDict, total=False):
     full: bool
     lookback: timedelta | None
     sweep: timedelta
+    mask: Mask | None
 
 
 @overload
@@ -77,6 +81,7 @@ def export(
     full: bool = False,
     lookback: timedelta | None = None,
     sweep: timedelta = SWEEP,
+    mask: Mask | None = None,
 ) -> Frames | Exported:
     """Export every conversation, member and event of an application.
 
@@ -116,6 +121,10 @@ def export(
     on_event
         Called with a frozen value for everything that happens: see `conv_analytics.export.steps`. The log
         ``conv_analytics`` of the standard library's `logging` has the same without asking for it.
+        Called with a `Progress` as the export goes on.
+    mask
+        Puts tokens in the place of phone numbers, names, texts and other personal data, before anything is kept.
+        A folder stays with the mask of its first run.
 
     Returns
     -------
@@ -161,6 +170,7 @@ def export(
             full=full,
             lookback=lookback,
             sweep=sweep,
+            mask=mask,
         )
     )
 
@@ -188,6 +198,7 @@ async def aexport(
     full: bool = False,
     lookback: timedelta | None = None,
     sweep: timedelta = SWEEP,
+    mask: Mask | None = None,
 ) -> Frames | Exported:
     """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
     chosen = options(
@@ -201,12 +212,16 @@ async def aexport(
         sweep=sweep,
     )
     if destination is not None:
+        same_mask(Path(destination), None if mask is None else mask.settings())
         held = same_tables(Path(destination), None if tables is None else chosen.tables)
         chosen = replace(chosen, tables=held or chosen.tables)
     observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
-    result = await _once(client, destination, chosen, progress, observers, allow_empty=allow_empty)
+    once = partial(
+        _once, client, destination, chosen, progress=progress, observers=observers, mask=mask, allow_empty=allow_empty
+    )
+    result = await once()
     if _stale(result.report):
-        result = await _once(client, destination, chosen, progress, observers, allow_empty=allow_empty)
+        result = await once()
     return result
 
 
@@ -220,24 +235,30 @@ async def _once(
     client: Client,
     destination: str | Path | None,
     chosen: Options,
+    *,
     progress: Choice,
     observers: Sequence[Observer],
-    *,
+    mask: Mask | None,
     allow_empty: bool,
 ) -> Frames | Exported:
     started = datetime.now(UTC)
     report = Report(
-        _text(chosen.since), _text(chosen.until), _text(started) or "", allow_empty=allow_empty, full=chosen.full
+        _text(chosen.since),
+        _text(chosen.until),
+        _text(started) or "",
+        allow_empty=allow_empty,
+        full=chosen.full,
+        mask=None if mask is None else mask.settings(),
     )
     show, watch = listener_for(progress), Watch(report, observers)
     target: Memory | Folder
     if destination is None:
         target = Memory(chosen.tables, started.date())
     else:
-        target = Folder(Path(destination), chosen, started, client.origin)
+        target = Folder(Path(destination), chosen, started, client.origin, report.mask)
     try:
         watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, progress=show, watch=watch)
+        run = _Run(client, target, chosen, report, started, progress=show, watch=watch, mask=mask)
         failure = await run.read()
         result = target.finish(report, run.converter)
     except BaseException as error:
@@ -267,12 +288,13 @@ class _Run:
         *,
         progress: Listener,
         watch: Watch,
+        mask: Mask | None,
     ) -> None:
         self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
         self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        asked: Asked = self._client
+        asked: Asked = self._client if mask is None else Masked(self._client, mask)
         if target.journal is not None:
-            asked = Source(self._client, target.journal)
+            asked = Source(asked, target.journal)
             # What was seen then is as old as the run that saw it.
             started = target.journal.header.started
             report.resumed_from = target.journal.header.started_at if target.journal.resumed else None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any, Protocol
 
-from conv_analytics.api import AsyncConversations
-from conv_analytics.api.page import RawPage, read_page
-from conv_analytics.dataset.journal import Journal
+import msgspec
+
+from conv_analytics.api.page import RawPage
+from conv_analytics.dataset.journal import Journal, Kept
 from conv_analytics.errors import NotFound, status_error
 from conv_analytics.resources.endpoint import Call, Listing
 
@@ -18,8 +19,8 @@ class Asked(Protocol):
     async def raw(self, call: Call[Any]) -> bytes:
         """The body of a call's answer."""
 
-    def raw_pages(self, listing: Listing[Any]) -> AsyncIterator[RawPage]:
-        """The pages of a listing."""
+    def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
+        """The pages of a listing, from the first or from a cursor."""
 
 
 class Source:
@@ -29,14 +30,14 @@ class Source:
     answers on their way: one per request in flight.
     """
 
-    def __init__(self, client: AsyncConversations, journal: Journal) -> None:
+    def __init__(self, client: Asked, journal: Journal) -> None:
         self._client, self._journal = client, journal
 
     async def raw(self, call: Call[Any]) -> bytes:
         """The body of a call's answer, as `AsyncConversations.raw` gives it."""
         kept = self._kept(call.target)
         if kept is not None:
-            return kept
+            return kept.body
         try:
             body = await self._client.raw(call)
         except NotFound:
@@ -45,24 +46,22 @@ class Source:
         self._journal.add(call.target, body)
         return body
 
-    async def raw_pages(self, listing: Listing[Any]) -> AsyncIterator[RawPage]:
+    async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
         """The pages of a listing, as `AsyncConversations.raw_pages` gives them."""
-        cursor = None
-        while (body := self._kept(key := listing.page(cursor))) is not None:
-            page = read_page(body, key, cursor, listing.key)
-            yield page
-            cursor = page.next_cursor
+        while (kept := self._kept(key := listing.page(cursor))) is not None:
+            yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, None)
+            cursor = kept.next_cursor
             if cursor is None:
                 return
         try:
             async for page in self._client.raw_pages(listing, cursor):
-                self._journal.add(page.url, page.body)
+                self._journal.add(page.url, page.body, page.next_cursor)
                 yield page
         except NotFound as error:
             self._journal.add(error.url, None)
             raise
 
-    def _kept(self, key: str) -> bytes | None:
+    def _kept(self, key: str) -> Kept | None:
         try:
             return self._journal.take(key)
         except KeyError:

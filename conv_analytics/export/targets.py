@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -122,12 +123,12 @@ class Memory:
 class Folder:
     """Writes rows to a dataset folder; nothing of them counts before `finish`."""
 
-    def __init__(self, root: Path, options: Options, started: datetime, source: str) -> None:
+    def __init__(self, root: Path, options: Options, started: datetime, source: str, mask: object) -> None:
         self._root = root
         self._options, self._started = options, started
         self._writer = DatasetWriter(root, started.date(), options.tables)
         try:
-            self.journal: Journal | None = self._writer.journal(source, started)
+            self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
         except BaseException:
             self._writer.abandon()
             raise
@@ -204,3 +205,33 @@ def same_tables(root: Path, asked: tuple[str, ...] | None) -> tuple[str, ...] | 
             " or export others to another folder."
         )
     return recorded or asked
+
+
+def same_mask(root: Path, asked: Mapping[str, Any] | None) -> None:
+    """Raise `ConfigError` when a folder was masked otherwise than asked now: its values would no longer join.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    asked
+        The settings of the mask; None when nothing is to be masked.
+    """
+    reports = [commit.report for commit in every(commits(Layout(root)))]
+    recorded = next((report["mask"] for report in reversed(reports) if "mask" in report), None)
+    if not reports or recorded == asked:
+        return
+    if recorded is None:
+        raise ConfigError(
+            f"{root} was exported without a mask, and what it holds is not masked. Export to another folder,"
+            " and delete this one when it is no longer needed."
+        )
+    rules = ",".join(f"{kind}={action}" for kind, action in recorded["rules"].items())
+    if asked is None:
+        raise ConfigError(f"{root} is masked. Go on with --mask {rules} and the key {recorded['key_id']}.")
+    if recorded["key_id"] != asked["key_id"]:
+        raise ConfigError(
+            f"{root} was masked with the key {recorded['key_id']}, this one is {asked['key_id']}: equal values would no"
+            " longer have equal tokens. Use that key, or export to another folder."
+        )
+    raise ConfigError(f"{root} was masked by other rules. Go on with --mask {rules}, or export to another folder.")

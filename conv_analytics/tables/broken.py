@@ -41,11 +41,12 @@ class Broken:
     def to_json(self) -> str:
         """One line for the quarantine file; bytes that are not UTF-8 are given in base64."""
         values: dict[str, Any] = asdict(self)
+        text = redact(self.raw.decode("utf-8", "surrogateescape"))
         try:
-            values["raw"] = redact(self.raw.decode())
-        except UnicodeDecodeError:
+            values["raw"] = text.encode().decode()
+        except UnicodeEncodeError:
             values["raw"] = None
-            values["raw_base64"] = base64.b64encode(self.raw).decode()
+            values["raw_base64"] = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from conv_analytics.tables import scan
+from conv_analytics.resources import scan
 
 #: A record of a page, still JSON.
 Raw = bytes | msgspec.Raw

@@ -22,7 +22,7 @@ _KEYS = "password|api_key|sdp|answer"
 _SUSPECT = f'"({_KEYS})"'
 _SECRET = re.compile(rf'("(?:{_KEYS})"\s*:\s*)"(?:[^"\\]|\\.)*+"')
 _WORDS = tuple(f'"{key}"'.encode() for key in _KEYS.split("|"))
-_SECRET_BYTES = re.compile(_SECRET.pattern.encode())
+_SECRET_NUMBER = re.compile(r'("(?:password|api_key)"\s*:\s*)-?[0-9][0-9.eE+-]*')
 
 
 def redact(text: str) -> str:
@@ -31,7 +31,8 @@ def redact(text: str) -> str:
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
     """
-    return _SECRET.sub(rf'\1"{REDACTED}"', text)
+    replaced = rf'\1"{REDACTED}"'
+    return _SECRET_NUMBER.sub(replaced, _SECRET.sub(replaced, text))
 
 
 def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
@@ -75,7 +76,8 @@ def redact_page(body: bytes) -> bytes:
 
 
 def _redact(body: bytes) -> bytes:
-    return _SECRET_BYTES.sub(rb'\1"' + REDACTED.encode() + b'"', body)
+    # In Latin-1 every byte is a letter, and JSON's own are those of ASCII.
+    return redact(body.decode("latin-1")).encode("latin-1")
 
 
 class _Type(msgspec.Struct):

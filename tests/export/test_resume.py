@@ -75,11 +75,11 @@ def _age(layout: Layout, source: str, began: datetime) -> None:
     number = len(list(layout.commits.iterdir())) + 1
     old = Journal(layout.journal, Header(source, None, number, ""))
     assert old.resumed
-    kept = {key.decode(): old.take(key.decode()) for key in list(old._kept)}
+    answers = {key.decode(): old.take(key.decode()) for key in list(old._kept)}
     old.remove()
     aged = Journal(layout.journal, Header(source, None, number, began.isoformat()))
-    for key, body in kept.items():
-        aged.add(key, body)
+    for key, kept in answers.items():
+        aged.add(key, kept.body, kept.next_cursor) if kept else aged.add(key, None)
     aged.close()
 
 

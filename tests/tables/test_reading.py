@@ -20,9 +20,9 @@ from conv_analytics.resources import (
     MessageSIPHangupBody,
     MessageSIPMachineBody,
     MessageSIPStatusBody,
+    scan,
 )
 from conv_analytics.resources.record import Record
-from conv_analytics.tables import scan
 from conv_analytics.tables.days import by_day
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact

@@ -1,0 +1,9 @@
+"""Masking: what the API tells of people becomes tokens before anything else sees it; the same value, the same token."""
+
+from __future__ import annotations
+
+from conv_analytics.privacy.key import KEY_VARIABLE, exposed, load_key
+from conv_analytics.privacy.mask import Mask
+from conv_analytics.privacy.rules import DEFAULTS, Action, Kind, read_rules
+
+__all__ = ["DEFAULTS", "KEY_VARIABLE", "Action", "Kind", "Mask", "exposed", "load_key", "read_rules"]

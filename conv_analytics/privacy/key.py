@@ -1,0 +1,57 @@
+"""The key of a mask: from a file or from the environment, never from an argument that a process list would show."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from conv_analytics.errors import ConfigError
+
+#: The environment variable that holds the key.
+KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
+#: A shorter key could be found by trying. [B]
+LEAST_BYTES = 16
+
+_MAKE = "Make one with: openssl rand -hex 32"
+
+
+def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None = None) -> bytes:
+    """The key of a mask.
+
+    Parameters
+    ----------
+    file
+        A file that holds it; white space around it does not count. Without one, the environment variable
+        ``CONV_ANALYTICS_MASK_KEY`` is read.
+    environ
+        The environment; that of the process by default.
+
+    Raises
+    ------
+    ConfigError
+        If there is no key, it cannot be read, or it is too short. The key is in no message.
+    """
+    if file is not None:
+        try:
+            return checked(Path(file).expanduser().read_bytes(), f"The mask key in {file}")
+        except OSError as error:
+            raise ConfigError(f"The mask key file {file} cannot be read: {error.strerror}. {_MAKE} > FILE") from None
+    found = (os.environ if environ is None else environ).get(KEY_VARIABLE, "")
+    if not found.strip():
+        raise ConfigError(f"A mask needs a key: name a file with --mask-key-file, or set {KEY_VARIABLE}. {_MAKE}")
+    return checked(os.fsencode(found), f"The mask key in {KEY_VARIABLE}")
+
+
+def checked(key: bytes, where: str = "The mask key") -> bytes:
+    """A key without the white space around it; raise `ConfigError` when it is too short."""
+    key = key.strip()
+    if len(key) < LEAST_BYTES:
+        raise ConfigError(f"{where} has {len(key)} bytes; it must have at least {LEAST_BYTES}. {_MAKE}")
+    return key
+
+
+def exposed(file: str | Path) -> bool:
+    """Whether a key file can be read by every user of this machine."""
+    return os.name == "posix" and bool(Path(file).expanduser().stat().st_mode & stat.S_IROTH)

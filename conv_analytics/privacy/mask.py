@@ -1,0 +1,104 @@
+"""The mask: JSON of the API in, the same JSON without people out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from conv_analytics.privacy.key import checked, load_key
+from conv_analytics.privacy.pages import Pages
+from conv_analytics.privacy.rules import Action, Kind, Rules, complete
+from conv_analytics.privacy.tokens import Tokens
+from conv_analytics.privacy.tolerant import REFUSED, Mender
+from conv_analytics.privacy.walk import Walker
+
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, repr=False)
+class Mask:
+    """Puts tokens in the place of personal data; for `export(..., mask=...)`.
+
+    The same value gives the same token wherever it stands, in every run with the same key: joins survive. Without the
+    key nobody can tell the value from the token, nor try values out.
+
+    Parameters
+    ----------
+    key
+        At least 16 bytes that only you know.
+    rules
+        An action (``hash``, ``drop``, ``keep``) for each kind; see `conv_analytics.privacy.Kind`. Kinds that are left
+        out are hashed; ``dtmf`` is dropped.
+
+    Raises
+    ------
+    ConfigError
+        If the key is too short, or a rule names no kind or action.
+
+    Examples
+    --------
+    >>> mask = Mask(b"a key for this example only", {"text": "drop"})
+    >>> mask.page(b'{"from": {"type": "phone", "number": "447700900000"}, "text": "Hello"}')
+    b'{"from":{"type":"phone","number":"44x44b3c17ae87dd770"},"text":null}'
+    """
+
+    key: bytes
+    rules: Mapping[Kind, Action] = field(default_factory=dict)
+    _walker: Walker = field(init=False, compare=False)
+    _pages: Pages = field(init=False, compare=False)
+    _mender: Mender = field(init=False, compare=False)
+    _tokens: Tokens = field(init=False, compare=False)
+
+    def __init__(self, key: bytes | str, rules: Rules | None = None) -> None:
+        key = checked(key.encode() if isinstance(key, str) else key)
+        settle = object.__setattr__
+        settle(self, "key", key)
+        settle(self, "rules", complete(rules or {}))
+        tokens = Tokens(key)
+        settle(self, "_tokens", tokens)
+        settle(self, "_walker", Walker(tokens, self.rules))
+        settle(self, "_pages", Pages(self._walker))
+        settle(self, "_mender", Mender(self._walker, self._mark))
+
+    @classmethod
+    def load(cls, rules: Rules | None = None, key_file: str | Path | None = None) -> Self:
+        """A mask whose key is in a file, or in the environment variable ``CONV_ANALYTICS_MASK_KEY``."""
+        return cls(load_key(key_file), rules)
+
+    @property
+    def key_id(self) -> str:
+        """What a folder keeps of the key: two runs with the same id have the same key."""
+        return self._tokens.hexes("key", "id")
+
+    def page(self, body: bytes) -> bytes:
+        """The body of an answer, a page of a list or a single document, without people.
+
+        Never raises: what cannot be read is replaced, value by value, by a mark that a reader finds unreadable.
+        """
+        body = body.removeprefix(_BOM)
+        try:
+            return self._pages.page(body)
+        except REFUSED:
+            # No page of events, or one with something in it that is hard to read.
+            pass
+        try:
+            return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), self._walker.page))
+        except REFUSED:
+            return self._mender.mend(body, self._walker.page)
+
+    def settings(self) -> dict[str, Any]:
+        """What a commit keeps of a mask; nothing secret."""
+        return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
+
+    def __repr__(self) -> str:
+        return f"Mask(key_id={self.key_id!r})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A mask holds a key and is not to be stored; make it again where it is needed.")
+
+    def _mark(self, raw: bytes) -> dict[str, Any]:
+        return {"token": self._tokens.hexes("unreadable", raw.decode("latin-1")), "bytes": len(raw)}

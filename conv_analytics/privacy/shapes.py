@@ -1,0 +1,56 @@
+"""What a harmless value looks like: an id, a word of a vocabulary, an instant, a number.
+
+Knowing a key is not enough to let its value pass. What is under it must also look as the key says; anything else is
+masked like the value of an unknown key.
+"""
+
+from __future__ import annotations
+
+import re
+
+from conv_analytics.resources import ReasonCode
+
+#: An id as the platform makes them: a prefix and a uuid.
+API_ID = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM|LEG)-[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}")
+#: The same without its prefix, with or without dashes: legs, recordings, requests.
+UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}")
+#: An id of a member or user, where a name or number could stand as well: only the prefix is certain (contract 6).
+REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z-]{1,64}|knocker:[0-9A-Za-z-]{1,64}")
+
+ID = re.compile(r"(?!\+?[0-9]{10,}$)[0-9A-Za-z_.:\-]{1,128}")
+WORD = re.compile(r"(?!.*[0-9]{7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}")
+#: The type of a problem: a word, or the page of the platform that explains it.
+PROBLEM = re.compile(WORD.pattern + r"|https:/{2}developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}")
+TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.,]{1,24})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?")
+NUMBER = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
+#: A line of the platform's own, such as the title of a problem.
+LABEL = re.compile(r"[A-Z][A-Za-z ,'-]{0,60}\.?")
+#: The id of a record itself, with which the next request is made: whatever could stand in a path.
+OWN_ID = re.compile(r"[^\s@/]{1,200}")
+#: A link of a page: nouns, ids, cursors and sizes; never a filter by name.
+LINK = re.compile(
+    r"(?:https?://[0-9A-Za-z.:\-]+)?"
+    r"(?:/v[0-9.]+(?:/(?:conversations|members|events|users|sessions|[A-Z]{3,7}-[0-9A-Za-z-]+|[0-9]{1,9}))*)?"
+    r"(?:\?(?:(?:cursor|page_size|order|start_id|end_id|date_start|date_end|exclude_deleted_events)=[^&\s]*&?)*)?"
+)
+#: A key that is a name given by a programmer, not one of a person.
+KEY = re.compile(r"(?!.*[0-9]{5})[A-Za-z_][0-9A-Za-z_\-]{0,39}")
+
+#: What stands for nobody (contract 9, no. 26, and how carriers write a withheld number).
+NOBODY = frozenset({"", "<null>", "anonymous", "unknown", "unavailable", "restricted", "private"})
+
+#: How SIP (RFC 3261) and the platform's media servers say why a call ended.
+PHRASES = frozenset(
+    """ok|trying|ringing|session progress|accepted|moved permanently|moved temporarily|bad request|unauthorized
+    |payment required|forbidden|not found|method not allowed|not acceptable|proxy authentication required
+    |request timeout|gone|request entity too large|unsupported media type|bad extension|temporarily unavailable
+    |call/transaction does not exist|loop detected|too many hops|address incomplete|ambiguous|busy here
+    |request terminated|not acceptable here|request pending|undecipherable|server internal error|not implemented
+    |bad gateway|service unavailable|server time-out|version not supported|message too large|busy everywhere|decline
+    |declined|does not exist anywhere|normal clearing|normal call clearing|call ended|user busy|no answer
+    |no user response|transferred|unallocated number|call rejected|originator cancel|allotted timeout|media timeout
+    |normal unspecified|hangup    |recovery on timer expire|network out of order|normal temporary failure""".replace(
+        "\n", ""
+    ).split("|")
+)
+PHRASES = frozenset(" ".join(phrase.split()) for phrase in PHRASES) | frozenset(code.value for code in ReasonCode)

@@ -1,0 +1,377 @@
+"""Walk through decoded JSON and put tokens in the place of what is personal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from conv_analytics.privacy import shapes
+from conv_analytics.privacy.contexts import (
+    ENDPOINTS,
+    EVERYWHERE,
+    INSIDE,
+    KNOWN_OBJECTS,
+    Person,
+    Plain,
+    Special,
+    What,
+)
+from conv_analytics.privacy.phones import digits_of
+from conv_analytics.privacy.rules import Action, Kind
+from conv_analytics.privacy.tokens import Tokens
+from conv_analytics.resources import EventType
+
+REDACTED = "[redacted]"
+#: So many texts of one kind are remembered before all of them are forgotten; what repeats comes soon again.
+_REMEMBERED = 20_000
+#: A number with more digits under an unknown key may be a phone number, a coordinate, a customer.
+_FEW_DIGITS = 6
+
+Change = Callable[[str], Any]
+_TYPES = frozenset(kind.value for kind in EventType) | frozenset(getattr(EventType, "__also__", {}))
+_OWN_TYPES = ("custom", "ephemeral")
+
+
+_SHAPES: Mapping[Plain, re.Pattern[str]] = {
+    Plain.ID: shapes.ID,
+    Plain.WORD: shapes.WORD,
+    Plain.TIME: shapes.TIME,
+    Plain.NUMBER: shapes.NUMBER,
+    Plain.LABEL: shapes.LABEL,
+    Plain.PROBLEM: shapes.PROBLEM,
+}
+
+
+class _Texts(dict[str, Any]):
+    """What each text becomes."""
+
+    def __init__(self, change: Change, *, remember: bool = True) -> None:
+        self._change, self._remember = change, remember
+
+    def __missing__(self, text: str) -> Any:
+        changed = self._change(text)
+        if self._remember:
+            if len(self) >= _REMEMBERED:
+                self.clear()
+            self[text] = changed
+        return changed
+
+
+class Rule:
+    """What happens to the value of a key.
+
+    Attributes
+    ----------
+    texts
+        What each text becomes.
+    numbers
+        Numbers are masked like their digits, else they stay.
+    long
+        Numbers of any length stay, else those of few digits.
+    instant
+        An instant stays.
+    inside
+        The context of an object in this place.
+    each
+        That of the objects in a list in this place.
+    empty
+        An object or a list is emptied.
+    keep
+        Whatever it is, it stays.
+    """
+
+    __slots__ = ("each", "empty", "inside", "instant", "keep", "long", "numbers", "texts")
+
+    def __init__(
+        self,
+        texts: _Texts,
+        inside: Context | None = None,
+        *,
+        numbers: bool = False,
+        long: bool = False,
+        empty: bool = False,
+    ) -> None:
+        self.texts, self.numbers, self.long, self.empty = texts, numbers, long, empty
+        self.keep = self.instant = False
+        self.inside: Context = Context(self) if inside is None else inside
+        self.each: Context | None = None
+
+
+class Context(dict[str, Rule]):
+    """The rules of an object's keys."""
+
+    def __init__(self, unknown: Rule, rules: Mapping[str, Rule] | None = None) -> None:
+        super().__init__(rules or {})
+        self.unknown = unknown
+        self.heads: dict[str, bytes] = {}
+        """Known keys as they are written."""
+        self.slots: dict[str, dict[bytes, bytes]] = {}
+        """Per known key, texts that were masked before; see `conv_analytics.privacy.pages`."""
+        self.custom: Context | None = None
+        """For events of the application's own types; set where objects are records."""
+        self.strange: Context | None = None
+        """For events of types that nobody knows."""
+
+    def __missing__(self, key: str) -> Rule:
+        return self.unknown
+
+
+class Walker:
+    """Masks decoded JSON by rules.
+
+    Parameters
+    ----------
+    tokens
+        Makes the tokens.
+    rules
+        The action for each kind.
+    """
+
+    def __init__(self, tokens: Tokens, rules: Mapping[Kind, Action]) -> None:
+        self._tokens, self._rules = tokens, rules
+        self._keys = _Texts(lambda key: key if _harmless_key(key) else tokens.other("k", key))
+        self._made: dict[What, Rule] = {}
+        self.unknown = self._rule(Kind.UNKNOWN)
+        self.page = Rule(self.unknown.texts, self._pages())
+
+    def value(self, found: Any, rule: Rule) -> Any:
+        """A value of any kind, masked; objects and lists are changed in place."""
+        kind = type(found)
+        if kind is str:
+            return rule.texts[found]
+        if rule.keep or found is None or kind is bool:
+            return found
+        if kind is dict:
+            return {} if rule.empty else self._object(found, rule.inside)
+        return self._list(found, rule) if kind is list else self.number(found, rule)
+
+    def _list(self, found: list[Any], rule: Rule) -> list[Any]:
+        if rule.empty:
+            return []
+        each = rule.each or rule.inside
+        for place, item in enumerate(found):
+            found[place] = self._object(item, each) if type(item) is dict else self.value(item, rule)
+        return found
+
+    def number(self, found: float | str, rule: Rule) -> Any:
+        """A number, given as one or as it is written."""
+        if rule.numbers or (not rule.long and _digits(str(found)) > _FEW_DIGITS):
+            return rule.texts[str(found)]
+        return found
+
+    def context(self, found: Mapping[str, Any], context: Context) -> Context:
+        """The context of a record, by its type; that of anything else is given."""
+        if context.custom is None or "body" not in found:
+            return context
+        kind = found.get("type")
+        word = kind.strip().lower() if isinstance(kind, str) else ""
+        strange = context.strange or context
+        return context.custom if word.startswith(_OWN_TYPES) else context if word in _TYPES else strange
+
+    def key(self, key: str, context: Context) -> str:
+        """A key of an object: a known one, or one that looks like a field's name, stays."""
+        return key if key in context else str(self._keys[key])
+
+    def _object(self, found: dict[str, Any], context: Context) -> dict[str, Any]:
+        if context.custom is not None:
+            context = self.context(found, context)
+        renamed, unknown = False, context.unknown
+        for key, value in found.items():
+            rule = context[key]
+            if rule is unknown and self._keys[key] != key and key not in context:
+                renamed = True
+            kind = type(value)
+            if kind is str:
+                found[key] = rule.texts[value]
+            elif kind is dict and not rule.empty and not rule.keep:
+                if value:
+                    found[key] = self._object(value, rule.inside)
+            elif value is not None and kind is not bool:
+                found[key] = self.value(value, rule)
+        return {self.key(key, context): value for key, value in found.items()} if renamed else found
+
+    # -- rules, made once
+
+    def _pages(self) -> Context:
+        """The context of a page, and of a single conversation."""
+        known = Context(self.unknown)
+        strange = Context(self.unknown)
+        for key, what in EVERYWHERE.items():
+            known[key] = self._rule_for(key, what, known)
+        for key in KNOWN_OBJECTS - known.keys():
+            known[key] = Rule(self.unknown.texts, known)
+        for key, rule in known.items():
+            if isinstance(EVERYWHERE.get(key), Kind | Person) or EVERYWHERE.get(key) is Special.SECRET:
+                strange[key] = rule
+        self.unknown.inside = strange
+        for key in known:
+            self._place(known[key], key, known)
+        record = Context(self.unknown, known)
+        own_id = Rule(_Texts(_fitting(shapes.OWN_ID, lambda value: self.unknown.texts[value])), long=True)
+        record |= {"id": own_id, "uuid": own_id}
+        records = Rule(self.unknown.texts, record)
+        record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
+        record["_embedded"] = Rule(self.unknown.texts, self._embedded(known, records))
+        # The events of a page may be the list itself (contract 2.3).
+        record["_embedded"].each = record
+        record.custom, record.strange = Context(self.unknown, record), Context(self.unknown, record)
+        record.custom["body"] = self._custom_body()
+        record.strange["body"] = Rule(self.unknown.texts, self._strange_body(strange, known))
+        page = Context(self.unknown, record)
+        page.custom, page.strange = record.custom, record.strange
+        links = Rule(_Texts(_fitting(shapes.LINK, lambda _: None), remember=False))
+        page["_links"] = links
+        return page
+
+    def _embedded(self, known: Context, records: Rule) -> Context:
+        """What ``_embedded`` holds: records of a list, or the sender of an event, the user of a member."""
+        inside = Context(self.unknown, known)
+        inside |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
+        return inside
+
+    def _custom_body(self) -> Rule:
+        rule = self._rule(Kind.CUSTOM)
+        if rule.keep or rule.empty:
+            return rule
+        # When such an event was deleted is the platform's word (contract 7.5).
+        return Rule(
+            rule.texts, Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, long=True)}), numbers=True
+        )
+
+    def _strange_body(self, strange: Context, known: Context) -> Context:
+        """The body of an event of unknown type: what is personal by its key, and legs, which have ids alone."""
+        return Context(self.unknown, {**strange, "channel": Rule(self.unknown.texts, known)})
+
+    def _place(self, rule: Rule, key: str, known: Context) -> None:
+        """Give a rule what it says of objects."""
+        if rule.keep or rule.empty or key not in KNOWN_OBJECTS:
+            return
+        others = dict(INSIDE.get(key, {}))
+        if key in ENDPOINTS:
+            others["id"] = Person.PARTY
+        rule.inside = known
+        if others:
+            rule.inside = Context(self.unknown, known)
+            for name, what in others.items():
+                rule.inside[name] = self._rule_for(name, what, known)
+                self._place(rule.inside[name], name, known)
+
+    def _rule_for(self, key: str, what: What, known: Context) -> Rule:
+        """The rule of a key: its own where objects are in its place, else that of its kind."""
+        rule = self._rule(what)
+        if key in KNOWN_OBJECTS:
+            # An object here is one of the API's: what is in it decides for itself.
+            placed = Rule(rule.texts, known, numbers=rule.numbers, long=rule.long)
+            placed.instant = rule.instant
+            return placed
+        return rule
+
+    def _rule(self, what: What) -> Rule:
+        if what not in self._made:
+            self._made[what] = self._make(what)
+        return self._made[what]
+
+    def _make(self, what: What) -> Rule:
+        if isinstance(what, Kind):
+            return self._personal(what, self._changes()[what])
+        if isinstance(what, Person):
+            return self._person(what)
+        if isinstance(what, Special):
+            secret = what is Special.SECRET
+            return Rule(_Texts(lambda _: REDACTED), numbers=True) if secret else Rule(self.unknown.texts)
+        return Rule(_Texts(lambda _: None), empty=True) if what is Plain.LINKS else self._plain(what)
+
+    def _plain(self, what: Plain) -> Rule:
+        """What tells of nobody stays as long as it looks as it should."""
+        if what is Plain.PHRASE:
+            text = self._rule(Kind.TEXT).texts
+            return Rule(_Texts(lambda value: value if value.strip().lower() in shapes.PHRASES else text[value]))
+        unknown = self._rule(Kind.UNKNOWN).texts
+        # Instants hardly ever repeat.
+        texts = _Texts(_fitting(_SHAPES[what], lambda value: unknown[value]), remember=what is not Plain.TIME)
+        rule = Rule(texts, long=what in {Plain.ID, Plain.TIME, Plain.NUMBER})
+        rule.instant = what is Plain.TIME
+        return rule
+
+    def _changes(self) -> Mapping[Kind, Change]:
+        tokens = self._tokens
+        return {
+            Kind.PHONE: self._party,
+            Kind.SIP: tokens.uri,
+            Kind.NAME: lambda value: value if _made_up(value) else tokens.person(value),
+            Kind.TEXT: tokens.text,
+            Kind.DTMF: lambda value: f"d_{tokens.hexes('dtmf', value)}",
+            Kind.CUSTOM: lambda value: value if shapes.API_ID.fullmatch(value) else tokens.other("c", value),
+            Kind.URL: tokens.url,
+            Kind.ADDRESS: tokens.address,
+            Kind.UNKNOWN: lambda value: value if _made_up(value) else tokens.other("u", value),
+        }
+
+    def _personal(self, kind: Kind, change: Change) -> Rule:
+        action = self._rules[kind]
+        if kind is Kind.PHONE:
+            # Whether it is a number, an address or a name, the value tells.
+            return Rule(_Texts(lambda value: self._party(value, kind)), numbers=action is not Action.KEEP)
+        rule = Rule(_Texts(self._acting(kind, change)), numbers=action is not Action.KEEP and kind is not Kind.UNKNOWN)
+        rule.keep, rule.empty = action is Action.KEEP, action is Action.DROP
+        if kind is Kind.UNKNOWN:
+            rule.numbers = action is Action.DROP
+        return rule
+
+    def _person(self, what: Person) -> Rule:
+        if what is Person.PLACE:
+            keep = self._rules[Kind.ADDRESS] is Action.KEEP
+            return Rule(_Texts(lambda value: value if keep else None), numbers=not keep)
+        if what is Person.EXTENSION:
+            change = self._acting(Kind.PHONE, self._tokens.extension)
+        elif what is Person.USER:
+            change = self._acting(Kind.SIP, self._tokens.person)
+        elif what is Person.URI:
+            change = self._uri
+        else:
+            change = self._party
+        return Rule(_Texts(change), numbers=True)
+
+    def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
+        """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
+        if value.strip().lower() in shapes.NOBODY or shapes.REFERENCE.fullmatch(value):
+            return value
+        scheme = value.partition(":")[0].strip(' "<').lower()
+        if digits_of(value) is not None or value.isdigit() or scheme == "tel":
+            return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
+        if "://" in value:
+            return self._acting(Kind.URL, self._tokens.url)(value)
+        if re.search(r"(?i)\bsips?:", value):
+            return self._acting(Kind.SIP, self._tokens.uri)(value)
+        return self._acting(otherwise, self._tokens.person)(value)
+
+    def _uri(self, value: str) -> Any:
+        # Without its scheme it is one of SIP all the same.
+        bare = "@" in value and ":" not in value
+        return self._acting(Kind.SIP, self._tokens.uri)(value) if bare else self._party(value)
+
+    def _acting(self, kind: Kind, change: Change) -> Change:
+        """A change, if the rule of a kind wants it."""
+        action = self._rules[kind]
+        if action is Action.HASH:
+            return lambda value: change(value) if value else value
+        return (lambda value: value) if action is Action.KEEP else (lambda _: None)
+
+
+def _fitting(pattern: re.Pattern[str], otherwise: Change) -> Change:
+    fits = pattern.fullmatch
+    return lambda value: value if not value or fits(value) else otherwise(value)
+
+
+def _harmless_key(key: str) -> bool:
+    return not key or bool(shapes.KEY.fullmatch(key)) or _made_up(key)
+
+
+def _made_up(value: str) -> bool:
+    """Whether a value is an id that a machine made."""
+    return bool(shapes.API_ID.fullmatch(value) or shapes.UUID.fullmatch(value))
+
+
+def _digits(written: str) -> int:
+    return sum(char.isdigit() for char in written)
