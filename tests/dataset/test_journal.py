@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conv_analytics.dataset.journal import Header, Journal
@@ -78,6 +78,7 @@ def test_an_interrupted_run_that_committed_leaves_its_answers_to_the_next(tmp_pa
     assert not (tmp_path / "journal").exists()
 
 
+@settings(deadline=None)
 @given(data=st.data())
 def test_cut_or_damaged_anywhere_it_gives_whole_answers_or_none(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

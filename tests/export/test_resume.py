@@ -20,6 +20,7 @@ from tests.export.killing import at_request, content, same
 from tests.export.worlds import Serve, client_of
 
 CONCURRENCY = 4
+NO_MASK = "null"
 
 
 def _not_ours(_request: Request) -> Reply:
@@ -73,11 +74,11 @@ def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(serve: Serve
 def _age(layout: Layout, source: str, began: datetime) -> None:
     """Let the journal's run have begun earlier."""
     number = len(list(layout.commits.iterdir())) + 1
-    old = Journal(layout.journal, Header(source, None, number, ""))
+    old = Journal(layout.journal, Header(source, NO_MASK, number, ""))
     assert old.resumed
     answers = {key.decode(): old.take(key.decode()) for key in list(old._kept)}
     old.remove()
-    aged = Journal(layout.journal, Header(source, None, number, began.isoformat()))
+    aged = Journal(layout.journal, Header(source, NO_MASK, number, began.isoformat()))
     for key, kept in answers.items():
         aged.add(key, kept.body, kept.next_cursor) if kept else aged.add(key, None)
     aged.close()
