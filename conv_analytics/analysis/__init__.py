@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.legs import legs
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.timeline import timeline
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "legs": "conv_analytics.analysis.legs",
     "party": "conv_analytics.analysis.parties",
     "sip_codes": "conv_analytics.analysis.sip",
+    "timeline": "conv_analytics.analysis.timeline",
 }
 
 __all__ = [
@@ -43,6 +45,7 @@ __all__ = [
     "legs",
     "party",
     "sip_codes",
+    "timeline",
 ]
 
 
