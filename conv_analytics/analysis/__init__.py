@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
     from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.timeline import timeline
     from conv_analytics.analysis.units import Units, detect_units
 
 #: Where each public name lives. They are imported when first used.
@@ -55,6 +56,7 @@ _HOMES = {
     "quality": "conv_analytics.analysis.quality",
     "r_to_mos": "conv_analytics.analysis.emodel",
     "sip_codes": "conv_analytics.analysis.sip",
+    "timeline": "conv_analytics.analysis.timeline",
 }
 
 __all__ = [
@@ -80,6 +82,7 @@ __all__ = [
     "quality",
     "r_to_mos",
     "sip_codes",
+    "timeline",
 ]
 
 

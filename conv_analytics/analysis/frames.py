@@ -99,6 +99,27 @@ class Source:
         """Whether the data is one frame, not tables."""
         return SINGLE in self._frames
 
+    def has_rows(self, table: str) -> bool:
+        """Whether a table is there and has rows."""
+        frame = self._frames.get(table)
+        if frame is None:
+            return False
+        return len(frame) > 0 if self.engine == "pandas" else frame.limit(1).fetchone() is not None
+
+    def of_conversation(self, conversation_id: str) -> Source:
+        """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
+        found = {}
+        for name, frame in self._frames.items():
+            if "conversation_id" not in self.columns(name):
+                continue
+            if self.engine == "pandas":
+                found[name] = frame[(frame["conversation_id"] == conversation_id).fillna(value=False)]
+            else:
+                text = conversation_id.replace("'", "''")
+                rows = frame.filter(f"conversation_id = '{text}'")
+                found[name] = coerce.to_pandas(coerce.arrow_of(rows))
+        return Source("pandas", "pandas", found)
+
     def columns(self, table: str = SINGLE) -> tuple[str, ...]:
         """The columns that a table has; none for a table that is not there."""
         return tuple(str(name) for name in self._frames[table].columns) if table in self._frames else ()
