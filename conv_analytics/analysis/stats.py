@@ -280,8 +280,8 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
     if np.any(t < 0):
         raise ConfigError("A duration is negative. Leave such cases out, or make them NaN.")
-    time, events = np.unique(t[seen], return_counts=True)
-    events = events.astype("float64")
+    time, counted = np.unique(t[seen], return_counts=True)
+    events = counted.astype("float64")
     at_risk = (len(t) - np.searchsorted(np.sort(t), time, side="left")).astype("float64")
     survival = np.cumprod(1 - events / at_risk)
     z = NormalDist().inv_cdf((1 + _between(confidence, "confidence")) / 2)
