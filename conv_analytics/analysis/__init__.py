@@ -11,12 +11,27 @@ pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger tha
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.parties import party
+    from conv_analytics.analysis.sip import explain, sip_codes
 
 #: Where each public name lives. They are imported when first used.
-_HOMES: dict[str, str] = {}
+_HOMES = {
+    "explain": "conv_analytics.analysis.sip",
+    "legs": "conv_analytics.analysis.legs",
+    "party": "conv_analytics.analysis.parties",
+    "sip_codes": "conv_analytics.analysis.sip",
+}
 
-__all__: list[str] = []
+__all__ = [
+    "explain",
+    "legs",
+    "party",
+    "sip_codes",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -131,10 +131,9 @@ def arrow_of(relation: Any) -> pa.Table:
 
 
 def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
-    """A pandas frame as a relation on the connection of another relation, which has one row."""
-    types = {pa.int64(): "BIGINT", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN"}
-    schema = pa.Schema.from_pandas(frame, preserve_index=False)
-    return relation.map(lambda _: frame, schema={field.name: types.get(field.type, "VARCHAR") for field in schema})
+    """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
+    given = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841  DuckDB finds it by its name
+    return relation.query("_", "select * from given")
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:

@@ -148,8 +148,7 @@ class Source:
         """A small pandas frame as a lazy frame that can be joined with `like`."""
         if self.engine == "pandas":
             return nw.from_native(frame).lazy()
-        relation = nw.to_native(like).limit(1).aggregate("count(*) as n")
-        return _of_relation(coerce.relation_of(frame, relation))
+        return _of_relation(coerce.relation_of(frame, nw.to_native(like)))
 
     def give(self, frame: nw.LazyFrame[Any], columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
         """An answer in the caller's kind.
@@ -181,6 +180,18 @@ class Source:
         if self.engine == "duckdb":
             return coerce.shown(coerce.from_arrow(coerce.arrow_of(nw.to_native(frame))), {})
         return coerce.shown(nw.to_native(frame.collect()).reset_index(drop=True), {})
+
+    def count(self, rows: nw.LazyFrame[Any]) -> int:
+        """How many rows there are."""
+        return int(self.collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
+
+    def distinct(self, columns: Iterable[tuple[nw.LazyFrame[Any], str]]) -> list[str]:
+        """The different texts of some columns, each with its rows."""
+        parts = [rows.select(nw.col(name).alias("text")).unique() for rows, name in columns]
+        if not parts:
+            return []
+        texts = nw.concat(parts).unique().filter(~nw.col("text").is_null())
+        return sorted(self.collect(texts)["text"])
 
     def _lazy(self, name: str, kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
         if self.engine == "pandas":
