@@ -132,8 +132,9 @@ def arrow_of(relation: Any) -> pa.Table:
 
 def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
     """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
-    given = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841  DuckDB finds it by its name
-    return relation.query("_", "select * from given")
+    # DuckDB finds it by its name; a table of that name would go first, so it is one that nobody has.
+    conv_analytics_given_rows = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841
+    return relation.query("_", "select * from conv_analytics_given_rows")
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:

@@ -107,4 +107,115 @@ LEG_FLAGS = {
     "clock": "Its record ends more than 5 s from where its events end.",
 }
 
-__all__ = ["LEGS", "LEG_FLAGS"]
+CALLS = (
+    *_columns(str, "conversation_id | Conversation of the call."),
+    *_columns(int, "call | Number of the call within its conversation, from 0."),
+    *_columns(
+        datetime,
+        """
+        started_at | When its first leg started.
+        answered_at | When both sides were up; without an outbound or an inbound leg, when the first was answered.
+        ended_at | When its last leg ended; null while one is open.
+        """,
+    ),
+    *_columns(float, "talk_s | Answered to the end of the side that was first to have no leg left.", "s"),
+    *_columns(str, "direction | Direction of its first leg."),
+    *_columns(
+        int,
+        """
+        legs | Its legs.
+        answered_legs | Those that were answered.
+        """,
+    ),
+    *_columns(
+        str,
+        """
+        from_address | Calling end of the first leg.
+        to_address | Called end of the first outbound leg, else of the first.
+        country | Country of the first outbound leg, else of the first.
+        network_code | Network of the same leg.
+        outcome | `answered` when an outbound leg was (or, without one, any), else the outcome of the same leg.
+        outcome_class | Whose doing it was.
+        """,
+    ),
+    *_columns(int, "sip_code | SIP code of the same leg."),
+    *_columns(str, "hung_up_by | `from`, `to`, `platform` or `unknown`."),
+    *_columns(float, "hung_up_confidence | How sure that is, 0 to 1."),
+    *_columns(str, "hung_up_why | What speaks for it."),
+    *_columns(
+        bool,
+        """
+        transferred | One of its legs was transferred.
+        forwarded | It rang more than one destination, without a transfer.
+        """,
+    ),
+    *_columns(float, "price | Sum of its legs' prices; null when none is known."),
+    *_columns(str, "flags | The flags of its legs, and `open` when one has no end."),
+)
+
+CONVERSATIONS = (
+    *_columns(str, "conversation_id | The conversation."),
+    *_columns(
+        datetime,
+        """
+        created_at | When it was created, by the table of conversations.
+        first_at | Its first event.
+        last_at | Its last event.
+        """,
+    ),
+    *_columns(
+        int,
+        """
+        members | Its members.
+        users | Their users.
+        calls | Its calls.
+        legs | Their legs.
+        answered_calls | Those that were answered.
+        messages | Its messages.
+        events | Its events.
+        """,
+    ),
+    *_columns(str, "kinds | What it holds: `calls`, `messages`, both with a comma, or `other`."),
+    *_columns(
+        float,
+        """
+        talk_s | Sum of its calls' talk.
+        price | Sum of its calls' prices; null when none is known.
+        """,
+    ),
+    *_columns(
+        str,
+        """
+        worst_outcome | Of its calls' outcomes the one that is worst to have: platform, network, policy, number, user, \
+caller, success.
+        flags | `no_events`, `no_record` (not in the table of conversations), `open` (a call has no end).
+        """,
+    ),
+)
+
+LEDGER = (
+    *_columns(
+        str,
+        """
+        table | Table, or function whose result it is.
+        metric | Column or anomaly.
+        """,
+    ),
+    *_columns(
+        int,
+        """
+        n | Rows that could have it.
+        missing | Rows that have not.
+        odd | Rows whose value contradicts others.
+        imputed | Rows whose value was concluded from others.
+        unmeasured | Rows where there was nothing to measure.
+        """,
+    ),
+    *_columns(float, "share | Share of n that is neither missing, odd nor unmeasured; null without rows."),
+    *_columns(str, "why | What the numbers mean."),
+)
+
+#: What each function gives.
+RESULTS = {"legs": LEGS, "calls": CALLS, "conversations": CONVERSATIONS, "ledger": LEDGER}
+
+__all__ = ["CALLS", "CONVERSATIONS", "LEDGER", "LEGS", "LEG_FLAGS", "RESULTS"]

@@ -80,9 +80,10 @@ def legs(data: Any) -> Any:
 
 
 def leg_rows(source: Source) -> Rows:
-    """The legs as a lazy frame, for further questions."""
+    """The legs as a lazy frame, for further questions; with ``hung_up_at``, the instant of the hangup."""
     if source.single:
-        return source.frame(LEGS, needed=parts.KEY, maker="legs()")
+        given = source.frame(LEGS, needed=parts.KEY, maker="legs()")
+        return given.with_columns(nw.col("ended_at").alias("hung_up_at"))
     rows = parts.rows_of(source)
     if not rows:
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
@@ -289,7 +290,8 @@ def _flagged(rows: Rows, tables: dict[str, Rows]) -> Rows:
         *(col(f"h_{name}").alias(name) for name in parts.MEASURED),
         *(col(f"r_{name}").alias(name) for name in ("price", "rate", "currency")),
         nw.when(col("conversation_id") != "").then(col("conversation_id")).alias("conversation_id"),
-    ).select(*(column.name for column in LEGS))
+        col("h_at").alias("hung_up_at"),
+    ).select(*(column.name for column in LEGS), "hung_up_at")
 
 
 __all__ = ["TABLES", "leg_rows", "legs"]
