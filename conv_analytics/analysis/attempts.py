@@ -1,15 +1,17 @@
-"""What rates count: legs or calls in scope, with the keys that they are grouped by, and their way back to the caller."""
+"""What rates count: legs or calls in scope, the keys that they are grouped by, and the way back to the caller."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis import coerce, zones
-from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.calls import call_rows
+from conv_analytics.analysis.columns import CALLS, LEGS
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound, ConfigError
@@ -19,7 +21,13 @@ Rows = nw.LazyFrame[Any]
 
 SCOPES = ("outbound", "inbound", "all")
 UNITS = ("leg", "call")
-_DECLARED = {column.name: column for column in LEGS}
+#: What rates ask of legs and is not known of calls.
+_ONLY_LEGS: dict[str, Any] = {
+    "ringing_at": datetime,
+    **dict.fromkeys(("byte_in", "byte_out"), int),
+    **dict.fromkeys(("reason", "reason_code", "status"), str),
+    **dict.fromkeys(("pdd_s", "ring_s", "setup_s", "billed_s", "rate"), float),
+}
 
 
 def attempts(source: Source, *, scope: str, unit: str, needs: Collection[str], by: Sequence[str] = ()) -> Rows:
@@ -43,29 +51,35 @@ def attempts(source: Source, *, scope: str, unit: str, needs: Collection[str], b
 
 def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
     there = source.columns()
-    calls = "call" in there
-    if calls != (unit == "call"):
-        raise ConfigError(
-            f"unit={unit!r} does not fit the frame, which has one row per {'call' if calls else 'leg'}. "
-            f"Give {unit}s(data), or unit={'call' if calls else 'leg'!r}."
-        )
-    # A call is answered when it has an answer; what only legs have is not known of it.
-    own = {"answered", "ringing_at", "byte_in", "byte_out", "reason", "reason_code", "status", "open"} if calls else set()
-    for name in sorted(wanted - own | ({"answered_at"} if calls else set())):
-        if name not in there:
-            raise ColumnNotFound(f"of {unit}s()", name, there)
-    more = [Column(name, str, "") for name in sorted(wanted) if name not in _DECLARED]
-    rows = source.frame((*LEGS, *more), needed=(), maker=f"{unit}s()")
-    return rows.with_columns((~nw.col("answered_at").is_null()).alias("answered")) if calls else rows
+    if "call" not in there:
+        if unit == "call":
+            return _of_calls(source, call_rows(source))
+        return _typed(source, wanted, LEGS, "legs()")
+    if unit == "leg":
+        raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
+    wanted = {"outcome", *wanted} - {"answered", *_ONLY_LEGS}
+    return _of_calls(source, _typed(source, wanted, CALLS, "calls()"))
+
+
+def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: str) -> Rows:
+    declared = {column.name for column in columns}
+    more = [Column(name, str, "") for name in sorted(wanted) if name not in declared]
+    return source.frame((*columns, *more), needed=sorted(wanted), maker=maker)
+
+
+def _of_calls(source: Source, rows: Rows) -> Rows:
+    """Calls with the columns of legs. A call is answered when the party that was wanted answered."""
+    rows = rows.with_columns((nw.col("outcome") == "answered").alias("answered"))
+    return source.with_nulls(rows, _ONLY_LEGS)
 
 
 def _tables(source: Source, unit: str, extra: Sequence[str]) -> Rows:
-    if unit == "call":
-        raise ConfigError("unit='call' needs a frame of calls: give calls(data).")
+    declared, maker = (CALLS, "calls()") if unit == "call" else (LEGS, "legs()")
+    names = [column.name for column in declared]
     for name in extra:
-        if name not in _DECLARED:
-            raise ColumnNotFound("of legs()", name, tuple(_DECLARED) + zones.KEYS)
-    return leg_rows(source)
+        if name not in names:
+            raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
+    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source)
 
 
 def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "started_at") -> Rows:

@@ -97,7 +97,10 @@ def table(
     source: Source, rows: Rows, by: Sequence[str], metrics: Sequence[declared.Metric], min_n: int
 ) -> pd.DataFrame:
     """The long table of some metrics; `rows` are attempts with the keys."""
-    totals = count(source, rows, by, {each.name: each.holds for each in declared.counts_of(metrics)})
+    counts = declared.counts_of(metrics)
+    if any("sip_code" in each.needs for each in counts):
+        rows = rows.with_columns(declared.sip_code().alias(declared.CODE))
+    totals = count(source, rows, by, {each.name: each.holds for each in counts})
     parts = [
         totals[list(by)].assign(
             metric=metric.name,
@@ -118,7 +121,7 @@ def table(
 def count(source: Source, rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.DataFrame:
     """How often each condition holds per group, as columns with ``_`` before their names."""
     one = nw.lit(1)
-    rows = rows.with_columns(declared.sip_code().alias(declared.CODE), one.alias("_one"))
+    rows = rows.with_columns(one.alias("_one"))
     # Flags first, then plain sums: grouped pandas can do those fast, and DuckDB makes one query of both.
     flagged = rows.select(
         *by, *(nw.when(holds).then(one).otherwise(nw.lit(0)).alias(f"_{name}") for name, holds in conditions.items())

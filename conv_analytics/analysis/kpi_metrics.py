@@ -59,10 +59,15 @@ class Metric:
 
 
 def sip_code() -> nw.Expr:
-    """The final code of an attempt: 200 when answered; else that of the hangup, else what the platform's words stand for."""
-    words = [nw.when(_col(name).is_in(listed)).then(nw.lit(code)) for name in ("reason", "status", "reason_code")
-             for code, listed in _by_code().items()]  # fmt: skip
-    return nw.coalesce(nw.when(yes(_col("answered"))).then(nw.lit(_ANSWERED)), _col("sip_code"), *words)
+    """The final code of an attempt: 200 when answered, else the hangup's, else what its words stand for; 0 if none."""
+    told: nw.Expr = nw.lit(0)
+    for name in ("reason_code", "status", "reason"):
+        for code, words in _by_code().items():
+            told = nw.when(yes(_col(name).is_in(words))).then(nw.lit(code)).otherwise(told)
+    given = _col("sip_code").fill_null(0)
+    # The nullable column first: pandas keeps its kind.
+    other = nw.when(given > 0).then(given).otherwise(told)
+    return nw.when(~yes(_col("answered"))).then(other).otherwise(nw.lit(_ANSWERED))
 
 
 def _by_code() -> dict[int, list[str]]:
@@ -78,11 +83,11 @@ CODE = "final_code"
 
 
 def _code(*codes: int) -> nw.Expr:
-    return yes(_col(CODE).is_in(codes))
+    return _col(CODE).is_in(codes)
 
 
 def _within(low: int, high: int) -> nw.Expr:
-    return yes((_col(CODE) >= low) & (_col(CODE) <= high))
+    return (_col(CODE) >= low) & (_col(CODE) <= high)
 
 
 _answered = yes(_col("answered"))
@@ -131,7 +136,7 @@ COUNTS: tuple[Count, ...] = (
     Count("gave_up", "inbound, and the caller ended it before an answer", _gave_up, (*_SIP, "direction")),
     Count("offered", "inbound attempts", _inbound, ("direction",)),
     Count("undecided", "attempts that are neither answered nor ended with a code or reason that is known",
-          ~_answered & (_col(CODE).is_null()), _SIP),
+          ~_answered & (_col(CODE) == 0), _SIP),
     Count("talk_told", "answered, and the talk time is known", _answered & ~_talk_unknown, ("answered", "talk_s")),
     Count("talk_unknown", "answered, and the talk time is not known", _talk_unknown, ("answered", "talk_s")),
     *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", _answered & yes(_col("talk_s") <= bound),
@@ -212,11 +217,10 @@ def kpi_metrics() -> pd.DataFrame:
 def as_markdown() -> str:
     """The same for the reference."""
     lines = ["| metric | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|"]
-    for row in kpi_metrics().itertuples(index=False):
-        lines.append(
-            f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {f'{row.meaning} {row.notes}'.strip()} "
-            f"| {row.source} |"
-        )
+    lines += [
+        f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {row.meaning} {row.notes} | {row.source} |"
+        for row in kpi_metrics().itertuples(index=False)
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -5,6 +5,7 @@ The offsets of a zone are looked up once for the time that the data covers; rows
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -16,7 +17,8 @@ import pandas as pd
 from conv_analytics.errors import ConfigError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_HOUR, _DAY = 3_600_000_000, 86_400_000_000
+TICK = timedelta(microseconds=1)
+HOUR, _DAY = 3_600_000_000, 86_400_000_000
 #: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
 KEYS = ("hour", "weekday", "day", "week")
 
@@ -53,7 +55,7 @@ class Zone:
         while start < last:
             later = min(start + timedelta(days=1), last.astimezone(UTC))
             if _offset(zone, later) != steps[-1][1]:
-                steps += [(at, _offset(zone, EPOCH + timedelta(microseconds=at))) for at in _changes(zone, start, later)]
+                steps += [(at, _offset(zone, EPOCH + at * TICK)) for at in _changes(zone, start, later)]
             start = later
         return cls(name, tuple(steps))
 
@@ -65,11 +67,24 @@ class Zone:
             offset = nw.when(utc < since).then(offset).otherwise(nw.lit(shift))
         return utc + offset
 
+    def floor(self, at: int) -> int:
+        """The start of the zone's hour that an instant lies in."""
+        offset = self._offset_at(at)
+        return (at + offset) // HOUR * HOUR - offset
+
+    def ceil(self, at: int) -> int:
+        """The end of the zone's hour that an instant lies in, or ends."""
+        offset = self._offset_at(at - 1)
+        return -(-(at + offset) // HOUR) * HOUR - offset
+
+    def _offset_at(self, at: int) -> int:
+        return next((offset for since, offset in reversed(self.steps) if since <= at), self.steps[0][1])
+
     def key(self, name: str, at: nw.Expr) -> nw.Expr:
         """One of `KEYS` as a number: hours and weekdays as they are, days and weeks counted from 1970-01-01."""
         local = self.local(at)
         if name == "hour":
-            return local // _HOUR % 24
+            return local // HOUR % 24
         day = local // _DAY
         if name == "day":
             return day
@@ -86,6 +101,12 @@ def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
     return days.astype("str")
 
 
+def labels(name: str, instants: Iterable[int]) -> list[str]:
+    """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``."""
+    zone = zone_info(name)
+    return [(EPOCH + int(at) * TICK).astimezone(zone).isoformat(" ", "minutes") for at in instants]
+
+
 def zone_info(name: str) -> ZoneInfo:
     """The zone of that name, or an error that says how zones are called."""
     try:
@@ -96,12 +117,12 @@ def zone_info(name: str) -> ZoneInfo:
 
 def micros(at: datetime) -> int:
     """Microseconds since 1970."""
-    return (at - EPOCH) // timedelta(microseconds=1)
+    return (at - EPOCH) // TICK
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> int:
     shift = at.astimezone(zone).utcoffset() or timedelta()
-    return shift // timedelta(microseconds=1)
+    return shift // TICK
 
 
 def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
@@ -119,4 +140,4 @@ def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
     return [micros(whole if _offset(zone, whole) != before else high)]
 
 
-__all__ = ["EPOCH", "KEYS", "Zone", "micros", "shown", "zone_info"]
+__all__ = ["EPOCH", "HOUR", "KEYS", "TICK", "Zone", "labels", "micros", "shown", "zone_info"]
