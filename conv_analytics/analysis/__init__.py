@@ -2,6 +2,7 @@
 
 Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
 pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
+Importing this package gives pandas frames an accessor: ``frames["hangups"].conv.legs()``.
 
 >>> from conv_analytics.analysis import frames
 >>> frames.Source.of({}).tables
@@ -64,3 +65,4 @@ class _Package(ModuleType):
 
 
 sys.modules[__name__].__class__ = _Package
+importlib.import_module("conv_analytics.analysis.accessor")

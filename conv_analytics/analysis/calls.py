@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import narwhals as nw
@@ -77,17 +78,21 @@ def call_rows(source: Source) -> Rows:
     return rows.with_columns(named).select(*(column.name for column in CALLS))
 
 
-def _micro(name: str) -> nw.Expr:
-    return nw.col(name).dt.timestamp("us")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _micro(instant: nw.Expr) -> nw.Expr:
+    """Microseconds of an instant, for windows."""
+    return (instant - nw.lit(_EPOCH, nw.Datetime("us", "UTC"))).dt.total_microseconds().fill_null(0)
 
 
 def _numbered(rows: Rows) -> Rows:
     """Legs with the number of their call, and their place within the conversation."""
-    last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").dt.timestamp("us").fill_null(0)
+    last = _micro(nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at"))
     endless = (nw.col("open") & nw.col("answered")).fill_null(False)  # noqa: FBT003
     rows = rows.with_columns(
         nw.col(_CONVERSATION).fill_null(""),
-        _micro("started_at").fill_null(0).alias("start"),
+        _micro(nw.col("started_at")).alias("start"),
         nw.when(endless).then(nw.lit(_ENDLESS)).otherwise(last).alias("end"),
         nw.lit(1).alias("one"),
     )

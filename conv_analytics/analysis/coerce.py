@@ -106,7 +106,7 @@ def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any
         wanted, quoted = _TYPES.get(kind, _TEXT)[1], quote(name)
         found = there.get(name)
         if found is None:
-            parts.append(f"cast(null as {wanted}) as {quoted}")
+            parts.append(nulls_of({name: kind}))
         elif found == wanted:
             parts.append(quoted)
         elif kind is datetime and found != '"NULL"':
@@ -116,6 +116,11 @@ def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any
         else:
             parts.append(f"cast({quoted} as {wanted}) as {quoted}")
     return relation.project(", ".join(parts))
+
+
+def nulls_of(kinds: Mapping[str, Any]) -> str:
+    """Columns of nulls as SQL writes them."""
+    return ", ".join(f"cast(null as {_TYPES.get(kind, _TEXT)[1]}) as {quote(name)}" for name, kind in kinds.items())
 
 
 def quote(name: str) -> str:
@@ -200,6 +205,7 @@ __all__ = [
     "arrow_of",
     "from_arrow",
     "from_pandas",
+    "nulls_of",
     "pandas_columns",
     "relation_columns",
     "relation_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -109,16 +110,15 @@ def _called(rows: Rows) -> Rows:
 def _finished(source: Source, rows: Rows) -> Rows:
     col = nw.col
     there = set(rows.collect_schema().names())
-    at, number = nw.Datetime("us", "UTC"), nw.Int64()
+    at, number = datetime, int
     wanted: dict[str, Any] = {
         **dict.fromkeys(("created_at", *(f"{name}_{end}" for name in ("events", "messages", "calls")
                                          for end in ("first", "last"))), at),
         **dict.fromkeys(("members", "users", "calls", "legs", "answered_calls", "messages", "events"), number),
         **dict.fromkeys(("listed", "priced", "rank", "still"), number),
-        **dict.fromkeys(("talk_s", "paid"), nw.Float64()),
+        **dict.fromkeys(("talk_s", "paid"), float),
     }  # fmt: skip
-    missing = [nw.lit(None, kind).alias(name) for name, kind in wanted.items() if name not in there]
-    rows = rows.with_columns(missing) if missing else rows
+    rows = source.with_nulls(rows, wanted)
     # A table that is there and tells nothing of a conversation says that there is none.
     counts = [name for name in ("members", "users", "calls", "legs", "answered_calls", "messages", "events")
               if name in there]  # fmt: skip

@@ -181,6 +181,19 @@ class Source:
             return coerce.shown(coerce.from_arrow(coerce.arrow_of(nw.to_native(frame))), {})
         return coerce.shown(nw.to_native(frame.collect()).reset_index(drop=True), {})
 
+    def with_nulls(self, rows: nw.LazyFrame[Any], kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
+        """Rows with columns of nulls, of some kinds, where they have no such column."""
+        there = set(rows.collect_schema().names())
+        missing = {name: kind for name, kind in kinds.items() if name not in there}
+        if not missing:
+            return rows
+        native: Any = nw.to_native(rows)
+        if self.engine == "pandas":
+            nulls = coerce.pandas_columns("", native[[]].reset_index(drop=True), missing).set_axis(native.index)
+            done: nw.LazyFrame[Any] = nw.from_native(pd.concat([native, nulls], axis=1)).lazy()
+            return done
+        return _of_relation(native.project(f"*, {coerce.nulls_of(missing)}"))
+
     def count(self, rows: nw.LazyFrame[Any]) -> int:
         """How many rows there are."""
         return int(self.collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])

@@ -78,13 +78,13 @@ def _named(name: str, rows: Rows, known: Rows) -> Rows:
     by_member = nw.when(nw.col("its_legs").is_null()).then(
         nw.concat_str([nw.lit("member:"), _member(name)], separator="")
     )
-    alone = nw.lit(None, nw.String)
-    if "event_id" in rows.collect_schema().names():
-        alone = nw.concat_str([nw.lit("event:"), nw.col("event_id").cast(nw.String)], separator="")
+    alone = []
+    if name != "leg_statuses":
+        alone.append(nw.concat_str([nw.lit("event:"), nw.col("event_id").cast(nw.String)], separator=""))
     joined = rows.with_columns(_member(name).fill_null("").alias("of_member")).join(
         known, on=["conversation_id", "of_member"], how="left"
     )
-    leg = nw.coalesce("leg_id", "its_leg", by_member, alone)
+    leg = nw.coalesce("leg_id", "its_leg", by_member, *alone)
     named = joined.with_columns(nw.col("leg_id").is_null().alias("unnamed")).with_columns(leg.alias("leg_id"))
     return named.drop("its_leg", "its_legs", "of_member").filter(~nw.col("leg_id").is_null())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -96,23 +97,16 @@ def leg_rows(source: Source) -> Rows:
         made.append(parts.hangups(source, rows["hangups"]))
     if "call_records" in rows:
         made.append(parts.call_records(source, rows["call_records"]))
-    joined = _filled(parts.outer(made))
+    joined = source.with_nulls(parts.outer(made), _PARTS)
     joined = _parties(source, _instants(joined), rows)
     if "call_events" in rows:
         joined = joined.join(parts.replaced(rows["call_events"]), on=["conversation_id", "member_id"], how="left")
-    else:
-        joined = joined.with_columns(nw.lit(None, nw.Int64).alias("replaced"))
+    joined = source.with_nulls(joined, {"replaced": int})
     return _flagged(_outcome(joined), rows)
 
 
-def _filled(rows: Rows) -> Rows:
-    """Every column of every part, null where its table is missing."""
-    there = set(rows.collect_schema().names())
-    missing = [(name, kind) for name, kind in _PARTS.items() if name not in there]
-    return rows.with_columns(nw.lit(None, kind).alias(name) for name, kind in missing) if missing else rows
-
-
-_AT, _TEXT, _INT, _FLOAT, _FLAG = nw.Datetime("us", "UTC"), nw.String(), nw.Int64(), nw.Float64(), nw.Boolean()
+#: The columns of all parts: null where their table is missing.
+_AT, _TEXT, _INT, _FLOAT, _FLAG = datetime, str, int, float, bool
 _PARTS: dict[str, Any] = {
     **dict.fromkeys(("s_first", "s_started", "s_ringing", "s_answered", "s_detected", "s_ended"), _AT),
     **dict.fromkeys(("c_first", "c_ringing", "c_answered", "h_at"), _AT),
