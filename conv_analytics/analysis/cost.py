@@ -45,7 +45,7 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "answered": [True, False],
     ...                     "talk_s": [120.0, None], "price": [0.01, None], "currency": "EUR"})
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
-    [[2.0, 1.0, 0.01, 0.005]]
+    [[2, 1, 0.01, 0.005]]
     """
     source, given = Source.of(data), scopes.keys_of(by)
     keys = [name for name in given if name != "currency"] + ["currency"]
@@ -78,14 +78,14 @@ def price_audit(data: Any) -> Any:
     -------
     pandas.DataFrame or the caller's kind
         Per ``country``, ``network_code``, ``currency``, ``rate`` and ``rule``: ``legs``, ``billed_s``, ``spend``,
-        ``expected`` (rate / 60 for every second), ``difference``, ``example_leg_id``. The rules: ``exact`` (price = rate x
-        duration, give or take 1 %), ``rounded up to N s`` (of 6, 10, 30, 60), ``differs``, ``unpriced`` (a duration
+        ``expected`` (rate / 60 for every second), ``difference``, ``example_leg_id``. The rules: ``exact`` (price =
+        rate x duration, give or take 1 %), ``rounded up to N s`` (of 6, 10, 30, 60), ``differs``, ``unpriced`` (a duration
         without a price or rate).
 
     Notes
     -----
-    ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and least charges differ by country, so a cluster that is
-    not exact is a question to the price list, not a mistake by itself. Unanswered legs of no duration are left out.
+    ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and least charges differ by country, so a cluster
+    that is not exact is a question to the price list, not a mistake by itself. Unanswered legs of no duration are left out.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "answered": True,
     ...                     "talk_s": [4.0, 60.0], "price": [0.01, 0.03], "currency": "EUR"})
     >>> waste(two).query("kind == 'short'")[["legs", "spend", "share"]].values.tolist()
-    [[1.0, 0.01, 0.25]]
+    [[1, 0.01, 0.25]]
     """
     source = Source.of(data)
     verdicts = ["verdict"] if source.single and "verdict" in source.columns() else []

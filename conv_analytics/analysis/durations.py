@@ -107,7 +107,7 @@ def duration_hist(
     >>> three = pd.DataFrame({"conversation_id": list("abc"), "leg_id": list("abc"), "answered": True,
     ...                       "talk_s": [14.9, 15.0, 4000.0]})
     >>> duration_hist(three, edges_s=[15, 1800])[["from_s", "k"]].values.tolist()
-    [[0.0, 1.0], [15.0, 1.0], [1800.0, 1.0]]
+    [[0.0, 1], [15.0, 1], [1800.0, 1]]
     """
     edges = [0.0, *(edge for edge in _ascending("edges_s", edges_s) if edge > 0), None]
     told, talk = _told(), nw.col("talk_s")

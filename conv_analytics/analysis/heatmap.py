@@ -53,8 +53,8 @@ def heatmap(
     -------
     pandas.DataFrame or the caller's kind
         168 rows, ``weekday`` (0 is Monday), ``hour``, ``hours`` (how often that hour came, 0.5 for half of it),
-        ``starts``, ``per_hour`` (starts / hours; null where the hour never came). With a metric also ``metric``, ``k``, ``n``,
-        ``rate``, ``lo``, ``hi``, ``unknown``, ``enough``. Starts at an unknown time are in no cell.
+        ``starts``, ``per_hour`` (starts / hours; null where the hour never came). With a metric also ``metric``, ``k``,
+        ``n``, ``rate``, ``lo``, ``hi``, ``unknown``, ``enough``. Starts at an unknown time are in no cell.
 
     Raises
     ------

@@ -42,8 +42,8 @@ def service_level(
     -------
     pandas.DataFrame or the caller's kind
         Per group: the keys, ``within_s``, ``forgiven_s``, ``k`` (answered in time), ``n`` (answered, or given up and
-        not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown time, or not answered
-        and without an end), ``enough``.
+        not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown time, or not
+        answered and without an end), ``enough``.
 
     Notes
     -----

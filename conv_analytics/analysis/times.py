@@ -64,7 +64,7 @@ def kpi_values(
     >>> three = pd.DataFrame({"conversation_id": list("abc"), "leg_id": list("abc"), "direction": "outbound",
     ...                       "talk_s": [30.0, 60.0, 120.0]})
     >>> kpi_values(three, measures="talk_s")[["n", "mean", "p50", "max", "total"]].values.tolist()
-    [[3.0, 70.0, 60.0, 120.0, 210.0]]
+    [[3, 70.0, 60.0, 120.0, 210.0]]
     """
     known = _OF_CALLS if unit == "call" else tuple(MEASURES)
     names = list(known) if measures is None else [measures] if isinstance(measures, str) else list(measures)
@@ -128,7 +128,7 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     ...     "answered": [True, False, True], "setup_s": [5.0, None, 20.0], "started_at": at,
     ...     "ended_at": at + pd.to_timedelta([60, 10, 60], unit="s")})
     >>> answer_curve(three)[["after_s", "at_risk", "rate"]].round(3).values.tolist()
-    [[5.0, 3.0, 0.333], [20.0, 1.0, 1.0]]
+    [[5.0, 3, 0.333], [20.0, 1, 1.0]]
     """
     source, rows, keys, waits = _waits(data, by, scope, tz)
     parts = []
@@ -177,7 +177,7 @@ def answer_times(
     ...     "answered": [True, False, True], "setup_s": [5.0, None, 20.0], "started_at": at,
     ...     "ended_at": at + pd.to_timedelta([60, 10, 60], unit="s")})
     >>> answer_times(three, shares=[0.5])[["share", "n", "answered", "after_s"]].values.tolist()
-    [[0.5, 3.0, 2.0, 20.0]]
+    [[0.5, 3, 2, 20.0]]
     """
     if not shares or not all(0 < share < 1 for share in shares):
         raise ConfigError(f"shares={list(shares)}: give shares of calls between 0 and 1, such as 0.5.")
