@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     )
     from conv_analytics.analysis.heatmap import heatmap
     from conv_analytics.analysis.kpi import kpi
-    from conv_analytics.analysis.kpi_metrics import kpi_metrics
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
@@ -63,7 +63,7 @@ _HOMES = {
     "heatmap": "conv_analytics.analysis.heatmap",
     "kaplan_meier": "conv_analytics.analysis.stats",
     "kpi": "conv_analytics.analysis.kpi",
-    "kpi_metrics": "conv_analytics.analysis.kpi_metrics",
+    "kpi_metrics": "conv_analytics.analysis.metrics",
     "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",

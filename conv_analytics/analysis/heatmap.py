@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
-from conv_analytics.analysis import kpi as counting
-from conv_analytics.analysis import kpi_metrics as declared
-from conv_analytics.analysis import zones
+from conv_analytics.analysis import counting, zones
+from conv_analytics.analysis import metrics as declared
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.stats import MIN_N
 from conv_analytics.errors import ConfigError
