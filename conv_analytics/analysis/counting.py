@@ -23,7 +23,7 @@ def table(
     """The long table of some metrics; `rows` are attempts with the keys."""
     counts = declared.counts_of(metrics)
     if any("sip_code" in each.needs for each in counts):
-        rows = rows.with_columns(declared.sip_code().alias(declared.CODE))
+        rows = declared.with_code(rows)
     totals = count(source, rows, by, {each.name: each.holds for each in counts})
     parts = [
         totals[list(by)].assign(
@@ -46,12 +46,9 @@ def count(source: Source, rows: Rows, by: Sequence[str], conditions: dict[str, n
     """How often each condition holds per group, as columns with ``_`` before their names."""
     one = nw.lit(1)
     rows = rows.with_columns(one.alias("_one"))
-    # Flags first, then plain sums: grouped pandas can do those fast, and DuckDB makes one query of both.
-    flagged = rows.select(
-        *by, *(nw.when(holds).then(one).otherwise(nw.lit(0)).alias(f"_{name}") for name, holds in conditions.items())
-    )
-    sums = [nw.col(f"_{name}").sum() for name in conditions]
-    done = scopes.grouped(source, flagged, by, sums)
+    # Flags first, then plain counts: grouped pandas can do those fast, and DuckDB makes one query of both.
+    flagged = rows.select(*by, *(nw.when(holds).then(one).alias(f"_{name}") for name, holds in conditions.items()))
+    done = scopes.grouped(source, flagged, by, [nw.col(f"_{name}").count() for name in conditions])
     names = [f"_{name}" for name in conditions]
     return done.assign(**{name: done[name].fillna(0).astype("Int64") for name in names})
 
