@@ -1,0 +1,102 @@
+"""A small writer of SVG: elements, attributes and text, escaped in one place."""
+
+from __future__ import annotations
+
+from conv_analytics.notebook.html import escape
+
+_NAMESPACE = "http://www.w3.org/2000/svg"
+FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
+#: Width of a character of text, as a part of its size: an estimate that is rather too wide.
+_CHARACTER = 0.56
+
+
+class Drawing:
+    """Elements, one after another.
+
+    Names of attributes are as in SVG, with ``_`` for ``-``: ``text_anchor="end"``; ``class_`` is ``class``. None is
+    left out.
+
+    Examples
+    --------
+    >>> drawing = Drawing(40, 20, title="A <line>")
+    >>> drawing.add("path", d="M0 10H40", stroke="#000", stroke_width=1.5)
+    >>> drawing.text(2, 8, "a < b")
+    >>> "<title>A &lt;line&gt;</title>" in drawing.svg(), "a &lt; b</text>" in drawing.svg()
+    (True, True)
+    """
+
+    def __init__(self, width: float, height: float, *, title: str = "", description: str = "") -> None:
+        self.width, self.height = width, height
+        self._title, self._description = title, description
+        self._parts: list[str] = []
+
+    def add(self, name: str, content: str | None = None, *, tip: str | None = None, **attributes: object) -> None:
+        """An element with text in it, and a tip that shows when it is pointed at."""
+        inner = "" if tip is None else f"<title>{escape(tip)}</title>"
+        inner += "" if content is None else escape(content)
+        head = f"<{name}{_attributes(attributes)}"
+        self._parts.append(f"{head}>{inner}</{name}>" if inner else f"{head}/>")
+
+    def text(self, x: float, y: float, content: object, size: float = 12, **attributes: object) -> None:
+        """A line of text; `y` is its base line."""
+        self.add("text", str(content), tip=None, x=x, y=y, font_size=size, **attributes)
+
+    def open(self, name: str = "g", **attributes: object) -> None:
+        """Begin an element that holds others."""
+        self._parts.append(f"<{name}{_attributes(attributes)}>")
+
+    def close(self, name: str = "g") -> None:
+        """End it."""
+        self._parts.append(f"</{name}>")
+
+    def pattern(
+        self, name: str, size: float, path: str, colour: str, *, ground: str = "none", width: float = 1
+    ) -> None:
+        """A pattern of lines to fill with: ``fill="url(#name)"``."""
+        self.open("pattern", id=name, width=size, height=size, patternUnits="userSpaceOnUse")
+        self.add("rect", width=size, height=size, fill=ground)
+        self.add("path", d=path, stroke=colour, stroke_width=width, fill="none")
+        self.close("pattern")
+
+    def svg(self) -> str:
+        """The whole picture."""
+        size = f'width="{number(self.width)}" height="{number(self.height)}"'
+        box = f'viewBox="0 0 {number(self.width)} {number(self.height)}"'
+        title = f"<title>{escape(self._title)}</title>" if self._title else ""
+        title += f"<desc>{escape(self._description)}</desc>" if self._description else ""
+        head = f'<svg xmlns="{_NAMESPACE}" {size} {box} role="img" font-family="{escape(FONT)}">'
+        return f"{head}{title}{''.join(self._parts)}</svg>"
+
+
+def number(value: float) -> str:
+    """A number with at most two decimals.
+
+    >>> number(2.0), number(2.346), number(-0.001)
+    ('2', '2.35', '0')
+    """
+    text = f"{value:.2f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def fitted(text: str, width: float, size: float = 12) -> str:
+    """Text, cut with an ellipsis where it would be wider than `width`; empty when hardly anything would be left.
+
+    >>> fitted("answered, 12.5 s", 60), fitted("answered", 10)
+    ('answere…', '')
+    """
+    most = int(width / (size * _CHARACTER))
+    if len(text) <= most:
+        return text
+    return f"{text[: most - 1]}…" if most > 3 else ""  # noqa: PLR2004 - two letters and an ellipsis say nothing
+
+
+def _attributes(given: dict[str, object]) -> str:
+    parts = []
+    for name, value in given.items():
+        if value is not None:
+            shown = number(value) if isinstance(value, int | float) else escape(value)
+            parts.append(f' {name.rstrip("_").replace("_", "-")}="{shown}"')
+    return "".join(parts)
+
+
+__all__ = ["FONT", "Drawing", "fitted", "number"]

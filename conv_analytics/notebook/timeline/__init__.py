@@ -1,0 +1,3 @@
+"""The timeline of one conversation, drawn."""
+
+from __future__ import annotations
