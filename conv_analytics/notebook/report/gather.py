@@ -1,0 +1,170 @@
+"""From data to the numbers of a report: what `conv_analytics.analysis` says, for a period and the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Any
+
+import pandas as pd
+
+import conv_analytics
+from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.notebook.mask import Display
+from conv_analytics.notebook.report import found, parts, tally, words
+from conv_analytics.notebook.report.ledger import ledger_of
+from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Values
+from conv_analytics.notebook.report.period import Period, period_of
+from conv_analytics.notebook.report.rows import Rows, read
+
+#: What opens a timeline, with the id of the conversation in it.
+COMMAND = "conv-analytics timeline {dest} {conversation_id}"
+
+
+def gather(
+    data: Any,
+    *,
+    since: datetime | date | str | None = None,
+    until: datetime | date | str | None = None,
+    tz: str = "UTC",
+    profile: str | Profile = "recommended",
+    mask: bool = True,
+) -> Numbers:
+    """Every number of a report. Parameters and errors are those of `quality_report`."""
+    book, asked = profile_of(profile), period_of(since, until, tz)
+    rows = read(data, book)
+    at = rows.legs["started_at"]
+    first, last = (None if pd.isna(edge) else edge.to_pydatetime() for edge in (at.min(), at.max()))
+    period = period_of(since, until, tz, first=first, last=last) if first is not None else asked
+    if since is None and until is None:
+        # Nothing limits it: legs without a start belong to it, too.
+        now = rows.legs
+    else:
+        now = rows.legs.iloc[:0] if period.empty else rows.within(period.since, period.until)
+    before = rows.within(period.before, period.since) if period.before is not None and not now.empty else None
+    return _numbers(data, rows, now, before, period, book, Display(on=mask))
+
+
+def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
+    data: Any, rows: Rows, now: pd.DataFrame, before: pd.DataFrame | None, period: Period, book: Profile,
+    display: Display,
+) -> Numbers:  # fmt: skip
+    then = before if before is not None and len(before) else None
+    shown = figures(now, then, rows.scope)
+    by_name = {figure.name: figure.now for figure in shown}
+    poor, measured = by_name["poor"], by_name["measured"]
+    assert isinstance(poor, Rate)
+    assert isinstance(measured, Rate)
+    verdict, sentence = words.verdict(len(now), poor, measured)
+    masked = parts.masked(now, display)
+    numbers = Numbers(
+        sentence=sentence,
+        details=(),
+        verdict=verdict,
+        tz=period.zone.key,
+        since=_text(period.since, period),
+        until=_text(period.until, period),
+        before=_text(period.before, period) if then is not None else None,
+        legs=len(now),
+        conversations=int(now["conversation_id"].nunique()),
+        unit=period.unit,
+        figures=shown,
+        trend=parts.trend(now, period, rows.scope),
+        histograms=parts.histograms(now, book),
+        week=parts.week(now, period),
+        groupings=parts.groupings(masked, rows.scope),
+        codes=parts.codes(now, rows.scope),
+        offenders=found.offenders_of(masked, rows.scope),
+        worst=parts.worst(masked, period, book, COMMAND.format(dest=_dest(data), conversation_id="{}")),
+        poor_legs=int((now["verdict"] == "poor").sum()),
+        ledger=ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum())),
+        method=Method(
+            version=conv_analytics.__version__,
+            profile=book.name,
+            rules=tuple(f"{rule.level}: {rule}" for rule in book.rules),
+            scope=rows.scope,
+            units={"loss": rows.units.loss_unit, "jitter": rows.units.jitter_unit, "scale": f"{rows.units.mos_scale:g}"},
+            scores=rows.units.mos_model,
+            masked=display.on,
+        ),
+    )
+    return replace(numbers, details=words.details(numbers, shown))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A figure, and how it is computed from legs."""
+
+    name: str
+    title: str
+    meaning: str
+    unit: str
+    good: str
+
+
+_RATES = (
+    _Asked("answered", "Answered", "of the attempts that reached the network (ASR)", "%", "up"),
+    _Asked("effective", "Network did its part", "answered, busy, refused or not picked up, of the same (NER)", "%", "up"),
+    _Asked("poor", "Poor audio", "of the legs with enough packets to judge", "%", "down"),
+    _Asked("silent", "No audio one way or both", "of the answered legs of 5 s or more", "%", "down"),
+    _Asked("short", "Over within 6 s", "of the answered legs; carriers dislike many", "%", "down"),
+    _Asked("measured", "Measured", "of the answered legs; no verdict on the others", "%", "up"),
+)
+_VALUES = (
+    _Asked("mos", "Score of the loss", "E-model, G.711 with concealment; median", "MOS", "up"),
+    _Asked("loss", "Lost packets", "of what the platform received; median", "%", "down"),
+    _Asked("jitter", "Spacing of packets", "largest standard deviation of a leg; median", "ms", "down"),
+    _Asked("pdd", "Wait for ringing", "start to ringing (post-dial delay); median", "s", "down"),
+    _Asked("talk", "Length of calls", "talk of answered legs; median", "s", ""),
+)
+_COLUMNS = {"mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s"}
+_UNIT = {"loss": "%"}
+
+
+def figures(now: pd.DataFrame, before: pd.DataFrame | None, scope: str) -> tuple[Figure, ...]:
+    """The first row of the report, then and now."""
+    current, earlier = _rates(now, scope), None if before is None else _rates(before, scope)
+    held, past = _values(now), None if before is None else _values(before)
+    made = [_figure(asked, current[asked.name], None if earlier is None else earlier[asked.name]) for asked in _RATES]
+    made += [_figure(asked, held[asked.name], None if past is None else past[asked.name]) for asked in _VALUES]
+    return tuple(made)
+
+
+def _figure(asked: _Asked, now: Rate | Values, before: Rate | Values | None) -> Figure:
+    unit = "% lost" if asked.name == "loss" else asked.unit
+    return Figure(
+        asked.name, asked.title, asked.meaning, unit, asked.good, now, before, tally.change(now, before)
+    )
+
+
+def _rates(rows: pd.DataFrame, scope: str) -> dict[str, Rate]:
+    told = tally.kpi_rates(rows, ["asr", "ner"], scope)
+    flags: Mapping[str, tuple[Any, Any]] = parts.flags(rows)
+    return {
+        "answered": told["asr"][tally.ALL],
+        "effective": told["ner"][tally.ALL],
+        **{name: tally.flag_rates(holds, of)[tally.ALL] for name, (holds, of) in flags.items()},
+    }
+
+
+def _values(rows: pd.DataFrame) -> dict[str, Values]:
+    judged, up = parts.measured(rows), int(rows["answered"].fillna(value=False).sum())
+    found_: dict[str, Values] = {}
+    for name, column in _COLUMNS.items():
+        of = len(rows) if name == "pdd" else up
+        kept = rows[column] if name in {"pdd", "talk"} else rows.loc[judged, column]
+        found_[name] = tally.values(kept, of)
+    return found_
+
+
+def _text(at: datetime | None, period: Period) -> str | None:
+    return None if at is None else at.astimezone(period.zone).isoformat()
+
+
+def _dest(data: Any) -> str:
+    """How the folder is named in commands: never where it lies on this machine."""
+    return "DEST"
+
+
+__all__ = ["figures", "gather"]

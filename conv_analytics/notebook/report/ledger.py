@@ -1,0 +1,46 @@
+"""What the numbers of a report stand on: the runs of the export, and what is missing in the legs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.analysis import ledger
+from conv_analytics.dataset import history
+from conv_analytics.notebook.report.numbers import Entry, Ledger
+
+
+def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
+    """The ledger of some legs, and of the dataset that they are from.
+
+    Parameters
+    ----------
+    data
+        What the report is made of; only a `Dataset` tells of runs.
+    legs
+        Those of the period.
+    untimed
+        Legs of the data without a start.
+    """
+    entries = []
+    if len(legs):
+        for row in ledger(legs).itertuples(index=False):
+            if row.table == "legs" and row.n and row.missing + row.odd + row.imputed + row.unmeasured:
+                told = (int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured))
+                entries.append(Entry(str(row.metric), *told, str(row.why)))
+    runs = history.runs(data.commits) if hasattr(data, "commits") else []
+    exports = [run for run in runs if run["status"] in {"complete", "incomplete"}]
+    last = exports[-1] if exports else None
+    return Ledger(
+        complete=None if last is None else last["status"] == "complete",
+        runs=len(exports),
+        last_run=None if last is None else str(last["at"]),
+        quarantined=sum(int(run["quarantined"]) for run in runs),
+        warning=str((last or {}).get("warning") or ""),
+        untimed=untimed,
+        entries=tuple(entries),
+    )
+
+
+__all__ = ["ledger_of"]

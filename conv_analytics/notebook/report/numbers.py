@@ -1,0 +1,280 @@
+"""Every number of a report as one frozen value, which is also the JSON beside the page. Nothing is computed here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`k` of `n`, with Wilson's interval at 95 %; `unknown` are left out of n because it is not known."""
+
+    k: int
+    n: int
+    rate: float | None
+    lo: float | None
+    hi: float | None
+    unknown: int = 0
+    enough: bool = False
+
+
+@dataclass(frozen=True)
+class Values:
+    """A distribution; quantiles that so few values do not tell are None."""
+
+    n: int
+    of: int
+    """How many could have had a value."""
+    p5: float | None
+    p50: float | None
+    p95: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """Against the period before: now minus then; `clear` if chance alone does not explain it."""
+
+    by: float | None
+    lo: float | None = None
+    hi: float | None = None
+    clear: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the first row: a rate or a distribution, then and now.
+
+    Attributes
+    ----------
+    name
+        For rules and JSON.
+    good
+        Which way is better: ``up`` or ``down``; "" if neither.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    unit: str
+    good: str
+    now: Rate | Values
+    before: Rate | Values | None = None
+    change: Change | None = None
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An hour, day or week of the trend."""
+
+    label: str
+    hours: float
+    """Its length; days have 23 or 25 where clocks change."""
+    legs: int
+    answered: Rate
+    poor: Rate
+    mos: Values
+
+
+@dataclass(frozen=True)
+class Bin:
+    """A class of a histogram, from `low` until before `high`."""
+
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """A distribution in classes, with the limits that matter."""
+
+    name: str
+    title: str
+    unit: str
+    n: int
+    of: int
+    bins: tuple[Bin, ...]
+    limits: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """An hour of the week."""
+
+    weekday: int
+    hour: int
+    hours: float
+    legs: int
+    per_hour: float | None
+    poor: Rate
+
+
+@dataclass(frozen=True)
+class Group:
+    """Legs that have something in common."""
+
+    key: str
+    legs: int
+    answered: Rate
+    poor: Rate
+    silent: Rate
+    mos: Values
+    loss: Values
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """The groups of one column, largest first; `others` are those that are not listed, `others_legs` their legs."""
+
+    name: str
+    title: str
+    groups: tuple[Group, ...]
+    others: int = 0
+    others_legs: int = 0
+
+
+@dataclass(frozen=True)
+class Code:
+    """How legs without an answer ended, in words."""
+
+    code: int | None
+    meaning: str
+    outcome: str
+    owner: str
+    advice: str
+    n: int
+    share: Rate
+
+
+@dataclass(frozen=True)
+class Offender:
+    """A group that is worse than the rest by more than chance."""
+
+    column: str
+    key: str
+    what: str
+    bad: Rate
+    rest_rate: float | None
+    excess: float
+    q: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One of the worst legs, and how to look at it."""
+
+    conversation_id: str
+    leg_id: str
+    started_at: str
+    remote: str
+    network: str
+    why: str
+    loss_pct: float | None
+    jitter_ms: float | None
+    mos: float | None
+    talk_s: float | None
+    confidence: float | None
+    command: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the ledger: what is missing, odd, concluded or unmeasured."""
+
+    metric: str
+    n: int
+    missing: int
+    odd: int
+    imputed: int
+    unmeasured: int
+    why: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the numbers stand on."""
+
+    complete: bool | None
+    """Whether the last run of the export was complete; None if the data does not tell."""
+    runs: int
+    last_run: str | None
+    quarantined: int
+    warning: str
+    untimed: int
+    """Legs without a start: in no period."""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class Method:
+    """How it was computed."""
+
+    version: str
+    profile: str
+    rules: tuple[str, ...]
+    scope: str
+    units: dict[str, str]
+    scores: str
+    """What the reported scores are."""
+    masked: bool
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A report, without its looks.
+
+    Attributes
+    ----------
+    sentence, details
+        What it says in words: the verdict, and what belongs to it.
+    verdict
+        ``good``, ``poor``, ``unclear``, ``unmeasured`` or ``empty``.
+    """
+
+    sentence: str
+    details: tuple[str, ...]
+    verdict: str
+    tz: str
+    since: str | None
+    until: str | None
+    before: str | None
+    legs: int
+    conversations: int
+    unit: str
+    figures: tuple[Figure, ...] = ()
+    trend: tuple[Slot, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    week: tuple[Cell, ...] = ()
+    groupings: tuple[Grouping, ...] = ()
+    codes: tuple[Code, ...] = ()
+    offenders: tuple[Offender, ...] | None = None
+    worst: tuple[Leg, ...] = ()
+    poor_legs: int = 0
+    ledger: Ledger = field(default_factory=lambda: Ledger(None, 0, None, 0, "", 0))
+    method: Method | None = None
+
+    def figure(self, name: str) -> Figure | None:
+        """The figure of that name."""
+        return next((each for each in self.figures if each.name == name), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as JSON values; numbers that are none are null."""
+        done: dict[str, Any] = _plain(asdict(self))
+        return done
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+__all__ = ["Bin", "Cell", "Change", "Code", "Entry", "Figure", "Group", "Grouping", "Histogram", "Ledger", "Leg",
+           "Method", "Numbers", "Offender", "Rate", "Slot", "Values"]  # fmt: skip

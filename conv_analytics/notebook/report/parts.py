@@ -1,0 +1,217 @@
+"""The parts of a report, one function each, out of legs with their verdicts."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis import heatmap
+from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
+from conv_analytics.notebook.mask import Display
+from conv_analytics.notebook.report import tally, words
+from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
+from conv_analytics.notebook.report.period import Period
+from conv_analytics.notebook.report.rows import slot_of
+
+#: Groups, codes and legs that are listed; the others are counted.
+GROUPS, CODES, WORST = 12, 12, 50
+#: Calls this short are short. [s]
+SHORT_S = 6.0
+#: Columns by which a report breaks down, and what they are called.
+BY = {
+    "country": "By country of the other end",
+    "network_code": "By network (MCC and MNC)",
+    "channel_type": "By channel",
+    "direction": "By direction",
+}
+_MOS_EDGES = tuple(round(1.0 + 0.25 * step, 2) for step in range(15))
+_LOSS_EDGES = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
+_JITTER_EDGES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
+_PDD_EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 20.0)
+_TALK_EDGES = (0.0, 6.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+
+Flags = tuple["pd.Series[Any]", "pd.Series[Any]"]
+
+
+def flags(rows: pd.DataFrame) -> dict[str, Flags]:
+    """What is counted of legs besides `kpi`: whether it holds, and of which legs that is known."""
+    up = rows["answered"].fillna(value=False).astype(bool)
+    judged = measured(rows)
+    return {
+        "poor": (rows["verdict"] == "poor", judged),
+        "silent": (rows["flow"].notna() & (rows["flow"] != "both"), rows["flow"].notna()),
+        "short": ((rows["talk_s"] <= SHORT_S).fillna(value=False), up & rows["talk_s"].notna()),
+        "measured": (judged, up),
+    }
+
+
+def measured(rows: pd.DataFrame) -> pd.Series[Any]:
+    """Which legs have a verdict."""
+    return rows["verdict"].isin(["good", "fair", "poor"])
+
+
+def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
+    """The legs with what tells of people as it is shown; a number is masked once, however often it called."""
+    done = rows.copy(deep=False)
+    for name in ("remote_address", "from_address", "to_address", "user_id"):
+        shown = {text: display.party(text) for text in done[name].dropna().unique()}
+        done[name] = done[name].map(shown).astype("str")
+    return done
+
+
+def trend(rows: pd.DataFrame, period: Period, scope: str) -> tuple[Slot, ...]:
+    """Hour by hour, day by day or week by week; slots without a call are there, too."""
+    timed = rows[rows["started_at"].notna()]
+    if period.empty or timed.empty:
+        return ()
+    slots, labels, hours = slot_of(timed, period)
+    timed = timed.assign(slot=slots)
+    answered = tally.kpi_rates(timed, ["asr"], scope, "slot")["asr"]
+    holds, of = flags(timed)["poor"]
+    poor = tally.flag_rates(holds, of, slots)
+    mos = tally.values_by(timed["mos_emodel"].where(of), slots)
+    legs = slots.value_counts()
+    return tuple(
+        Slot(label, length, int(legs.get(label, 0)), tally.nothing(answered, label), tally.nothing(poor, label),
+             mos.get(label) or tally.values(pd.Series([], dtype="float64")))
+        for label, length in zip(labels, hours, strict=True)
+    )  # fmt: skip
+
+
+def histograms(rows: pd.DataFrame, book: Profile) -> tuple[Histogram, ...]:
+    """How scores, loss, jitter, delays and lengths spread, with the limits of the profile."""
+    judged, up = measured(rows), int(rows["answered"].fillna(value=False).sum())
+    return (
+        _histogram("mos", "Score of the loss (E-model)", "MOS", rows.loc[judged, "mos_emodel"], _MOS_EDGES, up,
+                   _limits(book, "mos_emodel"), top=4.5),
+        _histogram("loss", "Lost packets", "%", rows.loc[judged, "loss_pct"], _LOSS_EDGES, up,
+                   _limits(book, "loss_pct")),
+        _histogram("jitter", "Spacing of packets, largest deviation", "ms", rows.loc[judged, "jitter_sd_max_ms"],
+                   _JITTER_EDGES, up, _limits(book, "jitter_sd_max_ms")),
+        _histogram("pdd", "Wait for ringing", "s", rows["pdd_s"], _PDD_EDGES, len(rows), ()),
+        _histogram("talk", "Length of calls", "s", rows["talk_s"], _TALK_EDGES, up, (("6 s", SHORT_S),)),
+    )  # fmt: skip
+
+
+def _limits(book: Profile, column: str) -> tuple[tuple[str, float], ...]:
+    return tuple((rule.level, float(rule.limit)) for rule in book.rules if rule.column == column)
+
+
+def _histogram(  # noqa: PLR0917
+    name: str, title: str, unit: str, numbers: pd.Series[Any], edges: tuple[float, ...], of: int,
+    limits: tuple[tuple[str, float], ...], *, top: float | None = None,
+) -> Histogram:  # fmt: skip
+    known = numbers.dropna().to_numpy("float64")
+    # What lies below the first edge is in the first class; a score of 4.5 is in the last.
+    place = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, len(edges) - 1)
+    if top is not None:
+        place = np.where(known >= top, len(edges) - 2, place)
+        edges = (*edges[:-1], top)
+    counts = np.bincount(place, minlength=len(edges))
+    ends: list[float | None] = [*edges[1:]]
+    if top is None:
+        ends.append(None)
+    bins = tuple(Bin(low, high, int(n)) for low, high, n in zip(edges, ends, counts, strict=False))
+    return Histogram(name, title, unit, len(known), of, bins, limits)
+
+
+def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
+    """The hours of the week: starts per hour that there was, and poor legs."""
+    timed = rows[rows["started_at"].notna()]
+    if timed.empty or period.empty:
+        return ()
+    cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
+    local = timed["started_at"].dt.tz_convert(period.zone.key)
+    keys = (local.dt.weekday * 24 + local.dt.hour).astype("str")
+    holds, of = flags(timed)["poor"]
+    poor = tally.flag_rates(holds, of, keys)
+    return tuple(
+        Cell(int(row.weekday), int(row.hour), float(row.hours), int(row.starts),
+             None if pd.isna(row.per_hour) else float(row.per_hour),
+             tally.nothing(poor, str(int(row.weekday) * 24 + int(row.hour))))
+        for row in cells.itertuples(index=False)
+    )  # fmt: skip
+
+
+def groupings(rows: pd.DataFrame, scope: str) -> tuple[Grouping, ...]:
+    """The legs by what they have in common, the largest groups first."""
+    return tuple(_grouping(rows, name, title, scope) for name, title in BY.items() if rows[name].notna().any())
+
+
+def _grouping(rows: pd.DataFrame, name: str, title: str, scope: str) -> Grouping:
+    keys = tally.named(rows[name])
+    sizes = keys.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+    answered = tally.kpi_rates(rows, ["asr"], "all" if name == "direction" else scope, name)["asr"]
+    told = {flag: tally.flag_rates(*given, keys) for flag, given in flags(rows).items() if flag in {"poor", "silent"}}
+    judged = measured(rows)
+    mos, loss = (tally.values_by(rows[column].where(judged), keys) for column in ("mos_emodel", "loss_pct"))
+    groups = tuple(
+        Group(str(key), int(n), tally.nothing(answered, str(key)), told["poor"][str(key)], told["silent"][str(key)],
+              mos[str(key)], loss[str(key)])
+        for key, n in sizes.head(GROUPS).items()
+    )  # fmt: skip
+    return Grouping(name, title, groups, max(len(sizes) - GROUPS, 0), int(sizes.iloc[GROUPS:].sum()))
+
+
+def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
+    """How attempts without an answer ended: SIP codes, else what the platform's words stand for."""
+    attempts = rows if scope == "all" else rows[rows["direction"] == scope]
+    lost = attempts[~attempts["answered"].fillna(value=False).astype(bool)]
+    told = lost["sip_code"].astype("Float64")
+    for name in ("reason", "status", "reason_code"):
+        told = told.fillna(lost[name].map(WORDS).astype("Float64"))
+    failed = lost["reason"].isin(FAILED_WORDS) | lost["status"].isin(FAILED_WORDS)
+    number = told.fillna(-1).astype("int64").where(told.notna() | ~failed, 0)
+    counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
+    found = []
+    for code, n in counted.items():
+        share = tally.rate(int(n), len(attempts))
+        known = explain("failed" if code == 0 else int(code)) if code == 0 or 200 <= code <= 699 else None  # noqa: PLR2004
+        if known is None:
+            nothing = explain("failed")
+            found.append(Code(None, "no code and no reason came", "unknown", "you", nothing.advice, int(n), share))
+        else:
+            found.append(Code(int(code) or None, known.meaning, known.outcome, known.owner, known.advice, int(n), share))
+    return tuple(found[:CODES])
+
+
+def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
+    """The worst legs: of each reason the worst first, so that one reason does not fill the list."""
+    poor = rows[rows["verdict"] == "poor"].copy()
+    if poor.empty:
+        return ()
+    poor["_mos"] = poor["mos_emodel"].astype("Float64").fillna(9.0)
+    poor["_sure"] = -poor["confidence"].astype("Float64").fillna(0.0)
+    poor["_talk"] = -poor["talk_s"].astype("Float64").fillna(0.0)
+    poor = poor.sort_values(["_mos", "_sure", "_talk", "conversation_id", "leg_id"], kind="stable")
+    poor["_place"] = poor.groupby("rule").cumcount()
+    order = {rule.id: place for place, rule in enumerate(book.rules)}
+    poor["_rule"] = poor["rule"].map(order)
+    poor = poor.sort_values(["_place", "_rule"], kind="stable").head(WORST)
+    return tuple(
+        Leg(
+            row["conversation_id"], row["leg_id"],
+            "" if pd.isna(row["started_at"])
+            else row["started_at"].tz_convert(period.zone.key).isoformat(" ", "seconds"),
+            _text(row["remote_address"]), _text(row["network_code"]),
+            words.why(row["rule"], _float(row["value"]), _float(row["limit"]), book),
+            *(_float(row[name]) for name in ("loss_pct", "jitter_sd_max_ms", "mos_emodel", "talk_s", "confidence")),
+            command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),
+        )
+        for row in poor.to_dict("records")
+    )  # fmt: skip
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def _float(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+__all__ = ["codes", "flags", "groupings", "histograms", "masked", "measured", "trend", "week", "worst"]

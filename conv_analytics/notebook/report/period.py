@@ -1,0 +1,160 @@
+"""Which time a report is about, and the hours, days or weeks in it: on the clock of a zone, DST included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from conv_analytics.analysis.zones import zone_info
+from conv_analytics.errors import ConfigError
+
+TICK = timedelta(microseconds=1)
+#: Up to so much time is shown by hours, up to so much by days, and more by weeks.
+BY_HOURS, BY_DAYS = timedelta(hours=49), timedelta(days=120)
+
+
+@dataclass(frozen=True)
+class Period:
+    """A time from `since` until before `until`, and the same length before it.
+
+    Attributes
+    ----------
+    since, until
+        Instants in UTC; None where nothing limits the period and there is no data that could.
+    before
+        Start of the period that it is compared with, which ends at `since`; None without one.
+    """
+
+    zone: ZoneInfo
+    since: datetime | None
+    until: datetime | None
+    before: datetime | None = None
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is no time at all."""
+        return self.since is None or self.until is None or self.since >= self.until
+
+    @property
+    def unit(self) -> str:
+        """``hour``, ``day`` or ``week``: what a trend is drawn by."""
+        if self.since is None or self.until is None:
+            return "day"
+        length = self.until - self.since
+        return "hour" if length <= BY_HOURS else "day" if length <= BY_DAYS else "week"
+
+    def slots(self) -> list[datetime]:
+        """Where each hour, day or week begins, and the end of the last: instants in UTC, never the clock's jumps.
+
+        Examples
+        --------
+        >>> london = ZoneInfo("Europe/London")
+        >>> march = Period(london, datetime(2026, 3, 28, tzinfo=london), datetime(2026, 3, 31, tzinfo=london))
+        >>> starts = march.slots()
+        >>> [int((after - at).total_seconds() / 3600) for at, after in zip(starts, starts[1:])]
+        [24, 23, 24]
+        """
+        if self.since is None or self.until is None or self.empty:
+            return []
+        if self.unit == "hour":
+            local = self.since.astimezone(self.zone)
+            at = self.since.astimezone(UTC) - timedelta(
+                minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+            )
+            starts = []
+            while at < self.until:
+                starts.append(at)
+                at += timedelta(hours=1)
+            return [*starts, at]
+        day = self.since.astimezone(self.zone).date()
+        step = 1 if self.unit == "day" else 7
+        if self.unit == "week":
+            day -= timedelta(days=day.weekday())
+        starts = []
+        while (at := midnight(day, self.zone)) < self.until:
+            starts.append(at)
+            day += timedelta(days=step)
+        return [*starts, at]
+
+    def label(self, at: datetime) -> str:
+        """The start of a slot on the zone's clock."""
+        local = at.astimezone(self.zone)
+        return local.isoformat(" ", "minutes") if self.unit == "hour" else local.date().isoformat()
+
+
+def period_of(
+    since: datetime | date | str | None,
+    until: datetime | date | str | None,
+    tz: str,
+    *,
+    first: datetime | None = None,
+    last: datetime | None = None,
+) -> Period:
+    """What a caller means.
+
+    Parameters
+    ----------
+    since, until
+        Instants with a zone, days (their midnight in `tz`), or such as ISO 8601 text; `until` is not included.
+    tz
+        IANA name of the zone.
+    first, last
+        The first and the last instant of the data, for what is not given.
+
+    Raises
+    ------
+    ConfigError
+        If one is no instant, has no zone, or the end is before the start.
+
+    Examples
+    --------
+    >>> week = period_of("2026-03-27", "2026-04-03", "Europe/London")
+    >>> week.since.isoformat(), week.until.isoformat(), week.before.isoformat()
+    ('2026-03-27T00:00:00+00:00', '2026-04-02T23:00:00+00:00', '2026-03-20T00:00:00+00:00')
+    """
+    zone = zone_info(tz)
+    begin, end = _instant("since", since, zone), _instant("until", until, zone)
+    if begin is not None and end is not None and begin >= end:
+        raise ConfigError(f"since={since} is not before until={until}: there is no time between them.")
+    start = begin if begin is not None else first and first.astimezone(UTC)
+    stop = end if end is not None else last and last.astimezone(UTC) + TICK
+    if start is not None and stop is not None and start > stop:
+        start, stop = (start, start) if end is None else (stop, stop)
+    before = _before(start, stop, zone) if begin is not None and start is not None and stop is not None else None
+    return Period(zone, start, stop, before)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """The instant at which a day begins; where clocks skip midnight, the first that there is."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _before(since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+    if since >= until:
+        return None
+    local, end = since.astimezone(zone), until.astimezone(zone)
+    if local.time() == end.time() == time():
+        # Whole days: as many days before, even where one of them has 23 hours.
+        return midnight(local.date() - (end.date() - local.date()), zone)
+    return since - (until - since)
+
+
+def _instant(name: str, given: datetime | date | str | None, zone: ZoneInfo) -> datetime | None:
+    if given is None:
+        return None
+    if isinstance(given, str):
+        try:
+            given = date.fromisoformat(given) if len(given) <= len("2026-11-23") else datetime.fromisoformat(given)
+        except ValueError:
+            raise ConfigError(
+                f"{name}={given!r} is no point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
+            ) from None
+    if not isinstance(given, datetime):
+        return midnight(given, zone)
+    if given.tzinfo is None:
+        raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
+    return given.astimezone(UTC)
+
+
+__all__ = ["Period", "midnight", "period_of"]

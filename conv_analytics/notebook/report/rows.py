@@ -1,0 +1,77 @@
+"""The legs of a report: read once, judged once, then cut to the period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.analysis import coerce, detect_units, quality
+from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.legs import TABLES, leg_rows
+from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.units import Units
+from conv_analytics.notebook.report.period import Period
+
+_KEYS = ["conversation_id", "leg_id"]
+_JUDGED = ["loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_trust", "flow", "silent_directions",
+           "verdict", "rule", "value", "limit", "confidence"]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Legs with their verdicts, a row each; and what their numbers are in.
+
+    Attributes
+    ----------
+    legs
+        The columns of `legs`, and those of `quality` that a report shows.
+    scope
+        What counts as an attempt: ``outbound``, or ``all`` where nothing went out.
+    """
+
+    legs: pd.DataFrame
+    units: Units
+    scope: str
+
+    def within(self, since: Any, until: Any) -> pd.DataFrame:
+        """The legs that started in a time, the end not included."""
+        at = self.legs["started_at"]
+        return self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
+
+
+def read(data: Any, profile: str | Profile) -> Rows:
+    """Read the legs of whatever an analysis takes; data without any give no rows.
+
+    The legs of a dataset are made by DuckDB out of its files; a row per leg is then held in memory.
+    """
+    source = Source.of(data)
+    names = [column.name for column in LEGS]
+    if source.single or any(name in source.tables for name in TABLES):
+        legs = source.collect(leg_rows(source).select(*names))
+    else:
+        legs = pd.DataFrame(columns=names)
+    legs = coerce.shown(legs, {column.name: column.kind for column in LEGS})
+    legs = legs.sort_values(_KEYS, kind="stable", ignore_index=True)
+    units = detect_units(legs)
+    judged = quality(legs, profile, units=units)
+    legs = legs.drop_duplicates(_KEYS).merge(judged[[*_KEYS, *_JUDGED]], on=_KEYS, how="left", validate="1:1")
+    scope = "outbound" if bool((legs["direction"] == "outbound").any()) else "all"
+    return Rows(legs, units, scope)
+
+
+def slot_of(rows: pd.DataFrame, period: Period) -> tuple[pd.Series[Any], list[str], list[float]]:
+    """In which hour, day or week each leg started: their labels per row, all labels, and how long each is [h]."""
+    starts = period.slots()
+    labels = [period.label(at) for at in starts[:-1]]
+    hours = [
+        round((after - at).total_seconds() / 3600, 3) for at, after in zip(starts, starts[1:], strict=False)
+    ]
+    places = pd.DatetimeIndex(starts).as_unit("us").searchsorted(rows["started_at"], side="right") - 1
+    named = pd.Series([labels[place] if 0 <= place < len(labels) else None for place in places], index=rows.index)
+    return named.astype("str"), labels, hours
+
+
+__all__ = ["Rows", "read", "slot_of"]
