@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from conv_analytics.errors import ConfigError
 
@@ -14,8 +14,8 @@ ACCEPTED_DURATIONS = "48h, 7d, 2w"
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-def instant(text: str, now: datetime) -> datetime:
-    """An instant from a date, a date with a time, or a time ago; UTC where no zone is given.
+def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
+    """An instant from a date, a date with a time, or a time ago; in `zone` where none is given.
 
     Parameters
     ----------
@@ -23,6 +23,8 @@ def instant(text: str, now: datetime) -> datetime:
         What was written.
     now
         The present, with a zone.
+    zone
+        Whose days, and whose clock where the text names none.
 
     Raises
     ------
@@ -38,17 +40,18 @@ def instant(text: str, now: datetime) -> datetime:
     '2026-11-20T13:30:00+00:00'
     """
     wanted = text.strip()
-    midnight = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    present = now.astimezone(zone).date()
     days = {"today": 0, "yesterday": 1}.get(wanted.lower())
     if days is not None:
-        return midnight - timedelta(days=days)
+        # On the calendar, not by 24 hours: the day between may have 23.
+        return datetime.combine(present - timedelta(days=days), time(), zone).astimezone(UTC)
     try:
         ago = re.fullmatch(r"([0-9]{1,6})([hdw])", wanted.lower())
         if ago:
             return now.astimezone(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         if re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", wanted):
             moment = datetime.fromisoformat(wanted)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
         # Day 32, hour 25, the year before the first: nonsense of the right shape.
         pass

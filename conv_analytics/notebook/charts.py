@@ -81,7 +81,7 @@ def bars(rows: Sequence[Bar], *, title: str, kind: str = "b", limit: float | Non
     limit
         A share that is marked.
     """
-    line, left, right, top = 22.0, 132.0, 128.0, 6.0
+    line, left, right, top = 22.0, 150.0, 116.0, 6.0
     wide = WIDTH - left - right
     most = nice(max([row.value or 0 for row in rows] + [min(row.hi or 0, 3 * (row.value or 0) + 0.02) for row in rows]
                     + [limit or 0, 0.01]))  # fmt: skip

@@ -39,7 +39,12 @@ def _flags(rows: pd.DataFrame, scope: str) -> dict[str, tuple[Any, Any]]:
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return table[table["offender"].fillna(value=False)].to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in _found(table).to_dict("records")]
+
+
+def _found(table: pd.DataFrame) -> pd.DataFrame:
+    done: pd.DataFrame = table[table["offender"].fillna(value=False)]
+    return done
 
 
 def _offender(row: dict[str, Any], column: str, title: str, what: str) -> Offender:

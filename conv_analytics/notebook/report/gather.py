@@ -19,7 +19,8 @@ from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.rows import Rows, read
 
 #: What opens a timeline, with the id of the conversation in it.
-COMMAND = "conv-analytics timeline {dest} {conversation_id}"
+#: The folder is not named: a page that is mailed around does not tell where it lies.
+COMMAND = "conv-analytics timeline DEST {}"
 
 
 def gather(
@@ -76,7 +77,7 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
         groupings=parts.groupings(masked, rows.scope),
         codes=parts.codes(now, rows.scope),
         offenders=found.offenders_of(masked, rows.scope),
-        worst=parts.worst(masked, period, book, COMMAND.format(dest=_dest(data), conversation_id="{}")),
+        worst=parts.worst(masked, period, book, COMMAND),
         poor_legs=int((now["verdict"] == "poor").sum()),
         ledger=ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum())),
         method=Method(
@@ -84,7 +85,11 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
             profile=book.name,
             rules=tuple(f"{rule.level}: {rule}" for rule in book.rules),
             scope=rows.scope,
-            units={"loss": rows.units.loss_unit, "jitter": rows.units.jitter_unit, "scale": f"{rows.units.mos_scale:g}"},
+            units={
+                "loss": rows.units.loss_unit,
+                "jitter": rows.units.jitter_unit,
+                "scale": f"{rows.units.mos_scale:g}",
+            },
             scores=rows.units.mos_model,
             masked=display.on,
         ),
@@ -105,9 +110,12 @@ class _Asked:
 
 _RATES = (
     _Asked("answered", "Answered", "of the attempts that reached the network (ASR)", "%", "up"),
-    _Asked("effective", "Network did its part", "answered, busy, refused or not picked up, of the same (NER)", "%", "up"),
+    _Asked(
+        "effective", "Network did its part", "answered, busy, refused, not picked up, of the same (NER)", "%", "up"
+    ),
     _Asked("poor", "Poor audio", "of the legs with enough packets to judge", "%", "down"),
     _Asked("silent", "No audio one way or both", "of the answered legs of 5 s or more", "%", "down"),
+    _Asked("dropped", "Broke off", "of the answered legs with media whose end is known", "%", "down"),
     _Asked("short", "Over within 6 s", "of the answered legs; carriers dislike many", "%", "down"),
     _Asked("measured", "Measured", "of the answered legs; no verdict on the others", "%", "up"),
 )
@@ -119,7 +127,6 @@ _VALUES = (
     _Asked("talk", "Length of calls", "talk of answered legs; median", "s", ""),
 )
 _COLUMNS = {"mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s"}
-_UNIT = {"loss": "%"}
 
 
 def figures(now: pd.DataFrame, before: pd.DataFrame | None, scope: str) -> tuple[Figure, ...]:
@@ -132,18 +139,18 @@ def figures(now: pd.DataFrame, before: pd.DataFrame | None, scope: str) -> tuple
 
 
 def _figure(asked: _Asked, now: Rate | Values, before: Rate | Values | None) -> Figure:
-    unit = "% lost" if asked.name == "loss" else asked.unit
     return Figure(
-        asked.name, asked.title, asked.meaning, unit, asked.good, now, before, tally.change(now, before)
+        asked.name, asked.title, asked.meaning, asked.unit, asked.good, now, before, tally.change(now, before)
     )
 
 
 def _rates(rows: pd.DataFrame, scope: str) -> dict[str, Rate]:
-    told = tally.kpi_rates(rows, ["asr", "ner"], scope)
+    told = tally.kpi_rates(rows, ["asr", "ner", "drop_failure"], scope)
     flags: Mapping[str, tuple[Any, Any]] = parts.flags(rows)
     return {
         "answered": told["asr"][tally.ALL],
         "effective": told["ner"][tally.ALL],
+        "dropped": told["drop_failure"][tally.ALL],
         **{name: tally.flag_rates(holds, of)[tally.ALL] for name, (holds, of) in flags.items()},
     }
 
@@ -160,11 +167,6 @@ def _values(rows: pd.DataFrame) -> dict[str, Values]:
 
 def _text(at: datetime | None, period: Period) -> str | None:
     return None if at is None else at.astimezone(period.zone).isoformat()
-
-
-def _dest(data: Any) -> str:
-    """How the folder is named in commands: never where it lies on this machine."""
-    return "DEST"
 
 
 __all__ = ["figures", "gather"]

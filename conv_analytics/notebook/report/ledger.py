@@ -9,6 +9,7 @@ import pandas as pd
 from conv_analytics.analysis import ledger
 from conv_analytics.dataset import history
 from conv_analytics.notebook.report.numbers import Entry, Ledger
+from conv_analytics.notebook.report.tally import rows_of
 
 
 def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
@@ -25,10 +26,10 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
     """
     entries = []
     if len(legs):
-        for row in ledger(legs).itertuples(index=False):
+        for row in rows_of(ledger(legs)):
             if row.table == "legs" and row.n and row.missing + row.odd + row.imputed + row.unmeasured:
-                told = (int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured))
-                entries.append(Entry(str(row.metric), *told, str(row.why)))
+                n, missing, odd, imputed, unmeasured = (int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured))
+                entries.append(Entry(str(row.metric), n, missing, odd, imputed, unmeasured, str(row.why)))
     runs = history.runs(data.commits) if hasattr(data, "commits") else []
     exports = [run for run in runs if run["status"] in {"complete", "incomplete"}]
     last = exports[-1] if exports else None

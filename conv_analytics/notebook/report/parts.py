@@ -10,6 +10,7 @@ import pandas as pd
 
 from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.sip import Code as Known
 from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report import tally, words
@@ -168,15 +169,24 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
     number = told.fillna(-1).astype("int64").where(told.notna() | ~failed, 0)
     counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     found = []
-    for code, n in counted.items():
-        share = tally.rate(int(n), len(attempts))
-        known = explain("failed" if code == 0 else int(code)) if code == 0 or 200 <= code <= 699 else None  # noqa: PLR2004
+    for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):
+        share = tally.rate(n, len(attempts))
+        known = _explained(code)
         if known is None:
             nothing = explain("failed")
-            found.append(Code(None, "no code and no reason came", "unknown", "you", nothing.advice, int(n), share))
+            found.append(Code(None, "no code and no reason came", "unknown", "you", nothing.advice, n, share))
         else:
-            found.append(Code(int(code) or None, known.meaning, known.outcome, known.owner, known.advice, int(n), share))
+            found.append(
+                Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share)
+            )
     return tuple(found[:CODES])
+
+
+def _explained(code: int) -> Known | None:
+    """What a code means: 0 stands for a word that says no more than that it failed."""
+    if code == 0:
+        return explain("failed")
+    return explain(code) if 200 <= code <= 699 else None  # noqa: PLR2004 - no others end a call
 
 
 def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
@@ -199,7 +209,8 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tu
             else row["started_at"].tz_convert(period.zone.key).isoformat(" ", "seconds"),
             _text(row["remote_address"]), _text(row["network_code"]),
             words.why(row["rule"], _float(row["value"]), _float(row["limit"]), book),
-            *(_float(row[name]) for name in ("loss_pct", "jitter_sd_max_ms", "mos_emodel", "talk_s", "confidence")),
+            _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
+            _float(row["confidence"]),
             command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),
         )
         for row in poor.to_dict("records")

@@ -125,6 +125,11 @@ def period_of(
     return Period(zone, start, stop, before)
 
 
+def zoned(tz: str) -> ZoneInfo:
+    """The zone of an IANA name, or an error that says how zones are called."""
+    return zone_info(tz)
+
+
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The instant at which a day begins; where clocks skip midnight, the first that there is."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
@@ -157,4 +162,4 @@ def _instant(name: str, given: datetime | date | str | None, zone: ZoneInfo) -> 
     return given.astimezone(UTC)
 
 
-__all__ = ["Period", "midnight", "period_of"]
+__all__ = ["Period", "midnight", "period_of", "zoned"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +40,8 @@ class Rows:
     def within(self, since: Any, until: Any) -> pd.DataFrame:
         """The legs that started in a time, the end not included."""
         at = self.legs["started_at"]
-        return self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
+        found: pd.DataFrame = self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
+        return found
 
 
 def read(data: Any, profile: str | Profile) -> Rows:
@@ -66,9 +68,7 @@ def slot_of(rows: pd.DataFrame, period: Period) -> tuple[pd.Series[Any], list[st
     """In which hour, day or week each leg started: their labels per row, all labels, and how long each is [h]."""
     starts = period.slots()
     labels = [period.label(at) for at in starts[:-1]]
-    hours = [
-        round((after - at).total_seconds() / 3600, 3) for at, after in zip(starts, starts[1:], strict=False)
-    ]
+    hours = [round((after - at).total_seconds() / 3600, 3) for at, after in itertools.pairwise(starts)]
     places = pd.DatetimeIndex(starts).as_unit("us").searchsorted(rows["started_at"], side="right") - 1
     named = pd.Series([labels[place] if 0 <= place < len(labels) else None for place in places], index=rows.index)
     return named.astype("str"), labels, hours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] |
     if keys is None:
         return {ALL: rate(int(true.sum()), int(known.sum()), int((~known).sum()))}
     table = pd.DataFrame({"key": named(keys), "k": true, "n": known, "unknown": ~known}).groupby("key").sum()
-    return {str(row.Index): rate(int(row.k), int(row.n), int(row.unknown)) for row in table.itertuples()}
+    return {str(row.key): rate(int(row.k), int(row.n), int(row.unknown)) for row in rows_of(table.reset_index())}
 
 
 def kpi_rates(
@@ -53,11 +53,10 @@ def kpi_rates(
     table = kpi(rows, by=[by] if by else [], metrics=metrics, scope=scope)
     found: dict[str, dict[str, Rate]] = {name: {} for name in metrics}
     keys = named(table[by]) if by else pd.Series([ALL] * len(table))
-    for key, row in zip(keys, table.itertuples(index=False), strict=True):
-        found[row.metric][str(key)] = Rate(
-            int(row.k), int(row.n), *(_number(value) for value in (row.rate, row.lo, row.hi)), int(row.unknown),
-            int(row.n) >= MIN_N,
-        )  # fmt: skip
+    for key, row in zip(keys, rows_of(table), strict=True):
+        share, lo, hi = (_number(value) for value in (row.rate, row.lo, row.hi))
+        k, n, unknown = (int(value) for value in (row.k, row.n, row.unknown))
+        found[row.metric][str(key)] = Rate(k, n, share, lo, hi, unknown, n >= MIN_N)
     return found
 
 
@@ -103,6 +102,11 @@ def named(keys: pd.Series[Any]) -> pd.Series[Any]:
     return keys.astype("object").where(keys.notna() & (keys != ""), NOT_KNOWN).astype("str")
 
 
+def rows_of(table: pd.DataFrame) -> Iterable[Any]:
+    """The rows of a small table, with an attribute per column."""
+    return table.itertuples(index=False)
+
+
 def nothing(found: Mapping[str, Rate], key: str) -> Rate:
     """The rate of a key, or one of no cases."""
     return found.get(key) or rate(0, 0)
@@ -112,4 +116,4 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) or not math.isfinite(value) else float(value)
 
 
-__all__ = ["ALL", "NOT_KNOWN", "change", "flag_rates", "kpi_rates", "named", "nothing", "rate", "values", "values_by"]
+__all__ = ["ALL", "NOT_KNOWN", "change", "flag_rates", "kpi_rates", "named", "nothing", "rate", "rows_of", "values", "values_by"]

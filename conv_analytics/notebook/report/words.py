@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-
 from conv_analytics.analysis.profiles import MEASURES, Profile
 from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Rate, Values
-from conv_analytics.notebook.report.period import Period
 
 #: Share of poor legs that is put up with: what Teams' dashboard aims at over all networks.
 TARGET = 0.03
 #: With more of the answered legs unmeasured there is no verdict.
 MOST_UNMEASURED = 0.5
-DASH = "–"
+DASH = "\u2013"
+_MINUS = "\u2212"
 
 _UNMEASURED = {
     "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packets not counted",
@@ -24,8 +22,8 @@ _UNMEASURED = {
 def percent(share: float | None, digits: int = 1) -> str:
     """A share as people read it.
 
-    >>> percent(0.0213), percent(None)
-    ('2.1 %', '–')
+    >>> percent(0.0213), percent(None) == DASH
+    ('2.1 %', True)
     """
     return DASH if share is None else f"{100 * share:.{digits}f} %"
 
@@ -38,6 +36,8 @@ def amount(value: float | None, unit: str = "") -> str:
     """
     if value is None:
         return DASH
+    if not value:
+        return f"0 {unit}".rstrip()
     large = abs(value)
     text = f"{value:,.0f}" if large >= 100 else f"{value:.1f}" if large >= 10 else f"{value:.2f}"  # noqa: PLR2004
     return f"{text} {unit}".rstrip()
@@ -52,14 +52,14 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def points(by: float, unit: str) -> str:
+def points(by: float, unit: str, *, share: bool = False) -> str:
     """A difference, with its sign.
 
-    >>> points(0.0123, "%"), points(-0.2, "MOS")
-    ('+1.2 points', '−0.20 MOS')
+    >>> points(0.0123, "%", share=True), points(0.2, "MOS")
+    ('+1.2 points', '+0.20 MOS')
     """
-    sign = "+" if by > 0 else "−" if by < 0 else "±"
-    return f"{sign}{abs(100 * by):.1f} points" if unit == "%" else f"{sign}{amount(abs(by), unit)}"
+    sign = "+" if by > 0 else _MINUS if by < 0 else "±"
+    return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
 def change_words(figure: Figure) -> str:
@@ -67,10 +67,11 @@ def change_words(figure: Figure) -> str:
     change = figure.change
     if change is None or change.by is None:
         return "nothing before to compare with"
-    told = points(change.by, figure.unit)
+    share = isinstance(figure.now, Rate)
+    told = points(change.by, figure.unit, share=share)
     if change.lo is None or change.hi is None:
         return f"{told} (median; no interval)"
-    between = f"{points(change.lo, figure.unit)} to {points(change.hi, figure.unit)}"
+    between = f"{points(change.lo, figure.unit, share=share)} to {points(change.hi, figure.unit, share=share)}"
     return f"{told} ({between}): {direction(figure.good, change)}"
 
 
@@ -88,7 +89,7 @@ def why(rule: str | None, value: float | None, limit: float | None, book: Profil
 
     >>> from conv_analytics.analysis.profiles import PROFILES
     >>> why("loss_poor", 12.34, 5.0, PROFILES["recommended"])
-    'lost packets 12.3 % (limit 5.00 %)'
+    'lost packets 12.3 % (limit 5 %)'
     """
     found = next((each for each in book.rules if each.id == rule), None)
     if found is None:
@@ -101,20 +102,7 @@ def why(rule: str | None, value: float | None, limit: float | None, book: Profil
         "mos_emodel": "score of the loss (E-model)", "mos_emodel_low": "score of the loss without concealment",
         "mos_reported": "reported score", "mos_independent": "reported score", "loss_pct": "lost packets",
     }.get(found.column, meaning)  # fmt: skip
-    return f"{short} {amount(value, unit)} (limit {amount(limit, unit)})"
-
-
-def span(period: Period) -> str:
-    """A period in words, its end included where it is a midnight."""
-    if period.since is None or period.until is None:
-        return "no time at all"
-    return f"{_at(period.since, period)} to {_at(period.until, period)} ({period.zone.key})"
-
-
-def _at(at: datetime, period: Period) -> str:
-    local = at.astimezone(period.zone)
-    midnight = (local.hour, local.minute, local.second, local.microsecond) == (0, 0, 0, 0)
-    return f"{local:%Y-%m-%d}" if midnight else f"{local:%Y-%m-%d %H:%M}"
+    return f"{short} {amount(value, unit)} (limit {limit:g} {unit})".replace(" )", ")")
 
 
 def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, str]:
@@ -135,15 +123,23 @@ def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, 
         return "unmeasured", f"No verdict: none of {count(legs, 'leg')} was answered."
     if not poor.n:
         return "unmeasured", f"No verdict on the audio: none of {count(judged_of.n, 'answered leg')} was measured."
-    told = f"{percent(poor.rate)} of {count(poor.n, 'measured leg')} had poor audio ({percent(poor.lo)} to {percent(poor.hi)})"
+    told = (
+        f"{percent(poor.rate)} of {count(poor.n, 'measured leg')} had poor audio"
+        f" ({percent(poor.lo)} to {percent(poor.hi)})"
+    )
     if not poor.enough:
         return "unclear", f"Too few measured legs for a verdict: {told}."
-    if 1 - (judged_of.rate or 0) > MOST_UNMEASURED:
-        missing = percent(1 - (judged_of.rate or 0), 0)
-        return "unclear", f"No verdict: {missing} of the answered legs were not measured. Of the others, {told}."
-    if (poor.lo or 0) > TARGET:
+    missing = 1 - (judged_of.rate or 0)
+    if missing > MOST_UNMEASURED:
+        return "unclear", f"No verdict: {percent(missing, 0)} of the answered legs were not measured. Of others, {told}."
+    return _against(told, poor.lo or 0, poor.hi or 0)
+
+
+def _against(told: str, lo: float, hi: float) -> tuple[str, str]:
+    """The verdict by where the whole interval lies."""
+    if lo > TARGET:
         return "poor", f"Too many calls are poor: {told}; {percent(TARGET, 0)} would be acceptable."
-    if (poor.hi or 0) <= TARGET:
+    if hi <= TARGET:
         return "good", f"Calls are good: {told}."
     return "unclear", f"Calls are close to the limit of {percent(TARGET, 0)}: {told}."
 
@@ -161,7 +157,8 @@ def details(numbers: Numbers, figures: Sequence[Figure]) -> tuple[str, ...]:
         assert figure.change is not None
         assert figure.change.by is not None
         word = direction(figure.good, figure.change)
-        said.append(f"{figure.title}: {word} by {points(abs(figure.change.by), figure.unit).lstrip('+')}.")
+        by = points(abs(figure.change.by), figure.unit, share=isinstance(figure.now, Rate)).lstrip("+")
+        said.append(f"{figure.title}: {word} by {by}.")
     if numbers.before is not None and not clear:
         said.append("Nothing changed clearly against the period before.")
     worst = [each for each in numbers.offenders or () if each.excess > 0][:3]
@@ -207,4 +204,4 @@ def n_words(figure: Figure) -> str:
 
 
 __all__ = ["TARGET", "amount", "change_words", "count", "details", "direction", "ends_words", "interval_words",
-           "n_words", "now_words", "percent", "points", "span", "verdict", "why"]  # fmt: skip
+           "n_words", "now_words", "percent", "points", "verdict", "why"]  # fmt: skip

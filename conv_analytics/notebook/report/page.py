@@ -1,0 +1,174 @@
+"""From numbers to a page: one file, light, dark and on paper, without any request."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from conv_analytics.notebook import charts
+from conv_analytics.notebook import html as safe
+from conv_analytics.notebook.palette import LIGHT
+from conv_analytics.notebook.report import pictures, words
+from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
+from conv_analytics.notebook.report.words import amount, count, percent
+
+#: What the verdict is called in one word.
+WORDS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
+_MARKS = {"better": "▲ better", "worse": "▼ worse", "changed": "● changed"}
+
+
+def page(numbers: Numbers) -> str:
+    """The whole page. The same numbers give the same bytes."""
+    body = _template().render(**_context(numbers))
+    style = charts.STYLE + _text("page.css").replace("PRINT", f"color-scheme:light;{safe.variables(LIGHT)}")
+    return safe.page(f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=style)
+
+
+def span(numbers: Numbers) -> str:
+    """The period in words."""
+    if numbers.since is None or numbers.until is None:
+        return f"no time at all ({numbers.tz})"
+    return f"{_edge(numbers.since)} to {_edge(numbers.until)} ({numbers.tz})"
+
+
+def _context(numbers: Numbers) -> dict[str, Any]:
+    method = numbers.method
+    worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}: of each reason the worst first."
+    before = None
+    if numbers.before is not None and numbers.since is not None:
+        before = f"{_edge(numbers.before)} to {_edge(numbers.since)}"
+    return {
+        "n": numbers,
+        "span": span(numbers),
+        "size": f"{count(numbers.legs, 'leg')} in {count(numbers.conversations, 'conversation')}",
+        "before": before,
+        "masked": method is None or method.masked,
+        "word": WORDS[numbers.verdict],
+        "cards": [_card(figure) for figure in numbers.figures] if numbers.legs else [],
+        "sections": pictures.sections(numbers),
+        "codes_chart": pictures.codes(numbers),
+        "codes": [
+            (code.code or words.DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
+             _OWNERS.get(code.owner, code.owner), code.advice)
+            for code in numbers.codes
+        ],
+        "offenders": None if numbers.offenders is None else [
+            (each.reason.partition(":")[0], _WHAT.get(each.what, each.what), f"{each.bad.k:,} of {each.bad.n:,}",
+             f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
+             amount(each.excess))
+            for each in numbers.offenders
+        ],
+        "worst": [_leg(leg) for leg in numbers.worst],
+        "worst_note": worst_note,
+        "stand": _stand(numbers),
+        "ledger": [
+            (entry.metric, *(f"{each:,}" for each in (entry.n, entry.missing, entry.odd, entry.imputed,
+                                                      entry.unmeasured)), entry.why)
+            for entry in numbers.ledger.entries
+        ],
+        "method": _method(numbers),
+    }  # fmt: skip
+
+
+_OWNERS = {"callee": "the one called", "caller": "the caller", "you": "you", "carrier": "the carrier", "nobody": words.DASH}
+_WHAT = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
+
+
+def _card(figure: Figure) -> dict[str, Any]:
+    way = words.direction(figure.good, figure.change) if figure.change else ""
+    now = figure.now
+    return {
+        "title": figure.title,
+        "meaning": figure.meaning,
+        "value": words.now_words(figure),
+        "interval": words.interval_words(figure),
+        "n": words.n_words(figure),
+        "enough": now.enough if isinstance(now, Rate) else now.p5 is not None,
+        "change": words.change_words(figure) if figure.change else "",
+        "direction": way if way in _MARKS else "",
+        "mark": _MARKS.get(way, ""),
+    }
+
+
+def _leg(leg: Leg) -> dict[str, str]:
+    return {
+        "at": leg.started_at, "why": leg.why, "remote": leg.remote, "network": leg.network,
+        "talk": amount(leg.talk_s, "s"), "loss": amount(leg.loss_pct, "%"), "mos": amount(leg.mos),
+        "id": leg.conversation_id, "command": leg.command,
+    }  # fmt: skip
+
+
+def _stand(numbers: Numbers) -> list[str]:
+    ledger = numbers.ledger
+    said = []
+    if ledger.complete is not None:
+        state = "complete" if ledger.complete else "INCOMPLETE: numbers may be missing"
+        said.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
+    else:
+        said.append("The data does not tell whether the export was complete.")
+    if ledger.warning:
+        said.append(f"The last run warned: {ledger.warning}")
+    said.append(f"{count(ledger.quarantined, 'record')} could not be read.")
+    if ledger.untimed:
+        said.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
+    for name in ("measured", "poor"):
+        figure = numbers.figure(name)
+        if name == "measured" and figure and isinstance(figure.now, Rate):
+            rate = figure.now
+            said.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
+    if numbers.legs and not ledger.entries:
+        said.append("Nothing is missing, odd or concluded in the legs.")
+    return said
+
+
+def _method(numbers: Numbers) -> list[str]:
+    method = numbers.method
+    if method is None:
+        return []
+    scores = {
+        "freeswitch_r": "The reported scores are only a curve of flawed packets (codec and delay are not in them):"
+                        " they decide nothing here.",
+        "other": "The reported scores are of a model of their own, and count.",
+    }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
+    units = method.units
+    return [
+        "Intervals are Wilson's at 95 %, of differences Newcombe's. Fewer than 30 cases are grey and not judged; the"
+        " 5 % and 95 % quantiles (linear) take 20 values or more.",
+        f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}. A leg needs enough packets;"
+        " one that was not measured is never good.",
+        f"The verdict on all calls is good or poor only if the whole interval lies below or above"
+        f" {percent(words.TARGET, 0)} of measured legs.",
+        f"Attempts are {method.scope} legs; a forwarded call has several legs.",
+        f"Units were found in the data: loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets"
+        f" from variances ({units['jitter']}). {scores}",
+        "The score of the loss takes no delay into account. Delay, echo, codec, and when within a call it went bad are"
+        " not in the data; what got lost on the way to a listener is not seen.",
+        f"conv-analytics {method.version}; hours, days and weeks are those of {numbers.tz}.",
+    ]  # fmt: skip
+
+
+def _edge(text: str) -> str:
+    day, _, clock = text.partition("T")
+    return day if clock.startswith(("00:00:00+", "00:00:00-")) else f"{day} {clock[:5]}"
+
+
+@cache
+def _template() -> Any:
+    # What an expression gives is escaped unless it was made safe; what markup cannot hold becomes a box.
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_clean)
+    return environment.from_string(_text("page.html.j2"))
+
+
+def _clean(value: object) -> object:
+    return value if isinstance(value, Markup) else safe.clean(value)
+
+
+def _text(name: str) -> str:
+    return (files("conv_analytics.notebook.report") / name).read_text(encoding="utf-8")
+
+
+__all__ = ["page", "span"]

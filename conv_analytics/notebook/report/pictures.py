@@ -1,0 +1,207 @@
+"""The charts of a report, each with its title, its picture and the table beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from conv_analytics.notebook import charts
+from conv_analytics.notebook.charts import Bar, Point
+from conv_analytics.notebook.report.numbers import Grouping, Histogram, Numbers, Rate
+from conv_analytics.notebook.report.words import DASH, TARGET, amount, count, percent
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture, what it shows, and its numbers."""
+
+    title: str
+    note: str
+    picture: Markup
+    head: tuple[str, ...]
+    rows: tuple[tuple[object, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """Charts under one heading."""
+
+    title: str
+    note: str
+    charts: tuple[Chart, ...]
+
+
+_RATE = ("share", "from", "to", "cases", "of")
+
+
+def sections(numbers: Numbers) -> tuple[Section, ...]:
+    """All sections with charts; those without data have none."""
+    return (
+        Section(f"{numbers.unit.capitalize()} by {numbers.unit}", _trend_note(numbers), _trend(numbers)),
+        Section("How it spreads", "Dashed lines are the limits of the profile.",
+                tuple(_histogram(each) for each in numbers.histograms if each.n)),
+        Section("Hours of the week", f"Legs that start per hour, by the hours that there were ({numbers.tz}).",
+                _week(numbers)),
+        Section("Where", "The largest groups first. Whiskers are 95 % intervals; grey and dashed: fewer than 30 cases.",
+                tuple(chart for each in numbers.groupings for chart in _grouping(each))),
+    )  # fmt: skip
+
+
+def codes(numbers: Numbers) -> Chart:
+    """How attempts without an answer ended."""
+    rows = [
+        Bar(f"{code.code or DASH} {code.outcome.replace('_', ' ')}", code.share.rate, code.share.lo, code.share.hi,
+            f"{code.n:,} of {code.share.n:,}", code.share.enough)
+        for code in numbers.codes
+    ]  # fmt: skip
+    title = "Attempts without an answer, by code"
+    table = tuple((code.code or DASH, code.meaning, *_cells(code.share)) for code in numbers.codes)
+    return Chart(title, "", _safe(charts.bars(rows, title=title, kind="mid")), ("code", "in words", *_RATE), table)
+
+
+def _trend_note(numbers: Numbers) -> str:
+    odd = sorted({slot.hours for slot in numbers.trend if numbers.unit == "day" and slot.hours != 24.0})  # noqa: PLR2004
+    note = "Bands are 95 % intervals; hollow points have fewer than 30 cases."
+    return f"{note} Clocks change: a day of {' and '.join(f'{each:g}' for each in odd)} hours." if odd else note
+
+
+def _trend(numbers: Numbers) -> tuple[Chart, ...]:
+    slots = numbers.trend
+    if not slots:
+        return ()
+    made = []
+    for name, title, kind in (("answered", "Answered", ""), ("poor", "Poor audio", "bad")):
+        rates = [getattr(slot, name) for slot in slots]
+        if not any(rate.n for rate in rates):
+            continue
+        points = [
+            Point(slot.label, rate.rate, rate.lo, rate.hi, f"{rate.k:,} of {rate.n:,}", rate.enough)
+            for slot, rate in zip(slots, rates, strict=True)
+        ]
+        note = "of attempts" if name == "answered" else f"of measured legs; dashed: {percent(TARGET, 0)}"
+        picture = charts.trend(points, title=f"{title} by {numbers.unit}", kind=kind,
+                               limit=TARGET if kind else None, top=None if kind else 1.0)  # fmt: skip
+        rows = tuple((slot.label, *_cells(rate)) for slot, rate in zip(slots, rates, strict=True))
+        made.append(Chart(title, note, _safe(picture), (numbers.unit, *_RATE), rows))
+    if any(slot.mos.n for slot in slots):
+        points = [
+            Point(slot.label, slot.mos.p50, slot.mos.p5, slot.mos.p95, f"n = {slot.mos.n:,}", slot.mos.p5 is not None)
+            for slot in slots
+        ]
+        picture = charts.trend(points, title=f"Score of the loss by {numbers.unit}", shown=lambda v: f"{v:g}",
+                               floor=1.0, top=4.5)  # fmt: skip
+        rows = tuple((slot.label, *(amount(each) for each in (slot.mos.p5, slot.mos.p50, slot.mos.p95)),
+                      f"{slot.mos.n:,}") for slot in slots)  # fmt: skip
+        head = (numbers.unit, "p5", "median", "p95", "n")
+        made.append(Chart("Score of the loss", "MOS: median, band from p5 to p95", _safe(picture), head, rows))
+    most = max(slot.legs / slot.hours if slot.hours else 0 for slot in slots) or 1
+    points = [
+        Point(slot.label, slot.legs / slot.hours if slot.hours else None, None, None, f"{slot.legs:,} legs")
+        for slot in slots
+    ]
+    picture = charts.trend(points, title=f"Legs an hour by {numbers.unit}", shown=lambda v: f"{v:,.3g}",
+                           top=charts.nice(most))  # fmt: skip
+    rows = tuple((slot.label, f"{slot.hours:g}", f"{slot.legs:,}") for slot in slots)
+    made.append(Chart("Legs an hour", "started", _safe(picture), (numbers.unit, "hours", "legs"), rows))
+    return tuple(made)
+
+
+def _histogram(given: Histogram) -> Chart:
+    low_is_bad = given.name == "mos"
+    bins = [(f"{each.low:g}", each.n, _kind(each.low, given, low_is_bad=low_is_bad)) for each in given.bins]
+    lows = [each.low for each in given.bins]
+    limits = [(_place(at, lows), f"{words}: {at:g}" if words in {"fair", "poor"} else words)
+              for words, at in given.limits]  # fmt: skip
+    title = given.title
+    picture = charts.histogram(bins, title=title, limits=limits, unit=given.unit)
+    rows = tuple(
+        (f"{each.low:g}", "" if each.high is None else f"{each.high:g}", f"{each.n:,}",
+         percent(each.n / given.n if given.n else None))
+        for each in given.bins
+    )  # fmt: skip
+    note = f"{given.unit}; {given.n:,} of {count(given.of, 'leg')} had data"
+    return Chart(title, note, _safe(picture), (f"from [{given.unit}]", "to", "legs", "share"), rows)
+
+
+def _kind(low: float | None, given: Histogram, *, low_is_bad: bool) -> str:
+    """Colour of a class by the limits that it lies beyond."""
+    at = low or 0.0
+    limits = dict(given.limits)
+    poor, fair = limits.get("poor"), limits.get("fair")
+
+    def beyond(limit: float) -> bool:
+        return at + 1e-9 < limit if low_is_bad else at >= limit
+
+    return "bad" if poor is not None and beyond(poor) else "mid" if fair is not None and beyond(fair) else "b"
+
+
+def _place(at: float, lows: list[float | None]) -> float:
+    """Where a limit lies, in columns from the left."""
+    edges = [low or 0.0 for low in lows]
+    for place, low in enumerate(edges):
+        high = edges[place + 1] if place + 1 < len(edges) else low + 1
+        if low <= at < high:
+            return place + (at - low) / (high - low)
+    return float(len(edges))
+
+
+def _week(numbers: Numbers) -> tuple[Chart, ...]:
+    if not numbers.week:
+        return ()
+    cells = [
+        (cell.weekday, cell.hour, cell.per_hour,
+         "no such hour" if cell.per_hour is None else f"{amount(cell.per_hour)} an hour: {cell.legs:,} legs in {cell.hours:g} h")
+        for cell in numbers.week
+    ]  # fmt: skip
+    title = "When calls start"
+    rows = tuple((charts.DAYS[day], *(_of_hour(numbers, day, hour) for hour in range(24))) for day in range(7))
+    head = ("", *(f"{hour:02}" for hour in range(24)))
+    note = "the darker, the more legs an hour; framed: no such hour in the period"
+    return (Chart(title, note, _safe(charts.heat(cells, title=title)), head, rows),)
+
+
+def _of_hour(numbers: Numbers, day: int, hour: int) -> str:
+    cell = numbers.week[day * 24 + hour]
+    return DASH if cell.per_hour is None else f"{cell.per_hour:.3g}"
+
+
+def _grouping(given: Grouping) -> tuple[Chart, ...]:
+    note = ""
+    if given.others:
+        note = f"{count(given.others, 'smaller group')} with {count(given.others_legs, 'leg')} not listed"
+    made = []
+    for name, what, kind in (("poor", "poor audio", "bad"), ("answered", "answered", "b")):
+        rates: list[tuple[str, Rate]] = [(group.key, getattr(group, name)) for group in given.groups]
+        if not any(rate.n for _, rate in rates):
+            continue
+        rows = [Bar(key, rate.rate, rate.lo, rate.hi, f"{rate.k:,} of {rate.n:,}" if rate.n else "no cases", rate.enough)
+                for key, rate in rates]  # fmt: skip
+        title = f"{given.title}: {what}"
+        picture = charts.bars(rows, title=title, kind=kind, limit=TARGET if name == "poor" else None)
+        cells: list[tuple[Any, ...]] = [
+            (
+                group.key,
+                f"{group.legs:,}",
+                *_cells(getattr(group, name)),
+                amount(group.mos.p50),
+                amount(group.loss.p95, "%"),
+            )
+            for group in given.groups
+        ]
+        head = (given.name, "legs", *_RATE, "score (median)", "lost (p95)")
+        made.append(Chart(title, note, _safe(picture), head, tuple(cells)))
+    return tuple(made)
+
+
+def _cells(rate: Rate) -> tuple[str, ...]:
+    return percent(rate.rate), percent(rate.lo), percent(rate.hi), f"{rate.k:,}", f"{rate.n:,}"
+
+
+def _safe(picture: str) -> Markup:
+    """A picture: its writer has escaped what is in it."""
+    return Markup(picture)  # noqa: S704
+
+
+__all__ = ["Chart", "Section", "codes", "sections"]
