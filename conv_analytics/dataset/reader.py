@@ -181,11 +181,8 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
         Views of conversations and members give the latest row of each.
         """
-        try:
-            import duckdb  # noqa: PLC0415  an extra, and slow to import
-        except ModuleNotFoundError as error:
-            message = "Queries need DuckDB, which is not installed: pip install 'conv-analytics[duckdb]'."
-            raise DatasetError(message) from error
+        import duckdb  # noqa: PLC0415  slow to import
+
         connection = duckdb.connect()
         for name in self.tables:
             declared = self._declared(name)

@@ -18,6 +18,7 @@
         ResponseTooLarge         a body above the limit
       DatasetError
         TableNotFound            .table, .available
+        ColumnNotFound           .table, .column, .available
         SchemaChanged            .table, .column
         CorruptFile              .path
         DestinationError         .destination
@@ -36,6 +37,7 @@ from conv_analytics.errors.skew import clock_remark, duration
 from conv_analytics.errors.tree import (
     APIError,
     AuthError,
+    ColumnNotFound,
     ConfigError,
     Conflict,
     ConvAnalyticsError,
@@ -61,6 +63,7 @@ from conv_analytics.errors.tree import (
 __all__ = [
     "APIError",
     "AuthError",
+    "ColumnNotFound",
     "ConfigError",
     "Conflict",
     "ConvAnalyticsError",

@@ -162,6 +162,15 @@ class TableNotFound(DatasetError):
         super().__init__(f"There is no table {table!r}{f' in {where}' if where else ''}. Available: {names}.")
 
 
+class ColumnNotFound(DatasetError):
+    """A table, or the frame that a function takes, lacks a column."""
+
+    def __init__(self, table: str, column: str, available: Iterable[str] = ()) -> None:
+        self.table, self.column, self.available = table, column, tuple(available)
+        names = ", ".join(self.available) or "none"
+        super().__init__(f"Column {column!r} is needed, but table {table!r} has not got it. It has: {names}.")
+
+
 class SchemaChanged(DatasetError):
     """A file does not have the columns its table declares."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +17,6 @@ from pandas.testing import assert_frame_equal
 
 from conv_analytics import open_dataset
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.errors import DatasetError
 from conv_analytics.export.report import Report
 from conv_analytics.export.targets import Memory
 from conv_analytics.tables import TABLES
@@ -227,9 +225,3 @@ def test_a_dataset_shows_what_it_was_opened_at(tmp_path: Path) -> None:
     run(10)
     assert len(earlier["events"]) == 3
     assert len(open_dataset(tmp_path)["events"]) == 6
-
-
-def test_without_duckdb_it_is_said_how_to_get_it(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "duckdb", None)
-    with pytest.raises(DatasetError, match=r"pip install 'conv-analytics\[duckdb\]'"):
-        open_dataset(runs[0]).duckdb()

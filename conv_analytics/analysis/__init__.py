@@ -1,0 +1,140 @@
+"""Questions to an export, and their answers as frames.
+
+Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
+pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
+Importing this package gives pandas frames an accessor: ``frames["hangups"].conv.legs()``.
+
+>>> from conv_analytics.analysis import frames
+>>> frames.Source.of({}).tables
+()
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
+    from conv_analytics.analysis.conversations import conversations
+    from conv_analytics.analysis.cost import cost, price_audit, waste
+    from conv_analytics.analysis.durations import duration_hist, short_calls
+    from conv_analytics.analysis.erlang import (
+        agents_needed,
+        erlang_b,
+        erlang_c,
+        expected_service_level,
+        expected_wait,
+        offered,
+        trunks_needed,
+    )
+    from conv_analytics.analysis.heatmap import heatmap
+    from conv_analytics.analysis.kpi import kpi
+    from conv_analytics.analysis.kpi_metrics import kpi_metrics
+    from conv_analytics.analysis.ledger import ledger
+    from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.parties import party
+    from conv_analytics.analysis.service_level import service_level
+    from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
+
+#: Where each public name lives. They are imported when first used.
+_HOMES = {
+    "agents_needed": "conv_analytics.analysis.erlang",
+    "answer_curve": "conv_analytics.analysis.times",
+    "answer_times": "conv_analytics.analysis.times",
+    "benjamini_hochberg": "conv_analytics.analysis.stats",
+    "binomial_tail": "conv_analytics.analysis.stats",
+    "busy_hour": "conv_analytics.analysis.concurrency",
+    "calls": "conv_analytics.analysis.calls",
+    "concurrency": "conv_analytics.analysis.concurrency",
+    "conversations": "conv_analytics.analysis.conversations",
+    "cost": "conv_analytics.analysis.cost",
+    "duration_hist": "conv_analytics.analysis.durations",
+    "erlang_b": "conv_analytics.analysis.erlang",
+    "erlang_c": "conv_analytics.analysis.erlang",
+    "expected_service_level": "conv_analytics.analysis.erlang",
+    "expected_wait": "conv_analytics.analysis.erlang",
+    "explain": "conv_analytics.analysis.sip",
+    "heatmap": "conv_analytics.analysis.heatmap",
+    "kaplan_meier": "conv_analytics.analysis.stats",
+    "kpi": "conv_analytics.analysis.kpi",
+    "kpi_metrics": "conv_analytics.analysis.kpi_metrics",
+    "kpi_values": "conv_analytics.analysis.times",
+    "ledger": "conv_analytics.analysis.ledger",
+    "legs": "conv_analytics.analysis.legs",
+    "newcombe": "conv_analytics.analysis.stats",
+    "offered": "conv_analytics.analysis.erlang",
+    "party": "conv_analytics.analysis.parties",
+    "price_audit": "conv_analytics.analysis.cost",
+    "service_level": "conv_analytics.analysis.service_level",
+    "short_calls": "conv_analytics.analysis.durations",
+    "sip_codes": "conv_analytics.analysis.sip",
+    "traffic": "conv_analytics.analysis.concurrency",
+    "trunks_needed": "conv_analytics.analysis.erlang",
+    "waste": "conv_analytics.analysis.cost",
+    "wilson": "conv_analytics.analysis.stats",
+}
+
+__all__ = [
+    "agents_needed",
+    "answer_curve",
+    "answer_times",
+    "benjamini_hochberg",
+    "binomial_tail",
+    "busy_hour",
+    "calls",
+    "concurrency",
+    "conversations",
+    "cost",
+    "duration_hist",
+    "erlang_b",
+    "erlang_c",
+    "expected_service_level",
+    "expected_wait",
+    "explain",
+    "heatmap",
+    "kaplan_meier",
+    "kpi",
+    "kpi_metrics",
+    "kpi_values",
+    "ledger",
+    "legs",
+    "newcombe",
+    "offered",
+    "party",
+    "price_audit",
+    "service_level",
+    "short_calls",
+    "sip_codes",
+    "traffic",
+    "trunks_needed",
+    "waste",
+    "wilson",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """Functions are named like their modules: importing a module must not put it in the function's place."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+importlib.import_module("conv_analytics.analysis.accessor")

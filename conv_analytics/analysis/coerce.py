@@ -1,0 +1,214 @@
+"""Plain types: what columns are read as, and shown as.
+
+Frames come from files, other tools and hands: a column may be text, categories, floats for integers, or missing. Here
+each becomes what its table declares, or an error says why it cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from conv_analytics.errors import ConfigError
+
+#: Per kind: dtype in pandas, type in DuckDB. Every other kind (words, JSON) is text.
+_TYPES: Mapping[Any, tuple[str, str]] = {
+    int: ("Int64", "BIGINT"),
+    float: ("float64", "DOUBLE"),
+    Decimal: ("float64", "DOUBLE"),
+    bool: ("boolean", "BOOLEAN"),
+    datetime: ("datetime64[us, UTC]", "TIMESTAMP WITH TIME ZONE"),
+}
+_TEXT = ("str", "VARCHAR")
+_NAIVE = (
+    "Column {column!r} of {table} has instants without a time zone. Say which one they are in, for example: "
+    "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
+)
+_NO_INSTANTS = (
+    "Column {column!r} of {table} holds no instants but {dtype}. Convert it, for example: "
+    "frame[{column!r}] = pd.to_datetime(frame[{column!r}], utc=True, format='ISO8601')."
+)
+
+
+def pandas_columns(table: str, frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
+    """Some columns of a frame, as their kinds; null where the frame lacks one."""
+    rows = pd.RangeIndex(len(frame))
+    done: dict[str, pd.Series[Any]] = {}
+    for name, kind in kinds.items():
+        dtype = _TYPES.get(kind, _TEXT)[0]
+        if name not in frame.columns:
+            done[name] = pd.Series(None, index=rows, dtype=dtype)
+            continue
+        series = frame[name].set_axis(rows)
+        done[name] = series if series.dtype == dtype else _as(table, name, series, kind, dtype)
+    return pd.DataFrame(done, index=rows)
+
+
+def _as(table: str, name: str, series: pd.Series[Any], kind: Any, dtype: str) -> pd.Series[Any]:
+    if kind is datetime:
+        return _instants(table, name, series)
+    try:
+        if dtype == "str":
+            return _texts(series)
+        if isinstance(series.dtype, pd.CategoricalDtype) or pd.api.types.is_object_dtype(series.dtype):
+            series = series.astype("object")
+            series = series.where(series.notna(), None)
+        if dtype == "boolean":
+            return series.astype("boolean")
+        numbers = pd.to_numeric(series)
+        return numbers.astype("Int64") if dtype == "Int64" else numbers.astype("Float64").astype("float64")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"Column {name!r} of {table} cannot be read as {dtype}: {error}. Convert it first."
+        ) from error
+
+
+def _texts(series: pd.Series[Any]) -> pd.Series[Any]:
+    if pd.api.types.is_float_dtype(series.dtype):
+        # Numbers of phones, read from a file with gaps: 442079460000.0 is no number.
+        series = series.astype("Int64")
+    return (
+        series.astype("str") if isinstance(series.dtype, pd.CategoricalDtype) else series.astype("string").astype("str")
+    )
+
+
+def _instants(table: str, name: str, series: pd.Series[Any]) -> pd.Series[Any]:
+    if series.isna().all():
+        return pd.Series(pd.NaT, index=series.index, dtype="datetime64[us, UTC]")
+    dtype = series.dtype
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_timestamp(dtype.pyarrow_dtype):
+        zone = dtype.pyarrow_dtype.tz
+        dtype = pd.DatetimeTZDtype("us", zone) if zone else np.dtype("datetime64[us]")
+        series = series.astype(dtype)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        converted: pd.Series[Any] = series.dt.tz_convert("UTC").dt.as_unit("us")
+        return converted
+    if pd.api.types.is_datetime64_dtype(dtype):
+        raise ConfigError(_NAIVE.format(column=name, table=table))
+    if pd.api.types.is_object_dtype(dtype) and all(isinstance(value, datetime) for value in series.dropna()):
+        if any(value.tzinfo is None for value in series.dropna()):
+            raise ConfigError(_NAIVE.format(column=name, table=table))
+        return pd.to_datetime(series, utc=True).dt.as_unit("us")
+    raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=dtype))
+
+
+def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any:
+    """Some columns of a DuckDB relation, as their kinds; null where it lacks one."""
+    there = dict(zip(relation.columns, map(str, relation.types), strict=True))
+    parts = []
+    for name, kind in kinds.items():
+        wanted, quoted = _TYPES.get(kind, _TEXT)[1], quote(name)
+        found = there.get(name)
+        if found is None:
+            parts.append(nulls_of({name: kind}))
+        elif found == wanted:
+            parts.append(quoted)
+        elif kind is datetime and found != '"NULL"':
+            if not found.startswith("TIMESTAMP"):
+                raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=found))
+            raise ConfigError(_NAIVE.format(column=name, table=table))
+        else:
+            parts.append(f"cast({quoted} as {wanted}) as {quoted}")
+    return relation.project(", ".join(parts))
+
+
+def nulls_of(kinds: Mapping[str, Any]) -> str:
+    """Columns of nulls as SQL writes them."""
+    return ", ".join(f"cast(null as {_TYPES.get(kind, _TEXT)[1]}) as {quote(name)}" for name, kind in kinds.items())
+
+
+def quote(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def arrow_of(relation: Any) -> pa.Table:
+    """What a DuckDB relation gives, as Arrow."""
+    read = getattr(relation, "to_arrow_table", None) or relation.arrow
+    done = read()
+    return done if isinstance(done, pa.Table) else done.read_all()
+
+
+def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
+    """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
+    # DuckDB finds it by its name; a table of that name would go first, so it is one that nobody has.
+    conv_analytics_given_rows = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841
+    return relation.query("_", "select * from conv_analytics_given_rows")
+
+
+def from_arrow(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, its columns handed over one by one."""
+    kinds = {pa.string(): pd.StringDtype(na_value=float("nan")), pa.int64(): pd.Int64Dtype(),
+             pa.bool_(): pd.BooleanDtype()}  # fmt: skip
+    fields = [pa.field(field.name, _plain(field.type)) for field in table.schema]
+    table = table.cast(pa.schema(fields))
+    frame: pd.DataFrame = table.to_pandas(types_mapper=kinds.get, split_blocks=True, self_destruct=True)
+    return frame
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC")
+    if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
+        return pa.int64()
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return pa.float64()
+    return pa.string() if pa.types.is_large_string(kind) else kind
+
+
+def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
+    """A result with the dtypes that answers have: ``str``, ``Int64``, ``float64``, ``boolean``, instants in UTC."""
+    wanted: dict[str, str] = {}
+    for name, dtype in frame.dtypes.items():
+        kind = kinds.get(str(name))
+        if kind is not None:
+            wanted[str(name)] = _TYPES.get(kind, _TEXT)[0]
+        elif pd.api.types.is_bool_dtype(dtype):
+            wanted[str(name)] = "boolean"
+        elif pd.api.types.is_integer_dtype(dtype):
+            wanted[str(name)] = "Int64"
+        elif pd.api.types.is_float_dtype(dtype):
+            wanted[str(name)] = "float64"
+    return frame.astype({name: dtype for name, dtype in wanted.items() if frame[name].dtype != dtype})
+
+
+def to_pandas(frame: Any) -> pd.DataFrame:
+    """A pyarrow Table or a Polars frame as pandas."""
+    if hasattr(frame, "collect"):
+        frame = frame.collect()
+    table = frame if isinstance(frame, pa.Table) else frame.to_arrow()
+    fields = [pa.field(field.name, _text(field.type)) for field in table.schema]
+    return from_arrow(table.cast(pa.schema(fields)))
+
+
+def _text(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_dictionary(kind) or pa.types.is_string_view(kind) else kind
+
+
+def from_pandas(frame: pd.DataFrame, kind: str) -> Any:
+    """A result as a pyarrow Table or a Polars frame."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    if kind == "pyarrow":
+        return table
+    import polars as pl  # noqa: PLC0415  only who gave Polars gets it
+
+    return pl.from_arrow(table)
+
+
+__all__ = [
+    "arrow_of",
+    "from_arrow",
+    "from_pandas",
+    "nulls_of",
+    "pandas_columns",
+    "relation_columns",
+    "relation_of",
+    "shown",
+    "to_pandas",
+]

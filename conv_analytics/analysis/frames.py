@@ -1,0 +1,244 @@
+"""Where the rows of an analysis come from, and how its answer goes back.
+
+Relational work is written once, with narwhals expressions on lazy frames: they run on pandas in memory, and as SQL in
+DuckDB on what does not fit there.
+
+>>> import pandas as pd
+>>> hangups = pd.DataFrame({"conversation_id": ["CON-1"], "event_id": [7], "leg_id": ["a"]})
+>>> source = Source.of({"hangups": hangups})
+>>> rows = source.table("hangups", ["conversation_id", "leg_id"])
+>>> source.give(rows)
+  conversation_id leg_id
+0           CON-1      a
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+
+from conv_analytics.analysis import coerce
+from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Column
+
+#: The name of the data when it is one frame, not tables.
+SINGLE = "the frame"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Tables of one kind, opened.
+
+    Attributes
+    ----------
+    engine
+        ``pandas`` or ``duckdb``: where expressions run.
+    gives
+        What `give` makes of an answer: ``pandas``, ``duckdb``, ``pyarrow`` or ``polars``.
+    """
+
+    engine: str
+    gives: str
+    _frames: Mapping[str, Any]
+    _connection: Any = None
+    """Kept as long as its relations are needed; closed with the last of them."""
+
+    @classmethod
+    def of(cls, data: Any) -> Source:
+        """Open data, whatever kind it is; a `Source` stays as it is.
+
+        Parameters
+        ----------
+        data
+            A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
+            or one frame.
+
+        Raises
+        ------
+        ConfigError
+            If it is none of these, or tables of different kinds.
+        """
+        if isinstance(data, Source):
+            return data
+        if callable(getattr(data, "duckdb", None)):
+            connection = data.duckdb()
+            # The order of rows is made at the end; keeping it on the way would cost memory.
+            connection.execute("set preserve_insertion_order = false")
+            connection.execute("set TimeZone = 'UTC'")
+            return cls("duckdb", "pandas", {name: connection.view(name) for name in data.tables}, connection)
+        if isinstance(data, Mapping):
+            return cls._of_frames({str(name): frame for name, frame in data.items()})
+        if _kind(data) == "connection":
+            names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
+            return cls("duckdb", "duckdb", {name: data.table(name) for name in names}, data)
+        return cls._of_frames({SINGLE: data})
+
+    @classmethod
+    def _of_frames(cls, frames: Mapping[str, Any]) -> Source:
+        kinds = sorted({_kind(frame) for frame in frames.values()})
+        if len(kinds) > 1:
+            raise ConfigError(f"The tables are of different kinds: {', '.join(kinds)}. Give all of them as one kind.")
+        kind = kinds[0] if kinds else "pandas"
+        if kind in {"pyarrow", "polars"}:
+            frames = {name: coerce.to_pandas(frame) for name, frame in frames.items()}
+        return cls("duckdb" if kind == "duckdb" else "pandas", kind, frames)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables there are; none for a single frame."""
+        return tuple(name for name in self._frames if name != SINGLE)
+
+    @property
+    def single(self) -> bool:
+        """Whether the data is one frame, not tables."""
+        return SINGLE in self._frames
+
+    def columns(self, table: str = SINGLE) -> tuple[str, ...]:
+        """The columns that a table has; none for a table that is not there."""
+        return tuple(str(name) for name in self._frames[table].columns) if table in self._frames else ()
+
+    def table(
+        self, name: str, columns: Iterable[str] | None = None, *, needed: Collection[str] | None = None
+    ) -> nw.LazyFrame[Any]:
+        """A table as a lazy frame with plain types: text, Int64, Float64, Boolean, instants in UTC.
+
+        Parameters
+        ----------
+        name
+            The table.
+        columns
+            The columns wanted, in this order; the declared ones that there are, when absent.
+        needed
+            Those that must be there; all when absent. Others that are missing are null. With ``()``
+            the table itself may be missing, and is empty then.
+
+        Raises
+        ------
+        TableNotFound, ColumnNotFound
+            If what is needed is not there.
+        ConfigError
+            If a column holds what cannot be its kind, such as instants without a time zone.
+        """
+        declared = {column.name: column.kind for column in TABLES[name].columns}
+        there = self.columns(name)
+        wanted = list(columns) if columns is not None else [column for column in declared if column in there]
+        needed = wanted if needed is None else needed
+        if name not in self._frames and needed:
+            raise TableNotFound(name, self.tables, where="the data")
+        missing = [column for column in wanted if column in needed and column not in there]
+        if missing:
+            raise ColumnNotFound(name, missing[0], there)
+        return self._lazy(name, {column: declared[column] for column in wanted})
+
+    def frame(self, columns: Sequence[Column], *, needed: Collection[str], maker: str) -> nw.LazyFrame[Any]:
+        """The single frame, with its columns typed as declared; `maker` names the function that makes such frames."""
+        there = self.columns()
+        for column in needed:
+            if column not in there:
+                raise ColumnNotFound(f"of {maker}", column, there)
+        return self._lazy(SINGLE, {column.name: column.kind for column in columns})
+
+    def lazy(self, frame: pd.DataFrame, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """A small pandas frame as a lazy frame that can be joined with `like`."""
+        if self.engine == "pandas":
+            return nw.from_native(frame).lazy()
+        return _of_relation(coerce.relation_of(frame, nw.to_native(like)))
+
+    def give(self, frame: nw.LazyFrame[Any], columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
+        """An answer in the caller's kind.
+
+        Parameters
+        ----------
+        frame
+            The answer.
+        columns
+            Its columns: their order, and their dtypes in pandas. As they are, when absent.
+        by
+            What its rows are sorted by; a relation is left as it comes.
+        """
+        if columns is not None:
+            frame = frame.select(*(column.name for column in columns))
+        if self.gives == "duckdb":
+            return nw.to_native(frame)
+        if by:
+            frame = frame.sort(*by, nulls_last=True)
+        if self.engine == "duckdb":
+            done = coerce.from_arrow(coerce.arrow_of(nw.to_native(frame)))
+        else:
+            done = nw.to_native(frame.collect()).reset_index(drop=True)
+        done = coerce.shown(done, {column.name: column.kind for column in columns or ()})
+        return done if self.gives == "pandas" else coerce.from_pandas(done, self.gives)
+
+    def collect(self, frame: nw.LazyFrame[Any]) -> pd.DataFrame:
+        """An intermediate result as pandas, whatever the caller's kind: for sweeps and small tables."""
+        if self.engine == "duckdb":
+            return coerce.shown(coerce.from_arrow(coerce.arrow_of(nw.to_native(frame))), {})
+        return coerce.shown(nw.to_native(frame.collect()).reset_index(drop=True), {})
+
+    def with_nulls(self, rows: nw.LazyFrame[Any], kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
+        """Rows with columns of nulls, of some kinds, where they have no such column."""
+        there = set(rows.collect_schema().names())
+        missing = {name: kind for name, kind in kinds.items() if name not in there}
+        if not missing:
+            return rows
+        native: Any = nw.to_native(rows)
+        if self.engine == "pandas":
+            nulls = coerce.pandas_columns("", native[[]].reset_index(drop=True), missing).set_axis(native.index)
+            done: nw.LazyFrame[Any] = nw.from_native(pd.concat([native, nulls], axis=1)).lazy()
+            return done
+        return _of_relation(native.project(f"*, {coerce.nulls_of(missing)}"))
+
+    def count(self, rows: nw.LazyFrame[Any]) -> int:
+        """How many rows there are."""
+        return int(self.collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
+
+    def distinct(self, columns: Iterable[tuple[nw.LazyFrame[Any], str]]) -> list[str]:
+        """The different texts of some columns, each with its rows."""
+        parts = [rows.select(nw.col(name).alias("text")).unique() for rows, name in columns]
+        if not parts:
+            return []
+        texts = nw.concat(parts).unique().filter(~nw.col("text").is_null())
+        return sorted(self.collect(texts)["text"])
+
+    def _lazy(self, name: str, kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
+        if self.engine == "pandas":
+            frame = self._frames.get(name)
+            frame = pd.DataFrame() if frame is None else frame
+            return nw.from_native(coerce.pandas_columns(name, frame, kinds)).lazy()
+        relation = self._frames.get(name)
+        if relation is None:
+            relation = next(iter(self._frames.values())).filter("false")
+        return _of_relation(coerce.relation_columns(name, relation, kinds))
+
+
+def _of_relation(relation: Any) -> nw.LazyFrame[Any]:
+    frame: nw.LazyFrame[Any] = nw.from_native(relation).lazy()
+    return frame
+
+
+def _kind(frame: Any) -> str:
+    """Which library a frame is of; nothing is imported for that."""
+    if isinstance(frame, pd.DataFrame):
+        return "pandas"
+    if isinstance(frame, pa.Table):
+        return "pyarrow"
+    name = type(frame).__name__
+    if name == "DuckDBPyRelation":
+        return "duckdb"
+    if name == "DuckDBPyConnection":
+        return "connection"
+    if name in {"DataFrame", "LazyFrame"} and type(frame).__module__.startswith("polars"):
+        return "polars"
+    raise ConfigError(
+        f"{type(frame).__name__} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, "
+        "or a pandas DataFrame, pyarrow Table, Polars DataFrame or DuckDB relation."
+    )
+
+
+__all__ = ["Source"]

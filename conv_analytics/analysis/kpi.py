@@ -1,0 +1,141 @@
+"""Rates of calls by anything: one pass over the legs, computed where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis import attempts as scopes
+from conv_analytics.analysis import kpi_metrics as declared
+from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.stats import MIN_N, rates
+from conv_analytics.errors import ConfigError
+
+Rows = nw.LazyFrame[Any]
+
+
+def kpi(
+    data: Any,
+    by: str | Sequence[str] = (),
+    metrics: str | Iterable[str] | None = None,
+    *,
+    scope: str = "outbound",
+    unit: str = "leg",
+    tz: str = "UTC",
+    min_n: int = MIN_N,
+) -> Any:
+    """Answer, effectiveness, failure and short-call rates, each with its counts and its interval.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
+    by
+        What to group by: columns of legs (``country``, ``network_code``, ``direction``, ``channel_type``, ``sip_code``,
+        ``outcome``, ...), and ``hour``, ``weekday`` (0 is Monday), ``day``, ``week`` (its Monday) of the start in `tz`.
+        A frame may have further columns of text.
+    metrics
+        Names out of `kpi_metrics`; all when absent.
+    scope
+        ``outbound``, ``inbound`` or ``all``: the attempts that are counted.
+    unit
+        ``leg``, or ``call`` for a frame of calls.
+    tz
+        IANA time zone of the keys of time.
+    min_n
+        Rates of fewer cases are not ``enough``: show them, but neither rank nor colour them.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per group and metric: the keys, ``metric``, ``k``, ``n``, ``rate`` (0..1), ``lo``, ``hi`` (Wilson, 95 %),
+        ``unknown`` (cases left out of n because it is not known), ``enough``. A rate of no cases is null, not 0.
+
+    Raises
+    ------
+    ConfigError
+        If an option is a word that is not known.
+    ColumnNotFound
+        If a column that is asked for, or needed, is missing.
+
+    Notes
+    -----
+    Legs are no calls: a forwarded call has two outbound legs, and each is an attempt. Attempts that are not answered
+    and have no code count by the platform's reason words; answered ones are 200, whatever their hangup says. Sources
+    are named per metric by `kpi_metrics`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from conv_analytics.analysis import legs
+    >>> at = pd.to_datetime(["2026-11-02T10:00:00Z", "2026-11-02T10:01:00Z"], utc=True, format="ISO8601")
+    >>> records = pd.DataFrame({
+    ...     "conversation_id": ["CON-1", "CON-2"], "event_id": [1, 2], "leg_id": ["a", "b"],
+    ...     "direction": "outbound", "at": at, "sip_code": [200, 486],
+    ... })
+    >>> table = kpi(legs({"hangups": records}), metrics=["asr", "ner"])
+    >>> table[["metric", "k", "n", "rate"]].values.tolist()
+    [['asr', 1, 2, 0.5], ['ner', 2, 2, 1.0]]
+    >>> float(table["lo"][0].round(4)), float(table["hi"][0].round(4)), bool(table["enough"][0])
+    (0.0945, 0.9055, False)
+    """
+    if min_n < 1:
+        raise ConfigError(f"min_n={min_n} is no number of cases: it is 1 or more.")
+    source, keys, picked = Source.of(data), scopes.keys_of(by), declared.chosen(metrics)
+    counts = declared.counts_of(picked)
+    needs = {column for count in counts for column in count.needs}
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys)
+    rows = scopes.keyed(source, rows, keys, tz)
+    return scopes.answer(source, table(source, rows, keys, picked, min_n), rows)
+
+
+def table(
+    source: Source, rows: Rows, by: Sequence[str], metrics: Sequence[declared.Metric], min_n: int
+) -> pd.DataFrame:
+    """The long table of some metrics; `rows` are attempts with the keys."""
+    counts = declared.counts_of(metrics)
+    if any("sip_code" in each.needs for each in counts):
+        rows = rows.with_columns(declared.sip_code().alias(declared.CODE))
+    totals = count(source, rows, by, {each.name: each.holds for each in counts})
+    parts = [
+        totals[list(by)].assign(
+            metric=metric.name,
+            **rate_columns(totals[f"_{metric.k}"], totals[f"_{metric.n}"]),
+            unknown=totals[f"_{metric.unknown}"] if metric.unknown else pd.array([0] * len(totals), "Int64"),
+            place=place,
+        )
+        for place, metric in enumerate(metrics)
+    ]
+    done = pd.concat(parts, ignore_index=False)
+    # Group by group, in the order of their keys; within, in the order of the metrics.
+    done = done.assign(group=done.index).sort_values(["group", "place"], ignore_index=True)
+    done["metric"] = done["metric"].astype("str")
+    done["enough"] = (done["n"] >= min_n).astype("boolean")
+    return done.drop(columns=["place", "group"])
+
+
+def count(source: Source, rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.DataFrame:
+    """How often each condition holds per group, as columns with ``_`` before their names."""
+    one = nw.lit(1)
+    rows = rows.with_columns(one.alias("_one"))
+    # Flags first, then plain sums: grouped pandas can do those fast, and DuckDB makes one query of both.
+    flagged = rows.select(
+        *by, *(nw.when(holds).then(one).otherwise(nw.lit(0)).alias(f"_{name}") for name, holds in conditions.items())
+    )
+    sums = [nw.col(f"_{name}").sum() for name in conditions]
+    done = scopes.grouped(source, flagged, by, sums)
+    names = [f"_{name}" for name in conditions]
+    return done.assign(**{name: done[name].fillna(0).astype("Int64") for name in names})
+
+
+def rate_columns(k: pd.Series[Any], n: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
+    """``k, n, rate, lo, hi`` of two columns of counts."""
+    told = rates(k.to_numpy("float64", na_value=np.nan), n.to_numpy("float64", na_value=np.nan))
+    return {"k": k, "n": n} | {name: pd.Series(told[name], index=k.index) for name in ("rate", "lo", "hi")}
+
+
+__all__ = ["kpi"]
