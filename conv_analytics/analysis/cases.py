@@ -99,7 +99,8 @@ def counted(
     """
     source = Source.of(data)
     case = CASES.get(what)
-    own = source.single and what in source.columns()
+    # A frame that is not of legs may have a column with the name of a case: it is meant, then.
+    own = source.single and what in source.columns() and (case is None or "leg_id" not in source.columns())
     if case is None and not own:
         known = ", ".join(CASES)
         raise ConfigError(f"{what!r} is none of {known}, and no column of true and false in a frame that was given.")

@@ -37,8 +37,8 @@ class Comparison:
         ``share0``, ``share1`` of all calls; ``mix``, ``rate``, what it contributes to each part; ``change`` of its own
         rate with ``lo``, ``hi`` (Newcombe), ``p``, ``q``, ``enough`` and ``changed``.
     why
-        ``none`` when the total's change may be chance; else ``mix``, ``rate`` or ``both``, the parts that are clear and
-        work in the direction of the change; ``unclear`` when no part is.
+        ``mix``, ``rate`` or ``both``, the parts that are clear, else ``none``. A mix can be clear while the total is
+        not: shares of calls are known better than rates, and a rate that moved the other way may hide it.
     """
 
     total: Any
@@ -179,12 +179,8 @@ def decomposed(
 
 
 def _why(total: pd.DataFrame) -> str:
-    if not total["clear"].iloc[0]:
-        return "none"
-    sign = np.sign(total["change"].to_numpy("float64"))
-    agree = total["clear"].to_numpy(bool) & (sign == sign[0])
-    clear = [part for place, part in enumerate(_PARTS) if place and agree[place]]
-    return "both" if len(clear) > 1 else clear[0] if clear else "unclear"
+    clear = [part for part, sure in zip(_PARTS[1:], total["clear"].iloc[1:], strict=True) if sure]
+    return "both" if len(clear) > 1 else clear[0] if clear else "none"
 
 
 def _variance(values: Floats, shares: Floats, size: float) -> float:

@@ -22,9 +22,9 @@ SHARES = {"loss": 0.6, "one_way": 0.4, "dead_air": 0.3, "cliff": 0.35, "busy_hou
 #: What `quality.measure` is told of a bad leg.
 FAULTS = {"loss": "eight_percent", "one_way": "one_way", "dead_air": "dead_air"}
 #: Share of all customers that are drawn from the place of a cause, so that it has calls enough to be seen.
-MORE_CALLS, MORE_AT_BUSY_HOUR, MORE_AFTER_SHIFT, MORE_FOR_AGENT = 0.03, 0.35, 0.4, 0.05
+MORE_CALLS, MORE_AT_BUSY_HOUR, MORE_AFTER_SHIFT, MORE_FOR_AGENT = 0.03, 0.35, 0.45, 0.05
 #: How many more attempts to the network of a mix shift get no answer, at any time.
-UNANSWERED = 0.55
+UNANSWERED = 0.75
 #: Others speak while muted now and then, too.
 MUTED_ELSEWHERE = 0.01
 CLIFF_MS, CLIFF_SPREAD_MS = 32_000, 300
