@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.change_points import change_points
+    from conv_analytics.analysis.compare import Comparison, compare
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.conversations import conversations
     from conv_analytics.analysis.cost import cost, price_audit, waste
@@ -40,18 +42,22 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.legs import legs
     from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
+    from conv_analytics.analysis.offenders import offenders
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
+    from conv_analytics.analysis.redials import redials
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
     from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
     from conv_analytics.analysis.timeline import timeline
+    from conv_analytics.analysis.timer_cliffs import timer_cliffs
     from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
     from conv_analytics.analysis.units import Units, detect_units
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "Comparison": "conv_analytics.analysis.compare",
     "MosAudit": "conv_analytics.analysis.mos_audit",
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
@@ -66,6 +72,8 @@ _HOMES = {
     "busy_hour": "conv_analytics.analysis.concurrency",
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
+    "change_points": "conv_analytics.analysis.change_points",
+    "compare": "conv_analytics.analysis.compare",
     "compare_profiles": "conv_analytics.analysis.quality",
     "concurrency": "conv_analytics.analysis.concurrency",
     "conversations": "conv_analytics.analysis.conversations",
@@ -89,15 +97,18 @@ _HOMES = {
     "mos_emodel": "conv_analytics.analysis.emodel",
     "mos_to_r": "conv_analytics.analysis.emodel",
     "newcombe": "conv_analytics.analysis.stats",
+    "offenders": "conv_analytics.analysis.offenders",
     "offered": "conv_analytics.analysis.erlang",
     "party": "conv_analytics.analysis.parties",
     "price_audit": "conv_analytics.analysis.cost",
     "quality": "conv_analytics.analysis.quality",
     "r_to_mos": "conv_analytics.analysis.emodel",
+    "redials": "conv_analytics.analysis.redials",
     "service_level": "conv_analytics.analysis.service_level",
     "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
     "timeline": "conv_analytics.analysis.timeline",
+    "timer_cliffs": "conv_analytics.analysis.timer_cliffs",
     "traffic": "conv_analytics.analysis.concurrency",
     "trunks_needed": "conv_analytics.analysis.erlang",
     "waste": "conv_analytics.analysis.cost",
@@ -106,6 +117,7 @@ _HOMES = {
 
 __all__ = [
     "PROFILES",
+    "Comparison",
     "MosAudit",
     "Profile",
     "Rule",
@@ -119,6 +131,8 @@ __all__ = [
     "busy_hour",
     "call_quality",
     "calls",
+    "change_points",
+    "compare",
     "compare_profiles",
     "concurrency",
     "conversations",
@@ -142,15 +156,18 @@ __all__ = [
     "mos_emodel",
     "mos_to_r",
     "newcombe",
+    "offenders",
     "offered",
     "party",
     "price_audit",
     "quality",
     "r_to_mos",
+    "redials",
     "service_level",
     "short_calls",
     "sip_codes",
     "timeline",
+    "timer_cliffs",
     "traffic",
     "trunks_needed",
     "waste",

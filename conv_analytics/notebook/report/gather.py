@@ -110,9 +110,7 @@ class _Asked:
 
 _RATES = (
     _Asked("answered", "Answered", "of the attempts that reached the network (ASR)", "%", "up"),
-    _Asked(
-        "effective", "Network did its part", "answered, busy, refused, not picked up, of the same (NER)", "%", "up"
-    ),
+    _Asked("effective", "Network did its part", "answered, busy, refused, not picked up, of the same (NER)", "%", "up"),
     _Asked("poor", "Poor audio", "of the legs with enough packets to judge", "%", "down"),
     _Asked("silent", "No audio one way or both", "of the answered legs of 5 s or more", "%", "down"),
     _Asked("dropped", "Broke off", "of the answered legs with media whose end is known", "%", "down"),

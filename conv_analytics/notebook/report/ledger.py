@@ -28,7 +28,9 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
     if len(legs):
         for row in rows_of(ledger(legs)):
             if row.table == "legs" and row.n and row.missing + row.odd + row.imputed + row.unmeasured:
-                n, missing, odd, imputed, unmeasured = (int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured))
+                n, missing, odd, imputed, unmeasured = (
+                    int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured)
+                )
                 entries.append(Entry(str(row.metric), n, missing, odd, imputed, unmeasured, str(row.why)))
     runs = history.runs(data.commits) if hasattr(data, "commits") else []
     exports = [run for run in runs if run["status"] in {"complete", "incomplete"}]

@@ -74,7 +74,13 @@ def _context(numbers: Numbers) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_OWNERS = {"callee": "the one called", "caller": "the caller", "you": "you", "carrier": "the carrier", "nobody": words.DASH}
+_OWNERS = {
+    "callee": "the one called",
+    "caller": "the caller",
+    "you": "you",
+    "carrier": "the carrier",
+    "nobody": words.DASH,
+}
 _WHAT = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
 
 

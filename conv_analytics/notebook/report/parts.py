@@ -176,9 +176,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
             nothing = explain("failed")
             found.append(Code(None, "no code and no reason came", "unknown", "you", nothing.advice, n, share))
         else:
-            found.append(
-                Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share)
-            )
+            found.append(Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share))
     return tuple(found[:CODES])
 
 

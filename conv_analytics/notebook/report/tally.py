@@ -116,4 +116,16 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) or not math.isfinite(value) else float(value)
 
 
-__all__ = ["ALL", "NOT_KNOWN", "change", "flag_rates", "kpi_rates", "named", "nothing", "rate", "rows_of", "values", "values_by"]
+__all__ = [
+    "ALL",
+    "NOT_KNOWN",
+    "change",
+    "flag_rates",
+    "kpi_rates",
+    "named",
+    "nothing",
+    "rate",
+    "rows_of",
+    "values",
+    "values_by",
+]

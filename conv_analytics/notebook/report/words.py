@@ -131,7 +131,10 @@ def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, 
         return "unclear", f"Too few measured legs for a verdict: {told}."
     missing = 1 - (judged_of.rate or 0)
     if missing > MOST_UNMEASURED:
-        return "unclear", f"No verdict: {percent(missing, 0)} of the answered legs were not measured. Of others, {told}."
+        return (
+            "unclear",
+            f"No verdict: {percent(missing, 0)} of the answered legs were not measured. Of others, {told}.",
+        )
     return _against(told, poor.lo or 0, poor.hi or 0)
 
 
