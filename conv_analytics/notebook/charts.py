@@ -183,14 +183,7 @@ def trend(
         drawing.add("path", d=f"M{number(left)} {number(y(tick))}H{number(WIDTH - right)}", class_="grid")
         drawing.text(left - 6, y(tick) + 4, shown(round(tick, 6)), _SMALL, class_="q", text_anchor="end")
     for run in runs(points):
-        lows = [(place, point.lo) for place, point in run if point.lo is not None]
-        highs = [(place, point.hi) for place, point in run if point.hi is not None]
-        if len(run) > 1 and len(lows) == len(highs) == len(run):
-            edge = [spot(place, value) for place, value in highs] + [spot(place, value) for place, value in lows[::-1]]
-            drawing.add("path", d=f"M{'L'.join(edge)}Z", class_=f"band {kind}".strip())
-        line = "L".join(spot(place, point.value) for place, point in run if point.value is not None)
-        if len(run) > 1:
-            drawing.add("path", d=f"M{line}", class_=f"line {kind}".strip())
+        _run(drawing, run, spot, kind)
     for place, point in enumerate(points):
         if point.value is not None and (len(points) <= 62 or not point.enough):  # noqa: PLR2004 - more would touch
             shape = f"dot {kind}".strip() if point.enough else "dot few"
@@ -264,6 +257,19 @@ def runs(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
         elif found[-1]:
             found.append([])
     return [run for run in found if run]
+
+
+def _run(drawing: Drawing, run: list[tuple[int, Point]], spot: Callable[[int, float], str], kind: str) -> None:
+    """A line without gaps, and its band behind it."""
+    if len(run) < 2:  # noqa: PLR2004 - one point is no line
+        return
+    lows = [(place, point.lo) for place, point in run if point.lo is not None]
+    highs = [(place, point.hi) for place, point in run if point.hi is not None]
+    if len(lows) == len(highs) == len(run):
+        edge = [spot(place, value) for place, value in highs] + [spot(place, value) for place, value in lows[::-1]]
+        drawing.add("path", d=f"M{'L'.join(edge)}Z", class_=f"band {kind}".strip())
+    line = "L".join(spot(place, point.value) for place, point in run if point.value is not None)
+    drawing.add("path", d=f"M{line}", class_=f"line {kind}".strip())
 
 
 def _chart(drawing: Drawing) -> str:

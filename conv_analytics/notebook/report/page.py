@@ -141,20 +141,23 @@ def _method(numbers: Numbers) -> list[str]:
         "other": "The reported scores are of a model of their own, and count.",
     }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
     units = method.units
+    told = f"loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets from {units['jitter']}"
     return [
-        "Intervals are Wilson's at 95 %, of differences Newcombe's. Fewer than 30 cases are grey and not judged; the"
-        " 5 % and 95 % quantiles (linear) take 20 values or more.",
-        f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}. A leg needs enough packets;"
-        " one that was not measured is never good.",
-        f"The verdict on all calls is good or poor only if the whole interval lies below or above"
-        f" {percent(words.TARGET, 0)} of measured legs.",
-        f"Attempts are {method.scope} legs; a forwarded call has several legs.",
-        f"Units were found in the data: loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets"
-        f" from variances ({units['jitter']}). {scores}",
-        "The score of the loss takes no delay into account. Delay, echo, codec, and when within a call it went bad are"
-        " not in the data; what got lost on the way to a listener is not seen.",
+        "Intervals are Wilson's at 95 %, of differences Newcombe's.",
+        "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
+        f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}.",
+        "A leg needs enough packets to be judged; one that was not measured is never good.",
+        f"All calls are good or poor only if the whole interval lies below or above {percent(words.TARGET, 0)}.",
+        f"Attempts: {_SCOPES.get(method.scope, method.scope)}. A forwarded call has several legs.",
+        f"Units were found in the data: {told}. {scores}",
+        "The score of the loss takes no delay into account: it is the E-model for G.711 with concealment.",
+        "Delay, echo, codec, and when within a call it went bad are not in the data.",
+        "What got lost on the way to a listener is not seen: the numbers are of what the platform received.",
         f"conv-analytics {method.version}; hours, days and weeks are those of {numbers.tz}.",
     ]  # fmt: skip
+
+
+_SCOPES = {"outbound": "outbound legs", "all": "all legs, for none went out"}
 
 
 def _edge(text: str) -> str:

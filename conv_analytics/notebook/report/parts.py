@@ -10,8 +10,8 @@ import pandas as pd
 
 from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.sip import Code as Known
 from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
+from conv_analytics.analysis.sip import Code as Known
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
@@ -127,7 +127,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
         return ()
     cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
     local = timed["started_at"].dt.tz_convert(period.zone.key)
-    keys = (local.dt.weekday * 24 + local.dt.hour).astype("str")
+    keys = (local.dt.day_of_week * 24 + local.dt.hour).astype("str")
     holds, of = flags(timed)["poor"]
     poor = tally.flag_rates(holds, of, keys)
     return tuple(

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
-from conv_analytics.notebook.report.numbers import Grouping, Histogram, Numbers, Rate
+from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
 from conv_analytics.notebook.report.words import DASH, TARGET, amount, count, percent
 
 
@@ -152,7 +152,7 @@ def _week(numbers: Numbers) -> tuple[Chart, ...]:
         return ()
     cells = [
         (cell.weekday, cell.hour, cell.per_hour,
-         "no such hour" if cell.per_hour is None else f"{amount(cell.per_hour)} an hour: {cell.legs:,} legs in {cell.hours:g} h")
+         _hour_words(cell))
         for cell in numbers.week
     ]  # fmt: skip
     title = "When calls start"
@@ -160,6 +160,12 @@ def _week(numbers: Numbers) -> tuple[Chart, ...]:
     head = ("", *(f"{hour:02}" for hour in range(24)))
     note = "the darker, the more legs an hour; framed: no such hour in the period"
     return (Chart(title, note, _safe(charts.heat(cells, title=title)), head, rows),)
+
+
+def _hour_words(cell: Cell) -> str:
+    if cell.per_hour is None:
+        return "no such hour"
+    return f"{amount(cell.per_hour)} an hour: {count(cell.legs, 'leg')} in {cell.hours:g} h"
 
 
 def _of_hour(numbers: Numbers, day: int, hour: int) -> str:
@@ -176,8 +182,7 @@ def _grouping(given: Grouping) -> tuple[Chart, ...]:
         rates: list[tuple[str, Rate]] = [(group.key, getattr(group, name)) for group in given.groups]
         if not any(rate.n for _, rate in rates):
             continue
-        rows = [Bar(key, rate.rate, rate.lo, rate.hi, f"{rate.k:,} of {rate.n:,}" if rate.n else "no cases", rate.enough)
-                for key, rate in rates]  # fmt: skip
+        rows = [Bar(key, rate.rate, rate.lo, rate.hi, _of(rate), rate.enough) for key, rate in rates]
         title = f"{given.title}: {what}"
         picture = charts.bars(rows, title=title, kind=kind, limit=TARGET if name == "poor" else None)
         cells: list[tuple[Any, ...]] = [
@@ -193,6 +198,10 @@ def _grouping(given: Grouping) -> tuple[Chart, ...]:
         head = (given.name, "legs", *_RATE, "score (median)", "lost (p95)")
         made.append(Chart(title, note, _safe(picture), head, tuple(cells)))
     return tuple(made)
+
+
+def _of(rate: Rate) -> str:
+    return f"{rate.k:,} of {rate.n:,}" if rate.n else "no cases"
 
 
 def _cells(rate: Rate) -> tuple[str, ...]:

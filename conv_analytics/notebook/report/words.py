@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 from conv_analytics.analysis.profiles import MEASURES, Profile
 from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Rate, Values
 

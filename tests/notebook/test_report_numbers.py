@@ -1,0 +1,234 @@
+"""The numbers of a report, against hand-made legs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+
+from conv_analytics.analysis import wilson
+from conv_analytics.errors import ConfigError
+from conv_analytics.notebook.report import quality_report
+from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
+from conv_analytics.notebook.report.period import period_of
+from tests.notebook import reporting as made
+
+
+def rate_of(numbers: Numbers, name: str) -> Rate:
+    figure = numbers.figure(name)
+    assert figure is not None
+    assert isinstance(figure.now, Rate)
+    return figure.now
+
+
+def values_of(numbers: Numbers, name: str) -> Values:
+    figure = numbers.figure(name)
+    assert figure is not None
+    assert isinstance(figure.now, Values)
+    return figure.now
+
+
+def test_counts_are_those_of_the_legs() -> None:
+    numbers = quality_report(made.week(), tz="Europe/London").numbers
+    assert (numbers.legs, numbers.conversations) == (150, 150)
+    answered, poor = rate_of(numbers, "answered"), rate_of(numbers, "poor")
+    assert (answered.k, answered.n) == (120, 150)
+    assert (poor.k, poor.n, poor.unknown) == (60, 120, 30)
+    lo, hi = wilson(60, 120)
+    assert (poor.lo, poor.hi) == (float(lo), float(hi))
+    assert values_of(numbers, "pdd").p50 == 2.0
+    assert (values_of(numbers, "loss").n, values_of(numbers, "loss").of) == (120, 120)
+    assert values_of(numbers, "loss").p50 == pytest.approx(4.25)
+    assert numbers.verdict == "poor"
+    assert "50.0 % of 120 measured legs" in numbers.sentence
+
+
+def test_days_are_those_of_the_zone_and_have_the_hours_that_there_were() -> None:
+    numbers = quality_report(made.week(), since="2026-03-27", until="2026-03-30", tz="Europe/London").numbers
+    assert [(slot.label, slot.hours, slot.legs) for slot in numbers.trend] == [
+        ("2026-03-27", 24.0, 50),
+        ("2026-03-28", 24.0, 50),
+        ("2026-03-29", 23.0, 50),
+    ]
+    assert (numbers.since, numbers.until) == ("2026-03-27T00:00:00+00:00", "2026-03-30T00:00:00+01:00")
+    assert sum(cell.legs for cell in numbers.week) == 150
+    missing = next(cell for cell in numbers.week if (cell.weekday, cell.hour) == (6, 1))
+    assert (missing.hours, missing.per_hour) == (0.0, None)
+
+
+@pytest.mark.parametrize(
+    ("tz", "day", "hours"),
+    [
+        ("Europe/London", "2026-03-29", 23.0),
+        ("Europe/London", "2026-10-25", 25.0),
+        ("Australia/Lord_Howe", "2026-04-05", 24.5),
+        ("Asia/Kolkata", "2026-03-29", 24.0),
+        ("Africa/Cairo", "2026-04-24", 23.0),  # midnight itself is skipped there
+    ],
+)
+def test_a_day_begins_and_ends_at_its_own_midnights(tz: str, day: str, hours: float) -> None:
+    nights = pd.date_range(f"{day}T00:00", periods=2, freq="D").strftime("%Y-%m-%d")
+    period = period_of(nights[0], nights[1], tz)
+    assert period.since is not None
+    assert period.until is not None
+    assert (period.until - period.since).total_seconds() / 3600 == hours
+
+
+def test_a_leg_at_midnight_is_of_the_day_that_begins() -> None:
+    edges = ["2026-03-28T23:59:59.999999", "2026-03-29T00:00:00", "2026-03-29T22:59:59.999999", "2026-03-29T23:00:00"]
+    rows = [made.call(number, pd.Timestamp(at, tz="UTC")) for number, at in enumerate(edges)]
+    assert quality_report(made.legs(rows), since="2026-03-29", until="2026-03-30", tz="Europe/London").numbers.legs == 2
+
+
+def test_the_period_before_is_as_many_days() -> None:
+    numbers = quality_report(made.week(), since="2026-03-28", until="2026-03-29", tz="Europe/London").numbers
+    assert numbers.before == "2026-03-27T00:00:00+00:00"
+    figure = numbers.figure("poor")
+    assert figure is not None
+    assert figure.change is not None
+    assert (figure.change.by, figure.change.clear) == (0.0, False)
+    assert "Nothing changed clearly against the period before." in numbers.details
+
+
+def test_a_change_is_told_only_when_chance_does_not_explain_it() -> None:
+    rows = [made.call(n, pd.Timestamp("2026-03-02T10:00Z")) for n in range(40)]
+    rows += [made.call(n, pd.Timestamp("2026-03-03T10:00Z"), quality=made.POOR) for n in range(40, 80)]
+    numbers = quality_report(made.legs(rows), since=date(2026, 3, 3), until=date(2026, 3, 4)).numbers
+    assert "Poor audio: worse by 100.0 points." in numbers.details
+
+
+def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
+    numbers = quality_report(made.week()).numbers
+    assert len(numbers.worst) == 50
+    assert numbers.poor_legs == 60
+    first = numbers.worst[0]
+    assert first.why == "lost packets 8.00 % (limit 5 %)"
+    assert first.command == f"conv-analytics timeline DEST {first.conversation_id}"
+
+
+def test_people_are_masked_unless_asked_for() -> None:
+    masked, shown = (quality_report(made.week(), mask=mask) for mask in (True, False))
+    assert "447700900123" not in masked.json
+    assert "447700900123" not in masked.html
+    assert "447700900123" in shown.json
+    assert "UNMASKED" in shown.html
+    assert "UNMASKED" not in masked.html
+
+
+def test_codes_are_told_in_words() -> None:
+    codes = quality_report(made.week()).numbers.codes
+    assert [(code.code, code.meaning, code.n, code.share.n) for code in codes] == [(486, "busy", 30, 150)]
+
+
+def test_no_data_is_no_verdict() -> None:
+    empty: list[object] = [{}, made.week().iloc[:0]]
+    for data in empty:
+        numbers = quality_report(data).numbers
+        assert (numbers.legs, numbers.verdict, numbers.trend, numbers.worst) == (0, "empty", (), ())
+        assert "There are no calls" in quality_report(data).html
+    later = quality_report(made.week(), since="2027-01-01", until="2027-01-02").numbers
+    assert (later.legs, later.verdict) == (0, "empty")
+
+
+def test_one_leg_is_shown_and_not_judged() -> None:
+    numbers = quality_report(made.legs([made.call(1, quality=made.POOR)])).numbers
+    assert (numbers.legs, numbers.verdict) == (1, "unclear")
+    assert numbers.sentence.startswith("Too few measured legs for a verdict")
+    assert values_of(numbers, "loss").p5 is None
+
+
+@pytest.mark.parametrize(
+    "told", [dict.fromkeys(made.GOOD), {**made.GOOD, "packet_cnt": 0, "flaw_total": 0, "byte_in": None}]
+)
+def test_what_was_not_measured_is_never_good(told: dict[str, object]) -> None:
+    report = quality_report(made.legs([made.call(number, quality=told) for number in range(60)]))
+    assert report.numbers.verdict == "unmeasured"
+    assert "No verdict" in report.html
+    measured = rate_of(report.numbers, "measured")
+    assert (measured.k, measured.n) == (0, 60)
+
+
+def test_mostly_unmeasured_is_no_verdict() -> None:
+    rows = [made.call(n) for n in range(40)] + [made.call(n, quality=dict.fromkeys(made.GOOD)) for n in range(40, 100)]
+    numbers = quality_report(made.legs(rows)).numbers
+    assert numbers.sentence.startswith("No verdict: 60 % of the answered legs were not measured.")
+
+
+def test_legs_without_a_start_are_counted() -> None:
+    rows = [made.call(1), made.call(2, started_at=None)]
+    whole = quality_report(made.legs(rows)).numbers
+    assert (whole.legs, whole.ledger.untimed, sum(slot.legs for slot in whole.trend)) == (2, 1, 1)
+    part = quality_report(made.legs(rows), since="2026-01-01").numbers
+    assert (part.legs, part.ledger.untimed) == (1, 1)
+
+
+def test_a_bad_route_is_named_with_its_reason() -> None:
+    rows = [made.call(n, network_code="23410") for n in range(200)]
+    rows += [made.call(n, network_code="20801", quality=made.POOR) for n in range(200, 260)]
+    numbers = quality_report(made.legs(rows)).numbers
+    assert numbers.offenders
+    found = next(each for each in numbers.offenders if each.column == "network_code")
+    assert (found.key, found.bad.k, found.bad.n) == ("20801", 60, 60)
+    assert found.reason.startswith("Network 20801: 100.0 % poor audio (60 of 60), the rest 0.0 %")
+
+
+def test_json_is_json() -> None:
+    numbers = json.loads(quality_report(made.week()).json)
+    assert numbers["figures"][0]["now"] == {
+        "k": 120, "n": 150, "rate": 0.8, "lo": pytest.approx(0.7289, abs=1e-4), "hi": pytest.approx(0.8561, abs=1e-4),
+        "unknown": 0, "enough": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"since": "soon"}, "since='soon' is no point in time"),
+        ({"until": datetime(2026, 1, 1)}, "until has no time zone"),  # noqa: DTZ001 - that is the point
+        ({"since": "2026-03-02", "until": "2026-03-01"}, "is not before"),
+        ({"tz": "Mars/Olympus"}, "is no time zone"),
+        ({"profile": "best"}, "There is no profile"),
+    ],
+)
+def test_bad_input_is_told(given: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        quality_report(made.week(), **given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [("poor>3%", True), ("poor>60%", False), ("loss_p95>5", True), ("mos_p5<1.5", False), ("answered<=80%", True)],
+)
+def test_rules_are_judged(rule: str, *, broken: bool) -> None:
+    assert [each.broken for each in quality_report(made.week()).judge(rule)] == [broken]
+
+
+def test_few_cases_break_no_rule() -> None:
+    judged = quality_report(made.legs([made.call(1, quality=made.POOR)])).judge("poor>3%", "loss_p95>1", "loss_p50>1")
+    assert [each.broken for each in judged] == [None, None, True]
+    assert str(judged[0]) == "poor>3%: not judged, only 1 cases"
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [("poor", "is no rule"), ("best>3%", "there is no number 'best'"), ("poor>3", "write it like poor>3%"),
+     ("mos_p5<3%", "it is no share"), ("poor>>3%", "is no rule")],
+)  # fmt: skip
+def test_bad_rules_are_told(rule: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        quality_report(made.week()).judge(rule)
+
+
+def test_today_is_the_zones_today() -> None:
+    from zoneinfo import ZoneInfo
+
+    from conv_analytics.cli.when import instant
+
+    now = datetime(2026, 3, 29, 23, 30, tzinfo=UTC)
+    zone = ZoneInfo("Europe/London")
+    assert instant("today", now, zone) == datetime(2026, 3, 29, 23, 0, tzinfo=UTC)
+    assert instant("yesterday", now, zone) == datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
+    assert instant("2026-03-29", now, zone) == datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
+    assert instant("2026-03-30", now, zone) == datetime(2026, 3, 29, 23, 0, tzinfo=UTC)
