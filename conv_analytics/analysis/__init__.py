@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.check import Threshold, check
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.conversations import conversations
     from conv_analytics.analysis.cost import cost, price_audit, waste
@@ -66,6 +67,8 @@ _HOMES = {
     "busy_hour": "conv_analytics.analysis.concurrency",
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
+    "Threshold": "conv_analytics.analysis.check",
+    "check": "conv_analytics.analysis.check",
     "compare_profiles": "conv_analytics.analysis.quality",
     "concurrency": "conv_analytics.analysis.concurrency",
     "conversations": "conv_analytics.analysis.conversations",
@@ -109,6 +112,7 @@ __all__ = [
     "MosAudit",
     "Profile",
     "Rule",
+    "Threshold",
     "Units",
     "agents_needed",
     "answer_curve",
@@ -119,6 +123,7 @@ __all__ = [
     "busy_hour",
     "call_quality",
     "calls",
+    "check",
     "compare_profiles",
     "concurrency",
     "conversations",
