@@ -22,6 +22,7 @@ from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.heads import head_of
 from conv_analytics.export.options import Options
+from conv_analytics.export.pace import Pace
 from conv_analytics.export.report import Report
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
@@ -59,6 +60,8 @@ class Exporter:
         Per conversation, the last event that the dataset already has.
     report
         Filled as the run goes on.
+    pace
+        How many requests may be in flight.
     moved
         Called whenever something changed, to show progress.
     """
@@ -71,13 +74,16 @@ class Exporter:
         watermarks: Mapping[str, int],
         report: Report,
         *,
+        pace: Pace,
         moved: Callable[[], None],
     ) -> None:
         self.done = 0
         self.listing_done = False
         self._client, self._converter, self._options = client, converter, options
         self._watermarks, self._report, self._moved = watermarks, report, moved
-        self._slots = asyncio.Semaphore(options.concurrency)
+        self._pace = pace
+        # More than requests in flight: while some convert or wait for a repetition, others ask.
+        self._workers = 2 * options.concurrency
         self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
         self._failures = 0
 
@@ -86,7 +92,7 @@ class Exporter:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list())
-                for _ in range(self._options.concurrency):
+                for _ in range(self._workers):
                     group.create_task(self._work())
                 if self._options.users:
                     group.create_task(self._users())
@@ -119,7 +125,7 @@ class Exporter:
                 raise
             self._report.incomplete[LIST] = str(error)
         self.listing_done = True
-        for _ in range(self._options.concurrency):
+        for _ in range(self._workers):
             await self._queue.put(None)
 
     async def _listed(self, record: bytes, known: set[str]) -> None:
@@ -235,5 +241,5 @@ class Exporter:
             yield page.body
 
     async def _asked(self, request: Callable[[], Awaitable[T]]) -> T:
-        async with self._slots:
+        async with self._pace.slot():
             return await request()

@@ -30,6 +30,10 @@ class Progress:
     """The API asked to wait this long; 0 when it did not. [s]"""
     elapsed_s: float
     finished: bool = False
+    rate: float | None = None
+    """Requests per second so far. [1/s]"""
+    limit: float | None = None
+    """The rate that the server turned out to take, else the one set as the most; None for none. [1/s]"""
 
 
 Listener = Callable[[Progress], None]
@@ -89,6 +93,9 @@ def describe(progress: Progress) -> str:
     more = "" if progress.listing_done else "+"
     parts = [f"{progress.done:,} of {progress.listed:,}{more} conversations", f"{progress.events:,} events"]
     parts.append(f"{progress.requests:,} requests" + (f" ({progress.retries:,} repeated)" if progress.retries else ""))
+    if progress.rate is not None:
+        most = f" of {progress.limit:,.1f}" if progress.limit else ""
+        parts.append(f"{progress.rate:,.1f}{most} requests/s")
     if progress.waiting_s >= 1:
         parts.append(f"waiting {progress.waiting_s:,.0f} s as the API asked")
     return ", ".join(parts)

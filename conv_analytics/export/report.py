@@ -59,6 +59,9 @@ class Report:
     """What is odd about the run although it is complete: far fewer events than the nights before brought."""
     allow_empty: bool = False
     """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
+    pace: dict[str, Any] = field(default_factory=dict)
+    """What was learned of the server: the rate it takes [1/s] (None while it refused nothing), the requests in flight,
+    and how many were refused (429). The next run into the same folder begins with it."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""

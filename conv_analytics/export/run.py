@@ -16,7 +16,7 @@ from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
 from conv_analytics.export.options import Options, options
-from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.pace import Pace, learned_rate
 from conv_analytics.export.progress import Listener, Progress, silent
 from conv_analytics.export.report import Report
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_tables
@@ -191,8 +191,12 @@ class _Run:
     ) -> None:
         self.converter = Converter(target, report, started)
         self._report, self._progress = report, progress
-        self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
-        self._exporter = Exporter(self._client, self.converter, chosen, target.watermarks, report, moved=self._moved)
+        self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports(), started))
+        self._ceiling = chosen.rate
+        self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
+        self._exporter = Exporter(
+            self._client, self.converter, chosen, target.watermarks, report, pace=self._pace, moved=self._moved
+        )
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 
@@ -218,11 +222,13 @@ class _Run:
         finally:
             await self._client.aclose()
             await self.converter.close()
+            self._report.pace = self._pace.learned()
             self._report.seconds = time.monotonic() - self._begin
             self._show(finished=True)
         return failure
 
     def _noticed(self, notice: Notice) -> None:
+        self._pace.noticed(notice)
         match notice:
             case RequestSent():
                 self._report.requests += 1
@@ -231,8 +237,11 @@ class _Run:
             case Retried(wait_s=wait, asked=asked):
                 self._report.retries += 1
                 self._report.waited_s += wait
-                if asked:
-                    self._waiting_until = max(self._waiting_until, time.monotonic() + wait)
+                if asked and (until := time.monotonic() + wait) > self._waiting_until:
+                    # Everything waits now, so nothing else would show it.
+                    longer, self._waiting_until = until - self._waiting_until > _SHOW_S, until
+                    if longer:
+                        self._show()
         self._moved()
 
     def _moved(self) -> None:
@@ -251,6 +260,8 @@ class _Run:
                 retries=self._report.retries,
                 waiting_s=max(0.0, self._waiting_until - self._shown),
                 elapsed_s=self._shown - self._begin,
+                rate=self._report.requests / max(0.1, self._shown - self._begin),
+                limit=self._pace.rate.limit or self._ceiling or None,
                 finished=finished,
             )
         )

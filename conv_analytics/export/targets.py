@@ -6,7 +6,7 @@ from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -89,6 +89,10 @@ class Memory:
         """Nothing: there was no earlier run."""
         return ()
 
+    def reports(self) -> list[Mapping[str, Any]]:
+        """None: there was no earlier run."""
+        return []
+
     def finish(self, report: Report, _watermarks: Mapping[str, int]) -> Frames:
         """Everything as DataFrames."""
         return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
@@ -121,9 +125,13 @@ class Folder:
         earlier = open_dataset(self._root)
         return [pair for name in earlier if _repeats(name) for pair in earlier.keys_of(name, conversations)]
 
+    def reports(self) -> list[Mapping[str, Any]]:
+        """What the earlier runs did, oldest first."""
+        return [commit.report for commit in commits(self._writer.layout)]
+
     def finish(self, report: Report, reached: Mapping[str, int]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before."""
-        report.warning = odd(report.to_dict(), [commit.report for commit in commits(self._writer.layout)])
+        report.warning = odd(report.to_dict(), self.reports())
         changed = {name: last for name, last in reached.items() if self.watermarks.get(name) != last}
         report.commit = self._writer.commit(changed, {**report.to_dict(), "selected": list(self._tables)}).number
         return Exported(report, open_dataset(self._root))

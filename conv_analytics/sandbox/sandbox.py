@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
 from conv_analytics.sandbox.app import App, EventsShape
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
+from conv_analytics.sandbox.throttle import RateWindow
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
@@ -44,6 +45,8 @@ class Options(TypedDict, total=False):
     faults: Faults | str
     rate: float
     """Requests per second before 429; no limit when missing."""
+    rate_window: RateWindow
+    """How `rate` counts: `bucket` (a second's worth saved), `fixed` seconds, or any `sliding` second."""
     retry_after: RetryAfter
     latency_ms: float
     host: str
@@ -86,7 +89,11 @@ class Sandbox:
         self.base_url = ""
         self._plan = FaultPlan(self.faults)
         rate = options.get("rate", 0.0)
-        self._throttle = Throttle(rate, options.get("retry_after", "seconds")) if rate else None
+        self._throttle = (
+            Throttle(rate, options.get("retry_after", "seconds"), options.get("rate_window", "bucket"))
+            if rate
+            else None
+        )
         self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
         self._lock = threading.Lock()
         self._app: App | None = None
