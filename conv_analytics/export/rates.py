@@ -18,7 +18,7 @@ from collections.abc import Callable
 from time import monotonic
 
 #: The rate of a client that knows nothing: so much at once, and so much more for each accepted request. [1/s]
-_FIRST, _MORE = 200.0, 20.0
+_FIRST, _MORE = 800.0, 40.0
 #: The rate kept is this share of the limit found.
 _BELOW = 0.985
 #: A pause where the server names none: the usual window of a limit. [s]
@@ -81,7 +81,7 @@ class Rate:
     def now(self) -> float:
         """The rate in force; infinite when nothing holds requests back [1/s]."""
         start = _FIRST + _MORE * self._ramp
-        learned = self._limit if self._limit is not None else (start if start < 50 * _FIRST else math.inf)
+        learned = self._limit if self._limit is not None else (start if start < 20 * _FIRST else math.inf)
         return min(self._ceiling, learned)
 
     @property

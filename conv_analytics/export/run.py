@@ -79,9 +79,10 @@ def export(
         Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more
         requests.
     concurrency
-        Requests in flight at most. [requests]
+        Requests in flight at most; fewer while the server breaks down or slows down. [requests]
     rate
-        Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+        Requests per second at most; 0 sets no ceiling. The API's own limit is not published: it is found by asking, and
+        kept in the folder for the next run. [1/s]
     allow_empty
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     progress
