@@ -166,7 +166,8 @@ class Rate:
                 self._ramp //= 2
         elif before is not None and ran >= _PROVEN_S:
             # Long after the last refusal: a bucket went from empty to empty, or it was a whim.
-            exact = run / (at - before)
+            # It saves about a second's worth; what flowed in during a longer pause was lost.
+            exact = run / min(at - before, ran + PAUSE_S)
             self._limit = max(exact * _BELOW, 0.8 * old)
         else:
             # Refused at once: above the limit of a server that counts per second, or far above that of a bucket.

@@ -1,7 +1,7 @@
 """How well an export uses a server's limit that it was not told, and the requests in flight that it may have.
 
-Run it with ``python tests/benchmarks/pace.py``; name parts (bucket, fixed, sliding, latency) to run only these. The limits
-take minutes each, for a limit shows only in time.
+Run it with ``python tests/benchmarks/pace.py``; name parts (bucket, fixed, sliding, latency) to run only these. The
+limits take minutes each, for a limit shows only in time.
 """
 
 from __future__ import annotations
