@@ -138,6 +138,7 @@ class AsyncDriver:
         self.wire = wire
         self.transport = transport
         self.gate = gate
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._bulk = _bulk(wire, transport)
         self._timeout = client_timeout(wire.timeout.pool, wire.timeout.connect, wire.timeout.read)
 
@@ -152,7 +153,7 @@ class AsyncDriver:
                 return result
             outcome = None
             if isinstance(step, Sleep):
-                await asyncio.sleep(step.seconds)
+                await self.sleep(step.seconds)
             else:
                 outcome = await self._send(step)
 
