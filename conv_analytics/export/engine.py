@@ -81,8 +81,6 @@ class Exporter:
         self._client, self._converter, self._options = client, converter, options
         self._probing, self._report, self._moved = probing, report, moved
         self._pace = pace
-        # More than requests in flight: while some convert or wait for a repetition, others ask.
-        self._workers = 2 * options.concurrency
         self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
         self._failures = 0
 
@@ -91,7 +89,7 @@ class Exporter:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._list())
-                for _ in range(self._workers):
+                for _ in range(self._options.concurrency):
                     group.create_task(self._work())
                 if self._options.users:
                     group.create_task(self._users())
@@ -116,7 +114,7 @@ class Exporter:
                 raise
             self._report.incomplete[LIST] = str(error)
         self.listing_done = True
-        for _ in range(self._workers):
+        for _ in range(self._options.concurrency):
             await self._queue.put(None)
 
     async def _listed(self, record: bytes, known: set[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from pathlib import Path
 
@@ -73,7 +72,7 @@ def test_answers_that_take_ever_longer_take_slots_away_but_not_all() -> None:
         time += 0.1
         slots.answered(2.0, in_flight=20)
         assert slots.limit >= 5
-    assert slots.limit < 20 or math.isclose(time, 50)
+    assert slots.limit < 20
 
 
 def test_a_wait_that_the_api_asked_for_is_shown_and_kept(tmp_path: Path) -> None:
