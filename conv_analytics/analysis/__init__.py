@@ -18,34 +18,135 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
+    from conv_analytics.analysis.containment import containment
     from conv_analytics.analysis.conversations import conversations
+    from conv_analytics.analysis.cost import cost, price_audit, waste
+    from conv_analytics.analysis.dtmf import dtmf, dtmf_paths
+    from conv_analytics.analysis.durations import duration_hist, short_calls
+    from conv_analytics.analysis.erlang import (
+        agents_needed,
+        erlang_b,
+        erlang_c,
+        expected_service_level,
+        expected_wait,
+        offered,
+        trunks_needed,
+    )
+    from conv_analytics.analysis.heatmap import heatmap
+    from conv_analytics.analysis.kpi import kpi
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.messages import message_funnel, message_latency, receipts
+    from conv_analytics.analysis.metrics import kpi_metrics
+    from conv_analytics.analysis.mute import mute
     from conv_analytics.analysis.parties import party
+    from conv_analytics.analysis.recognition import recognition
+    from conv_analytics.analysis.responses import first_responses, responses
+    from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.talk import talk
     from conv_analytics.analysis.timeline import timeline
+    from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "agents_needed": "conv_analytics.analysis.erlang",
+    "answer_curve": "conv_analytics.analysis.times",
+    "answer_times": "conv_analytics.analysis.times",
+    "benjamini_hochberg": "conv_analytics.analysis.stats",
+    "binomial_tail": "conv_analytics.analysis.stats",
+    "busy_hour": "conv_analytics.analysis.concurrency",
     "calls": "conv_analytics.analysis.calls",
+    "concurrency": "conv_analytics.analysis.concurrency",
+    "containment": "conv_analytics.analysis.containment",
     "conversations": "conv_analytics.analysis.conversations",
+    "cost": "conv_analytics.analysis.cost",
+    "dtmf": "conv_analytics.analysis.dtmf",
+    "dtmf_paths": "conv_analytics.analysis.dtmf",
+    "duration_hist": "conv_analytics.analysis.durations",
+    "erlang_b": "conv_analytics.analysis.erlang",
+    "erlang_c": "conv_analytics.analysis.erlang",
+    "expected_service_level": "conv_analytics.analysis.erlang",
+    "expected_wait": "conv_analytics.analysis.erlang",
     "explain": "conv_analytics.analysis.sip",
+    "first_responses": "conv_analytics.analysis.responses",
+    "heatmap": "conv_analytics.analysis.heatmap",
+    "kaplan_meier": "conv_analytics.analysis.stats",
+    "kpi": "conv_analytics.analysis.kpi",
+    "kpi_metrics": "conv_analytics.analysis.metrics",
+    "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",
+    "message_funnel": "conv_analytics.analysis.messages",
+    "message_latency": "conv_analytics.analysis.messages",
+    "mute": "conv_analytics.analysis.mute",
+    "newcombe": "conv_analytics.analysis.stats",
+    "offered": "conv_analytics.analysis.erlang",
     "party": "conv_analytics.analysis.parties",
+    "price_audit": "conv_analytics.analysis.cost",
+    "receipts": "conv_analytics.analysis.messages",
+    "recognition": "conv_analytics.analysis.recognition",
+    "responses": "conv_analytics.analysis.responses",
+    "service_level": "conv_analytics.analysis.service_level",
+    "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
+    "talk": "conv_analytics.analysis.talk",
     "timeline": "conv_analytics.analysis.timeline",
+    "traffic": "conv_analytics.analysis.concurrency",
+    "trunks_needed": "conv_analytics.analysis.erlang",
+    "waste": "conv_analytics.analysis.cost",
+    "wilson": "conv_analytics.analysis.stats",
 }
 
 __all__ = [
+    "agents_needed",
+    "answer_curve",
+    "answer_times",
+    "benjamini_hochberg",
+    "binomial_tail",
+    "busy_hour",
     "calls",
+    "concurrency",
+    "containment",
     "conversations",
+    "cost",
+    "dtmf",
+    "dtmf_paths",
+    "duration_hist",
+    "erlang_b",
+    "erlang_c",
+    "expected_service_level",
+    "expected_wait",
     "explain",
+    "first_responses",
+    "heatmap",
+    "kaplan_meier",
+    "kpi",
+    "kpi_metrics",
+    "kpi_values",
     "ledger",
     "legs",
+    "message_funnel",
+    "message_latency",
+    "mute",
+    "newcombe",
+    "offered",
     "party",
+    "price_audit",
+    "receipts",
+    "recognition",
+    "responses",
+    "service_level",
+    "short_calls",
     "sip_codes",
+    "talk",
     "timeline",
+    "traffic",
+    "trunks_needed",
+    "waste",
+    "wilson",
 ]
 
 
