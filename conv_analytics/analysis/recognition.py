@@ -110,7 +110,8 @@ def _rows(source: Source, low: float) -> Any:
         ((col("timeout_reason") == "start_timeout").fill_null(False), "no_speech"),  # noqa: FBT003
         (~col("error").is_null(), "failed"),
     ], "unknown")  # fmt: skip
-    return rows.with_columns(outcome.alias("outcome"), nw.when(~col("confidence").is_null()).then(col("confidence") < low).alias("low"),
+    unsure = nw.when(~col("confidence").is_null()).then(col("confidence") < low)
+    return rows.with_columns(outcome.alias("outcome"), unsure.alias("low"),
                              col("from_member_id").alias("member_id"))  # fmt: skip
 
 

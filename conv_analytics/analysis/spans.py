@@ -113,8 +113,10 @@ def merged(spans: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 def count(spans: pd.DataFrame) -> pd.DataFrame:
     """How many spans run between any two neighbouring bounds of a conversation: ``start, end, running``."""
+    if spans.empty:
+        return spans[["conversation_id", "start", "end"]].assign(running=0)
     bounds = pd.DataFrame({
-        "conversation_id": np.concatenate([spans["conversation_id"]] * 2) if len(spans) else [],
+        "conversation_id": np.concatenate([spans["conversation_id"]] * 2),
         "time": np.concatenate([spans["start"], spans["end"]]).astype("int64"),
         "step": np.repeat([1, -1], len(spans)),
     }).sort_values(["conversation_id", "time"], kind="stable")  # fmt: skip
