@@ -132,7 +132,9 @@ def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], a
     rows["human"] = rows["human_leg"] | rows["joined"].notna()
     rows["ended_at"] = rows["ended_at"].where(~rows["still"])
     until = rows["human_at"].fillna(rows["joined"]).fillna(rows["gone"]).fillna(rows["ended_at"])
-    span = (until - rows["bot_at"]).dt.total_seconds() if len(rows) else pd.Series([], dtype="float64")
+    span = pd.Series([], dtype="float64")
+    if len(rows):
+        span = (until - rows["bot_at"]).dt.total_seconds()
     rows["bot_s"] = span.where(span >= 0)
     rows["outcome"] = np.where(rows["human"], "handoff", np.where(rows["still"], "open", np.where(
         rows["bot_at"].isna() | (rows["bot_s"] < abandon_s), "abandoned", "contained")))  # fmt: skip

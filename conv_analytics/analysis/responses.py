@@ -131,7 +131,7 @@ def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | N
         until = source.collect(_messages(source).select(nw.col("at").max()))["at"].iloc[0]
     elif until.tzinfo is None:
         raise ConfigError("until has no time zone. Say which one, for example: until.replace(tzinfo=timezone.utc).")
-    return source, pd.Timestamp(until)  # type: ignore[arg-type]
+    return source, pd.Timestamp(until)
 
 
 def _messages(source: Source) -> Any:
