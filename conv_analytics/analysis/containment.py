@@ -13,6 +13,7 @@ import pandas as pd
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.given import give_rows
 from conv_analytics.analysis.legs import leg_rows
+from conv_analytics.analysis.roles import check_roles, role_of
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
@@ -86,9 +87,7 @@ def containment(
     0  120.0  False  contained
     """
     roles = roles or {}
-    for name, role in roles.items():
-        if role not in {"bot", "human", "customer"}:
-            raise ConfigError(f"The role of {name!r} is {role!r}. Roles are bot, human, customer.")
+    check_roles(roles)
     if abandon_s < 0 or call_back_h < 0:
         raise ConfigError("abandon_s and call_back_h are times: they are 0 or more.")
     source = Source.of(data)
@@ -112,7 +111,7 @@ def _joined(source: Source, roles: Mapping[str, str]) -> pd.DataFrame:
 
 def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], abandon_s: float) -> pd.DataFrame:
     up = legs["answered"].fillna(value=False).astype(bool)
-    told = legs["member_id"].map(roles).fillna(legs["user_id"].map(roles))
+    told = role_of(legs["member_id"], legs["user_id"], roles)
     guessed = np.where(legs["channel_type"] == "websocket", "bot",
                        np.where((legs["direction"] == "outbound") & up, "human", "customer"))  # fmt: skip
     role = told.fillna(pd.Series(guessed, index=legs.index, dtype="str")).where(legs[_ID].notna())
@@ -132,7 +131,7 @@ def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], a
     rows["human"] = rows["human_leg"] | rows["joined"].notna()
     rows["ended_at"] = rows["ended_at"].where(~rows["still"])
     until = rows["human_at"].fillna(rows["joined"]).fillna(rows["gone"]).fillna(rows["ended_at"])
-    span = pd.Series([], dtype="float64")
+    span: pd.Series[Any] = pd.Series([], dtype="float64")
     if len(rows):
         span = (until - rows["bot_at"]).dt.total_seconds()
     rows["bot_s"] = span.where(span >= 0)

@@ -12,11 +12,11 @@ import pandas as pd
 
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.given import give_rows
+from conv_analytics.analysis.roles import check_roles, role_of
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
 _ID = "conversation_id"
-ROLES = ("customer", "human", "bot")
 RESPONSES = (
     Column(_ID, str, "The conversation."),
     Column("turn", int, "Number of the customer's turn within it, from 1."),
@@ -123,9 +123,7 @@ def first_responses(
 
 
 def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | None) -> tuple[Source, pd.Timestamp]:
-    for name, role in [*roles.items(), ("other", other)]:
-        if role not in ROLES:
-            raise ConfigError(f"The role of {name!r} is {role!r}. Roles are {', '.join(ROLES)}.")
+    check_roles({**roles, "other": other})
     source = Source.of(data)
     if until is None:
         until = source.collect(_messages(source).select(nw.col("at").max()))["at"].iloc[0]
@@ -144,7 +142,7 @@ def _said(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFr
     """Messages in the order of time, each with the role of its sender."""
     rows = rows.drop_duplicates([_ID, "event_id"])
     rows = rows[rows["from_member_id"].notna() | rows["from_user_id"].notna()]
-    role = rows["from_member_id"].map(roles).fillna(rows["from_user_id"].map(roles)).fillna(other)
+    role = role_of(rows["from_member_id"], rows["from_user_id"], roles).fillna(other)
     return rows.assign(role=role).sort_values([_ID, "at", "event_id"], kind="stable").reset_index(drop=True)
 
 
@@ -190,4 +188,4 @@ def _seconds(later: pd.Series[Any], earlier: pd.Series[Any]) -> pd.Series[Any]:
     return span.where(span >= 0, np.nan)
 
 
-__all__ = ["FIRST_RESPONSES", "RESPONSES", "ROLES", "first_responses", "responses"]
+__all__ = ["FIRST_RESPONSES", "RESPONSES", "first_responses", "responses"]

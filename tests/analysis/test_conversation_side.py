@@ -264,7 +264,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )  # fmt: skip
 def test_a_world_on_disk_gives_the_same_as_in_memory(world: Path, function: Any, args: Any, by: str) -> None:
     dataset = open_dataset(world)
-    frames = {name: dataset.read(name) for name in dataset.tables}
+    frames = {name: dataset[name] for name in dataset.tables}
     on_disk, in_memory = function(dataset, *args), function(frames, *args)
     assert len(on_disk) > 0
     keys = by.split()
