@@ -275,5 +275,5 @@ def test_a_world_on_disk_gives_the_same_as_in_memory(world: Path, function: Any,
 
 def test_batches_hold_whole_conversations(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = talk(open_dataset(world))
-    monkeypatch.setattr(Source.batches, "__kwdefaults__", {"size": 200})
+    monkeypatch.setattr(Source.batches, "__kwdefaults__", {"size": 600})
     pd.testing.assert_frame_equal(talk(open_dataset(world)), whole)
