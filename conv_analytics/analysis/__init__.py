@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.calls import calls
     from conv_analytics.analysis.check import Threshold, check
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
+    from conv_analytics.analysis.containment import containment
     from conv_analytics.analysis.conversations import conversations
     from conv_analytics.analysis.cost import cost, price_audit, waste
+    from conv_analytics.analysis.dtmf import dtmf, dtmf_paths
     from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
     from conv_analytics.analysis.erlang import (
@@ -39,14 +41,19 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.kpi import kpi
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.messages import message_funnel, message_latency, receipts
     from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
+    from conv_analytics.analysis.mute import mute
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
+    from conv_analytics.analysis.recognition import recognition
+    from conv_analytics.analysis.responses import first_responses, responses
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
     from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.talk import talk
     from conv_analytics.analysis.timeline import timeline
     from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
     from conv_analytics.analysis.units import Units, detect_units
@@ -57,6 +64,7 @@ _HOMES = {
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
     "Rule": "conv_analytics.analysis.profiles",
+    "Threshold": "conv_analytics.analysis.check",
     "Units": "conv_analytics.analysis.units",
     "agents_needed": "conv_analytics.analysis.erlang",
     "answer_curve": "conv_analytics.analysis.times",
@@ -67,13 +75,15 @@ _HOMES = {
     "busy_hour": "conv_analytics.analysis.concurrency",
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
-    "Threshold": "conv_analytics.analysis.check",
     "check": "conv_analytics.analysis.check",
     "compare_profiles": "conv_analytics.analysis.quality",
     "concurrency": "conv_analytics.analysis.concurrency",
+    "containment": "conv_analytics.analysis.containment",
     "conversations": "conv_analytics.analysis.conversations",
     "cost": "conv_analytics.analysis.cost",
     "detect_units": "conv_analytics.analysis.units",
+    "dtmf": "conv_analytics.analysis.dtmf",
+    "dtmf_paths": "conv_analytics.analysis.dtmf",
     "duration_hist": "conv_analytics.analysis.durations",
     "erlang_b": "conv_analytics.analysis.erlang",
     "erlang_c": "conv_analytics.analysis.erlang",
@@ -81,6 +91,7 @@ _HOMES = {
     "expected_wait": "conv_analytics.analysis.erlang",
     "explain": "conv_analytics.analysis.sip",
     "fault_side": "conv_analytics.analysis.fault_side",
+    "first_responses": "conv_analytics.analysis.responses",
     "heatmap": "conv_analytics.analysis.heatmap",
     "kaplan_meier": "conv_analytics.analysis.stats",
     "kpi": "conv_analytics.analysis.kpi",
@@ -88,18 +99,25 @@ _HOMES = {
     "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",
+    "message_funnel": "conv_analytics.analysis.messages",
+    "message_latency": "conv_analytics.analysis.messages",
     "mos_audit": "conv_analytics.analysis.mos_audit",
     "mos_emodel": "conv_analytics.analysis.emodel",
     "mos_to_r": "conv_analytics.analysis.emodel",
+    "mute": "conv_analytics.analysis.mute",
     "newcombe": "conv_analytics.analysis.stats",
     "offered": "conv_analytics.analysis.erlang",
     "party": "conv_analytics.analysis.parties",
     "price_audit": "conv_analytics.analysis.cost",
     "quality": "conv_analytics.analysis.quality",
     "r_to_mos": "conv_analytics.analysis.emodel",
+    "receipts": "conv_analytics.analysis.messages",
+    "recognition": "conv_analytics.analysis.recognition",
+    "responses": "conv_analytics.analysis.responses",
     "service_level": "conv_analytics.analysis.service_level",
     "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
+    "talk": "conv_analytics.analysis.talk",
     "timeline": "conv_analytics.analysis.timeline",
     "traffic": "conv_analytics.analysis.concurrency",
     "trunks_needed": "conv_analytics.analysis.erlang",
@@ -126,9 +144,12 @@ __all__ = [
     "check",
     "compare_profiles",
     "concurrency",
+    "containment",
     "conversations",
     "cost",
     "detect_units",
+    "dtmf",
+    "dtmf_paths",
     "duration_hist",
     "erlang_b",
     "erlang_c",
@@ -136,6 +157,7 @@ __all__ = [
     "expected_wait",
     "explain",
     "fault_side",
+    "first_responses",
     "heatmap",
     "kaplan_meier",
     "kpi",
@@ -143,18 +165,25 @@ __all__ = [
     "kpi_values",
     "ledger",
     "legs",
+    "message_funnel",
+    "message_latency",
     "mos_audit",
     "mos_emodel",
     "mos_to_r",
+    "mute",
     "newcombe",
     "offered",
     "party",
     "price_audit",
     "quality",
     "r_to_mos",
+    "receipts",
+    "recognition",
+    "responses",
     "service_level",
     "short_calls",
     "sip_codes",
+    "talk",
     "timeline",
     "traffic",
     "trunks_needed",
