@@ -8,7 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conv_analytics.analysis import metrics
+from conv_analytics.analysis.columns import LEG_FLAGS, RESULTS
 from conv_analytics.tables import TABLES, dictionary
+from conv_analytics.tables.kinds import storage
 from tests.cli.running import environment
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +32,93 @@ def tables() -> str:
     """The data dictionary."""
     names = " · ".join(f"[{name}](#{name})" for name in TABLES)
     return f"{TABLES_HEAD}{names}\n\n{dictionary.as_markdown(TABLES.values())}"
+
+
+ANALYSIS_HEAD = """\
+# Analysis
+
+`conv_analytics.analysis` answers questions about an export. Every function takes a `Dataset`, `Frames`, or a mapping
+of table name to frame (pandas, pyarrow, Polars, DuckDB relations), and gives the same numbers whichever it is: pandas
+gives pandas back, relations give relations, and a `Dataset` is computed by DuckDB and gives pandas. Importing the
+package adds `df.conv` to pandas frames.
+
+```python
+from conv_analytics import open_dataset
+from conv_analytics.analysis import calls, conversations, ledger, legs
+
+dataset = open_dataset("exports")
+legs(dataset)           # one row per leg
+calls(dataset)          # one row per call: legs that overlap, or follow within 5 seconds
+conversations(dataset)  # one row per conversation
+ledger(dataset)         # what is missing, odd, concluded or unmeasured
+```
+
+The column `flags` of a frame is read as `frame["flags"]`: pandas has an attribute of that name itself. Countries of
+numbers need `pip install 'conv-analytics[phone]'`; without it the calling code decides. Written by
+`python -m tests.pages`.
+
+"""
+
+
+def analysis() -> str:
+    """What the functions of the analysis give."""
+    parts = [ANALYSIS_HEAD]
+    for name, columns in RESULTS.items():
+        rows = [f"| `{c.name}` | `{storage(c.kind).pandas}` | {c.unit or ''} | {c.doc} |" for c in columns]
+        parts += [f"## {name}\n\n| column | dtype | unit | meaning |\n|---|---|---|---|\n", "\n".join(rows), "\n\n"]
+    flags = "\n".join(f"- `{name}`: {doc}" for name, doc in LEG_FLAGS.items())
+    return "".join([*parts, f"## Flags of legs\n\n{flags}\n"])
+
+
+KPI_HEAD = """\
+# Rates, times and load
+
+```python
+from conv_analytics import open_dataset
+from conv_analytics.analysis import busy_hour, cost, heatmap, kpi, kpi_values, trunks_needed
+
+dataset = open_dataset("exports")
+kpi(dataset, by=["country", "network_code"])  # every rate below, per route
+kpi(dataset, by="hour", metrics=["asr", "scr"], scope="inbound", tz="Europe/London")
+kpi_values(dataset, by="country")  # call durations, post-dial delay, ringing: mean, quantiles, extremes
+heatmap(dataset, "asr", tz="Europe/London")  # weekday by hour, per hour that existed
+trunks_needed(busy_hour(dataset)["busy_hour_erlangs"].max(), blocking=0.01)
+cost(dataset, by="country")
+```
+
+A rate is never alone: `k` of `n` cases, `rate` (0 to 1), `lo` and `hi` (Wilson's 95 % interval). Of no cases it is
+null, not 0. `unknown` counts those left out of `n` because it is not known; `enough` is false below 30 cases
+(`min_n`): show such rates, but do not rank them. `by` takes columns of `legs` or `calls`, and `hour`, `weekday`
+(0 is Monday), `day` and `week` in any time zone. `scope` is `outbound` (the default), `inbound` or `all`, `unit` a
+`leg` or a `call`: a forwarded call is one call of several legs. Quantiles are numpy's `linear`; p5 and p95 of fewer
+than 20 values are null.
+
+The final code of an attempt is 200 when it was answered, whatever its hangup says; else the hangup's SIP code, else the
+one that the platform's reason stands for (`sip_codes`). Attempts without any stay in `n`: see `undecided`.
+
+| question | function |
+|---|---|
+| time to answer, with unanswered calls as censored (Kaplan-Meier) | `answer_curve`, `answer_times` |
+| answered within 20 seconds | `service_level` |
+| short calls, classes of duration | `short_calls`, `duration_hist` |
+| how many at once, load per hour, busiest 60 minutes | `concurrency`, `traffic`, `busy_hour` |
+| lines and agents needed, waiting, blocking | `trunks_needed`, `agents_needed`, `erlang_b`, `erlang_c`, \
+`expected_wait`, `expected_service_level`, `offered` |
+| spend, prices against rate and duration, spend on useless calls | `cost`, `price_audit`, `waste` |
+| intervals, differences, tails, many tests | `wilson`, `newcombe`, `binomial_tail`, `benjamini_hochberg`, \
+`kaplan_meier` |
+
+## The rates
+
+From the declarations that `kpi` itself uses; `kpi_metrics()` gives them as a DataFrame. Written by
+`python -m tests.pages`.
+
+"""
+
+
+def rates() -> str:
+    """Every rate, what it counts, and where it comes from."""
+    return KPI_HEAD + metrics.as_markdown()
 
 
 def demo() -> str:
@@ -58,6 +148,8 @@ def main() -> None:
     """Write every page."""
     from tests.cli import bad_input
 
+    (REFERENCE / "analysis.md").write_text(analysis(), encoding="utf-8")
+    (REFERENCE / "kpi.md").write_text(rates(), encoding="utf-8")
     (REFERENCE / "tables.md").write_text(tables(), encoding="utf-8")
     README.write_text(readme_with(demo()), encoding="utf-8")
     bad_input.main()

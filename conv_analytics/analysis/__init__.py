@@ -26,21 +26,13 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.cost import cost, price_audit, waste
     from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
-    from conv_analytics.analysis.erlang import (
-        agents_needed,
-        erlang_b,
-        erlang_c,
-        expected_service_level,
-        expected_wait,
-        offered,
-        trunks_needed,
-    )
+    from conv_analytics.analysis.erlang import agents_needed, erlang_b, erlang_c, expected_service_level, expected_wait, offered, trunks_needed
     from conv_analytics.analysis.fault_side import fault_side
     from conv_analytics.analysis.heatmap import heatmap
     from conv_analytics.analysis.kpi import kpi
-    from conv_analytics.analysis.kpi_metrics import kpi_metrics
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.offenders import offenders
     from conv_analytics.analysis.parties import party
@@ -88,7 +80,7 @@ _HOMES = {
     "heatmap": "conv_analytics.analysis.heatmap",
     "kaplan_meier": "conv_analytics.analysis.stats",
     "kpi": "conv_analytics.analysis.kpi",
-    "kpi_metrics": "conv_analytics.analysis.kpi_metrics",
+    "kpi_metrics": "conv_analytics.analysis.metrics",
     "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",

@@ -89,7 +89,27 @@ def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "sta
     if not asked:
         return rows
     zone = zones.Zone.over(tz, *span(source, rows, at))
-    return rows.with_columns(zone.key(name, nw.col(at)).alias(name) for name in asked)
+    rows = with_micros(source, rows, at)
+    return rows.with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
+
+
+def with_micros(source: Source, rows: Rows, *names: str) -> Rows:
+    """The rows with microseconds since 1970 of some instants, named like them with ``_us``.
+
+    Not by subtraction: DuckDB subtracts instants on the clock of its session, so that a change of clocks lies between.
+    """
+    if source.engine == "pandas":
+        return rows.with_columns(nw.col(name).dt.timestamp("us").alias(f"{name}_us") for name in names)
+    native: Any = nw.to_native(rows)
+    micros = (f'epoch_us("{name}") as "{name}_us"' for name in names)
+    done: Rows = nw.from_native(native.project(", ".join(["*", *micros]))).lazy()
+    return done
+
+
+def seconds(later: str, earlier: str) -> nw.Expr:
+    """The time between two instants `with_micros`; null when it would be negative."""
+    span = nw.col(f"{later}_us") - nw.col(f"{earlier}_us")
+    return nw.when(span >= 0).then(span / 1_000_000)
 
 
 def span(source: Source, rows: Rows, first: str, last: str | None = None) -> tuple[Any, Any]:
@@ -135,4 +155,4 @@ def yes(condition: nw.Expr) -> nw.Expr:
     return condition.fill_null(False)  # noqa: FBT003
 
 
-__all__ = ["answer", "attempts", "grouped", "keyed", "keys_of", "one_of", "span", "yes"]
+__all__ = ["answer", "attempts", "grouped", "keyed", "keys_of", "one_of", "seconds", "span", "with_micros", "yes"]

@@ -79,13 +79,14 @@ def price_audit(data: Any) -> Any:
     pandas.DataFrame or the caller's kind
         Per ``country``, ``network_code``, ``currency``, ``rate`` and ``rule``: ``legs``, ``billed_s``, ``spend``,
         ``expected`` (rate / 60 for every second), ``difference``, ``example_leg_id``. The rules: ``exact`` (price =
-        rate x duration, give or take 1 %), ``rounded up to N s`` (of 6, 10, 30, 60), ``differs``, ``unpriced`` (a duration
-        without a price or rate).
+        rate x duration, give or take 1 %), ``rounded up to N s`` (of 6, 10, 30, 60), ``differs``,
+        ``unpriced`` (a duration without a price or rate).
 
     Notes
     -----
     ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and least charges differ by country, so a cluster
-    that is not exact is a question to the price list, not a mistake by itself. Unanswered legs of no duration are left out.
+    that is not exact is a question to the price list, not a mistake by itself.
+    Unanswered legs of no duration are left out.
 
     Examples
     --------

@@ -10,10 +10,10 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
-from conv_analytics.analysis import kpi as counting
+from conv_analytics.analysis import counting
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.kpi_metrics import SHORT_S
+from conv_analytics.analysis.metrics import SHORT_S
 from conv_analytics.analysis.stats import MIN_N
 from conv_analytics.errors import ConfigError
 

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
-from conv_analytics.analysis import kpi as counting
-from conv_analytics.analysis import kpi_metrics as declared
-from conv_analytics.analysis import zones
+from conv_analytics.analysis import counting, zones
+from conv_analytics.analysis import metrics as declared
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.stats import MIN_N
 from conv_analytics.errors import ConfigError
@@ -98,7 +97,8 @@ def heatmap(
         "hour": pd.array(np.tile(np.arange(24), 7), "Int64"),
         "hours": hours,
     })  # fmt: skip
-    keyed = rows.with_columns(zone.key(name, nw.col("started_at")).alias(name) for name in ("weekday", "hour"))
+    keyed = scopes.with_micros(source, rows, "started_at")
+    keyed = keyed.with_columns(zone.key(name, nw.col("started_at_us")).alias(name) for name in ("weekday", "hour"))
     known = keyed.filter(~nw.col("started_at").is_null())
     starts = counting.count(source, known, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
     done = cells.merge(starts.rename(columns={"_starts": "starts"}), on=["weekday", "hour"], how="left")

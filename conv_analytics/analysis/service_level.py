@@ -9,7 +9,7 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
-from conv_analytics.analysis import kpi as counting
+from conv_analytics.analysis import counting
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.stats import MIN_N
@@ -67,9 +67,9 @@ def service_level(
     rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys)
     rows = scopes.keyed(source, rows, keys, tz)
     answered = yes(nw.col("answered"))
-    rows = rows.with_columns(
-        nw.coalesce("setup_s", _seconds("answered_at", "started_at")).alias("setup_s"),
-        _seconds("ended_at", "started_at").alias("waited_s"),
+    rows = scopes.with_micros(source, rows, "started_at", "answered_at", "ended_at").with_columns(
+        nw.coalesce("setup_s", scopes.seconds("answered_at", "started_at")).alias("setup_s"),
+        scopes.seconds("ended_at", "started_at").alias("waited_s"),
     )
     setup, waited = nw.col("setup_s"), nw.col("waited_s")
     unknown = (answered & setup.is_null()) | (~answered & waited.is_null())
@@ -89,11 +89,6 @@ def service_level(
         enough=(counted["_n"] >= min_n).astype("boolean"),
     )
     return scopes.answer(source, pd.DataFrame(done), rows)
-
-
-def _seconds(later: str, earlier: str) -> nw.Expr:
-    span = (nw.col(later) - nw.col(earlier)).dt.total_microseconds()
-    return nw.when(span >= 0).then(span.abs() / 1_000_000)
 
 
 __all__ = ["service_level"]

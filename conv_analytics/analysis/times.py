@@ -209,8 +209,8 @@ def _waits(
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys)
     rows = scopes.keyed(source, rows, keys, tz)
     answered = yes(nw.col("answered"))
-    waited = (nw.col("ended_at") - nw.col("started_at")).dt.total_microseconds()
-    gave_up = nw.when(~answered & yes(waited >= 0)).then(waited.abs() / 1_000_000)
+    rows = scopes.with_micros(source, rows, "started_at", "ended_at")
+    gave_up = nw.when(~answered).then(scopes.seconds("ended_at", "started_at"))
     shown = rows.select(
         *keys,
         nw.coalesce(nw.when(answered).then(nw.col("setup_s")), gave_up).alias("waited_s"),

@@ -59,9 +59,8 @@ class Zone:
             start = later
         return cls(name, tuple(steps))
 
-    def local(self, at: nw.Expr) -> nw.Expr:
-        """Microseconds of the zone's clock, as if it were UTC, of an instant."""
-        utc = (at - nw.lit(EPOCH)).dt.total_microseconds()
+    def local(self, utc: nw.Expr) -> nw.Expr:
+        """Microseconds of the zone's clock, as if it were UTC, of an instant in microseconds."""
         offset: nw.Expr = nw.lit(self.steps[0][1])
         for since, shift in self.steps[1:]:
             offset = nw.when(utc < since).then(offset).otherwise(nw.lit(shift))
@@ -80,17 +79,26 @@ class Zone:
     def _offset_at(self, at: int) -> int:
         return next((offset for since, offset in reversed(self.steps) if since <= at), self.steps[0][1])
 
-    def key(self, name: str, at: nw.Expr) -> nw.Expr:
+    def key(self, name: str, utc: nw.Expr) -> nw.Expr:
         """One of `KEYS` as a number: hours and weekdays as they are, days and weeks counted from 1970-01-01."""
-        local = self.local(at)
+        local = self.local(utc)
         if name == "hour":
-            return local // HOUR % 24
-        day = local // _DAY
+            return _whole(_rest(local, _DAY), HOUR)
+        day = _whole(local, _DAY)
         if name == "day":
             return day
         # 1970-01-01 was a Thursday.
-        weekday = (day + 3) % 7
+        weekday = _rest(day + 3, 7)
         return weekday if name == "weekday" else day - weekday
+
+
+def _rest(number: nw.Expr, divisor: int) -> nw.Expr:
+    """What remains, never negative: engines disagree on the sign, and on `//` of integers."""
+    return (number % divisor + divisor) % divisor
+
+
+def _whole(number: nw.Expr, divisor: int) -> nw.Expr:
+    return (number - _rest(number, divisor)) / divisor
 
 
 def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -58,16 +59,20 @@ class Metric:
     notes: str = ""
 
 
-def sip_code() -> nw.Expr:
-    """The final code of an attempt: 200 when answered, else the hangup's, else what its words stand for; 0 if none."""
-    told: nw.Expr = nw.lit(0)
-    for name in ("reason_code", "status", "reason"):
-        for code, words in _by_code().items():
-            told = nw.when(yes(_col(name).is_in(words))).then(nw.lit(code)).otherwise(told)
-    given = _col("sip_code").fill_null(0)
+def with_code(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The rows with the final code: 200 when answered, else the hangup's, else what its words stand for; 0 if none.
+
+    Step by step and without nesting: an expression that is used several times would be written out each time.
+    """
+    known = [word for words in _by_code().values() for word in words]
+    reason, status = (nw.when(yes(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
+    rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
+    told = [yes(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
+    rows = rows.with_columns(nw.sum_horizontal(*told).alias("_told"), _col("sip_code").fill_null(0).alias("_given"))
     # The nullable column first: pandas keeps its kind.
-    other = nw.when(given > 0).then(given).otherwise(told)
-    return nw.when(~yes(_col("answered"))).then(other).otherwise(nw.lit(_ANSWERED))
+    rows = rows.with_columns(nw.when(_col("_given") > 0).then(_col("_given")).otherwise(_col("_told")).alias("_other"))
+    final = nw.when(~yes(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
+    return rows.with_columns(final.alias(CODE))
 
 
 def _by_code() -> dict[int, list[str]]:
@@ -78,7 +83,7 @@ def _by_code() -> dict[int, list[str]]:
     return found
 
 
-#: The column that `sip_code` becomes.
+#: The column that `with_code` adds.
 CODE = "final_code"
 
 
@@ -151,15 +156,15 @@ METRICS: tuple[Metric, ...] = (
            "ITU-T E.425", "Bad numbers (404) count against it. The other definition is `ner_isa`."),
     Metric("ner_isa", "not_ineffective", "attempts", "", "Network effectiveness, as 100 % less ISA.",
            "in use beside E.425", "Higher than `ner`: bad numbers and caller's cancels count for it."),
-    Metric("ser", "answered", "not_redirected", "", "Session establishment ratio.", "RFC 6076, 4.6"),
+    Metric("ser", "answered", "not_redirected", "", "Session establishment ratio.", "RFC 6076"),
     Metric("seer", "able", "not_redirected", "", "Session establishment effectiveness: never below SER.",
-           "RFC 6076, 4.7"),
+           "RFC 6076"),
     Metric("seer_487", "able_487", "not_redirected", "", "SEER that forgives callers who gave up (487).",
-           "variant of RFC 6076, 4.7", "487 is not in the RFC's list."),
-    Metric("isa", "ineffective", "attempts", "", "Ineffective session attempts.", "RFC 6076, 4.8",
+           "variant of RFC 6076", "487 is not in the RFC's list."),
+    Metric("isa", "ineffective", "attempts", "", "Ineffective session attempts.", "RFC 6076",
            "502 is not in the RFC's list; 3xx stay in n."),
     Metric("scr", "completed", "end_told", "end_unknown", "Session completion: answered, and ended by a hangup.",
-           "RFC 6076, 4.9", "A missing hangup is no failure: such calls are unknown."),
+           "RFC 6076", "A missing hangup is no failure: such calls are unknown."),
     Metric("ccr", "not_failed", "attempts", "", "Call completion as routers see it: all but the network's failures.",
            "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),
     Metric("setup_failure", "mute", "media_told", "media_unknown", "Answered, but no media ever flowed.",
@@ -217,9 +222,10 @@ def kpi_metrics() -> pd.DataFrame:
 def as_markdown() -> str:
     """The same for the reference."""
     lines = ["| metric | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|"]
+    said = [f"{row.meaning} {row.notes}".strip() for row in kpi_metrics().itertuples(index=False)]
     lines += [
-        f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {row.meaning} {row.notes} | {row.source} |"
-        for row in kpi_metrics().itertuples(index=False)
+        f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {words} | {row.source} |"
+        for row, words in zip(kpi_metrics().itertuples(index=False), said, strict=True)
     ]
     return "\n".join(lines) + "\n"
 
