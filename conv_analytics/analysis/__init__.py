@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.change_points import change_points
     from conv_analytics.analysis.check import Threshold, check
+    from conv_analytics.analysis.compare import Comparison, compare
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.containment import containment
     from conv_analytics.analysis.conversations import conversations
@@ -27,15 +29,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.dtmf import dtmf, dtmf_paths
     from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
-    from conv_analytics.analysis.erlang import (
-        agents_needed,
-        erlang_b,
-        erlang_c,
-        expected_service_level,
-        expected_wait,
-        offered,
-        trunks_needed,
-    )
+    from conv_analytics.analysis.erlang import agents_needed, erlang_b, erlang_c, expected_service_level, expected_wait, offered, trunks_needed
     from conv_analytics.analysis.fault_side import fault_side
     from conv_analytics.analysis.heatmap import heatmap
     from conv_analytics.analysis.kpi import kpi
@@ -45,21 +39,25 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.mute import mute
+    from conv_analytics.analysis.offenders import offenders
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
     from conv_analytics.analysis.recognition import recognition
+    from conv_analytics.analysis.redials import redials
     from conv_analytics.analysis.responses import first_responses, responses
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
     from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
     from conv_analytics.analysis.talk import talk
     from conv_analytics.analysis.timeline import timeline
+    from conv_analytics.analysis.timer_cliffs import timer_cliffs
     from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
     from conv_analytics.analysis.units import Units, detect_units
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "Comparison": "conv_analytics.analysis.compare",
     "MosAudit": "conv_analytics.analysis.mos_audit",
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
@@ -75,7 +73,9 @@ _HOMES = {
     "busy_hour": "conv_analytics.analysis.concurrency",
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
+    "change_points": "conv_analytics.analysis.change_points",
     "check": "conv_analytics.analysis.check",
+    "compare": "conv_analytics.analysis.compare",
     "compare_profiles": "conv_analytics.analysis.quality",
     "concurrency": "conv_analytics.analysis.concurrency",
     "containment": "conv_analytics.analysis.containment",
@@ -106,6 +106,7 @@ _HOMES = {
     "mos_to_r": "conv_analytics.analysis.emodel",
     "mute": "conv_analytics.analysis.mute",
     "newcombe": "conv_analytics.analysis.stats",
+    "offenders": "conv_analytics.analysis.offenders",
     "offered": "conv_analytics.analysis.erlang",
     "party": "conv_analytics.analysis.parties",
     "price_audit": "conv_analytics.analysis.cost",
@@ -113,12 +114,14 @@ _HOMES = {
     "r_to_mos": "conv_analytics.analysis.emodel",
     "receipts": "conv_analytics.analysis.messages",
     "recognition": "conv_analytics.analysis.recognition",
+    "redials": "conv_analytics.analysis.redials",
     "responses": "conv_analytics.analysis.responses",
     "service_level": "conv_analytics.analysis.service_level",
     "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
     "talk": "conv_analytics.analysis.talk",
     "timeline": "conv_analytics.analysis.timeline",
+    "timer_cliffs": "conv_analytics.analysis.timer_cliffs",
     "traffic": "conv_analytics.analysis.concurrency",
     "trunks_needed": "conv_analytics.analysis.erlang",
     "waste": "conv_analytics.analysis.cost",
@@ -126,8 +129,9 @@ _HOMES = {
 }
 
 __all__ = [
-    "PROFILES",
+    "Comparison",
     "MosAudit",
+    "PROFILES",
     "Profile",
     "Rule",
     "Threshold",
@@ -141,7 +145,9 @@ __all__ = [
     "busy_hour",
     "call_quality",
     "calls",
+    "change_points",
     "check",
+    "compare",
     "compare_profiles",
     "concurrency",
     "containment",
@@ -172,6 +178,7 @@ __all__ = [
     "mos_to_r",
     "mute",
     "newcombe",
+    "offenders",
     "offered",
     "party",
     "price_audit",
@@ -179,12 +186,14 @@ __all__ = [
     "r_to_mos",
     "receipts",
     "recognition",
+    "redials",
     "responses",
     "service_level",
     "short_calls",
     "sip_codes",
     "talk",
     "timeline",
+    "timer_cliffs",
     "traffic",
     "trunks_needed",
     "waste",

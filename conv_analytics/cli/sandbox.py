@@ -29,8 +29,12 @@ _EPILOG = """\
 faults (shares of all GET requests):
   5xx, 429, reset, truncate, html, object, expired, slow; and gone=N conversations that are listed but answer 404
 
+causes (where each is, is drawn by the seed and told when the sandbox starts):
+  loss, one_way, cliff, busy_hour, mix_shift, muted, dead_air, or all
+
 examples:
   conv-analytics sandbox
+  conv-analytics sandbox --causes loss,cliff --clean --conversations 2500
   conv-analytics sandbox --port 9000 --seed 11 --conversations 2000 --latency 50 --rate 30
   conv-analytics sandbox --faults 5xx=0.02,reset=0.01,429=0.02,gone=3 --quirks --broken 0.01
 """
@@ -49,6 +53,8 @@ def add(
     world.add_argument("--conversations", metavar="N", type=int, default=500, help="how large it is (500)")
     world.add_argument("--quirks", action="store_true", help="answer in every odd shape that the API has been seen in")
     world.add_argument("--broken", metavar="SHARE", type=float, default=0.0, help="share of unreadable events (0)")
+    world.add_argument("--causes", metavar="LIST", default="", help="problems to plant and find; see below")
+    world.add_argument("--clean", action="store_true", help="without the three bad routes that every world has")
     server = command.add_argument_group("the server")
     server.add_argument(
         "--events-shape", choices=("list", "object"), default="object", help="shape of event pages (object)"
@@ -68,16 +74,23 @@ def run(options: argparse.Namespace) -> int:
     """Serve until interrupted."""
     _check(options)
     from conv_analytics.sandbox.faults import Faults
+    from conv_analytics.sandbox.world.causes import parse
 
     try:
         faults = Faults.parse(options.faults)
     except ValueError as error:
         raise ConfigError(f"--faults: {error}.") from None
+    try:
+        causes = parse(options.causes)
+    except ValueError as error:
+        raise ConfigError(f"--causes: {error}.") from None
     world: Options = {
         "seed": options.seed,
         "conversations": options.conversations,
         "quirks": options.quirks,
         "broken": options.broken,
+        "causes": causes,
+        "clean": options.clean,
         "events_shape": options.events_shape,
         "latency_ms": options.latency,
         "rate": options.rate,
@@ -119,6 +132,9 @@ def _ready(sandbox: Sandbox, keys: list[Path]) -> None:
     say(f"application id  {sandbox.application_id}")
     say(f"private key     {key}")
     say(f"world           seed {sandbox.world.seed}, {sandbox.world.size:,} conversations")
+    for cause in sandbox.world.causes:
+        if not cause.built_in:
+            say(f"cause           {cause.kind} on {cause.where}: {cause.expect}")
     say()
     say("In another terminal:")
     say()

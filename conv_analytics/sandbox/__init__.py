@@ -1,7 +1,7 @@
 """The Vonage Conversation API as an honest local server over a seeded world.
 
-`Sandbox` serves it, `World` is what it serves, `Truth` is what a perfect export of it holds, `Faults` makes
-it fail. It knows the API from the contract only and shares no code with the client.
+`Sandbox` serves it, `World` is what it serves, `Truth` is what a perfect export of it holds, `Cause` labels
+what is wrong in it, `Faults` makes it fail. It knows the API from the contract only and shares no code with the client.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.truth import Truth
     from conv_analytics.sandbox.wire import Reply, Request
     from conv_analytics.sandbox.world import World
+    from conv_analytics.sandbox.world.causes import Cause
 
-__all__ = ["Fault", "Faults", "Options", "Reply", "Request", "Sandbox", "Truth", "World", "run"]
+__all__ = ["Cause", "Fault", "Faults", "Options", "Reply", "Request", "Sandbox", "Truth", "World", "run"]
 
 _HOMES = {
-    "Fault": "faults", "Faults": "faults", "Options": "sandbox", "Reply": "wire", "Request": "wire",
-    "Sandbox": "sandbox", "Truth": "truth", "World": "world", "run": "sandbox",
+    "Cause": "world.causes", "Fault": "faults", "Faults": "faults", "Options": "sandbox", "Reply": "wire",
+    "Request": "wire", "Sandbox": "sandbox", "Truth": "truth", "World": "world", "run": "sandbox",
 }  # fmt: skip
 
 

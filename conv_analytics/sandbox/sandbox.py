@@ -21,7 +21,7 @@ from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
@@ -34,7 +34,7 @@ ANY_PORT = 0
 
 
 class Options(TypedDict, total=False):
-    """What a sandbox can be told. The first six describe the world and are ignored when one is given."""
+    """What a sandbox can be told. The first eight describe the world and are ignored when one is given."""
 
     seed: int
     conversations: int
@@ -42,6 +42,10 @@ class Options(TypedDict, total=False):
     days: int
     quirks: bool
     broken: float
+    causes: str | Iterable[str]
+    """Problems to plant, such as `loss,cliff`, or `all`; see `world/causes.py`."""
+    clean: bool
+    """Leave out the bad routes that are built in."""
     events_shape: EventsShape
     faults: Faults | str
     rate: float
@@ -83,6 +87,8 @@ class Sandbox:
             options.get("days", 7),
             quirks=options.get("quirks", False),
             broken=options.get("broken", 0.0),
+            causes=options.get("causes", ()),
+            clean=options.get("clean", False),
         )
         faults = options.get("faults", Faults())
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults

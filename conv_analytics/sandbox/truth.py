@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from conv_analytics.sandbox.tally import Tally
+    from conv_analytics.sandbox.world.causes import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,13 @@ class Truth:
     events_per_conversation: Mapping[str, int]
     broken: Mapping[str, int] = field(default_factory=dict)
     """Broken events by kind, see `world/broken.py`."""
+    causes: tuple[Cause, ...] = ()
+    """What is wrong in the world on purpose, see `world/causes.py`."""
 
 
-def add_up(tallies: Iterable[tuple[str, Tally]], *, users: int, sessions: int, gone: int) -> Truth:
+def add_up(
+    tallies: Iterable[tuple[str, Tally]], *, users: int, sessions: int, gone: int, causes: tuple[Cause, ...] = ()
+) -> Truth:
     """Add up the tallies of (conversation id, tally)."""
     total, sums, filled = _Total(), Counter[str](), Counter[str]()
     for conversation_id, tally in tallies:
@@ -92,6 +97,7 @@ def add_up(tallies: Iterable[tuple[str, Tally]], *, users: int, sessions: int, g
         sequence_numbers=total.sequence_numbers,
         events_per_conversation=total.per_conversation,
         broken=dict(total.broken),
+        causes=causes,
     )
 
 

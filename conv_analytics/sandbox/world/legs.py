@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 LONGEST_TALK_LOG = 160
+#: A turn of talk, and its pauses, are over within this time.
+TURN_MS = 14_000
 
 
 @dataclass(slots=True)
@@ -157,7 +159,9 @@ def channel(leg_id: str, kind: str, to: Json, from_: Json, headers: Json | None 
 
 def draw_fault(story: Story, route: Route) -> str:
     """Decide whether a leg over this route will be bad, and how."""
-    known = route.fault in {"loss", "one_way"} and story.day >= route.fault_from_day
+    if story.plot is not None and (fault := story.plot.fault(route.network)):
+        return fault
+    known = route.fault in {"loss", "one_way"} and story.day >= route.fault_from_day and not built_in_off(story)
     if known and story.dice.chance(route.trouble):
         return route.fault
     if story.dice.chance(0.02):
@@ -165,9 +169,27 @@ def draw_fault(story: Story, route: Route) -> str:
     return ""
 
 
+def built_in_off(story: Story) -> bool:
+    """Say whether the world is a clean one, without the bad routes that are built in."""
+    return story.plot is not None and story.plot.clean
+
+
 def talk(story: Story, legs: list[Leg], seconds: float) -> None:
     """Let the legs talk in turns for so many seconds: audio:speaking:on/off until the time is over."""
     until = story.now + int(seconds * 1000)
+    cut = story.plot.cut(legs) if story.plot is not None else None
+    if cut is not None and story.now < cut < until:
+        take_turns(story, legs, cut - TURN_MS)
+        story.now = max(story.now, cut)
+        return
+    take_turns(story, legs, until)
+    if story.plot is not None:
+        story.plot.speak_muted(story, legs)
+    story.now = max(story.now, until)
+
+
+def take_turns(story: Story, legs: list[Leg], until: int) -> None:
+    """Let the legs speak one after the other; no turn begins after `until` [ms]."""
     turn, said = 0, 0
     while story.now < until and said < LONGEST_TALK_LOG:
         leg = legs[turn % len(legs)]
@@ -176,4 +198,3 @@ def talk(story: Story, legs: list[Leg], seconds: float) -> None:
         story.wait(0.8, 9.0)
         story.event("audio:speaking:off", leg.member, {"channel": leg.channel})
         turn, said = turn + story.dice.pick((1, 1, 1, 2)), said + 1
-    story.now = max(story.now, until)

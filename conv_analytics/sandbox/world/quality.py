@@ -69,13 +69,14 @@ def _losses(dice: Dice, packets: int, share: float) -> tuple[int, int]:
 
 
 def measure(dice: Dice, seconds: float, kind: str, fault: str = "") -> Measured:
-    """Measure a leg that had media for so many seconds; `fault` is "", loss, one_way, dead_air or reset."""
+    """Measure a leg with so many seconds of media; `fault` is "", loss, eight_percent, one_way, dead_air or reset."""
     packets = int(seconds * PACKETS_PER_SECOND * dice.real(0.97, 1.0, 4))
     size = BYTES_PER_PACKET.get(kind, 172)
     if packets <= 0 or fault == "dead_air":
         return no_media()
     loss_share = {"loss": dice.real(0.04, 0.22, 4), "": dice.pick((0.0, 0.0, 0.0, dice.real(0, 0.008, 4)))}
-    lost, flaws = _losses(dice, packets, loss_share.get(fault, 0.001))
+    share = dice.real(0.06, 0.1, 4) if fault == "eight_percent" else loss_share.get(fault, 0.001)
+    lost, flaws = _losses(dice, packets, share)
     received = max(packets - lost, 1)
     r = PERFECT_R * (received - flaws) // received
     quality = r if 0 <= r < PERFECT_R else PERFECT_R  # more flaws than packets falls back to the start value
@@ -84,7 +85,7 @@ def measure(dice: Dice, seconds: float, kind: str, fault: str = "") -> Measured:
     if fault == "reset":
         rate = dice.real(1.3, 334, 2)
     jitter_min = dice.real(0.1, 8)
-    worst = dice.real(900, 6400) if fault == "loss" else dice.real(12, 420)
+    worst = dice.real(900, 6400) if fault in {"loss", "eight_percent"} else dice.real(12, 420)
     byte_in = dice.between(0, 12) * size if fault == "one_way" else received * size
     return Measured(
         mos=mos_hundredths(quality),

@@ -11,6 +11,7 @@ from conv_analytics.sandbox.world.records import Event, Member
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.dice import Dice
     from conv_analytics.sandbox.world.people import People, User
+    from conv_analytics.sandbox.world.plot import Plot
 
 Json = dict[str, Any]
 
@@ -31,6 +32,8 @@ class Story:
     now: int
     day: int = 0
     display_name: str | None = None
+    plot: Plot | None = None
+    """Causes that were planted; None in a usual world."""
     state: str = "ACTIVE"
     last_id: int = 0
     members: list[Member] = field(default_factory=list)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from conv_analytics.sandbox.tally import Tally
 from conv_analytics.sandbox.truth import Truth, add_up
 from conv_analytics.sandbox.world import broken as breaking
+from conv_analytics.sandbox.world.causes import Cause, built_in, parse, planted
 from conv_analytics.sandbox.world.clock import HOUR_MS, Arrivals, to_ms
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.odd_events import odd_event
 from conv_analytics.sandbox.world.people import People, User
+from conv_analytics.sandbox.world.plot import Plot
 from conv_analytics.sandbox.world.quirks import SHARE
 from conv_analytics.sandbox.world.records import Conversation, Event
 from conv_analytics.sandbox.world.render import envelope, to_bytes
@@ -24,7 +26,7 @@ from conv_analytics.sandbox.world.scenarios import DECK
 from conv_analytics.sandbox.world.story import Story
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterable
 
 DISPLAY_NAMES = ("Intake line", "Café ☕ orders", "محادثة", "שיחה", "A & B <support>", "e\u0301quipe", "")
 CACHED_EVENTS = 600_000
@@ -35,7 +37,8 @@ class World:
 
     The same arguments give the same bytes. `quirks` adds the irregularities of contract section 9 to a share
     of the records without changing what they mean; `broken` is the share [0..1] of events with one cell that
-    can not be read. Untouched conversations cost nothing; touched ones are kept up to a limit and made again.
+    can not be read. `causes` plants problems with labels (see `world/causes.py`), and `clean` leaves out the bad
+    routes that are built in. Untouched conversations cost nothing; touched ones are kept up to a limit and made again.
     """
 
     def __init__(
@@ -47,12 +50,18 @@ class World:
         *,
         quirks: bool = False,
         broken: float = 0.0,
+        causes: str | Iterable[str] = (),
+        clean: bool = False,
     ) -> None:
         """Describe the world; nothing is generated yet."""
         self.seed, self.size, self.end_ms, self.days = seed, conversations, to_ms(end), days
         self.quirks, self.broken = quirks, broken
         self.start_ms = self.end_ms - days * 24 * HOUR_MS
         self.people = People(seed, conversations, self.start_ms)
+        self.clean = clean
+        self.causes: tuple[Cause, ...] = self._label(parse(causes))
+        """What is wrong in this world on purpose: what was planted, then what is built in."""
+        self._planted = {cause.kind: cause for cause in self.causes if not cause.built_in}
         self.lock = threading.RLock()
         self.ordinals: list[int] = list(range(conversations))
         """Ordinals of the conversations that exist, growing with their creation time."""
@@ -132,7 +141,7 @@ class World:
                     tallies.append((conversation_id, self.tally(ordinal)))
             users = [self.people.user(index) for index in range(self.people.count)]
             sessions = sum(len(self.people.sessions(user)) for user in users)
-            return add_up(tallies, users=len(users), sessions=sessions, gone=len(gone))
+            return add_up(tallies, users=len(users), sessions=sessions, gone=len(gone), causes=self.causes)
 
     def tally(self, ordinal: int) -> Tally:
         """Give what a conversation adds to the truth."""
@@ -185,6 +194,15 @@ class World:
 
     # -- making
 
+    def _label(self, kinds: tuple[str, ...]) -> tuple[Cause, ...]:
+        start = datetime.fromtimestamp(self.start_ms / 1000, UTC)
+        always = () if self.clean else built_in(start, self.days)
+        if not kinds:
+            return always
+        agents = [self.people.user(index) for index in range(self.people.agents)]
+        names = [(agent.id, agent.name) for agent in agents]
+        return (*planted(kinds, self.seed, self.start_ms, self.days, names), *always)
+
     def _deal(self, block: int) -> list[Callable[[Story], None]]:
         return Dice(self.seed, "deck", block).shuffled(DECK)
 
@@ -206,6 +224,9 @@ class World:
         story = Story(dice, self.people, head.id, head.name, head.created + dice.between(5, 900))
         story.day = (head.created - self.start_ms) // (24 * HOUR_MS)
         story.display_name = head.display_name
+        if self._planted or self.clean:
+            story.plot = Plot(Dice(self.seed, "plot", head.ordinal), self._planted, self.clean, head.created)
+            story.people = story.plot.crowd(self.people)
         self._deck(block)[card](story)
         made = replace(head, members=story.members, state=story.state, sequence_number=story.last_id)
         made.event_ids, made.event_types, made.rendered, made.deleted = [], [], [], set()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.world.legs import Leg, channel, draw_fault, endpoint, talk
 from conv_analytics.sandbox.world.scenarios import media
-from conv_analytics.sandbox.world.scenarios.calls import call_seconds, end_all, fail, phone_leg
+from conv_analytics.sandbox.world.scenarios.calls import call_seconds, end_all, fail, phone_leg, refused, unanswered
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.people import User
@@ -56,8 +56,9 @@ def app_to_phone(story: Story) -> None:
     assert phone.member is not None
     story.invite(phone.member, app.member, phone.id)
     story.wait(0.4, 4)
-    if dice.chance(0.25):
-        fail(story, phone)
+    troubled = refused(story, phone)
+    if troubled or dice.chance(0.25) or unanswered(story, phone):
+        fail(story, phone, network=troubled)
         end_all(story, [app])
         return
     phone.ring()

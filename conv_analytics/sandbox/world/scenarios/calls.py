@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conv_analytics.sandbox.world.legs import Leg, channel, draw_fault, endpoint, talk
+from conv_analytics.sandbox.world.legs import Leg, built_in_off, channel, draw_fault, endpoint, talk
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.people import User
@@ -75,6 +75,16 @@ def fail(story: Story, leg: Leg, *, network: bool = False) -> None:
     leg.bill(STATUS_OF.get(reason, "failed"), reason)
 
 
+def refused(story: Story, leg: Leg) -> bool:
+    """Say whether a planted cause lets the carrier refuse the attempt."""
+    return story.plot is not None and story.plot.on("busy_hour", leg.route.network)
+
+
+def unanswered(story: Story, leg: Leg) -> bool:
+    """Say whether a planted cause keeps the attempt from being answered."""
+    return story.plot is not None and story.plot.unanswered(leg.route)
+
+
 def call_seconds(story: Story, median: float = 150) -> float:
     """Draw a call's length [s], at most an hour; a few are ghosts of under three seconds."""
     if story.dice.chance(0.04):
@@ -130,8 +140,9 @@ def outbound_phone(story: Story) -> None:
     assert leg.member is not None
     story.invite(leg.member, None, leg.id)
     story.wait(0.2, 4)
-    troubled = leg.route.fault == "fails" and story.dice.chance(leg.route.trouble)
-    if troubled or story.dice.chance(0.42):
+    built_in = leg.route.fault == "fails" and not built_in_off(story)
+    troubled = (built_in and story.dice.chance(leg.route.trouble)) or refused(story, leg)
+    if troubled or story.dice.chance(0.42) or unanswered(story, leg):
         fail(story, leg, network=troubled)
         return
     leg.ring()

@@ -13,6 +13,8 @@ from conv_analytics.sandbox.world.scenarios.calls import (
     end_all,
     fail,
     phone_leg,
+    refused,
+    unanswered,
 )
 
 if TYPE_CHECKING:
@@ -51,8 +53,9 @@ def sip_call(story: Story) -> None:
     )
     assert callee.member is not None
     story.invite(callee.member, trunk.member, callee.id)
-    if dice.chance(0.3):
-        fail(story, callee)
+    troubled = refused(story, callee)
+    if troubled or dice.chance(0.3) or unanswered(story, callee):
+        fail(story, callee, network=troubled)
         end_all(story, [trunk])
         return
     callee.ring()
