@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.tables.redact import redact
+from conv_analytics.tables.redact import redact, redact_bytes
 from conv_analytics.tables.shape import Cell
 
 
@@ -45,7 +45,7 @@ class Broken:
             values["raw"] = redact(self.raw.decode())
         except UnicodeDecodeError:
             values["raw"] = None
-            values["raw_base64"] = base64.b64encode(self.raw).decode()
+            values["raw_base64"] = base64.b64encode(redact_bytes(self.raw)).decode()
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 

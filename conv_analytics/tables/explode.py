@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from conv_analytics.resources import scan
 from conv_analytics.resources.record import Json
-from conv_analytics.tables import TABLES, scan
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Each, Table
 from conv_analytics.tables.pages import Raw
 from conv_analytics.tables.shape import Cell, Shape

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from conv_analytics.resources import scan
 from conv_analytics.resources.record import Path
-from conv_analytics.tables import scan
 from conv_analytics.tables.kinds import Undecodable
 
 _EMPTY = frozenset({b"null", b"[]", b'""'})

@@ -20,9 +20,9 @@ from conv_analytics.resources import (
     MessageSIPHangupBody,
     MessageSIPMachineBody,
     MessageSIPStatusBody,
+    scan,
 )
 from conv_analytics.resources.record import Record
-from conv_analytics.tables import scan
 from conv_analytics.tables.days import by_day
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact
@@ -111,7 +111,7 @@ def change(body: dict[str, Any], steps: list[tuple[int, Any, str]]) -> dict[str,
         if way == "drop":
             del inner[key]
         else:
-            inner[key] = wild
+            inner[key] = json.loads(json.dumps(wild))
     return body
 
 
