@@ -409,7 +409,9 @@ def _parsed(body: bytes) -> Any:
     """The JSON of a body by the standard library alone, or the class of what it raised."""
     try:
         return json.loads(
-            body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"), strict=False, parse_constant=str
+            body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace"),
+            strict=False,
+            parse_constant=lambda word: (word,),
         )
     except (ValueError, RecursionError) as error:
         return type(error)
