@@ -83,11 +83,11 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     ('a+b', [{'id': 'MEM-1'}])
     """
     body = body.lstrip(_BOM)
-    envelope = _envelope(body)
+    envelope, sound = _envelope(body)
     if envelope.links is None and envelope.page_size is None and not envelope.embedded:
         _refuse_other(read_document(body, empty=True))
     if key is not None:
-        check_list(envelope.embedded, key)
+        check_list(bytes(envelope.embedded), key, sound=sound)
     href = next_href(envelope.links)
     following = cursor_of(href) if href else None
     warning = None
@@ -97,15 +97,19 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     return RawPage(url, cursor, body, envelope.embedded, following, size, warning)
 
 
-def check_list(embedded: msgspec.Raw, key: str) -> None:
-    """Raise `Unusable` when something else stands where a page has its items: it would read as an empty page."""
-    text = bytes(embedded)
-    ahead = _LIST_AHEAD.match(text[:200])
+def check_list(embedded: bytes, key: str, *, sound: bool) -> None:
+    """Raise `Unusable` when something else stands where a page has its items: it would read as an empty page.
+
+    Of `sound` JSON the beginning tells; else its items are looked for, as whoever takes them out will do.
+    """
+    ahead = _LIST_AHEAD.match(embedded[:200])
     # Of equal keys the last one counts.
-    if ahead and (ahead[1] is None or (ahead[1] == key.encode() and text.count(b'"%b"' % ahead[1]) == 1)):
+    if sound and ahead and (ahead[1] is None or (ahead[1] == key.encode() and embedded.count(b'"%b"' % ahead[1]) == 1)):
         return
     try:
-        scan.listed(text, key)
+        found = scan.listed(embedded, key)
+        if found and not sound:
+            scan.items(found)
     except ValueError:
         raise Unusable(f"a page whose {key} are not a list of objects") from None
 
@@ -212,16 +216,17 @@ def cursor_of(href: str) -> str | None:
     return None
 
 
-def _envelope(body: bytes) -> _Envelope:
+def _envelope(body: bytes) -> tuple[_Envelope, bool]:
+    """The envelope of a page, and whether the strict decoder took it."""
     try:
-        return _ENVELOPE.decode(body)
+        return _ENVELOPE.decode(body), True
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         pass
     if not _too_deep(body):
         read_document(body, empty=True)
     members = _members(body)
     links, size = members.get("_links", b"null"), members.get("page_size", b"null")
-    return _Envelope(loads(links), msgspec.Raw(members.get("_embedded", b"")), loads(size))
+    return _Envelope(loads(links), msgspec.Raw(members.get("_embedded", b"")), loads(size)), False
 
 
 def _too_deep(body: bytes) -> bool:

@@ -90,9 +90,17 @@ def test_a_whole_export_of_mutated_answers_ends_and_counts(number: int) -> None:
         b'{"_embedded": {"events": "\x00"}}',
         b'{"_embedded": {"events": [{"id": 1}], "events": "none"}}',
         b"[" * 1500 + b"]" * 1500 + b'{"_embedded": []}',
+        b'{"_embedded": {"events": [{"id": ' + b"[" * 1500 + b"]" * 1500 + b"}, 7}, [, x]]}}",
         b'{"page_size": 1, "_embedded": {"events": ' + b'{"a":' * 1500 + b"1" + b"}" * 1500 + b"}}",
     ],
-    ids=["control character", "control character inside", "twice", "deep and no object", "deep and no list"],
+    ids=[
+        "control character",
+        "control character inside",
+        "twice",
+        "deep and no object",
+        "deep and crossed",
+        "deep and no list",
+    ],
 )
 def test_what_is_no_list_is_refused_by_whoever_reads_first(body: bytes) -> None:
     with pytest.raises(Unusable):
