@@ -28,7 +28,7 @@ def batch(start: int) -> tuple[Tally, dict[int, str]]:
     try:
         return check(numbers), {}
     except BaseException:  # noqa: BLE001  told by number
-        tally, broken = Tally(), dict(_broken(numbers))
+        tally, broken = Tally(pages=TOGETHER), dict(_broken(numbers))
         return tally, broken or {start: f"only together with the next {TOGETHER}: {traceback.format_exc(limit=-3)}"}
 
 
