@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "notebooks" / "reference" / "faults.md").read_text(encoding="utf-8")
-ROWS = [line for line in TEXT.splitlines() if re.match(r"\| \d", line)]
+ROWS = [line for line in TEXT.splitlines() if re.match(r"\| \d+ \|", line)]
 
 
 @functools.cache
