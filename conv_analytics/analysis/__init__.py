@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.dtmf import dtmf, dtmf_paths
     from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
-    from conv_analytics.analysis.erlang import agents_needed, erlang_b, erlang_c, expected_service_level, expected_wait, offered, trunks_needed
+    from conv_analytics.analysis.erlang import (
+        agents_needed,
+        erlang_b,
+        erlang_c,
+        expected_service_level,
+        expected_wait,
+        offered,
+        trunks_needed,
+    )
     from conv_analytics.analysis.fault_side import fault_side
     from conv_analytics.analysis.heatmap import heatmap
     from conv_analytics.analysis.kpi import kpi
@@ -129,9 +137,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "PROFILES",
     "Comparison",
     "MosAudit",
-    "PROFILES",
     "Profile",
     "Rule",
     "Threshold",
