@@ -10,6 +10,14 @@ from pathlib import Path
 
 from conv_analytics.analysis import metrics
 from conv_analytics.analysis.columns import LEG_FLAGS, RESULTS
+from conv_analytics.analysis.containment import CONTAINMENT
+from conv_analytics.analysis.dtmf import PATHS, PROMPTS
+from conv_analytics.analysis.messages import FUNNEL, LATENCY, RECEIPTS
+from conv_analytics.analysis.mute import MUTES
+from conv_analytics.analysis.recognition import RECOGNITION
+from conv_analytics.analysis.responses import FIRST_RESPONSES, RESPONSES
+from conv_analytics.analysis.talk import TALK_CONVERSATIONS, TALK_MEMBERS
+from conv_analytics.analysis.timeline import TIMELINE
 from conv_analytics.tables import TABLES, dictionary
 from conv_analytics.tables.kinds import storage
 from tests.cli.running import environment
@@ -60,10 +68,19 @@ numbers need `pip install 'conv-analytics[phone]'`; without it the calling code 
 """
 
 
+#: What the functions of the conversation side give.
+CONVERSATION_SIDE = {
+    "timeline": TIMELINE, "talk, by member": TALK_MEMBERS, "talk, by conversation": TALK_CONVERSATIONS, "mute": MUTES,
+    "receipts": RECEIPTS, "message_funnel": FUNNEL, "message_latency": LATENCY, "responses": RESPONSES,
+    "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "recognition": RECOGNITION,
+    "containment": CONTAINMENT,
+}  # fmt: skip
+
+
 def analysis() -> str:
     """What the functions of the analysis give."""
     parts = [ANALYSIS_HEAD]
-    for name, columns in RESULTS.items():
+    for name, columns in {**RESULTS, **CONVERSATION_SIDE}.items():
         rows = [f"| `{c.name}` | `{storage(c.kind).pandas}` | {c.unit or ''} | {c.doc} |" for c in columns]
         parts += [f"## {name}\n\n| column | dtype | unit | meaning |\n|---|---|---|---|\n", "\n".join(rows), "\n\n"]
     flags = "\n".join(f"- `{name}`: {doc}" for name, doc in LEG_FLAGS.items())

@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
     from conv_analytics.analysis.change_points import change_points
+    from conv_analytics.analysis.check import Threshold, check
     from conv_analytics.analysis.compare import Comparison, compare
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
+    from conv_analytics.analysis.containment import containment
     from conv_analytics.analysis.conversations import conversations
     from conv_analytics.analysis.cost import cost, price_audit, waste
+    from conv_analytics.analysis.dtmf import dtmf, dtmf_paths
     from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
     from conv_analytics.analysis.erlang import (
@@ -40,16 +43,21 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.kpi import kpi
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.messages import message_funnel, message_latency, receipts
     from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
+    from conv_analytics.analysis.mute import mute
     from conv_analytics.analysis.offenders import offenders
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
+    from conv_analytics.analysis.recognition import recognition
     from conv_analytics.analysis.redials import redials
+    from conv_analytics.analysis.responses import first_responses, responses
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
     from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.talk import talk
     from conv_analytics.analysis.timeline import timeline
     from conv_analytics.analysis.timer_cliffs import timer_cliffs
     from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
@@ -62,6 +70,7 @@ _HOMES = {
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
     "Rule": "conv_analytics.analysis.profiles",
+    "Threshold": "conv_analytics.analysis.check",
     "Units": "conv_analytics.analysis.units",
     "agents_needed": "conv_analytics.analysis.erlang",
     "answer_curve": "conv_analytics.analysis.times",
@@ -73,12 +82,16 @@ _HOMES = {
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
     "change_points": "conv_analytics.analysis.change_points",
+    "check": "conv_analytics.analysis.check",
     "compare": "conv_analytics.analysis.compare",
     "compare_profiles": "conv_analytics.analysis.quality",
     "concurrency": "conv_analytics.analysis.concurrency",
+    "containment": "conv_analytics.analysis.containment",
     "conversations": "conv_analytics.analysis.conversations",
     "cost": "conv_analytics.analysis.cost",
     "detect_units": "conv_analytics.analysis.units",
+    "dtmf": "conv_analytics.analysis.dtmf",
+    "dtmf_paths": "conv_analytics.analysis.dtmf",
     "duration_hist": "conv_analytics.analysis.durations",
     "erlang_b": "conv_analytics.analysis.erlang",
     "erlang_c": "conv_analytics.analysis.erlang",
@@ -86,6 +99,7 @@ _HOMES = {
     "expected_wait": "conv_analytics.analysis.erlang",
     "explain": "conv_analytics.analysis.sip",
     "fault_side": "conv_analytics.analysis.fault_side",
+    "first_responses": "conv_analytics.analysis.responses",
     "heatmap": "conv_analytics.analysis.heatmap",
     "kaplan_meier": "conv_analytics.analysis.stats",
     "kpi": "conv_analytics.analysis.kpi",
@@ -93,9 +107,12 @@ _HOMES = {
     "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",
+    "message_funnel": "conv_analytics.analysis.messages",
+    "message_latency": "conv_analytics.analysis.messages",
     "mos_audit": "conv_analytics.analysis.mos_audit",
     "mos_emodel": "conv_analytics.analysis.emodel",
     "mos_to_r": "conv_analytics.analysis.emodel",
+    "mute": "conv_analytics.analysis.mute",
     "newcombe": "conv_analytics.analysis.stats",
     "offenders": "conv_analytics.analysis.offenders",
     "offered": "conv_analytics.analysis.erlang",
@@ -103,10 +120,14 @@ _HOMES = {
     "price_audit": "conv_analytics.analysis.cost",
     "quality": "conv_analytics.analysis.quality",
     "r_to_mos": "conv_analytics.analysis.emodel",
+    "receipts": "conv_analytics.analysis.messages",
+    "recognition": "conv_analytics.analysis.recognition",
     "redials": "conv_analytics.analysis.redials",
+    "responses": "conv_analytics.analysis.responses",
     "service_level": "conv_analytics.analysis.service_level",
     "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
+    "talk": "conv_analytics.analysis.talk",
     "timeline": "conv_analytics.analysis.timeline",
     "timer_cliffs": "conv_analytics.analysis.timer_cliffs",
     "traffic": "conv_analytics.analysis.concurrency",
@@ -121,6 +142,7 @@ __all__ = [
     "MosAudit",
     "Profile",
     "Rule",
+    "Threshold",
     "Units",
     "agents_needed",
     "answer_curve",
@@ -132,12 +154,16 @@ __all__ = [
     "call_quality",
     "calls",
     "change_points",
+    "check",
     "compare",
     "compare_profiles",
     "concurrency",
+    "containment",
     "conversations",
     "cost",
     "detect_units",
+    "dtmf",
+    "dtmf_paths",
     "duration_hist",
     "erlang_b",
     "erlang_c",
@@ -145,6 +171,7 @@ __all__ = [
     "expected_wait",
     "explain",
     "fault_side",
+    "first_responses",
     "heatmap",
     "kaplan_meier",
     "kpi",
@@ -152,9 +179,12 @@ __all__ = [
     "kpi_values",
     "ledger",
     "legs",
+    "message_funnel",
+    "message_latency",
     "mos_audit",
     "mos_emodel",
     "mos_to_r",
+    "mute",
     "newcombe",
     "offenders",
     "offered",
@@ -162,10 +192,14 @@ __all__ = [
     "price_audit",
     "quality",
     "r_to_mos",
+    "receipts",
+    "recognition",
     "redials",
+    "responses",
     "service_level",
     "short_calls",
     "sip_codes",
+    "talk",
     "timeline",
     "timer_cliffs",
     "traffic",

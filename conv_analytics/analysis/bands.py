@@ -158,7 +158,7 @@ def member_bands(found: Lanes, events: Iterable[Happening], listed: Iterable[Map
 
 def _listed(lane: Lane, row: Mapping[str, Any]) -> list[Row]:
     steps = [(row[f"{what}_at"], what) for what in ("invited", "joined", "left") if row.get(f"{what}_at") is not None]
-    ends = [at for at, _ in steps[1:]] + [None]
+    ends = [*(at for at, _ in steps[1:]), None][: len(steps)]
     return [Row(lane, "band", what, at, end, what) for (at, what), end in zip(steps, ends, strict=True)]
 
 

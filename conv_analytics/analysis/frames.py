@@ -14,7 +14,7 @@ DuckDB on what does not fit there.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ from conv_analytics.tables.column import Column
 
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
+#: Rows that are swept over at once.
+BATCH = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ class Source:
     def single(self) -> bool:
         """Whether the data is one frame, not tables."""
         return SINGLE in self._frames
+
+    def any(self, table: str) -> nw.LazyFrame[Any]:
+        """A table as it is: what other frames of the same kind can be made like."""
+        done: nw.LazyFrame[Any] = nw.from_native(self._frames[table]).lazy()
+        return done
 
     def has_rows(self, table: str) -> bool:
         """Whether a table is there and has rows."""
@@ -201,6 +208,16 @@ class Source:
         if self.engine == "duckdb":
             return coerce.shown(coerce.from_arrow(coerce.arrow_of(nw.to_native(frame))), {})
         return coerce.shown(nw.to_native(frame.collect()).reset_index(drop=True), {})
+
+    def batches(self, rows: nw.LazyFrame[Any], *, size: int = BATCH) -> Iterator[pd.DataFrame]:
+        """Rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
+        parts = 1 if self.engine == "pandas" else self.count(rows) // size + 1
+        for part in range(parts):
+            if parts == 1:
+                yield self.collect(rows)
+            else:
+                native: Any = nw.to_native(rows)
+                yield self.collect(_of_relation(native.filter(f"hash(conversation_id) % {parts} = {part}")))
 
     def with_nulls(self, rows: nw.LazyFrame[Any], kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
         """Rows with columns of nulls, of some kinds, where they have no such column."""

@@ -11,8 +11,8 @@ import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
 from conv_analytics.analysis.attempts import yes
+from conv_analytics.analysis.counting import count
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.kpi import count
 from conv_analytics.analysis.offenders import FDR, MIN_EXCESS
 from conv_analytics.analysis.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import platform
 import urllib.request
 import warnings
@@ -160,9 +161,18 @@ class _Client(ABC, Generic[Transport, Gate]):
         """What is asked: the host, and the application on it."""
         return f"{self._settings.base_url} {self._settings.application_id}"
 
-    def bulk(self, *, gate: Callable[[], Awaitable[None]], on_event: Listener) -> AsyncConversations:
-        """An asynchronous client with the same settings and credentials, for one bulk run on its own loop."""
-        return AsyncConversations(
+    def bulk(
+        self,
+        *,
+        gate: Callable[[], Awaitable[None]],
+        on_event: Listener,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> AsyncConversations:
+        """An asynchronous client with the same settings and credentials, for one bulk run on its own loop.
+
+        `sleep` is awaited before repetitions, with the seconds to wait.
+        """
+        client = AsyncConversations(
             settings=self._settings,
             auth=self._wire.auth,
             timeout=self._wire.timeout.read or 30.0,
@@ -171,6 +181,8 @@ class _Client(ABC, Generic[Transport, Gate]):
             on_event=on_event,
             max_body_bytes=self._wire.max_body_bytes,
         )
+        client.sleeps(sleep)
+        return client
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
@@ -269,6 +281,10 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
     def _connect(self, transport: httpx.AsyncBaseTransport | None, gate: Callable[[], Awaitable[None]] | None) -> None:
         proxy, verify = _way(self._settings.base_url)
         self._driver = AsyncDriver(self._wire, transport or BulkTransport(proxy_url=proxy, verify=verify), gate)
+
+    def sleeps(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Set what is awaited before repetitions, instead of `asyncio.sleep`."""
+        self._driver.sleep = sleep
 
     async def fetch(self, call: Call[T]) -> T:
         """Carry out a call, any of `conv_analytics.resources.endpoints` or your own."""

@@ -15,7 +15,7 @@ from conv_analytics.api.auth import JWTAuth, OriginAuth
 from conv_analytics.api.clock import SkewWatch
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
-from conv_analytics.api.transport import BulkTransport, client_timeout
+from conv_analytics.api.transport import WHOLE, BulkTransport, client_timeout, too_slow
 from conv_analytics.errors import APIError, ResponseTooLarge, TransportError
 
 T = TypeVar("T")
@@ -120,7 +120,7 @@ class Driver:
         started_s = self.wire.sent(send)
         response = self.transport.handle_request(request)
         try:
-            body = _read(response, self.wire.max_body_bytes)
+            body = _read(response, self.wire)
             return self.wire.reply(send, response.status_code, response.headers, body, started_s)
         finally:
             response.close()
@@ -138,6 +138,7 @@ class AsyncDriver:
         self.wire = wire
         self.transport = transport
         self.gate = gate
+        self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._bulk = _bulk(wire, transport)
         self._timeout = client_timeout(wire.timeout.pool, wire.timeout.connect, wire.timeout.read)
 
@@ -152,7 +153,7 @@ class AsyncDriver:
                 return result
             outcome = None
             if isinstance(step, Sleep):
-                await asyncio.sleep(step.seconds)
+                await self.sleep(step.seconds)
             else:
                 outcome = await self._send(step)
 
@@ -206,7 +207,7 @@ class AsyncDriver:
         started_s = self.wire.sent(send)
         response = await self.transport.handle_async_request(request)
         try:
-            body = await _aread(response, self.wire.max_body_bytes)
+            body = await _aread(response, self.wire)
             return self.wire.reply(send, response.status_code, response.headers, body, started_s)
         finally:
             await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
@@ -219,24 +220,42 @@ def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTranspor
     return None
 
 
-def _read(response: httpx.Response, limit: int) -> bytes | None:
-    chunks, size = [], 0
+def _read(response: httpx.Response, wire: Wire) -> bytes | None:
+    body = _Body(wire)
     for chunk in response.iter_bytes():
-        size += len(chunk)
-        if size > limit:
+        if not body.takes(chunk):
             return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return body.whole()
 
 
-async def _aread(response: httpx.Response, limit: int) -> bytes | None:
-    chunks, size = [], 0
+async def _aread(response: httpx.Response, wire: Wire) -> bytes | None:
+    body = _Body(wire)
     async for chunk in response.aiter_bytes():
-        size += len(chunk)
-        if size > limit:
+        if not body.takes(chunk):
             return None
-        chunks.append(chunk)
-    return b"".join(chunks)
+    return body.whole()
+
+
+class _Body:
+    """A body that arrives piece by piece, within the limits of size and time."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._limit, self._patience_s = wire.max_body_bytes, wire.timeout.read
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._started_s = time.monotonic()
+
+    def takes(self, chunk: bytes) -> bool:
+        """Take a piece; False when the body is above its limit."""
+        self._size += len(chunk)
+        self._chunks.append(chunk)
+        if self._patience_s is not None and time.monotonic() - self._started_s > WHOLE * self._patience_s:
+            raise httpx.ReadTimeout(too_slow(self._patience_s))
+        return self._size <= self._limit
+
+    def whole(self) -> bytes:
+        """All of it."""
+        return b"".join(self._chunks)
 
 
 def _seen(reply: Reply, request: httpx.Request) -> httpx.Response:

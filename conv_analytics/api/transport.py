@@ -20,6 +20,9 @@ from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
 from yarl import URL
 
+#: A body that comes in drops keeps every pause short; it may take so many times the longest pause as a whole.
+WHOLE = 10
+
 _BEFORE_SEND = (
     aiohttp.ClientConnectorError,
     aiohttp.ClientProxyConnectionError,
@@ -69,7 +72,11 @@ class BulkTransport(AiohttpTransport):
         response = await self._open(method, url, headers, content, patience, auto_decompress=True)
         stream = BulkStream(response)
         try:
-            return response.status, response.headers, await stream.read_within(limit)
+            patience_s = patience.sock_read
+            async with asyncio.timeout(None if patience_s is None else WHOLE * patience_s):
+                return response.status, response.headers, await stream.read_within(limit)
+        except TimeoutError as error:
+            raise httpx.ReadTimeout(too_slow(patience_s or 0.0)) from error
         finally:
             await stream.aclose()
 
@@ -119,6 +126,11 @@ class BulkTransport(AiohttpTransport):
             )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise translated(error) from error
+
+
+def too_slow(patience_s: float) -> str:
+    """What is said of a body that does not end."""
+    return f"the answer was not whole after {WHOLE * patience_s:g} s"
 
 
 @functools.cache

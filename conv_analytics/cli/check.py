@@ -1,61 +1,61 @@
-"""Compare an export of a sandbox with what the sandbox knows to be true."""
+"""`conv-analytics check`: thresholds for a nightly job."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+import argparse
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, show
+from conv_analytics.cli.exits import Exit
 
 if TYPE_CHECKING:
-    from conv_analytics.dataset import Dataset
-    from conv_analytics.sandbox import Truth
+    from argparse import _SubParsersAction
 
-#: Sums that the truth states under the name of the column.
-_SUMS = (
-    ("hangups", "packet_cnt", "packet_cnt"),
-    ("hangups", "flaw_total", "flaw_total"),
-    ("hangups", "byte_in", "byte_in"),
-    ("hangups", "byte_out", "byte_out"),
-    ("hangups", "mos_score", "mos_score_sum"),
-    ("call_records", "price", "price_sum"),
-    ("call_records", "duration_s", "duration_s_sum"),
-    ("transcripts", "confidence", "confidence_sum"),
-)
-#: Numbers per kind, likewise.
-_COUNTS = (
-    ("events", "type", "events_by_type"),
-    ("messages", "message_type", "messages_by_type"),
-    ("hangups", "sip_code", "hangups_by_sip_code"),
-)
+_DESCRIPTION = """\
+Compare what was measured with limits. Ends with 4 when a rule is broken; with 0 when each was kept, or there were too
+few cases to tell, which the table says.
+"""
+
+_EPILOG = """\
+rules:
+  METRIC OP LIMIT [by COLUMN,...] [min_n N], where METRIC is poor_ratio, unmeasured_ratio, no_in_ratio, ghost_ratio,
+  poor_count, ..., a rate of `conv-analytics kpi` (asr, ner, ...), or p95(COLUMN), median(COLUMN) of a number of legs.
+
+examples:
+  conv-analytics check exports/ --rule "poor_ratio > 0.03 by network_code min_n 30"
+  conv-analytics check exports/ --rule "asr < 40%" --rule "p95(pdd_s) > 8 by country" --format json
+"""
 
 
-def comparisons(dataset: Dataset, truth: Truth) -> Iterator[tuple[str, Any, Any]]:
-    """Everything that can be compared: what it is, what the export holds, what is true."""
-    frames = {name: dataset[name] for name in dataset.tables if name in truth.rows or name in {"users", "sessions"}}
-    for name, frame in frames.items():
-        yield f"rows of {name}", len(frame), truth.rows.get(name, 0)
-    for table, column, fact in _SUMS:
-        if table in frames:
-            # Summed as Arrow: prices are exact decimals there, and doubles in a DataFrame.
-            values = dataset.arrow(table, columns=[column])[column].drop_null().to_pylist()
-            yield f"sum of {table}.{column}", math.fsum(values) if _float(values) else sum(values), getattr(truth, fact)
-    for table, column, fact in _COUNTS:
-        if table in frames:
-            counts = frames[table][column].value_counts()
-            held = {kind: int(count) for kind, count in counts.items() if count}
-            yield f"{table} by {column}", held, dict(getattr(truth, fact))
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "check",
+        help="compare what was measured with limits",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        parents=[common],
+    )
+    add_folder(command)
+    command.add_argument("--rule", metavar="RULE", action="append", required=True, help="a limit; may be repeated")
+    command.add_argument("--profile", default="recommended", help="the rulebook of verdicts (recommended)")
+    command.add_argument(
+        "--scope",
+        choices=("outbound", "inbound", "all"),
+        default="outbound",
+        help="which attempts rates count (outbound)",
+    )
+    add_zone(command)
+    return command
 
 
-def differences(dataset: Dataset, truth: Truth) -> tuple[int, list[str]]:
-    """How many comparisons were made, and a line for each that failed."""
-    found, count = [], 0
-    for count, (what, held, true) in enumerate(comparisons(dataset, truth), 1):  # noqa: B007  the last one is wanted
-        same = math.isclose(held, true, rel_tol=1e-9, abs_tol=1e-9) if isinstance(held, float) else held == true
-        if not same:
-            found.append(f"{what}: the export holds {held}, true is {true}")
-    return count, found
+def run(options: argparse.Namespace) -> int:
+    """Print each rule with its groups; the exit code tells whether all were kept."""
+    from conv_analytics.analysis.check import Threshold, check
 
-
-def _float(values: list[Any]) -> bool:
-    return bool(values) and not isinstance(values[0], int | Decimal)
+    rules = [Threshold.parse(text) for text in options.rule]
+    table = check(dataset_of(options), rules, profile=options.profile, scope=options.scope, tz=options.tz)
+    show(table, options.format)
+    return Exit.BEYOND if (table["outcome"] == "broken").any() else Exit.COMPLETE

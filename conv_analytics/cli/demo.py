@@ -102,7 +102,7 @@ def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
 
 def _check(sandbox: Sandbox, done: Exported) -> bool:
     """Compare with the world's truth, and say what came of it."""
-    from conv_analytics.cli.check import differences
+    from conv_analytics.cli.compared import differences
 
     count, wrong = differences(done.dataset, sandbox.truth())
     if wrong:

@@ -13,20 +13,35 @@ from types import FrameType
 from typing import NoReturn
 
 import conv_analytics
-from conv_analytics.cli import compact, demo, export, logs, plan, replay, report, sandbox, status, tables, verify
+from conv_analytics.cli import (
+    check,
+    compact,
+    demo,
+    export,
+    kpi,
+    logs,
+    plan,
+    quality,
+    replay,
+    report,
+    sandbox,
+    status,
+    tables,
+    verify,
+)
 from conv_analytics.cli.exits import Exit, disk_failed, exit_of
 from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: In the order in which they are shown.
-COMMANDS = (demo, export, plan, status, report, verify, replay, compact, sandbox, tables)
+COMMANDS = (demo, export, plan, status, verify, replay, compact, kpi, quality, report, check, sandbox, tables)
 
 _EPILOG = """\
 exit codes:
   0    complete
   2    usage or configuration: change something, then try again
   3    incomplete: what finished is committed, and the same command goes on; or far less came than usual
-  4    a rule of --fail-on is broken; the report is written
+  4    a rule of check, or of report --fail-on, is broken
   69   the API gave no answer; nothing was committed
   75   another run writes to the folder
   130  interrupted (143: terminated); what was read is committed

@@ -32,8 +32,8 @@ class Exit(IntEnum):
     """Something could not be read or written; what finished is committed, and the same command goes on.
 
     Also when everything was read but far less came than in the nights before: somebody has to look."""
-    RULE_BROKEN = 4
-    """Everything was read and written, and a rule of the caller's is broken: ``report --fail-on``."""
+    BEYOND = 4
+    """Something measured is beyond the limit that a rule of the caller sets."""
     UNAVAILABLE = 69
     """The API gave no answer at all. Nothing was committed; the same command may work later."""
     LOCKED = 75

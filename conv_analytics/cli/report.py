@@ -82,4 +82,4 @@ def run(options: argparse.Namespace) -> int:
     say(f"{page} and {numbers}")
     for each in judged:
         note(f"conv-analytics: {each}")
-    return Exit.RULE_BROKEN if any(each.broken for each in judged) else Exit.COMPLETE
+    return Exit.BEYOND if any(each.broken for each in judged) else Exit.COMPLETE

@@ -63,6 +63,9 @@ def add(
     server.add_argument(
         "--rate", metavar="N", type=float, default=0.0, help="requests per second before 429 (no limit)"
     )
+    server.add_argument(
+        "--rate-window", choices=("bucket", "fixed", "sliding"), default="bucket", help="how --rate counts (bucket)"
+    )
     server.add_argument("--faults", metavar="LIST", default="", help="what goes wrong, and how often; see below")
     return command
 
@@ -91,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
         "events_shape": options.events_shape,
         "latency_ms": options.latency,
         "rate": options.rate,
+        "rate_window": options.rate_window,
         "faults": faults,
     }
     keys: list[Path] = []

@@ -20,8 +20,8 @@ def add_whence(group: argparse._ArgumentGroup) -> None:
 
 def add_pace(group: argparse._ArgumentGroup) -> None:
     """Declare how hard."""
-    group.add_argument("--rate", metavar="N", type=float, default=10.0, help="requests per second; 0: no limit (10)")
-    group.add_argument("--concurrency", metavar="N", type=int, default=20, help="requests at the same time (20)")
+    group.add_argument("--rate", metavar="N", type=float, default=10.0, help="most requests per second; 0: no end (10)")
+    group.add_argument("--concurrency", metavar="N", type=int, default=20, help="most requests at the same time (20)")
     group.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
     group.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
 

@@ -124,9 +124,18 @@ def settled(history: Iterable[Commit]) -> dict[str, str]:
 def prepare(layout: Layout, commit: Commit) -> Path:
     """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
     path = layout.staging(commit.run) / "commit.json"
-    durable.write_text(path, commit.to_json())
+    # Under its name it is whole: a half-written promise would be in the way of every later run.
+    part = path.with_suffix(".part")
+    durable.write_text(part, commit.to_json())
+    durable.publish(part, path)
     durable.sync_folder(path.parent)
     return path
+
+
+def promised(staging: Path) -> Path | None:
+    """The prepared commit of a staging folder, if its run came so far."""
+    path = staging / "commit.json"
+    return path if path.exists() else None
 
 
 def finish(layout: Layout, prepared: Path) -> Commit:

@@ -65,8 +65,15 @@ class DatasetWriter:
         self.layout.prepare()
         self._lock = WriterLock(self.layout)
         self._lock.acquire()
-        recover(self.layout)
         self.run = uuid.uuid4().hex[:8]
+        self._staging = self.layout.staging(self.run)
+        try:
+            with self._disk():
+                recover(self.layout)
+                self._staging.mkdir()
+        except BaseException:
+            self._lock.release()
+            raise
         self.number = log.next_number(self.layout)
         self._day = day
         self._tables = [name for name in TABLES if name in tables]
@@ -76,8 +83,6 @@ class DatasetWriter:
         # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
         self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
         self._writing: Future[None] | None = None
-        self._staging = self.layout.staging(self.run)
-        self._staging.mkdir()
         self._quarantine = self._staging / "quarantine.jsonl"
         self._journal: Journal | None = None
 
@@ -153,7 +158,7 @@ class DatasetWriter:
                 quarantine=self._publish_quarantine(),
                 settled=settled or {},
             )
-            finished = log.finish(self.layout, log.prepare(self.layout, commit))
+            finished = self._finish(log.prepare(self.layout, commit))
             shutil.rmtree(self._staging, ignore_errors=True)
             if self._journal is not None:
                 self._journal.remove() if whole else self._journal.rebase(commit.number + 1)
@@ -167,10 +172,19 @@ class DatasetWriter:
         for part in self._parts.values():
             if part.writer is not None:
                 _drop(part.writer)
-        shutil.rmtree(self._staging, ignore_errors=True)
+        # Once promised, some files may be in their places; the next writer puts the others beside them.
+        if not log.promised(self._staging):
+            shutil.rmtree(self._staging, ignore_errors=True)
         if self._journal is not None:
             self._journal.close()
         self._lock.release()
+
+    def _finish(self, prepared: Path) -> Commit:
+        try:
+            return log.finish(self.layout, prepared)
+        except OSError as error:
+            reason = f"{error.strerror or error}. The run is kept, and the next one commits it"
+            raise DestinationError(self.layout.root, reason) from error
 
     def _part(self, table: Table, day: date) -> _Part:
         key = (table.name, day)
@@ -298,7 +312,6 @@ class _DiskErrors:
 def recover(layout: Layout) -> None:
     """Finish or sweep what killed runs left in the work folder."""
     for staging in sorted(path for path in layout.work.iterdir() if path.is_dir()):
-        prepared = staging / "commit.json"
-        if prepared.exists():
+        if prepared := log.promised(staging):
             log.finish(layout, prepared)
         shutil.rmtree(staging, ignore_errors=True)

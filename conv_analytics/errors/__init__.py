@@ -8,7 +8,7 @@
         TransportError           no answer: connection refused or reset, timeout
         StatusError              an answer that says no: .status, .problem, .retry_after
           AuthError              401, 403
-          NotFound               404: does not exist, or no access
+          NotFound               404, 410: does not exist, or no access
           InvalidRequest         400, 422
           Conflict               409
           RateLimited            429

@@ -44,6 +44,7 @@ _KINDS: dict[int, type[StatusError]] = {
     403: AuthError,
     404: NotFound,
     409: Conflict,
+    410: NotFound,
     422: InvalidRequest,
     429: RateLimited,
 }
@@ -57,6 +58,7 @@ _BY_STATUS = {
     403: "This application may not do that: check its capabilities and the acl of the token.",
     404: "It does not exist, has expired, or belongs to another application.",
     409: "Choose another name, or read the current state first.",
+    410: "It was there and has expired.",
     422: "Correct the request.",
     429: "Send fewer requests per second.",
 }

@@ -130,7 +130,7 @@ class AuthError(StatusError):
 
 
 class NotFound(StatusError):
-    """It does not exist, or this application has no access to it: the API does not tell which (404)."""
+    """It does not exist, or this application has no access to it: the API does not tell which (404, 410)."""
 
 
 class InvalidRequest(StatusError):

@@ -19,7 +19,7 @@ from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.engine import FAILURES
 from conv_analytics.export.heads import head_of
 from conv_analytics.export.options import options
-from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.pace import Pace
 from conv_analytics.resources import Conversation, endpoints
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.pages import records
@@ -101,7 +101,8 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
     chosen = options(concurrency=concurrency, rate=rate)
 
     async def main() -> Audit:
-        bulk = client.bulk(gate=TokenBucket(chosen.rate), on_event=lambda _notice: None)
+        pace = Pace(chosen.rate, chosen.concurrency)
+        bulk = client.bulk(gate=pace, on_event=pace.noticed)
         async with bulk:
             return await _Auditor(bulk, _readable(folder)).run(chosen.concurrency, chosen.page_size)
 

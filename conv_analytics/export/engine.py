@@ -20,6 +20,7 @@ from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.heads import Head, head_of
 from conv_analytics.export.options import Options
+from conv_analytics.export.pace import Pace
 from conv_analytics.export.probing import Finished, Probing
 from conv_analytics.export.report import Report
 from conv_analytics.export.source import Asked
@@ -58,6 +59,8 @@ class Exporter:
         Which conversations are worth a request, and from which event on they are wanted.
     report
         Filled as the run goes on.
+    pace
+        How many requests may be in flight.
     moved
         Called whenever something changed, to show progress.
     """
@@ -70,13 +73,14 @@ class Exporter:
         probing: Probing,
         report: Report,
         *,
+        pace: Pace,
         moved: Callable[[], None],
     ) -> None:
         self.done = 0
         self.listing_done = False
         self._client, self._converter, self._options = client, converter, options
         self._probing, self._report, self._moved = probing, report, moved
-        self._slots = asyncio.Semaphore(options.concurrency)
+        self._pace = pace
         self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
         self._failures = 0
 
@@ -232,5 +236,5 @@ class Exporter:
             yield page.body
 
     async def _asked(self, request: Callable[[], Awaitable[T]]) -> T:
-        async with self._slots:
+        async with self._pace.slot():
             return await request()

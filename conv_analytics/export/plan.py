@@ -19,7 +19,7 @@ from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.estimate import Range, allot, seconds, spread, total
 from conv_analytics.export.heads import Head, head_of
 from conv_analytics.export.options import SWEEP, Options, options
-from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.pace import Pace
 from conv_analytics.export.probing import Probing, probing, text_of
 from conv_analytics.export.targets import past_of, same_tables
 from conv_analytics.resources import endpoints
@@ -196,7 +196,8 @@ class _Looking:
     """The requests of a plan."""
 
     def __init__(self, client: Conversations, chosen: Options, decisions: Probing, now: datetime) -> None:
-        self.client: AsyncConversations = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
+        self._pace = Pace(chosen.rate, chosen.concurrency)
+        self.client: AsyncConversations = client.bulk(gate=self._pace, on_event=self._noticed)
         self._options, self._probing, self._now = chosen, decisions, now
         self._sent = 0
         self._answers: list[tuple[int, float]] = []
@@ -309,6 +310,7 @@ class _Looking:
         return [*found, answer, f"this plan sent {self._sent:,} requests; repetitions of failed ones are not planned"]
 
     def _noticed(self, notice: Notice) -> None:
+        self._pace.noticed(notice)
         match notice:
             case RequestSent():
                 self._sent += 1

@@ -81,6 +81,9 @@ class Report:
     """The API's clock minus this machine's, where that is off; None when it is not. [s]"""
     mask: dict[str, Any] | None = None
     """The key's id and the rules, when personal data was masked."""
+    pace: dict[str, Any] = field(default_factory=dict)
+    """What was learned of the server: the rate it takes [1/s] (None while it refused nothing), the requests in flight,
+    and how many were refused (429). The next run into the same folder begins with it."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""

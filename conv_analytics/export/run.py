@@ -20,7 +20,7 @@ from conv_analytics.export.engine import LIST, Exporter
 from conv_analytics.export.logs import Log
 from conv_analytics.export.masked import Masked
 from conv_analytics.export.options import SWEEP, Options, options
-from conv_analytics.export.pace import TokenBucket
+from conv_analytics.export.pace import Pace, learned_rate
 from conv_analytics.export.probing import probing
 from conv_analytics.export.progress import Choice, Listener, Progress, listener_for
 from conv_analytics.export.report import Report
@@ -101,9 +101,10 @@ def export(
         Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more
         requests.
     concurrency
-        Requests in flight at most. [requests]
+        Requests in flight at most; fewer while the server breaks down or slows down. [requests]
     rate
-        Requests per second at most; 0 sets no limit. The API's own limit is not published. [1/s]
+        Requests per second at most; 0 sets no ceiling. The API's own limit is not published: it is found by asking, and
+        kept in the folder for the next run. [1/s]
     full
         Read every conversation again from its first event, whatever the folder knows: what the folder lacks is added,
         nothing is there twice, and events that have another body now are counted (``.report.changed``).
@@ -291,7 +292,9 @@ class _Run:
         mask: Mask | None,
     ) -> None:
         self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
-        self._client = client.bulk(gate=TokenBucket(chosen.rate), on_event=self._noticed)
+        self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
+        self._ceiling = chosen.rate
+        self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
         asked: Asked = self._client if mask is None else Masked(self._client, mask)
         if target.journal is not None:
             asked = Source(asked, target.journal)
@@ -300,7 +303,7 @@ class _Run:
             report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
         self.converter = Converter(target, report, started)
         decisions = probing(target.past, chosen, started)
-        self._exporter = Exporter(asked, self.converter, chosen, decisions, report, moved=self._moved)
+        self._exporter = Exporter(asked, self.converter, chosen, decisions, report, pace=self._pace, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
 
@@ -326,12 +329,14 @@ class _Run:
         finally:
             await self._client.aclose()
             await self.converter.close()
+            self._report.pace = self._pace.learned()
             self._report.seconds = time.monotonic() - self._begin
             self._report.resumed = self._journal.served if self._journal is not None else 0
             self._show(finished=True)
         return failure
 
     def _noticed(self, notice: Notice) -> None:
+        self._pace.noticed(notice)
         match notice:
             case RequestSent():
                 self._report.requests += 1
@@ -340,8 +345,11 @@ class _Run:
             case Retried(wait_s=wait, asked=asked):
                 self._report.retries += 1
                 self._report.waited_s += wait
-                if asked:
-                    self._waiting_until = max(self._waiting_until, time.monotonic() + wait)
+                if asked and (until := time.monotonic() + wait) > self._waiting_until:
+                    # Everything waits now, so nothing else would show it.
+                    longer, self._waiting_until = until - self._waiting_until > _SHOW_S, until
+                    if longer:
+                        self._show()
             case ClockSkewed(offset_s=offset):
                 self._report.clock_offset_s = offset
         self._watch.tell(notice)
@@ -362,6 +370,7 @@ class _Run:
             retries=self._report.retries,
             waiting_s=max(0.0, self._waiting_until - self._shown),
             elapsed_s=self._shown - self._begin,
+            limit=self._pace.rate.limit or self._ceiling or None,
             finished=finished,
         )
         self._watch.progressed(progress)

@@ -83,6 +83,7 @@ class Memory:
 
     def __init__(self, tables: Collection[str], day: date) -> None:
         self.past = Past()
+        self.reports: Sequence[Mapping[str, Any]] = ()
         self.watermarks = self.past.watermarks
         self._day = day
         self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
@@ -133,7 +134,7 @@ class Folder:
             self._writer.abandon()
             raise
         history = list(commits(self._writer.layout))
-        self._reports = [commit.report for commit in every(history)]
+        self.reports = [commit.report for commit in every(history)]
         self.past = past_of(history)
         self.watermarks = self.past.watermarks
         self._holdings = Holdings(root, history) if options.full else None
@@ -154,7 +155,7 @@ class Folder:
     def finish(self, report: Report, converter: Converter) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before."""
         past = self.past
-        report.warning = odd(report.to_dict(), self._reports)
+        report.warning = odd(report.to_dict(), self.reports)
         before = text_of(past.swept_at) if past.swept_at else None
         report.swept_at = report.started_at if swept(report.to_dict()) else before
         report.planned = take(self._writer.layout.work, self._options, self._started, report)

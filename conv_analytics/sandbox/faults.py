@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from conv_analytics.sandbox.problems import gateway, problem
+from conv_analytics.sandbox.throttle import KINDS, RateWindow
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 
@@ -173,20 +174,21 @@ def too_many(form: RetryAfter, seconds: float, clock_offset_s: float = 0.0) -> R
 
 
 class Throttle:
-    """A token bucket: `rate` requests per second, bursts up to one second's worth."""
+    """At most `rate` requests per second, counted in one of the ways of `throttle.KINDS`."""
 
-    def __init__(self, rate: float, form: RetryAfter = "seconds", clock_offset_s: float = 0.0) -> None:
-        """Start with a full bucket; the offset is that of the dates in Retry-After."""
-        self._rate, self._form, self._offset_s = rate, form, clock_offset_s
-        self._most = max(1.0, rate)
-        self._left, self._at = self._most, time.monotonic()
+    def __init__(
+        self,
+        rate: float,
+        form: RetryAfter = "seconds",
+        clock_offset_s: float = 0.0,
+        *,
+        window: RateWindow = "bucket",
+    ) -> None:
+        """Start as a server that nobody has asked yet; the offset is that of the dates in Retry-After."""
+        self._meter = KINDS[window](rate, time.monotonic())
+        self._form, self._offset_s = form, clock_offset_s
 
     def take(self) -> Reply | None:
-        """Take one token; gives a 429 when there is none."""
-        now = time.monotonic()
-        self._left = min(self._most, self._left + (now - self._at) * self._rate)
-        self._at = now
-        if self._left >= 1:
-            self._left -= 1
-            return None
-        return too_many(self._form, (1 - self._left) / self._rate, self._offset_s)
+        """Count a request; gives a 429 when it is one too many."""
+        wait_s = self._meter.take(time.monotonic())
+        return None if wait_s is None else too_many(self._form, wait_s, self._offset_s)

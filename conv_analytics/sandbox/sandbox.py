@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
 from conv_analytics.sandbox.app import App, EventsShape
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
+from conv_analytics.sandbox.throttle import RateWindow
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
@@ -49,6 +50,8 @@ class Options(TypedDict, total=False):
     faults: Faults | str
     rate: float
     """Requests per second before 429; no limit when missing."""
+    rate_window: RateWindow
+    """How `rate` counts: `bucket` (a second's worth saved), `fixed` seconds, or any `sliding` second."""
     retry_after: RetryAfter
     latency_ms: float
     clock_offset_s: float
@@ -97,7 +100,8 @@ class Sandbox:
         self.clock_offset_s = options.get("clock_offset_s", 0.0)
         self._plan = FaultPlan(self.faults, self.clock_offset_s)
         form = options.get("retry_after", "seconds")
-        self._throttle = Throttle(rate, form, self.clock_offset_s) if rate else None
+        window = options.get("rate_window", "bucket")
+        self._throttle = Throttle(rate, form, self.clock_offset_s, window=window) if rate else None
         self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
         self._lock = threading.Lock()
         self._app: App | None = None

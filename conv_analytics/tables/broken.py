@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.tables.redact import redact
+from conv_analytics.tables.redact import redact_bytes
 from conv_analytics.tables.shape import Cell
 
 
@@ -41,12 +41,12 @@ class Broken:
     def to_json(self) -> str:
         """One line for the quarantine file; bytes that are not UTF-8 are given in base64."""
         values: dict[str, Any] = asdict(self)
-        text = redact(self.raw.decode("utf-8", "surrogateescape"))
+        clean = redact_bytes(self.raw)
         try:
-            values["raw"] = text.encode().decode()
-        except UnicodeEncodeError:
+            values["raw"] = clean.decode()
+        except UnicodeDecodeError:
             values["raw"] = None
-            values["raw_base64"] = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+            values["raw_base64"] = base64.b64encode(clean).decode()
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 

@@ -73,9 +73,5 @@ def _decoders(name: str, record: Any) -> tuple[msgspec.json.Decoder[Any], ...]:
 
 
 def _by_hand(page: bytes, name: str) -> Sequence[bytes]:
-    embedded = scan.members(page).get("_embedded", b"")
-    # The object shape may be empty, or have one more level, ``data`` (v0.2).
-    while embedded.startswith(b"{"):
-        inner = scan.members(embedded)
-        embedded = inner.get(name) or inner.get("data") or b""
-    return scan.items(embedded) if embedded.startswith(b"[") else ()
+    found = scan.listed(scan.members(page).get("_embedded", b""), name)
+    return scan.items(found) if found else ()

@@ -14,15 +14,17 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from conv_analytics.resources import scan
 from conv_analytics.tables.pages import Raw, records
 
 REDACTED = "[redacted]"
 
 _KEYS = "password|api_key|sdp|answer"
 _SUSPECT = f'"({_KEYS})"'
-_SECRET = re.compile(rf'("(?:{_KEYS})"\s*:\s*)"(?:[^"\\]|\\.)*+"')
+#: A text; or a number, which the API may send where a text belongs (contract 9).
+_SECRET = re.compile(rf'("(?:{_KEYS})"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _WORDS = tuple(f'"{key}"'.encode() for key in _KEYS.split("|"))
-_SECRET_NUMBER = re.compile(r'("(?:password|api_key)"\s*:\s*)-?[0-9][0-9.eE+-]*')
+_SECRET_BYTES = re.compile(_SECRET.pattern.encode(), re.DOTALL)
 
 
 def redact(text: str) -> str:
@@ -31,8 +33,7 @@ def redact(text: str) -> str:
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
     """
-    replaced = rf'\1"{REDACTED}"'
-    return _SECRET_NUMBER.sub(replaced, _SECRET.sub(replaced, text))
+    return _SECRET.sub(rf'\1"{REDACTED}"', text)
 
 
 def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
@@ -65,19 +66,20 @@ def redact_page(body: bytes) -> bytes:
     if not any(word in body for word in _WORDS):
         return body
     if b'"custom' not in body:
-        return _redact(body)
+        return redact_bytes(body)
     start, parts = 0, []
     for record in map(bytes, _events(body)):
-        place = body.find(record, start) if _is_custom(record) else -1
-        if place >= 0:
-            parts += [_redact(body[start:place]), record]
-            start = place + len(record)
-    return b"".join([*parts, _redact(body[start:])])
+        own = scan.members(record).get("body") if _is_custom(record) else None
+        if own:
+            place = body.index(own, body.index(record, start))
+            parts += [redact_bytes(body[start:place]), own]
+            start = place + len(own)
+    return b"".join([*parts, redact_bytes(body[start:])])
 
 
-def _redact(body: bytes) -> bytes:
-    # In Latin-1 every byte is a letter, and JSON's own are those of ASCII.
-    return redact(body.decode("latin-1")).encode("latin-1")
+def redact_bytes(body: bytes) -> bytes:
+    """A JSON text in bytes without its secrets, whether or not the rest of it is UTF-8."""
+    return _SECRET_BYTES.sub(rb'\1"' + REDACTED.encode() + b'"', body)
 
 
 class _Type(msgspec.Struct):

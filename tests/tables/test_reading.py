@@ -111,7 +111,7 @@ def change(body: dict[str, Any], steps: list[tuple[int, Any, str]]) -> dict[str,
         if way == "drop":
             del inner[key]
         else:
-            inner[key] = wild
+            inner[key] = json.loads(json.dumps(wild))
     return body
 
 

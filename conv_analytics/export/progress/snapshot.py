@@ -28,6 +28,8 @@ class Progress:
     """The API asked to wait this long; 0 when it did not. [s]"""
     elapsed_s: float
     finished: bool = False
+    limit: float | None = None
+    """The rate that the server turned out to take, else the one set as the most; None for none. [1/s]"""
 
     @property
     def rate(self) -> float | None:
@@ -59,6 +61,8 @@ def describe(progress: Progress) -> str:
     more = "" if progress.listing_done else "+"
     parts = [f"{progress.done:,} of {progress.listed:,}{more} conversations", f"{progress.events:,} events"]
     parts.append(f"{progress.requests:,} requests" + (f" ({progress.retries:,} repeated)" if progress.retries else ""))
+    if progress.limit is not None:
+        parts[-1] += f" (at most {progress.limit:,.1f}/s)"
     if progress.waiting_s >= 1:
         parts.append(f"waiting {progress.waiting_s:,.0f} s as the API asked")
     if (rate := progress.rate) is not None:

@@ -1,0 +1,38 @@
+"""Who is who in a conversation: customers, humans who answer, bots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.errors import ConfigError
+
+ROLES = ("customer", "human", "bot")
+
+
+def check_roles(roles: Mapping[str, str]) -> None:
+    """Refuse roles that there are not.
+
+    Raises
+    ------
+    ConfigError
+        If a role is unknown.
+
+    Examples
+    --------
+    >>> check_roles({"USR-1": "human"})
+    """
+    for name, role in roles.items():
+        if role not in ROLES:
+            raise ConfigError(f"The role of {name!r} is {role!r}. Roles are {', '.join(ROLES)}.")
+
+
+def role_of(members: pd.Series[Any], users: pd.Series[Any], roles: Mapping[str, str]) -> pd.Series[Any]:
+    """The role of each member, or else of its user; null where neither is listed."""
+    found: pd.Series[Any] = members.map(roles).astype("str")
+    return found.fillna(users.map(roles).astype("str"))
+
+
+__all__ = ["ROLES", "check_roles", "role_of"]

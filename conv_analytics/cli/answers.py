@@ -1,0 +1,76 @@
+"""What the commands that ask a folder something share: which folder, and how a table is printed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.output import say
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from conv_analytics.dataset import Dataset
+
+FORMATS = ("text", "csv", "json", "md")
+
+
+def add_folder(command: argparse.ArgumentParser) -> None:
+    """Declare DEST and how the answer is printed."""
+    command.add_argument("dest", metavar="DEST", help="folder that export wrote")
+    command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
+
+
+def add_zone(command: argparse.ArgumentParser) -> None:
+    """Declare the zone of hours, weekdays and days."""
+    command.add_argument("--tz", metavar="ZONE", default="UTC", help="time zone of hours and days, as Europe/Paris")
+
+
+def dataset_of(options: argparse.Namespace) -> Dataset:
+    """The folder that is asked."""
+    if not options.dest.strip():
+        raise ConfigError("DEST is empty: name the folder to look at.")
+    from conv_analytics.dataset import open_dataset
+
+    return open_dataset(Path(options.dest).expanduser())
+
+
+def names(text: str | None) -> list[str]:
+    """A list that is written with commas.
+
+    >>> names("country, network_code")
+    ['country', 'network_code']
+    """
+    return [part.strip() for part in (text or "").split(",") if part.strip()]
+
+
+def show(frame: pd.DataFrame, style: str) -> None:
+    """Print a table."""
+    if style == "csv":
+        say(frame.to_csv(index=False).rstrip("\n"))
+    elif style == "json":
+        say(json.dumps(json.loads(frame.to_json(orient="records", date_format="iso")), ensure_ascii=False))
+    elif style == "md":
+        say(markdown(frame))
+    else:
+        say(frame.to_string(index=False, na_rep="-") if len(frame) else f"no rows ({', '.join(frame.columns)})")
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    r"""A table in Markdown.
+
+    >>> import pandas as pd
+    >>> print(markdown(pd.DataFrame({"who": ["a|b"], "n": [2]})))
+    | who | n |
+    |---|---|
+    | a\|b | 2 |
+    """
+    texts = frame.astype(object).where(frame.notna(), "").astype(str)
+    head = [str(name) for name in frame.columns]
+    lines = [head, ["---"] * len(head), *texts.to_numpy().tolist()]
+    safe = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
+    rows = [f"| {' | '.join(line)} |" for line in safe]
+    return "\n".join([rows[0], rows[1].replace(" ", ""), *rows[2:]])

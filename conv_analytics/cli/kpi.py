@@ -1,0 +1,51 @@
+"""`conv-analytics kpi`: rates of calls, by anything."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
+from conv_analytics.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_DESCRIPTION = """\
+Rates of the calls in an export folder: answered (asr), effective (ner), dropped, short and more, each with the cases it
+is made of (k of n) and its 95 % interval (lo, hi).
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics kpi exports/
+  conv-analytics kpi exports/ --by network_code --metrics asr,ner
+  conv-analytics kpi exports/ --by country,weekday --tz Europe/Paris --scope all --format csv
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "kpi", help="rates of calls, by anything", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    add_folder(command)
+    command.add_argument("--by", metavar="A,B", help="what to group by: columns of legs, hour, weekday, day or week")
+    command.add_argument("--metrics", metavar="A,B", help="which rates; all when left out")
+    command.add_argument(
+        "--scope", choices=("outbound", "inbound", "all"), default="outbound", help="which attempts (outbound)"
+    )
+    add_zone(command)
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the rates."""
+    dataset = dataset_of(options)
+    from conv_analytics.analysis import kpi
+
+    metrics = names(options.metrics) or None
+    show(kpi(dataset, by=names(options.by), metrics=metrics, scope=options.scope, tz=options.tz), options.format)
+    return Exit.COMPLETE

@@ -1,0 +1,69 @@
+"""`conv-analytics quality`: verdicts on the audio of legs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.answers import add_folder, dataset_of, show
+from conv_analytics.cli.exits import Exit
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_DESCRIPTION = """\
+The legs in an export folder whose audio was not good, worst first, each with the rule it broke, the value, the limit
+and the event that shows it; and how many legs there are of each verdict.
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics quality exports/
+  conv-analytics quality exports/ --profile cqd --last 100
+  conv-analytics quality exports/ --verdict poor,unmeasured --format csv > bad.csv
+"""
+
+_VERDICTS = ("poor", "fair", "good", "unmeasured")
+_SHOWN = (
+    "conversation_id", "leg_id", "network_code", "verdict", "rule", "value", "limit", "evidence_event_id",
+    "mos_reported", "mos_emodel", "mos_trust", "loss_pct", "jitter_sd_max_ms", "flow", "confidence",
+)  # fmt: skip
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "quality", help="legs with bad audio, and why", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    add_folder(command)
+    command.add_argument("--profile", default="recommended", help="the rulebook (recommended)")
+    command.add_argument("--verdict", metavar="A,B", default="poor,fair", help="which verdicts to list (poor,fair)")
+    command.add_argument("--last", metavar="N", type=int, default=50, help="how many legs at most (50; 0 for all)")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the counts and the legs."""
+    wanted = [word.strip() for word in options.verdict.split(",")]
+    if unknown := set(wanted) - set(_VERDICTS):
+        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is none; there are {', '.join(_VERDICTS)}.")
+    dataset = dataset_of(options)
+    from conv_analytics.analysis import legs, quality
+    from conv_analytics.cli.output import note
+
+    found = legs(dataset)
+    judged = quality(found, options.profile)
+    if "network_code" not in judged.columns:
+        keys = ["conversation_id", "leg_id"]
+        judged = judged.merge(found[[*keys, "network_code"]], on=keys, how="left", validate="one_to_one")
+    counts = judged["verdict"].value_counts()
+    note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in _VERDICTS))
+    rank = judged["verdict"].map({word: place for place, word in enumerate(_VERDICTS)})
+    listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
+    listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
+    shown = [name for name in _SHOWN if name in listed.columns]
+    show(listed[shown].head(options.last or len(listed)).reset_index(drop=True), options.format)
+    return Exit.COMPLETE

@@ -1,0 +1,135 @@
+"""A cell that is stopped in a real kernel: it ends, leaves nothing behind, and the same cell goes on."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conv_analytics import open_dataset
+from conv_analytics.sandbox import Reply, Sandbox
+from tests.export.worlds import Serve, agree, client_of, held
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 120
+
+SETUP = """
+import threading, psutil
+from conv_analytics import Conversations, export, open_dataset
+client = Conversations({application!r}, {key!r}, base_url={host!r})
+def left():
+    names = [t.name for t in threading.enumerate() if t.name.startswith("conv_analytics ")]
+    open_ = [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == {port}
+             and c.status == "ESTABLISHED"]
+    return names, len(open_)
+print(left())
+"""
+EXPORT = "done = export(client, {folder!r}, rate=0, concurrency=4, progress=False); print(done.report.status)"
+
+# A kernel speaks over sockets that the interpreter closes late, and jupyter_client warns of its own plans.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::{name}")
+    for name in ("ResourceWarning", "DeprecationWarning", "RuntimeWarning", "pytest.PytestUnraisableExceptionWarning")
+]
+
+
+class Kernel:
+    """A kernel, and what its cells print."""
+
+    def __init__(self, manager: Any, client: Any) -> None:
+        self.manager, self._client = manager, client
+
+    def start(self, code: str) -> str:
+        """Start a cell."""
+        return str(self._client.execute(code))
+
+    def end(self, cell: str) -> tuple[str, str]:
+        """Wait for a cell's end: what it printed, and the error that ended it."""
+        text, error = "", ""
+        while True:
+            message = self._client.get_iopub_msg(timeout=PATIENCE_S)
+            if message["parent_header"].get("msg_id") != cell:
+                continue
+            match message["msg_type"], message["content"]:
+                case "stream", content:
+                    text += content["text"]
+                case "error", content:
+                    error = content["ename"]
+                case "status", {"execution_state": "idle"}:
+                    return text, error
+
+    def run(self, code: str) -> tuple[str, str]:
+        """Run a cell to its end."""
+        return self.end(self.start(code))
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
+    from jupyter_client import KernelManager
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
+    manager = KernelManager()
+    manager.kernel_spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=PATIENCE_S)
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def stop_at(kernel: Kernel, sandbox: Sandbox, requests: int) -> None:
+    """Press the stop button once the server has seen so many requests."""
+    patience = time.monotonic() + PATIENCE_S
+    while len(sandbox.requests) < requests:
+        assert time.monotonic() < patience
+        time.sleep(0.01)
+    kernel.manager.interrupt_kernel()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("state", ["reading", "waiting for half an hour"])
+def test_a_stopped_cell_ends_and_the_next_call_goes_on(
+    state: str, kernel: Kernel, serve: Serve, tmp_path: Path
+) -> None:
+    sandbox = serve(conversations=60, latency_ms=15)
+    if state != "reading":
+        sandbox.script(
+            lambda request: len(sandbox.requests) > 60 and request.path.endswith("/events"),
+            Reply(429, b"{}", headers={"Retry-After": "1800"}),
+            times=-1,
+        )
+    port = int(sandbox.base_url.rpartition(":")[2])
+    where = {"application": sandbox.application_id, "key": sandbox.private_key, "host": sandbox.base_url, "port": port}
+    assert kernel.run(SETUP.format(**where)) == ("([], 0)\n", "")
+    cell = kernel.start(EXPORT.format(folder=str(tmp_path)))
+    stop_at(kernel, sandbox, 100 if state == "reading" else 70)
+    printed, error = kernel.end(cell)
+    assert (printed, error) == ("", "KeyboardInterrupt")
+    assert kernel.run("print(left())") == ("([], 0)\n", "")
+    dataset = open_dataset(tmp_path)
+    assert dataset.commits[0].report["interrupted"]
+    read = len(dataset["conversations"])
+    assert 0 < read < 60
+
+    sandbox._scripts.clear()
+    sandbox.requests.clear()
+    printed, error = kernel.run(EXPORT.format(folder=str(tmp_path)))
+    assert (printed, error) == ("complete\n", "")
+    assert open_dataset(tmp_path).commits[-1].report["resumed"] > 0
+    agree(held(_as_exported(sandbox, tmp_path)), sandbox.truth())
+    assert kernel.run("print(left())") == ("([], 0)\n", "")
+
+
+def _as_exported(sandbox: Sandbox, folder: Path) -> Any:
+    from conv_analytics import export
+
+    return export(client_of(sandbox), folder, rate=0)

@@ -1,0 +1,128 @@
+"""The pace: limits that nobody told, found on a clock that is only counted; pauses over real HTTP."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from conv_analytics import export
+from conv_analytics.export.pace import Pace
+from conv_analytics.export.progress import Progress
+from conv_analytics.export.slots import Slots
+from conv_analytics.sandbox import Reply, Sandbox
+from tests.export.servers import ran
+from tests.export.worlds import agree, client_of, held
+
+
+@pytest.mark.parametrize("kind", ["bucket", "fixed", "sliding"])
+@pytest.mark.parametrize("latency_s", [0.002, 0.05, 0.2])
+@pytest.mark.parametrize("requests", [3000, 6000])
+def test_an_unknown_limit_is_found_and_used(kind: str, latency_s: float, requests: int) -> None:
+    run = ran(kind, 30, requests, latency_s)
+    assert run.good / (30 * run.seconds) >= 0.97
+    assert run.share_refused < 0.01
+    assert run.rate.limit == pytest.approx(30, rel=0.04)
+
+
+@pytest.mark.parametrize("kind", ["bucket", "fixed", "sliding"])
+def test_what_was_learned_spares_refusals_and_is_tried_again(kind: str) -> None:
+    known = ran(kind, 30, 3000, learned=29.55)
+    assert known.refused < ran(kind, 30, 3000).refused
+    assert known.good / (30 * known.seconds) >= 0.97
+    grown = ran(kind, 60, 6000, learned=15.0)
+    assert grown.rate.limit is not None
+    assert grown.rate.limit > 30
+
+
+def test_refusals_of_one_burst_are_one_event_and_a_pause_holds_everyone_back() -> None:
+    time = 0.0
+    pace = Pace(0, 20, learned=30.0, clock=lambda: time)
+    for _ in range(5):
+        pace.rate.refuse(time)
+    pace.rate.pause(1800)
+    assert pace.rate.wait() == 1800
+    time = 1800.0
+    assert pace.rate.refused == 5
+    gaps = [pace.rate.reserve() for _ in range(3)]
+    assert gaps == sorted(gaps)
+    assert gaps[2] > gaps[1] > gaps[0] == 0
+
+
+def test_slots_shrink_once_per_burst_and_grow_when_used() -> None:
+    time = 10.0
+    slots = Slots(20, clock=lambda: time)
+    for _ in range(8):
+        slots.failed(sent_at=9.0)
+    assert slots.limit == 10
+    for _ in range(200):
+        slots.answered(0.05, in_flight=3)
+    assert slots.limit == 10
+    for _ in range(400):
+        slots.answered(0.05, in_flight=slots.limit)
+    assert slots.limit == 20
+
+
+def test_answers_that_take_ever_longer_take_slots_away_but_not_all() -> None:
+    time = 0.0
+    slots = Slots(20, clock=lambda: time)
+    slots.answered(0.05, in_flight=20)
+    for _ in range(500):
+        time += 0.1
+        slots.answered(2.0, in_flight=20)
+        assert slots.limit >= 5
+    assert slots.limit < 20
+
+
+def test_a_wait_that_the_api_asked_for_is_shown_and_kept(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    with Sandbox(conversations=20) as sandbox:
+        sandbox.script(lambda request: "/events" in request.path, Reply(429, headers={"Retry-After": "1"}))
+        result = export(client_of(sandbox), tmp_path, rate=0, progress=seen.append)
+        agree(held(result), sandbox.truth())
+    assert any(progress.waiting_s > 0 for progress in seen)
+    assert result.report.pace["limited"] == 1
+    assert result.dataset.commits[-1].report["pace"] == result.report.pace
+
+
+@pytest.mark.parametrize("header", ["-5", "0", "soon", "Sat, 21 Nov 2020 09:30:10 GMT"])
+def test_a_wait_that_is_none_ends_no_export(header: str) -> None:
+    with Sandbox(conversations=12) as sandbox:
+        sandbox.script(lambda request: "/events" in request.path, Reply(429, headers={"Retry-After": header}), 3)
+        frames = export(client_of(sandbox), rate=0)
+        agree(held(frames), sandbox.truth())
+    assert frames.report.pace["limited"] == 3
+
+
+def test_half_an_hour_ends_at_once_when_interrupted_and_what_was_read_is_committed(tmp_path: Path) -> None:
+    import asyncio
+
+    from conv_analytics import aexport, open_dataset
+
+    async def main(sandbox: Sandbox) -> None:
+        waiting = asyncio.Event()
+
+        def show(progress: Progress) -> None:
+            if progress.waiting_s > 60:
+                waiting.set()
+
+        task = asyncio.create_task(aexport(client_of(sandbox), tmp_path, rate=0, progress=show))
+        while not waiting.is_set():
+            await asyncio.sleep(0.05)
+            assert not task.done()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Sandbox(conversations=40, latency_ms=60) as sandbox:
+        lock, count = threading.Lock(), [0]
+
+        def late(request: object) -> bool:
+            with lock:
+                count[0] += 1
+                return count[0] > 60
+
+        sandbox.script(late, Reply(429, headers={"Retry-After": "1800"}), times=-1)
+        asyncio.run(asyncio.wait_for(main(sandbox), 60))
+        assert open_dataset(tmp_path).commits[-1].report["interrupted"]
