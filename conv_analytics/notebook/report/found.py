@@ -25,7 +25,8 @@ def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...] | None:
     told: list[Offender] = []
     for what, (holds, of) in _flags(rows, scope).items():
         for column, title in _BY.items():
-            if not rows[column].notna().any():
+            # Channels differ in how often they are answered: that is their nature.
+            if not rows[column].notna().any() or (what, column) == ("unanswered", "channel_type"):
                 continue
             cases = pd.DataFrame({column: rows[column], "bad": holds.where(of)}).astype({"bad": "boolean"})
             told += [_offender(row, column, title, what) for row in _rows(find(cases, by=column, bad="bad"))]

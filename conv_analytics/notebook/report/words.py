@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from conv_analytics.analysis.profiles import MEASURES, Profile
-from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Rate, Values
+from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Offender, Rate, Values
 
 #: Share of poor legs that is put up with: what Teams' dashboard aims at over all networks.
 TARGET = 0.03
@@ -14,6 +14,7 @@ MOST_UNMEASURED = 0.5
 DASH = "\u2013"
 _MINUS = "\u2212"
 
+_NARROW = ("network_code", "country", "user_id", "remote_address", "channel_type")
 _UNMEASURED = {
     "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packets not counted",
     "too_few_packets": "too few packets",
@@ -165,14 +166,19 @@ def details(numbers: Numbers, figures: Sequence[Figure]) -> tuple[str, ...]:
         said.append(f"{figure.title}: {word} by {by}.")
     if numbers.before is not None and not clear:
         said.append("Nothing changed clearly against the period before.")
-    worst = [each for each in numbers.offenders or () if each.excess > 0][:3]
-    said += [f"{each.reason}." for each in worst]
+    said += [f"{each.reason}." for each in _named(numbers)]
     ledger = numbers.ledger
     if ledger.complete is False:
         said.append("The last run of the export was incomplete: numbers may be missing.")
     if ledger.quarantined:
         said.append(f"{count(ledger.quarantined, 'record')} could not be read and are not in here.")
     return tuple(said)
+
+
+def _named(numbers: Numbers) -> list[Offender]:
+    """The offenders of the first lines: one of each kind, a network before its country."""
+    ranked = sorted(numbers.offenders or (), key=lambda each: (_NARROW.index(each.column), -each.excess))
+    return list({each.what: each for each in reversed(ranked)}.values())[::-1]
 
 
 def now_words(figure: Figure) -> str:

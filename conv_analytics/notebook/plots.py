@@ -1,0 +1,278 @@
+"""Plots of what the analysis computed, as matplotlib's Axes: to be looked at, and to be worked on.
+
+Each takes a frame that a function of `conv_analytics.analysis` gave, draws on the `ax` given or on a new one, and gives
+the Axes back. Axes have units, titles say how many rows are seen. matplotlib is imported when a plot is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.stats import rates
+from conv_analytics.analysis.zones import zone_info
+from conv_analytics.errors import ColumnNotFound
+from conv_analytics.notebook.charts import DAYS
+from conv_analytics.notebook.palette import LIGHT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_GOOD, _FAIR, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "fair", "poor", "unmeasured"))
+_MOS_STEP = 0.1
+#: Limits of the profile `recommended`.
+_LIMITS = {
+    "mos": {"fair": 4.03, "poor": 3.6},
+    "loss_pct": {"fair": 3.0, "poor": 5.0},
+    "jitter": {"fair": 20.0, "poor": 30.0},
+}
+
+
+def plot_mos(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Scores of legs: the E-model's of the loss filled, the reported ones as an outline.
+
+    Parameters
+    ----------
+    quality
+        As `quality` gives it.
+    ax
+        Where to draw; a new figure when absent.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ColumnNotFound
+        If the frame is not of `quality`.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> frame = pd.DataFrame({"mos_emodel": [4.4, 3.2, None], "mos_reported": [4.5, 4.4, 4.5],
+    ...                       "verdict": ["good", "poor", "unmeasured"]})
+    >>> plot_mos(frame).get_title(loc="left")
+    'Scores of legs (2 of 3 measured)'
+    """
+    _needs(quality, "quality()", "mos_emodel", "mos_reported", "verdict")
+    ax, edges = _axes(ax), np.arange(1.0, 4.5 + _MOS_STEP, _MOS_STEP)
+    seen = quality[quality["verdict"] != "unmeasured"]
+    ax.hist(_floats(seen["mos_emodel"]), bins=edges, color=_GOOD, label="E-model of the loss")
+    reported = _floats(seen["mos_reported"])
+    ax.hist(reported, bins=edges, histtype="step", color=LIGHT.text, linewidth=1.2, label="reported")
+    for name, limit in _LIMITS["mos"].items():
+        ax.axvline(limit, color=_FAIR if name == "fair" else _POOR, linestyle="--", label=f"below {limit}: {name}")
+    ax.set(xlabel="mean opinion score [1 to 5]", ylabel="legs", xlim=(1, 4.6))
+    ax.legend(loc="upper left", frameon=False)
+    return _titled(ax, f"Scores of legs ({len(seen):,} of {len(quality):,} measured)")
+
+
+def plot_loss_jitter(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Lost packets against the spacing of packets, as hexagons that are the darker the more legs are in them.
+
+    Parameters and errors are those of `plot_mos`.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> frame = pd.DataFrame({"loss_pct": [0.1, 6.0, None], "jitter_sd_max_ms": [5.0, 40.0, 3.0]})
+    >>> plot_loss_jitter(frame).get_xlabel()
+    'lost packets [%]'
+    """
+    _needs(quality, "quality()", "loss_pct", "jitter_sd_max_ms")
+    ax, seen = _axes(ax), quality[["loss_pct", "jitter_sd_max_ms"]].dropna()
+    if len(seen):
+        loss, jitter = _floats(seen["loss_pct"]), _floats(seen["jitter_sd_max_ms"])
+        drawn = ax.hexbin(loss, jitter, gridsize=30, bins="log", cmap="Blues", mincnt=1, linewidths=0.2)
+        ax.figure.colorbar(drawn, ax=ax, label="legs")
+    limits = zip(_LIMITS["loss_pct"].items(), _LIMITS["jitter"].items(), strict=True)
+    for (name, loss_limit), (_, jitter_limit) in limits:
+        colour = _FAIR if name == "fair" else _POOR
+        ax.axvline(loss_limit, color=colour, linestyle="--", linewidth=1)
+        ax.axhline(jitter_limit, color=colour, linestyle="--", linewidth=1, label=f"beyond: {name}")
+    ax.set(xlabel="lost packets [%]", ylabel="largest standard deviation of the spacing [ms]")
+    ax.legend(loc="upper right", frameon=False)
+    return _titled(ax, f"Loss and spacing ({len(seen):,} of {len(quality):,} legs measured)")
+
+
+def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """Hours of the week: the rate if the frame has one, else starts per hour; rates of few cases stay empty.
+
+    Parameters
+    ----------
+    cells
+        As `heatmap` gives it.
+    ax
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from conv_analytics.analysis import heatmap
+    >>> at = pd.to_datetime(["2024-10-27T00:30:00Z"], utc=True, format="ISO8601")
+    >>> one = pd.DataFrame({"conversation_id": ["CON-1"], "leg_id": ["a"], "started_at": at})
+    >>> plot_heatmap(heatmap(one)).get_title(loc="left")
+    'Starts per hour (1 leg)'
+    """
+    _needs(cells, "heatmap()", "weekday", "hour", "starts", "per_hour")
+    ax, n = _axes(ax), int(cells["starts"].sum())
+    told = "rate" in cells
+    values = cells["rate"].where(cells["enough"].fillna(value=False)) * 100 if told else cells["per_hour"]
+    grid = np.full((7, 24), np.nan)
+    grid[_floats(cells["weekday"]).astype(int), _floats(cells["hour"]).astype(int)] = _floats(values)
+    drawn = ax.imshow(grid, cmap="Blues", aspect="auto", vmin=0)
+    ax.figure.colorbar(drawn, ax=ax, label=f"{cells['metric'].iloc[0]} [%]" if told else "starts per hour [1/h]")
+    ax.set_yticks(range(7), labels=DAYS)
+    ax.set_xticks(range(0, 24, 3), labels=[f"{hour:02}" for hour in range(0, 24, 3)])
+    ax.set(xlabel="hour of the day [h]", ylabel="weekday")
+    title = f"{cells['metric'].iloc[0]}, 30 cases or more" if told else "Starts per hour"
+    return _titled(ax, f"{title} ({n:,} {'leg' if n == 1 else 'legs'})")
+
+
+def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """What became of legs, the most frequent first, with intervals.
+
+    Parameters
+    ----------
+    legs
+        As `legs` or `calls` gives them.
+    ax
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> axes = plot_outcomes(pd.DataFrame({"outcome": ["answered", "answered", "busy"]}))
+    >>> [label.get_text() for label in axes.get_yticklabels()]
+    ['answered', 'busy']
+    """
+    _needs(legs, "legs()", "outcome")
+    ax, counts = _axes(ax), legs["outcome"].fillna("unknown").value_counts().sort_index(kind="stable")
+    counts = counts.sort_values(ascending=False, kind="stable")
+    told = rates(counts.to_numpy("float64"), np.full(len(counts), float(len(legs))))
+    share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
+    names = [str(name).replace("_", " ") for name in counts.index]
+    places = np.arange(len(counts))
+    colours = [_GOOD if name == "answered" else _NONE for name in counts.index]
+    ax.barh(places, share, color=colours, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
+    for place, (k, end) in enumerate(zip(counts, high, strict=True)):
+        ax.annotate(f" {k:,}", (float(end), place), va="center", fontsize="small")
+    ax.set_yticks(places, labels=names)
+    ax.invert_yaxis()
+    ax.set(xlabel="share [%], with its 95 % interval", ylabel="outcome")
+    return _titled(ax, f"Outcomes (n = {len(legs):,})")
+
+
+def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = None) -> Axes:
+    """How many are up at once, and the peak.
+
+    Parameters
+    ----------
+    steps
+        As `concurrency` gives it.
+    tz
+        IANA zone of the axis.
+    ax
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> at = pd.to_datetime(["2026-11-02T09:00Z", "2026-11-02T09:10Z"], utc=True, format="ISO8601")
+    >>> plot_concurrency(pd.DataFrame({"at": at, "concurrent": [1, 0]})).get_xlabel()
+    'time [UTC]'
+    """
+    _needs(steps, "concurrency()", "at", "concurrent")
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - when a plot is drawn
+
+    ax, zone = _axes(ax), zone_info(tz)
+    up = _floats(steps["concurrent"])
+    if len(steps):
+        # matplotlib knows instants of numpy, which are UTC; the axis is labelled on the zone's clock.
+        at = steps["at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
+        ax.step(at, up, where="post", color=_GOOD, linewidth=1)
+        ax.fill_between(at, up, step="post", color=_GOOD, alpha=0.15)
+        peak = int(np.argmax(up))
+        when = steps["at"].iloc[peak].tz_convert(tz)
+        ax.annotate(f"peak {up[peak]:.0f} at {when:%Y-%m-%d %H:%M:%S}", (at[peak], up[peak]), xytext=(0, 4),
+                    textcoords="offset points", fontsize="small")  # fmt: skip
+        locator = AutoDateLocator(tz=zone)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
+    ax.set(xlabel=f"time [{tz}]", ylabel="up at once")
+    ax.set_ylim(bottom=0)
+    return _titled(ax, f"Concurrency ({len(steps):,} changes)")
+
+
+FUNNEL_HELP = "message_funnel()"
+
+
+def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
+    """How far things came: one bar per stage with its share of the first.
+
+    Parameters
+    ----------
+    funnel
+        As `message_funnel` gives it without groups, or any frame with ``stage``, ``k`` and ``n``.
+    ax
+        Where to draw.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> frame = pd.DataFrame({"stage": ["submitted", "delivered"], "k": [10, 8], "n": [10, 10]})
+    >>> plot_funnel(frame).get_title(loc="left")
+    'Funnel (n = 10)'
+    """
+    _needs(funnel, FUNNEL_HELP, "stage", "k", "n")
+    ax, k, n = _axes(ax), _floats(funnel["k"]), _floats(funnel["n"])
+    told = rates(k, n)
+    places = np.arange(len(funnel))
+    share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
+    ax.barh(places, share, color=_GOOD, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
+    for place, (cases, of) in enumerate(zip(k, n, strict=True)):
+        ax.annotate(f"{cases:,.0f} of {of:,.0f} ", (0, place), xytext=(4, 0), textcoords="offset points", va="center",
+                    color=LIGHT.ground, fontsize="small")  # fmt: skip
+    ax.set_yticks(places, labels=[str(stage).replace("_", " ") for stage in funnel["stage"]])
+    ax.invert_yaxis()
+    ax.set(xlabel="share [%], with its 95 % interval", ylabel="stage", xlim=(0, 105))
+    return _titled(ax, f"Funnel (n = {int(n.max()) if len(n) else 0:,})")
+
+
+def _axes(ax: Axes | None) -> Any:
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot  # noqa: PLC0415 - half a second, when a plot is drawn
+
+    _, made = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    made.spines[["top", "right"]].set_visible(b=False)
+    return made
+
+
+def _titled(ax: Any, title: str) -> Axes:
+    ax.set_title(title, loc="left")
+    done: Axes = ax
+    return done
+
+
+def _needs(frame: pd.DataFrame, maker: str, *columns: str) -> None:
+    for column in columns:
+        if column not in frame:
+            raise ColumnNotFound(f"of {maker}", column, tuple(str(name) for name in frame))
+
+
+def _floats(numbers: pd.Series[Any] | Iterable[Any]) -> Any:
+    return pd.Series(numbers).to_numpy("float64", na_value=np.nan)
+
+
+__all__ = ["plot_concurrency", "plot_funnel", "plot_heatmap", "plot_loss_jitter", "plot_mos", "plot_outcomes"]
