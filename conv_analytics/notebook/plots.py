@@ -124,15 +124,16 @@ def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _needs(cells, "heatmap()", "weekday", "hour", "starts", "per_hour")
     ax, n = _axes(ax), int(cells["starts"].sum())
     told = "rate" in cells
+    metric = str(cells["metric"].iloc[0]) if told and len(cells) else "rate"
     values = cells["rate"].where(cells["enough"].fillna(value=False)) * 100 if told else cells["per_hour"]
     grid = np.full((7, 24), np.nan)
     grid[_floats(cells["weekday"]).astype(int), _floats(cells["hour"]).astype(int)] = _floats(values)
     drawn = ax.imshow(grid, cmap="Blues", aspect="auto", vmin=0)
-    ax.figure.colorbar(drawn, ax=ax, label=f"{cells['metric'].iloc[0]} [%]" if told else "starts per hour [1/h]")
+    ax.figure.colorbar(drawn, ax=ax, label=f"{metric} [%]" if told else "starts per hour [1/h]")
     ax.set_yticks(range(7), labels=DAYS)
     ax.set_xticks(range(0, 24, 3), labels=[f"{hour:02}" for hour in range(0, 24, 3)])
     ax.set(xlabel="hour of the day [h]", ylabel="weekday")
-    title = f"{cells['metric'].iloc[0]}, 30 cases or more" if told else "Starts per hour"
+    title = f"{metric}, 30 cases or more" if told else "Starts per hour"
     return _titled(ax, f"{title} ({n:,} {'leg' if n == 1 else 'legs'})")
 
 
@@ -213,16 +214,13 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
     return _titled(ax, f"Concurrency ({len(steps):,} changes)")
 
 
-FUNNEL_HELP = "message_funnel()"
-
-
 def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """How far things came: one bar per stage with its share of the first.
+    """How far things came: one bar per state with its share of the first.
 
     Parameters
     ----------
     funnel
-        As `message_funnel` gives it without groups, or any frame with ``stage``, ``k`` and ``n``.
+        As `message_funnel` gives it, or any frame with ``state``, ``k`` and ``n``.
     ax
         Where to draw.
 
@@ -230,11 +228,11 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     --------
     >>> import matplotlib
     >>> matplotlib.use("Agg")
-    >>> frame = pd.DataFrame({"stage": ["submitted", "delivered"], "k": [10, 8], "n": [10, 10]})
+    >>> frame = pd.DataFrame({"state": ["submitted", "delivered"], "k": [10, 8], "n": [10, 10]})
     >>> plot_funnel(frame).get_title(loc="left")
     'Funnel (n = 10)'
     """
-    _needs(funnel, FUNNEL_HELP, "stage", "k", "n")
+    _needs(funnel, "message_funnel()", "state", "k", "n")
     ax, k, n = _axes(ax), _floats(funnel["k"]), _floats(funnel["n"])
     told = rates(k, n)
     places = np.arange(len(funnel))
@@ -243,18 +241,18 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     for place, (cases, of) in enumerate(zip(k, n, strict=True)):
         ax.annotate(f"{cases:,.0f} of {of:,.0f} ", (0, place), xytext=(4, 0), textcoords="offset points", va="center",
                     color=LIGHT.ground, fontsize="small")  # fmt: skip
-    ax.set_yticks(places, labels=[str(stage).replace("_", " ") for stage in funnel["stage"]])
+    ax.set_yticks(places, labels=[str(state).replace("_", " ") for state in funnel["state"]])
     ax.invert_yaxis()
-    ax.set(xlabel="share [%], with its 95 % interval", ylabel="stage", xlim=(0, 105))
+    ax.set(xlabel="share [%], with its 95 % interval", ylabel="state", xlim=(0, 105))
     return _titled(ax, f"Funnel (n = {int(n.max()) if len(n) else 0:,})")
 
 
 def _axes(ax: Axes | None) -> Any:
     if ax is not None:
         return ax
-    from matplotlib import pyplot  # noqa: PLC0415 - half a second, when a plot is drawn
+    import matplotlib.pyplot as plt  # noqa: PLC0415 - half a second, when a plot is drawn
 
-    _, made = pyplot.subplots(figsize=(8, 4), layout="constrained")
+    _, made = plt.subplots(figsize=(8, 4), layout="constrained")
     made.spines[["top", "right"]].set_visible(b=False)
     return made
 

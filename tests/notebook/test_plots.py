@@ -1,0 +1,89 @@
+"""The plots: what they show is what the frames say; they are drawn, with and without data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+mpl.use("Agg")
+
+from matplotlib import pyplot as plt
+
+from conv_analytics.analysis import concurrency, heatmap, message_funnel, quality
+from conv_analytics.errors import ColumnNotFound
+from conv_analytics.notebook import plots
+from tests.notebook import reporting as made
+
+FUNNEL = pd.DataFrame({
+    "conversation_id": ["CON-1"] * 3, "event_id": [2, 3, 4], "message_event_id": [1, 1, 9],
+    "type": ["message:delivered", "message:seen", "message:delivered"], "from_member_id": "MEM-2",
+    "at": pd.to_datetime(["2026-05-04T10:00Z"] * 3, utc=True),
+})  # fmt: skip
+
+DRAWN: dict[str, tuple[Callable[..., Any], Callable[[], pd.DataFrame]]] = {
+    "mos": (plots.plot_mos, lambda: quality(made.week())),
+    "loss_jitter": (plots.plot_loss_jitter, lambda: quality(made.week())),
+    "heatmap": (plots.plot_heatmap, lambda: heatmap(made.week(), tz="Europe/London")),
+    "rates": (plots.plot_heatmap, lambda: heatmap(made.week(), "asr", tz="Europe/London", min_n=1)),
+    "outcomes": (plots.plot_outcomes, made.week),
+    "concurrency": (plots.plot_concurrency, lambda: concurrency(made.week())),
+    "funnel": (plots.plot_funnel, lambda: message_funnel({"message_statuses": FUNNEL})),
+}
+TITLES = {
+    "mos": "Scores of legs (120 of 150 measured)", "loss_jitter": "Loss and spacing (120 of 150 legs measured)",
+    "heatmap": "Starts per hour (150 legs)", "outcomes": "Outcomes (n = 150)", "funnel": "Funnel (n = 2)",
+    "rates": "asr, 30 cases or more (150 legs)",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_axes_have_units_and_titles_the_number_of_rows(name: str) -> None:
+    plot, frame = DRAWN[name]
+    axes = plot(frame())
+    assert axes.get_title(loc="left").startswith(TITLES.get(name, "Concurrency ("))
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+    axes.figure.savefig(BytesIO(), format="png")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_empty_frames_are_drawn_on_the_axes_given(name: str) -> None:
+    plot, frame = DRAWN[name]
+    _, ax = plt.subplots()
+    assert plot(frame().iloc[:0], ax=ax) is ax
+    ax.figure.savefig(BytesIO(), format="png")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_column_that_is_missing_is_told(name: str) -> None:
+    with pytest.raises(ColumnNotFound):
+        DRAWN[name][0](pd.DataFrame({"other": [1]}))
+
+
+def test_bars_are_as_long_as_the_shares() -> None:
+    bars = plots.plot_outcomes(made.week()).patches
+    assert [round(bar.get_width(), 6) for bar in bars] == [80.0, 20.0]
+
+
+def test_the_peak_is_told_on_the_zones_clock() -> None:
+    axes = plots.plot_concurrency(concurrency(made.legs([made.call(1)])), tz="Asia/Kolkata")
+    assert [text.get_text() for text in axes.texts] == ["peak 1 at 2026-03-27 14:30:00"]
+    assert axes.get_xlabel() == "time [Asia/Kolkata]"
+
+
+def test_matplotlib_waits_until_something_is_drawn() -> None:
+    code = "import sys, conv_analytics.notebook.plots; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
