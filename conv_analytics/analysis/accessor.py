@@ -13,6 +13,11 @@ from conv_analytics.tables import TABLES
 
 #: The functions that the accessor has: each takes the data first.
 COMMON = ("calls", "conversations", "ledger", "legs")
+#: Those that draw, and where they live: a name only, for the analysis itself knows no drawing.
+DRAWN = {
+    "ladder": ("conv_analytics.notebook", "show_ladder"),
+    "timeline": ("conv_analytics.notebook", "show_timeline"),
+}
 
 
 @pd.api.extensions.register_dataframe_accessor("conv")
@@ -31,13 +36,14 @@ class Conv:
         self._frame = frame
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in COMMON:
-            raise AttributeError(f"conv has no {name!r}; it has {', '.join(COMMON)}")
-        function = getattr(importlib.import_module("conv_analytics.analysis"), name)
+        if name not in COMMON and name not in DRAWN:
+            raise AttributeError(f"conv has no {name!r}; it has {', '.join(self.__dir__())}")
+        home, function_name = DRAWN.get(name, ("conv_analytics.analysis", name))
+        function = getattr(importlib.import_module(home), function_name)
         return update_wrapper(partial(function, _data(self._frame)), function)
 
     def __dir__(self) -> list[str]:
-        return list(COMMON)
+        return sorted([*COMMON, *DRAWN])
 
 
 def _data(frame: pd.DataFrame) -> Any:
@@ -45,6 +51,8 @@ def _data(frame: pd.DataFrame) -> Any:
     there = set(frame.columns)
     if "event_id" not in there and "status" in there and "answered" in there:
         return frame
+    if {"event_id", "type", "body"} <= there:
+        return {"events": frame}
     own = {name: _own(name) & there for name in TABLES}
     best = max(own, key=lambda name: len(own[name]))
     return {best: frame} if own[best] else frame
