@@ -13,13 +13,13 @@ from types import FrameType
 from typing import NoReturn
 
 import conv_analytics
-from conv_analytics.cli import compact, demo, export, logs, plan, replay, sandbox, status, tables, verify
+from conv_analytics.cli import compact, demo, export, logs, plan, replay, sandbox, status, tables, timeline, verify
 from conv_analytics.cli.exits import Exit, disk_failed, exit_of
 from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: In the order in which they are shown.
-COMMANDS = (demo, export, plan, status, verify, replay, compact, sandbox, tables)
+COMMANDS = (demo, export, plan, status, verify, replay, compact, timeline, sandbox, tables)
 
 _EPILOG = """\
 exit codes:

@@ -106,7 +106,8 @@ def payload(drawn: Layout, zone: ZoneInfo) -> dict[str, Any]:
         "id": drawn.conversation_id, "zone": str(zone), "start": drawn.start, "end": drawn.end, "height": drawn.height,
         "lanes": lanes, "lines": lines,
         "items": items, "words": words.values, "whats": whats.values, "details": list(drawn.details),
-        "marked": [int(what in marked) for what in whats.values], "kinds": [kind for kind, _, _ in marks], "shapes": [shape for _, shape, _ in marks],
+        "marked": [int(what in marked) for what in whats.values],
+        "kinds": [kind for kind, _, _ in marks], "shapes": [shape for _, shape, _ in marks],
         "weights": [weight for _, _, weight in marks], "patterns": [list(pattern) for pattern in PATTERNS],
         "themes": {theme.name: theme.plain() for theme in (LIGHT, DARK)},
     }  # fmt: skip

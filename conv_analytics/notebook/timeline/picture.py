@@ -233,7 +233,10 @@ def _rules(theme: Theme) -> str:
     states = "".join(
         f".s-{name}{{fill:{colour};stroke:{colour};color:{colour}}}" for name, colour in theme.states.items()
     )
-    kinds = "".join(f".k-{name}{{fill:{colour}}}" for name, colour in theme.kinds.items())
+    kinds = "".join(
+        f".k-{name}{{fill:{colour}}}.l-{name}{{stroke:{colour};stroke-width:1.6;fill:none}}"
+        for name, colour in theme.kinds.items()
+    )
     levels = "".join(f".q-{name}{{fill:{colour}}}" for name, colour in theme.quality.items())
     kind, quiet = theme.kinds, theme.quiet
     return "".join((

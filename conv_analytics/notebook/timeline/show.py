@@ -20,6 +20,7 @@ from conv_analytics.notebook.timeline.page import HEAD, cells, document, fragmen
 from conv_analytics.notebook.timeline.picture import headline, picture, summary
 
 if TYPE_CHECKING:
+    from conv_analytics.notebook.ladder import Ladder
     from conv_analytics.notebook.timeline.widget import TimelineWidget
 
 _THEMES = ("auto", "light", "dark")
@@ -118,6 +119,13 @@ class Timeline:
         """Write the page, or with the suffix ``.svg`` the picture."""
         path = Path(path)
         return write(path, self.svg() if path.suffix == ".svg" else self.html())
+
+    def save_with(self, ladder: Ladder | None, path: Path) -> Path:
+        """Write the page with a ladder below; a picture is that of the timeline alone."""
+        if path.suffix == ".svg" or ladder is None:
+            return self.save(path)
+        more = f"<h2>Who signalled what to whom</h2>{ladder.fragment()}"
+        return write(path, document(self.layout, zone_of(self.zone), theme=self.theme, more=more))
 
     def widget(self) -> TimelineWidget:
         """The same as a widget: what is clicked or measured is in its ``selected``, a frame."""
