@@ -277,9 +277,8 @@ def _picture(ladder: Ladder, theme: str) -> str:
     for place, step in rows:
         y = _TOP + place * _ROW + 8
         if before is not None and step.at - before >= _PAUSE:
-            drawing.text(
-                _LEFT - 30, y - _ROW + 4, f"\u2026 {length(step.at - before)} \u2026", 10, class_="q", text_anchor="end"
-            )
+            pause = f"\u2026 {length(step.at - before)} \u2026"
+            drawing.text(12, y - _ROW + 4, pause, 10, class_="q")
         before = step.at
         drawing.text(12, y + 4, stamp(step.at, zone)[11:23], 11, class_="q")
         _arrow(drawing, step, xs, y)
