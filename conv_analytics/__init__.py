@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from conv_analytics.api import AsyncConversations, Conversations
     from conv_analytics.dataset import Dataset, open_dataset
     from conv_analytics.export import Exported, Frames, aexport, export
+    from conv_analytics.notebook import show_ladder, show_timeline
     from conv_analytics.tables.dictionary import describe
 
 __version__ = "0.1.0"
@@ -27,6 +28,8 @@ _HOMES = {
     "describe": "conv_analytics.tables.dictionary",
     "export": "conv_analytics.export",
     "open_dataset": "conv_analytics.dataset",
+    "show_ladder": "conv_analytics.notebook",
+    "show_timeline": "conv_analytics.notebook",
 }
 
 __all__ = [
@@ -39,6 +42,8 @@ __all__ = [
     "describe",
     "export",
     "open_dataset",
+    "show_ladder",
+    "show_timeline",
 ]
 
 

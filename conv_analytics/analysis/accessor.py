@@ -16,6 +16,11 @@ COMMON = (
     "answer_times", "busy_hour", "calls", "concurrency", "conversations", "cost", "duration_hist", "heatmap", "kpi",
     "kpi_values", "ledger", "legs", "service_level", "short_calls", "traffic",
 )  # fmt: skip
+#: Those that draw, and where they live: a name only, for the analysis itself knows no drawing.
+DRAWN = {
+    "ladder": ("conv_analytics.notebook", "show_ladder"),
+    "timeline": ("conv_analytics.notebook", "show_timeline"),
+}
 
 
 @pd.api.extensions.register_dataframe_accessor("conv")
@@ -34,13 +39,14 @@ class Conv:
         self._frame = frame
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in COMMON:
-            raise AttributeError(f"conv has no {name!r}; it has {', '.join(COMMON)}")
-        function = getattr(importlib.import_module("conv_analytics.analysis"), name)
+        if name not in COMMON and name not in DRAWN:
+            raise AttributeError(f"conv has no {name!r}; it has {', '.join(self.__dir__())}")
+        home, function_name = DRAWN.get(name, ("conv_analytics.analysis", name))
+        function = getattr(importlib.import_module(home), function_name)
         return update_wrapper(partial(function, _data(self._frame)), function)
 
     def __dir__(self) -> list[str]:
-        return list(COMMON)
+        return sorted([*COMMON, *DRAWN])
 
 
 def _data(frame: pd.DataFrame) -> Any:
@@ -48,6 +54,8 @@ def _data(frame: pd.DataFrame) -> Any:
     there = set(frame.columns)
     if "event_id" not in there and (("status" in there and "answered" in there) or "call" in there):
         return frame
+    if {"event_id", "type", "body"} <= there:
+        return {"events": frame}
     own = {name: _own(name) & there for name in TABLES}
     best = max(own, key=lambda name: len(own[name]))
     return {best: frame} if own[best] else frame

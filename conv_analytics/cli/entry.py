@@ -27,6 +27,7 @@ from conv_analytics.cli import (
     sandbox,
     status,
     tables,
+    timeline,
     verify,
 )
 from conv_analytics.cli.exits import Exit, disk_failed, exit_of
@@ -34,7 +35,7 @@ from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: In the order in which they are shown.
-COMMANDS = (demo, export, plan, status, verify, replay, compact, kpi, quality, report, check, sandbox, tables)
+COMMANDS = (demo, export, plan, status, verify, replay, compact, timeline, kpi, quality, report, check, sandbox, tables)
 
 _EPILOG = """\
 exit codes:

@@ -134,7 +134,7 @@ class Display:
         if not self.on:
             return value
         for name in sorted(self._names, key=len, reverse=True):
-            value = value.replace(name, self._names[name])
+            value = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", self._names[name], value)
         for pattern in (_URL, _MAIL, _IP, _NUMBER):
             value = pattern.sub(lambda found: self.party(found[0]), value)
         return value

@@ -49,15 +49,6 @@ class Drawing:
         """End it."""
         self._parts.append(f"</{name}>")
 
-    def pattern(
-        self, name: str, size: float, path: str, colour: str, *, ground: str = "none", width: float = 1
-    ) -> None:
-        """A pattern of lines to fill with: ``fill="url(#name)"``."""
-        self.open("pattern", id=name, width=size, height=size, patternUnits="userSpaceOnUse")
-        self.add("rect", width=size, height=size, fill=ground)
-        self.add("path", d=path, stroke=colour, stroke_width=width, fill="none")
-        self.close("pattern")
-
     def svg(self) -> str:
         """The whole picture."""
         size = f'width="{number(self.width)}" height="{number(self.height)}"'

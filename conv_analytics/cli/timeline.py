@@ -1,0 +1,95 @@
+"""`conv-analytics timeline`: one conversation as a page, or as lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.output import note, say
+from conv_analytics.cli.reading import folder
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+    from conv_analytics.notebook import Ladder, Timeline
+
+_DESCRIPTION = """\
+Show one conversation of an export: who was there, what lasted, what happened, and who signalled what to whom. With -o
+it becomes one HTML file that opens anywhere and asks nobody for anything; without, it is printed.
+Phone numbers, names, pressed keys and texts are masked unless --unmasked is given.
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics timeline exports/ CON-... -o call.html
+  conv-analytics timeline exports/ CON-... --zone Europe/London
+  conv-analytics timeline exports/ CON-... --format csv > call.csv
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "timeline", help="show one conversation", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
+    command.add_argument("conversation", metavar="CON-ID", help="the conversation")
+    command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
+    command.add_argument("--format", choices=("text", "csv", "json", "md"), default="text", help="how to print (text)")
+    command.add_argument("--zone", metavar="NAME", default="UTC", help="time zone, as Europe/London (UTC)")
+    command.add_argument("--unmasked", action="store_true", help="show numbers, names, pressed keys and texts")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Draw or print."""
+    path = folder(options.dest)
+
+    from conv_analytics.dataset import open_dataset
+    from conv_analytics.errors import ConvAnalyticsError
+    from conv_analytics.notebook import show_ladder, show_timeline
+
+    data = open_dataset(path)
+    given = {"zone": options.zone, "mask": not options.unmasked}
+    drawn = show_timeline(data, options.conversation, **given)
+    try:
+        ladder = show_ladder(data, options.conversation, **given)
+    except ConvAnalyticsError:
+        ladder = None  # The export has no tables of legs.
+    if options.output is None:
+        say(_printed(drawn, ladder, options.format))
+    else:
+        written = drawn.save_with(ladder, Path(options.output).expanduser())
+        note(f"{written}: {drawn!r}")
+    return Exit.COMPLETE
+
+
+def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
+    if how == "text":
+        return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
+    shown = drawn.shown()
+    if how == "csv":
+        return shown.map(_unformula).to_csv(index=False).rstrip("\n")
+    if how == "json":
+        return json.dumps(shown.to_dict("records"), ensure_ascii=False, indent=1)
+    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
+
+
+def _unformula(text: str) -> str:
+    """A cell of a spreadsheet that is text, whatever it begins with; a number with a plus is none to worry about."""
+    harmless = text[:1] not in tuple("=+-@\t\r") or text[1:2].isdigit()
+    return text if harmless or not text else f"'{text}"
+
+
+def _cell(text: str) -> str:
+    """A cell of a Markdown table: markup in it is shown, not read."""
+    text = " ".join(str(text).split())
+    for char in "\\`*_[]<>|~":
+        text = text.replace(char, f"\\{char}") if text != "---" else text
+    return text

@@ -1,0 +1,355 @@
+"""The ladder of a conversation: who signalled what to whom, as far as the API's events tell.
+
+The API tells states, codes and reasons, not messages. What stands on the arrows is inferred from them, and says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.analysis import legs, quality
+from conv_analytics.analysis.happenings import conversation, microseconds
+from conv_analytics.errors import ConvAnalyticsError
+from conv_analytics.notebook.html import clean, data_uri, escape, page, table
+from conv_analytics.notebook.mask import Display
+from conv_analytics.notebook.svg import Drawing, fitted
+from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
+from conv_analytics.notebook.timeline.picture import style
+from conv_analytics.notebook.timeline.show import write
+
+PLATFORM = "Vonage"
+NOTE = "Inferred from states, SIP codes and reasons in API events; no packets were seen."
+HEAD = ("time", "since start", "from", "to", "what", "leg")
+#: A pause that is shown as one. [µs]
+_PAUSE = 2 * SECOND
+_ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
+#: What SIP calls a step, and what it is where no SIP is spoken.
+_WORDS = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
+          "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
+_CANCELLED, _REFUSED = 487, 300
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One arrow.
+
+    Attributes
+    ----------
+    at
+        Microseconds since 1970.
+    source, target
+        Places of the parties.
+    words
+        What is said.
+    answer
+        It answers an earlier step: drawn dashed.
+    final
+        It ends the leg without an answer: the cause of a failure.
+    leg
+        Place of the leg.
+    """
+
+    at: int
+    source: int
+    target: int
+    words: str
+    answer: bool
+    final: bool
+    leg: int
+
+
+def show_ladder(
+    data: Any, conversation_id: str, *, zone: str = "UTC", mask: bool = True, theme: str = "auto"
+) -> Ladder:
+    """Draw who signalled what to whom in one conversation.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.legs`.
+    conversation_id
+        The conversation.
+    zone
+        IANA name of the time zone.
+    mask
+        False shows numbers and names as they are.
+    theme
+        ``light``, ``dark``, or ``auto``.
+
+    Returns
+    -------
+    Ladder
+        Shows itself in a notebook; ``print`` gives it as text, ``to_mermaid`` as a diagram for Markdown.
+
+    Raises
+    ------
+    ConfigError
+        If the zone is unknown, or the data has nothing of the conversation.
+    TableNotFound
+        If no table holds events.
+
+    Notes
+    -----
+    A leg's start, ringing, answer and end are those of `conv_analytics.analysis.legs`; so is who hung up. The words
+    of SIP stand for them on legs that speak SIP. Retransmissions, provisional answers and media are not known.
+
+    Examples
+    --------
+    >>> hangups = pd.DataFrame({
+    ...     "conversation_id": "CON-1", "event_id": [7], "type": "sip:hangup", "leg_id": ["leg-1"], "sip_code": [486],
+    ...     "direction": ["outbound"], "technology": ["sip"], "to_number": ["447700900123"],
+    ...     "at": pd.to_datetime(["2026-05-04 09:00:07"], utc=True),
+    ... })
+    >>> print(show_ladder({"hangups": hangups}, "CON-1").to_mermaid().splitlines()[-1].split(": ")[1])
+    486 busy
+    """
+    zone_of(zone)
+    source = conversation(data, conversation_id)
+    tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+    frame, levels = _legs(tables), _levels(tables)
+    return Ladder(frame, levels, conversation_id, zone=zone, display=Display(on=mask), theme=theme)
+
+
+class Ladder:
+    """Who signalled what to whom; made by `show_ladder`.
+
+    Attributes
+    ----------
+    legs
+        The legs it is made of, as `conv_analytics.analysis.legs` gives them. They are not masked.
+    """
+
+    def __init__(
+        self, frame: pd.DataFrame, levels: Mapping[str, str], conversation_id: str, *, zone: str, display: Display,
+        theme: str,
+    ) -> None:  # fmt: skip
+        self.legs, self.conversation_id, self.zone, self.theme = frame, conversation_id, zone, theme
+        self._display, self._levels = display, levels
+        self._rows = _plain(frame)
+
+    @cached_property
+    def parties(self) -> list[str]:
+        """Who takes part, as shown, from left to right: who called, the platform, who was called."""
+        return [name for _, name in self._columns]
+
+    @cached_property
+    def _columns(self) -> list[tuple[str, str]]:
+        callers, called = dict[str, str](), dict[str, str]()
+        for row in self._rows:
+            into = callers if row.get("direction") == "inbound" else called
+            address = str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
+            if address not in callers and address not in called:
+                into[address] = self._display.party(address)
+        return [*callers.items(), ("", PLATFORM), *called.items()]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The arrows, in the order of time."""
+        places = {address: place for place, (address, _) in enumerate(self._columns)}
+        found: list[Step] = []
+        for number, row in enumerate(self._rows):
+            address = str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
+            found += _steps(row, number, places[address], places[""])
+        return sorted(found, key=lambda step: step.at)
+
+    def svg(self, theme: str | None = None) -> str:
+        """The picture."""
+        return _picture(self, theme or self.theme)
+
+    def lines(self) -> list[tuple[str, ...]]:
+        """The steps as rows of texts; see `HEAD`."""
+        zone, start = zone_of(self.zone), self.steps[0].at if self.steps else 0
+        return [
+            (stamp(step.at, zone), length(step.at - start), self.parties[step.source], self.parties[step.target],
+             step.words, f"leg {step.leg + 1}")
+            for step in self.steps
+        ]  # fmt: skip
+
+    def text(self) -> str:
+        """The same as lines."""
+        rows = [
+            f"{at}  {since:>10}  {one} -> {other}: {words}  [{leg}]"
+            for at, since, one, other, words, leg in self.lines()
+        ]
+        return clean("\n".join([f"{self.conversation_id}. {NOTE}", *(rows or ["No legs: nothing was signalled."])]))
+
+    def to_mermaid(self) -> str:
+        """A sequence diagram in Mermaid, as Markdown pages take it."""
+        lines = ["sequenceDiagram", *(f"    participant P{n} as {_bare(name)}" for n, name in enumerate(self.parties))]
+        lines.append(f"    Note over P0: {_bare(NOTE)}")
+        lines += [f"    P{step.source}{'-->>' if step.answer else '->>'}P{step.target}: {_bare(step.words)}"
+                  for step in self.steps]  # fmt: skip
+        return "\n".join(lines)
+
+    def fragment(self) -> str:
+        """HTML for a notebook: the picture, and a table of the same."""
+        alt = f"Ladder of {self.conversation_id}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}"
+        style = "max-width:100%"
+        return (
+            f'<div class="ca-ladder"><img alt="{escape(alt)}" style="{style}" src="{data_uri(self.svg())}">'
+            f"<details><summary>Table: {len(self.steps)} steps</summary>{table(HEAD, self.lines(), NOTE)}</details>"
+            "</div>"
+        )
+
+    def html(self) -> str:
+        """A whole page."""
+        return page(f"Ladder of {self.conversation_id}", f"<main>{self.fragment()}</main>")
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page, or with the suffix ``.svg`` the picture."""
+        path = Path(path)
+        return write(path, self.svg() if path.suffix == ".svg" else self.html())
+
+    def media(self) -> list[tuple[int, int, int, str]]:
+        """Talk: place of the leg, its begin and end in microseconds, and the verdict on its quality."""
+        return [
+            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], "unmeasured"))
+            for number, row in enumerate(self._rows)
+            if row.get("answered_at") is not None and (row.get("ended_at") or 0) >= row["answered_at"]
+        ]
+
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
+        return {"text/plain": repr(self), "text/html": self.fragment()}
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Ladder {self.conversation_id}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
+
+
+def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iterable[Step]:
+    inbound, spoken = row.get("direction") == "inbound", int(row.get("technology") == "rtc")
+    caller, callee = (remote, platform) if inbound else (platform, remote)
+    rung, answered, ended = (row.get(f"{name}_at") for name in ("ringing", "answered", "ended"))
+
+    def step(at: int, source: int, words: str, *, answer: bool = False, final: bool = False) -> Step:
+        return Step(at, source, platform if source == remote else remote, words, answer, final, leg)
+
+    if row.get("started_at") is not None:
+        yield step(row["started_at"], caller, _WORDS["start"][spoken])
+    if rung is not None:
+        yield step(rung, callee, _WORDS["ring"][spoken], answer=True)
+    if answered is not None:
+        yield step(answered, callee, _WORDS["answer"][spoken], answer=True)
+    if ended is None:
+        return
+    code, why = row.get("sip_code"), _why(row)
+    if row.get("answered"):
+        hung_up = remote if row.get("hung_up_by") == "this_leg" else platform
+        yield step(ended, hung_up, f"{_WORDS['bye'][spoken]}{why}")
+    elif code is not None and code >= _REFUSED and code != _CANCELLED:
+        yield step(ended, callee, f"{int(code)}{why}", answer=True, final=True)
+    else:
+        yield step(ended, caller, f"{_WORDS['cancel'][spoken]}{why}", final=True)
+
+
+def _why(row: Mapping[str, Any]) -> str:
+    outcome = str(row.get("outcome") or row.get("status") or "").replace("_", " ")
+    return "" if row.get("answered") or not outcome else f" {outcome}"
+
+
+def _picture(ladder: Ladder, theme: str) -> str:
+    rows = _placed(ladder.steps)
+    width = _LEFT + _COLUMN * max(len(ladder.parties) - 1, 1) + 130
+    height = _TOP + _ROW * (rows[-1][0] + 1 if rows else 1) + 24
+    drawing = Drawing(width, height, title=f"Ladder of {ladder.conversation_id}", description=NOTE)
+    drawing.add("style", style(theme))
+    drawing.add("rect", width=width, height=height, class_="g")
+    drawing.text(12, 18, NOTE, 11, class_="q")
+    xs = [_LEFT + _COLUMN * place + 40 for place in range(len(ladder.parties))]
+    for x, name in zip(xs, ladder.parties, strict=True):
+        drawing.add("path", d=f"M{x} {_TOP - 16}V{height - 10}", class_="rule")
+        drawing.text(
+            x, _TOP - 24, fitted(name, _COLUMN - 12, 12.5), 12, class_="t", text_anchor="middle", font_weight="600"
+        )
+    if not rows:
+        drawing.text(12, _TOP, "No legs: nothing was signalled.", 12, class_="t")
+    _media(drawing, ladder, rows, xs)
+    zone, before = zone_of(ladder.zone), None
+    for place, step in rows:
+        y = _TOP + place * _ROW + 8
+        if before is not None and step.at - before >= _PAUSE:
+            pause = f"\u2026 {length(step.at - before)} \u2026"
+            drawing.text(12, y - _ROW + 4, pause, 10, class_="q")
+        before = step.at
+        drawing.text(12, y + 4, stamp(step.at, zone)[11:23], 11, class_="q")
+        _arrow(drawing, step, xs, y)
+    return drawing.svg()
+
+
+def _placed(steps: Sequence[Step]) -> list[tuple[int, Step]]:
+    """The row of each step: a pause takes a row of its own."""
+    found: list[tuple[int, Step]] = []
+    for step in steps:
+        if not found:
+            found.append((0, step))
+        else:
+            place, last = found[-1]
+            found.append((place + (2 if step.at - last.at >= _PAUSE else 1), step))
+    return found
+
+
+def _arrow(drawing: Drawing, step: Step, xs: Sequence[int], y: int) -> None:
+    one, other = xs[step.source], xs[step.target]
+    way = 1 if other > one else -1
+    kind = "end" if step.final else ("media", "message", "other")[step.leg % 3]
+    drawing.add(
+        "path", d=f"M{one} {y}H{other - way * 5}", class_=f"l-{kind}", stroke_dasharray="5 3" if step.answer else None
+    )
+    drawing.add("path", d=f"M{other} {y}l{-way * 9}-4v8z", class_=f"k-{kind}")
+    words = fitted(f"{step.words}  (leg {step.leg + 1})", abs(other - one) - 24, 11)
+    middle = min(one, other) + _COLUMN / 2 if abs(other - one) > _COLUMN else (one + other) / 2
+    drawing.text(middle, y - 5, words, 11, class_="t", text_anchor="middle", font_weight="600" if step.final else None)
+
+
+def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], xs: Sequence[int]) -> None:
+    """A bar beside the column of a party for as long as it could talk."""
+    at = {(step.leg, step.at): place for place, step in rows}
+    column = {step.leg: step.source if ladder.parties[step.source] != PLATFORM else step.target for _, step in rows}
+    for leg, begin, end, level in ladder.media():
+        first, last = at.get((leg, begin)), at.get((leg, end))
+        if first is None or last is None:
+            continue
+        x, y = xs[column[leg]] - 4 + 5 * (leg % 2), _TOP + first * _ROW + 8
+        drawing.add("rect", x=x, y=y, width=5, height=(last - first) * _ROW, rx=2, class_=f"q-{level}")
+        side = -9 if xs[column[leg]] < xs[ladder.parties.index(PLATFORM)] else 12
+        drawing.text(x + side, y + (last - first) * _ROW / 2 + 4, f"{length(end - begin)}, {level}", 10, class_="q",
+                     text_anchor="end" if side < 0 else "start")  # fmt: skip
+
+
+def _legs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    frame: pd.DataFrame = legs(tables)
+    return frame.sort_values("started_at", kind="stable", ignore_index=True)
+
+
+def _levels(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    try:
+        frame = quality(tables)
+    except ConvAnalyticsError:
+        return {}
+    known = frame[["leg_id", "verdict"]].dropna()
+    return dict(zip(known["leg_id"].astype(str), known["verdict"].astype(str), strict=True))
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    frame = frame.copy()
+    for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
+        frame[name] = microseconds(frame[name])
+    rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _bare(text: str) -> str:
+    """Text that Mermaid takes for nothing but text."""
+    return re.sub(r"[^\w .,+*@()/-]", "_", clean(text).replace("#", " "))
+
+
+__all__ = ["HEAD", "NOTE", "Ladder", "Step", "show_ladder"]

@@ -1,0 +1,111 @@
+"""The axis of time: where ticks stand, and how instants and lengths of time are written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from conv_analytics.errors import ConfigError
+
+SECOND = 1_000_000
+_MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
+#: Distances of ticks. [µs]
+STEPS = (
+    *(size * power for power in (1000, 10_000, 100_000) for size in (1, 2, 5)),
+    *(size * SECOND for size in (1, 2, 5, 10, 15, 30)),
+    *(size * _MINUTE for size in (1, 2, 5, 10, 15, 30)),
+    *(size * _HOUR for size in (1, 2, 3, 6, 12)),
+    *(size * _DAY for size in (1, 2, 7, 14, 28, 91, 364)),
+)  # fmt: skip
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: Room that a label needs. [px]
+ROOM = 84
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """A time zone by its IANA name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of this name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigError(f"{name!r} is no time zone: use an IANA name such as UTC or Europe/London.") from None
+
+
+def local(at: int, zone: ZoneInfo) -> datetime:
+    """An instant as its clock shows it there."""
+    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+
+
+def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int, str]]:
+    """Ticks from `start` to `end`: even times of the zone's clock, each with its label.
+
+    >>> [label for _, label in ticks(0, 20 * SECOND, 400, ZoneInfo("UTC"))]
+    ['00:00:00', '00:00:05', '00:00:10', '00:00:15', '00:00:20']
+    """
+    step = next((each for each in STEPS if each * width >= ROOM * (end - start)), STEPS[-1])
+    found, at = [], start
+    while at <= end:
+        offset = _offset(at, zone)
+        tick = -(-(at + offset) // step) * step - offset
+        # The clock may have been changed between the two.
+        tick += offset - _offset(tick, zone) if step >= _DAY else 0
+        if at <= tick <= end:
+            found.append((tick, label(tick, step, zone)))
+        at = max(tick, at) + (step // 2 if step >= _DAY else 1)
+    return found
+
+
+def label(at: int, step: int, zone: ZoneInfo) -> str:
+    """The words of a tick: as exact as its step; the day at midnight."""
+    there = local(at, zone)
+    midnight = (there.hour, there.minute, there.second, there.microsecond) == (0, 0, 0, 0)
+    if step >= _DAY or (midnight and at):
+        return f"{there:%d %b}".lstrip("0")
+    if step < SECOND:
+        return f"{there:%H:%M:%S}.{there.microsecond // 1000:03d}"
+    return f"{there:%H:%M:%S}" if step < _MINUTE else f"{there:%H:%M}"
+
+
+def stamp(at: int | None, zone: ZoneInfo) -> str:
+    """An instant in full, with the offset from UTC.
+
+    >>> stamp(1_774_746_000_000_000, ZoneInfo("Europe/London"))
+    '2026-03-29 02:00:00.000 +01:00'
+    """
+    if at is None:
+        return "no instant"
+    there = local(at, zone)
+    offset = there.utcoffset() or timedelta()
+    minutes = round(offset.total_seconds() / 60)
+    shift = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
+    return f"{there:%Y-%m-%d %H:%M:%S}.{there.microsecond // 1000:03d} {shift}"
+
+
+def length(microseconds: int) -> str:
+    """A length of time for people.
+
+    >>> [length(value * 1000) for value in (3, 12_340, 83_000, 3_723_000, 200_000_000)]
+    ['3 ms', '12.34 s', '1:23 min', '1:02:03 h', '2 d 7 h']
+    """
+    if microseconds < SECOND:
+        return f"{microseconds / 1000:.0f} ms"
+    if microseconds < _MINUTE:
+        return f"{microseconds / SECOND:.2f} s"
+    seconds = round(microseconds / SECOND)
+    if microseconds < _HOUR:
+        return f"{seconds // 60}:{seconds % 60:02d} min"
+    if microseconds < _DAY:
+        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d} h"
+    return f"{seconds // 86_400} d {seconds // 3600 % 24} h"
+
+
+def _offset(at: int, zone: ZoneInfo) -> int:
+    return round((local(at, zone).utcoffset() or timedelta()).total_seconds()) * SECOND
+
+
+__all__ = ["SECOND", "STEPS", "label", "length", "local", "stamp", "ticks", "zone_of"]

@@ -1,0 +1,328 @@
+"""From the frame of a timeline to lines with things on them: pure, the same for the picture and for the canvas.
+
+Only where things stand from top to bottom is decided here; from left to right, the part of time that is shown decides.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.notebook.mask import Display
+
+#: Heights of lines, and the gaps below them. [px]
+HEIGHTS: Mapping[str, int] = MappingProxyType({"main": 20, "quality": 7, "span": 13, "marks": 19})
+GAP, LANE_GAP = 2, 8
+#: Marks closer than this are drawn as one, with their number. [px]
+NEAR = 10.0
+WIDEST = 45.0
+#: So many spans can lie below each other; more share the last line.
+TRACKS = 6
+
+#: Bands of the main line; those of the second tuple lie over them.
+_STATES = ("invited", "joined", "left", "unknown", "ringing", "answered")
+_OVER = ("muted", "earmuffed")
+#: Which line of marks a mark stands on.
+_LINES = (
+    ("message", "message_status"),
+    ("ringing", "answered", "hangup", "status", "machine", "transfer", "dtmf", "media"),
+    ("asr", "event"),
+)
+#: Kind of each mark (its colour), its shape (around 0, 0), and its weight where several stand in one place.
+MARKS: Mapping[str, tuple[str, str, int]] = MappingProxyType({
+    "message": ("message", "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z", 5),
+    "message_status": ("message", "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0ZM2 0A2 2 0 1 0-2 0A2 2 0 1 0 2 0Z", 2),
+    "dtmf": ("control", "M-4.5-4.5H4.5V4.5H-4.5Z", 6),
+    "transfer": ("control", "M-6-2H0V-6L6 0L0 6V2H-6Z", 8),
+    "ringing": ("control", "M0-5.5L5.5 4.5H-5.5Z", 3),
+    "answered": ("control", "M0 5.5L5.5-4.5H-5.5Z", 4),
+    "hangup": ("end", "M-5-3L-3-5L0-2L3-5L5-3L2 0L5 3L3 5L0 2L-3 5L-5 3L-2 0Z", 9),
+    "status": ("control", "M0-4.5L4.5 0L0 4.5L-4.5 0Z", 1),
+    "machine": ("media", "M-3-5H3L6 0L3 5H-3L-6 0Z", 7),
+    "media": ("media", "M-2-5H2V5H-2Z", 2),
+    "asr": ("media", "M-5-4H5V3H1L-2 6V3H-5Z", 5),
+    "event": ("other", "M-1.5-5H1.5V-1.5H5V1.5H1.5V5H-1.5V1.5H-5V-1.5H-1.5Z", 1),
+})  # fmt: skip
+_CHANNELS = frozenset({
+    "app", "phone", "pstn", "sip", "rtc", "websocket", "ws", "vbc", "leg", "sms", "mms", "whatsapp", "viber",
+    "messenger",
+})  # fmt: skip
+_DIRECTIONS = frozenset({"inbound", "outbound"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A member, a leg or the conversation: its name as it is shown."""
+
+    name: str
+    kind: str
+    id: str
+    y: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a lane: bands and marks of one role stand on it."""
+
+    y: int
+    height: int
+    lane: int
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A band or a mark; instants are microseconds since the start.
+
+    Attributes
+    ----------
+    row
+        Its row of the frame.
+    line
+        Place in the lines; -1 without an instant.
+    level
+        Of an answered band, the verdict on its quality.
+    """
+
+    row: int
+    line: int
+    what: str
+    start: int
+    end: int
+    text: str
+    level: str
+    mark: bool
+    open_start: bool
+    open_end: bool
+    order: str
+    type: str
+    event_id: int | None
+    to_lane: int | None
+    lane: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Everything that is drawn, from top to bottom; `start` and `end` are microseconds since 1970."""
+
+    conversation_id: str
+    name: str
+    start: int
+    end: int
+    masked: bool
+    lanes: Sequence[Lane]
+    lines: Sequence[Line]
+    items: Sequence[Item]
+    details: Sequence[str] = field(repr=False)
+    height: int = 0
+
+    @property
+    def events(self) -> int:
+        """How many events are shown."""
+        return len({item.event_id for item in self.items if item.event_id is not None})
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of what a reader of the header wants to know."""
+        found = {kind: sum(lane.kind == kind for lane in self.lanes) for kind in ("member", "leg")}
+        found["event"] = self.events
+        found["open band"] = sum((item.open_start or item.open_end) and item.what != "left" for item in self.items)
+        found["late"] = sum(item.order == "late" for item in self.items)
+        found["duplicate"] = sum(item.order == "duplicate" for item in self.items)
+        found["without an instant"] = sum(item.line < 0 for item in self.items)
+        return found
+
+
+def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layout:
+    """Lay the frame of `timeline` out; what it shows of people is what `display` leaves of them."""
+    rows = _plain(frame)
+    lanes = _lanes(rows, display)
+    known = [at for row in rows for at in (row["start_at"], row["end_at"]) if at is not None]
+    start = min(known, default=0)
+    places, lines, tops = _lines(rows, sorted(lanes))
+    said = _Said(display)
+    numbers = {number: place for place, number in enumerate(sorted(lanes))}
+    items = [
+        _item(place, row, line=places[place], start=start, said=said, numbers=numbers) for place, row in enumerate(rows)
+    ]
+    drawn = [Lane(*lanes[number], *tops[number]) for number in sorted(lanes)]
+    name = next((lane.name for lane in drawn if lane.kind == "conversation"), "conversation")
+    details = [_detail(row, display) for row in rows]
+    height = max((lane.y + lane.height for lane in drawn), default=0)
+    return Layout(conversation_id, name, start, max(known, default=0), display.on, drawn, lines, items, details, height)
+
+
+def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int]]:
+    """Neighbours that would overlap, as first and one past last; places are in order.
+
+    A cluster is wider than a mark, since it has a number, but never wider than `WIDEST`.
+
+    >>> clusters([0, 5, 12, 50, 52, 80])
+    [(0, 3), (3, 5), (5, 6)]
+    """
+    found: list[tuple[int, int]] = []
+    first, count, begin, last = 0, 0, 0.0, 0.0
+    for place in places:
+        half = near / 2 if count == 1 else 1.5 * near
+        apart = place - last >= near and place - (begin + last) / 2 >= half + near / 2
+        if count == 0 or apart or place - begin > WIDEST:
+            if count:
+                found.append((first, first + count))
+            first, begin, count = first + count, place, 0
+        last, count = place, count + 1
+    if count:
+        found.append((first, first + count))
+    return found
+
+
+class _Said:
+    """Texts as they are shown, each worked out once."""
+
+    def __init__(self, display: Display) -> None:
+        self._display = display
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def __call__(self, what: str, text: str) -> str:
+        key = ("dtmf" if what == "dtmf" else "", text)
+        if key not in self._texts:
+            self._texts[key] = self._shown(what, text)
+        return self._texts[key]
+
+    def _shown(self, what: str, text: str) -> str:
+        if what == "dtmf" and self._display.on:
+            words, _, digits = text.partition(" ")
+            return f"{words} {digits if digits == 'unknown' else self._display.digits(digits)}"
+        return self._display.text(text)
+
+
+def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    columns: dict[str, list[Any]] = {}
+    for name in frame:
+        series = frame[name]
+        if isinstance(series.dtype, pd.DatetimeTZDtype):
+            known = series.notna()
+            series = series.astype("datetime64[us, UTC]").astype("int64").astype("Int64").where(known)
+        columns[str(name)] = series.astype("object").where(series.notna(), None).tolist()
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tuple[str, str, str]]:
+    found: dict[int, tuple[str, str, str]] = {}
+    seen = {row["lane"]: row for row in rows}
+    display.know(str(row["lane_name"]) for row in seen.values() if row["lane_kind"] == "member")
+    for number, row in seen.items():
+        name, kind, one = (str(row[key] or "") for key in ("lane_name", "lane_kind", "lane_id"))
+        if kind == "leg":
+            shown = _leg_name(name, display)
+        elif name in (one, "conversation"):
+            shown = name
+        else:
+            shown = display.party(name)
+        found[number] = (shown, kind, one)
+    return found
+
+
+def _leg_name(name: str, display: Display) -> str:
+    """Channel and direction stay, the remote end is a party."""
+    words = name.split(" ")
+    known = 0
+    while known < len(words) and (words[known] in _CHANNELS or words[known] in _DIRECTIONS):
+        known += 1
+    rest = " ".join(words[known:])
+    return " ".join(filter(None, [*words[:known], display.party(rest) if rest else ""]))
+
+
+def _role(row: Mapping[str, Any]) -> tuple[str, int]:
+    what = row["what"]
+    if row["shape"] == "band":
+        return ("main", 0) if what in _STATES or what in _OVER else ("span", 0)
+    return "marks", next((place for place, kinds in enumerate(_LINES) if what in kinds), len(_LINES) - 1)
+
+
+def _lines(
+    rows: Sequence[Mapping[str, Any]], numbers: Sequence[int]
+) -> tuple[list[int], list[Line], dict[int, tuple[int, int]]]:
+    """The line of each row, the lines, and where each lane stands."""
+    by_lane: dict[int, list[int]] = {number: [] for number in numbers}
+    for place, row in enumerate(rows):
+        if row["start_at"] is not None:
+            by_lane[row["lane"]].append(place)
+    where, lines, tops, y = [-1] * len(rows), list[Line](), dict[int, tuple[int, int]](), 0
+    for lane, number in enumerate(numbers):
+        top, wanted = y, _wanted(rows, by_lane[number])
+        if not wanted:
+            wanted = [("main", [])]
+        for role, places in wanted:
+            for place in places:
+                where[place] = len(lines)
+            lines.append(Line(y, HEIGHTS[role], lane, role))
+            y += HEIGHTS[role] + GAP
+        tops[number] = (top, y - top)
+        y += LANE_GAP
+    return where, lines, tops
+
+
+def _wanted(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[tuple[str, list[int]]]:
+    """The lines of a lane, from the top, with what stands on each."""
+    main: list[int] = []
+    spans: list[list[int]] = []
+    marks: list[list[int]] = [[] for _ in _LINES]
+    ends: list[int] = []
+    for place in places:
+        role, line = _role(rows[place])
+        if role == "main":
+            main.append(place)
+        elif role == "marks":
+            marks[line].append(place)
+        else:
+            start, end = rows[place]["start_at"], rows[place]["end_at"]
+            track = next((each for each, last in enumerate(ends) if last <= start), len(ends))
+            track = min(track, TRACKS - 1)
+            if track == len(ends):
+                ends.append(end)
+                spans.append([])
+            ends[track] = max(ends[track], end)
+            spans[track].append(place)
+    measured = any(rows[place]["what"] == "answered" for place in main)
+    found = [("main", main)] if main else []
+    found += [("quality", [])] if measured else []
+    found += [("span", track) for track in spans]
+    return found + [("marks", line) for line in marks if line]
+
+
+def _item(
+    place: int, row: Mapping[str, Any], *, line: int, start: int, said: _Said, numbers: Mapping[int, int]
+) -> Item:  # fmt: skip
+    begin = row["start_at"] if row["start_at"] is not None else start
+    end = row["end_at"] if row["end_at"] is not None else begin
+    what, to = str(row["what"]), row["to_lane"]
+    return Item(
+        place, line, what, begin - start, max(end, begin) - start, said(what, str(row["text"] or "")),
+        str(row["level"] or ""), row["shape"] == "mark", bool(row["open_start"]), bool(row["open_end"]),
+        str(row["order_flag"]), str(row["type"] or ""), row["event_id"], None if to is None else numbers.get(to),
+        numbers[row["lane"]],
+    )  # fmt: skip
+
+
+def _detail(row: Mapping[str, Any], display: Display) -> str:
+    body = display.body(str(row["type"] or ""), row["detail"])
+    return "" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def short(identifier: str) -> str:
+    """The end of an id, where ids differ.
+
+    >>> short("CON-0fc163c9-f7b5-4311-af98-e1b9af5468cd")
+    'CON-…af5468cd'
+    """
+    found = re.fullmatch(r"([A-Z]+-).{20,}(.{8})", identifier)
+    return f"{found[1]}…{found[2]}" if found else identifier
+
+
+__all__ = ["GAP", "HEIGHTS", "MARKS", "NEAR", "WIDEST", "Item", "Lane", "Layout", "Line", "clusters", "layout", "short"]

@@ -1,0 +1,51 @@
+"""The timeline as a widget: what is selected in the browser comes back to Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import pandas as pd
+import traitlets
+
+from conv_analytics.notebook.timeline.axis import zone_of
+from conv_analytics.notebook.timeline.page import fragment, packed, script, still
+
+if TYPE_CHECKING:
+    from conv_analytics.notebook.timeline.show import Timeline
+
+
+class TimelineWidget(anywidget.AnyWidget):
+    """A timeline whose selection is in `selected`; made by `Timeline.widget`.
+
+    A front end without widgets shows the same picture and script as it would without them.
+    """
+
+    _esm = script()
+    payload = traitlets.Unicode().tag(sync=True)
+    frame_html = traitlets.Unicode().tag(sync=True)
+    rows = traitlets.List(traitlets.Int()).tag(sync=True)
+
+    def __init__(self, timeline: Timeline) -> None:
+        zone = zone_of(timeline.zone)
+        self._timeline = timeline
+        frame_html = still(timeline.layout, zone, theme=timeline.theme)
+        super().__init__(payload=packed(timeline.layout, zone), frame_html=frame_html, rows=[])
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The rows of the timeline's frame that are selected: one that was clicked, or all that were measured."""
+        frame = self._timeline.frame
+        return frame.iloc[[row for row in self.rows if 0 <= row < len(frame)]]
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:
+            zone = zone_of(self._timeline.zone)
+            data["text/html"] = fragment(self._timeline.layout, zone, theme=self._timeline.theme)
+            data["text/plain"] = repr(self._timeline)
+        return bundle
+
+
+__all__ = ["TimelineWidget"]

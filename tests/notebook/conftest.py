@@ -1,0 +1,65 @@
+"""A browser for pages that ask nobody for anything: any request beyond the page and any error in it fails the test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from conv_analytics import Conversations, export
+from conv_analytics.sandbox import Sandbox
+
+OWN = ("file:", "data:", "blob:", "about:", "http://127.0.0.1")
+Open = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def frames() -> Any:
+    """An export of a made-up world, in memory."""
+    with Sandbox(seed=7, conversations=60) as sandbox:
+        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        return export(client, rate=0, progress=False)
+
+
+@pytest.fixture(scope="module")
+def browser(frames: Any) -> Iterator[Browser]:
+    """Chromium. Where CI_BROWSER is `required`, a machine without it fails instead of skipping."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        if os.environ.get("CI_BROWSER") == "required":
+            pytest.fail("CI_BROWSER=required, but there is no chromium")
+        pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Open]:
+    """Open a page: a path of a file, or HTML as a notebook would have it."""
+    wrong: list[str] = []
+    contexts = []
+
+    def opened(what: Any, **options: Any) -> Page:
+        context = browser.new_context(viewport={"width": 1180, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: None if request.url.startswith(OWN) else wrong.append(request.url))
+        page.add_init_script("window.alert = () => { window.hacked = true; };")
+        if hasattr(what, "as_uri"):
+            page.goto(what.as_uri())
+        else:
+            page.set_content(f"<!doctype html><body data-jp-theme-light='true'>{what}</body>")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []

@@ -1,0 +1,45 @@
+"""Conversations to draw."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+NINE = pd.Timestamp("2026-05-04T09:00:00Z")
+
+
+def events(*rows: tuple[float, str, dict[str, Any]], conversation: str = "CON-1") -> dict[str, pd.DataFrame]:
+    """A table of events: seconds after nine, type, body; `member` in a body sends it."""
+    made = [
+        {"conversation_id": conversation, "event_id": number, "from_member_id": body.pop("member", "MEM-1"), "type": kind,
+         "at": NINE + pd.Timedelta(seconds=second), "body": json.dumps(body)}
+        for number, (second, kind, body) in enumerate(rows, 1)
+    ]  # fmt: skip
+    names = ["conversation_id", "event_id", "from_member_id", "type", "at", "body"]
+    frame = pd.DataFrame(made, columns=pd.Index(names))
+    return {"events": frame.assign(at=pd.to_datetime(frame["at"], utc=True).dt.as_unit("us"))}
+
+
+def many(count: int, members: int = 6) -> dict[str, pd.DataFrame]:
+    """A conversation with so many events: members that join, write and speak."""
+    rows: list[tuple[float, str, dict[str, Any]]] = [
+        (0, "member:joined", {"member": f"MEM-{m}"}) for m in range(members)
+    ]
+    kinds = ("message", "audio:dtmf", "audio:speaking:on", "audio:speaking:off", "message:seen", "custom:note")
+    bodies: tuple[dict[str, Any], ...] = (
+        {"message_type": "text", "text": "Hello, is anybody there?"}, {"digit": "5", "dtmf_seq": 1}, {}, {},
+        {"event_id": 3}, {"what": "ever"},
+    )  # fmt: skip
+    for number in range(count - members):
+        body = dict(bodies[number % 6]) | {"member": f"MEM-{number // 6 % members}"}
+        rows.append((1 + number * 0.7, kinds[number % 6], body))
+    return events(*rows)
+
+
+def of_type(frames: Any, kind: str) -> str:
+    """The conversation with the fewest events that has one of this type."""
+    table = frames["events"]
+    having = table[table["type"] == kind]["conversation_id"].unique()
+    return str(table[table["conversation_id"].isin(having)].groupby("conversation_id").size().idxmin())
