@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from conv_analytics.api import AsyncConversations, Conversations
     from conv_analytics.dataset import Dataset, open_dataset
     from conv_analytics.export import Exported, Frames, aexport, export
-    from conv_analytics.notebook import show_ladder, show_timeline
+    from conv_analytics.notebook import (
+        plot_concurrency,
+        plot_funnel,
+        plot_heatmap,
+        plot_loss_jitter,
+        plot_mos,
+        plot_outcomes,
+        quality_report,
+        show_ladder,
+        show_timeline,
+    )
     from conv_analytics.tables.dictionary import describe
 
 __version__ = "0.1.0"
@@ -28,6 +38,13 @@ _HOMES = {
     "describe": "conv_analytics.tables.dictionary",
     "export": "conv_analytics.export",
     "open_dataset": "conv_analytics.dataset",
+    "plot_concurrency": "conv_analytics.notebook",
+    "plot_funnel": "conv_analytics.notebook",
+    "plot_heatmap": "conv_analytics.notebook",
+    "plot_loss_jitter": "conv_analytics.notebook",
+    "plot_mos": "conv_analytics.notebook",
+    "plot_outcomes": "conv_analytics.notebook",
+    "quality_report": "conv_analytics.notebook",
     "show_ladder": "conv_analytics.notebook",
     "show_timeline": "conv_analytics.notebook",
 }
@@ -42,6 +59,13 @@ __all__ = [
     "describe",
     "export",
     "open_dataset",
+    "plot_concurrency",
+    "plot_funnel",
+    "plot_heatmap",
+    "plot_loss_jitter",
+    "plot_mos",
+    "plot_outcomes",
+    "quality_report",
     "show_ladder",
     "show_timeline",
 ]

@@ -12,17 +12,47 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conv_analytics.notebook.ladder import Ladder, show_ladder
+    from conv_analytics.notebook.plots import (
+        plot_concurrency,
+        plot_funnel,
+        plot_heatmap,
+        plot_loss_jitter,
+        plot_mos,
+        plot_outcomes,
+    )
+    from conv_analytics.notebook.report import Report, quality_report
     from conv_analytics.notebook.timeline.show import Timeline, show_timeline
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
     "Ladder": "conv_analytics.notebook.ladder",
+    "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
+    "plot_concurrency": "conv_analytics.notebook.plots",
+    "plot_funnel": "conv_analytics.notebook.plots",
+    "plot_heatmap": "conv_analytics.notebook.plots",
+    "plot_loss_jitter": "conv_analytics.notebook.plots",
+    "plot_mos": "conv_analytics.notebook.plots",
+    "plot_outcomes": "conv_analytics.notebook.plots",
+    "quality_report": "conv_analytics.notebook.report",
     "show_ladder": "conv_analytics.notebook.ladder",
     "show_timeline": "conv_analytics.notebook.timeline.show",
 }
 
-__all__ = ["Ladder", "Timeline", "show_ladder", "show_timeline"]
+__all__ = [
+    "Ladder",
+    "Report",
+    "Timeline",
+    "plot_concurrency",
+    "plot_funnel",
+    "plot_heatmap",
+    "plot_loss_jitter",
+    "plot_mos",
+    "plot_outcomes",
+    "quality_report",
+    "show_ladder",
+    "show_timeline",
+]
 
 
 def __getattr__(name: str) -> Any:

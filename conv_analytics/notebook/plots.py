@@ -208,7 +208,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
                     textcoords="offset points", fontsize="small")  # fmt: skip
         locator = AutoDateLocator(tz=zone)
         ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
     ax.set(xlabel=f"time [{tz}]", ylabel="up at once")
     ax.set_ylim(bottom=0)
     return _titled(ax, f"Concurrency ({len(steps):,} changes)")

@@ -105,7 +105,7 @@ def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
     assert numbers.poor_legs == 60
     first = numbers.worst[0]
     assert first.why == "lost packets 8.00 % (limit 5 %)"
-    assert first.command == f"conv-analytics timeline DEST {first.conversation_id}"
+    assert first.command == f"conv-analytics timeline DEST {first.conversation_id} -o timeline.html"
 
 
 def test_people_are_masked_unless_asked_for() -> None:

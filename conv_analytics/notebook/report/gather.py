@@ -20,7 +20,7 @@ from conv_analytics.notebook.report.rows import Rows, read
 
 #: What opens a timeline, with the id of the conversation in it.
 #: The folder is not named: a page that is mailed around does not tell where it lies.
-COMMAND = "conv-analytics timeline DEST {}"
+COMMAND = "conv-analytics timeline DEST {} -o timeline.html"
 
 
 def gather(
