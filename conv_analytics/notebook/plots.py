@@ -60,7 +60,7 @@ def plot_mos(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     'Scores of legs (2 of 3 measured)'
     """
     _needs(quality, "quality()", "mos_emodel", "mos_reported", "verdict")
-    ax, edges = _axes(ax), np.arange(1.0, 4.5 + _MOS_STEP, _MOS_STEP)
+    ax, edges = _axes(ax), [float(edge) for edge in np.arange(1.0, 4.5 + _MOS_STEP, _MOS_STEP)]
     seen = quality[quality["verdict"] != "unmeasured"]
     ax.hist(_floats(seen["mos_emodel"]), bins=edges, color=_GOOD, label="E-model of the loss")
     reported = _floats(seen["mos_reported"])
@@ -89,7 +89,9 @@ def plot_loss_jitter(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax, seen = _axes(ax), quality[["loss_pct", "jitter_sd_max_ms"]].dropna()
     if len(seen):
         loss, jitter = _floats(seen["loss_pct"]), _floats(seen["jitter_sd_max_ms"])
-        drawn = ax.hexbin(loss, jitter, gridsize=30, bins="log", cmap="Blues", mincnt=1, linewidths=0.2)
+        drawn = ax.hexbin(
+            loss, jitter, gridsize=30, bins="log", cmap="Blues", mincnt=1, linewidths=0.4, edgecolors=_GOOD
+        )
         ax.figure.colorbar(drawn, ax=ax, label="legs")
     limits = zip(_LIMITS["loss_pct"].items(), _LIMITS["jitter"].items(), strict=True)
     for (name, loss_limit), (_, jitter_limit) in limits:
@@ -168,7 +170,11 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
         ax.annotate(f" {k:,}", (float(end), place), va="center", fontsize="small")
     ax.set_yticks(places, labels=names)
     ax.invert_yaxis()
-    ax.set(xlabel="share [%], with its 95 % interval", ylabel="outcome")
+    ax.set(
+        xlabel="share [%], with its 95 % interval",
+        ylabel="outcome",
+        xlim=(0, 1.12 * float(np.nanmax(high, initial=1.0))),
+    )
     return _titled(ax, f"Outcomes (n = {len(legs):,})")
 
 
@@ -206,7 +212,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
         when = steps["at"].iloc[peak].tz_convert(tz)
         ax.annotate(f"peak {up[peak]:.0f} at {when:%Y-%m-%d %H:%M:%S}", (at[peak], up[peak]), xytext=(0, 4),
                     textcoords="offset points", fontsize="small")  # fmt: skip
-        locator = AutoDateLocator(tz=zone)
+        locator = AutoDateLocator(tz=zone)  # type: ignore[no-untyped-call]
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, tz=zone))  # type: ignore[no-untyped-call]
     ax.set(xlabel=f"time [{tz}]", ylabel="up at once")
@@ -238,12 +244,11 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     places = np.arange(len(funnel))
     share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
     ax.barh(places, share, color=_GOOD, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
-    for place, (cases, of) in enumerate(zip(k, n, strict=True)):
-        ax.annotate(f"{cases:,.0f} of {of:,.0f} ", (0, place), xytext=(4, 0), textcoords="offset points", va="center",
-                    color=LIGHT.ground, fontsize="small")  # fmt: skip
+    for place, (cases, of, end) in enumerate(zip(k, n, np.nan_to_num(high), strict=True)):
+        ax.annotate(f" {cases:,.0f} of {of:,.0f}", (float(end), place), va="center", fontsize="small")
     ax.set_yticks(places, labels=[str(state).replace("_", " ") for state in funnel["state"]])
     ax.invert_yaxis()
-    ax.set(xlabel="share [%], with its 95 % interval", ylabel="state", xlim=(0, 105))
+    ax.set(xlabel="share [%], with its 95 % interval", ylabel="state", xlim=(0, 125))
     return _titled(ax, f"Funnel (n = {int(n.max()) if len(n) else 0:,})")
 
 

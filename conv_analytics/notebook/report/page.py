@@ -141,7 +141,8 @@ def _method(numbers: Numbers) -> list[str]:
         "other": "The reported scores are of a model of their own, and count.",
     }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
     units = method.units
-    told = f"loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets from {units['jitter']}"
+    jitter = "variances" if units["jitter"] == "ms2" else "deviations in ms"
+    told = f"loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets from {jitter}"
     return [
         "Intervals are Wilson's at 95 %, of differences Newcombe's.",
         "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
