@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conv_analytics.analysis import metrics
 from conv_analytics.analysis.columns import LEG_FLAGS, RESULTS
 from conv_analytics.tables import TABLES, dictionary
 from conv_analytics.tables.kinds import storage
@@ -69,6 +70,57 @@ def analysis() -> str:
     return "".join([*parts, f"## Flags of legs\n\n{flags}\n"])
 
 
+KPI_HEAD = """\
+# Rates, times and load
+
+```python
+from conv_analytics import open_dataset
+from conv_analytics.analysis import busy_hour, cost, heatmap, kpi, kpi_values, trunks_needed
+
+dataset = open_dataset("exports")
+kpi(dataset, by=["country", "network_code"])  # every rate below, per route
+kpi(dataset, by="hour", metrics=["asr", "scr"], scope="inbound", tz="Europe/London")
+kpi_values(dataset, by="country")  # call durations, post-dial delay, ringing: mean, quantiles, extremes
+heatmap(dataset, "asr", tz="Europe/London")  # weekday by hour, per hour that existed
+trunks_needed(busy_hour(dataset)["busy_hour_erlangs"].max(), blocking=0.01)
+cost(dataset, by="country")
+```
+
+A rate is never alone: `k` of `n` cases, `rate` (0 to 1), `lo` and `hi` (Wilson's 95 % interval). Of no cases it is
+null, not 0. `unknown` counts those left out of `n` because it is not known; `enough` is false below 30 cases
+(`min_n`): show such rates, but do not rank them. `by` takes columns of `legs` or `calls`, and `hour`, `weekday`
+(0 is Monday), `day` and `week` in any time zone. `scope` is `outbound` (the default), `inbound` or `all`, `unit` a
+`leg` or a `call`: a forwarded call is one call of several legs. Quantiles are numpy's `linear`; p5 and p95 of fewer
+than 20 values are null.
+
+The final code of an attempt is 200 when it was answered, whatever its hangup says; else the hangup's SIP code, else the
+one that the platform's reason stands for (`sip_codes`). Attempts without any stay in `n`: see `undecided`.
+
+| question | function |
+|---|---|
+| time to answer, with unanswered calls as censored (Kaplan-Meier) | `answer_curve`, `answer_times` |
+| answered within 20 seconds | `service_level` |
+| short calls, classes of duration | `short_calls`, `duration_hist` |
+| how many at once, load per hour, busiest 60 minutes | `concurrency`, `traffic`, `busy_hour` |
+| lines and agents needed, waiting, blocking | `trunks_needed`, `agents_needed`, `erlang_b`, `erlang_c`, \
+`expected_wait`, `expected_service_level`, `offered` |
+| spend, prices against rate and duration, spend on useless calls | `cost`, `price_audit`, `waste` |
+| intervals, differences, tails, many tests | `wilson`, `newcombe`, `binomial_tail`, `benjamini_hochberg`, \
+`kaplan_meier` |
+
+## The rates
+
+From the declarations that `kpi` itself uses; `kpi_metrics()` gives them as a DataFrame. Written by
+`python -m tests.pages`.
+
+"""
+
+
+def rates() -> str:
+    """Every rate, what it counts, and where it comes from."""
+    return KPI_HEAD + metrics.as_markdown()
+
+
 def demo() -> str:
     """What the demo prints, as the README shows it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -97,6 +149,7 @@ def main() -> None:
     from tests.cli import bad_input
 
     (REFERENCE / "analysis.md").write_text(analysis(), encoding="utf-8")
+    (REFERENCE / "kpi.md").write_text(rates(), encoding="utf-8")
     (REFERENCE / "tables.md").write_text(tables(), encoding="utf-8")
     README.write_text(readme_with(demo()), encoding="utf-8")
     bad_input.main()

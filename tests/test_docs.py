@@ -80,6 +80,10 @@ def test_the_dictionary_is_current() -> None:
     assert text.endswith(dictionary.as_markdown(TABLES.values()))
 
 
+def test_the_rates_are_current() -> None:
+    assert (pages.REFERENCE / "kpi.md").read_text(encoding="utf-8") == pages.rates(), "run `python -m tests.pages`"
+
+
 def test_the_picture_of_the_demo_is_current() -> None:
     assert pages.readme_with(pages.demo()) == README, "run `python -m tests.pages`"
 

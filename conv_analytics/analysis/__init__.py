@@ -19,42 +19,87 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
+    from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.conversations import conversations
+    from conv_analytics.analysis.cost import cost, price_audit, waste
+    from conv_analytics.analysis.durations import duration_hist, short_calls
     from conv_analytics.analysis.emodel import mos_emodel, mos_to_r, r_to_mos
+    from conv_analytics.analysis.erlang import (
+        agents_needed,
+        erlang_b,
+        erlang_c,
+        expected_service_level,
+        expected_wait,
+        offered,
+        trunks_needed,
+    )
     from conv_analytics.analysis.fault_side import fault_side
+    from conv_analytics.analysis.heatmap import heatmap
+    from conv_analytics.analysis.kpi import kpi
     from conv_analytics.analysis.ledger import ledger
     from conv_analytics.analysis.legs import legs
+    from conv_analytics.analysis.metrics import kpi_metrics
     from conv_analytics.analysis.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
+    from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
+    from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
     from conv_analytics.analysis.units import Units, detect_units
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
-    "PROFILES": "conv_analytics.analysis.profiles",
     "MosAudit": "conv_analytics.analysis.mos_audit",
+    "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
     "Rule": "conv_analytics.analysis.profiles",
     "Units": "conv_analytics.analysis.units",
+    "agents_needed": "conv_analytics.analysis.erlang",
+    "answer_curve": "conv_analytics.analysis.times",
+    "answer_times": "conv_analytics.analysis.times",
     "audio_flow": "conv_analytics.analysis.audio_flow",
+    "benjamini_hochberg": "conv_analytics.analysis.stats",
+    "binomial_tail": "conv_analytics.analysis.stats",
+    "busy_hour": "conv_analytics.analysis.concurrency",
     "call_quality": "conv_analytics.analysis.quality",
     "calls": "conv_analytics.analysis.calls",
     "compare_profiles": "conv_analytics.analysis.quality",
+    "concurrency": "conv_analytics.analysis.concurrency",
     "conversations": "conv_analytics.analysis.conversations",
+    "cost": "conv_analytics.analysis.cost",
     "detect_units": "conv_analytics.analysis.units",
+    "duration_hist": "conv_analytics.analysis.durations",
+    "erlang_b": "conv_analytics.analysis.erlang",
+    "erlang_c": "conv_analytics.analysis.erlang",
+    "expected_service_level": "conv_analytics.analysis.erlang",
+    "expected_wait": "conv_analytics.analysis.erlang",
     "explain": "conv_analytics.analysis.sip",
     "fault_side": "conv_analytics.analysis.fault_side",
+    "heatmap": "conv_analytics.analysis.heatmap",
+    "kaplan_meier": "conv_analytics.analysis.stats",
+    "kpi": "conv_analytics.analysis.kpi",
+    "kpi_metrics": "conv_analytics.analysis.metrics",
+    "kpi_values": "conv_analytics.analysis.times",
     "ledger": "conv_analytics.analysis.ledger",
     "legs": "conv_analytics.analysis.legs",
     "mos_audit": "conv_analytics.analysis.mos_audit",
     "mos_emodel": "conv_analytics.analysis.emodel",
     "mos_to_r": "conv_analytics.analysis.emodel",
+    "newcombe": "conv_analytics.analysis.stats",
+    "offered": "conv_analytics.analysis.erlang",
     "party": "conv_analytics.analysis.parties",
+    "price_audit": "conv_analytics.analysis.cost",
     "quality": "conv_analytics.analysis.quality",
     "r_to_mos": "conv_analytics.analysis.emodel",
+    "service_level": "conv_analytics.analysis.service_level",
+    "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
+    "traffic": "conv_analytics.analysis.concurrency",
+    "trunks_needed": "conv_analytics.analysis.erlang",
+    "waste": "conv_analytics.analysis.cost",
+    "wilson": "conv_analytics.analysis.stats",
 }
 
 __all__ = [
@@ -63,23 +108,50 @@ __all__ = [
     "Profile",
     "Rule",
     "Units",
+    "agents_needed",
+    "answer_curve",
+    "answer_times",
     "audio_flow",
+    "benjamini_hochberg",
+    "binomial_tail",
+    "busy_hour",
     "call_quality",
     "calls",
     "compare_profiles",
+    "concurrency",
     "conversations",
+    "cost",
     "detect_units",
+    "duration_hist",
+    "erlang_b",
+    "erlang_c",
+    "expected_service_level",
+    "expected_wait",
     "explain",
     "fault_side",
+    "heatmap",
+    "kaplan_meier",
+    "kpi",
+    "kpi_metrics",
+    "kpi_values",
     "ledger",
     "legs",
     "mos_audit",
     "mos_emodel",
     "mos_to_r",
+    "newcombe",
+    "offered",
     "party",
+    "price_audit",
     "quality",
     "r_to_mos",
+    "service_level",
+    "short_calls",
     "sip_codes",
+    "traffic",
+    "trunks_needed",
+    "waste",
+    "wilson",
 ]
 
 

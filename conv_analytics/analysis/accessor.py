@@ -12,7 +12,10 @@ import pandas as pd
 from conv_analytics.tables import TABLES
 
 #: The functions that the accessor has: each takes the data first.
-COMMON = ("calls", "conversations", "ledger", "legs")
+COMMON = (
+    "answer_times", "busy_hour", "calls", "concurrency", "conversations", "cost", "duration_hist", "heatmap", "kpi",
+    "kpi_values", "ledger", "legs", "service_level", "short_calls", "traffic",
+)  # fmt: skip
 
 
 @pd.api.extensions.register_dataframe_accessor("conv")
@@ -43,7 +46,7 @@ class Conv:
 def _data(frame: pd.DataFrame) -> Any:
     """The frame under the name of its table, as far as its columns tell; else it is taken for legs."""
     there = set(frame.columns)
-    if "event_id" not in there and "status" in there and "answered" in there:
+    if "event_id" not in there and (("status" in there and "answered" in there) or "call" in there):
         return frame
     own = {name: _own(name) & there for name in TABLES}
     best = max(own, key=lambda name: len(own[name]))

@@ -1,0 +1,358 @@
+"""Honest numbers: intervals of rates and differences, tails, false discoveries, censored times, quantiles.
+
+Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. Nothing measured is NaN,
+never 0.
+
+>>> lo, hi = wilson(45, 50)
+>>> round(float(lo), 6), round(float(hi), 6)
+(0.786398, 0.956524)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from conv_analytics.errors import ConfigError
+
+Floats = npt.NDArray[np.float64]
+
+#: Coverage of every interval.
+CONFIDENCE = 0.95
+#: How quantiles between two values are made: numpy's default, DuckDB's `quantile_cont`.
+QUANTILE_METHOD: Final = "linear"
+#: A quantile this far out, or further, is not told from fewer values than `TAIL_N`.
+TAIL = 0.05
+TAIL_N = 20
+#: Rates of fewer cases are shown, but neither ranked nor coloured.
+MIN_N = 30
+#: The continued fraction stops where it no longer changes.
+_PRECISION = 3e-16
+_STEPS = 10_000
+
+
+def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
+    """Interval of a rate, by Wilson's score.
+
+    Parameters
+    ----------
+    k, n
+        Cases, and how many there could have been. Null counts are NaN.
+    confidence
+        Coverage, between 0 and 1.
+
+    Returns
+    -------
+    tuple of arrays
+        Lower and upper limit in 0..1; NaN where n is 0 or a count is not known.
+
+    Raises
+    ------
+    ConfigError
+        If k is negative or above n.
+
+    Notes
+    -----
+    Unlike the textbook's p +- z s it stays within 0..1, and tells something of 0 and of n cases: of 10 calls without
+    an answer the rate may still be 0.28. Source: E. B. Wilson, JASA 22 (1927).
+
+    Examples
+    --------
+    >>> [round(float(limit), 6) for limit in wilson(0, 10)]
+    [0.0, 0.277533]
+    """
+    k, n = _counts(k, n)
+    z = NormalDist().inv_cdf((1 + _between(confidence, "confidence")) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = k / n
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    # At 0 and n the limit is exact; rounding would leave 1e-17.
+    lo = np.where(k == 0, np.where(n > 0, 0.0, np.nan), np.maximum(middle - half, 0.0))
+    hi = np.where(k == n, np.where(n > 0, 1.0, np.nan), np.minimum(middle + half, 1.0))
+    return lo, hi
+
+
+def rates(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> dict[str, Floats]:
+    """The columns that every rate has: ``k, n, rate, lo, hi``.
+
+    Examples
+    --------
+    >>> {name: round(float(value), 4) for name, value in rates(1650, 1750).items()}
+    {'k': 1650.0, 'n': 1750.0, 'rate': 0.9429, 'lo': 0.931, 'hi': 0.9528}
+    """
+    k, n = _counts(k, n)
+    lo, hi = wilson(k, n, confidence=confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {"k": k, "n": n, "rate": np.where(n > 0, k / n, np.nan), "lo": lo, "hi": hi}
+
+
+def newcombe(
+    k1: npt.ArrayLike, n1: npt.ArrayLike, k2: npt.ArrayLike, n2: npt.ArrayLike, *, confidence: float = CONFIDENCE
+) -> tuple[Floats, Floats, Floats]:
+    """Difference of two rates, first minus second, with its interval.
+
+    Returns
+    -------
+    tuple of arrays
+        Difference, lower and upper limit, in -1..1; NaN where an n is 0.
+
+    Notes
+    -----
+    Newcombe's hybrid score, method 10: Wilson's limits of both, combined. Source: R. G. Newcombe, Stat. Med. 17
+    (1998) 873; its example of 56/70 and 48/80 is this one.
+
+    Examples
+    --------
+    >>> [round(float(value), 4) for value in newcombe(56, 70, 48, 80)]
+    [0.2, 0.0524, 0.3339]
+    """
+    one, two = rates(k1, n1, confidence=confidence), rates(k2, n2, confidence=confidence)
+    difference = one["rate"] - two["rate"]
+    lo = difference - np.hypot(one["rate"] - one["lo"], two["hi"] - two["rate"])
+    hi = difference + np.hypot(one["hi"] - one["rate"], two["rate"] - two["lo"])
+    return difference, lo, hi
+
+
+def binomial_tail(k: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike) -> Floats:
+    """Probability of k cases or more among n, when each happens with probability p.
+
+    Returns
+    -------
+    array
+        In 0..1, small ones with full relative precision; NaN where p or a count is not known.
+
+    Notes
+    -----
+    The regularised incomplete beta function I_p(k, n - k + 1), as a continued fraction.
+
+    Examples
+    --------
+    >>> float(binomial_tail(120, 1000, 0.015)) < 1e-66, round(float(binomial_tail(3, 100, 0.015)), 2)
+    (True, 0.19)
+    """
+    k, n = _counts(k, n)
+    p = np.asarray(p, dtype="float64")
+    if np.any((p < 0) | (p > 1)):
+        raise ConfigError("A probability is between 0 and 1.")
+    result: Floats = np.vectorize(_upper_tail, otypes=["float64"])(k, n, p) if np.broadcast(k, n, p).size else k * n * p
+    return result
+
+
+def _upper_tail(k: float, n: float, p: float) -> float:
+    if math.isnan(k + n + p):
+        return math.nan
+    if k == 0 or p == 1:
+        return 1.0
+    if p == 0:
+        return 0.0
+    a, b = k, n - k + 1
+    # Each side of the mean has a fraction that converges fast.
+    if p < (a + 1) / (a + b + 2):
+        return _beta_fraction(a, b, p)
+    return 1 - _beta_fraction(b, a, 1 - p)
+
+
+def _beta_fraction(a: float, b: float, x: float) -> float:
+    """I_x(a, b) for x below its mean: Lentz's way of reading DLMF 8.17.22."""
+    front = math.exp(
+        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x) - math.log(a)
+    )
+    tiny = 1e-300
+    c, d = 1.0, 1 / ((1 - (a + b) * x / (a + 1)) or tiny)
+    value = d
+    for m in range(1, _STEPS):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1 / ((1 + step * d) or tiny)
+            c = (1 + step / c) or tiny
+            value *= c * d
+        if abs(c * d - 1) < _PRECISION:
+            break
+    return front * value
+
+
+def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
+    """What share of false discoveries each p value stands for, when it and all smaller ones are called findings.
+
+    Parameters
+    ----------
+    p
+        One p value per test; NaN is no test, and stays NaN.
+
+    Returns
+    -------
+    array
+        Adjusted p values, in the order of the tests. Those up to 0.1 are findings of which one in ten is chance.
+
+    Notes
+    -----
+    Source: Y. Benjamini, Y. Hochberg, J. R. Stat. Soc. B 57 (1995) 289.
+
+    Examples
+    --------
+    >>> [round(float(q), 3) for q in benjamini_hochberg([0.01, 0.04, 0.03, 0.5])]
+    [0.04, 0.053, 0.053, 0.5]
+    """
+    p = np.asarray(p, dtype="float64")
+    if p.ndim != 1 or np.any((p < 0) | (p > 1)):
+        raise ConfigError("Give the p values of the tests as one row of numbers between 0 and 1.")
+    adjusted = np.full(p.shape, np.nan)
+    tests = np.flatnonzero(~np.isnan(p))
+    order = tests[np.argsort(p[tests], kind="stable")]
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    adjusted[order] = np.minimum.accumulate(scaled[::-1])[::-1]
+    return adjusted
+
+
+@dataclass(frozen=True)
+class Survival:
+    """A Kaplan-Meier curve: one entry per time at which something happened.
+
+    Attributes
+    ----------
+    time
+        Times of events, ascending, in the unit of the durations.
+    at_risk, events
+        How many had lasted until then, and for how many it happened there.
+    survival, lo, hi
+        Share that lasts longer, with its pointwise interval.
+    """
+
+    time: Floats
+    at_risk: Floats
+    events: Floats
+    survival: Floats
+    lo: Floats
+    hi: Floats
+
+    def quantile(self, q: float) -> float:
+        """The time by which the share q has had it; NaN when the curve does not come that far."""
+        return self._first(self.survival <= 1 - _between(q, "q") + 1e-12)
+
+    def quantile_interval(self, q: float) -> tuple[float, float]:
+        """Limits of that time, where the limits of the curve cross it; NaN for one that they do not reach."""
+        level = 1 - _between(q, "q") + 1e-12
+        return self._first(self.lo <= level), self._first(self.hi <= level)
+
+    def _first(self, reached: npt.NDArray[np.bool_]) -> float:
+        return float(self.time[np.argmax(reached)]) if reached.any() else math.nan
+
+
+def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
+    """How long until something happens, when for some it is only known how long it did not.
+
+    Parameters
+    ----------
+    durations
+        Time until it happened, or until the watching ended. [any unit, >= 0] NaN is left out.
+    happened
+        Whether it happened; where not, the case is censored: it leaves at its time, after the events of that time.
+
+    Returns
+    -------
+    Survival
+        Empty when nothing happened.
+
+    Notes
+    -----
+    Interval: Greenwood's variance on the scale log(-log S), which stays within 0..1. Dropping the calls that were
+    never answered would make answers look faster than they are. Source: E. L. Kaplan, P. Meier, JASA 53 (1958) 457.
+
+    Examples
+    --------
+    >>> curve = kaplan_meier([2, 3, 3, 5, 8], [True, True, False, True, False])
+    >>> [round(float(share), 3) for share in curve.survival], curve.quantile(0.5)
+    ([0.8, 0.6, 0.3], 5.0)
+    """
+    t = np.atleast_1d(np.asarray(durations, dtype="float64"))
+    seen = np.atleast_1d(np.asarray(happened, dtype=bool))
+    if t.shape != seen.shape:
+        raise ConfigError(f"{t.size} durations and {seen.size} flags do not belong together.")
+    t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
+    if np.any(t < 0):
+        raise ConfigError("A duration is negative. Leave such cases out, or make them NaN.")
+    time, counted = np.unique(t[seen], return_counts=True)
+    events = counted.astype("float64")
+    at_risk = (len(t) - np.searchsorted(np.sort(t), time, side="left")).astype("float64")
+    survival = np.cumprod(1 - events / at_risk)
+    z = NormalDist().inv_cdf((1 + _between(confidence, "confidence")) / 2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events)))) / np.abs(np.log(survival))
+        lo, hi = survival ** np.exp(z * spread), survival ** np.exp(-z * spread)
+    # At 0 there is no such limit; nothing is known but that it is reached.
+    zero = survival <= 0
+    return Survival(time, at_risk, events, survival, np.where(zero, 0.0, lo), np.where(zero, 0.0, hi))
+
+
+def quantile(values: npt.ArrayLike, q: float) -> float:
+    """A quantile (numpy's ``linear``), or NaN when there are too few values to tell it.
+
+    Parameters
+    ----------
+    values
+        Numbers; NaN is left out.
+    q
+        Share, 0..1. From 0.05 down and 0.95 up it takes 20 values, else it would be the extreme under another name.
+
+    Examples
+    --------
+    >>> quantile([1, 2, 3, 10], 0.5), quantile([1, 2, 3, 10], 0.95), round(quantile(range(100), 0.95), 2)
+    (2.5, nan, 94.05)
+    """
+    known = np.asarray(values, dtype="float64").ravel()
+    known = known[~np.isnan(known)]
+    needed = TAIL_N if 0 < q <= TAIL or 1 > q >= 1 - TAIL else 1
+    if not 0 <= q <= 1:
+        raise ConfigError(f"q is {q}: a quantile is between 0 and 1.")
+    return float(np.quantile(known, q, method=QUANTILE_METHOD)) if len(known) >= needed else math.nan
+
+
+def summary(values: npt.ArrayLike) -> Mapping[str, Any]:
+    """Number, mean, quantiles and extremes of some values: ``n, mean, min, p5, p50, p95, max``.
+
+    Examples
+    --------
+    >>> told = summary([4.5] * 94 + [1.5] * 6)
+    >>> round(told["mean"], 2), told["p5"], told["p50"]
+    (4.32, 1.5, 4.5)
+    """
+    known = np.asarray(values, dtype="float64").ravel()
+    known = known[~np.isnan(known)]
+    mean = float(known.mean()) if len(known) else math.nan
+    points = {"min": 0.0, "p5": 0.05, "p50": 0.5, "p95": 0.95, "max": 1.0}
+    return {"n": len(known), "mean": mean, **{name: quantile(known, q) for name, q in points.items()}}
+
+
+def _counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
+    k, n = (np.asarray(value, dtype="float64") for value in (k, n))
+    if np.any((k < 0) | (k > n)):
+        raise ConfigError("A rate counts k of n: k is neither negative nor above n.")
+    return k, n
+
+
+def _between(value: float, name: str) -> float:
+    if not 0 < value < 1:
+        raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
+    return value
+
+
+__all__ = [
+    "Survival",
+    "benjamini_hochberg",
+    "binomial_tail",
+    "kaplan_meier",
+    "newcombe",
+    "quantile",
+    "rates",
+    "summary",
+    "wilson",
+]
