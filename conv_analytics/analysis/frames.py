@@ -194,17 +194,18 @@ class Source:
             return done
         return _of_relation(native.project(f"*, {coerce.nulls_of(missing)}"))
 
+    def has_null(self, table: str, column: str) -> bool:
+        """Whether a column of a table has a null, or is missing though there are rows."""
+        frame = self._frames[table]
+        if self.engine == "pandas":
+            return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0
+        # The statistics of a Parquet file tell that there is none: nothing is read then.
+        found = frame.filter(f"{coerce.quote(column)} is null") if column in frame.columns else frame
+        return bool(found.limit(1).fetchall())
+
     def count(self, rows: nw.LazyFrame[Any]) -> int:
         """How many rows there are."""
         return int(self.collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
-
-    def distinct(self, columns: Iterable[tuple[nw.LazyFrame[Any], str]]) -> list[str]:
-        """The different texts of some columns, each with its rows."""
-        parts = [rows.select(nw.col(name).alias("text")).unique() for rows, name in columns]
-        if not parts:
-            return []
-        texts = nw.concat(parts).unique().filter(~nw.col("text").is_null())
-        return sorted(self.collect(texts)["text"])
 
     def _lazy(self, name: str, kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
         if self.engine == "pandas":

@@ -242,11 +242,19 @@ def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
     return table.astype({"sip_code": "Int64", "q850": "Int64"})
 
 
-def outcome_expr(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, words: tuple[nw.Expr, ...]) -> nw.Expr:
+def word_expr(words: tuple[str, ...]) -> nw.Expr:
+    """Of some columns of words the first that tells an outcome, else the first that says that it failed."""
+    known = [word for listed in _words_by_outcome().values() for word in listed]
+    return nw.coalesce(*(
+        nw.when(nw.col(name).is_in(these)).then(nw.col(name)) for these in (known, FAILED_WORDS) for name in words
+    ))  # fmt: skip
+
+
+def outcome_expr(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr) -> nw.Expr:
     """The outcome of a leg, as an expression.
 
-    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the first of the words that
-    is known. 408 is the phone's silence after it rang, and the network's before.
+    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word that `word_expr`
+    found. 408 is the phone's silence after it rang, and the network's before.
     """
     by_outcome: dict[str, list[int]] = {}
     for known in CODES.values():
@@ -260,10 +268,8 @@ def outcome_expr(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, words: tupl
             (300, 399, "redirected"), (400, 499, "failed"), (500, 599, "network_failure"), (600, 699, "failed"),
         )
     ]  # fmt: skip
-    for word in words:
-        branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
-    branches += [(word.is_in(FAILED_WORDS), "failed") for word in words]
-    return chain(branches, "unknown")
+    branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
+    return chain([*branches, (word.is_in(FAILED_WORDS), "failed")], "unknown")
 
 
 def class_expr(outcome: nw.Expr) -> nw.Expr:
