@@ -8,9 +8,9 @@ import narwhals as nw
 
 from conv_analytics.analysis.columns import LEG_FLAGS
 from conv_analytics.analysis.leg_parts import MEASURED
-from conv_analytics.analysis.parties import kind_expr, plain_expr
-from conv_analytics.analysis.recipes import Recipe, first_of
-from conv_analytics.analysis.sip import chain, class_expr, outcome_expr, word_expr
+from conv_analytics.analysis.parties import kind_of, plain_expr
+from conv_analytics.analysis.recipes import Cases, Joined, Recipe, first_of
+from conv_analytics.analysis.sip import class_of, outcome_of, word_expr
 
 #: A record that ends this far from the events is odd. [s]
 CLOCK_S = 5
@@ -88,15 +88,15 @@ def _ends() -> dict[str, Recipe]:
     }
     for end in ("from", "to"):
         address, kind = f"{end}_address", f"{end}_type"
-        there = ~_col(address).is_null() | ~_col(kind).is_null()
         made |= {
             address: _of_parts(address, "chr"),
             kind: _of_parts(kind, "chr"),
             f"{end}_plain": Recipe((address,), plain_expr(address)),
             f"{end}_end": Recipe((kind,), plain_expr(kind)),
+            f"{end}_found": Recipe((f"{end}_plain", f"{end}_end"), kind_of(_col(f"{end}_plain"), _col(f"{end}_end"))),
             f"{end}_kind": Recipe(
-                (address, kind, f"{end}_plain", f"{end}_end"),
-                nw.when(there).then(kind_expr(_col(f"{end}_plain"), _col(f"{end}_end"))),
+                (address, kind, f"{end}_found"),
+                nw.when(~_col(address).is_null() | ~_col(kind).is_null()).then(_col(f"{end}_found")),
             ),
         }
     for what in ("address", "kind"):
@@ -127,12 +127,12 @@ def _outcome() -> dict[str, Recipe]:
         "outcome_word": Recipe(("reason", "status", "reason_code"), word_expr(("reason", "status", "reason_code"))),
         "outcome": Recipe(
             ("answered", "ringing_at", "sip_code", "outcome_word"),
-            outcome_expr(answered=_col("answered"), rang=rang, code=_col("sip_code"), word=_col("outcome_word")),
+            outcome_of(answered=_col("answered"), rang=rang, code=_col("sip_code"), word=_col("outcome_word")),
         ),
-        "outcome_class": Recipe(("outcome",), class_expr(_col("outcome"))),
+        "outcome_class": Recipe(("outcome",), class_of(_col("outcome"))),
         "hung_up_by": Recipe(
             ("reason_code",),
-            chain([(_col("reason_code").is_in(codes), who) for who, codes in _MARKS.items()], "unknown"),
+            Cases([(_col("reason_code").is_in(codes), who) for who, codes in _MARKS.items()], "unknown"),
         ),
         "machine": first_of("c_machine_type", "s_machine"),
         "hangup_event_id": first_of("h_event_id"),
@@ -164,9 +164,8 @@ def flags(tables: Collection[str]) -> Recipe:
     }
     missing = {"no_hangup": "hangups", "no_record": "call_records", "no_status": "leg_statuses"}
     told = [name for name in LEG_FLAGS if missing.get(name, "") in {"", *tables}]
-    words = [nw.when(found[name][1]).then(nw.lit(f",{name}")).otherwise(nw.lit("")) for name in told]
     needs = dict.fromkeys(need for name in told for need in found[name][0])
-    return Recipe(tuple(needs), nw.concat_str(words, separator="").str.slice(1))
+    return Recipe(tuple(needs), Joined({name: found[name][1] for name in told}))
 
 
 #: Every column of legs but flags, and those that are joined: countries and transfers.

@@ -111,9 +111,9 @@ def _made(source: Source, wanted: set[str]) -> Rows:
     first |= set(COUNTRY_KEYS) if places else set()
     first |= {"member_id", "c_moved"} if moved else set()
     rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY))
-    rows = recipes.make(rows, made, first)
+    rows = recipes.make(source, rows, made, first)
     if places:
-        rows = recipes.make(_with_countries(source, rows), COUNTRY, places)
+        rows = recipes.make(source, _with_countries(source, rows), COUNTRY, places)
     if moved:
         rows = _with_transfers(source, rows)
     return rows
@@ -137,7 +137,7 @@ def _with_transfers(source: Source, rows: Rows) -> Rows:
     if "call_events" in source.tables:
         rows = rows.join(parts.moved(source), on=["conversation_id", "member_id"], how="left")
     rows = source.with_nulls(rows, {"replaced": int})
-    return rows.with_columns(TRANSFERRED.value.alias("transferred"))
+    return recipes.add(source, rows, {"transferred": TRANSFERRED.value})
 
 
 __all__ = ["TABLES", "leg_rows", "legs"]

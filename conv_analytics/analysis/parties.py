@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.recipes import Cases
 from conv_analytics.analysis.regions import CALLING, SHARED, calling_code, network_country
-from conv_analytics.analysis.sip import chain
 
 #: What privacy masking leaves of a number: calling code, x, hexadecimal digits.
 _MASKED = r"^\+?[0-9]{1,3}x[0-9a-f]{6,}$"
@@ -90,12 +90,12 @@ def _kind(address: str | None, end: str | None) -> str:
 
 
 def plain_expr(name: str) -> nw.Expr:
-    """A column of texts as `kind_expr` compares them: lower case, and empty for null."""
+    """A column of texts as `kind_of` compares them: lower case, and empty for null."""
     return nw.col(name).fill_null("").str.strip_chars().str.to_lowercase()
 
 
-def kind_expr(text: nw.Expr, end: nw.Expr) -> nw.Expr:
-    """The kind of an address, as an expression: the same decision as `party`'s, of `plain_expr` texts."""
+def kind_of(text: nw.Expr, end: nw.Expr) -> Cases:
+    """The kind of an address: the same decision as `party`'s, of `plain_expr` texts."""
     filled = text != ""
     branches = [
         (text.str.contains(_MASKED), "masked"),
@@ -106,7 +106,7 @@ def kind_expr(text: nw.Expr, end: nw.Expr) -> nw.Expr:
         (text.str.contains(r"^sips?:"), "sip"),
         (text.str.contains(r"^wss?:"), "websocket"),
     ]
-    return chain(branches, "other")
+    return Cases(branches, "other")
 
 
 def country_of(number: str) -> tuple[str | None, str]:
@@ -154,4 +154,4 @@ def countries(addresses: Iterable[str], networks: Iterable[str] = ()) -> pd.Data
     return pd.DataFrame(rows, columns=["of", "text", "country", "source"]).astype("str")
 
 
-__all__ = ["KINDS", "Party", "countries", "country_of", "kind_expr", "party", "plain_expr"]
+__all__ = ["KINDS", "Party", "countries", "country_of", "kind_of", "party", "plain_expr"]

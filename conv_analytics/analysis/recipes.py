@@ -2,10 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.frames import Source
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The value of the first condition that holds, else `otherwise`: texts, or all of them numbers.
+
+    pandas looks at every condition once and picks; as nested conditions each would copy the column.
+    """
+
+    branches: Sequence[tuple[nw.Expr, Any]]
+    otherwise: Any
+
+    @property
+    def conditions(self) -> list[nw.Expr]:
+        """What has to be known."""
+        return [condition for condition, _ in self.branches]
+
+    def picked(self, met: Any) -> pd.Series[Any]:
+        """The values, of conditions met: rows by conditions."""
+        values = pd.Series([*(value for _, value in self.branches), self.otherwise])
+        values = values.astype("str" if isinstance(self.otherwise, str) else "float64")
+        first = np.where(met.any(axis=1), met.argmax(axis=1), len(self.branches))
+        return values.take(first).reset_index(drop=True)
+
+    def expr(self) -> nw.Expr:
+        """The same as one expression."""
+        done: nw.Expr = nw.lit(self.otherwise)
+        for condition, value in reversed(self.branches):
+            done = nw.when(condition).then(nw.lit(value)).otherwise(done)
+        return done
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The names of the conditions that hold, with commas between; "" when none does."""
+
+    named: Mapping[str, nw.Expr]
+
+    @property
+    def conditions(self) -> list[nw.Expr]:
+        """What has to be known."""
+        return list(self.named.values())
+
+    def picked(self, met: Any) -> pd.Series[Any]:
+        """The names, of conditions met: rows by conditions."""
+        bits = met @ (1 << np.arange(met.shape[1], dtype=np.int64))
+        numbers, places = np.unique(bits, return_inverse=True)
+        texts = [",".join(name for place, name in enumerate(self.named) if number >> place & 1) for number in numbers]
+        return pd.Series(texts, dtype="str").take(places).reset_index(drop=True)
+
+    def expr(self) -> nw.Expr:
+        """The same as one expression."""
+        words = [nw.when(holds).then(nw.lit(f",{name}")).otherwise(nw.lit("")) for name, holds in self.named.items()]
+        return nw.concat_str(words, separator="").str.slice(1)
 
 
 class Recipe(NamedTuple):
@@ -20,7 +79,7 @@ class Recipe(NamedTuple):
     """
 
     needs: tuple[str, ...]
-    value: nw.Expr
+    value: nw.Expr | Cases | Joined
 
 
 def first_of(*names: str) -> Recipe:
@@ -41,7 +100,9 @@ def inputs(recipes: Mapping[str, Recipe], wanted: Collection[str]) -> set[str]:
     return found
 
 
-def make(rows: nw.LazyFrame[Any], recipes: Mapping[str, Recipe], wanted: Collection[str]) -> nw.LazyFrame[Any]:
+def make(
+    source: Source, rows: nw.LazyFrame[Any], recipes: Mapping[str, Recipe], wanted: Collection[str]
+) -> nw.LazyFrame[Any]:
     """The rows with the wanted columns: all that need no other at once, then those that need these, and so on."""
     depths: dict[str, int] = {}
 
@@ -55,9 +116,37 @@ def make(rows: nw.LazyFrame[Any], recipes: Mapping[str, Recipe], wanted: Collect
     for name in wanted:
         depth(name)
     for level in range(1, max(depths.values(), default=0) + 1):
-        names = [name for name, its in depths.items() if its == level]
-        rows = rows.with_columns(recipes[name].value.alias(name) for name in names)
+        rows = add(source, rows, {name: recipes[name].value for name, its in depths.items() if its == level})
     return rows
 
 
-__all__ = ["Recipe", "first_of", "inputs", "make"]
+def add(source: Source, rows: nw.LazyFrame[Any], values: Mapping[str, nw.Expr | Cases | Joined]) -> nw.LazyFrame[Any]:
+    """The rows with some columns, none of which looks at another of them."""
+    plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
+    others = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
+    if source.engine == "duckdb":
+        plain |= {name: value.expr() for name, value in others.items()}
+        return rows.with_columns(value.alias(name) for name, value in plain.items())
+    asked = {f"_{name} {place}": condition for name, value in others.items()
+             for place, condition in enumerate(value.conditions)}  # fmt: skip
+    done = rows.with_columns(value.alias(name) for name, value in (plain | asked).items())
+    if not others:
+        return done
+    frame = nw.to_native(done.collect())
+    told = {
+        name: value.picked(_met(frame, [f"_{name} {place}" for place in range(len(value.conditions))]))
+        for name, value in others.items()
+    }
+    frame = frame.drop(columns=list(asked)).assign(
+        **{name: texts.set_axis(frame.index) for name, texts in told.items()}
+    )
+    made: nw.LazyFrame[Any] = nw.from_native(frame).lazy()
+    return made
+
+
+def _met(frame: pd.DataFrame, names: Sequence[str]) -> Any:
+    """Columns of flags as one array; what is not known does not hold."""
+    return np.column_stack([frame[name].astype("boolean").to_numpy(bool, na_value=False) for name in names])
+
+
+__all__ = ["Cases", "Joined", "Recipe", "add", "first_of", "inputs", "make"]
