@@ -33,7 +33,7 @@ def least(source: Source, parts: Sequence[Rows], by: Sequence[str], kinds: Mappi
         union = typed if union is None else union.union(typed)
     names = [coerce.quote(name) for name in keys]
     columns = [*names, *(f"min({coerce.quote(name)}) as {coerce.quote(name)}" for name in kinds)]
-    return _lazy(union.aggregate(", ".join(columns), ", ".join(names)))
+    return source.settled(_lazy(union.aggregate(", ".join(columns), ", ".join(names))))
 
 
 def _least_of_frames(frames: Sequence[pd.DataFrame], keys: Mapping[str, Any], kinds: Mapping[str, Any]) -> pd.DataFrame:

@@ -16,8 +16,8 @@ TOGETHER_US = 250_000
 def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Add ``hung_up_by``, ``hung_up_confidence`` and ``hung_up_why`` to calls.
 
-    Needs, in microseconds and per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs), ``_this_leg`` and ``_platform``
-    (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``.
+    Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs, in microseconds), ``_this_leg`` and
+    ``_platform`` (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``.
     """
     col = nw.col
     lead = col("out_hung") - col("in_hung")

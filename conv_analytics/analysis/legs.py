@@ -111,9 +111,10 @@ def _made(source: Source, wanted: set[str]) -> Rows:
     first |= set(COUNTRY_KEYS) if places else set()
     first |= {"member_id", "c_moved"} if moved else set()
     rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY))
-    rows = recipes.make(source, rows, made, first)
+    rows = recipes.make(source, rows, made, first, keep=parts.KEY)
     if places:
-        rows = recipes.make(source, _with_countries(source, rows), COUNTRY, places)
+        rows = _with_countries(source, rows)
+        rows = recipes.add(source, rows, {name: COUNTRY[name].value for name in sorted(places)})
     if moved:
         rows = _with_transfers(source, rows)
     return rows

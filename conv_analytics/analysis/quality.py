@@ -9,7 +9,6 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis import measures as m
-from conv_analytics.analysis.coerce import arrow_of
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.analysis.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
@@ -235,20 +234,7 @@ def legs_once(source: Source) -> nw.LazyFrame[Any]:
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    rows = leg_rows(source).select(*(column.name for column in m.leg_columns()))
-    return _held(rows) if source.engine == "duckdb" else rows
-
-
-def _held(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The legs, computed once and held in memory: the events of a large dataset stay in its files, a row a leg fits.
-
-    Left as a query, the legs would be made again for each part of an answer, and planned together with it.
-    """
-    relation = nw.to_native(rows)
-    # DuckDB finds it by its name; a table of that name would go first, so it is one that nobody has.
-    conv_analytics_held_legs = arrow_of(relation)  # noqa: F841
-    held: nw.LazyFrame[Any] = nw.from_native(relation.query("_", "select * from conv_analytics_held_legs")).lazy()
-    return held
+    return leg_rows(source, [column.name for column in m.leg_columns()])
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:

@@ -101,9 +101,29 @@ def inputs(recipes: Mapping[str, Recipe], wanted: Collection[str]) -> set[str]:
 
 
 def make(
-    source: Source, rows: nw.LazyFrame[Any], recipes: Mapping[str, Recipe], wanted: Collection[str]
+    source: Source,
+    rows: nw.LazyFrame[Any],
+    recipes: Mapping[str, Recipe],
+    wanted: Collection[str],
+    *,
+    keep: Sequence[str],
 ) -> nw.LazyFrame[Any]:
-    """The rows with the wanted columns: all that need no other at once, then those that need these, and so on."""
+    """The wanted columns and those to keep: all that need no other at once, then those that need these, and so on.
+
+    What nothing needs any more is left behind on the way.
+    """
+    levels = _levels(recipes, wanted)
+    there = set(rows.collect_schema().names())
+    for place, names in enumerate(levels):
+        later = {need for level in levels[place + 1 :] for name in level for need in recipes[name].needs}
+        kept = sorted((later | set(wanted)) & there - set(keep))
+        rows = add(source, rows, {name: recipes[name].value for name in names}, keep=[*keep, *kept])
+        there |= set(names)
+    return rows
+
+
+def _levels(recipes: Mapping[str, Recipe], wanted: Collection[str]) -> list[list[str]]:
+    """What is to be made, in steps of which each needs only those before."""
     depths: dict[str, int] = {}
 
     def depth(name: str) -> int:
@@ -113,40 +133,41 @@ def make(
             depths[name] = 1 + max((depth(need) for need in recipes[name].needs), default=0)
         return depths[name]
 
-    for name in wanted:
-        depth(name)
-    for level in range(1, max(depths.values(), default=0) + 1):
-        rows = add(source, rows, {name: recipes[name].value for name, its in depths.items() if its == level})
-    return rows
+    deepest = max((depth(name) for name in wanted), default=0)
+    return [[name for name, its in depths.items() if its == level] for level in range(1, deepest + 1)]
 
 
-def add(source: Source, rows: nw.LazyFrame[Any], values: Mapping[str, nw.Expr | Cases | Joined]) -> nw.LazyFrame[Any]:
-    """The rows with some columns, none of which looks at another of them."""
+def add(
+    source: Source,
+    rows: nw.LazyFrame[Any],
+    values: Mapping[str, nw.Expr | Cases | Joined],
+    *,
+    keep: Sequence[str] | None = None,
+) -> nw.LazyFrame[Any]:
+    """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
+    kept = [name for name in keep or rows.collect_schema().names() if name not in values]
     plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
     others = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
     if source.engine == "duckdb":
         plain |= {name: value.expr() for name, value in others.items()}
-        return rows.with_columns(value.alias(name) for name, value in plain.items())
-    asked = {f"_{name} {place}": condition for name, value in others.items()
-             for place, condition in enumerate(value.conditions)}  # fmt: skip
-    done = rows.with_columns(value.alias(name) for name, value in (plain | asked).items())
+        return rows.select(*kept, *(value.alias(name) for name, value in plain.items()))
+    done = rows.select(*kept, *(value.alias(name) for name, value in plain.items()))
     if not others:
         return done
     frame = nw.to_native(done.collect())
-    told = {
-        name: value.picked(_met(frame, [f"_{name} {place}" for place in range(len(value.conditions))]))
-        for name, value in others.items()
-    }
-    frame = frame.drop(columns=list(asked)).assign(
-        **{name: texts.set_axis(frame.index) for name, texts in told.items()}
-    )
+    told = {name: value.picked(_met(rows, value.conditions)) for name, value in others.items()}
+    frame = frame.assign(**{name: texts.set_axis(frame.index) for name, texts in told.items()})
     made: nw.LazyFrame[Any] = nw.from_native(frame).lazy()
     return made
 
 
-def _met(frame: pd.DataFrame, names: Sequence[str]) -> Any:
-    """Columns of flags as one array; what is not known does not hold."""
-    return np.column_stack([frame[name].astype("boolean").to_numpy(bool, na_value=False) for name in names])
+def _met(rows: nw.LazyFrame[Any], conditions: Sequence[nw.Expr]) -> Any:
+    """Whether each condition holds on each row; what is not known does not hold."""
+    found = rows.select(condition.alias(f"_{place}") for place, condition in enumerate(conditions))
+    frame = nw.to_native(found.collect())
+    columns = [column.to_numpy() if column.dtype == bool else column.to_numpy(bool, na_value=False)
+               for _, column in frame.items()]  # fmt: skip
+    return np.column_stack(columns)
 
 
 __all__ = ["Cases", "Joined", "Recipe", "add", "first_of", "inputs", "make"]
