@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
@@ -13,6 +13,7 @@ from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.analysis.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.units import Units, measured_rows, units_of
+from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -65,7 +66,13 @@ CALL_COLUMNS = (
 )
 
 
-def quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
+def quality(
+    data: Any,
+    profile: str | Profile = "recommended",
+    *,
+    units: Units | None = None,
+    columns: Sequence[str] | None = None,
+) -> Any:
     """One row per leg: what was measured, and a verdict that names its rule, value, limit and evidence.
 
     Parameters
@@ -76,6 +83,9 @@ def quality(data: Any, profile: str | Profile = "recommended", *, units: Units |
         A name of `PROFILES`, or a `Profile` of your own.
     units
         What `detect_units` found; detected when absent.
+    columns
+        The columns wanted; all when absent. Only what they need is read and computed: of a large dataset ask for those
+        that you need, such as ``["network_code", "verdict"]``. ``country`` takes longest.
 
     Returns
     -------
@@ -110,9 +120,14 @@ def quality(data: Any, profile: str | Profile = "recommended", *, units: Units |
     1      b       6.0        3.82    poor  loss_poor    6.0    5.0
     """
     book = profile_of(profile)
-    source, rows, found = measured_legs(data, units)
-    columns = (*LEG_COLUMNS, *VERDICT_COLUMNS)
-    return source.give(verdicts(rows, book, found), columns, by=m.KEYS)
+    given = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    for name in columns or ():
+        if name not in {column.name for column in given}:
+            raise ColumnNotFound("of quality()", name, [column.name for column in given])
+    wanted = given if columns is None else [column for column in given if column.name in columns]
+    source, rows, found = measured_legs(data, units, None if columns is None else {column.name for column in wanted})
+    by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
+    return source.give(verdicts(rows, book, found), wanted, by=by)
 
 
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
@@ -220,21 +235,24 @@ def compare_profiles(
     return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
 
 
-def measured_legs(data: Any, units: Units | None = None) -> tuple[Source, nw.LazyFrame[Any], Units]:
-    """Open data, detect its units if they are not given, and measure its legs."""
+def measured_legs(
+    data: Any, units: Units | None = None, columns: Collection[str] | None = None
+) -> tuple[Source, nw.LazyFrame[Any], Units]:
+    """Open data, detect its units if they are not given, and measure its legs; of what describes them `columns`."""
     source = Source.of(data)
-    rows = legs_once(source)
+    rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
     found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
     return source, m.measures(rows, found), found
 
 
-def legs_once(source: Source) -> nw.LazyFrame[Any]:
+def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    return leg_rows(source, [column.name for column in m.leg_columns()])
+    describing = m.DESCRIBING if columns is None else [name for name in m.DESCRIBING if name in columns]
+    return leg_rows(source, [*m.NEEDED, *describing])
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
