@@ -80,6 +80,7 @@ class Source:
             connection = data.duckdb()
             # The order of rows is made at the end; keeping it on the way would cost memory.
             connection.execute("set preserve_insertion_order = false")
+            connection.execute("set enable_progress_bar = false")
             connection.execute("set TimeZone = 'UTC'")
             connection.execute(f"set memory_limit = '{MEMORY}'")
             spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"

@@ -125,6 +125,7 @@ def make(root: Path, events: int) -> None:
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute("set memory_limit = '800MB'")
+        connection.execute("set enable_progress_bar = false")
         for first in range(0, legs, CHUNK):
             writer = DatasetWriter(root, date(2026, 1, 1), list(_MADE))
             for name, kinds in _MADE.items():
@@ -163,12 +164,16 @@ def quality(root: str) -> Any:
 
 def bare_kpi(root: str) -> Any:
     """The bare query."""
-    return [list(row) for row in open_dataset(root).duckdb().execute(_KPI).fetchall()]
+    connection = open_dataset(root).duckdb()
+    connection.execute("set enable_progress_bar = false")
+    return [list(row) for row in connection.execute(_KPI).fetchall()]
 
 
 def bare_quality(root: str) -> Any:
     """The bare query."""
-    return [list(row) for row in open_dataset(root).duckdb().execute(_QUALITY).fetchall()]
+    connection = open_dataset(root).duckdb()
+    connection.execute("set enable_progress_bar = false")
+    return [list(row) for row in connection.execute(_QUALITY).fetchall()]
 
 
 def measured(what: str, root: Path) -> tuple[float, float, Any]:
