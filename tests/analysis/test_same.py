@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
@@ -40,7 +39,7 @@ ASKED: dict[str, tuple[Any, list[str]]] = {
     "quality": (quality, LEG),
     "call_quality": (call_quality, ["conversation_id"]),
     "mos_audit": (lambda data: mos_audit(data).legs, LEG),
-    "audio_flow": (lambda data: audio_flow(data), LEG),
+    "audio_flow": (audio_flow, LEG),
     "kpi": (lambda data: kpi(data, by=["network_code"]), ["network_code", "metric"]),
 }
 
@@ -49,18 +48,21 @@ class World:
     """An export: on disk, as frames and as relations, and the sandbox's own word for it."""
 
     def __init__(self, folder: Any) -> None:
-        with Sandbox(seed=11, conversations=40) as sandbox:
+        with Sandbox(seed=11, conversations=25) as sandbox:
             client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
             export(client, folder, rate=0)
             self.truth = sandbox.truth()
         self.dataset = open_dataset(folder)
-        self.frames = {name: self.dataset.read(name) for name in self.dataset.tables}
+        self.frames = {
+            name: pd.concat([pd.read_parquet(file) for file in self.dataset.files(name)], ignore_index=True)
+            for name in self.dataset.tables
+        }
         self.relations = relations(self.frames)
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    yield World(tmp_path_factory.mktemp("world") / "exports")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world") / "exports")
 
 
 @pytest.mark.parametrize("name", ASKED)
@@ -91,22 +93,24 @@ def test_a_world_looks_as_it_did(world: World) -> None:
     shares = found["outcome"].value_counts(normalize=True)
     assert shares.idxmax() == "answered"
     assert shares["answered"] == found["answered"].mean()
-    assert FROZEN == {
+    now = {
         "legs": len(found),
         "answered": int(found["answered"].sum()),
         "talk_s": round(float(found["talk_s"].sum()), 3),
         "calls": len(calls(world.frames)),
         "outcomes": found["outcome"].nunique(),
     }
+    assert now == FROZEN
 
 
-FROZEN: dict[str, Any] = {}
+FROZEN = {"legs": 38, "answered": 35, "talk_s": 3408.422, "calls": 21, "outcomes": 3}
 
 
-@pytest.mark.parametrize("column", [column.name for column in LEGS])
-def test_a_column_alone_is_what_it_is_among_all(world: World, column: str) -> None:
-    wanted = [*LEG, *({column} - set(LEG))]
-    pd.testing.assert_frame_equal(legs(world.frames, [column]), legs(world.frames)[wanted])
+def test_a_column_alone_is_what_it_is_among_all() -> None:
+    whole = legs(FEW)
+    for column in LEGS:
+        wanted = [*LEG, *({column.name} - set(LEG))]
+        pd.testing.assert_frame_equal(legs(FEW, [column.name]), whole[wanted])
 
 
 def test_columns_are_named_as_they_are(world: World) -> None:
@@ -120,7 +124,7 @@ def test_columns_are_named_as_they_are(world: World) -> None:
         quality(world.frames, columns=["colour"])
 
 
-@pytest.mark.parametrize("there", [names for n in (1, 2, 3) for names in combinations(LEG_TABLES, n)])
+@pytest.mark.parametrize("there", [names for n in (1, 3) for names in combinations(LEG_TABLES, n)])
 def test_some_tables_are_enough(world: World, there: tuple[str, ...]) -> None:
     some = {name: world.frames[name] for name in there}
     known = pd.concat([frame[LEG] for frame in some.values()]).dropna().drop_duplicates()
@@ -131,7 +135,7 @@ def test_some_tables_are_enough(world: World, there: tuple[str, ...]) -> None:
     pd.testing.assert_frame_equal(shown, as_pandas(found, LEG), check_dtype=False, rtol=1e-12)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     repeated=st.lists(st.integers(0, 40), max_size=6),
@@ -180,6 +184,6 @@ def test_numbers_are_at_home_somewhere(address: str, expected: str | None) -> No
     pytest.importorskip("phonenumbers")
     data = tables(hangups=[hangup("a", 9, to_number=address)])
     assert party(address, "phone").country == expected
-    for given in (data, relations(data)):
-        found = as_pandas(legs(given), LEG)["country"].iloc[0]
+    for kind in (data, relations(data)):
+        found = as_pandas(legs(kind), LEG)["country"].iloc[0]
         assert (None if pd.isna(found) else found) == expected
