@@ -30,8 +30,18 @@ _ONLY_LEGS: dict[str, Any] = {
 }
 
 
-def attempts(source: Source, *, scope: str, unit: str, needs: Collection[str], by: Sequence[str] = ()) -> Rows:
+def attempts(
+    source: Source,
+    *,
+    scope: str,
+    unit: str,
+    needs: Collection[str],
+    by: Sequence[str] = (),
+    reads: Collection[str] | None = None,
+) -> Rows:
     """Legs or calls in scope, with every column of legs (null where calls lack one) and those of `by`.
+
+    Of legs that have to be made, only the columns that are needed, and those of `reads`; all without `reads`.
 
     Raises
     ------
@@ -45,7 +55,8 @@ def attempts(source: Source, *, scope: str, unit: str, needs: Collection[str], b
     extra = [name for name in by if name not in zones.KEYS]
     wanted = {*needs, *extra, *({"direction"} if scope != "all" else ())}
     wanted |= {"started_at"} if set(by) & set(zones.KEYS) else set()
-    rows = _single(source, unit, wanted) if source.single else _tables(source, unit, extra)
+    reads = None if reads is None else wanted | set(reads)
+    rows = _single(source, unit, wanted) if source.single else _tables(source, unit, extra, reads)
     return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
@@ -73,13 +84,13 @@ def _of_calls(source: Source, rows: Rows) -> Rows:
     return source.with_nulls(rows, _ONLY_LEGS)
 
 
-def _tables(source: Source, unit: str, extra: Sequence[str]) -> Rows:
+def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str] | None) -> Rows:
     declared, maker = (CALLS, "calls()") if unit == "call" else (LEGS, "legs()")
     names = [column.name for column in declared]
     for name in extra:
         if name not in names:
             raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
-    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source)
+    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source, reads)
 
 
 def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "started_at") -> Rows:

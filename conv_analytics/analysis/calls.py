@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis import gather, recipes
 from conv_analytics.analysis.columns import CALLS, LEG_FLAGS
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.hung_up import hung_up
 from conv_analytics.analysis.legs import leg_rows
-from conv_analytics.analysis.sip import class_expr
+from conv_analytics.analysis.sip import class_of
 
 Rows = nw.LazyFrame[Any]
 
@@ -20,6 +20,12 @@ GAP_S = 5
 _KEY = ("conversation_id", "call")
 _CONVERSATION = "conversation_id"
 _ENDLESS = 2**62
+_INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
+#: What calls are made of. Instants are microseconds on the way.
+_NEEDED = (
+    "leg_id", "direction", "from_address", "to_address", "country", "network_code", "answered", "open", "sip_code",
+    "outcome", "hung_up_by", "transferred", "price", "flags", *_INSTANTS,
+)  # fmt: skip
 
 
 def calls(data: Any) -> Any:
@@ -63,7 +69,7 @@ def calls(data: Any) -> Any:
 
 def call_rows(source: Source) -> Rows:
     """The calls as a lazy frame, for further questions."""
-    numbered = _numbered(leg_rows(source))
+    numbered = _numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS))
     together = _together(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
@@ -73,26 +79,19 @@ def call_rows(source: Source) -> Rows:
     rows = rows.join(
         numbered.select(_CONVERSATION, nw.col("place").alias("main"), *told), on=[_CONVERSATION, "main"], how="left"
     )
-    rows = hung_up(_timed(rows))
+    rows = hung_up(source, _timed(source, rows))
     named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
-    return rows.with_columns(named).select(*(column.name for column in CALLS))
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _micro(instant: nw.Expr) -> nw.Expr:
-    """Microseconds of an instant, for windows."""
-    return (instant - nw.lit(_EPOCH, nw.Datetime("us", "UTC"))).dt.total_microseconds().fill_null(0)
+    rows = rows.with_columns(named).select(*(column.name for column in CALLS))
+    return gather.instants(source, rows, ("started_at", "answered_at", "ended_at"))
 
 
 def _numbered(rows: Rows) -> Rows:
     """Legs with the number of their call, and their place within the conversation."""
-    last = _micro(nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at"))
+    last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").fill_null(0)
     endless = (nw.col("open") & nw.col("answered")).fill_null(False)  # noqa: FBT003
     rows = rows.with_columns(
         nw.col(_CONVERSATION).fill_null(""),
-        _micro(nw.col("started_at")).alias("start"),
+        nw.col("started_at").fill_null(0).alias("start"),
         nw.when(endless).then(nw.lit(_ENDLESS)).otherwise(last).alias("end"),
         nw.lit(1).alias("one"),
     )
@@ -157,7 +156,7 @@ def _later(one: str, other: str, *, earlier: bool = False) -> nw.Expr:
     return nw.when(right.is_null() | first).then(left).otherwise(right)
 
 
-def _timed(rows: Rows) -> Rows:
+def _timed(source: Source, rows: Rows) -> Rows:
     col = nw.col
     answered = nw.when(col("outbound") > 0).then(col("outbound_up") > 0).otherwise(col("answered_legs") > 0)
     rows = rows.with_columns(
@@ -169,18 +168,18 @@ def _timed(rows: Rows) -> Rows:
         nw.when(col("was_answered")).then(col("both_up")).alias("answered_at"),
         nw.when(col("still") == 0).then(col("last_end")).alias("ended_at"),
     )
-    talk = (col("one_down") - col("answered_at")).dt.total_microseconds()
-    words = [nw.when(col("still") > 0).then(nw.lit(",open")).otherwise(nw.lit(""))]
-    words += [nw.when(col(f"has_{name}") > 0).then(nw.lit(f",{name}")).otherwise(nw.lit("")) for name in LEG_FLAGS]
-    return rows.with_columns(
-        nw.when((talk >= 0) & (col("still") == 0)).then(talk.abs() / 1_000_000).alias("talk_s"),
-        nw.coalesce("outcome", nw.lit("unknown")).alias("outcome"),
-        (col("moved") > 0).alias("transferred"),
-        ((col("outbound") > 1) & (col("moved") == 0)).alias("forwarded"),
-        nw.when(col("priced") > 0).then(col("paid")).alias("price"),
-        nw.coalesce("to_address", "f_to").alias("to_address"),
-        nw.concat_str(words, separator="").str.slice(1).alias("flags"),
-    ).with_columns(class_expr(col("outcome")).alias("outcome_class"))
+    talk = col("one_down") - col("answered_at")
+    words = {"open": col("still") > 0, **{name: col(f"has_{name}") > 0 for name in LEG_FLAGS}}
+    rows = recipes.add(source, rows, {
+        "talk_s": nw.when((talk >= 0) & (col("still") == 0)).then(talk) / 1_000_000,
+        "outcome": nw.coalesce("outcome", nw.lit("unknown")),
+        "transferred": col("moved") > 0,
+        "forwarded": (col("outbound") > 1) & (col("moved") == 0),
+        "price": nw.when(col("priced") > 0).then(col("paid")),
+        "to_address": nw.coalesce("to_address", "f_to"),
+        "flags": recipes.Joined(words),
+    })  # fmt: skip
+    return recipes.add(source, rows, {"outcome_class": class_of(col("outcome"))})
 
 
 __all__ = ["GAP_S", "call_rows", "calls"]

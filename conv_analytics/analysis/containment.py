@@ -91,7 +91,7 @@ def containment(
     if abandon_s < 0 or call_back_h < 0:
         raise ConfigError("abandon_s and call_back_h are times: they are 0 or more.")
     source = Source.of(data)
-    rows = leg_rows(source).select(*_LEGS).filter(~nw.col(_ID).is_null())
+    rows = leg_rows(source, _LEGS).select(*_LEGS).filter(~nw.col(_ID).is_null())
     joined = _joined(source, roles)
     parts = [_batch(batch, joined, roles, abandon_s) for batch in source.batches(rows)]
     whole = _called_back(pd.concat(parts, ignore_index=True), call_back_h)

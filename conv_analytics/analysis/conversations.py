@@ -7,11 +7,12 @@ from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis import recipes
 from conv_analytics.analysis.calls import call_rows
 from conv_analytics.analysis.columns import CONVERSATIONS
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import TABLES as LEG_TABLES
-from conv_analytics.analysis.sip import CLASSES, chain
+from conv_analytics.analysis.sip import CLASSES
 from conv_analytics.errors import TableNotFound
 
 Rows = nw.LazyFrame[Any]
@@ -64,7 +65,7 @@ def conversation_rows(source: Source) -> Rows:
         made.append(_by_id(one, nw.len().alias("members")))
         made.append(_by_id(users, nw.len().alias("users")))
     if source.single or any(name in source.tables for name in LEG_TABLES):
-        made.append(_called(call_rows(source)))
+        made.append(_called(source, call_rows(source)))
     if not made:
         raise TableNotFound("conversations", source.tables, where="the data")
     whole = made[0]
@@ -85,10 +86,9 @@ def _counted(source: Source, name: str) -> Rows:
                   nw.col("at").max().alias(f"{name}_last"))  # fmt: skip
 
 
-def _called(rows: Rows) -> Rows:
-    rank = chain([(nw.col("outcome") == outcome, str(place)) for place, outcome in enumerate(_RANKED)], "99")
-    marked = rows.with_columns(
-        rank.cast(nw.Int64).alias("rank"),
+def _called(source: Source, rows: Rows) -> Rows:
+    rank = recipes.Cases([(nw.col("outcome") == outcome, float(place)) for place, outcome in enumerate(_RANKED)], 99.0)
+    marked = recipes.add(source, rows, {"rank": rank}).with_columns(
         nw.when(nw.col("outcome") == "answered").then(nw.lit(1)).otherwise(nw.lit(0)).alias("up"),
         nw.when(nw.col("ended_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("still"),
     )
@@ -115,8 +115,8 @@ def _finished(source: Source, rows: Rows) -> Rows:
         **dict.fromkeys(("created_at", *(f"{name}_{end}" for name in ("events", "messages", "calls")
                                          for end in ("first", "last"))), at),
         **dict.fromkeys(("members", "users", "calls", "legs", "answered_calls", "messages", "events"), number),
-        **dict.fromkeys(("listed", "priced", "rank", "still"), number),
-        **dict.fromkeys(("talk_s", "paid"), float),
+        **dict.fromkeys(("listed", "priced", "still"), number),
+        **dict.fromkeys(("talk_s", "paid", "rank"), float),
     }  # fmt: skip
     rows = source.with_nulls(rows, wanted)
     # A table that is there and tells nothing of a conversation says that there is none.
@@ -129,18 +129,18 @@ def _finished(source: Source, rows: Rows) -> Rows:
         **({"no_record": col("listed").is_null()} if "conversations" in source.tables else {}),
         "open": (col("still") > 0).fill_null(False),  # noqa: FBT003
     }
-    words = [nw.when(there).then(nw.lit(f",{name}")).otherwise(nw.lit("")) for name, there in flags.items()]
-    return rows.with_columns(
-        nw.coalesce("events_first", "calls_first", "messages_first").alias("first_at"),
-        nw.coalesce("events_last", "calls_last", "messages_last").alias("last_at"),
-        chain([(called & wrote, "calls,messages"), (called, "calls"), (wrote, "messages")], "other").alias("kinds"),
-        nw.when(col("priced") > 0).then(col("paid")).alias("price"),
-        nw.when(~col("rank").is_null())
-        .then(chain([(col("rank") == place, outcome) for place, outcome in enumerate(_RANKED)], "unknown"))
-        .alias("worst_outcome"),
-        nw.concat_str(words, separator="").str.slice(1).alias("flags"),
-        nw.when(col(_ID) != "").then(col(_ID)).alias(_ID),
-    ).select(*(column.name for column in CONVERSATIONS))
+    kinds = [(called & wrote, "calls,messages"), (called, "calls"), (wrote, "messages")]
+    rows = recipes.add(source, rows, {
+        "first_at": nw.coalesce("events_first", "calls_first", "messages_first"),
+        "last_at": nw.coalesce("events_last", "calls_last", "messages_last"),
+        "kinds": recipes.Cases(kinds, "other"),
+        "price": nw.when(col("priced") > 0).then(col("paid")),
+        "worst": recipes.Cases([(col("rank") == place, outcome) for place, outcome in enumerate(_RANKED)], "unknown"),
+        "flags": recipes.Joined(flags),
+        _ID: nw.when(col(_ID) != "").then(col(_ID)),
+    })  # fmt: skip
+    rows = rows.with_columns(nw.when(~col("rank").is_null()).then(col("worst")).alias("worst_outcome"))
+    return rows.select(*(column.name for column in CONVERSATIONS))
 
 
 __all__ = ["conversation_rows", "conversations"]

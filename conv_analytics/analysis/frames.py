@@ -14,8 +14,11 @@ DuckDB on what does not fit there.
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import narwhals as nw
@@ -27,6 +30,10 @@ from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
 
+#: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
+#: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
+#: memory_limit = '8GB'")``, and give the connection; relations come back then.
+MEMORY = "600MB"
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
 #: Rows that are swept over at once.
@@ -50,6 +57,9 @@ class Source:
     _frames: Mapping[str, Any]
     _connection: Any = None
     """Kept as long as its relations are needed; closed with the last of them."""
+    _owned: bool = False
+    """Whether the connection is ours alone."""
+    _settled: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -72,8 +82,13 @@ class Source:
             connection = data.duckdb()
             # The order of rows is made at the end; keeping it on the way would cost memory.
             connection.execute("set preserve_insertion_order = false")
+            connection.execute("set enable_progress_bar = false")
             connection.execute("set TimeZone = 'UTC'")
-            return cls("duckdb", "pandas", {name: connection.view(name) for name in data.tables}, connection)
+            connection.execute(f"set memory_limit = '{MEMORY}'")
+            spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"
+            connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+            relations = {name: connection.view(name) for name in data.tables}
+            return cls("duckdb", "pandas", relations, connection, _owned=True)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if _kind(data) == "connection":
@@ -176,7 +191,9 @@ class Source:
         """A small pandas frame as a lazy frame that can be joined with `like`."""
         if self.engine == "pandas":
             return nw.from_native(frame).lazy()
-        return _of_relation(coerce.relation_of(frame, nw.to_native(like)))
+        # A table as it came, not `like`: DuckDB would plan that once more.
+        near = next(iter(self._frames.values())) if self._frames else nw.to_native(like)
+        return _of_relation(coerce.relation_of(frame, near))
 
     def give(self, frame: nw.LazyFrame[Any], columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
         """An answer in the caller's kind.
@@ -232,17 +249,32 @@ class Source:
             return done
         return _of_relation(native.project(f"*, {coerce.nulls_of(missing)}"))
 
+    def settled(self, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+        """Rows of a dataset computed now, once, into a table of our own connection; others stay as they are.
+
+        What follows is planned fast then, and may look at them twice. DuckDB moves the table to disk where memory
+        does not suffice. A connection of the caller gets no tables: there they stay a query.
+        """
+        if not self._owned:
+            return rows
+        name = f"conv_analytics_settled_{len(self._settled)}"
+        self._settled.append(name)
+        relation: Any = nw.to_native(rows)
+        relation.create(name)
+        return _of_relation(self._connection.table(name))
+
+    def has_null(self, table: str, column: str) -> bool:
+        """Whether a column of a table has a null, or is missing though there are rows."""
+        frame = self._frames[table]
+        if self.engine == "pandas":
+            return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0
+        # The statistics of a Parquet file tell that there is none: nothing is read then.
+        found = frame.filter(f"{coerce.quote(column)} is null") if column in frame.columns else frame
+        return bool(found.project("1").limit(1).fetchall())
+
     def count(self, rows: nw.LazyFrame[Any]) -> int:
         """How many rows there are."""
         return int(self.collect(rows.select(nw.len().alias("rows")))["rows"].iloc[0])
-
-    def distinct(self, columns: Iterable[tuple[nw.LazyFrame[Any], str]]) -> list[str]:
-        """The different texts of some columns, each with its rows."""
-        parts = [rows.select(nw.col(name).alias("text")).unique() for rows, name in columns]
-        if not parts:
-            return []
-        texts = nw.concat(parts).unique().filter(~nw.col("text").is_null())
-        return sorted(self.collect(texts)["text"])
 
     def _lazy(self, name: str, kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
         if self.engine == "pandas":
@@ -279,4 +311,4 @@ def _kind(frame: Any) -> str:
     )
 
 
-__all__ = ["Source"]
+__all__ = ["MEMORY", "Source"]

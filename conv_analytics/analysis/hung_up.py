@@ -6,18 +6,21 @@ from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis import recipes
+from conv_analytics.analysis.frames import Source
+
 #: Hangups of both sides closer than this do not tell who was first. [µs]
 TOGETHER_US = 250_000
 
 
-def hung_up(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Add ``hung_up_by``, ``hung_up_confidence`` and ``hung_up_why`` to calls.
 
-    Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs), ``_this_leg`` and ``_platform``
-    (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``.
+    Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs, in microseconds), ``_this_leg`` and
+    ``_platform`` (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``.
     """
     col = nw.col
-    lead = (col("out_hung") - col("in_hung")).dt.total_microseconds()
+    lead = col("out_hung") - col("in_hung")
     by_in, by_out = col("in_this_leg") == 1, col("out_this_leg") == 1
     up = col("was_answered")
     both = ~lead.is_null()
@@ -44,14 +47,11 @@ def hung_up(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         (col("outcome") == "no_answer", "platform", 0.6, "not answered: it rang until a timer ended it"),
         (~col("outcome").is_in(["unknown", "answered"]), "platform", 0.7, "not answered: it could not be connected"),
     ]
-    by: nw.Expr = nw.lit("unknown")
-    sure: nw.Expr = nw.lit(0.0)
-    why: nw.Expr = nw.lit("nothing tells")
-    for condition, who, confidence, reason in reversed(cases):
-        by = nw.when(condition).then(nw.lit(who)).otherwise(by)
-        sure = nw.when(condition).then(nw.lit(confidence)).otherwise(sure)
-        why = nw.when(condition).then(nw.lit(reason)).otherwise(why)
-    return rows.with_columns(by.alias("hung_up_by"), sure.alias("hung_up_confidence"), why.alias("hung_up_why"))
+    return recipes.add(source, rows, {
+        "hung_up_by": recipes.Cases([(condition, who) for condition, who, _, _ in cases], "unknown"),
+        "hung_up_confidence": recipes.Cases([(condition, sure) for condition, _, sure, _ in cases], 0.0),
+        "hung_up_why": recipes.Cases([(condition, why) for condition, _, _, why in cases], "nothing tells"),
+    })  # fmt: skip
 
 
 __all__ = ["TOGETHER_US", "hung_up"]

@@ -83,7 +83,7 @@ def kpi(
     source, keys, picked = Source.of(data), scopes.keys_of(by), declared.chosen(metrics)
     counts = declared.counts_of(picked)
     needs = {column for count in counts for column in count.needs}
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys)
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=declared.reads(counts))
     rows = scopes.keyed(source, rows, keys, tz)
     return scopes.answer(source, counting.table(source, rows, keys, picked, min_n), rows)
 

@@ -61,7 +61,7 @@ def ledger(data: Any) -> Any:
     if source.gives == "pandas":
         return frame
     if source.gives == "duckdb":
-        return nw.to_native(source.lazy(frame, leg_rows(source)))
+        return nw.to_native(source.lazy(frame, leg_rows(source, ())))
     return coerce.from_pandas(frame, source.gives)
 
 

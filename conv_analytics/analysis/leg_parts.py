@@ -1,14 +1,16 @@
-"""What each table tells of the legs: one row per leg and table, to be joined by `legs`."""
+"""What each table tells of the legs: one row per leg, to be made into columns of legs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import reduce
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import narwhals as nw
 
+from conv_analytics.analysis import gather
 from conv_analytics.analysis.frames import Source
+from conv_analytics.tables import TABLES as DECLARED
 
 Rows = nw.LazyFrame[Any]
 
@@ -20,183 +22,184 @@ MEASURED = (
     "mos_score", "quality_percentage", "jitter_min_var", "jitter_max_var", "jitter_loss_rate", "jitter_burst_rate",
     "flaw_total", "packet_cnt", "packet_loss_perc", "byte_in", "byte_out",
 )  # fmt: skip
-
-_PARTIES = [f"{end}_{part}" for end in ("from", "to") for part in ("type", *ENDS)]
-_COLUMNS = {
-    "leg_statuses": ["status", "at", "direction", "channel_type", "reason", "member_id"],
-    "call_events": [
-        "event_id", "type", "at", "from_member_id", "from_user_id", "technology", "direction", "channel_type",
-        "machine_type", "was_member_id", *_PARTIES,
-    ],
-    "hangups": [
-        "event_id", "at", "from_member_id", "from_user_id", "technology", "direction", "channel_type", "reason_code",
-        "sip_code", *MEASURED, *_PARTIES,
-    ],
-    "call_records": [
-        "event_id", "at", "from_member_id", "from_user_id", "technology", "direction", "channel_type", "status",
-        "requested_at", "started_at", "ended_at", "duration_s", "price", "rate", "currency", "network_code",
-        "reason", "from", "to", *_PARTIES,
-    ],
-}  # fmt: skip
+_ABOUT = ("at", "from_member_id", "from_user_id", "technology", "direction", "channel_type", "from_type", "to_type")
 
 
-def rows_of(source: Source) -> dict[str, Rows]:
-    """The rows of the tables that tell of legs, each with a leg: those that name none are matched by their member."""
-    read = {
-        name: source.table(name, [*KEY, *columns], needed=())
-        .with_columns(nw.col("conversation_id").fill_null(""))
-        .with_columns(nw.lit(False).alias("unnamed"))  # noqa: FBT003
-        for name, columns in _COLUMNS.items()
-        if name in source.tables
+class Mark(NamedTuple):
+    """What a row tells: its kind (instants are microseconds), the columns it is read from, and how."""
+
+    kind: Any
+    reads: tuple[str, ...]
+    value: nw.Expr
+
+
+def _when(condition: nw.Expr, value: nw.Expr | None = None) -> nw.Expr:
+    return nw.when(condition).then(nw.lit(1) if value is None else value)
+
+
+def _copies(table: str, prefix: str, names: Iterable[str]) -> dict[str, Mark]:
+    kinds = {column.name: column.kind for column in DECLARED[table].columns}
+    return {
+        f"{prefix}{name}": Mark(int if kinds[name] is datetime else kinds[name], (name,), nw.col(name))
+        for name in names
     }
-    lost = {name: rows for name, rows in read.items() if source.count(rows.filter(nw.col("leg_id").is_null()))}
-    if lost:
-        known = _by_member(read)
-        read = {name: _named(name, rows, known) if name in lost else rows for name, rows in read.items()}
-    return read
 
 
-def _member(name: str) -> nw.Expr:
-    return nw.col("member_id" if name == "leg_statuses" else "from_member_id")
+def _ends(prefix: str, *more: str) -> dict[str, Mark]:
+    """The addresses of both ends: whichever way they are told."""
+    reads = {end: (*(f"{end}_{part}" for part in ENDS), *(end for _ in more)) for end in ("from", "to")}
+    return {f"{prefix}{end}_address": Mark(str, names, nw.coalesce(*names)) for end, names in reads.items()}
 
 
-def _by_member(read: dict[str, Rows]) -> Rows:
+def _statuses() -> dict[str, Mark]:
+    status, at = nw.col("status"), nw.col("at")
+    last = status.is_in(LAST)
+    known = last | status.is_in(["started", "ringing", "answered", "machine", "human"])
+    both = ("status", "at")
+    return {
+        "s_first": Mark(int, ("at",), at),
+        **{f"s_{word}": Mark(int, both, _when(status == word, at)) for word in ("started", "ringing", "answered")},
+        "s_detected": Mark(int, both, _when(status.is_in(["machine", "human"]), at)),
+        "s_ended": Mark(int, both, _when(last, at)),
+        "s_last": Mark(str, ("status",), _when(last, status)),
+        "s_other": Mark(str, ("status",), _when(~known, status)),
+        "s_reason": Mark(str, ("status", "reason"), _when(last, nw.col("reason"))),
+        "s_machine": Mark(str, ("status",), _when(status == "machine", status)),
+        **_copies("leg_statuses", "s_", ("direction", "channel_type", "member_id")),
+    }
+
+
+def _call_events() -> dict[str, Mark]:
+    kind, at = nw.col("type"), nw.col("at")
+    marks = _copies("call_events", "c_", (*_ABOUT, "machine_type"))
+    return {
+        "c_first": marks.pop("c_at"),
+        "c_ringing": Mark(int, ("type", "at"), _when(kind.is_in(["sip:ringing", "rtc:ringing"]), at)),
+        "c_answered": Mark(int, ("type", "at"), _when(kind.is_in(["sip:answered", "rtc:answered"]), at)),
+        "c_moved": Mark(int, ("type",), _when(kind == "rtc:transfer")),
+        **marks,
+        **_ends("c_"),
+    }
+
+
+_RECORDED = (
+    "status", "requested_at", "started_at", "ended_at", "duration_s", "price", "rate", "currency", "network_code",
+    "reason",
+)  # fmt: skip
+#: Per table, what its rows tell of their leg.
+MARKS: Mapping[str, Mapping[str, Mark]] = {
+    "leg_statuses": _statuses(),
+    "call_events": _call_events(),
+    "hangups": {
+        **_copies("hangups", "h_", (*_ABOUT, "event_id", "reason_code", "sip_code", *MEASURED)), **_ends("h_"),
+    },
+    "call_records": {**_copies("call_records", "r_", (*_ABOUT, *_RECORDED)), **_ends("r_", "itself")},
+}  # fmt: skip
+#: Tables with one event per leg, and which one counts where there are more.
+_ONCE = {"hangups": "first", "call_records": "last"}
+_PREFIX = {"leg_statuses": "s_", "call_events": "c_", "hangups": "h_", "call_records": "r_"}
+
+
+def legs_of(source: Source, wanted: Collection[str]) -> Rows:
+    """One row per leg that any table knows, with the wanted marks; instants are microseconds.
+
+    Further marks are, per prefix, ``events`` (1 where the table tells of the leg; of hangups and records how many) and
+    ``unnamed`` (1 where a row names no leg: it is matched by its member).
+    """
+    names = [name for name in MARKS if name in source.tables]
+    kinds: dict[str, Any] = {name: mark.kind for marks in MARKS.values() for name, mark in marks.items()}
+    kinds |= {f"{prefix}{name}": int for prefix in _PREFIX.values() for name in ("events", "unnamed")}
+    lost = [name for name in names if source.has_null(name, "leg_id")]
+    read = {name: _read(source, name, wanted, also=bool(lost)) for name in names}
+    known = _by_member(list(read.values())) if lost else None
+    parts = []
+    for name, rows in read.items():
+        prefix, values = _PREFIX[name], {mark: how.value for mark, how in MARKS[name].items()}
+        values[f"{prefix}events"] = nw.lit(1)
+        if known is not None and name in lost:
+            rows = _named(rows, known)  # noqa: PLW2901  the same table
+            values[f"{prefix}unnamed"] = nw.col("unnamed")
+        if name in _ONCE and _asked(name, wanted):
+            rows = _one(source, rows, keep=_ONCE[name])  # noqa: PLW2901
+            values[f"{prefix}events"] = nw.col("events")
+        parts.append(rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in wanted)))
+    return gather.least(source, parts, KEY, {name: kind for name, kind in kinds.items() if name in wanted})
+
+
+def moved(source: Source) -> Rows:
+    """The members whose legs were replaced by a transfer."""
+    rows = source.table("call_events", ["conversation_id", "type", "was_member_id"], needed=())
+    found = rows.filter(nw.col("type") == "rtc:transfer", ~nw.col("was_member_id").is_null())
+    return found.select(
+        nw.col("conversation_id").fill_null(""), nw.col("was_member_id").alias("member_id"), nw.lit(1).alias("replaced")
+    ).unique()
+
+
+def _read(source: Source, name: str, wanted: Collection[str], *, also: bool) -> Rows:
+    """The columns of a table that are needed; `also` those that tell the leg of rows that name none."""
+    marks = {mark: how for mark, how in MARKS[name].items() if mark in wanted}
+    columns = dict.fromkeys((*KEY, *(column for mark in marks.values() for column in mark.reads)))
+    if (name in _ONCE and _asked(name, wanted)) or (also and name != "leg_statuses"):
+        columns |= dict.fromkeys(("event_id", "at"))
+    if also:
+        columns[_member(name)] = None
+    kinds = {column.name: column.kind for column in DECLARED[name].columns}
+    rows = source.table(name, list(columns), needed=()).with_columns(nw.col("conversation_id").fill_null(""))
+    if also:
+        rows = rows.with_columns(nw.col(_member(name)).alias("of_member"))
+    return gather.micros(source, rows, [column for column in columns if kinds[column] is datetime])
+
+
+def _asked(name: str, wanted: Collection[str]) -> bool:
+    """Whether anything is asked of a table but that it knows a leg."""
+    return any(mark.startswith(_PREFIX[name]) for mark in wanted)
+
+
+def _member(name: str) -> str:
+    return "member_id" if name == "leg_statuses" else "from_member_id"
+
+
+def _by_member(tables: list[Rows]) -> Rows:
     """The leg of each member that has just one."""
     pairs = [
-        rows.select(*KEY, _member(name).alias("of_member")).filter(
-            ~nw.col("leg_id").is_null(), ~nw.col("of_member").is_null()
-        )
-        for name, rows in read.items()
+        rows.select(*KEY, "of_member").filter(~nw.col("leg_id").is_null(), ~nw.col("of_member").is_null())
+        for rows in tables
     ]
     grouped = nw.concat(pairs).unique().group_by("conversation_id", "of_member")
     found = grouped.agg(nw.col("leg_id").min().alias("its_leg"), nw.len().alias("its_legs"))
     return found.with_columns(nw.when(nw.col("its_legs") == 1).then(nw.col("its_leg")).alias("its_leg"))
 
 
-def _named(name: str, rows: Rows, known: Rows) -> Rows:
+def _named(rows: Rows, known: Rows) -> Rows:
     """Rows with the leg they belong to: that of their member, or else one of their own."""
     by_member = nw.when(nw.col("its_legs").is_null()).then(
-        nw.concat_str([nw.lit("member:"), _member(name)], separator="")
+        nw.concat_str([nw.lit("member:"), nw.col("was_of")], separator="")
     )
-    alone = []
-    if name != "leg_statuses":
-        alone.append(nw.concat_str([nw.lit("event:"), nw.col("event_id").cast(nw.String)], separator=""))
-    joined = rows.with_columns(_member(name).fill_null("").alias("of_member")).join(
+    joined = rows.with_columns(nw.col("of_member").alias("was_of"), nw.col("of_member").fill_null("")).join(
         known, on=["conversation_id", "of_member"], how="left"
     )
-    leg = nw.coalesce("leg_id", "its_leg", by_member, *alone)
-    named = joined.with_columns(nw.col("leg_id").is_null().alias("unnamed")).with_columns(leg.alias("leg_id"))
-    return named.drop("its_leg", "its_legs", "of_member").filter(~nw.col("leg_id").is_null())
-
-
-def statuses(rows: Rows) -> Rows:
-    """Of every leg the instants of its statuses, and how it ended."""
-    status, at = nw.col("status"), nw.col("at")
-    last = status.is_in(LAST)
-    known = last | status.is_in(["started", "ringing", "answered", "machine", "human"])
-    marked = rows.with_columns(
-        nw.when(status == "started").then(at).alias("s_started"),
-        nw.when(status == "ringing").then(at).alias("s_ringing"),
-        nw.when(status == "answered").then(at).alias("s_answered"),
-        nw.when(status.is_in(["machine", "human"])).then(at).alias("s_detected"),
-        nw.when(last).then(at).alias("s_ended"),
-        nw.when(last).then(status).alias("s_last"),
-        nw.when(~known).then(status).alias("s_other"),
-        nw.when(last).then(nw.col("reason")).alias("s_reason"),
-        nw.when(status == "machine").then(status).alias("s_machine"),
+    alone = []
+    if "event_id" in rows.collect_schema().names():
+        alone.append(nw.concat_str([nw.lit("event:"), nw.col("event_id").cast(nw.String)], separator=""))
+    named = joined.with_columns(
+        _when(nw.col("leg_id").is_null()).alias("unnamed"),
+        nw.coalesce("leg_id", "its_leg", by_member, *alone).alias("leg_id"),
     )
-    return marked.group_by(*KEY).agg(
-        at.min().alias("s_first"),
-        *_least(
-            "s_started",
-            "s_ringing",
-            "s_answered",
-            "s_detected",
-            "s_ended",
-            "s_last",
-            "s_other",
-            "s_reason",
-            "s_machine",
-        ),
-        *_least("direction", "channel_type", "member_id", prefix="s_"),
-        nw.col("unnamed").max().alias("s_unnamed"),
-    )
-
-
-def call_events(rows: Rows) -> Rows:
-    """Of every leg when it rang and was answered, its ends, who answered, and whether it was transferred."""
-    kind, at = nw.col("type"), nw.col("at")
-    marked = rows.with_columns(
-        nw.when(kind.is_in(["sip:ringing", "rtc:ringing"])).then(at).alias("c_ringing"),
-        nw.when(kind.is_in(["sip:answered", "rtc:answered"])).then(at).alias("c_answered"),
-        nw.when(kind == "rtc:transfer").then(nw.lit(1)).otherwise(nw.lit(0)).alias("c_moved"),
-        *_ends(),
-    )
-    return marked.group_by(*KEY).agg(
-        at.min().alias("c_first"),
-        *_least("c_ringing", "c_answered"),
-        *_least("machine_type", "direction", "technology", "channel_type", prefix="c_"),
-        *_least("from_member_id", "from_user_id", "from_address", "from_type", "to_address", "to_type", prefix="c_"),
-        nw.col("c_moved").max(),
-        nw.col("unnamed").max().alias("c_unnamed"),
-    )
-
-
-def replaced(rows: Rows) -> Rows:
-    """The members whose legs were replaced by a transfer."""
-    found = rows.filter(nw.col("type") == "rtc:transfer", ~nw.col("was_member_id").is_null())
-    return found.select("conversation_id", nw.col("was_member_id").alias("member_id")).unique().with_columns(
-        nw.lit(1).alias("replaced")
-    )  # fmt: skip
-
-
-def hangups(source: Source, rows: Rows) -> Rows:
-    """Of every leg its first hangup."""
-    return _renamed(_one(source, rows, keep="first").with_columns(*_ends()), "h_")
-
-
-def call_records(source: Source, rows: Rows) -> Rows:
-    """Of every leg its last billing record."""
-    shared = [nw.coalesce(f"{end}_address", end).alias(f"{end}_address") for end in ("from", "to")]
-    return _renamed(_one(source, rows, keep="last").with_columns(*_ends()).with_columns(*shared), "r_")
+    return named.drop("its_leg", "its_legs", "of_member", "was_of").filter(~nw.col("leg_id").is_null())
 
 
 def _one(source: Source, rows: Rows, *, keep: Any) -> Rows:
-    """One row per leg, and how many events there were.
-
-    Nearly always there is just one: then nothing has to be sorted.
-    """
-    repeated = rows.group_by(*KEY).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1)
-    if not source.count(repeated):
-        return rows.with_columns(nw.lit(1).alias("events"))
-    events = rows.select(*KEY, "event_id").unique().group_by(*KEY).agg(nw.len().alias("events"))
-    one = rows.unique(subset=list(KEY), keep=keep, order_by=["at", "event_id"])
-    return one.join(events, on=list(KEY), how="left")
-
-
-def _least(*names: str, prefix: str = "") -> list[nw.Expr]:
-    """One value of each column: the same whatever the order of rows, and however often they are repeated."""
-    return [nw.col(name).min().alias(f"{prefix}{name}") for name in names]
+    """One row per leg, and how many events there were. Nearly always there is just one: then nothing is sorted."""
+    one = rows.with_columns(nw.lit(1).alias("events"))
+    if not gather.repeated(source, rows, KEY):
+        return one
+    again = rows.group_by(*KEY).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1).select(*KEY)
+    several = rows.join(again, on=list(KEY), how="semi")
+    events = several.select(*KEY, "event_id").unique().group_by(*KEY).agg(nw.len().alias("events"))
+    chosen = several.unique(subset=list(KEY), keep=keep, order_by=["at", "event_id"])
+    chosen = chosen.join(events, on=list(KEY), how="left").with_columns(nw.col("events").cast(nw.Int64))
+    rest = one.join(again, on=list(KEY), how="anti").with_columns(nw.col("events").cast(nw.Int64))
+    return nw.concat([rest.select(*chosen.collect_schema().names()), chosen])
 
 
-def _ends() -> list[nw.Expr]:
-    return [nw.coalesce(*(f"{end}_{part}" for part in ENDS)).alias(f"{end}_address") for end in ("from", "to")]
-
-
-def _renamed(rows: Rows, prefix: str) -> Rows:
-    names = rows.collect_schema().names()
-    return rows.rename({name: f"{prefix}{name}" for name in names if name not in KEY})
-
-
-def outer(parts: Iterable[Rows]) -> Rows:
-    """All legs of all parts."""
-    return reduce(_with, parts)
-
-
-def _with(left: Rows, right: Rows) -> Rows:
-    joined = left.join(right, on=list(KEY), how="full", suffix="_of_other")
-    both = [nw.coalesce(name, f"{name}_of_other").alias(name) for name in KEY]
-    return joined.with_columns(*both).drop([f"{name}_of_other" for name in KEY])
-
-
-__all__ = ["KEY", "MEASURED", "call_events", "call_records", "hangups", "outer", "replaced", "rows_of", "statuses"]
+__all__ = ["KEY", "LAST", "MARKS", "MEASURED", "legs_of", "moved"]

@@ -83,6 +83,13 @@ def _by_code() -> dict[int, list[str]]:
     return found
 
 
+def reads(counts: Iterable[Count]) -> set[str]:
+    """Every column that some counts look at: those they need, and those that help where they are there."""
+    needed = {column for count in counts for column in count.needs}
+    helping = {"sip_code": ("status", "reason", "reason_code", "outcome"), "ended_at": ("flags", "reason")}
+    return needed | {other for column in needed for other in helping.get(column, ())}
+
+
 #: The column that `with_code` adds.
 CODE = "final_code"
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.recipes import Cases
 from conv_analytics.analysis.regions import CALLING, SHARED, calling_code, network_country
-from conv_analytics.analysis.sip import chain
 
 #: What privacy masking leaves of a number: calling code, x, hexadecimal digits.
 _MASKED = r"^\+?[0-9]{1,3}x[0-9a-f]{6,}$"
@@ -89,22 +89,24 @@ def _kind(address: str | None, end: str | None) -> str:
     return "websocket" if text.startswith(("ws:", "wss:")) else "other"
 
 
-def kind_expr(address: nw.Expr, end: nw.Expr) -> nw.Expr:
-    """The kind of an address, as an expression: the same decision as `party`'s; null where there is no leg's end."""
-    text, end = address.fill_null("").str.strip_chars().str.to_lowercase(), end.fill_null("").str.to_lowercase()
+def plain_expr(name: str) -> nw.Expr:
+    """A column of texts as `kind_of` compares them: lower case, and empty for null."""
+    return nw.col(name).fill_null("").str.strip_chars().str.to_lowercase()
+
+
+def kind_of(text: nw.Expr, end: nw.Expr) -> Cases:
+    """The kind of an address: the same decision as `party`'s, of `plain_expr` texts."""
     filled = text != ""
     branches = [
         (text.str.contains(_MASKED), "masked"),
         ((end == "app") & filled, "user"),
-        ((end == "websocket") & filled, "websocket"),
-        ((end == "vbc") & filled, "vbc"),
-        ((end == "sip") & filled, "sip"),
+        *((((end == kind) & filled), kind) for kind in ("websocket", "vbc", "sip")),
         (text.is_in(_HIDDEN), "anonymous"),
         (text.str.contains(_DIGITS), "e164"),
         (text.str.contains(r"^sips?:"), "sip"),
         (text.str.contains(r"^wss?:"), "websocket"),
     ]
-    return chain(branches, "other")
+    return Cases(branches, "other")
 
 
 def country_of(number: str) -> tuple[str | None, str]:
@@ -145,12 +147,11 @@ def countries(addresses: Iterable[str], networks: Iterable[str] = ()) -> pd.Data
     Returns
     -------
     pandas.DataFrame
-        ``address``, ``country_of_address``, ``source_of_address``; networks stand as ``network`` and their code.
+        ``of`` (``address`` or ``network``), ``text``, ``country``, ``source``.
     """
-    rows = [(address, *country_of(address.strip())) for address in addresses]
-    rows += [(f"network {code}", network_country(code), "network") for code in networks]
-    names = ["address", "country_of_address", "source_of_address"]
-    return pd.DataFrame(rows, columns=names).astype("str")
+    rows = [("address", address, *country_of(address.strip())) for address in addresses]
+    rows += [("network", code, network_country(code), "network") for code in networks]
+    return pd.DataFrame(rows, columns=["of", "text", "country", "source"]).astype("str")
 
 
-__all__ = ["KINDS", "Party", "countries", "country_of", "kind_expr", "party"]
+__all__ = ["KINDS", "Party", "countries", "country_of", "kind_of", "party", "plain_expr"]

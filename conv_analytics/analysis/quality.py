@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import narwhals as nw
 
 from conv_analytics.analysis import measures as m
-from conv_analytics.analysis.coerce import arrow_of
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.analysis.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.units import Units, measured_rows, units_of
+from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
@@ -66,7 +66,13 @@ CALL_COLUMNS = (
 )
 
 
-def quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
+def quality(
+    data: Any,
+    profile: str | Profile = "recommended",
+    *,
+    units: Units | None = None,
+    columns: Sequence[str] | None = None,
+) -> Any:
     """One row per leg: what was measured, and a verdict that names its rule, value, limit and evidence.
 
     Parameters
@@ -77,6 +83,9 @@ def quality(data: Any, profile: str | Profile = "recommended", *, units: Units |
         A name of `PROFILES`, or a `Profile` of your own.
     units
         What `detect_units` found; detected when absent.
+    columns
+        The columns wanted; all when absent. Only what they need is read and computed: of a large dataset ask for those
+        that you need, such as ``["network_code", "verdict"]``. ``country`` takes longest.
 
     Returns
     -------
@@ -111,9 +120,14 @@ def quality(data: Any, profile: str | Profile = "recommended", *, units: Units |
     1      b       6.0        3.82    poor  loss_poor    6.0    5.0
     """
     book = profile_of(profile)
-    source, rows, found = measured_legs(data, units)
-    columns = (*LEG_COLUMNS, *VERDICT_COLUMNS)
-    return source.give(verdicts(rows, book, found), columns, by=m.KEYS)
+    given = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    for name in columns or ():
+        if name not in {column.name for column in given}:
+            raise ColumnNotFound("of quality()", name, [column.name for column in given])
+    wanted = given if columns is None else [column for column in given if column.name in columns]
+    source, rows, found = measured_legs(data, units, None if columns is None else {column.name for column in wanted})
+    by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
+    return source.give(verdicts(rows, book, found), wanted, by=by)
 
 
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
@@ -221,34 +235,24 @@ def compare_profiles(
     return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
 
 
-def measured_legs(data: Any, units: Units | None = None) -> tuple[Source, nw.LazyFrame[Any], Units]:
-    """Open data, detect its units if they are not given, and measure its legs."""
+def measured_legs(
+    data: Any, units: Units | None = None, columns: Collection[str] | None = None
+) -> tuple[Source, nw.LazyFrame[Any], Units]:
+    """Open data, detect its units if they are not given, and measure its legs; of what describes them `columns`."""
     source = Source.of(data)
-    rows = legs_once(source)
+    rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
     found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
     return source, m.measures(rows, found), found
 
 
-def legs_once(source: Source) -> nw.LazyFrame[Any]:
+def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    rows = leg_rows(source).select(*(column.name for column in m.leg_columns()))
-    return _held(rows) if source.engine == "duckdb" else rows
-
-
-def _held(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """The legs, computed once and held in memory: the events of a large dataset stay in its files, a row a leg fits.
-
-    Left as a query, the legs would be made again for each part of an answer, and planned together with it.
-    """
-    relation = nw.to_native(rows)
-    # DuckDB finds it by its name; a table of that name would go first, so it is one that nobody has.
-    conv_analytics_held_legs = arrow_of(relation)  # noqa: F841
-    held: nw.LazyFrame[Any] = nw.from_native(relation.query("_", "select * from conv_analytics_held_legs")).lazy()
-    return held
+    describing = m.DESCRIBING if columns is None else [name for name in m.DESCRIBING if name in columns]
+    return leg_rows(source, [*m.NEEDED, *describing])
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.sip import chain
+from conv_analytics.analysis.recipes import Cases
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
@@ -104,12 +104,12 @@ def _rows(source: Source, low: float) -> Any:
     error = nw.when(col("asr_error") != "").then(col("asr_error"))
     rows = rows.with_columns(*same, why.alias("timeout_reason"), error.alias("error"),
                              col("alternatives").fill_null(0))  # fmt: skip
-    outcome = chain([
+    outcome = Cases([
         ((col("alternatives") > 0) & (col("timeout_reason") == "max_duration").fill_null(False), "cut_off"),  # noqa: FBT003
         (col("alternatives") > 0, "heard"),
         ((col("timeout_reason") == "start_timeout").fill_null(False), "no_speech"),  # noqa: FBT003
         (~col("error").is_null(), "failed"),
-    ], "unknown")  # fmt: skip
+    ], "unknown").expr()  # fmt: skip
     unsure = nw.when(~col("confidence").is_null()).then(col("confidence") < low)
     return rows.with_columns(outcome.alias("outcome"), unsure.alias("low"),
                              col("from_member_id").alias("member_id"))  # fmt: skip

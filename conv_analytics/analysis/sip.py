@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.recipes import Cases
 from conv_analytics.errors import ConfigError
 
 
@@ -242,11 +243,19 @@ def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
     return table.astype({"sip_code": "Int64", "q850": "Int64"})
 
 
-def outcome_expr(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, words: tuple[nw.Expr, ...]) -> nw.Expr:
-    """The outcome of a leg, as an expression.
+def word_expr(words: tuple[str, ...]) -> nw.Expr:
+    """Of some columns of words the first that tells an outcome, else the first that says that it failed."""
+    known = [word for listed in _words_by_outcome().values() for word in listed]
+    return nw.coalesce(*(
+        nw.when(nw.col(name).is_in(these)).then(nw.col(name)) for these in (known, FAILED_WORDS) for name in words
+    ))  # fmt: skip
 
-    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the first of the words that
-    is known. 408 is the phone's silence after it rang, and the network's before.
+
+def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr) -> Cases:
+    """The outcome of a leg.
+
+    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word that `word_expr`
+    found. 408 is the phone's silence after it rang, and the network's before.
     """
     by_outcome: dict[str, list[int]] = {}
     for known in CODES.values():
@@ -260,18 +269,16 @@ def outcome_expr(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, words: tupl
             (300, 399, "redirected"), (400, 499, "failed"), (500, 599, "network_failure"), (600, 699, "failed"),
         )
     ]  # fmt: skip
-    for word in words:
-        branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
-    branches += [(word.is_in(FAILED_WORDS), "failed") for word in words]
-    return chain(branches, "unknown")
+    branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
+    return Cases([*branches, (word.is_in(FAILED_WORDS), "failed")], "unknown")
 
 
-def class_expr(outcome: nw.Expr) -> nw.Expr:
-    """The class of an outcome, as an expression."""
+def class_of(outcome: nw.Expr) -> Cases:
+    """The class of an outcome."""
     by_class: dict[str, list[str]] = {}
     for name, owner in CLASSES.items():
         by_class.setdefault(owner, []).append(name)
-    return chain([(outcome.is_in(names), owner) for owner, names in by_class.items()], "unknown")
+    return Cases([(outcome.is_in(names), owner) for owner, names in by_class.items()], "unknown")
 
 
 def _words_by_outcome() -> dict[str, list[str]]:
@@ -281,14 +288,6 @@ def _words_by_outcome() -> dict[str, list[str]]:
         if outcome != "answered":
             found.setdefault(outcome, []).append(word)
     return found
-
-
-def chain(branches: list[tuple[nw.Expr, str]], otherwise: str) -> nw.Expr:
-    """The text of the first condition that holds."""
-    done: nw.Expr = nw.lit(otherwise)
-    for condition, text in reversed(branches):
-        done = nw.when(condition).then(nw.lit(text)).otherwise(done)
-    return done
 
 
 __all__ = ["CLASSES", "CODES", "WORDS", "Code", "explain", "sip_codes"]

@@ -42,7 +42,7 @@ def _legs(source: Source, conversations: pd.Series[Any]) -> pd.DataFrame:
     """The answered legs of the conversations that speak."""
     if any(name in source.tables for name in LEG_TABLES):
         wanted = pd.DataFrame({"conversation_id": pd.Series(conversations.unique(), dtype="str")})
-        rows = leg_rows(source).select(*_LEGS)
+        rows = leg_rows(source, _LEGS).select(*_LEGS)
         frame = source.collect(rows.join(source.lazy(wanted, rows), on="conversation_id", how="inner"))
     else:
         kinds = dict.fromkeys(_LEGS[:3], str)

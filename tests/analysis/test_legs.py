@@ -275,7 +275,7 @@ def test_duckdb_gives_the_same_of_every_anomaly(name: str) -> None:
                 parts[table].append(frame.assign(conversation_id=f"CON-{place}").dropna(axis=1, how="all"))
     data = {table: pd.concat(frames, ignore_index=True) for table, frames in parts.items()}
     data["hangups"] = data["hangups"].assign(leg_id=data["hangups"]["leg_id"].astype("str"))
-    found = FUNCTIONS[name](data)
+    found = as_pandas(FUNCTIONS[name](data), KEYS[name])
     assert len(found) >= len(cases)
     pd.testing.assert_frame_equal(found, as_pandas(FUNCTIONS[name](relations(data)), KEYS[name]), check_dtype=False)
 
@@ -342,7 +342,7 @@ def test_the_accessor_knows_its_tables() -> None:
     assert legs(data).conv.calls()["legs"].to_list() == [2]
     assert whole()["call_records"].conv.legs()["price"].to_list() == [0.015]
     assert "one row per leg" in (data["hangups"].conv.legs.__doc__ or "").lower()
-    with pytest.raises(AttributeError, match="it has calls, conversations, ledger, legs"):
+    with pytest.raises(AttributeError, match=r"it has .*calls, .*legs"):
         data["hangups"].conv.kpis  # noqa: B018
 
 

@@ -13,12 +13,13 @@ import time
 from typing import Any
 
 from conv_analytics import Conversations, export
+from conv_analytics.api.notices import ResponseReceived
 
 RATE, LATENCY_S, IN_FLIGHT = 30, 0.05, 20
 
 
 def measured(conversations: int, **server: Any) -> Any:
-    """Export from a sandbox in another process: the report, and the seconds it took."""
+    """Export from a sandbox in another process: the report, and the seconds from the start to the last answer."""
     code = (
         "import json, sys\nfrom conv_analytics.sandbox import Sandbox\n"
         f"with Sandbox(seed=7, conversations={conversations}, **{server!r}) as sandbox:\n"
@@ -31,16 +32,21 @@ def measured(conversations: int, **server: Any) -> Any:
     assert process.stdin is not None
     try:
         application, key, url = json.loads(process.stdout.readline())
-        begin = time.perf_counter()
-        report = export(Conversations(application, key, base_url=url), rate=0, concurrency=IN_FLIGHT).report
-        return report, time.perf_counter() - begin
+        client, answered = Conversations(application, key, base_url=url), [time.perf_counter()]
+
+        def watch(event: object) -> None:
+            if isinstance(event, ResponseReceived):
+                answered.append(time.perf_counter())
+
+        report = export(client, rate=0, concurrency=IN_FLIGHT, progress=False, on_event=watch).report
+        return report, answered[-1] - answered[0]
     finally:
         process.stdin.close()
         process.wait()
 
 
 def limit(window: str) -> None:
-    report, took = measured(900, rate=RATE, rate_window=window)
+    report, took = measured(1800, rate=RATE, rate_window=window)
     good, refused = report.requests - report.retries, report.pace["limited"]
     against = f"{good:,} requests at {RATE}/s, {refused} refused ({refused / report.requests:.2%})"
     print(

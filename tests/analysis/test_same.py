@@ -1,0 +1,189 @@
+"""One world, exported once: every way of giving it gives the same answers, and they agree with what was there."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conv_analytics import Conversations, export, open_dataset
+from conv_analytics.analysis import (
+    audio_flow,
+    call_quality,
+    calls,
+    conversations,
+    kpi,
+    ledger,
+    legs,
+    mos_audit,
+    party,
+    quality,
+)
+from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.legs import TABLES as LEG_TABLES
+from conv_analytics.errors import ColumnNotFound
+from conv_analytics.sandbox import Sandbox
+from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables
+
+LEG = ["conversation_id", "leg_id"]
+ASKED: dict[str, tuple[Any, list[str]]] = {
+    "legs": (legs, LEG),
+    "calls": (calls, ["conversation_id", "call"]),
+    "conversations": (conversations, ["conversation_id"]),
+    "ledger": (ledger, ["table", "metric"]),
+    "quality": (quality, LEG),
+    "call_quality": (call_quality, ["conversation_id"]),
+    "mos_audit": (lambda data: mos_audit(data).legs, LEG),
+    "audio_flow": (audio_flow, LEG),
+    "kpi": (lambda data: kpi(data, by=["network_code"]), ["network_code", "metric"]),
+}
+
+
+class World:
+    """An export: on disk, as frames and as relations, and the sandbox's own word for it."""
+
+    def __init__(self, folder: Any) -> None:
+        with Sandbox(seed=11, conversations=25) as sandbox:
+            client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+            export(client, folder, rate=0)
+            self.truth = sandbox.truth()
+        self.dataset = open_dataset(folder)
+        self.frames = {
+            name: pd.concat([pd.read_parquet(file) for file in self.dataset.files(name)], ignore_index=True)
+            for name in self.dataset.tables
+        }
+        self.relations = relations(self.frames)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return World(tmp_path_factory.mktemp("world") / "exports")
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) -> None:
+    function, by = ASKED[name]
+    expected = as_pandas(function(world.frames), by)
+    assert len(expected) > 0
+    pd.testing.assert_frame_equal(as_pandas(function(world.dataset), by), expected, rtol=1e-12)
+    found = as_pandas(function(world.relations), by)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-12)
+
+
+def test_every_leg_of_the_world_is_there_once(world: World) -> None:
+    found = legs(world.frames)
+    known = pd.concat([world.frames[name][LEG] for name in LEG_TABLES]).dropna().drop_duplicates()
+    assert not found.duplicated(LEG).any()
+    assert set(map(tuple, known.to_numpy())) == set(map(tuple, found[LEG].to_numpy()))
+    per_call = calls(world.frames)
+    assert per_call["legs"].sum() == len(found)
+    assert conversations(world.frames)["calls"].sum() == len(per_call)
+    ended = world.frames["hangups"]["leg_id"].dropna().unique()
+    assert set(found.loc[found["hangup_event_id"].notna(), "leg_id"]) == set(ended)
+    assert found["price"].sum() == pytest.approx(float(world.frames["call_records"]["price"].astype(float).sum()))
+
+
+def test_a_world_looks_as_it_did(world: World) -> None:
+    found = legs(world.frames)
+    shares = found["outcome"].value_counts(normalize=True)
+    assert shares.idxmax() == "answered"
+    assert shares["answered"] == found["answered"].mean()
+    now = {
+        "legs": len(found),
+        "answered": int(found["answered"].sum()),
+        "talk_s": round(float(found["talk_s"].sum()), 3),
+        "calls": len(calls(world.frames)),
+        "outcomes": found["outcome"].nunique(),
+    }
+    assert now == FROZEN
+
+
+FROZEN = {"legs": 38, "answered": 35, "talk_s": 3408.422, "calls": 21, "outcomes": 3}
+
+
+def test_a_column_alone_is_what_it_is_among_all() -> None:
+    whole = legs(FEW)
+    for column in LEGS:
+        wanted = [*LEG, *({column.name} - set(LEG))]
+        pd.testing.assert_frame_equal(legs(FEW, [column.name]), whole[wanted])
+
+
+def test_columns_are_named_as_they_are(world: World) -> None:
+    some = ["network_code", "talk_s"]
+    pd.testing.assert_frame_equal(legs(world.dataset, some), legs(world.frames, some))
+    few = quality(world.dataset, columns=["network_code", "verdict"])
+    assert few.value_counts().to_dict() == quality(world.frames)[["network_code", "verdict"]].value_counts().to_dict()
+    with pytest.raises(ColumnNotFound, match="'colour'"):
+        legs(world.frames, ["colour"])
+    with pytest.raises(ColumnNotFound, match="'colour'"):
+        quality(world.frames, columns=["colour"])
+
+
+@pytest.mark.parametrize("there", [names for n in (1, 3) for names in combinations(LEG_TABLES, n)])
+def test_some_tables_are_enough(world: World, there: tuple[str, ...]) -> None:
+    some = {name: world.frames[name] for name in there}
+    known = pd.concat([frame[LEG] for frame in some.values()]).dropna().drop_duplicates()
+    found = legs(some)
+    assert len(found) == len(known)
+    assert list(map(str, found.dtypes)) == list(map(str, legs(world.frames).dtypes))
+    shown = as_pandas(legs(relations(some)), LEG)
+    pd.testing.assert_frame_equal(shown, as_pandas(found, LEG), check_dtype=False, rtol=1e-12)
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    repeated=st.lists(st.integers(0, 40), max_size=6),
+    chosen=st.sets(st.sampled_from(LEG_TABLES)),
+)
+def test_order_and_repetition_change_nothing(seed: int, repeated: list[int], chosen: set[str]) -> None:
+    few = FEW
+    other = {}
+    for name, frame in few.items():
+        rows = list(range(len(frame))) + ([place % len(frame) for place in repeated] if name in chosen else [])
+        random.Random(seed).shuffle(rows)
+        other[name] = frame.iloc[rows]
+    pd.testing.assert_frame_equal(legs(other), legs(few))
+    pd.testing.assert_frame_equal(calls(other), calls(few))
+
+
+FEW = tables(
+    leg_statuses=[
+        *statuses("a", ("started", 0), ("ringing", 2.25), ("answered", 9.5), ("completed", 70.125), reason="ok"),
+        *statuses("b", ("started", 4), ("ringing", 5), ("busy", 9)),
+        *statuses("c", ("started", 900), ("answered", 890)),
+    ],
+    hangups=[hangup("a", 70, 40), hangup("b", 9, 41, sip_code=486), hangup("a", 71, 42, mos_score=1.0)],
+    call_events=[hangup("d", 3, 30) | {"type": "sip:ringing"}],
+    call_records=[hangup("a", 75, 50) | {"price": 0.01, "duration_s": 60}, hangup("a", 76, 51) | {"price": 0.02}],
+)  # fmt: skip
+
+
+def test_differences_are_exact_to_the_microsecond() -> None:
+    end = 4_000_000.123457
+    data = tables(leg_statuses=statuses("a", ("started", 0.000001), ("answered", 0.3), ("completed", end)))
+    both = [as_pandas(legs(given), LEG).iloc[0] for given in (data, relations(data))]
+    exact = [(at(0.3) - at(0.000001)).value / 1e9, (at(end).floor("us") - at(0.3)).value // 1000 / 1e6]
+    for found in both:
+        assert [found["setup_s"], found["talk_s"]] == exact
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("442079460000", "GB"), ("14155550101", "US"), ("12425551234", "BS"), ("77012345678", "KZ"),
+        ("79161234567", "RU"), ("447700900000", "GB"), ("Anonymous", None),
+    ],
+)  # fmt: skip
+def test_numbers_are_at_home_somewhere(address: str, expected: str | None) -> None:
+    pytest.importorskip("phonenumbers")
+    data = tables(hangups=[hangup("a", 9, to_number=address)])
+    assert party(address, "phone").country == expected
+    for kind in (data, relations(data)):
+        found = as_pandas(legs(kind), LEG)["country"].iloc[0]
+        assert (None if pd.isna(found) else found) == expected
