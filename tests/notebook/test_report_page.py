@@ -197,3 +197,18 @@ def test_the_command_writes_the_page_and_judges(
 def test_a_dataset_tells_of_its_runs(folder: Path) -> None:
     ledger = quality_report(open_dataset(folder)).numbers.ledger
     assert (ledger.complete, ledger.runs) == (True, 1)
+
+
+def test_duckdb_and_pandas_give_the_same_numbers(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    one, two = (quality_report(data).numbers.as_dict() for data in (dataset, {n: dataset[n] for n in dataset.tables}))
+    assert _close(one, two)
+
+
+def _close(one: Any, two: Any) -> bool:
+    """The same values, floats within rounding; the ledger's runs aside."""
+    if isinstance(one, dict):
+        return all(_close(one[name], two[name]) for name in one if name not in {"complete", "runs", "last_run"})
+    if isinstance(one, list):
+        return len(one) == len(two) and all(_close(each, other) for each, other in zip(one, two, strict=True))
+    return one == (pytest.approx(two) if isinstance(one, float) else two)
