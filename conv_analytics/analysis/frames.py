@@ -104,7 +104,7 @@ class Source:
         frame = self._frames.get(table)
         if frame is None:
             return False
-        return len(frame) > 0 if self.engine == "pandas" else frame.limit(1).fetchone() is not None
+        return len(frame) > 0 if self.engine == "pandas" else bool(frame.limit(1).fetchall())
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""

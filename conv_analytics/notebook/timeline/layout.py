@@ -150,20 +150,9 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
     drawn = [Lane(*lanes[number], *tops[number]) for number in sorted(lanes)]
     name = next((lane.name for lane in drawn if lane.kind == "conversation"), "conversation")
     details = [_detail(row, display) for row in rows]
-    height = max((lane.y + lane.height for lane in drawn), default=0)
-    return Layout(
-        conversation_id,
-        name,
-        start,
-        max(known, default=0),
-        display.on,
-        drawn,
-        lines,
-        items,
-        details,
-        height,
-        _events(rows),
-    )
+    height, end = max((lane.y + lane.height for lane in drawn), default=0), max(known, default=0)
+    masked, count = display.on, _events(rows)
+    return Layout(conversation_id, name, start, end, masked, drawn, lines, items, details, height, count)
 
 
 def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int]]:
