@@ -22,9 +22,18 @@ pytestmark = pytest.mark.xdist_group("browser")
 T = "document.querySelector('[data-ca-timeline]').timeline"
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until it is true. The page's policy allows no polling by words of a script within it."""
+    for _ in range(1000):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never true: {expression}")
+
+
 def live(page: Page, count: int = 1) -> Page:
-    page.wait_for_function(f"document.querySelectorAll('[data-live=yes]').length === {count}")
-    page.wait_for_function(f"{T}.size && !{T}.pending")
+    until(page, f"document.querySelectorAll('[data-live=yes]').length === {count}")
+    until(page, f"{T}.size && !{T}.pending")
     return page
 
 
@@ -60,7 +69,7 @@ def test_a_change_of_the_theme_is_followed(open_page: Open, transfer: Any) -> No
     page = live(open_page(transfer._repr_mimebundle_()["text/html"]))
     assert page.evaluate(f"{T}.theme.name") == "light"
     page.evaluate("document.body.dataset.jpThemeLight = 'false'")
-    page.wait_for_function(f"{T}.theme.name === 'dark'")
+    until(page, f"{T}.theme.name === 'dark'")
 
 
 def test_without_a_script_there_is_a_picture_and_a_table(open_page: Open, transfer: Any, tmp_path: Path) -> None:
@@ -125,7 +134,7 @@ def test_the_mouse_pins_zooms_moves_and_measures(page: Page) -> None:
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    page.wait_for_function(f"{T}.view[1] - {T}.view[0] < {whole} * 0.9")
+    until(page, f"{T}.view[1] - {T}.view[0] < {whole} * 0.9")
     start = page.evaluate(f"{T}.view[0]")
     page.mouse.move(box["x"] + 700, box["y"] + 100)
     page.mouse.down()
@@ -148,7 +157,7 @@ def test_the_wheel_scrolls_the_page_over_a_timeline(open_page: Open, transfer: A
     view = page.evaluate(f"[...{T}.view]")
     page.mouse.move(600, 300)
     page.mouse.wheel(0, 400)
-    page.wait_for_function("window.scrollY > 100")
+    until(page, "window.scrollY > 100")
     assert page.evaluate(f"[...{T}.view]") == view
 
 
