@@ -126,7 +126,10 @@ class Source:
         frame = self._frames.get(table)
         if frame is None:
             return False
-        return len(frame) > 0 if self.engine == "pandas" else frame.limit(1).fetchone() is not None
+        if self.engine == "pandas":
+            return len(frame) > 0
+        # Instants of a row would need another package; their number does not.
+        return bool(frame.limit(1).aggregate("count(*)").fetchall()[0][0])
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""

@@ -13,8 +13,8 @@ NINE = pd.Timestamp("2026-05-04T09:00:00Z")
 def events(*rows: tuple[float, str, dict[str, Any]], conversation: str = "CON-1") -> dict[str, pd.DataFrame]:
     """A table of events: seconds after nine, type, body; `member` in a body sends it."""
     made = [
-        {"conversation_id": conversation, "event_id": number, "from_member_id": body.pop("member", "MEM-1"), "type": kind,
-         "at": NINE + pd.Timedelta(seconds=second), "body": json.dumps(body)}
+        {"conversation_id": conversation, "event_id": number, "from_member_id": body.pop("member", "MEM-1"),
+         "type": kind, "at": NINE + pd.Timedelta(seconds=second), "body": json.dumps(body)}
         for number, (second, kind, body) in enumerate(rows, 1)
     ]  # fmt: skip
     names = ["conversation_id", "event_id", "from_member_id", "type", "at", "body"]

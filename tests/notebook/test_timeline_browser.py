@@ -22,9 +22,18 @@ pytestmark = pytest.mark.xdist_group("browser")
 T = "document.querySelector('[data-ca-timeline]').timeline"
 
 
+def until(page: Page, expression: str) -> None:
+    """Wait until it is true. The page's policy allows no polling by words of a script within it."""
+    for _ in range(1000):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never true: {expression}")
+
+
 def live(page: Page, count: int = 1) -> Page:
-    page.wait_for_function(f"document.querySelectorAll('[data-live=yes]').length === {count}")
-    page.wait_for_function(f"{T}.size && !{T}.pending")
+    until(page, f"document.querySelectorAll('[data-live=yes]').length === {count}")
+    until(page, f"{T}.size && !{T}.pending")
     return page
 
 
@@ -47,9 +56,9 @@ def test_it_is_drawn_in_light_and_dark(
     page.screenshot(path=tmp_path / f"call-{scheme}.png", full_page=True)
     assert page.evaluate(f"{T}.theme.name") == scheme
     colours = page.evaluate(
-        "() => { const c = document.querySelector('canvas'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height)"
-        ".data, s = new Set(); for (let i = 0; i < d.length; i += 4) s.add(d[i] << 16 | d[i+1] << 8 | d[i+2]);"
-        " return s.size; }"
+        "() => { const c = document.querySelector('canvas'), s = new Set(),"
+        " d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+        " for (let i = 0; i < d.length; i += 4) s.add(d[i] << 16 | d[i+1] << 8 | d[i+2]); return s.size; }"
     )
     assert colours > 50
     assert not page.locator(".ca-still").is_visible()
@@ -60,7 +69,7 @@ def test_a_change_of_the_theme_is_followed(open_page: Open, transfer: Any) -> No
     page = live(open_page(transfer._repr_mimebundle_()["text/html"]))
     assert page.evaluate(f"{T}.theme.name") == "light"
     page.evaluate("document.body.dataset.jpThemeLight = 'false'")
-    page.wait_for_function(f"{T}.theme.name === 'dark'")
+    until(page, f"{T}.theme.name === 'dark'")
 
 
 def test_without_a_script_there_is_a_picture_and_a_table(open_page: Open, transfer: Any, tmp_path: Path) -> None:
@@ -70,7 +79,7 @@ def test_without_a_script_there_is_a_picture_and_a_table(open_page: Open, transf
     assert box is not None
     assert box["height"] > 100
     assert "3 legs" in str(page.locator("img").get_attribute("alt"))
-    assert page.locator(".ca-rows tbody tr").count() == min(100, len(transfer.frame))
+    assert page.locator(".ca-rows tbody tr").count() == min(50, len(transfer.frame))
 
 
 def test_untrusted_html_keeps_the_picture(open_page: Open, transfer: Any) -> None:
@@ -125,7 +134,7 @@ def test_the_mouse_pins_zooms_moves_and_measures(page: Page) -> None:
     page.keyboard.down("Control")
     page.mouse.wheel(0, -300)
     page.keyboard.up("Control")
-    page.wait_for_function(f"{T}.view[1] - {T}.view[0] < {whole} * 0.9")
+    until(page, f"{T}.view[1] - {T}.view[0] < {whole} * 0.9")
     start = page.evaluate(f"{T}.view[0]")
     page.mouse.move(box["x"] + 700, box["y"] + 100)
     page.mouse.down()
@@ -148,7 +157,7 @@ def test_the_wheel_scrolls_the_page_over_a_timeline(open_page: Open, transfer: A
     view = page.evaluate(f"[...{T}.view]")
     page.mouse.move(600, 300)
     page.mouse.wheel(0, 400)
-    page.wait_for_function("window.scrollY > 100")
+    until(page, "window.scrollY > 100")
     assert page.evaluate(f"[...{T}.view]") == view
 
 
@@ -197,8 +206,8 @@ NASTY = "</script><img src=x onerror=alert(1)><svg onload=alert(1)>\u202e'\"`${a
 
 
 def _nasty() -> Any:
-    fields = {"text", "message_type", "reason", "display_name", "name", "custom_data", "leg_id", "digit", "digits", "url",
-              "invited_by", "user_id", "channel", "language"}  # fmt: skip
+    fields = {"text", "message_type", "reason", "display_name", "name", "custom_data", "leg_id", "digit", "digits",
+              "url", "invited_by", "user_id", "channel", "language"}  # fmt: skip
     body = dict.fromkeys(fields, NASTY) | {"user": {"name": NASTY, "display_name": NASTY, "id": NASTY}}
     body |= {"channel": {"id": NASTY, "type": NASTY, "to": {"number": NASTY}, "from": {"user": NASTY}}, NASTY: NASTY}
     body |= {"reason": {"text": NASTY, "code": NASTY, "sip_code": 486}}
@@ -262,8 +271,8 @@ def test_browser_and_python_agree_on_the_axis(open_page: Open, zone: str, start:
     assert [tuple(each) for each in told] == ticks(*span, 900, zone_of(zone))
     places = [0, 5, 12, 13, 40, 41, 55, 90, 91, 92, 100, 110, 140.5]
     found = page.evaluate(
-        f"async ([text, p]) => {{ const out = []; (await ({module})(text)).clusters(p.length, i => p[i], (a, b) => out.push([a, b]));"
-        " return out; }",
+        f"async ([text, p]) => {{ const out = [], m = await ({module})(text);"
+        " m.clusters(p.length, i => p[i], (a, b) => out.push([a, b])); return out; }",
         [script(), places],
     )
     assert [tuple(each) for each in found] == clusters(places)

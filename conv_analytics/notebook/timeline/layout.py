@@ -122,11 +122,7 @@ class Layout:
     items: Sequence[Item]
     details: Sequence[str] = field(repr=False)
     height: int = 0
-
-    @property
-    def events(self) -> int:
-        """How many events are shown."""
-        return len({item.event_id for item in self.items if item.event_id is not None})
+    events: int = 0
 
     def counts(self) -> dict[str, int]:
         """How many there are of what a reader of the header wants to know."""
@@ -154,8 +150,9 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
     drawn = [Lane(*lanes[number], *tops[number]) for number in sorted(lanes)]
     name = next((lane.name for lane in drawn if lane.kind == "conversation"), "conversation")
     details = [_detail(row, display) for row in rows]
-    height = max((lane.y + lane.height for lane in drawn), default=0)
-    return Layout(conversation_id, name, start, max(known, default=0), display.on, drawn, lines, items, details, height)
+    height, end = max((lane.y + lane.height for lane in drawn), default=0), max(known, default=0)
+    masked, count = display.on, _events(rows)
+    return Layout(conversation_id, name, start, end, masked, drawn, lines, items, details, height, count)
 
 
 def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int]]:
@@ -179,6 +176,12 @@ def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int
     if count:
         found.append((first, first + count))
     return found
+
+
+def _events(rows: Iterable[Mapping[str, Any]]) -> int:
+    """How many events there are: each begins a band, ends one, or is a mark."""
+    found = {row[name] for row in rows for name in ("event_id", "end_event_id")}
+    return len(found - {None})
 
 
 class _Said:

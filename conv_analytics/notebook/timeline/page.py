@@ -19,7 +19,7 @@ from conv_analytics.notebook.timeline.layout import MARKS, Item, Layout, short
 from conv_analytics.notebook.timeline.picture import PATTERNS, headline, picture, summary
 
 #: So many rows of the table are in the page itself; all of them where the script runs, or in the frame.
-ROWS = 100
+ROWS = 50
 _ORDER = {"ok": 0, "late": 1, "duplicate": 2}
 
 _COLOURS = ("ground", "raised", "line", "text", "quiet", "accent")
@@ -65,7 +65,8 @@ def script() -> str:
     """The module that makes pictures live."""
     text = resources.files("conv_analytics.notebook.timeline").joinpath("timeline.js").read_text(encoding="utf-8")
     # Comments and indentation are for those who read the module.
-    return re.sub(r"^(?: +|\s*//.*\n|\s*/\*\*.*\*/\n)", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^\s*(?://.*\n|/\*\*.*\*/\n)?", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=[;,{(])\n", "", text)
 
 
 def style() -> str:

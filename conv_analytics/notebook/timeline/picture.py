@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -22,6 +24,10 @@ PATTERNS = (
 _ARROWS = 12
 #: So many of a group are told where it is pointed at.
 _TOLD = 8
+#: A span that is narrower is a stroke. [px]
+_NARROW = 4
+#: More marks than one in so many pixels are bars.
+_DENSE = 8
 _STATE = {"unknown": "invited", "left": "invited", "earmuffed": "muted"}
 
 
@@ -57,6 +63,10 @@ class _Picture:
             self.drawing.open("pattern", id=name, width=size, height=size, patternUnits="userSpaceOnUse")
             self.drawing.add("path", d=path, class_="ink")
             self.drawing.close("pattern")
+        for what in sorted({item.what for item in drawn.items if item.mark}):
+            self.drawing.open("defs")
+            self.drawing.add("path", id=f"m-{what}", d=MARKS.get(what, MARKS["event"])[1])
+            self.drawing.close("defs")
         self.drawing.add("rect", width=width, height=self.drawing.height, class_="g")
 
     def svg(self) -> str:
@@ -71,8 +81,7 @@ class _Picture:
             elif line.role == "quality":
                 self._quality(line, by_line.get(number - 1, []))
             else:
-                for item in items:
-                    self._band(line, item)
+                self._bands(line, items)
         arrows = [item for item in self.drawn.items if item.to_lane is not None and item.line >= 0]
         for item in arrows if len(arrows) <= _ARROWS else ():
             self._arrow(item)
@@ -106,6 +115,19 @@ class _Picture:
             self.drawing.add("path", d=f"M{x:.1f} {AXIS - 8}V{bottom}", class_="rule")
             self.drawing.text(x, AXIS - 13, label, 11, class_="q", text_anchor="middle")
         self.drawing.text(12, AXIS - 13, str(self.zone), 11, class_="q")
+
+    def _bands(self, line: Line, items: Iterable[Item]) -> None:
+        """Bands of a line; those that are too narrow for words become strokes, which are one path."""
+        strokes, last, y = [], -1.0, line.y + AXIS
+        for item in items:
+            x, end = self.x(item.start), self.x(item.end)
+            if line.role == "main" or end - x >= _NARROW or self.tips:
+                self._band(line, item)
+            elif x >= last + 1:
+                strokes.append(f"M{x:.0f} {y}v{line.height}")
+                last = x
+        if strokes:
+            self.drawing.add("path", d="".join(strokes), class_="l-media")
 
     def _band(self, line: Line, item: Item) -> None:
         x, end, y = self.x(item.start), self.x(item.end), line.y + AXIS
@@ -146,10 +168,13 @@ class _Picture:
     def _marks(self, line: Line, items: list[Item]) -> None:
         y = line.y + AXIS + line.height / 2
         items = sorted(items, key=lambda item: item.start)
+        if len(items) > self.plot / _DENSE:
+            self._density(line, items)
+            return
         for first, last in clusters([self.x(item.start) for item in items]):
             group = items[first:last]
             item = max(group, key=lambda each: MARKS.get(each.what, MARKS["event"])[2])
-            kind, shape, _ = MARKS.get(item.what, MARKS["event"])
+            kind = MARKS.get(item.what, MARKS["event"])[0]
             x = self.x(group[0].start + (group[-1].start - group[0].start) // 2)
             tip = self._tip(group)
             if len(group) > 1:
@@ -157,15 +182,23 @@ class _Picture:
                 w = 14 + 6.2 * len(label)
                 self.drawing.open(transform=f"translate({x - w / 2:.1f} {y:.1f})")
                 self.drawing.add("rect", x=0, y=-8, width=w + 2, height=16, rx=8, class_=f"c k-{kind}", tip=tip)
-                self.drawing.add("path", d=shape, transform="translate(9 0) scale(.8)", class_=f"k-{kind}")
+                self.drawing.add(
+                    "use", href=f"#m-{item.what}", transform="translate(9 0) scale(.8)", class_=f"k-{kind}"
+                )
                 self.drawing.text(16, 3.6, label, 10, class_="t")
                 self.drawing.close()
             else:
-                self.drawing.add(
-                    "path", d=shape, transform=f"translate({x:.1f} {y:.1f})", class_=f"m k-{kind}", tip=tip
-                )
+                self.drawing.add("use", href=f"#m-{item.what}", x=round(x, 1), y=y, class_=f"m k-{kind}", tip=tip)
             if item.order != "ok":
                 self.drawing.add("path", d=f"M{x + 4:.1f} {y - 8:.1f}h5l-2.5 4z", class_="k-end")
+
+    def _density(self, line: Line, items: Iterable[Item]) -> None:
+        """Too many for marks: a bar every three pixels, as tall as there are events."""
+        bins = Counter(int(self.x(item.start) / 3) for item in items)
+        most, bottom = math.log1p(max(bins.values())), line.y + AXIS + line.height
+        bars = (f"M{place * 3 + 1} {bottom}v-{4 + math.log1p(count) / most * (line.height - 4):.0f}"
+                for place, count in sorted(bins.items()))  # fmt: skip
+        self.drawing.add("path", d="".join(bars), class_="l-message d")
 
     def _arrow(self, item: Item) -> None:
         assert item.to_lane is not None
@@ -250,7 +283,7 @@ def _rules(theme: Theme) -> str:
         f".m{{stroke:{theme.ground};stroke-width:.8}}.c{{fill:{theme.ground};stroke:{quiet}}}",
         f".q-none{{stroke:{theme.quality['unmeasured']};stroke-width:2;stroke-dasharray:1.5 4}}",
         f".arrow{{fill:none;stroke:{kind['control']};stroke-width:1.3;stroke-dasharray:5 3}}",
-        f".arrowhead{{fill:{kind['control']}}}",
+        f".arrowhead{{fill:{kind['control']}}}.d{{stroke-width:2.4}}",
     ))  # fmt: skip
 
 

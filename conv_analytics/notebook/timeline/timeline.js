@@ -13,8 +13,8 @@ const STEPS = [
 ];
 const STATE = { unknown: "invited", left: "invited", earmuffed: "muted" };
 const PATTERN = { invited: "hatch", ringing: "dots", muted: "cross", earmuffed: "hatch" };
-const FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-const ROW = 22;
+const FONT = "system-ui, sans-serif";
+const ROW = 22, ORDER = ["", "late", "duplicate"];
 
 // ---- pure functions, tested without a browser
 
@@ -226,6 +226,9 @@ export class Timeline {
       line.kept = line.marks.filter((each) => this.visible[each]);
       line.at = Float64Array.from(line.kept, (each) => items.start[each]);
       line.drawn = line.bands.filter((each) => this.visible[each]);
+      line.begins = Float64Array.from(line.drawn, (each) => items.start[each]);
+      let last = -Infinity;
+      line.ends = Float64Array.from(line.drawn, (each) => (last = Math.max(last, items.start[each] + items.lasts[each])));
     }
   }
 
@@ -313,7 +316,7 @@ export class Timeline {
       const timed = items.line[each] >= 0;
       const cells = [items.event[each] ?? "", timed ? stamp(start + items.start[each], this.zone) : "no instant",
         timed ? length(items.start[each]) : "", lanes[items.lane[each]].name, whats[items.what[each]].replace("_", " "),
-        words[items.text[each]], words[items.type[each]], items.order[each] ? data_order(items.order[each]) : ""];
+        words[items.text[each]], words[items.type[each]], ORDER[items.order[each]]];
       const tr = make("tr", { "aria-rowindex": String(first + place + 2), "data-item": String(each),
         onclick: () => this.pick(each, true) }, ...cells.map((cell) => make("td", { dir: "auto" }, String(cell))));
       if (each === this.picked) tr.setAttribute("aria-selected", "true");
@@ -405,7 +408,7 @@ export class Timeline {
     data.lines.forEach((line, number) => {
       if (!seen(line.y, line.h)) return;
       if (line.role === "quality") this.paintQuality(line, this.lines[number - 1].drawn);
-      for (const each of this.lines[number].drawn) this.paintBand(line, each);
+      this.paintBands(line, this.lines[number]);
       if (line.role === "marks") this.paintMarks(line, this.lines[number]);
     });
     this.paintArrow();
@@ -431,6 +434,22 @@ export class Timeline {
       text = `${text.slice(0, fits)}\u2026`;
     }
     g.fillText(text, x, y);
+  }
+
+  paintBands(line, { drawn, begins, ends }) {
+    const { g, theme } = this, { start, lasts } = this.data.items, [from, to] = this.view;
+    const scale = this.plot / (to - from), last = lower(begins, to);
+    let painted = -Infinity;
+    for (let each = lower(ends, from); each < last; each++) {
+      const item = drawn[each], x = GUTTER + (start[item] - from) * scale, wide = lasts[item] * scale;
+      if (wide >= 2 || line.role === "main" || last - each < 50) { this.paintBand(line, item); painted = x + wide; continue; }
+      // Too narrow for more than a stroke; where strokes would cover each other, one is enough.
+      if (x < painted + 0.5) continue;
+      g.fillStyle = theme.kinds.media;
+      g.fillRect(x, line.y, 1.2, line.h);
+      this.targets.push([item, x, line.y, x + 1.5, line.y + line.h, 1]);
+      painted = x + 1;
+    }
   }
 
   paintBand(line, each) {
@@ -483,7 +502,7 @@ export class Timeline {
     const { data } = this, { items } = data, y = line.y + line.h / 2;
     const margin = (this.view[1] - this.view[0]) / this.plot * 20;
     const first = lower(at, this.view[0] - margin), last = lower(at, this.view[1] + margin);
-    if (last - first > this.plot / 3) { this.paintDensity(line, kept, at, first, last); return; }
+    if (last - first > this.plot / 8) { this.paintDensity(line, kept, at, first, last); return; }
     clusters(last - first, (each) => this.x(at[first + each]), (from, to) => {
       const group = kept.slice(first + from, first + to);
       let top = group[0];
@@ -524,9 +543,10 @@ export class Timeline {
   /** Too many for marks: a bar every three pixels, as dark and as tall as there are events. */
   paintDensity(line, kept, at, first, last) {
     const { g, theme } = this, bins = new Uint32Array(Math.ceil(this.plot / 3) + 2), starts = new Int32Array(bins.length).fill(-1);
+    const scale = this.plot / (this.view[1] - this.view[0]) / 3;
     let most = 1;
     for (let each = first; each < last; each++) {
-      const bin = Math.floor((this.x(at[each]) - GUTTER) / 3);
+      const bin = Math.floor((at[each] - this.view[0]) * scale);
       if (bin < 0 || bin >= bins.length) continue;
       if (starts[bin] < 0) starts[bin] = each;
       if (++bins[bin] > most) most = bins[bin];
@@ -702,7 +722,7 @@ export class Timeline {
 
   words(each) {
     const { data } = this, { items } = data, kind = data.whats[items.what[each]].replace("_", " ");
-    const lasted = items.mark[each] ? "" : `, ${length(items.lasts[each])}`, order = data_order(items.order[each]);
+    const lasted = items.mark[each] ? "" : `, ${length(items.lasts[each])}`, order = ORDER[items.order[each]];
     const when = items.line[each] < 0 ? "no instant" : `${stamp(data.start + items.start[each], this.zone)}, ${length(items.start[each])} after the start`;
     return `${kind}: ${data.words[items.text[each]]}${lasted}\n${data.lanes[items.lane[each]].name}\n${when}` +
       (items.event[each] === null ? "" : `\nevent ${items.event[each]}`) + (order ? `\n${order}` : "") +
@@ -803,8 +823,6 @@ export class Timeline {
     }
   }
 }
-
-function data_order(order) { return order === 1 ? "late" : order === 2 ? "duplicate" : ""; }
 
 // ---- how it gets onto a page
 
