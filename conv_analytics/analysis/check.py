@@ -192,9 +192,9 @@ class _Legs:
         local = frame["started_at"].dt.tz_convert(self._tz)
         made = {
             "hour": lambda: local.dt.hour,
-            "weekday": lambda: local.dt.weekday,
+            "weekday": lambda: local.dt.day_of_week,
             "day": lambda: local.dt.strftime("%Y-%m-%d"),
-            "week": lambda: (local - pd.to_timedelta(local.dt.weekday, unit="D")).dt.strftime("%Y-%m-%d"),
+            "week": lambda: (local - pd.to_timedelta(local.dt.day_of_week, unit="D")).dt.strftime("%Y-%m-%d"),
         }
         key: pd.Series[Any] = made[name]()
         return key

@@ -1,0 +1,106 @@
+"""Limits: what is beyond them, what is not, and of what there is too little to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from conv_analytics.analysis import Threshold, check
+from conv_analytics.errors import ConfigError
+
+
+def _legs(poor: int, good: int, network: str = "23410", **more: Any) -> pd.DataFrame:
+    number = poor + good
+    lost = [12.0] * poor + [0.1] * good
+    return pd.DataFrame({
+        "conversation_id": [f"CON-{network}-{place}" for place in range(number)],
+        "leg_id": [f"{network}-{place}" for place in range(number)],
+        "network_code": network,
+        "direction": "outbound",
+        "started_at": pd.Timestamp("2026-11-20T09:30:00Z"),
+        "answered": True,
+        "talk_s": 60.0,
+        "pdd_s": [float(place) for place in range(number)],
+        "hangup_event_id": range(number),
+        "mos_score": 4.2,
+        "quality_percentage": 90.0,
+        "jitter_min_var": 1.0,
+        "jitter_max_var": 100.0,
+        "jitter_loss_rate": [value / 100 for value in lost],
+        "flaw_total": [int(value * 30) for value in lost],
+        "packet_cnt": 3000,
+        "packet_loss_perc": lost,
+        "byte_in": 500_000,
+        "byte_out": 500_000,
+        "sip_code": 200,
+        "outcome": "answered",
+        **more,
+    })  # fmt: skip
+
+
+def test_a_rule_reads_as_it_is_written() -> None:
+    rule = Threshold.parse("  poor_ratio>3% by network_code , country min_n 50 ")
+    assert rule == Threshold("poor_ratio", ">", 0.03, ("network_code", "country"), 50)
+    assert Threshold.parse(str(rule)) == rule
+    assert Threshold.parse("p95(pdd_s) >= 8").metric == "p95(pdd_s)"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "poor_ratio", "poor_ratio > x", "nothing > 1", "p95 > 3", "asr < 40% by", "asr = 4"]
+)
+def test_what_is_no_rule_is_refused_with_what_there_is(text: str) -> None:
+    with pytest.raises(ConfigError, match="no rule|no metric"):
+        Threshold.parse(text)
+
+
+def test_shares_are_compared_group_by_group() -> None:
+    legs = pd.concat([_legs(10, 30, "a"), _legs(0, 40, "b"), _legs(3, 3, "c")], ignore_index=True)
+    table = check(legs, "poor_ratio > 10% by network_code").set_index("group")
+    assert table["outcome"].to_dict() == {
+        "network_code=a": "broken",
+        "network_code=b": "kept",
+        "network_code=c": "too_few",
+    }
+    bad = table.loc["network_code=a"]
+    assert (bad["k"], bad["n"], bad["value"]) == (10, 40, 0.25)
+    # Wilson, 95 %: 10 of 40.
+    assert (round(bad["lo"], 4), round(bad["hi"], 4)) == (0.1419, 0.4019)
+    assert bad["sure"]
+
+
+def test_a_value_beyond_its_limit_by_chance_is_not_sure() -> None:
+    table = check(_legs(4, 36), "poor_ratio > 9%")
+    assert table[["outcome", "sure"]].to_numpy().tolist() == [["broken", False]]
+
+
+def test_counts_need_no_minimum_and_quantiles_do() -> None:
+    table = check(
+        _legs(3, 7), ["poor_count > 2", "median(pdd_s) > 1", "max(pdd_s) > 1 min_n 5", "p95(pdd_s) > 1 min_n 5"]
+    )
+    found = table.set_index("metric")
+    assert found.loc["poor_count", ["k", "value", "outcome"]].to_list() == [3, 3.0, "broken"]
+    assert found.loc["median(pdd_s)", ["n", "value", "outcome"]].to_list() == [10, 4.5, "too_few"]
+    assert found.loc["max(pdd_s)", ["value", "outcome"]].to_list() == [9.0, "broken"]
+    # Of ten values nobody can tell the 95th percentile.
+    assert found.loc["p95(pdd_s)", "outcome"] == "too_few"
+
+
+def test_keys_of_time_are_those_of_the_zone() -> None:
+    table = check(_legs(0, 30), "poor_ratio > 1% by hour, weekday", tz="Europe/Paris")
+    assert table["group"].to_list() == ["hour=10, weekday=4"]
+
+
+def test_no_legs_are_no_pass() -> None:
+    table = check(_legs(0, 1).head(0), ["poor_ratio > 1%", "poor_count > 3", "asr < 10%"])
+    assert table.set_index("metric")["outcome"].to_dict()["poor_ratio"] == "too_few"
+
+
+def test_columns_that_are_not_there_are_named() -> None:
+    with pytest.raises(ConfigError, match="no column 'moon'"):
+        check(_legs(1, 30), "poor_ratio > 1% by moon")
+    with pytest.raises(ConfigError, match="'network_code' is no number"):
+        check(_legs(1, 30), "p95(network_code) > 1")
+    with pytest.raises(ConfigError, match="no rule to check"):
+        check(_legs(1, 30), [])

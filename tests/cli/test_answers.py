@@ -1,0 +1,81 @@
+"""The commands that ask a folder: kpi, quality and check, as they are run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conv_analytics import export
+from conv_analytics.sandbox import Sandbox
+from tests.cli.running import run
+from tests.export.worlds import client_of
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    root = tmp_path_factory.mktemp("asked")
+    with Sandbox(seed=3, conversations=60) as sandbox:
+        export(client_of(sandbox), root / "out", rate=0, progress=False)
+    yield root
+
+
+@pytest.mark.parametrize("style", ["text", "csv", "json", "md"])
+def test_rates_in_every_format(style: str, folder: Path) -> None:
+    done = run("kpi", "out", "--metrics", "asr", "--by", "direction", "--format", style, cwd=folder)
+    assert done.code == 0, done.err
+    if style == "json":
+        (row,) = json.loads(done.out)
+        assert row["metric"] == "asr"
+        assert 0 < row["k"] <= row["n"]
+    elif style == "csv":
+        (line,) = csv.DictReader(io.StringIO(done.out))
+        assert line["direction"] == "outbound"
+        assert float(line["lo"]) <= float(line["rate"]) <= float(line["hi"])
+    elif style == "md":
+        assert done.out.startswith("| direction | metric | k | n |")
+    else:
+        assert done.out.split()[:3] == ["direction", "metric", "k"]
+
+
+def test_bad_legs_come_with_their_rule(folder: Path) -> None:
+    done = run(
+        "quality", "out", "--verdict", "poor,fair,good,unmeasured", "--last", "0", "--format", "json", cwd=folder
+    )
+    assert done.code == 0, done.err
+    rows = json.loads(done.out)
+    counted = {word: sum(row["verdict"] == word for row in rows) for word in ("poor", "fair", "good", "unmeasured")}
+    assert ", ".join(f"{n} {word}" for word, n in counted.items()) in done.err
+    ranks = [list(counted).index(row["verdict"]) for row in rows]
+    assert ranks == sorted(ranks)
+
+
+def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
+    broken = run("check", "out", "--rule", "asr < 100%", "--format", "json", cwd=folder)
+    assert broken.code == 4, broken.err
+    assert [row["outcome"] for row in json.loads(broken.out)] == ["broken"]
+    kept = run("check", "out", "--rule", "asr < 1%", "--rule", "poor_count > 1000", cwd=folder)
+    assert kept.code == 0, kept.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("check", "out", "--rule", "nonsense"), "is no rule"),
+        (("check", "out"), "--rule"),
+        (("check", "nowhere", "--rule", "asr < 1%"), "holds no export"),
+        (("kpi", "out", "--metrics", "nothing"), "nothing"),
+        (("kpi", "out", "--by", "moon"), "moon"),
+        (("quality", "out", "--verdict", "nice"), "nice"),
+        (("quality", "out", "--profile", "nobody"), "nobody"),
+    ],
+)
+def test_wrong_questions_end_with_2_and_a_sentence(arguments: tuple[str, ...], told: str, folder: Path) -> None:
+    done = run(*arguments, cwd=folder)
+    assert done.code == 2
+    assert told in done.err
+    assert "Traceback" not in done.err
