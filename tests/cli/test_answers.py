@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ from tests.export.worlds import client_of
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("asked")
     with Sandbox(seed=3, conversations=60) as sandbox:
         export(client_of(sandbox), root / "out", rate=0, progress=False)
-    yield root
+    return root
 
 
 @pytest.mark.parametrize("style", ["text", "csv", "json", "md"])
