@@ -95,7 +95,7 @@ class Exporter:
                     group.create_task(self._users())
         except BaseExceptionGroup as errors:
             # The first failure is the cause; the others are tasks that it cancelled.
-            raise errors.exceptions[0] from None
+            raise errors.exceptions[0] from errors.exceptions[0].__cause__
         await self._converter.drain()
 
     async def _list(self) -> None:
