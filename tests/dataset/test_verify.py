@@ -368,5 +368,5 @@ def test_the_log_is_read_in_the_order_of_its_numbers(folder: Path) -> None:
 
 
 def test_keys_that_only_share_a_hash_are_no_repeats(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "_hashes", lambda batch: np.zeros(len(batch), np.uint64))
+    monkeypatch.setattr(keys, "hashes", lambda batch: np.zeros(len(batch), np.uint64))
     assert errors(folder) == []
