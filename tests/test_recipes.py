@@ -169,7 +169,8 @@ def test_a_folder_is_replayed_copied_and_replaced(machine: Machine) -> None:
 
 @pytest.mark.parametrize("section", ["Exit codes", *SCHEDULERS])
 def test_a_recipe_says_what_each_exit_code_leads_to(section: str) -> None:
-    assert list(_table(section)) == [code.value for code in Exit]
+    # Recipes are of exports, which break no rule: 4 is of `check` and `report`.
+    assert list(_table(section)) == [code.value for code in Exit if code is not Exit.BEYOND]
 
 
 def test_no_other_code_is_named() -> None:

@@ -76,7 +76,7 @@ def total(sample: Sequence[float], size: int, usual: float) -> Range:
     >>> print(total([0] * 20, 1000, 2))
     0 (0 to 323)
     >>> print(total([2, 2, 2, 2, 3, 2, 2, 4, 2, 2], 100, 2))
-    230 (166 to 296)
+    230 (166 to 291)
     """
     count, seen = len(sample), sum(sample)
     if count >= size:

@@ -150,7 +150,7 @@ def plan(
     ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
     ...     found = plan(client, folder, rate=0)
     >>> found.listed, found.new, str(found.requests)
-    (3, 3, '11')
+    (3, 3, '10')
     """
     if sample < _LEAST_SAMPLE:
         raise ConfigError(f"sample is {sample}; fewer than {_LEAST_SAMPLE} conversations tell too little.")
