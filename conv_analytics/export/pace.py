@@ -51,6 +51,7 @@ class Pace:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._busy = 0
+        self._refused_at, self._refused = clock(), 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self) -> None:
@@ -85,13 +86,16 @@ class Pace:
         now = self._clock()
         match notice:
             case ResponseReceived(status=HTTPStatus.TOO_MANY_REQUESTS, elapsed_s=took):
-                self.rate.refuse(now - took)
+                self._refused_at, self._refused = now - took, self._refused + 1
             case ResponseReceived(status=HTTPStatus.SERVICE_UNAVAILABLE, elapsed_s=took):
                 self.slots.failed(now - took)
             case ResponseReceived(elapsed_s=took):
                 self.rate.accepted(now - took)
                 self.slots.answered(took, self._busy)
             case Retried(status=HTTPStatus.TOO_MANY_REQUESTS, asked=asked, wait_s=wait):
+                if asked:
+                    # A server that counts says how long; a refusal without that tells nothing of the rate.
+                    self.rate.refuse(self._refused_at)
                 self.rate.pause(wait if asked else min(wait, PAUSE_S))
             case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, asked=True, wait_s=wait):
                 self.rate.pause(wait)
@@ -105,7 +109,7 @@ class Pace:
         return {
             "rate": None if limit is None else round(limit, 3),
             "concurrency": self.slots.limit,
-            "limited": self.rate.refused,
+            "limited": self._refused,
         }
 
     async def _enter(self) -> None:
