@@ -46,7 +46,7 @@ def test_never_more_requests_in_flight_than_allowed(concurrency: int) -> None:
     assert sandbox.most == concurrency
 
 
-def test_the_rate_is_obeyed_and_used() -> None:
+def test_the_rate_is_obeyed() -> None:
     times: list[float] = []
 
     def note(event: object) -> None:
@@ -61,7 +61,8 @@ def test_the_rate_is_obeyed_and_used() -> None:
     for start in times:
         # One more may fall into a window when the process is held up between its turn and here.
         assert sum(start <= moment < start + 0.5 for moment in times) <= 30 + burst + 1
-    assert (len(times) - burst) / 60 * 0.95 <= times[-1] - times[0] <= len(times) / 60 * 1.4
+    # That it is used, too, is shown on a counted clock: test_pace.
+    assert (len(times) - burst) / 60 * 0.95 <= times[-1] - times[0]
 
 
 def test_a_limit_below_the_servers_is_never_refused() -> None:
