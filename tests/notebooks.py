@@ -14,6 +14,7 @@ import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nbformat
 
@@ -36,23 +37,20 @@ _DIFFERS = (
 
 def run(notebook: Any, folder: Path) -> Any:
     """Run a notebook from top to bottom within a folder: a copy with its outputs. An error in a cell is raised."""
-    from jupyter_client.kernelspec import KernelSpecManager
-    from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
 
     # The kernel of this interpreter, whatever else is installed under the name that the notebook asks for.
-    spec = folder / "kernels" / "tested" / "kernel.json"
+    spec = folder / "jupyter" / "kernels" / "tested" / "kernel.json"
     spec.parent.mkdir(parents=True)
     argv = f'["{sys.executable}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
     spec.write_text(f'{{"argv": {argv}, "display_name": "tested", "language": "python"}}')
-    specs = KernelSpecManager(kernel_dirs=[str(folder / "kernels")], ensure_native_kernel=False)
-    manager = AsyncKernelManager(kernel_name="tested", kernel_spec_manager=specs)
     work = folder / "work"
     work.mkdir()
-    ran = copy.deepcopy(notebook)
-    client = NotebookClient(ran, km=manager, timeout=300, resources={"metadata": {"path": str(work)}})
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-    client.execute(env={**os.environ, "PYTHONPATH": path})
+    ran = copy.deepcopy(notebook)
+    client = NotebookClient(ran, timeout=300, kernel_name="tested", resources={"metadata": {"path": str(work)}})
+    with mock.patch.dict(os.environ, {"PYTHONPATH": path, "JUPYTER_PATH": str(folder / "jupyter")}):
+        client.execute()
     return ran
 
 
