@@ -16,6 +16,10 @@ from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
+#: Classes of what holds texts of other people: JupyterLab sets no formula between two dollars in it.
+PLAIN = "tex2jax_ignore mathjax_ignore"
+
+
 def clean(text: object) -> str:
     r"""Text without characters that markup cannot hold; each becomes U+FFFD.
 
@@ -23,6 +27,15 @@ def clean(text: object) -> str:
     'a\ufffdb'
     """
     return _FORBIDDEN.sub("\ufffd", str(text))
+
+
+def line(text: object) -> str:
+    r"""Text on one line, for what is printed: nothing in it begins another.
+
+    >>> line("a\n 2026-05-04 forged")
+    'a 2026-05-04 forged'
+    """
+    return " ".join(clean(text).split())
 
 
 def escape(text: object) -> str:
@@ -120,4 +133,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
     return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-__all__ = ["STYLE", "clean", "data_uri", "escape", "json_for_script", "page", "policy", "table", "variables"]
+__all__ = ["PLAIN", "STYLE", "clean", "data_uri", "escape", "json_for_script", "line", "page", "policy", "table",
+           "variables"]  # fmt: skip

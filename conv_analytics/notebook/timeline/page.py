@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from conv_analytics.notebook.html import data_uri, escape, json_for_script, page, table
+from conv_analytics.notebook.html import PLAIN, data_uri, escape, json_for_script, page, table
 from conv_analytics.notebook.palette import DARK, LIGHT
 from conv_analytics.notebook.timeline.axis import length, stamp
 from conv_analytics.notebook.timeline.layout import MARKS, Item, Layout, short
@@ -127,7 +127,7 @@ def still(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", data: str = "")
     forced = "" if theme == "auto" else f' data-theme="{escape(theme)}"'
     title = drawn.name if drawn.name not in {"conversation", drawn.conversation_id} else "Conversation"
     return (
-        f'<div class="ca-timeline" data-ca-timeline{forced}>\n<style>{style()}</style>\n'
+        f'<div class="ca-timeline {PLAIN}" data-ca-timeline{forced}>\n<style>{style()}</style>\n'
         f'<p dir="auto"><strong>{escape(title)}</strong> <code>{escape(drawn.conversation_id)}</code></p>\n'
         f'<p class="ca-quiet">{escape(_span(drawn, zone))}</p>\n<p class="ca-quiet">{escape(summary(drawn))}</p>\n'
         f'<img class="ca-still" alt="{escape(alt)}" src="{data_uri(picture(drawn, zone, theme=theme))}">\n'
