@@ -76,9 +76,10 @@ def policy(scripts: Iterable[str] = ()) -> str:
 
 
 def variables(theme: Theme) -> str:
-    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good`` and so on."""
+    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good``, its ``--ca-good-edge`` and so on."""
     plain = {name: getattr(theme, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
-    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality}.items())
+    edges = {f"{name}-edge": theme.edges[name] for name in theme.quality}
+    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality, **edges}.items())
 
 
 STYLE = f"""\
@@ -94,7 +95,9 @@ th,td{{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--ca-l
 caption{{text-align:left;color:var(--ca-quiet);padding:4px 0}}
 .ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
 :focus-visible{{outline:2px solid var(--ca-accent);outline-offset:1px}}
-@media print{{body{{max-width:none;padding:0}}}}
+@page{{margin:12mm}}
+@media print{{:root,:root[data-theme=dark]{{color-scheme:light;{variables(LIGHT)}}}
+body{{max-width:none;padding:0}}h1,h2,h3{{break-after:avoid}}}}
 """
 
 

@@ -22,7 +22,9 @@ from conv_analytics.notebook.palette import LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_GOOD, _FAIR, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "fair", "poor", "unmeasured"))
+_GOOD, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "poor", "unmeasured"))
+#: As a line: the colour itself is too light for one.
+_FAIR = LIGHT.edges["fair"]
 _MOS_STEP = 0.1
 #: Labels are cut after so many characters.
 _LONGEST = 32

@@ -51,7 +51,7 @@ def hostile(value: str) -> str:
     return value + PAYLOADS[zlib.crc32(value.encode()) % len(PAYLOADS)]
 
 
-def world(folder: Path, conversations: int = 30) -> Dataset:
+def world(folder: Path, conversations: int = 24) -> Dataset:
     """An export in which every text of every table is hostile: ids, names, numbers, words, bodies, unknown keys."""
     with Sandbox(seed=3, conversations=conversations) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)

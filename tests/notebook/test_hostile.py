@@ -23,8 +23,8 @@ pytestmark = pytest.mark.xdist_group("hostile")
 #: What a page, its pictures and those of matplotlib are made of. No link, no frame, no form, no object.
 TAGS = frozenset(re.findall(r"\S+", """
     article body b br button canvas caption circle code defs desc details div em figcaption figure g h1 h2 h3 h4 head
-    header html i img input li link main meta option p path pattern pre progress rect section select span strong style
-    summary svg table tbody td text th thead title tr tspan ul use clippath metadata script
+    header html i image img input li link main meta option p path pattern pre progress rect section select span strong
+    style summary svg table tbody td text th thead title tr tspan ul use clippath metadata script
     rdf:rdf cc:work dc:type dc:date dc:format dc:creator dc:title cc:agent
 """))  # fmt: skip
 #: Whatever of these is in a page came out of a text.
@@ -38,6 +38,8 @@ FOUND = """() => {
   return { wrong, tags: [...new Set(every.map(node => node.localName.toLowerCase()))], hacked: window.hacked,
            scripts: document.querySelectorAll('script').length };
 }"""
+#: Outputs that mask people.
+MASKED = ("timeline", "ladder", "report", "dossier")
 #: A diagram line is one of these, to the letter.
 MERMAID = re.compile(r"sequenceDiagram|    (participant P\d+ as|Note over P0:|P\d+-(-)?>>P\d+:) [\w .,+*@()/-]+")
 
@@ -51,7 +53,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> Given:
     events = dataset["events"]
     legged = events[events["conversation_id"].isin(dataset["hangups"]["conversation_id"])]
     found = legged.groupby("conversation_id")["type"].agg(["nunique", "size"])
-    one = found[found["size"] < 400].sort_values(["nunique", "size"], kind="stable").index[-1]
+    one = found[found["size"] < 200].sort_values(["nunique", "size"], kind="stable").index[-1]
     return Given(dataset, str(one), mask=True, room=room)
 
 
@@ -98,7 +100,8 @@ def test_outputs_in_one_notebook(open_page: Open, given: Given) -> None:
     """All of them below each other, as cells have them, masked and not."""
     texts = [
         _made(given, name, mask)
-        for mask in (True, False) for name, output in OUTPUTS.items() if output.kind in {"fragment", "svg"}
+        for name, output in OUTPUTS.items() if output.kind in {"fragment", "svg"}
+        for mask in ((True, False) if name.startswith(MASKED) else (False,))
     ]  # fmt: skip
     for name, output in OUTPUTS.items():
         if output.kind == "svg":
