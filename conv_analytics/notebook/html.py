@@ -16,6 +16,10 @@ from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
 
 
+#: Classes of what holds texts of other people: JupyterLab sets no formula between two dollars in it.
+PLAIN = "tex2jax_ignore mathjax_ignore"
+
+
 def clean(text: object) -> str:
     r"""Text without characters that markup cannot hold; each becomes U+FFFD.
 
@@ -23,6 +27,15 @@ def clean(text: object) -> str:
     'a\ufffdb'
     """
     return _FORBIDDEN.sub("\ufffd", str(text))
+
+
+def line(text: object) -> str:
+    r"""Text on one line, for what is printed: nothing in it begins another.
+
+    >>> line("a\n 2026-05-04 forged")
+    'a 2026-05-04 forged'
+    """
+    return " ".join(clean(text).split())
 
 
 def escape(text: object) -> str:
@@ -63,9 +76,10 @@ def policy(scripts: Iterable[str] = ()) -> str:
 
 
 def variables(theme: Theme) -> str:
-    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good`` and so on."""
+    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good``, its ``--ca-good-edge`` and so on."""
     plain = {name: getattr(theme, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
-    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality}.items())
+    edges = {f"{name}-edge": theme.edges[name] for name in theme.quality}
+    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality, **edges}.items())
 
 
 STYLE = f"""\
@@ -81,7 +95,9 @@ th,td{{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--ca-l
 caption{{text-align:left;color:var(--ca-quiet);padding:4px 0}}
 .ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
 :focus-visible{{outline:2px solid var(--ca-accent);outline-offset:1px}}
-@media print{{body{{max-width:none;padding:0}}}}
+@page{{margin:12mm}}
+@media print{{:root,:root[data-theme=dark]{{color-scheme:light;{variables(LIGHT)}}}
+body{{max-width:none;padding:0}}h1,h2,h3{{break-after:avoid}}}}
 """
 
 
@@ -120,4 +136,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
     return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-__all__ = ["STYLE", "clean", "data_uri", "escape", "json_for_script", "page", "policy", "table", "variables"]
+__all__ = ["PLAIN", "STYLE", "clean", "data_uri", "escape", "json_for_script", "line", "page", "policy", "table",
+           "variables"]  # fmt: skip

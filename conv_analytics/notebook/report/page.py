@@ -11,7 +11,6 @@ from markupsafe import Markup
 
 from conv_analytics.notebook import charts
 from conv_analytics.notebook import html as safe
-from conv_analytics.notebook.palette import LIGHT
 from conv_analytics.notebook.report import pictures, words
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
 from conv_analytics.notebook.report.words import amount, count, percent
@@ -24,8 +23,9 @@ _MARKS = {"better": "▲ better", "worse": "▼ worse", "changed": "● changed"
 def page(numbers: Numbers) -> str:
     """The whole page. The same numbers give the same bytes."""
     body = _template().render(**_context(numbers))
-    style = charts.STYLE + _text("page.css").replace("PRINT", f"color-scheme:light;{safe.variables(LIGHT)}")
-    return safe.page(f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=style)
+    return safe.page(
+        f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=charts.STYLE + _text("page.css")
+    )
 
 
 def span(numbers: Numbers) -> str:

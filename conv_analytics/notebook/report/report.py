@@ -83,7 +83,7 @@ class Report:
         return rules.judge(self.numbers, list(fail_on))
 
     def __repr__(self) -> str:
-        return " ".join((self.numbers.sentence, *self.numbers.details))
+        return safe.line(" ".join((self.numbers.sentence, *self.numbers.details)))
 
     def _repr_html_(self) -> str:
         rows = [
@@ -93,7 +93,8 @@ class Report:
         ]  # fmt: skip
         lines = "".join(f"<li>{safe.escape(line)}</li>" for line in self.numbers.details)
         table = safe.table(("", "now", "interval", "of", "change"), rows, "report.write('report.html') gives the page")
-        return f"<p><strong>{safe.escape(self.numbers.sentence)}</strong></p><ul>{lines}</ul>{table}"
+        said = f"<p><strong>{safe.escape(self.numbers.sentence)}</strong></p><ul>{lines}</ul>"
+        return f'<div class="{safe.PLAIN}">{said}{table}</div>'
 
 
 def quality_report(
