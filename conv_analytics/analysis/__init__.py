@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
     from conv_analytics.analysis.change_points import change_points
-    from conv_analytics.analysis.check import Threshold, check
+    from conv_analytics.analysis.check import check
     from conv_analytics.analysis.compare import Comparison, compare
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.containment import containment
@@ -70,7 +70,7 @@ _HOMES = {
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
     "Rule": "conv_analytics.analysis.profiles",
-    "Threshold": "conv_analytics.analysis.check",
+    "Threshold": "conv_analytics.analysis.thresholds",
     "Units": "conv_analytics.analysis.units",
     "agents_needed": "conv_analytics.analysis.erlang",
     "answer_curve": "conv_analytics.analysis.times",
