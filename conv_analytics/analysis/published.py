@@ -30,7 +30,7 @@ def twilio_mos(rtt_ms: Any, jitter_ms: Any, loss_pct: Any) -> Any:
     Returns
     -------
     float or array
-        1.0 to 4.5; 1.0 where the loss alone takes the rating to 0.
+        1.0 to 4.5; 1.0 where the loss alone takes the rating to 0, NaN where something is not known.
 
     Notes
     -----
@@ -49,6 +49,7 @@ def twilio_mos(rtt_ms: Any, jitter_ms: Any, loss_pct: Any) -> Any:
     late = rtt + 2 * jitter + 10
     r = np.where(late < 160, 94.768 - late / 40, np.where(late < 1000, 94.768 - (late - 120) / 10, 0.0))  # noqa: PLR2004
     r = np.where(loss <= r / 2.5, np.maximum(r - 2.5 * loss, 6.52), 0.0)
+    r = np.where(np.isnan(late + loss), np.nan, r)
     mos = 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)
     return float(mos) if mos.ndim == 0 else mos
 
