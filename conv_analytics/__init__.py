@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset, open_dataset
     from conv_analytics.export import Exported, Frames, aexport, export
     from conv_analytics.notebook import (
+        Filters,
+        explore,
         plot_concurrency,
         plot_funnel,
         plot_heatmap,
@@ -33,9 +35,11 @@ _HOMES = {
     "Conversations": "conv_analytics.api",
     "Dataset": "conv_analytics.dataset",
     "Exported": "conv_analytics.export",
+    "Filters": "conv_analytics.notebook",
     "Frames": "conv_analytics.export",
     "aexport": "conv_analytics.export",
     "describe": "conv_analytics.tables.dictionary",
+    "explore": "conv_analytics.notebook",
     "export": "conv_analytics.export",
     "open_dataset": "conv_analytics.dataset",
     "plot_concurrency": "conv_analytics.notebook",
@@ -54,9 +58,11 @@ __all__ = [
     "Conversations",
     "Dataset",
     "Exported",
+    "Filters",
     "Frames",
     "aexport",
     "describe",
+    "explore",
     "export",
     "open_dataset",
     "plot_concurrency",

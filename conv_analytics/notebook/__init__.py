@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conv_analytics.notebook.explorer import Explorer, Filters, explore
     from conv_analytics.notebook.ladder import Ladder, show_ladder
     from conv_analytics.notebook.plots import (
         plot_concurrency,
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "Explorer": "conv_analytics.notebook.explorer",
+    "Filters": "conv_analytics.notebook.explorer",
     "Ladder": "conv_analytics.notebook.ladder",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
+    "explore": "conv_analytics.notebook.explorer",
     "plot_concurrency": "conv_analytics.notebook.plots",
     "plot_funnel": "conv_analytics.notebook.plots",
     "plot_heatmap": "conv_analytics.notebook.plots",
@@ -40,9 +44,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "Explorer",
+    "Filters",
     "Ladder",
     "Report",
     "Timeline",
+    "explore",
     "plot_concurrency",
     "plot_funnel",
     "plot_heatmap",
