@@ -60,6 +60,8 @@ class Source:
     _owned: bool = False
     """Whether the connection is ours alone."""
     _settled: list[str] = field(default_factory=list)
+    once: dict[str, bool] = field(default_factory=dict)
+    """Of the tables that were asked, whether each row names a leg of its own: see `gather.once`."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -231,6 +233,7 @@ class Source:
 
     def batches(self, rows: nw.LazyFrame[Any], *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """Rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
+        rows = self.settled(rows)
         parts = 1 if self.engine == "pandas" else self.count(rows) // size + 1
         for part in range(parts):
             if parts == 1:

@@ -93,6 +93,15 @@ def _least_rows(part: pd.DataFrame, numbers: Any) -> tuple[pd.DataFrame, Any]:
     return found.reset_index(drop=True), rows
 
 
+def once(source: Source, table: str) -> bool:
+    """Whether every row of a table names a leg, and none names the same: asked once."""
+    if table not in source.once:
+        key = ("conversation_id", "leg_id")
+        told = not source.has_null(table, "leg_id")
+        source.once[table] = told and not repeated(source, source.table(table, key, needed=()), key)
+    return source.once[table]
+
+
 def repeated(source: Source, rows: Rows, by: Sequence[str]) -> bool:
     """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
     native: Any = nw.to_native(rows.collect() if source.engine == "pandas" else rows)
@@ -148,4 +157,4 @@ def _lazy(native: Any) -> Rows:
     return rows
 
 
-__all__ = ["Part", "instants", "least", "micros", "repeated"]
+__all__ = ["Part", "instants", "least", "micros", "once", "repeated"]

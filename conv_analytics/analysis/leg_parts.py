@@ -138,7 +138,7 @@ def legs_of(source: Source, wanted: Collection[str]) -> Rows:
             rows = _named(rows, known)  # noqa: PLW2901  the same table
             values[f"{prefix}unnamed"] = nw.col("unnamed")
         if name in _ONCE:
-            once = not gather.repeated(source, rows, KEY)
+            once = not gather.repeated(source, rows, KEY) if name in lost else gather.once(source, name)
             if not once and _asked(name, wanted):
                 rows, once = _one(rows, keep=_ONCE[name]), True  # noqa: PLW2901
                 values[f"{prefix}events"] = nw.col("events")

@@ -27,6 +27,8 @@ EVENTS = 20_000_000
 #: Events of a leg: 4 statuses, 2 call events, a hangup, a record, and what is said and played.
 EVENTS_PER_LEG = 12.5
 CHUNK = 200_000
+#: Of the two legs of a conversation, each has its own events.
+_EVENT = "+ 50 * (i % 2)"
 BEGIN = "timestamptz '2026-01-01 00:00:00+00' + to_milliseconds(i * 1500)"
 #: What a leg is like, by its number: 3 of 5 answered; codes, networks and losses that vary.
 _UP = "i % 5 < 3"
@@ -137,7 +139,7 @@ def make(root: Path, events: int) -> None:
 
 
 def _select(name: str, kind: dict[str, str], first: int, last: int) -> str:
-    made = {**_SHARED, "member_id": _SHARED["from_member_id"], **kind}
+    made = {**_SHARED, "member_id": _SHARED["from_member_id"], **kind, "event_id": f"{kind['event_id']} {_EVENT}"}
     columns = ", ".join(f'{made.get(column.name, "null")} as "{column.name}"' for column in TABLES[name].columns)
     return f"select {columns} from range({first}, {last}) t(i) where {kind.get('where', 'true')}"
 
