@@ -49,7 +49,9 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     """
     source, given = Source.of(data), scopes.keys_of(by)
     keys = [name for name in given if name != "currency"] + ["currency"]
-    rows = scopes.attempts(source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"])
+    rows = scopes.attempts(
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"]
+    )
     rows = scopes.keyed(source, rows, keys, tz)
     answered, unpriced = yes(nw.col("answered")), nw.col("price").is_null()
     one, none = nw.lit(1), nw.lit(0)

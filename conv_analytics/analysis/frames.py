@@ -36,8 +36,8 @@ from conv_analytics.tables.column import Column
 MEMORY = "600MB"
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
-#: Rows that are swept over at once.
-BATCH = 2_000_000
+#: Rows that are swept over at once: with their texts, and copies on the way, some 200 MB.
+BATCH = 250_000
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Source:
     _owned: bool = False
     """Whether the connection is ours alone."""
     _settled: list[str] = field(default_factory=list)
-    once: dict[str, bool] = field(default_factory=dict)
-    """Of the tables that were asked, whether each row names a leg of its own: see `gather.once`."""
+    known: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """What was asked of the data before, by question and table."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -270,7 +270,13 @@ class Source:
         return _of_relation(self._connection.table(name))
 
     def has_null(self, table: str, column: str) -> bool:
-        """Whether a column of a table has a null, or is missing though there are rows."""
+        """Whether a column of a table has a null, or is missing though there are rows; asked once."""
+        question = ("null", table, column)
+        if question not in self.known:
+            self.known[question] = self._has_null(table, column)
+        return bool(self.known[question])
+
+    def _has_null(self, table: str, column: str) -> bool:
         frame = self._frames[table]
         if self.engine == "pandas":
             return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0

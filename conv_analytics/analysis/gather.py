@@ -93,13 +93,24 @@ def _least_rows(part: pd.DataFrame, numbers: Any) -> tuple[pd.DataFrame, Any]:
     return found.reset_index(drop=True), rows
 
 
+def words(source: Source, table: str, column: str) -> pd.DataFrame:
+    """The different words of a column, null left out."""
+    rows = source.table(table, [column], needed=())
+    if source.engine == "duckdb":
+        # Grouped: narwhals would number the rows of each word.
+        native: Any = nw.to_native(rows)
+        rows = _lazy(native.aggregate(coerce.quote(column), coerce.quote(column)))
+    return source.collect(rows).drop_duplicates().dropna().reset_index(drop=True)
+
+
 def once(source: Source, table: str) -> bool:
-    """Whether every row of a table names a leg, and none names the same: asked once."""
-    if table not in source.once:
+    """Whether every row of a table names a leg, and no two name the same; asked once."""
+    question = ("once", table)
+    if question not in source.known:
         key = ("conversation_id", "leg_id")
         told = not source.has_null(table, "leg_id")
-        source.once[table] = told and not repeated(source, source.table(table, key, needed=()), key)
-    return source.once[table]
+        source.known[question] = told and not repeated(source, source.table(table, key, needed=()), key)
+    return bool(source.known[question])
 
 
 def repeated(source: Source, rows: Rows, by: Sequence[str]) -> bool:
@@ -157,4 +168,4 @@ def _lazy(native: Any) -> Rows:
     return rows
 
 
-__all__ = ["Part", "instants", "least", "micros", "once", "repeated"]
+__all__ = ["Part", "instants", "least", "micros", "once", "repeated", "words"]

@@ -34,14 +34,16 @@ class Mark(NamedTuple):
         Instants are microseconds.
     reads, value
         The columns it is read from, and how.
-    where
-        A condition on the row's word (its status, its type) without which it tells nothing; None if it needs none.
+    where, then
+        A condition on the row's word (its status, its type) without which it tells nothing, and what it tells then;
+        None if it needs no condition.
     """
 
     kind: Any
     reads: tuple[str, ...]
     value: nw.Expr
     where: nw.Expr | None = None
+    then: nw.Expr | None = None
 
 
 def _when(condition: nw.Expr, value: nw.Expr | None = None) -> nw.Expr:
@@ -49,7 +51,7 @@ def _when(condition: nw.Expr, value: nw.Expr | None = None) -> nw.Expr:
 
 
 def _told(kind: Any, reads: tuple[str, ...], where: nw.Expr, value: nw.Expr | None = None) -> Mark:
-    return Mark(kind, reads, _when(where, value), where)
+    return Mark(kind, reads, _when(where, value), where, value)
 
 
 def _copies(table: str, prefix: str, names: Iterable[str]) -> dict[str, Mark]:
@@ -148,15 +150,25 @@ def legs_of(source: Source, wanted: Collection[str]) -> Rows:
 
 
 def _occurring(source: Source, name: str, wanted: Collection[str]) -> dict[str, Mark]:
-    """The marks of a table that are wanted and that any row sets: what no row tells need not be looked for per leg."""
+    """The marks of a table that are wanted and that some row sets, each looking for the words that occur.
+
+    What no row tells need not be looked for leg by leg, and a comparison is faster than a list of all words there are.
+    """
     marks = {mark: how for mark, how in MARKS[name].items() if mark in wanted}
-    told = {mark: how.where.fill_null(False).any() for mark, how in marks.items() if how.where is not None}  # noqa: FBT003
-    if not told:
+    asked = {mark: how.where for mark, how in marks.items() if how.where is not None}
+    if not asked:
         return marks
-    words = source.collect(source.table(name, [_WORD[name]], needed=()).unique())
-    found = nw.from_native(words).select(**told).row(0) if len(words) else [False] * len(told)
-    never = {mark for mark, there in zip(told, found, strict=True) if not there}
-    return {mark: how for mark, how in marks.items() if mark not in never}
+    word = nw.col(_WORD[name])
+    words = gather.words(source, name, _WORD[name])
+    holds = nw.from_native(words).with_columns(**asked)
+    for mark in asked:
+        found = holds.filter(nw.col(mark))[_WORD[name]].to_list()
+        if found:
+            equal = nw.any_horizontal(*(word == each for each in found), ignore_nulls=True)
+            marks[mark] = marks[mark]._replace(value=_when(equal, marks[mark].then))
+        else:
+            del marks[mark]
+    return marks
 
 
 def moved(source: Source) -> Rows:
