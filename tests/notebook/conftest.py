@@ -12,8 +12,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from conv_analytics import Conversations, export
 from conv_analytics.sandbox import Sandbox
+from tests.notebook.lab import Lab, LabServer, artefacts
 
 OWN = ("file:", "data:", "blob:", "about:", "http://127.0.0.1")
+#: No name of another host is looked up: what asks for one is seen, and gets nothing.
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 Open = Callable[..., Page]
 
 
@@ -34,7 +37,7 @@ def browser(frames: Any) -> Iterator[Browser]:
             pytest.fail("CI_BROWSER=required, but there is no chromium")
         pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
     with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        found = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield found
         found.close()
 
@@ -63,3 +66,22 @@ def open_page(browser: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
+    """JupyterLab's server; the group of tests that open notebooks shares one."""
+    with LabServer(tmp_path_factory.mktemp("lab")) as server:
+        yield server
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, browser: Browser, lab_server: LabServer) -> Iterator[Lab]:
+    """JupyterLab in Chromium: any request beyond this machine and any error on its console fails the test."""
+    marker = request.node.get_closest_marker("xdist_group")
+    assert marker is not None, 'say pytestmark = pytest.mark.xdist_group("lab"): one worker has the server'
+    assert marker.args == ("lab",)
+    opened = Lab(lab_server, browser, artefacts())
+    yield opened
+    opened.close()
+    assert opened.wrong == []
