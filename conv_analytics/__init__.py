@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.api import AsyncConversations, Conversations
     from conv_analytics.dataset import Dataset, open_dataset
-    from conv_analytics.export import Exported, Frames, aexport, export
+    from conv_analytics.export import Exported, Frames, Job, aexport, export
     from conv_analytics.notebook import (
         Filters,
         explore,
@@ -37,6 +37,7 @@ _HOMES = {
     "Exported": "conv_analytics.export",
     "Filters": "conv_analytics.notebook",
     "Frames": "conv_analytics.export",
+    "Job": "conv_analytics.export",
     "aexport": "conv_analytics.export",
     "describe": "conv_analytics.tables.dictionary",
     "explore": "conv_analytics.notebook",
@@ -60,6 +61,7 @@ __all__ = [
     "Exported",
     "Filters",
     "Frames",
+    "Job",
     "aexport",
     "describe",
     "explore",

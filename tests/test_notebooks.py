@@ -1,17 +1,16 @@
-"""Every notebook runs from top to bottom in a real kernel, against the sandbox that it starts itself."""
+"""Every notebook runs from top to bottom in a real kernel, and what is stored of it is what it shows."""
 
 from __future__ import annotations
 
-import os
-import sys
+import re
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+from tests import notebooks
+from tests.notebooks import NOTEBOOKS, ROOT, VARIES
 
 
 def _code(notebook: Any) -> list[Any]:
@@ -31,24 +30,15 @@ def test_there_are_notebooks() -> None:
 # A kernel speaks over sockets that the interpreter closes late, and jupyter_client warns of its own plans.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::RuntimeWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_notebook_runs(stored: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nbclient import NotebookClient
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))
-    # The kernel of this interpreter, whatever else is installed under the name that the notebook asks for.
-    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
-    spec = tmp_path / "jupyter" / "kernels" / "tested" / "kernel.json"
-    spec.parent.mkdir(parents=True)
-    argv = f'["{sys.executable}", "-m", "ipykernel_launcher", "-f", "{{connection_file}}"]'
-    spec.write_text(f'{{"argv": {argv}, "display_name": "tested", "language": "python"}}')
-    folder = tmp_path / "cwd"
-    folder.mkdir()
-    client = NotebookClient(stored, timeout=300, kernel_name="tested", resources={"metadata": {"path": str(folder)}})
-    client.execute()
-    for cell in _code(stored):
+def test_a_notebook_runs_and_shows_what_is_stored(stored: Any, tmp_path: Path) -> None:
+    ran = notebooks.run(stored, tmp_path)
+    for cell in _code(ran):
         for output in cell.outputs:
             assert output.output_type != "error", output
             assert output.get("name") != "stderr", f"{cell.source}\nwrites to stderr: {output.text}"
+    for cell, kept in zip(_code(notebooks.cleaned(ran)), _code(stored), strict=True):
+        if VARIES not in cell.metadata.get("tags", ()):
+            assert notebooks.said(cell) == notebooks.said(kept), f"{cell.source}\nrun `python -m tests.notebooks`"
 
 
 def test_a_notebook_shows_what_it_gives(stored: Any) -> None:
@@ -68,8 +58,16 @@ def test_a_notebook_teaches(stored: Any) -> None:
     assert max(len(cell.source.splitlines()) for cell in _code(stored)) <= 15, "cells are short"
 
 
+def test_links_of_a_notebook_lead_somewhere(stored: Any) -> None:
+    for cell in stored.cells:
+        if cell.cell_type == "markdown":
+            for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", cell.source):
+                assert "://" in target or (ROOT / "notebooks" / target).exists(), target
+
+
 def test_a_notebook_holds_nothing_of_its_writer(stored: Any) -> None:
     text = nbformat.writes(stored)
     assert "PRIVATE KEY" not in text
     assert str(Path.home()) not in text
     assert set(stored.metadata) <= {"kernelspec", "language_info"}
+    assert notebooks.cleaned(stored) == stored, "run `python -m tests.notebooks`"

@@ -9,7 +9,6 @@ import re
 import signal
 import stat
 import subprocess
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,8 @@ from conv_analytics.export import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
 from tests.cli.running import ROOT, command, credentials, environment, run
+from tests.export.worlds import NEVER, PATIENCE_S, after
 
-PATIENCE_S = 120
 #: What a run must never show, in the places where it can come from.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"
 KEY = "-----BEGIN PRIVATE KEY-----MIIplanted"
@@ -157,15 +156,8 @@ def test_a_wrong_format_is_told_as_text(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_so_in_the_log(tmp_path: Path) -> None:
-    with Sandbox(conversations=300, latency_ms=30) as sandbox:
-        half_way = threading.Event()
-
-        def watch(request: object) -> bool:
-            if len(sandbox.requests) > 450:
-                half_way.set()
-            return False
-
-        sandbox.script(watch, lambda _: pytest.fail("no reply of ours is wanted"))
+    with Sandbox(conversations=300) as sandbox:
+        half_way = after(sandbox, 450, NEVER)
         arguments = command("export", "out", *credentials(sandbox), "--log-format", "json")
         with subprocess.Popen(
             arguments, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

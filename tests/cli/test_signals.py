@@ -19,8 +19,7 @@ import pytest
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from tests.cli.running import ROOT, command, credentials, environment, run
-
-PATIENCE_S = 120
+from tests.export.worlds import NEVER, PATIENCE_S, after
 
 
 @contextmanager
@@ -48,16 +47,8 @@ def _until(condition: threading.Event, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_export_commits_what_was_read(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    with Sandbox(conversations=300, latency_ms=30) as sandbox:
-        truth, half_way = sandbox.truth(), threading.Event()
-
-        def watch(request: object) -> bool:
-            if len(sandbox.requests) > 450:
-                half_way.set()
-            return False
-
-        # Never matches: it only looks on.
-        sandbox.script(watch, lambda _: pytest.fail("no reply of ours is wanted"))
+    with Sandbox(conversations=300) as sandbox:
+        truth, half_way = sandbox.truth(), after(sandbox, 450, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
             _until(half_way, process)
             process.send_signal(sent)
@@ -73,6 +64,7 @@ def test_an_interrupted_export_commits_what_was_read(sent: signal.Signals, code:
         assert summary["tables"]["events"] == len(held["events"]) > 0
         assert [path for path in (tmp_path / "out" / "_work").iterdir() if path.is_dir()] == []
 
+        sandbox._scripts.clear()
         done = run("export", "out", *credentials(sandbox), "--json", "--quiet", cwd=tmp_path)
         assert done.code == 0, done.err
         whole = open_dataset(tmp_path / "out")
@@ -82,11 +74,9 @@ def test_an_interrupted_export_commits_what_was_read(sent: signal.Signals, code:
 
 
 def test_an_export_interrupted_before_its_first_answer(tmp_path: Path) -> None:
-    with Sandbox(conversations=3, latency_ms=60_000) as sandbox:
+    with Sandbox(conversations=3) as sandbox:
+        asked = after(sandbox, 0, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
-            # The server notes a request before it waits.
-            asked = threading.Event()
-            sandbox.script(lambda _: asked.set() or False, lambda _: pytest.fail("never"))  # type: ignore[func-returns-value]
             _until(asked, process)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=PATIENCE_S)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from conv_analytics.errors import AuthError, ExportIncomplete, TransportError
 from conv_analytics.export.engine import FAILURES
 from conv_analytics.export.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.export.worlds import Serve, agree, client_of, held
+from tests.export.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
 
 Matches = Callable[[Request], bool]
 
@@ -197,12 +196,12 @@ def test_awaited(calm: Sandbox, tmp_path: Path) -> None:
 
 
 def test_cancelling_keeps_what_was_read(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=40, latency_ms=10)
+    sandbox = serve(conversations=40)
+    reached = after(sandbox, 60, NEVER)
 
     async def main() -> None:
         task = asyncio.create_task(aexport(client_of(sandbox), tmp_path, rate=0, concurrency=4))
-        while len(sandbox.requests) < 60:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(soon, reached.is_set)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -215,6 +214,7 @@ def test_cancelling_keeps_what_was_read(serve: Serve, tmp_path: Path) -> None:
     assert dataset.commits[0].report["interrupted"]
     assert 5 <= len(dataset["conversations"]) < 40
     assert len(dataset["events"]) > 100
+    sandbox._scripts.clear()
     agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
@@ -236,7 +236,8 @@ INTERRUPTED = """
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_an_interrupt_in_a_script_keeps_what_was_read(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=80, latency_ms=15)
+    sandbox = serve(conversations=80)
+    reached = after(sandbox, 60, NEVER)
     process = subprocess.Popen(
         [
             sys.executable,
@@ -251,16 +252,15 @@ def test_an_interrupt_in_a_script_keeps_what_was_read(serve: Serve, tmp_path: Pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    patience = time.monotonic() + 20
-    while len(sandbox.requests) < 60 and time.monotonic() < patience:
-        time.sleep(0.01)
+    soon(reached.is_set)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out.strip()) == (130, "interrupted"), err
     clean(tmp_path)
     dataset = open_dataset(tmp_path)
     assert 0 < len(dataset["conversations"]) < 80
     assert len(dataset["events"]) > 0
+    sandbox._scripts.clear()
     agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 

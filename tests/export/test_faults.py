@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -34,7 +35,7 @@ from conv_analytics.errors import CorruptFile, DatasetLocked, DestinationError, 
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests.export.killing import content, same, start
 from tests.export.rude import head, reset, rude, short
-from tests.export.worlds import QUICK, Serve, agree, client_of, held
+from tests.export.worlds import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
 
 
 def lively(sandbox: Sandbox) -> str:
@@ -399,14 +400,21 @@ def test_fault_17_timestamps_in_every_form(odd: Callable[..., Any]) -> None:
 
 
 def test_fault_18_two_runs_at_once_and_the_same_run_twice(serve: Serve, tmp_path: Path) -> None:
-    sandbox = serve(conversations=12, latency_ms=20)
+    sandbox = serve(conversations=12)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_request: Request) -> bool:
+        begun.set()
+        return not go_on.wait(PATIENCE_S)
+
+    # The server stands still meanwhile, and the first run with it.
+    sandbox.script(hold, Reply(500))
     first = start(sandbox, tmp_path, concurrency=2)
-    while not (tmp_path / "_work" / "owner.json").exists():
-        assert first.is_alive()
-        time.sleep(0.005)
+    soon(begun.is_set)
     with pytest.raises(DatasetLocked, match=f"process {first.pid} on"):
         export(client_of(sandbox), tmp_path, rate=0)
-    first.join(120)
+    go_on.set()
+    first.join(PATIENCE_S)
     assert first.exitcode == 0
     again = export(client_of(sandbox), tmp_path, rate=0)
     assert again.report.tables.get("events", 0) == 0

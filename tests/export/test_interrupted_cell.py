@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from typing import Any
 import pytest
 
 from conv_analytics import open_dataset
-from conv_analytics.sandbox import Reply, Sandbox
-from tests.export.worlds import Serve, agree, client_of, held
+from conv_analytics.sandbox import Sandbox
+from tests.export.worlds import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 120
 
 SETUP = """
 import threading, psutil
@@ -86,32 +84,19 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
         manager.shutdown_kernel(now=True)
 
 
-def stop_at(kernel: Kernel, sandbox: Sandbox, requests: int) -> None:
-    """Press the stop button once the server has seen so many requests."""
-    patience = time.monotonic() + PATIENCE_S
-    while len(sandbox.requests) < requests:
-        assert time.monotonic() < patience
-        time.sleep(0.01)
-    kernel.manager.interrupt_kernel()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 @pytest.mark.parametrize("state", ["reading", "waiting for half an hour"])
 def test_a_stopped_cell_ends_and_the_next_call_goes_on(
     state: str, kernel: Kernel, serve: Serve, tmp_path: Path
 ) -> None:
-    sandbox = serve(conversations=60, latency_ms=15)
-    if state != "reading":
-        sandbox.script(
-            lambda request: len(sandbox.requests) > 60 and request.path.endswith("/events"),
-            Reply(429, b"{}", headers={"Retry-After": "1800"}),
-            times=-1,
-        )
+    sandbox = serve(conversations=60)
+    reached = after(sandbox, 100, NEVER) if state == "reading" else after(sandbox, 60, LATER, path="/events")
     port = int(sandbox.base_url.rpartition(":")[2])
     where = {"application": sandbox.application_id, "key": sandbox.private_key, "host": sandbox.base_url, "port": port}
     assert kernel.run(SETUP.format(**where)) == ("([], 0)\n", "")
     cell = kernel.start(EXPORT.format(folder=str(tmp_path)))
-    stop_at(kernel, sandbox, 100 if state == "reading" else 70)
+    soon(reached.is_set)
+    kernel.manager.interrupt_kernel()
     printed, error = kernel.end(cell)
     assert (printed, error) == ("", "KeyboardInterrupt")
     assert kernel.run("print(left())") == ("([], 0)\n", "")

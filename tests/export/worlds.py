@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ import pyarrow.compute as pc
 from conv_analytics import Conversations
 from conv_analytics.api import Retry
 from conv_analytics.export import Exported, Frames
-from conv_analytics.sandbox import Sandbox, Truth
+from conv_analytics.sandbox import Fault, Reply, Request, Sandbox, Truth
 from conv_analytics.tables import TABLES
 
 #: Repeats like the default policy, without its waits.
@@ -26,6 +28,11 @@ QUICK = Retry(base_s=0.005, cap_s=0.02)
 FAULTS = "5xx=0.03,reset=0.02,truncate=0.02,html=0.02,object=0.01,429=0.03,expired=0.01,gone=3,retry_after_s=0"
 
 PAGE = 100
+
+#: Longer than any test takes: an answer that comes so late never comes.
+NEVER = Fault(delay_s=86_400.0)
+LATER = Reply(429, b"{}", headers={"Retry-After": "1800"})
+PATIENCE_S = 120
 
 
 def client_of(sandbox: Sandbox, **options: Any) -> Conversations:
@@ -128,6 +135,33 @@ def least(truth: Truth, members: Mapping[str, int], *, gone: int = 0, users: boo
 
 def pages(items: int) -> int:
     return -(-items // PAGE)
+
+
+def after(sandbox: Sandbox, requests: int, then: Reply | Fault, *, path: str = "", times: int = -1) -> threading.Event:
+    """Let a sandbox answer so many requests, and all later ones to paths with this end, or so many, with `then`.
+
+    Gives what is set at the first of these: a run is in the middle of its work then, and cannot come to its end.
+    """
+    met, seen = threading.Event(), 0
+
+    def late(request: Request) -> bool:
+        nonlocal seen
+        seen += 1
+        if seen > requests and request.path.endswith(path):
+            met.set()
+            return True
+        return False
+
+    sandbox.script(late, then, times=times)
+    return met
+
+
+def soon(condition: Callable[[], object]) -> None:
+    """Wait until it is so; fail when it takes beyond all patience."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
 
 
 def members_of(sandbox: Sandbox) -> dict[str, int]:
