@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conv_analytics.notebook.ladder import Ladder, show_ladder
+    from conv_analytics.notebook.overview import Overview, show_ledger, show_verdicts
     from conv_analytics.notebook.plots import (
         plot_concurrency,
         plot_funnel,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
     "Ladder": "conv_analytics.notebook.ladder",
+    "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
     "plot_concurrency": "conv_analytics.notebook.plots",
@@ -36,11 +38,14 @@ _HOMES = {
     "plot_outcomes": "conv_analytics.notebook.plots",
     "quality_report": "conv_analytics.notebook.report",
     "show_ladder": "conv_analytics.notebook.ladder",
+    "show_ledger": "conv_analytics.notebook.overview",
     "show_timeline": "conv_analytics.notebook.timeline.show",
+    "show_verdicts": "conv_analytics.notebook.overview",
 }
 
 __all__ = [
     "Ladder",
+    "Overview",
     "Report",
     "Timeline",
     "plot_concurrency",
@@ -51,7 +56,9 @@ __all__ = [
     "plot_outcomes",
     "quality_report",
     "show_ladder",
+    "show_ledger",
     "show_timeline",
+    "show_verdicts",
 ]
 
 
