@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.api import AsyncConversations, Conversations
     from conv_analytics.dataset import Dataset, open_dataset
-    from conv_analytics.export import Exported, Frames, aexport, export
+    from conv_analytics.export import Exported, Frames, Job, aexport, export
     from conv_analytics.notebook import (
         plot_concurrency,
         plot_funnel,
@@ -36,6 +36,7 @@ _HOMES = {
     "Dataset": "conv_analytics.dataset",
     "Exported": "conv_analytics.export",
     "Frames": "conv_analytics.export",
+    "Job": "conv_analytics.export",
     "aexport": "conv_analytics.export",
     "describe": "conv_analytics.tables.dictionary",
     "export": "conv_analytics.export",
@@ -59,6 +60,7 @@ __all__ = [
     "Dataset",
     "Exported",
     "Frames",
+    "Job",
     "aexport",
     "describe",
     "export",

@@ -1,12 +1,14 @@
-"""Who stands out, as far as the analysis knows how to tell."""
+"""Who stands out: groups of legs that are worse than the rest."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from conv_analytics import analysis
+from conv_analytics.analysis.offenders import FDR, MIN_EXCESS, ranked
+from conv_analytics.analysis.stats import MIN_N
 from conv_analytics.notebook.report import parts, tally, words
 from conv_analytics.notebook.report.numbers import Offender, Rate
 
@@ -15,45 +17,45 @@ _BAD = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered"
 _BY = {"network_code": "Network", "country": "Country", "channel_type": "Channel", "user_id": "User",
        "remote_address": "Number"}  # fmt: skip
 MOST = 12
+_KEY = "group"
 
 
-def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...] | None:
+def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...]:
     """Groups that are worse than the rest by more than chance, the largest excess first."""
-    find = getattr(analysis, "offenders", None)
-    if find is None:
-        return None
     told: list[Offender] = []
+    groups = {column: tally.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
     for what, (holds, of) in _flags(rows, scope).items():
-        for column, title in _BY.items():
+        for column, (codes, names) in groups.items():
             # Channels differ in how often they are answered: that is their nature.
-            if not rows[column].notna().any() or (what, column) == ("unanswered", "channel_type"):
-                continue
-            cases = pd.DataFrame({column: rows[column], "bad": holds.where(of)}).astype({"bad": "boolean"})
-            told += [_offender(row, column, title, what) for row in _rows(find(cases, by=column, bad="bad"))]
+            if (what, column) != ("unanswered", "channel_type"):
+                told += [_offender(row, column, what) for row in _found(holds, of, codes, names)]
     return tuple(sorted(told, key=lambda each: (-each.excess, each.column, each.key, each.what))[:MOST])
 
 
-def _flags(rows: pd.DataFrame, scope: str) -> dict[str, tuple[Any, Any]]:
+def _flags(rows: pd.DataFrame, scope: str) -> dict[str, parts.Flags]:
     flags = {name: given for name, given in parts.flags(rows).items() if name in _BAD}
     attempts = pd.Series(data=True, index=rows.index) if scope == "all" else rows["direction"] == scope
     return {**flags, "unanswered": (~rows["answered"].fillna(value=False).astype(bool), attempts)}
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in _found(table).to_dict("records")]
+def _found(holds: pd.Series[Any], of: pd.Series[Any], codes: Any, names: list[str]) -> list[dict[str, Any]]:
+    """The offenders among some groups, as `offenders` ranks them; the legs are counted here, many times as fast."""
+    stake = of.fillna(value=False).to_numpy("bool")
+    bad = stake & holds.fillna(value=False).to_numpy("bool")
+    counts = pd.DataFrame({
+        _KEY: pd.Series(names, dtype="str"),
+        "k": np.bincount(codes[bad], minlength=len(names)), "n": np.bincount(codes[stake], minlength=len(names)),
+    })  # fmt: skip
+    table = ranked(counts[counts["n"] > 0], min_n=MIN_N, fdr=FDR, min_excess=MIN_EXCESS)
+    return [{str(name): value for name, value in row.items()} for row in table[table["offender"]].to_dict("records")]
 
 
-def _found(table: pd.DataFrame) -> pd.DataFrame:
-    done: pd.DataFrame = table[table["offender"].fillna(value=False)]
-    return done
-
-
-def _offender(row: dict[str, Any], column: str, title: str, what: str) -> Offender:
+def _offender(row: dict[str, Any], column: str, what: str) -> Offender:
     rate: Rate = tally.rate(int(row["k"]), int(row["n"]))
-    key = tally.NOT_KNOWN if pd.isna(row[column]) else str(row[column])
+    key = str(row[_KEY])
     rest = None if pd.isna(row["rest_rate"]) else float(row["rest_rate"])
     reason = (
-        f"{title} {key}: {words.percent(rate.rate)} {_BAD[what]} ({rate.k:,} of {rate.n:,}), the rest"
+        f"{_BY[column]} {key}: {words.percent(rate.rate)} {_BAD[what]} ({rate.k:,} of {rate.n:,}), the rest"
         f" {words.percent(rest)}; {row['excess']:,.0f} too many"
     )
     q = None if pd.isna(row["q"]) else float(row["q"])

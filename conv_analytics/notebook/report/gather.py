@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +15,7 @@ from conv_analytics.notebook.report import found, parts, tally, words
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Values
 from conv_analytics.notebook.report.period import Period, period_of
-from conv_analytics.notebook.report.rows import Rows, read
+from conv_analytics.notebook.report.rows import Rows, read, slots_of
 
 #: What opens a timeline, with the id of the conversation in it.
 #: The folder is not named: a page that is mailed around does not tell where it lies.
@@ -52,7 +51,9 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
     display: Display,
 ) -> Numbers:  # fmt: skip
     then = before if before is not None and len(before) else None
-    shown = figures(now, then, rows.scope)
+    slots = slots_of(now, period)
+    rates = tally.Kpi(now.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
+    shown = figures(now, then, rates, rows.scope)
     by_name = {figure.name: figure.now for figure in shown}
     poor, measured = by_name["poor"], by_name["measured"]
     assert isinstance(poor, Rate)
@@ -71,10 +72,10 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
         conversations=int(now["conversation_id"].nunique()),
         unit=period.unit,
         figures=shown,
-        trend=parts.trend(now, period, rows.scope),
+        trend=parts.trend(now, slots, rates, rows.scope),
         histograms=parts.histograms(now, book),
         week=parts.week(now, period),
-        groupings=parts.groupings(masked, rows.scope),
+        groupings=parts.groupings(now, rates, rows.scope),
         codes=parts.codes(now, rows.scope),
         offenders=found.offenders_of(masked, rows.scope),
         worst=parts.worst(masked, period, book, COMMAND),
@@ -127,9 +128,10 @@ _VALUES = (
 _COLUMNS = {"mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s"}
 
 
-def figures(now: pd.DataFrame, before: pd.DataFrame | None, scope: str) -> tuple[Figure, ...]:
-    """The first row of the report, then and now."""
-    current, earlier = _rates(now, scope), None if before is None else _rates(before, scope)
+def figures(now: pd.DataFrame, before: pd.DataFrame | None, rates: tally.Kpi, scope: str) -> tuple[Figure, ...]:
+    """The first row of the report, then and now; `rates` are those of now."""
+    current = _rates(now, rates, scope)
+    earlier = None if before is None else _rates(before, tally.Kpi(before), scope)
     held, past = _values(now), None if before is None else _values(before)
     made = [_figure(asked, current[asked.name], None if earlier is None else earlier[asked.name]) for asked in _RATES]
     made += [_figure(asked, held[asked.name], None if past is None else past[asked.name]) for asked in _VALUES]
@@ -142,15 +144,13 @@ def _figure(asked: _Asked, now: Rate | Values, before: Rate | Values | None) -> 
     )
 
 
-def _rates(rows: pd.DataFrame, scope: str) -> dict[str, Rate]:
-    told = tally.kpi_rates(rows, ["asr", "ner", "drop_failure"], scope)
-    flags: Mapping[str, tuple[Any, Any]] = parts.flags(rows)
-    return {
-        "answered": told["asr"][tally.ALL],
-        "effective": told["ner"][tally.ALL],
-        "dropped": told["drop_failure"][tally.ALL],
-        **{name: tally.flag_rates(holds, of)[tally.ALL] for name, (holds, of) in flags.items()},
-    }
+_METRICS = {"answered": "asr", "effective": "ner", "dropped": "drop_failure"}
+
+
+def _rates(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> dict[str, Rate]:
+    told = {name: rates.rates(metric, scope) for name, metric in _METRICS.items()}
+    told |= {name: tally.flag_rates(*given) for name, given in parts.flags(rows).items()}
+    return {name: found[tally.ALL] for name, found in told.items()}
 
 
 def _values(rows: pd.DataFrame) -> dict[str, Values]:

@@ -14,9 +14,9 @@ from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.sip import Code as Known
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report import tally, words
-from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
+from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period
-from conv_analytics.notebook.report.rows import slot_of
+from conv_analytics.notebook.report.rows import Slots
 
 #: Groups, codes and legs that are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50
@@ -29,6 +29,8 @@ BY = {
     "channel_type": "By channel",
     "direction": "By direction",
 }
+#: The column of the hour, day or week of a leg.
+SLOT = "slot"
 _MOS_EDGES = tuple(round(1.0 + 0.25 * step, 2) for step in range(15))
 _LOSS_EDGES = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
 _JITTER_EDGES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
@@ -64,22 +66,19 @@ def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
     return done
 
 
-def trend(rows: pd.DataFrame, period: Period, scope: str) -> tuple[Slot, ...]:
+def trend(rows: pd.DataFrame, slots: Slots, rates: tally.Kpi, scope: str) -> tuple[Slot, ...]:
     """Hour by hour, day by day or week by week; slots without a call are there, too."""
-    timed = rows[rows["started_at"].notna()]
-    if period.empty or timed.empty:
+    if not rows["started_at"].notna().any():
         return ()
-    slots, labels, hours = slot_of(timed, period)
-    timed = timed.assign(slot=slots)
-    answered = tally.kpi_rates(timed, ["asr"], scope, "slot")["asr"]
-    holds, of = flags(timed)["poor"]
-    poor = tally.flag_rates(holds, of, slots)
-    mos = tally.values_by(timed["mos_emodel"].where(of), slots)
-    legs = slots.value_counts()
+    answered = rates.rates("asr", scope, SLOT)
+    holds, of = flags(rows)["poor"]
+    poor = tally.flag_rates(holds, of, slots.of)
+    mos = tally.values_by(rows["mos_emodel"].where(of), slots.of)
+    legs = slots.of.value_counts()
     return tuple(
         Slot(label, length, int(legs.get(label, 0)), tally.nothing(answered, label), tally.nothing(poor, label),
              mos.get(label) or tally.values(pd.Series([], dtype="float64")))
-        for label, length in zip(labels, hours, strict=True)
+        for label, length in zip(slots.labels, slots.hours, strict=True)
     )  # fmt: skip
 
 
@@ -127,7 +126,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
         return ()
     cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
     local = timed["started_at"].dt.tz_convert(period.zone.key)
-    keys = (local.dt.day_of_week * 24 + local.dt.hour).astype("str")
+    keys = local.dt.day_of_week * 24 + local.dt.hour
     holds, of = flags(timed)["poor"]
     poor = tally.flag_rates(holds, of, keys)
     return tuple(
@@ -138,24 +137,30 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def groupings(rows: pd.DataFrame, scope: str) -> tuple[Grouping, ...]:
+def groupings(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> tuple[Grouping, ...]:
     """The legs by what they have in common, the largest groups first."""
-    return tuple(_grouping(rows, name, title, scope) for name, title in BY.items() if rows[name].notna().any())
-
-
-def _grouping(rows: pd.DataFrame, name: str, title: str, scope: str) -> Grouping:
-    keys = tally.named(rows[name])
-    sizes = keys.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-    answered = tally.kpi_rates(rows, ["asr"], "all" if name == "direction" else scope, name)["asr"]
-    told = {flag: tally.flag_rates(*given, keys) for flag, given in flags(rows).items() if flag in {"poor", "silent"}}
-    judged = measured(rows)
-    mos, loss = (tally.values_by(rows[column].where(judged), keys) for column in ("mos_emodel", "loss_pct"))
-    groups = tuple(
-        Group(str(key), int(n), tally.nothing(answered, str(key)), told["poor"][str(key)], told["silent"][str(key)],
-              mos[str(key)], loss[str(key)])
-        for key, n in sizes.head(GROUPS).items()
+    judged, marks = measured(rows), flags(rows)
+    return tuple(
+        _grouping(rows[name], title, rates.rates("asr", "all" if name == "direction" else scope, name), marks,
+                  {column: rows[column].where(judged) for column in ("mos_emodel", "loss_pct")})
+        for name, title in BY.items() if rows[name].notna().any()
     )  # fmt: skip
-    return Grouping(name, title, groups, max(len(sizes) - GROUPS, 0), int(sizes.iloc[GROUPS:].sum()))
+
+
+def _grouping(
+    keys: pd.Series[Any], title: str, answered: dict[str, Rate], marks: dict[str, Flags],
+    measures: dict[str, pd.Series[Any]],
+) -> Grouping:  # fmt: skip
+    poor, silent = (tally.flag_rates(*marks[flag], keys) for flag in ("poor", "silent"))
+    mos, loss = (tally.values_by(numbers, keys) for numbers in measures.values())
+    codes, names = tally.grouped(keys)
+    sizes = sorted(zip(names, np.bincount(codes).tolist(), strict=True), key=lambda each: (-each[1], each[0]))
+    groups = tuple(
+        Group(key, n, tally.nothing(answered, key), poor[key], silent[key], mos[key], loss[key])
+        for key, n in sizes[:GROUPS]
+    )
+    others = [n for _, n in sizes[GROUPS:]]
+    return Grouping(str(keys.name), title, groups, len(others), sum(others))
 
 
 def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
@@ -223,4 +228,4 @@ def _float(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-__all__ = ["codes", "flags", "groupings", "histograms", "masked", "measured", "trend", "week", "worst"]
+__all__ = ["BY", "SLOT", "codes", "flags", "groupings", "histograms", "masked", "measured", "trend", "week", "worst"]

@@ -64,14 +64,32 @@ def read(data: Any, profile: str | Profile) -> Rows:
     return Rows(legs, units, scope)
 
 
-def slot_of(rows: pd.DataFrame, period: Period) -> tuple[pd.Series[Any], list[str], list[float]]:
-    """In which hour, day or week each leg started: their labels per row, all labels, and how long each is [h]."""
+@dataclass(frozen=True)
+class Slots:
+    """The hours, days or weeks of a period.
+
+    Attributes
+    ----------
+    of
+        The label of each leg's slot; null outside the period.
+    labels, hours
+        Of all slots, the label and the length. [h]
+    """
+
+    of: pd.Series[Any]
+    labels: list[str]
+    hours: list[float]
+
+
+def slots_of(rows: pd.DataFrame, period: Period) -> Slots:
+    """In which hour, day or week each leg started."""
     starts = period.slots()
     labels = [period.label(at) for at in starts[:-1]]
     hours = [round((after - at).total_seconds() / 3600, 3) for at, after in itertools.pairwise(starts)]
-    places = pd.DatetimeIndex(starts).as_unit("us").searchsorted(rows["started_at"], side="right") - 1
-    named = pd.Series([labels[place] if 0 <= place < len(labels) else None for place in places], index=rows.index)
-    return named.astype("str"), labels, hours
+    timed = rows["started_at"].dropna()
+    places = pd.DatetimeIndex(starts, tz="UTC").as_unit("us").searchsorted(timed, side="right") - 1
+    named = [labels[place] if 0 <= place < len(labels) else None for place in places]
+    return Slots(pd.Series(named, index=timed.index, dtype="str").reindex(rows.index), labels, hours)
 
 
-__all__ = ["Rows", "read", "slot_of"]
+__all__ = ["Rows", "Slots", "read", "slots_of"]

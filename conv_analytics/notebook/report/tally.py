@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from conv_analytics.analysis import kpi
@@ -36,28 +37,55 @@ def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] |
     holds, of
         Flags of equal length; null is false.
     keys
-        Text; null is a group of its own.
+        Of any kind; what is missing is a group of its own.
     """
-    known = of.fillna(value=False).astype(bool)
-    true = holds.fillna(value=False).astype(bool) & known
-    if keys is None:
-        return {ALL: rate(int(true.sum()), int(known.sum()), int((~known).sum()))}
-    table = pd.DataFrame({"key": named(keys), "k": true, "n": known, "unknown": ~known}).groupby("key").sum()
-    return {str(row.key): rate(int(row.k), int(row.n), int(row.unknown)) for row in rows_of(table.reset_index())}
+    known = of.fillna(value=False).to_numpy("bool")
+    true = holds.fillna(value=False).to_numpy("bool") & known
+    return summed(true, known, ~known, keys)
 
 
-def kpi_rates(
-    rows: pd.DataFrame, metrics: Sequence[str], scope: str, by: str | None = None
-) -> dict[str, dict[str, Rate]]:
-    """Rates of `kpi`: name of the metric -> key -> rate."""
-    table = kpi(rows, by=[by] if by else [], metrics=metrics, scope=scope)
-    found: dict[str, dict[str, Rate]] = {name: {} for name in metrics}
-    keys = named(table[by]) if by else pd.Series([ALL] * len(table))
-    for key, row in zip(keys, rows_of(table), strict=True):
-        share, lo, hi = (_number(value) for value in (row.rate, row.lo, row.hi))
-        k, n, unknown = (int(value) for value in (row.k, row.n, row.unknown))
-        found[row.metric][str(key)] = Rate(k, n, share, lo, hi, unknown, n >= MIN_N)
-    return found
+class Kpi:
+    """Rates of `kpi` over legs, asked once: counts add up, so those of any group are sums.
+
+    Parameters
+    ----------
+    rows
+        Legs, with the columns to group by.
+    by
+        What rates may be asked by.
+    """
+
+    METRICS = ("asr", "ner", "drop_failure")
+
+    def __init__(self, rows: pd.DataFrame, by: Sequence[str] = ()) -> None:
+        keys = list(dict.fromkeys([*by, "direction"]))
+        self._table: pd.DataFrame = kpi(rows, by=keys, metrics=self.METRICS, scope="all")
+
+    def rates(self, metric: str, scope: str, by: str | None = None) -> dict[str, Rate]:
+        """One metric of the attempts in scope, per key; all together without."""
+        held = self._table["metric"] == metric
+        told = self._table[held if scope == "all" else held & (self._table["direction"] == scope)]
+        k, n, unknown = (told[name].to_numpy("int64") for name in ("k", "n", "unknown"))
+        return summed(k, n, unknown, None if by is None else told[by])
+
+
+def summed(k: Any, n: Any, unknown: Any, keys: pd.Series[Any] | None = None) -> dict[str, Rate]:
+    """Rates of counts that are added up per key; all together without keys.
+
+    >>> summed([1, 2], [4, 4], [0, 1]) == {ALL: rate(3, 8, 1)}
+    True
+    """
+    groups, names = (np.zeros(len(k), dtype="int64"), [ALL]) if keys is None else grouped(keys)
+    k, n, unknown = (
+        np.bincount(groups, weights=np.asarray(each, dtype="float64"), minlength=len(names)).astype("int64")
+        for each in (k, n, unknown)
+    )
+    told = rates(k, n)
+    share, lo, hi = ([_number(value) for value in told[part].tolist()] for part in ("rate", "lo", "hi"))
+    return {
+        name: Rate(int(k[i]), int(n[i]), share[i], lo[i], hi[i], int(unknown[i]), bool(n[i] >= MIN_N))
+        for i, name in enumerate(names)
+    }
 
 
 def values(numbers: pd.Series[Any], of: int | None = None) -> Values:
@@ -66,23 +94,27 @@ def values(numbers: pd.Series[Any], of: int | None = None) -> Values:
     >>> values(pd.Series([1.0, 2.0, None])).p50
     1.5
     """
-    known = numbers.to_numpy("float64", na_value=np.nan)
-    total = len(known) if of is None else of
-    known = known[~np.isnan(known)]
-    if not len(known):
-        return Values(0, total, None, None, None, None, None)
-    p5, p50, p95 = (float(value) for value in np.quantile(known, [0.05, 0.5, 0.95]))
-    tails = len(known) >= TAIL_N
-    return Values(
-        len(known), total, p5 if tails else None, p50, p95 if tails else None, float(known.min()), float(known.max())
-    )
+    return _spread(numbers.to_numpy("float64", na_value=np.nan), len(numbers) if of is None else of)
 
 
 def values_by(numbers: pd.Series[Any], keys: pd.Series[Any]) -> dict[str, Values]:
     """The same per key."""
-    floats = pd.Series(numbers.to_numpy("float64", na_value=np.nan))
-    groups = floats.groupby(named(keys).to_numpy())
-    return {str(key): values(group) for key, group in groups}
+    groups, names = grouped(keys)
+    order = np.argsort(groups, kind="stable")
+    ends = np.cumsum(np.bincount(groups, minlength=len(names)))
+    parts = np.split(numbers.to_numpy("float64", na_value=np.nan)[order], ends[:-1])
+    return {name: _spread(part, len(part)) for name, part in zip(names, parts, strict=True)}
+
+
+def _spread(numbers: npt.NDArray[np.float64], of: int) -> Values:
+    known = numbers[~np.isnan(numbers)]
+    if not len(known):
+        return Values(0, of, None, None, None, None, None)
+    p5, p50, p95 = (float(value) for value in np.quantile(known, [0.05, 0.5, 0.95]))
+    tails = len(known) >= TAIL_N
+    return Values(
+        len(known), of, p5 if tails else None, p50, p95 if tails else None, float(known.min()), float(known.max())
+    )
 
 
 def change(now: Rate | Values, before: Rate | Values | None) -> Change | None:
@@ -97,9 +129,17 @@ def change(now: Rate | Values, before: Rate | Values | None) -> Change | None:
     return None
 
 
-def named(keys: pd.Series[Any]) -> pd.Series[Any]:
-    """Keys as text, with a name for what is missing."""
-    return keys.astype("object").where(keys.notna() & (keys != ""), NOT_KNOWN).astype("str")
+def grouped(keys: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    """The group of each row, and the names of the groups as text; what is missing has a name, too.
+
+    >>> groups, names = grouped(pd.Series(["a", None, "b", "a"]))
+    >>> groups.tolist(), names
+    ([0, 1, 2, 0], ['a', 'not known', 'b'])
+    """
+    codes, values = pd.factorize(keys, use_na_sentinel=False)
+    shown = [NOT_KNOWN if pd.isna(value) or value == "" else str(value) for value in values]
+    places = {name: place for place, name in enumerate(dict.fromkeys(shown))}
+    return np.array([places[name] for name in shown], dtype="int64")[codes], list(places)
 
 
 def rows_of(table: pd.DataFrame) -> Iterable[Any]:
@@ -116,16 +156,5 @@ def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) or not math.isfinite(value) else float(value)
 
 
-__all__ = [
-    "ALL",
-    "NOT_KNOWN",
-    "change",
-    "flag_rates",
-    "kpi_rates",
-    "named",
-    "nothing",
-    "rate",
-    "rows_of",
-    "values",
-    "values_by",
-]
+__all__ = ["ALL", "NOT_KNOWN", "Kpi", "change", "flag_rates", "grouped", "nothing", "rate", "rows_of", "summed",
+           "values", "values_by"]  # fmt: skip
