@@ -23,7 +23,9 @@ if TYPE_CHECKING:
         plot_outcomes,
         quality_report,
         show_ladder,
+        show_ledger,
         show_timeline,
+        show_verdicts,
     )
     from conv_analytics.tables.dictionary import describe
 
@@ -51,7 +53,9 @@ _HOMES = {
     "plot_outcomes": "conv_analytics.notebook",
     "quality_report": "conv_analytics.notebook",
     "show_ladder": "conv_analytics.notebook",
+    "show_ledger": "conv_analytics.notebook",
     "show_timeline": "conv_analytics.notebook",
+    "show_verdicts": "conv_analytics.notebook",
 }
 
 __all__ = [
@@ -75,7 +79,9 @@ __all__ = [
     "plot_outcomes",
     "quality_report",
     "show_ladder",
+    "show_ledger",
     "show_timeline",
+    "show_verdicts",
 ]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.notebook.explorer import Explorer, Filters, explore
     from conv_analytics.notebook.ladder import Ladder, show_ladder
+    from conv_analytics.notebook.overview import Overview, show_ledger, show_verdicts
     from conv_analytics.notebook.plots import (
         plot_concurrency,
         plot_funnel,
@@ -29,6 +30,7 @@ _HOMES = {
     "Explorer": "conv_analytics.notebook.explorer",
     "Filters": "conv_analytics.notebook.explorer",
     "Ladder": "conv_analytics.notebook.ladder",
+    "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
     "explore": "conv_analytics.notebook.explorer",
@@ -40,13 +42,16 @@ _HOMES = {
     "plot_outcomes": "conv_analytics.notebook.plots",
     "quality_report": "conv_analytics.notebook.report",
     "show_ladder": "conv_analytics.notebook.ladder",
+    "show_ledger": "conv_analytics.notebook.overview",
     "show_timeline": "conv_analytics.notebook.timeline.show",
+    "show_verdicts": "conv_analytics.notebook.overview",
 }
 
 __all__ = [
     "Explorer",
     "Filters",
     "Ladder",
+    "Overview",
     "Report",
     "Timeline",
     "explore",
@@ -58,7 +63,9 @@ __all__ = [
     "plot_outcomes",
     "quality_report",
     "show_ladder",
+    "show_ledger",
     "show_timeline",
+    "show_verdicts",
 ]
 
 
