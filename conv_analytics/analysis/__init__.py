@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.audio_flow import audio_flow
     from conv_analytics.analysis.calls import calls
     from conv_analytics.analysis.change_points import change_points
-    from conv_analytics.analysis.check import Threshold, check
+    from conv_analytics.analysis.check import check
     from conv_analytics.analysis.compare import Comparison, compare
     from conv_analytics.analysis.concurrency import busy_hour, concurrency, traffic
     from conv_analytics.analysis.containment import containment
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.offenders import offenders
     from conv_analytics.analysis.parties import party
     from conv_analytics.analysis.profiles import PROFILES, Profile, Rule
+    from conv_analytics.analysis.published import freeswitch_flaws, rtp_jitter, twilio_mos
     from conv_analytics.analysis.quality import call_quality, compare_profiles, quality
     from conv_analytics.analysis.recognition import recognition
     from conv_analytics.analysis.redials import redials
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.sip import explain, sip_codes
     from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
     from conv_analytics.analysis.talk import talk
+    from conv_analytics.analysis.thresholds import Threshold
     from conv_analytics.analysis.timeline import timeline
     from conv_analytics.analysis.timer_cliffs import timer_cliffs
     from conv_analytics.analysis.times import answer_curve, answer_times, kpi_values
@@ -70,7 +72,7 @@ _HOMES = {
     "PROFILES": "conv_analytics.analysis.profiles",
     "Profile": "conv_analytics.analysis.profiles",
     "Rule": "conv_analytics.analysis.profiles",
-    "Threshold": "conv_analytics.analysis.check",
+    "Threshold": "conv_analytics.analysis.thresholds",
     "Units": "conv_analytics.analysis.units",
     "agents_needed": "conv_analytics.analysis.erlang",
     "answer_curve": "conv_analytics.analysis.times",
@@ -100,6 +102,7 @@ _HOMES = {
     "explain": "conv_analytics.analysis.sip",
     "fault_side": "conv_analytics.analysis.fault_side",
     "first_responses": "conv_analytics.analysis.responses",
+    "freeswitch_flaws": "conv_analytics.analysis.published",
     "heatmap": "conv_analytics.analysis.heatmap",
     "kaplan_meier": "conv_analytics.analysis.stats",
     "kpi": "conv_analytics.analysis.kpi",
@@ -124,6 +127,7 @@ _HOMES = {
     "recognition": "conv_analytics.analysis.recognition",
     "redials": "conv_analytics.analysis.redials",
     "responses": "conv_analytics.analysis.responses",
+    "rtp_jitter": "conv_analytics.analysis.published",
     "service_level": "conv_analytics.analysis.service_level",
     "short_calls": "conv_analytics.analysis.durations",
     "sip_codes": "conv_analytics.analysis.sip",
@@ -132,6 +136,7 @@ _HOMES = {
     "timer_cliffs": "conv_analytics.analysis.timer_cliffs",
     "traffic": "conv_analytics.analysis.concurrency",
     "trunks_needed": "conv_analytics.analysis.erlang",
+    "twilio_mos": "conv_analytics.analysis.published",
     "waste": "conv_analytics.analysis.cost",
     "wilson": "conv_analytics.analysis.stats",
 }
@@ -172,6 +177,7 @@ __all__ = [
     "explain",
     "fault_side",
     "first_responses",
+    "freeswitch_flaws",
     "heatmap",
     "kaplan_meier",
     "kpi",
@@ -196,6 +202,7 @@ __all__ = [
     "recognition",
     "redials",
     "responses",
+    "rtp_jitter",
     "service_level",
     "short_calls",
     "sip_codes",
@@ -204,6 +211,7 @@ __all__ = [
     "timer_cliffs",
     "traffic",
     "trunks_needed",
+    "twilio_mos",
     "waste",
     "wilson",
 ]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-import operator
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from conv_analytics.analysis import zones
+from conv_analytics.analysis.cases import SHORT_S
 from conv_analytics.analysis.columns import LEGS
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.kpi import kpi
@@ -19,86 +17,15 @@ from conv_analytics.analysis.legs import legs
 from conv_analytics.analysis.metrics import BY_NAME as RATES
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.quality import quality
-from conv_analytics.analysis.stats import MIN_N, quantile, wilson
+from conv_analytics.analysis.stats import quantile, wilson
+from conv_analytics.analysis.thresholds import COUNTS, EXAMPLE, MEASURED, NUMBERS, Threshold, quantile_of
 from conv_analytics.errors import ConfigError
 
-_COMPARE: dict[str, Callable[[float, float], bool]] = {
-    ">": operator.gt,
-    ">=": operator.ge,
-    "<": operator.lt,
-    "<=": operator.le,
-}
-_RULE = re.compile(
-    r"\s*(?P<metric>[a-z]\w*(?:\(\s*\w+\s*\))?)\s*(?P<op>[<>]=?)\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%?)"
-    r"(?:\s+by\s+(?P<by>\w+(?:\s*,\s*\w+)*))?(?:\s+min_n\s+(?P<min_n>\d+))?\s*",
-    re.IGNORECASE,
-)
-_OF = re.compile(r"(?:p(?P<percent>\d{1,2})|(?P<word>median|min|max))\((?P<column>\w+)\)")
-_QUANTILES = {"median": 0.5, "min": 0.0, "max": 1.0}
-
-#: Shares of legs by their verdict or by which way audio went: the column, the word, and what n is.
-_SHARES = {
-    **{f"{word}_ratio": ("verdict", word, ("good", "fair", "poor")) for word in ("good", "fair", "poor")},
-    "unmeasured_ratio": ("verdict", "unmeasured", ("good", "fair", "poor", "unmeasured")),
-    **{f"{word}_ratio": ("flow", word, ("both", "no_in", "no_out", "ghost")) for word in ("no_in", "no_out", "ghost")},
-}
-_COUNTS = {name.replace("_ratio", "_count"): name for name in _SHARES}
+#: Legs whose audio was followed, by which way it went.
+_FLOWS = ("both", "no_in", "no_out", "ghost")
+_VERDICTS = ("good", "fair", "poor")
 
 _COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "outcome", "sure")
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """One rule.
-
-    Attributes
-    ----------
-    metric
-        A rate of `kpi`, ``poor_ratio`` and its like (of `quality`), ``poor_count``, or ``p95(column)``,
-        ``median(column)``, ``min(column)``, ``max(column)`` of a number of legs.
-    op, limit
-        The rule is broken where ``value op limit`` holds.
-    by
-        Columns to group by; none for all together.
-    min_n
-        Fewer cases are too few to say anything.
-    """
-
-    metric: str
-    op: str
-    limit: float
-    by: tuple[str, ...] = ()
-    min_n: int = MIN_N
-
-    @classmethod
-    def parse(cls, text: str) -> Threshold:
-        """Read a rule as it is written.
-
-        >>> Threshold.parse("poor_ratio > 3% by network_code min_n 50")
-        Threshold(metric='poor_ratio', op='>', limit=0.03, by=('network_code',), min_n=50)
-
-        Raises
-        ------
-        ConfigError
-            If it is none, or of a metric that is not known.
-        """
-        found = _RULE.fullmatch(text)
-        if found is None:
-            raise ConfigError(
-                f"{text!r} is no rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in"
-                " 'poor_ratio > 0.03 by network_code min_n 30'."
-            )
-        metric = re.sub(r"\s", "", found["metric"].lower())
-        if not (metric in {*_SHARES, *_COUNTS, *RATES} or _OF.fullmatch(metric)):
-            known = ", ".join((*_SHARES, *_COUNTS, "p95(COLUMN)", "median(COLUMN)", *RATES))
-            raise ConfigError(f"There is no metric {metric!r} to set a limit to. There are {known}.")
-        limit = float(found["limit"]) / (100 if found["percent"] else 1)
-        keys = tuple(re.split(r"\s*,\s*", found["by"])) if found["by"] else ()
-        return cls(metric, found["op"], limit, keys, int(found["min_n"] or MIN_N))
-
-    def __str__(self) -> str:
-        grouped = f" by {', '.join(self.by)}" if self.by else ""
-        return f"{self.metric} {self.op} {self.limit:g}{grouped} min_n {self.min_n}"
 
 
 def check(
@@ -145,7 +72,7 @@ def check(
     listed = [rules] if isinstance(rules, str | Threshold) else list(rules)
     thresholds = [rule if isinstance(rule, Threshold) else Threshold.parse(rule) for rule in listed]
     if not thresholds:
-        raise ConfigError("There is no rule to check: give one, such as 'poor_ratio > 0.03 by network_code'.")
+        raise ConfigError(f"There is no rule to check: give one, such as {EXAMPLE!r}.")
     told = _Legs(data, profile, tz)
     rows = [row for rule in thresholds for row in _checked(rule, told, scope=scope, tz=tz)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
@@ -215,36 +142,54 @@ def _checked(rule: Threshold, told: _Legs, *, scope: str, tz: str) -> Iterable[t
 
 def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, float]:
     """Count, cases, value and interval of a metric over some legs."""
-    if (share := _SHARES.get(_COUNTS.get(metric, metric))) is not None:
-        column, word, cases = share
-        k, n = int((part[column] == word).sum()), int(part[column].isin(cases).sum())
-        if metric in _COUNTS:
+    asked = quantile_of(metric)
+    if asked is None:
+        holds, of = _share(COUNTS.get(metric, metric).removesuffix("_ratio"), part)
+        k, n = int((holds & of).sum()), int(of.sum())
+        if metric in COUNTS:
             return k, n, float(k), math.nan, math.nan
         lo, hi = wilson(k, n)
         return k, n, k / n if n else math.nan, float(lo), float(hi)
-    of = _OF.fullmatch(metric)
-    assert of is not None
-    name = of["column"]
+    q, word = asked
+    name = word if word in part.columns else NUMBERS.get(word, word)
     if name not in part.columns or not pd.api.types.is_numeric_dtype(part[name]):
         numbers = ", ".join(part.select_dtypes("number").columns)
-        raise ConfigError(f"{name!r} is no number of a leg; there are {numbers}.")
-    values = part[name].astype("Float64").dropna().astype(float)
-    q = int(of["percent"]) / 100 if of["percent"] else _QUANTILES[of["word"]]
+        raise ConfigError(f"{word!r} is no number of a leg; there are {', '.join(NUMBERS)}, {numbers}.")
+    held = part.loc[part["verdict"].isin(_VERDICTS), name] if word in MEASURED else part[name]
+    values = held.astype("Float64").dropna().astype(float)
     exact = q in {0.0, 1.0}
     value = (values.min() if q == 0 else values.max()) if exact and len(values) else quantile(values, q)
     return pd.NA, len(values), float(value), math.nan, math.nan
 
 
+def _share(word: str, part: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Of which legs something holds, and of which it is known."""
+    if word == "measured":
+        return part["verdict"].isin(_VERDICTS), _true(part["answered"])
+    if word == "short":
+        return _true(part["talk_s"] <= SHORT_S), _true(part["answered"]) & part["talk_s"].notna()
+    if word == "silent":
+        return part["flow"] != "both", part["flow"].isin(_FLOWS)
+    if word in _FLOWS:
+        return part["flow"] == word, part["flow"].isin(_FLOWS)
+    return part["verdict"] == word, part["verdict"].isin(
+        [*_VERDICTS, *(["unmeasured"] if word == "unmeasured" else [])]
+    )
+
+
+def _true(flags: pd.Series[Any]) -> pd.Series[Any]:
+    return flags.astype("boolean").fillna(value=False).astype(bool)
+
+
 def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, float]) -> tuple[Any, ...]:
     k, n, value, lo, hi = measured
-    beyond = _COMPARE[rule.op]
-    if pd.isna(value) or (n < rule.min_n and rule.metric not in _COUNTS):
+    if pd.isna(value) or (n < rule.min_n and rule.metric not in COUNTS):
         outcome, sure = "too_few", False
     else:
-        broken = beyond(value, rule.limit)
+        broken = rule.beyond(value)
         outcome = "broken" if broken else "kept"
         bound = lo if rule.op.startswith(">") else hi
-        sure = bool(broken and not math.isnan(bound) and beyond(bound, rule.limit))
+        sure = bool(broken and not math.isnan(bound) and rule.beyond(bound))
     return (str(rule), group, rule.metric, k, n, value, lo, hi, rule.limit, outcome, sure)
 
 

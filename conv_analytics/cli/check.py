@@ -18,12 +18,16 @@ few cases to tell, which the table says.
 
 _EPILOG = """\
 rules:
-  METRIC OP LIMIT [by COLUMN,...] [min_n N], where METRIC is poor_ratio, unmeasured_ratio, no_in_ratio, ghost_ratio,
-  poor_count, ..., a rate of `conv-analytics kpi` (asr, ner, ...), or p95(COLUMN), median(COLUMN) of a number of legs.
+  METRIC OP LIMIT [by COLUMN,...] [min_n N], where METRIC is one of
+    poor, fair, good, unmeasured, measured, silent, no_in, no_out, ghost, short   shares of legs: 3% or 0.03
+    poor_count and the like                                                       how many legs
+    answered (asr), effective (ner), dropped, and every rate of `conv-analytics kpi`
+    mos_p5, loss_p95, jitter_p95, pdd_p95, talk_p50, p95(COLUMN), median(COLUMN), max(COLUMN)   numbers of legs
+  `conv-analytics report --fail-on` takes the same rules, without groups.
 
 examples:
-  conv-analytics check exports/ --rule "poor_ratio > 0.03 by network_code min_n 30"
-  conv-analytics check exports/ --rule "asr < 40%" --rule "p95(pdd_s) > 8 by country" --format json
+  conv-analytics check exports/ --rule "poor > 3% by network_code min_n 30"
+  conv-analytics check exports/ --rule "answered < 40%" --rule "p95(pdd_s) > 8 by country" --format json
 """
 
 

@@ -20,6 +20,7 @@ from conv_analytics.cli import (
     export,
     kpi,
     logs,
+    offenders,
     plan,
     quality,
     replay,
@@ -35,7 +36,10 @@ from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: In the order in which they are shown.
-COMMANDS = (demo, export, plan, status, verify, replay, compact, timeline, kpi, quality, report, check, sandbox, tables)
+COMMANDS = (
+    demo, export, plan, status, verify, replay, compact, timeline,
+    kpi, quality, offenders, report, check, sandbox, tables,
+)  # fmt: skip
 
 _EPILOG = """\
 exit codes:

@@ -21,11 +21,11 @@ its numbers as JSON beside it. Nothing is asked of the API.
 
 _EPILOG = """\
 rules:
-  poor>3%   answered<50%   effective<95%   silent>1%   short>15%   measured<50%
+  poor>3%   answered<50%   effective<95%   silent>1%   dropped>3%   short>15%   measured<50%
   mos_p5<3.5   loss_p95>5   jitter_p95>30   pdd_p95>8   talk_p50<60
-  Shares are written with %; of distributions there are _p5, _p50 and _p95. The command ends with 4 if a rule holds, so
-  that cron mails. A rate of fewer than 30 cases, or a quantile of fewer than 20 values, is not judged and breaks
-  nothing; the standard error says so.
+  Those of `conv-analytics check` without groups, as far as a report tells them: _p5, _p50, _p95 of distributions.
+  The command ends with 4 if a rule holds, so that cron mails. Of fewer cases than min_n (30, or `poor>3% min_n 100`)
+  nothing is said and nothing broken; the standard error says so.
 
 times:
   2026-11-20 (midnight in --tz), 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday

@@ -24,6 +24,7 @@
         DestinationError         .destination
         DatasetLocked            .destination, .owner: another run writes there (exit code 75)
       ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
+        ExportStopped            somebody stopped it: what was read is kept
 
 Each message says what happened, to which request or file, and what to do next. None holds a key or a token.
 """
@@ -47,6 +48,7 @@ from conv_analytics.errors.tree import (
     DatasetLocked,
     DestinationError,
     ExportIncomplete,
+    ExportStopped,
     InvalidRequest,
     NotFound,
     PagingWarning,
@@ -73,6 +75,7 @@ __all__ = [
     "DatasetLocked",
     "DestinationError",
     "ExportIncomplete",
+    "ExportStopped",
     "InvalidRequest",
     "NotFound",
     "PagingWarning",

@@ -219,6 +219,19 @@ class ExportIncomplete(ConvAnalyticsError):
         self.report, self.result = report, result
 
 
+class ExportStopped(ExportIncomplete):
+    """Somebody stopped an export; what was read is kept, and the same call goes on from there."""
+
+    def __init__(
+        self,
+        report: Any,
+        message: str = "The export was stopped. Run the same call again: it goes on where this one was.",
+        *,
+        result: Any = None,
+    ) -> None:
+        super().__init__(report, message, result=result)
+
+
 class PagingWarning(UserWarning):
     """A listing ended in a way that may mean records are missing."""
 

@@ -10,12 +10,13 @@ import inspect
 import sys
 from types import ModuleType
 
+from conv_analytics.export.job import Job
 from conv_analytics.export.progress import Progress
 from conv_analytics.export.report import Report
 from conv_analytics.export.run import aexport, export
 from conv_analytics.export.targets import Exported, Frames
 
-__all__ = ["Exported", "Frames", "Progress", "Report", "aexport", "export"]
+__all__ = ["Exported", "Frames", "Job", "Progress", "Report", "aexport", "export"]
 
 
 class _Callable(ModuleType):

@@ -3,46 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypedDict, Unpack, overload
+from typing import Any, Literal, TypedDict, Unpack, overload
 
-from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
-from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomplete
+from conv_analytics.errors import ExportStopped
 from conv_analytics.export.blocking import run_blocking
-from conv_analytics.export.convert import Converter
-from conv_analytics.export.engine import LIST, Exporter
+from conv_analytics.export.job import Job
 from conv_analytics.export.logs import Log
-from conv_analytics.export.masked import Masked
+from conv_analytics.export.once import Client, once, stale
 from conv_analytics.export.options import SWEEP, Options, options
-from conv_analytics.export.pace import Pace, learned_rate
-from conv_analytics.export.probing import probing
-from conv_analytics.export.progress import Choice, Listener, Progress, listener_for
-from conv_analytics.export.report import Report
-from conv_analytics.export.source import Asked, Source
+from conv_analytics.export.progress import Block, Choice, Listener, listener_for
 from conv_analytics.export.steps import Observer
-from conv_analytics.export.targets import Exported, Folder, Frames, Memory, same_mask, same_tables
-from conv_analytics.export.watch import Watch
+from conv_analytics.export.targets import Exported, Frames, same_mask, same_tables
 from conv_analytics.privacy import Mask
-
-Client = Conversations | AsyncConversations
-
-#: Listeners of progress are called at most this often. [s]
-_SHOW_S = 0.1
-
-#: A run that was cut short longer ago than this is finished first, and then followed by one of today.
-_FRESH = timedelta(hours=1)
-
-#: What to do about a night that brought far less than usual: it may be right, which nobody can tell from here.
-_DOUBT = (
-    "What there was is committed. If the application is the right one and the calls and messages really stayed away,"
-    " pass allow_empty=True."
-)
 
 
 class ExportOptions(TypedDict, total=False):
@@ -63,13 +40,26 @@ class ExportOptions(TypedDict, total=False):
 
 
 @overload
-def export(client: Client, destination: None = None, **options: Unpack[ExportOptions]) -> Frames: ...
+def export(
+    client: Client, destination: None = None, *, wait: Literal[True] = True, **options: Unpack[ExportOptions]
+) -> Frames: ...
 @overload
-def export(client: Client, destination: str | Path, **options: Unpack[ExportOptions]) -> Exported: ...
+def export(
+    client: Client, destination: str | Path, *, wait: Literal[True] = True, **options: Unpack[ExportOptions]
+) -> Exported: ...
+@overload
+def export(
+    client: Client, destination: None = None, *, wait: Literal[False], **options: Unpack[ExportOptions]
+) -> Job[Frames]: ...
+@overload
+def export(
+    client: Client, destination: str | Path, *, wait: Literal[False], **options: Unpack[ExportOptions]
+) -> Job[Exported]: ...
 def export(
     client: Client,
     destination: str | Path | None = None,
     *,
+    wait: bool = True,
     since: datetime | None = None,
     until: datetime | None = None,
     tables: Collection[str] | str | None = None,
@@ -82,10 +72,10 @@ def export(
     lookback: timedelta | None = None,
     sweep: timedelta = SWEEP,
     mask: Mask | None = None,
-) -> Frames | Exported:
+) -> Frames | Exported | Job[Any]:
     """Export every conversation, member and event of an application.
 
-    Works in a script as well as in a notebook cell; interrupting it commits what was read and leaves nothing running.
+    Works in a script as well as in a notebook cell; interrupting it keeps what was read and leaves nothing running.
 
     Parameters
     ----------
@@ -95,6 +85,9 @@ def export(
         Folder to write Parquet files to, made when absent. A folder that holds an earlier export is brought up to
         date: only events after the last known one of each conversation are asked for. Without a destination everything
         is kept in memory.
+    wait
+        Whether to wait for the end. If not, a `Job` comes back at once: it tells how far the run is, stops it and has
+        its result. Several may run at a time, each into a folder of its own.
     since, until
         Only conversations created from this instant on, and before that one. [UTC where they have no zone]
     tables
@@ -122,7 +115,6 @@ def export(
     on_event
         Called with a frozen value for everything that happens: see `conv_analytics.export.steps`. The log
         ``conv_analytics`` of the standard library's `logging` has the same without asking for it.
-        Called with a `Progress` as the export goes on.
     mask
         Puts tokens in the place of phone numbers, names, texts and other personal data, before anything is kept.
         A folder stays with the mask of its first run.
@@ -130,7 +122,8 @@ def export(
     Returns
     -------
     Frames or Exported
-        DataFrames by table name, or the run's report with the dataset written.
+        DataFrames by table name, or the run's report with the dataset written. With ``wait=False`` the `Job` whose
+        ``result()`` that is; what is raised here, but for wrong arguments, is raised there.
 
     Raises
     ------
@@ -154,26 +147,42 @@ def export(
     >>> len(frames["conversations"])
     3
     """
-    # Here and not in the loop's thread: what is wrong is told before one starts.
+    # Here and not in the run's thread: what is wrong is told before one starts.
     show = listener_for(progress)
-    return run_blocking(
-        lambda: aexport(
-            client,
-            destination,
-            since=since,
-            until=until,
-            tables=tables,
-            concurrency=concurrency,
-            rate=rate,
-            progress=show,
-            on_event=on_event,
-            allow_empty=allow_empty,
-            full=full,
-            lookback=lookback,
-            sweep=sweep,
-            mask=mask,
-        )
+    chosen = options(
+        tables=tables,
+        since=since,
+        until=until,
+        concurrency=concurrency,
+        rate=rate,
+        full=full,
+        lookback=lookback,
+        sweep=sweep,
     )
+    run = partial(
+        _export,
+        client,
+        destination,
+        chosen,
+        progress=show,
+        mask=mask,
+        allow_empty=allow_empty,
+        named=tables is not None,
+    )
+    observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
+    if wait:
+        return run_blocking(lambda: run(observers=observers))
+    if isinstance(show, Block):
+        # Below this cell: who knows which one is running when the first answer comes.
+        show.open()
+
+    async def main(observe: Observer) -> Any:
+        try:
+            return await run(observers=[*observers, observe])
+        except asyncio.CancelledError as stopped:
+            raise (stopped.__cause__ if isinstance(stopped.__cause__, ExportStopped) else stopped) from None
+
+    return Job(main, None if destination is None else str(destination))
 
 
 @overload
@@ -212,170 +221,39 @@ async def aexport(
         lookback=lookback,
         sweep=sweep,
     )
-    if destination is not None:
-        same_mask(Path(destination), None if mask is None else mask.settings())
-        held = same_tables(Path(destination), None if tables is None else chosen.tables)
-        chosen = replace(chosen, tables=held or chosen.tables)
     observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
-    once = partial(
-        _once, client, destination, chosen, progress=progress, observers=observers, mask=mask, allow_empty=allow_empty
+    return await _export(
+        client,
+        destination,
+        chosen,
+        progress=listener_for(progress),
+        observers=observers,
+        mask=mask,
+        allow_empty=allow_empty,
+        named=tables is not None,
     )
-    result = await once()
-    if _stale(result.report):
-        result = await once()
-    return result
 
 
-def _stale(report: Report) -> bool:
-    """Whether a run went on where one of long ago stopped: what came since then it did not see."""
-    began = report.resumed_from
-    return began is not None and datetime.now(UTC) - datetime.fromisoformat(began) > _FRESH
-
-
-async def _once(
+async def _export(
     client: Client,
     destination: str | Path | None,
     chosen: Options,
     *,
-    progress: Choice,
-    observers: Sequence[Observer],
+    progress: Listener,
+    observers: list[Observer],
     mask: Mask | None,
     allow_empty: bool,
+    named: bool,
 ) -> Frames | Exported:
-    started = datetime.now(UTC)
-    report = Report(
-        _text(chosen.since),
-        _text(chosen.until),
-        _text(started) or "",
-        allow_empty=allow_empty,
-        full=chosen.full,
-        mask=None if mask is None else mask.settings(),
+    """Run, and once more where the run only finished one of long ago; `named` is whether tables were asked for."""
+    if destination is not None:
+        same_mask(Path(destination), None if mask is None else mask.settings())
+        held = same_tables(Path(destination), chosen.tables if named else None)
+        chosen = replace(chosen, tables=held or chosen.tables)
+    course = partial(
+        once, client, destination, chosen, progress=progress, observers=observers, mask=mask, allow_empty=allow_empty
     )
-    show, watch = listener_for(progress), Watch(report, observers)
-    target: Memory | Folder
-    if destination is None:
-        target = Memory(chosen.tables, started.date())
-    else:
-        target = Folder(Path(destination), chosen, started, client.origin, report.mask)
-    try:
-        watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, progress=show, watch=watch, mask=mask)
-        failure = await run.read()
-        result = target.finish(report, run.converter)
-    except BaseException as error:
-        target.abandon()
-        watch.ended(error)
-        raise
-    watch.ended()
-    if report.interrupted:
-        raise asyncio.CancelledError
-    if report.incomplete:
-        raise ExportIncomplete(report, result=result) from failure
-    if report.warning and not allow_empty:
-        raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
+    result = await course()
+    if stale(result.report):
+        result = await course()
     return result
-
-
-class _Run:
-    """One export under way: the parts, and the counting."""
-
-    def __init__(
-        self,
-        client: Client,
-        target: Memory | Folder,
-        chosen: Options,
-        report: Report,
-        started: datetime,
-        *,
-        progress: Listener,
-        watch: Watch,
-        mask: Mask | None,
-    ) -> None:
-        self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
-        self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
-        self._ceiling = chosen.rate
-        self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
-        asked: Asked = self._client if mask is None else Masked(self._client, mask)
-        if target.journal is not None:
-            asked = Source(asked, target.journal)
-            # What was seen then is as old as the run that saw it.
-            started = target.journal.header.started
-            report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
-        self.converter = Converter(target, report, started)
-        decisions = probing(target.past, chosen, started)
-        self._exporter = Exporter(asked, self.converter, chosen, decisions, report, pace=self._pace, moved=self._moved)
-        self._begin = self._shown = time.monotonic()
-        self._waiting_until = 0.0
-
-    async def read(self) -> ConvAnalyticsError | None:
-        """Read everything; the failure that ended it early, if one did.
-
-        Raises what leaves nothing worth keeping: the folder cannot be written, or not even the list could be read.
-        """
-        failure = None
-        try:
-            await self._exporter.run()
-        except asyncio.CancelledError:
-            self._report.interrupted = True
-            await self.converter.drain()
-        except DatasetError:
-            raise
-        except ConvAnalyticsError as error:
-            if not self._report.listed:
-                raise
-            self._report.incomplete[LIST] = str(error)
-            failure = error
-            await self.converter.drain()
-        finally:
-            await self._client.aclose()
-            await self.converter.close()
-            self._report.pace = self._pace.learned()
-            self._report.seconds = time.monotonic() - self._begin
-            self._report.resumed = self._journal.served if self._journal is not None else 0
-            self._show(finished=True)
-        return failure
-
-    def _noticed(self, notice: Notice) -> None:
-        self._pace.noticed(notice)
-        match notice:
-            case RequestSent():
-                self._report.requests += 1
-            case ResponseReceived(size_bytes=size):
-                self._report.downloaded_bytes += size
-            case Retried(wait_s=wait, asked=asked):
-                self._report.retries += 1
-                self._report.waited_s += wait
-                if asked and (until := time.monotonic() + wait) > self._waiting_until:
-                    # Everything waits now, so nothing else would show it.
-                    longer, self._waiting_until = until - self._waiting_until > _SHOW_S, until
-                    if longer:
-                        self._show()
-            case ClockSkewed(offset_s=offset):
-                self._report.clock_offset_s = offset
-        self._watch.tell(notice)
-        self._moved()
-
-    def _moved(self) -> None:
-        if time.monotonic() - self._shown >= _SHOW_S:
-            self._show()
-
-    def _show(self, *, finished: bool = False) -> None:
-        self._shown = time.monotonic()
-        progress = Progress(
-            listed=self._report.listed,
-            listing_done=self._exporter.listing_done,
-            done=self._exporter.done,
-            events=self.converter.events,
-            requests=self._report.requests,
-            retries=self._report.retries,
-            waiting_s=max(0.0, self._waiting_until - self._shown),
-            elapsed_s=self._shown - self._begin,
-            limit=self._pace.rate.limit or self._ceiling or None,
-            finished=finished,
-        )
-        self._watch.progressed(progress)
-        self._progress(progress)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -9,6 +9,7 @@ import pytest
 
 from conv_analytics.analysis import Threshold, check
 from conv_analytics.errors import ConfigError
+from conv_analytics.notebook import quality_report
 
 
 def _legs(poor: int, good: int, network: str = "23410", **more: Any) -> pd.DataFrame:
@@ -53,6 +54,56 @@ def test_a_rule_reads_as_it_is_written() -> None:
 def test_what_is_no_rule_is_refused_with_what_there_is(text: str) -> None:
     with pytest.raises(ConfigError, match=r"no rule|no metric"):
         Threshold.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("poor>3%", "poor_ratio > 0.03"),
+        ("POOR > 3.0 %", "poor_ratio > 3%"),
+        ("answered<40%", "asr < 0.4 min_n 30"),
+        ("effective < 95%", "ner < 0.95"),
+        ("dropped>3%", "drop_failure > 3%"),
+        ("silent >= 1%", "silent_ratio >= 0.01"),
+        ("mos_p5<3.5", "p5(mos) < 3.5"),
+        ("talk_median < 60", "median(talk) < 60"),
+    ],
+)
+def test_a_rule_has_a_short_and_a_long_form(short: str, long: str) -> None:
+    assert Threshold.parse(short) == Threshold.parse(long)
+    assert Threshold.parse(short).text == short
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("poor > 3", "write it like poor > 3%"),
+        ("asr < 1.5 by country", "write it like asr < 1.5%"),
+        ("poor > 300%", "never above 100 %"),
+        ("mos_p5 < 3%", "mos_p5 is no share; leave % out"),
+        ("poor_count > 3%", "poor_count is no share"),
+    ],
+)
+def test_a_limit_that_means_something_else_is_refused(text: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Threshold.parse(text)
+
+
+def test_a_report_and_a_check_say_the_same_of_the_same_rules() -> None:
+    legs = pd.concat([_legs(10, 30, "a"), _legs(3, 60, "b", byte_in=0, talk_s=5.5, answered=True)], ignore_index=True)
+    rules = [
+        "answered<50%", "effective<95%", "poor>3%", "silent>1%", "dropped>3%", "short>15%", "measured<50%",
+        "mos_p5<3.5", "loss_p95>5", "jitter_p95>30", "pdd_p95>8", "talk_p50<60", "poor > 1% min_n 200",
+    ]  # fmt: skip
+    table = check(legs, rules).set_index("rule")
+    judged = quality_report(legs).judge(*rules)
+    words = {True: "broken", False: "kept", None: "too_few"}
+    for each in judged:
+        row = table.loc[str(each.rule)]
+        assert (words[each.broken], each.n) == (row["outcome"], row["n"]), each.rule
+        assert each.value is None or each.value == pytest.approx(row["value"]), each.rule
+    # What is asked is not all the same.
+    assert {each.broken for each in judged} == {True, False, None}
 
 
 def test_shares_are_compared_group_by_group() -> None:

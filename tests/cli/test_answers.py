@@ -1,4 +1,4 @@
-"""The commands that ask a folder: kpi, quality and check, as they are run."""
+"""The commands that ask a folder: kpi, quality, offenders and check, as they are run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conv_analytics import export
+from conv_analytics import export, open_dataset
+from conv_analytics.analysis import offenders
 from conv_analytics.sandbox import Sandbox
 from tests.cli.running import run
 from tests.export.worlds import client_of
@@ -53,6 +54,36 @@ def test_bad_legs_come_with_their_rule(folder: Path) -> None:
     assert ranks == sorted(ranks)
 
 
+@pytest.mark.parametrize("style", ["text", "csv", "json", "md"])
+def test_offenders_in_every_format(style: str, folder: Path) -> None:
+    asked = ("offenders", "out", "--by", "network_code", "--case", "unanswered", "--min-n", "5", "--tz", "Asia/Tokyo")
+    done = run(*asked, "--format", style, cwd=folder)
+    assert done.code == 0, done.err
+    table = offenders(open_dataset(folder / "out"), "network_code", "unanswered", min_n=5, tz="Asia/Tokyo")
+    networks = table["network_code"].astype(object).where(table["network_code"].notna(), None).to_list()
+    assert f"{len(table)} groups, " in done.err
+    assert f"{table['k'].sum()} of {table['n'].sum()} legs in all" in done.err
+    if style == "json":
+        rows = json.loads(done.out)
+        assert [row["network_code"] for row in rows] == networks
+        assert [(row["k"], row["n"]) for row in rows] == list(zip(table["k"], table["n"], strict=True))
+        assert all(row["excess"] == pytest.approx(row["k"] - row["n"] * row["rest_rate"]) for row in rows)
+    elif style == "csv":
+        assert [line["network_code"] for line in csv.DictReader(io.StringIO(done.out))] == [
+            each or "" for each in networks
+        ]
+    elif style == "md":
+        assert done.out.startswith("| network_code | k | n | rate | lo | hi | rest_rate | excess |")
+    else:
+        assert len(done.out.splitlines()) == len(table) + 1
+
+
+def test_offenders_are_listed_as_far_as_is_asked(folder: Path) -> None:
+    few = run("offenders", "out", "--by", "user_id,weekday", "--last", "2", "--format", "json", cwd=folder)
+    assert few.code == 0, few.err
+    assert len(json.loads(few.out)) == 2
+
+
 def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
     broken = run("check", "out", "--rule", "asr < 100%", "--format", "json", cwd=folder)
     assert broken.code == 4, broken.err
@@ -70,6 +101,10 @@ def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
         (("kpi", "out", "--metrics", "nothing"), "nothing"),
         (("kpi", "out", "--by", "moon"), "moon"),
         (("quality", "out", "--verdict", "nice"), "nice"),
+        (("offenders", "out", "--by", "moon"), "moon"),
+        (("offenders", "out", "--case", "ugly"), "none of answered, unanswered, failed"),
+        (("offenders", "out", "--tz", "Mars/Base"), "Mars/Base"),
+        (("offenders", "nowhere", "--by", "user_id"), "holds no export"),
         (("quality", "out", "--profile", "nobody"), "nobody"),
     ],
 )

@@ -36,7 +36,7 @@ class Clock:
             def now(cls, tz: Any = None) -> Any:
                 return clock.now
 
-        monkeypatch.setattr("conv_analytics.export.run.datetime", Watch)
+        monkeypatch.setattr("conv_analytics.export.once.datetime", Watch)
 
     def run(self, day: float, **options: Any) -> Report:
         self.now = END + day * DAY

@@ -134,7 +134,7 @@ class Nights:
             def now(cls, tz: Any = None) -> Any:
                 return nights.now
 
-        monkeypatch.setattr("conv_analytics.export.run.datetime", Clock)
+        monkeypatch.setattr("conv_analytics.export.once.datetime", Clock)
         world = sandbox.world
         self.conversation = next(
             each.id for each in map(world.conversation, world.ordinals) if each.state == "ACTIVE" and each.members

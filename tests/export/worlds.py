@@ -137,8 +137,8 @@ def pages(items: int) -> int:
     return -(-items // PAGE)
 
 
-def after(sandbox: Sandbox, requests: int, then: Reply | Fault, *, path: str = "") -> threading.Event:
-    """Let a sandbox answer so many requests, and all later ones to paths with this end with `then`.
+def after(sandbox: Sandbox, requests: int, then: Reply | Fault, *, path: str = "", times: int = -1) -> threading.Event:
+    """Let a sandbox answer so many requests, and all later ones to paths with this end, or so many, with `then`.
 
     Gives what is set at the first of these: a run is in the middle of its work then, and cannot come to its end.
     """
@@ -152,7 +152,7 @@ def after(sandbox: Sandbox, requests: int, then: Reply | Fault, *, path: str = "
             return True
         return False
 
-    sandbox.script(late, then, times=-1)
+    sandbox.script(late, then, times=times)
     return met
 
 

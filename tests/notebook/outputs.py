@@ -19,11 +19,20 @@ from typing import Any, Literal
 import pandas as pd
 
 import conv_analytics
-from conv_analytics import Dataset, analysis, notebook, quality_report, show_ladder, show_timeline
+from conv_analytics import (
+    Dataset,
+    analysis,
+    explore,
+    notebook,
+    quality_report,
+    show_ladder,
+    show_timeline,
+)
 from conv_analytics.cli import main
 from conv_analytics.cli.entry import parser
 from conv_analytics.export.progress.notebook import as_html
 from conv_analytics.export.progress.snapshot import Progress
+from conv_analytics.notebook import show_ledger, show_verdicts
 
 PACKAGE = Path(conv_analytics.__file__).parent
 Kind = Literal["page", "fragment", "svg", "markdown", "csv", "text", "mermaid", "json"]
@@ -119,6 +128,13 @@ def _frames(given: Given) -> str:
     return shown
 
 
+def _explored(given: Given) -> str:
+    bundle = explore(given.dataset, mask=given.mask)._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    shown: str = data["text/html"]
+    return shown
+
+
 def _comparison(given: Given) -> str:
     frame = analysis.legs(given.dataset)
     shown: str = analysis.compare(frame, frame, by=["network_code", "country"], scope="all")._repr_html_()
@@ -165,6 +181,12 @@ OUTPUTS: dict[str, Output] = {
     "audit": Output("fragment", ("MosAudit._repr_html_",),
                     lambda given: analysis.mos_audit(given.dataset)._repr_html_()),
     "comparison": Output("fragment", ("Comparison._repr_html_",), _comparison),
+    "verdicts": Output("fragment", ("Overview._repr_html_", "show_verdicts"),
+                       lambda given: show_verdicts(given.dataset)._repr_html_()),
+    "verdicts, text": Output("text", (), lambda given: f"{show_verdicts(given.dataset)}"),
+    "ledger": Output("fragment", ("show_ledger",), lambda given: show_ledger(given.dataset)._repr_html_()),
+    "explorer, saved": Output("fragment", ("Explorer._repr_mimebundle_", "explore"), _explored),
+    "explorer, text": Output("text", (), lambda given: repr(explore(given.dataset, mask=given.mask))),
     "progress": Output("fragment", ("as_html",), lambda given: as_html(_PROGRESS)),
     "plot_mos": Output("svg", ("plot_mos",), _plotted(
         notebook.plot_mos, lambda given: analysis.quality(given.dataset))),
@@ -179,6 +201,7 @@ OUTPUTS: dict[str, Output] = {
     **_formats("timeline"),
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
+    **_formats("offenders", "--by", "network_code", "--min-n", "1"),
     **_formats("check", "--rule", "asr < 200% by network_code"),
     "status": Output("text", ("cli status",), lambda given: printed(given, "status")),
     "verify": Output("text", ("cli verify",), lambda given: printed(given, "verify")),
@@ -189,8 +212,17 @@ SILENT = {"compact", "demo", "export", "plan", "replay", "sandbox", "tables"}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
-#: Found by name, and no output: texts of one value, or parts of what is listed.
-PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "Happening.text"}
+#: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
+PARTS = {
+    "Display.text",
+    "Tokens.text",
+    "Exported._repr_html_",
+    "Job._repr_html_",
+    "Sandbox._repr_html_",
+    "Drawing.svg",
+    "Drawing.text",
+    "Happening.text",
+}
 
 
 def unregistered() -> set[str]:

@@ -39,7 +39,7 @@ FOUND = """() => {
            scripts: document.querySelectorAll('script').length };
 }"""
 #: Outputs that mask people.
-MASKED = ("timeline", "ladder", "report", "dossier")
+MASKED = ("timeline", "ladder", "report", "dossier", "explorer")
 #: A diagram line is one of these, to the letter.
 MERMAID = re.compile(r"sequenceDiagram|    (participant P\d+ as|Note over P0:|P\d+-(-)?>>P\d+:) [\w .,+*@()/-]+")
 

@@ -206,15 +206,18 @@ def test_rules_are_judged(rule: str, *, broken: bool) -> None:
 
 
 def test_few_cases_break_no_rule() -> None:
-    judged = quality_report(made.legs([made.call(1, quality=made.POOR)])).judge("poor>3%", "loss_p95>1", "loss_p50>1")
-    assert [each.broken for each in judged] == [None, None, True]
+    judged = quality_report(made.legs([made.call(1, quality=made.POOR)])).judge(
+        "poor>3%", "loss_p95>1 min_n 1", "loss_p50>1", "loss_p50>1 min_n 1"
+    )
+    assert [each.broken for each in judged] == [None, None, None, True]
     assert str(judged[0]) == "poor>3%: not judged, only 1 cases"
 
 
 @pytest.mark.parametrize(
     ("rule", "told"),
-    [("poor", "is no rule"), ("best>3%", "there is no number 'best'"), ("poor>3", "write it like poor>3%"),
-     ("mos_p5<3%", "it is no share"), ("poor>>3%", "is no rule")],
+    [("poor", "is no rule"), ("best>3%", "no metric 'best' to set a limit to"), ("poor>3", "write it like poor > 3%"),
+     ("mos_p5<3%", "is no share"), ("poor>>3%", "is no rule"), ("poor>3% by country", "check` judges by group"),
+     ("ghost>3%", "does not tell ghost_ratio"), ("mos_p7<3", "does not tell p7\\(mos\\)")],
 )  # fmt: skip
 def test_bad_rules_are_told(rule: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):

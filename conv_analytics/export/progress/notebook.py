@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from conv_analytics.errors import duration
-from conv_analytics.export.progress.snapshot import Progress, describe
+from conv_analytics.export.progress.snapshot import NOTHING, Progress, describe
 
 #: Drawn at most this often: a browser has other work, and the saved notebook keeps only the last state. [s]
 EVERY_S = 0.2
@@ -32,6 +32,10 @@ class Block:
         self._clock = clock
         self._handle: Any = None
         self._last = 0.0
+
+    def open(self) -> None:
+        """Take the place below the cell that is running now, before there is anything to show."""
+        self(NOTHING)
 
     def __call__(self, progress: Progress) -> None:
         """Draw the block when it is time to, and at the end."""

@@ -32,6 +32,11 @@ class Progress:
     """The rate that the server turned out to take, else the one set as the most; None for none. [1/s]"""
 
     @property
+    def total(self) -> int | None:
+        """Conversations to read; None while they are still being listed."""
+        return self.listed if self.listing_done else None
+
+    @property
     def rate(self) -> float | None:
         """Conversations read per second, since the start; None as long as there are too few to tell [1/s]."""
         return self.done / self.elapsed_s if self.done >= _SOME and self.elapsed_s >= _SOME_S else None
@@ -42,6 +47,9 @@ class Progress:
         rate = self.rate
         return (self.listed - self.done) / rate if rate and self.listing_done and not self.finished else None
 
+
+#: Before anything has happened.
+NOTHING = Progress(listed=0, listing_done=False, done=0, events=0, requests=0, retries=0, waiting_s=0.0, elapsed_s=0.0)
 
 Listener = Callable[[Progress], None]
 

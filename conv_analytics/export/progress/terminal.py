@@ -60,8 +60,7 @@ def _moving(bar: RichProgress) -> Listener:
     task = bar.add_task("connecting", total=None)
 
     def move(progress: Progress) -> None:
-        total = progress.listed if progress.listing_done else None
-        bar.update(task, total=total, completed=progress.done, description=describe(progress))
+        bar.update(task, total=progress.total, completed=progress.done, description=describe(progress))
         if progress.finished:
             bar.stop()
 

@@ -1,0 +1,74 @@
+"""`conv-analytics offenders`: who is worse than the rest, and by how many calls."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
+from conv_analytics.cli.exits import Exit
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+
+_DESCRIPTION = """\
+Groups with more bad calls than the rest, by how many too many (excess): k bad of n, the rate with its 95 % interval,
+the rate of all others, and whether chance explains it (q, adjusted for the number of groups that were tested).
+Offenders come first; a route with one bad call of one is none.
+"""
+
+_EPILOG = """\
+cases:
+  poor        measured legs with the verdict poor (the default)
+  silent      legs of at least 5 s without audio in one direction or both
+  failed      outbound legs that the network or the platform failed
+  unanswered  outbound legs without an answer;  answered: those with one
+  short       answered legs of up to 6 s
+
+examples:
+  conv-analytics offenders exports/
+  conv-analytics offenders exports/ --by network_code,hour --case failed --tz Europe/London --min-n 10
+  conv-analytics offenders exports/ --by user_id --case silent --format csv > silent.csv
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "offenders", help="groups with too many bad calls", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+    )
+    add_folder(command)
+    command.add_argument(
+        "--by", metavar="A,B", default="network_code",
+        help="what to group by: columns of legs, hour, weekday, day or week (network_code)",
+    )  # fmt: skip
+    command.add_argument("--case", metavar="NAME", default="poor", help="which calls are bad (poor)")
+    command.add_argument(
+        "--scope", choices=("outbound", "inbound", "all"), help="which legs; those that the case is about when left out"
+    )
+    command.add_argument("--profile", default="recommended", help="the rulebook of poor (recommended)")
+    command.add_argument("--min-n", metavar="N", type=int, default=30, help="smaller groups are not tested (30)")
+    command.add_argument("--last", metavar="N", type=int, default=50, help="how many groups at most (50; 0 for all)")
+    add_zone(command)
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print how many offenders there are, and the groups."""
+    dataset = dataset_of(options)
+    from conv_analytics.analysis import offenders
+    from conv_analytics.cli.output import note
+
+    table = offenders(
+        dataset, names(options.by), options.case,
+        scope=options.scope, tz=options.tz, profile=options.profile, min_n=options.min_n,
+    )  # fmt: skip
+    found, tested = int(table["offender"].sum()), int(table["p"].notna().sum())
+    note(
+        f"{len(table):,} groups, {tested:,} of them large enough to test, {found:,} of those with too many"
+        f" {options.case} legs; {int(table['k'].sum()):,} of {int(table['n'].sum()):,} legs in all"
+    )
+    show(table.head(options.last or len(table)), options.format)
+    return Exit.COMPLETE
