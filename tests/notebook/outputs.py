@@ -120,14 +120,6 @@ def _widget(given: Given) -> str:
     return shown
 
 
-def _frames(given: Given) -> str:
-    from conv_analytics.export.targets import Frames
-
-    frames: Any = Frames({name: given.dataset[name] for name in given.dataset.tables}, report=None, broken=[])
-    shown: str = frames._repr_html_()
-    return shown
-
-
 def _explored(given: Given) -> str:
     bundle = explore(given.dataset, mask=given.mask)._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
@@ -174,7 +166,6 @@ OUTPUTS: dict[str, Output] = {
     "dossier, command": Output("page", ("cli timeline",), lambda given: _written(given, "t.html", "timeline")),
     "dossier, picture": Output("svg", ("cli timeline",), lambda given: _written(given, "t.svg", "timeline")),
     "dataset": Output("fragment", ("Dataset._repr_html_", "counts_html"), lambda given: given.dataset._repr_html_()),
-    "frames": Output("fragment", ("Frames._repr_html_",), _frames),
     "a frame of ours": Output("fragment", (), lambda given: analysis.legs(given.dataset)._repr_html_()),
     "units": Output("fragment", ("Units._repr_html_",),
                     lambda given: analysis.detect_units(analysis.legs(given.dataset))._repr_html_()),
@@ -217,6 +208,7 @@ PARTS = {
     "Display.text",
     "Tokens.text",
     "Exported._repr_html_",
+    "Frames._repr_html_",
     "Job._repr_html_",
     "Sandbox._repr_html_",
     "Drawing.svg",
