@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conv_analytics.notebook.explorer import Explorer, Filters, explore
     from conv_analytics.notebook.ladder import Ladder, show_ladder
     from conv_analytics.notebook.overview import Overview, show_ledger, show_verdicts
     from conv_analytics.notebook.plots import (
@@ -26,10 +27,13 @@ if TYPE_CHECKING:
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "Explorer": "conv_analytics.notebook.explorer",
+    "Filters": "conv_analytics.notebook.explorer",
     "Ladder": "conv_analytics.notebook.ladder",
     "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
+    "explore": "conv_analytics.notebook.explorer",
     "plot_concurrency": "conv_analytics.notebook.plots",
     "plot_funnel": "conv_analytics.notebook.plots",
     "plot_heatmap": "conv_analytics.notebook.plots",
@@ -44,10 +48,13 @@ _HOMES = {
 }
 
 __all__ = [
+    "Explorer",
+    "Filters",
     "Ladder",
     "Overview",
     "Report",
     "Timeline",
+    "explore",
     "plot_concurrency",
     "plot_funnel",
     "plot_heatmap",
