@@ -1,13 +1,16 @@
 """Find out how many requests per second a server takes. Pure: no waiting, and the clock comes in as an argument.
 
-Nothing is known at first, so requests go out ever faster until one is refused. What was accepted in the second before
-is then the limit of a server that counts requests per second. A server with a token bucket had saved tokens, so there
-it is too high; but between two refusals its bucket goes from empty to empty, and what it accepted in between, over the
-time, is its limit exactly. The rate stays a little below, and is tried higher rarely, because each refusal costs a
-pause of a second or more.
+Nothing is known at first, so requests go out ever faster until some are refused. What was accepted in the second before
+is then the limit of a server that counts requests per second; unless its seconds are those of a clock, and the burst
+fell into two of them: a burst that took long is therefore looked at twice, and the smaller number holds.
 
-The refusals of one burst are one event: those sent before the client knew of the first say nothing new. This is how
-TCP treats the losses of one window; growing back to the last good value first and beyond it later is its CUBIC's idea.
+A later refusal has one of two reasons. Requests may have arrived in bunches: from then on a place is free again only
+when the server has forgotten its request for sure (`places`), and nothing else changes. If that does not help, the
+server has a token bucket. It had saved tokens, so the first number was too high; but between two refusals its bucket
+goes from empty to empty, and what it accepted in between, over the time, is its limit exactly.
+
+The rate stays a little below, and is tried higher rarely, because each refusal costs a pause of a second or more. The
+refusals of one burst are one event: those sent before the client knew of the first say nothing new.
 """
 
 from __future__ import annotations
@@ -17,26 +20,38 @@ from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
+from conv_analytics.export.places import Places
+
 #: The rate of a client that knows nothing: so much at once, and so much more for each accepted request. [1/s]
 _FIRST, _MORE = 800.0, 40.0
 #: The rate kept is this share of the limit found.
-_BELOW = 0.985
+_BELOW = 0.99
 #: A pause where the server names none: the usual window of a limit. [s]
 PAUSE_S = 1.0
-#: After a late start so much of what was missed is caught up. [s]
-_CATCH_UP_S = 0.1
-#: A rate that was not refused for so long holds for servers that count per second. [s]
-_PROVEN_S = 3.0
+#: After a late start so much of what was missed is caught up; more, where places keep it from being too much. [s]
+_CATCH_UP_S, _CATCH_UP_CAREFUL_S = 0.1, 0.3
+#: The first burst fell into one second of the server's clock, most likely, when it took no longer. [s]
+_SHORT_S = 0.15
+#: A rate above the limit of a server that counts per second is refused sooner. [s]
+_PROVEN_S = 2.1
 #: A higher rate is tried after so long, and each step of the trial takes so long. [s]
 _PROBE_S, _STEP_S = 120.0, 4.0
-#: What an earlier run learned is tried sooner. [s]
+#: What an earlier run learned is tried sooner, and so is what may be too low. [s]
 _SOON_S = 20.0
+#: After a trial that was refused, the next one is so many times later, up to an hour.
+_RARER, _RAREST_S = 4, 3600.0
 #: The first step of a trial; each next one is twice as large, up to a doubling of the rate.
 _STEP = 0.02
-#: So many refusals in one burst are a limit for sure; one alone may be a whim.
-_SURE = 3
+_CLEARLY = 1.05
+#: So many refusals in one burst are a limit for sure; fewer may be a whim, unless they come again.
+_SURE, _ALIKE = 3, 0.25
+#: The second before a refusal was full when it held this share of the rate.
+_FULL = 0.9
+#: One refusal lowers the rate to no less than this share: a whim must not cost much.
+_AT_MOST = 0.85
 _LEAST = 0.2
-_REMEMBERED = 1000
+#: Places are not counted at rates above. [1/s]
+_COUNTED = 1000
 
 
 class Rate:
@@ -63,11 +78,11 @@ class Rate:
         self._limit = None if learned is None else max(_LEAST, learned)
         self._ramp = 0
         self._next = self._since = self._paused_until = now
+        self._places = Places()
         self._accepted: deque[float] = deque(maxlen=20_000)
-        self._sent: deque[float] = deque(maxlen=_REMEMBERED)
         self._event: tuple[float, float, int] | None = None
         self._before: float | None = None
-        self._previous: int | None = None
+        self._looked: int | None = None
         self._probe_at, self._hold = now + (_PROBE_S if learned is None else _SOON_S), _PROBE_S
         self._proven: float | None = None
         self._base, self._step = 0.0, _STEP
@@ -102,9 +117,10 @@ class Rate:
     def take(self) -> None:
         """A request goes."""
         now, rate = self._clock(), self.now
-        self._sent.append(now)
+        self._places.take(now)
         if rate < math.inf:
-            saved = min(1.0, 5 / rate) if self._limit is None else _CATCH_UP_S
+            known = _CATCH_UP_CAREFUL_S if self._places.careful else _CATCH_UP_S
+            saved = min(1.0, 5 / rate) if self._limit is None else known
             self._next = max(self._next, now - saved) + 1 / rate
 
     def reserve(self) -> float:
@@ -115,6 +131,7 @@ class Rate:
 
     def accepted(self, sent_at: float) -> None:
         """The server did not refuse a request that was sent then."""
+        self._places.answered(sent_at, self._clock(), accepted=True)
         self._accepted.append(sent_at)
         self._ramp += 1
 
@@ -122,6 +139,7 @@ class Rate:
         """The server refused a request that was sent then, for there were too many (429)."""
         self.refused += 1
         now = self._clock()
+        self._places.answered(sent_at, now, accepted=False)
         if self._event is not None:
             first, took, count = self._event
             self._event = (min(first, sent_at), took, count + 1)
@@ -133,13 +151,9 @@ class Rate:
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _crowded(self, now: float) -> float:
-        """Time until one more request in the last second is no more than the limit: catching up may bring too many."""
-        if self._limit is None or self.now > _REMEMBERED:
+        if self._limit is None or not 1 <= self._limit <= _COUNTED:
             return 0.0
-        most = max(1, math.ceil(self.now))
-        if self._limit < 1 or len(self._sent) < most:
-            return 0.0
-        return max(0.0, self._sent[-most] + 1.0 - now)
+        return self._places.wait(math.ceil(self.now), now)
 
     def _learn(self, now: float) -> None:
         """What a burst of refusals says, once the answers to all that was under way are in."""
@@ -147,39 +161,50 @@ class Rate:
         at, took, count = self._event
         self._event = None
         end = at + took
-        ran = at - self._since
         second = sum(at - 1 < sent <= end for sent in self._accepted)
-        run = sum(self._since - 0.05 <= sent <= end for sent in self._accepted)
-        old, before = self._limit, self._before
         if self._proven is not None:
-            # A trial went too far: back, and longer until the next one. A few percent can pass for seconds unnoticed;
-            # only much more shows that the limit has grown.
-            self._limit = self._proven if self._proven > 1.2 * self._base else self._base
+            # A trial went too far: back, and longer until the next one. A little more can pass for seconds unnoticed;
+            # only a step well above shows that the limit is higher.
+            self._limit = self._proven if self._proven > _CLEARLY * self._base else self._base
             self._proven, self._step = None, _STEP
-            self._hold = min(4 * self._hold, 3600.0)
-        elif old is None:
-            agrees = self._previous is not None and abs(run - self._previous) <= 0.25 * max(run, self._previous)
-            self._previous = run
-            if count >= _SURE or (agrees and run > 1):
-                self._limit = second * _BELOW
-            else:
-                self._ramp //= 2
-        elif before is not None and ran >= _PROVEN_S:
-            # Long after the last refusal: a bucket went from empty to empty, or it was a whim.
-            # It saves about a second's worth; what flowed in during a longer pause was lost.
-            exact = run / min(at - before, ran + PAUSE_S)
-            self._limit = max(exact * _BELOW, 0.8 * old)
+            self._hold = min(_RARER * self._hold, _RAREST_S)
+        elif self._limit is None:
+            self._limit = self._first(second, count, end - self._since)
+        elif second + 1 >= _FULL * self._limit and not self._places.careful:
+            self._places.careful = True
         else:
-            # Refused at once: above the limit of a server that counts per second, or far above that of a bucket.
-            counted = 0 < second < 0.95 * old
-            self._limit = second * _BELOW if counted else math.sqrt(max(second / 2, 0.75 * old) * old)
+            self._limit = self._lower(self._limit, second, at, end)
         if self._limit is not None:
             self._limit = max(_LEAST, self._limit)
         self._before = at
         self._since = self._next = max(now, self._paused_until)
         self._probe_at = self._since + self._hold
         self._accepted.clear()
-        self._sent.clear()
+        self._places.clear()
+
+    def _first(self, second: int, count: int, took: float) -> float | None:
+        """The limit after the first burst; None when another one has to be looked at."""
+        looked, self._looked = self._looked, second
+        sure = count >= _SURE
+        if sure and took <= _SHORT_S:
+            return second * _BELOW
+        alike = looked is not None and abs(second - looked) <= _ALIKE * max(second, looked)
+        if looked is not None and second > 1 and (sure or alike):
+            return min(second, looked) * _BELOW
+        if not sure:
+            self._ramp //= 2
+        return None
+
+    def _lower(self, old: float, second: int, at: float, end: float) -> float:
+        """The limit of a bucket that went from empty to empty."""
+        self._places.careful = False
+        ran = at - self._since
+        if ran < _PROVEN_S:
+            self._hold = _SOON_S
+        run = sum(self._since - 0.05 <= sent <= end for sent in self._accepted)
+        # A bucket saves about a second's worth; what flowed in during a longer pause was lost.
+        exact = run / (ran + PAUSE_S if self._before is None else min(at - self._before, ran + PAUSE_S))
+        return min(max(second, 1) * _BELOW, max(exact * _BELOW, _AT_MOST * old))
 
     def _probe(self, now: float) -> None:
         """Try a little more after a long while, and ever more as long as nothing is refused."""
