@@ -70,7 +70,7 @@ h1{{font-size:20px;margin:8px 0}}h2{{font-size:16px;margin:24px 0 8px}}
 table{{border-collapse:collapse;font-variant-numeric:tabular-nums}}
 th,td{{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--ca-line);vertical-align:top}}
 caption{{text-align:left;color:var(--ca-quiet);padding:4px 0}}
-.ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
+a{{color:var(--ca-accent)}}.ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
 :focus-visible{{outline:2px solid var(--ca-accent);outline-offset:1px}}
 @page{{margin:12mm}}
 @media print{{:root,:root[data-theme=dark]{{color-scheme:light;{variables(LIGHT)}}}
