@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -117,7 +117,7 @@ class Memory:
         """Nothing, either."""
         return {}
 
-    def finish(self, report: Report, _converter: Converter) -> Frames:
+    def finish(self, report: Report, _converter: Converter, _in_time: Callable[[], None]) -> Frames:
         """Everything as DataFrames."""
         return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
 
@@ -163,8 +163,11 @@ class Folder:
         """Everything that the folder has of some conversations, in a full run."""
         return self._holdings.of(conversations) if self._holdings else {}
 
-    def finish(self, report: Report, converter: Converter) -> Exported:
-        """Commit the run, and warn if it brought far less than the nights before."""
+    def finish(self, report: Report, converter: Converter, in_time: Callable[[], None]) -> Exported:
+        """Commit the run, and warn if it brought far less than the nights before.
+
+        What `in_time` raises, which is called between steps, leaves the folder as it was.
+        """
         past = self.past
         report.warning = odd(report.to_dict(), self.reports)
         before = text_of(past.swept_at) if past.swept_at else None
@@ -178,7 +181,8 @@ class Folder:
         settling |= {name: past.settled[name] for name in named & converter.finished.keys() if name not in settling}
         reached = {name: max(converter.watermarks.get(name, 0), past.watermarks.get(name, 0)) for name in named}
         kept = {**report.to_dict(), "selected": list(self._options.tables)}
-        report.commit = self._writer.commit(reached, kept, settling, whole=not report.interrupted).number
+        whole = not report.interrupted
+        report.commit = self._writer.commit(reached, kept, settling, whole=whole, in_time=in_time).number
         self._close()
         return Exported(report, open_dataset(self._root))
 
