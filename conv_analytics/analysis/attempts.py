@@ -37,11 +37,11 @@ def attempts(
     unit: str,
     needs: Collection[str],
     by: Sequence[str] = (),
-    reads: Collection[str] | None = None,
+    reads: Collection[str] = (),
 ) -> Rows:
-    """Legs or calls in scope, with every column of legs (null where calls lack one) and those of `by`.
+    """Legs or calls in scope, with the columns needed, those of `by`, and those of `reads`: null where there are none.
 
-    Of legs that have to be made, only the columns that are needed, and those of `reads`; all without `reads`.
+    Of legs that have to be made only these columns are made; frames and calls may have more.
 
     Raises
     ------
@@ -55,8 +55,7 @@ def attempts(
     extra = [name for name in by if name not in zones.KEYS]
     wanted = {*needs, *extra, *({"direction"} if scope != "all" else ())}
     wanted |= {"started_at"} if set(by) & set(zones.KEYS) else set()
-    reads = None if reads is None else wanted | set(reads)
-    rows = _single(source, unit, wanted) if source.single else _tables(source, unit, extra, reads)
+    rows = _single(source, unit, wanted) if source.single else _tables(source, unit, extra, wanted | set(reads))
     return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
@@ -84,7 +83,7 @@ def _of_calls(source: Source, rows: Rows) -> Rows:
     return source.with_nulls(rows, _ONLY_LEGS)
 
 
-def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str] | None) -> Rows:
+def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str]) -> Rows:
     declared, maker = (CALLS, "calls()") if unit == "call" else (LEGS, "legs()")
     names = [column.name for column in declared]
     for name in extra:
@@ -99,6 +98,7 @@ def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "sta
     asked = [name for name in by if name in zones.KEYS]
     if not asked:
         return rows
+    rows = source.settled(rows)
     zone = zones.Zone.over(tz, *span(source, rows, at))
     rows = with_micros(source, rows, at)
     return rows.with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)

@@ -74,8 +74,8 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     2      b   both    in  67.7   heard         NaN
     3      b   both   out  67.7   heard         NaN
     """
-    source, rows, _ = measured_legs(data, units)
-    rows = _with_events(source, rows.filter(nw.col("_answered") == 1))
+    source, rows, _ = measured_legs(data, units, {*_TAKEN, "ended_at"} & set(m.DESCRIBING))
+    rows = source.settled(_with_events(source, source.settled(rows.filter(nw.col("_answered") == 1))))
     company = rows.group_by("conversation_id").agg(nw.len().alias("_company"))
     rows = rows.join(company, on="conversation_id", how="left")
     both = nw.concat([_direction(rows, "in"), _direction(rows, "out")], how="vertical")

@@ -69,7 +69,7 @@ def calls(data: Any) -> Any:
 
 def call_rows(source: Source) -> Rows:
     """The calls as a lazy frame, for further questions."""
-    numbered = _numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS))
+    numbered = source.settled(_numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS)))
     together = _together(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),

@@ -132,8 +132,10 @@ def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at:
 
 
 def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, profile: str | Profile) -> Rows:
+    if case.judged and not source.single:
+        return _judged(source, by, scope or case.scope, profile)
     needs = {"conversation_id", "leg_id", "started_at", *case.needs}
-    judged = case.judged and source.single and set(_JUDGED) <= set(source.columns())
+    judged = case.judged and set(_JUDGED) <= set(source.columns())
     extra = [name for name in _JUDGED if judged]
     rows = scopes.attempts(source, scope=scope or case.scope, unit="leg", needs={*needs, *extra}, by=by)
     if case.judged and not judged:
@@ -141,6 +143,15 @@ def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, pro
         verdict = verdicts(measured, profile_of(profile), units).select(*KEYS, *_JUDGED)
         rows = rows.join(verdict, on=[*KEYS], how="inner")
     return rows
+
+
+def _judged(source: Source, by: Sequence[str], scope: str, profile: str | Profile) -> Rows:
+    """Legs made from the tables, with their keys and verdicts: made once."""
+    scopes.one_of("scope", scope, scopes.SCOPES)
+    columns = {*(name for name in by if name not in zones.KEYS), "started_at", "direction"}
+    _, measured, units = measured_legs(source, columns=columns)
+    rows = verdicts(measured, profile_of(profile), units)
+    return rows if scope == "all" else rows.filter(_col("direction") == scope)
 
 
 def totals(source: Source, rows: Rows, by: Sequence[str]) -> pd.DataFrame:

@@ -113,7 +113,7 @@ def change_points(
         )
     keys = scopes.keys_of(by)
     source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, at=True)
-    rows = rows.filter(~nw.col("started_at").is_null())
+    rows = source.settled(rows.filter(~nw.col("started_at").is_null()))
     zone = zones.Zone.over(tz, *scopes.span(source, rows, "started_at"))
     rows = scopes.with_micros(source, rows, "started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))

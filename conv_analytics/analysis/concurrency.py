@@ -214,10 +214,10 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.Dat
     begin = f"{ask.busy_from}_at"
     each = "call" if ask.unit == "call" else "leg"
     needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
-    everything = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by)
-    rows = everything
-    if ask.scope != "all":
-        rows = scopes.attempts(ask.source, scope=ask.scope, unit=each, needs=needs, by=by)
+    needs |= {"direction"} if ask.scope != "all" else set()
+    everything = ask.source.settled(scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by))
+    scopes.one_of("scope", ask.scope, scopes.SCOPES)
+    rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
     end = _cut_off(ask.source, everything, ask.until)
     kept = rows if ask.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))

@@ -93,7 +93,7 @@ def containment(
     source = Source.of(data)
     rows = leg_rows(source, _LEGS).select(*_LEGS).filter(~nw.col(_ID).is_null())
     joined = _joined(source, roles)
-    parts = [_batch(batch, joined, roles, abandon_s) for batch in source.batches(rows)]
+    parts = (_batch(batch, joined, roles, abandon_s) for batch in source.batches(rows))
     whole = _called_back(pd.concat(parts, ignore_index=True), call_back_h)
     return give_rows(source, [whole[whole["bot"].astype(bool)]], CONTAINMENT, [_ID])
 

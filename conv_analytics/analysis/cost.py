@@ -49,7 +49,9 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     """
     source, given = Source.of(data), scopes.keys_of(by)
     keys = [name for name in given if name != "currency"] + ["currency"]
-    rows = scopes.attempts(source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given)
+    rows = scopes.attempts(
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"]
+    )
     rows = scopes.keyed(source, rows, keys, tz)
     answered, unpriced = yes(nw.col("answered")), nw.col("price").is_null()
     one, none = nw.lit(1), nw.lit(0)
@@ -97,9 +99,10 @@ def price_audit(data: Any) -> Any:
     [['exact', 1], ['rounded up to 60 s', 1]]
     """
     source = Source.of(data)
-    rows = scopes.attempts(source, scope="all", unit="leg", needs={"leg_id", "price", "rate", "billed_s"})
-    billed_rows = rows.filter(yes(nw.col("billed_s") > 0) | yes(nw.col("price") > 0))
     keys = ["country", "network_code", "currency", "rate"]
+    needs = {"leg_id", "price", "rate", "billed_s"}
+    rows = scopes.attempts(source, scope="all", unit="leg", needs=needs, reads=keys)
+    billed_rows = rows.filter(yes(nw.col("billed_s") > 0) | yes(nw.col("price") > 0))
     columns = ("leg_id", "billed_s", "price")
     # One row per leg that was billed: rounding is told by numpy, which says the same on every engine.
     got = source.collect(billed_rows.select(*keys, *columns))
@@ -157,7 +160,8 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     """
     source = Source.of(data)
     verdicts = ["verdict"] if source.single and "verdict" in source.columns() else []
-    rows = scopes.attempts(source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=verdicts)
+    needs, reads = {"answered", "talk_s", "price"}, ("currency", "byte_in", "byte_out")
+    rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=verdicts, reads=reads)
     answered = yes(nw.col("answered"))
     kinds = {
         **({"poor": yes(nw.col("verdict") == "poor")} if verdicts else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -113,7 +114,7 @@ def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
     return give_rows(source, [whole], PATHS, ["path"])
 
 
-def _parts(source: Source, patience_s: float, *, menus_only: bool) -> list[pd.DataFrame]:
+def _parts(source: Source, patience_s: float, *, menus_only: bool) -> Iterator[pd.DataFrame]:
     if patience_s < 0:
         raise ConfigError(f"patience_s is {patience_s}: it is a time in seconds, 0 or more.")
     names = [_ID, "event_id", "type", "at", "leg_id", "digits", "dtmf_seq"]
@@ -125,7 +126,7 @@ def _parts(source: Source, patience_s: float, *, menus_only: bool) -> list[pd.Da
         hangups = source.table("hangups", [_ID, "at"]).filter(~nw.col("at").is_null())
         wanted = rows.select(_ID).unique()
         ends = source.collect(hangups.join(wanted, on=_ID, how="inner"))
-    return [_prompts(batch, ends, patience_s, menus_only=menus_only) for batch in source.batches(rows)]
+    return (_prompts(batch, ends, patience_s, menus_only=menus_only) for batch in source.batches(rows))
 
 
 def _prompts(rows: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float, *, menus_only: bool) -> pd.DataFrame:

@@ -36,8 +36,8 @@ from conv_analytics.tables.column import Column
 MEMORY = "600MB"
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
-#: Rows that are swept over at once.
-BATCH = 2_000_000
+#: Rows that are swept over at once: with their texts, and copies on the way, some 200 MB.
+BATCH = 250_000
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Source:
     _owned: bool = False
     """Whether the connection is ours alone."""
     _settled: list[str] = field(default_factory=list)
+    known: dict[tuple[str, ...], Any] = field(default_factory=dict)
+    """What was asked of the data before, by question and table."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -231,6 +233,7 @@ class Source:
 
     def batches(self, rows: nw.LazyFrame[Any], *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """Rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
+        rows = self.settled(rows)
         parts = 1 if self.engine == "pandas" else self.count(rows) // size + 1
         for part in range(parts):
             if parts == 1:
@@ -267,7 +270,13 @@ class Source:
         return _of_relation(self._connection.table(name))
 
     def has_null(self, table: str, column: str) -> bool:
-        """Whether a column of a table has a null, or is missing though there are rows."""
+        """Whether a column of a table has a null, or is missing though there are rows; asked once."""
+        question = ("null", table, column)
+        if question not in self.known:
+            self.known[question] = self._has_null(table, column)
+        return bool(self.known[question])
+
+    def _has_null(self, table: str, column: str) -> bool:
         frame = self._frames[table]
         if self.engine == "pandas":
             return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0

@@ -6,7 +6,7 @@ Instants are counted in microseconds while they are worked on: differences are e
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -18,22 +18,43 @@ from conv_analytics.analysis.frames import Source
 Rows = nw.LazyFrame[Any]
 
 
-def least(source: Source, parts: Sequence[Rows], by: Sequence[str], kinds: Mapping[str, Any]) -> Rows:
+class Part(NamedTuple):
+    """Rows of one table.
+
+    Attributes
+    ----------
+    rows
+        The keys, and columns that no other part has.
+    once
+        Whether no key stands on two rows: nothing has to be grouped then.
+    """
+
+    rows: Rows
+    once: bool = False
+
+
+def least(source: Source, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any]) -> Rows:
     """One row per key that any part has, with the least value of every column; null where no part has one.
 
     The least value is the same whatever the order of the rows, and however often they are repeated. Keys are not null.
     """
     keys = dict.fromkeys(by, str)
     if source.engine == "pandas":
-        frames = [nw.to_native(part.collect()) for part in parts]
+        frames = [nw.to_native(part.rows.collect()) for part in parts]
         return _lazy(_least_of_frames(frames, keys, kinds))
-    union: Any = None
-    for part in parts:
-        typed = coerce.relation_columns("", nw.to_native(part), {**keys, **kinds})
-        union = typed if union is None else union.union(typed)
-    names = [coerce.quote(name) for name in keys]
-    columns = [*names, *(f"min({coerce.quote(name)}) as {coerce.quote(name)}" for name in kinds)]
-    return source.settled(_lazy(union.aggregate(", ".join(columns), ", ".join(names))))
+    using = ", ".join(map(coerce.quote, keys))
+    whole: Any = None
+    for place, part in enumerate(parts):
+        names = [name for name in part.rows.collect_schema().names() if name not in keys]
+        rows = coerce.relation_columns("", nw.to_native(part.rows), {**keys, **{name: kinds[name] for name in names}})
+        if not part.once:
+            columns = [using, *(f"min({coerce.quote(name)}) as {coerce.quote(name)}" for name in names)]
+            rows = rows.aggregate(", ".join(columns), using)
+        rows = rows.set_alias(f"part_{place}")
+        # Tables with a row per leg are joined as they are: one union of all, grouped, would carry every column of
+        # every table through a hash table of long texts.
+        whole = rows if whole is None else whole.join(rows, using, how="outer").set_alias(f"until_{place}")
+    return source.with_nulls(_lazy(whole), kinds).select(*keys, *kinds)
 
 
 def _least_of_frames(frames: Sequence[pd.DataFrame], keys: Mapping[str, Any], kinds: Mapping[str, Any]) -> pd.DataFrame:
@@ -72,14 +93,38 @@ def _least_rows(part: pd.DataFrame, numbers: Any) -> tuple[pd.DataFrame, Any]:
     return found.reset_index(drop=True), rows
 
 
+def words(source: Source, table: str, column: str) -> pd.DataFrame:
+    """The different words of a column, null left out."""
+    rows = source.table(table, [column], needed=())
+    if source.engine == "duckdb":
+        # Grouped: narwhals would number the rows of each word.
+        native: Any = nw.to_native(rows)
+        rows = _lazy(native.aggregate(coerce.quote(column), coerce.quote(column)))
+    return source.collect(rows).drop_duplicates().dropna().reset_index(drop=True)
+
+
+def once(source: Source, table: str) -> bool:
+    """Whether every row of a table names a leg, and no two name the same; asked once."""
+    question = ("once", table)
+    if question not in source.known:
+        key = ("conversation_id", "leg_id")
+        told = not source.has_null(table, "leg_id")
+        source.known[question] = told and not repeated(source, source.table(table, key, needed=()), key)
+    return bool(source.known[question])
+
+
 def repeated(source: Source, rows: Rows, by: Sequence[str]) -> bool:
     """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
     native: Any = nw.to_native(rows.collect() if source.engine == "pandas" else rows)
     if source.engine == "pandas":
         return bool(native.duplicated(list(by)).any())
-    names = ", ".join(map(coerce.quote, by))
-    # Hashes of keys take a tenth of the memory of the keys.
-    total, different = native.aggregate(f"count(*), count(distinct hash({names}))").fetchall()[0]
+    # Hashes of keys take a tenth of the memory of the keys. The last key alone nearly always tells enough.
+    return _same_hashes(native, by[-1:]) and (len(by) == 1 or _same_hashes(native, by))
+
+
+def _same_hashes(native: Any, names: Sequence[str]) -> bool:
+    hashed = f"hash({', '.join(map(coerce.quote, names))})"
+    total, different = native.aggregate(f"count(*), count(distinct {hashed})").fetchall()[0]
     return bool(total > different)
 
 
@@ -123,4 +168,4 @@ def _lazy(native: Any) -> Rows:
     return rows
 
 
-__all__ = ["instants", "least", "micros", "repeated"]
+__all__ = ["Part", "instants", "least", "micros", "once", "repeated", "words"]

@@ -77,7 +77,8 @@ def heatmap(
     source = Source.of(data)
     picked = declared.chosen([metric]) if metric is not None else []
     needs = {"started_at"} | {column for each in declared.counts_of(picked) for column in each.needs}
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs)
+    reads = declared.reads(declared.counts_of(picked))
+    rows = source.settled(scopes.attempts(source, scope=scope, unit=unit, needs=needs, reads=reads))
     zones.zone_info(tz)
     first, last = _period(source, rows, since, until)
     if since is not None:

@@ -26,15 +26,32 @@ _ABOUT = ("at", "from_member_id", "from_user_id", "technology", "direction", "ch
 
 
 class Mark(NamedTuple):
-    """What a row tells: its kind (instants are microseconds), the columns it is read from, and how."""
+    """What a row tells.
+
+    Attributes
+    ----------
+    kind
+        Instants are microseconds.
+    reads, value
+        The columns it is read from, and how.
+    where, then
+        A condition on the row's word (its status, its type) without which it tells nothing, and what it tells then;
+        None if it needs no condition.
+    """
 
     kind: Any
     reads: tuple[str, ...]
     value: nw.Expr
+    where: nw.Expr | None = None
+    then: nw.Expr | None = None
 
 
 def _when(condition: nw.Expr, value: nw.Expr | None = None) -> nw.Expr:
     return nw.when(condition).then(nw.lit(1) if value is None else value)
+
+
+def _told(kind: Any, reads: tuple[str, ...], where: nw.Expr, value: nw.Expr | None = None) -> Mark:
+    return Mark(kind, reads, _when(where, value), where, value)
 
 
 def _copies(table: str, prefix: str, names: Iterable[str]) -> dict[str, Mark]:
@@ -58,13 +75,13 @@ def _statuses() -> dict[str, Mark]:
     both = ("status", "at")
     return {
         "s_first": Mark(int, ("at",), at),
-        **{f"s_{word}": Mark(int, both, _when(status == word, at)) for word in ("started", "ringing", "answered")},
-        "s_detected": Mark(int, both, _when(status.is_in(["machine", "human"]), at)),
-        "s_ended": Mark(int, both, _when(last, at)),
-        "s_last": Mark(str, ("status",), _when(last, status)),
-        "s_other": Mark(str, ("status",), _when(~known, status)),
-        "s_reason": Mark(str, ("status", "reason"), _when(last, nw.col("reason"))),
-        "s_machine": Mark(str, ("status",), _when(status == "machine", status)),
+        **{f"s_{word}": _told(int, both, status == word, at) for word in ("started", "ringing", "answered")},
+        "s_detected": _told(int, both, status.is_in(["machine", "human"]), at),
+        "s_ended": _told(int, both, last, at),
+        "s_last": _told(str, ("status",), last, status),
+        "s_other": _told(str, ("status",), ~known, status),
+        "s_reason": _told(str, ("status", "reason"), last, nw.col("reason")),
+        "s_machine": _told(str, ("status",), status == "machine", status),
         **_copies("leg_statuses", "s_", ("direction", "channel_type", "member_id")),
     }
 
@@ -74,9 +91,9 @@ def _call_events() -> dict[str, Mark]:
     marks = _copies("call_events", "c_", (*_ABOUT, "machine_type"))
     return {
         "c_first": marks.pop("c_at"),
-        "c_ringing": Mark(int, ("type", "at"), _when(kind.is_in(["sip:ringing", "rtc:ringing"]), at)),
-        "c_answered": Mark(int, ("type", "at"), _when(kind.is_in(["sip:answered", "rtc:answered"]), at)),
-        "c_moved": Mark(int, ("type",), _when(kind == "rtc:transfer")),
+        "c_ringing": _told(int, ("type", "at"), kind.is_in(["sip:ringing", "rtc:ringing"]), at),
+        "c_answered": _told(int, ("type", "at"), kind.is_in(["sip:answered", "rtc:answered"]), at),
+        "c_moved": _told(int, ("type",), kind == "rtc:transfer"),
         **marks,
         **_ends("c_"),
     }
@@ -97,6 +114,8 @@ MARKS: Mapping[str, Mapping[str, Mark]] = {
 }  # fmt: skip
 #: Tables with one event per leg, and which one counts where there are more.
 _ONCE = {"hangups": "first", "call_records": "last"}
+#: The column whose words `Mark.where` is about.
+_WORD = {"leg_statuses": "status", "call_events": "type"}
 _PREFIX = {"leg_statuses": "s_", "call_events": "c_", "hangups": "h_", "call_records": "r_"}
 
 
@@ -114,16 +133,42 @@ def legs_of(source: Source, wanted: Collection[str]) -> Rows:
     known = _by_member(list(read.values())) if lost else None
     parts = []
     for name, rows in read.items():
-        prefix, values = _PREFIX[name], {mark: how.value for mark, how in MARKS[name].items()}
-        values[f"{prefix}events"] = nw.lit(1)
+        prefix, told = _PREFIX[name], _occurring(source, name, wanted)
+        values = {mark: how.value for mark, how in told.items()} | {f"{prefix}events": nw.lit(1)}
+        once = False
         if known is not None and name in lost:
             rows = _named(rows, known)  # noqa: PLW2901  the same table
             values[f"{prefix}unnamed"] = nw.col("unnamed")
-        if name in _ONCE and _asked(name, wanted):
-            rows = _one(source, rows, keep=_ONCE[name])  # noqa: PLW2901
-            values[f"{prefix}events"] = nw.col("events")
-        parts.append(rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in wanted)))
+        if name in _ONCE:
+            once = not gather.repeated(source, rows, KEY) if name in lost else gather.once(source, name)
+            if not once and _asked(name, wanted):
+                rows, once = _one(rows, keep=_ONCE[name]), True  # noqa: PLW2901
+                values[f"{prefix}events"] = nw.col("events")
+        rows = rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in wanted))  # noqa: PLW2901
+        parts.append(gather.Part(rows, once))
     return gather.least(source, parts, KEY, {name: kind for name, kind in kinds.items() if name in wanted})
+
+
+def _occurring(source: Source, name: str, wanted: Collection[str]) -> dict[str, Mark]:
+    """The marks of a table that are wanted and that some row sets, each looking for the words that occur.
+
+    What no row tells need not be looked for leg by leg, and a comparison is faster than a list of all words there are.
+    """
+    marks = {mark: how for mark, how in MARKS[name].items() if mark in wanted}
+    asked = {mark: how.where for mark, how in marks.items() if how.where is not None}
+    if not asked:
+        return marks
+    word = nw.col(_WORD[name])
+    words = gather.words(source, name, _WORD[name])
+    holds = nw.from_native(words).with_columns(**asked)
+    for mark in asked:
+        found = holds.filter(nw.col(mark))[_WORD[name]].to_list()
+        if found:
+            equal = nw.any_horizontal(*(word == each for each in found), ignore_nulls=True)
+            marks[mark] = marks[mark]._replace(value=_when(equal, marks[mark].then))
+        else:
+            del marks[mark]
+    return marks
 
 
 def moved(source: Source) -> Rows:
@@ -188,11 +233,9 @@ def _named(rows: Rows, known: Rows) -> Rows:
     return named.drop("its_leg", "its_legs", "of_member", "was_of").filter(~nw.col("leg_id").is_null())
 
 
-def _one(source: Source, rows: Rows, *, keep: Any) -> Rows:
-    """One row per leg, and how many events there were. Nearly always there is just one: then nothing is sorted."""
+def _one(rows: Rows, *, keep: Any) -> Rows:
+    """One row per leg of rows of which some legs have several, and how many events there were."""
     one = rows.with_columns(nw.lit(1).alias("events"))
-    if not gather.repeated(source, rows, KEY):
-        return one
     again = rows.group_by(*KEY).agg(nw.len().alias("rows")).filter(nw.col("rows") > 1).select(*KEY)
     several = rows.join(again, on=list(KEY), how="semi")
     events = several.select(*KEY, "event_id").unique().group_by(*KEY).agg(nw.len().alias("events"))

@@ -108,7 +108,8 @@ def _ends() -> dict[str, Recipe]:
 
 def _outcome() -> dict[str, Recipe]:
     fine = _yes((_col("h_sip_code") == 200) | (_col("s_reason") == "ok") | (_col("r_reason") == "ok"))  # noqa: PLR2004
-    ended, rang, up = (~_col(name).is_null() for name in ("ended_at", "ringing_at", "answered_at"))
+    rang, up = (~_col(name).is_null() for name in ("ringing_at", "answered_at"))
+    ended = ~_col("h_at").is_null() | ~_col("r_ended_at").is_null()
     return {
         "answered": Recipe(
             ("answered_at", "h_sip_code", "s_reason", "r_reason", "r_duration_s"),
@@ -117,8 +118,9 @@ def _outcome() -> dict[str, Recipe]:
         "reason": first_of("s_reason", "r_reason"),
         "sip_code": first_of("h_sip_code"),
         "reason_code": first_of("h_reason_code"),
+        # A last status has an instant: where there is none, only a hangup or a record can tell of an end.
         "status": Recipe(
-            ("s_last", "r_status", "ended_at", "answered_at", "ringing_at", "s_other"),
+            ("s_last", "r_status", "h_at", "r_ended_at", "answered_at", "ringing_at", "s_other"),
             nw.coalesce(
                 "s_last", nw.when(ended).then(_col("r_status")), _text(ended, "completed"), _text(up, "answered"),
                 _text(rang, "ringing"), "s_other", nw.lit("started"),

@@ -113,7 +113,7 @@ def _made(source: Source, wanted: set[str]) -> Rows:
     rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY))
     rows = recipes.make(source, rows, made, first, keep=parts.KEY)
     if places:
-        rows = _with_countries(source, rows)
+        rows = _with_countries(source, source.settled(rows))
         rows = recipes.add(source, rows, {name: COUNTRY[name].value for name in sorted(places)})
     if moved:
         rows = _with_transfers(source, rows)

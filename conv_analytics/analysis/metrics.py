@@ -28,14 +28,15 @@ class Count:
         Its name, and what it says in words.
     holds
         The condition; never null.
-    needs
-        Columns it cannot do without.
+    needs, helps
+        Columns it cannot do without, and those that it looks at where they are there.
     """
 
     name: str
     words: str
     holds: nw.Expr
     needs: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,9 @@ def _by_code() -> dict[int, list[str]]:
 
 def reads(counts: Iterable[Count]) -> set[str]:
     """Every column that some counts look at: those they need, and those that help where they are there."""
-    needed = {column for count in counts for column in count.needs}
-    helping = {"sip_code": ("status", "reason", "reason_code", "outcome"), "ended_at": ("flags", "reason")}
+    counts = list(counts)
+    needed = {column for count in counts for column in (*count.needs, *count.helps)}
+    helping = {"sip_code": ("status", "reason", "reason_code"), "ended_at": ("flags", "reason")}
     return needed | {other for column in needed for other in helping.get(column, ())}
 
 
@@ -145,7 +147,8 @@ COUNTS: tuple[Count, ...] = (
           _answered & ~_mute & ~_end_unknown & _broken, (*_END, "byte_in", "byte_out")),
     Count("set_up", "answered with media, and the end is known", _answered & ~_mute & ~_end_unknown,
           (*_END, "byte_in", "byte_out")),
-    Count("gave_up", "inbound, and the caller ended it before an answer", _gave_up, (*_SIP, "direction")),
+    Count("gave_up", "inbound, and the caller ended it before an answer", _gave_up, (*_SIP, "direction"),
+          ("outcome",)),
     Count("offered", "inbound attempts", _inbound, ("direction",)),
     Count("undecided", "attempts that are neither answered nor ended with a code or reason that is known",
           ~_answered & (_col(CODE) == 0), _SIP),

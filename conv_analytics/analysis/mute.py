@@ -61,7 +61,7 @@ def mute(data: Any) -> Any:
     0      a     10.0            3.0            True
     """
     source = Source.of(data)
-    parts = [_batch(spans) for spans, _ in s.batches(source, "speaking", "mute", "earmuff")]
+    parts = (_batch(spans) for spans, _ in s.batches(source, "speaking", "mute", "earmuff"))
     return give_rows(source, parts, MUTES, ["conversation_id", "leg_id", "member_id"])
 
 

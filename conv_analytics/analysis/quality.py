@@ -125,7 +125,8 @@ def quality(
         if name not in {column.name for column in given}:
             raise ColumnNotFound("of quality()", name, [column.name for column in given])
     wanted = given if columns is None else [column for column in given if column.name in columns]
-    source, rows, found = measured_legs(data, units, None if columns is None else {column.name for column in wanted})
+    described = None if columns is None else {column.name for column in wanted if column.name in m.DESCRIBING}
+    source, rows, found = measured_legs(data, units, described)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
     return source.give(verdicts(rows, book, found), wanted, by=by)
 
@@ -157,7 +158,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     True
     """
     book = profile_of(profile)
-    source, rows, found = measured_legs(data, units)
+    source, rows, found = measured_legs(data, units, ())
     rows = verdicts(rows, book, found).with_columns(
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -173,6 +174,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         _worse=nw.col("mos_emodel").fill_null(9.0),
         _order=nw.col("_rank") * -1,
     )
+    rows = source.settled(rows)
     together = rows.group_by("conversation_id").agg(
         nw.len().alias("_legs"),
         nw.col("_seen").sum().alias("_measured"),
@@ -219,7 +221,7 @@ def compare_profiles(
         say so) and ``disagree`` (some say poor, others good).
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, _ = measured_legs(data, units)
+    source, rows, _ = measured_legs(data, units, ())
     for book in books:
         rows = _judged(rows, book).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
     for word in ("poor", "good"):
@@ -238,7 +240,10 @@ def compare_profiles(
 def measured_legs(
     data: Any, units: Units | None = None, columns: Collection[str] | None = None
 ) -> tuple[Source, nw.LazyFrame[Any], Units]:
-    """Open data, detect its units if they are not given, and measure its legs; of what describes them `columns`."""
+    """Open data, detect its units if they are not given, and measure its legs.
+
+    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
+    """
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
@@ -251,8 +256,7 @@ def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.Lazy
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    describing = m.DESCRIBING if columns is None else [name for name in m.DESCRIBING if name in columns]
-    return leg_rows(source, [*m.NEEDED, *describing])
+    return leg_rows(source, {*m.NEEDED, *(m.DESCRIBING if columns is None else columns)})
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:

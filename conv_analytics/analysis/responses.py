@@ -85,7 +85,7 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     1     2         1         NaN   True
     """
     source, until = _opened(data, roles, other, until)
-    parts = [_turns(_said(rows, roles, other), until) for rows in source.batches(_messages(source))]
+    parts = (_turns(_said(rows, roles, other), until) for rows in source.batches(_messages(source)))
     return give_rows(source, parts, RESPONSES, [_ID, "turn"])
 
 
@@ -118,7 +118,7 @@ def first_responses(
     0             180.0   60.0  False
     """
     source, until = _opened(data, roles, other, until)
-    parts = [_first(_said(rows, roles, other), until) for rows in source.batches(_messages(source))]
+    parts = (_first(_said(rows, roles, other), until) for rows in source.batches(_messages(source)))
     return give_rows(source, parts, FIRST_RESPONSES, [_ID])
 
 

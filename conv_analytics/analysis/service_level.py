@@ -64,7 +64,7 @@ def service_level(
         raise ConfigError("within_s and forgiven_s are seconds: 0 or more.")
     source, keys = Source.of(data), scopes.keys_of(by)
     needs = {"answered", "started_at", "ended_at"}
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys)
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=["setup_s", "answered_at"])
     rows = scopes.keyed(source, rows, keys, tz)
     answered = yes(nw.col("answered"))
     rows = scopes.with_micros(source, rows, "started_at", "answered_at", "ended_at").with_columns(

@@ -33,16 +33,18 @@ def batches(source: Source, *whats: str) -> Iterator[tuple[pd.DataFrame, pd.Data
     types = [f"audio:{what}:{way}" for what in whats for way in ("on", "off")]
     rows = source.table("audio_events", _EVENTS, needed=_EVENTS[:4])
     rows = rows.filter(nw.col("type").is_in(types), ~nw.col("at").is_null(), ~nw.col("conversation_id").is_null())
+    # Made once for all batches: a batch only looks up its own.
+    known = any(name in source.tables for name in LEG_TABLES)
+    every = source.settled(leg_rows(source, _LEGS).select(*_LEGS)) if known else None
     for events in source.batches(rows):
-        legs = _legs(source, events["conversation_id"])
+        legs = _legs(source, every, events["conversation_id"])
         yield _spans(events, legs), legs
 
 
-def _legs(source: Source, conversations: pd.Series[Any]) -> pd.DataFrame:
+def _legs(source: Source, rows: nw.LazyFrame[Any] | None, conversations: pd.Series[Any]) -> pd.DataFrame:
     """The answered legs of the conversations that speak."""
-    if any(name in source.tables for name in LEG_TABLES):
+    if rows is not None:
         wanted = pd.DataFrame({"conversation_id": pd.Series(conversations.unique(), dtype="str")})
-        rows = leg_rows(source, _LEGS).select(*_LEGS)
         frame = source.collect(rows.join(source.lazy(wanted, rows), on="conversation_id", how="inner"))
     else:
         kinds = dict.fromkeys(_LEGS[:3], str)

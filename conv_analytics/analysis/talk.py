@@ -99,7 +99,7 @@ def talk(data: Any, *, by: str = "member") -> Any:
     if by not in {"member", "conversation"}:
         raise ConfigError(f"by is {by!r}: talk is told by 'member' or by 'conversation'.")
     source = Source.of(data)
-    parts = [_batch(spans, legs, by) for spans, legs in s.batches(source, "speaking")]
+    parts = (_batch(spans, legs, by) for spans, legs in s.batches(source, "speaking"))
     columns = TALK_MEMBERS if by == "member" else TALK_CONVERSATIONS
     return give_rows(source, parts, columns, [column.name for column in columns[:2]])
 

@@ -16,7 +16,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis import emodel
+from conv_analytics.analysis import emodel, gather
 from conv_analytics.analysis.frames import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables import TABLES
@@ -169,7 +169,8 @@ def measured_rows(source: Source) -> nw.LazyFrame[Any]:
         wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
         return source.frame(wanted, needed=[*MEASURED], maker="legs()")
     key = ["conversation_id", "event_id"]
-    return source.table("hangups", [*key, *MEASURED]).unique(subset=key, keep="any")
+    rows = source.table("hangups", [*key, *MEASURED])
+    return rows if gather.once(source, "hangups") else rows.unique(subset=key, keep="any")
 
 
 def units_of(source: Source, rows: nw.LazyFrame[Any], known: Mapping[str, Any] | None = None) -> Units:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -21,6 +21,8 @@ from conv_analytics.tables.seen import Seen, digest
 
 #: Pages are converted in batches of about this size: larger ones are no faster, and the peak of memory follows it. [B]
 BATCH_BYTES = 4 * 2**20
+#: In a hurry, the clock is looked at after so much. [B]
+_PIECE_BYTES = 2 * 2**20
 
 
 class Sink(Protocol):
@@ -50,6 +52,19 @@ class _Batch:
     gone: list[bytes] = field(default_factory=list)
     finished: dict[str, tuple[int, bool, Finished | None]] = field(default_factory=dict)
     size: int = 0
+
+    def pieces(self) -> Iterator[_Batch]:
+        """The same in small pieces, in order."""
+        yield _Batch(lists=self.lists, conversations=self.conversations, gone=self.gone)
+        piece = _Batch()
+        for page in self.events:
+            piece.events.append(page)
+            piece.size += len(page.body)
+            if piece.size >= _PIECE_BYTES:
+                yield piece
+                piece = _Batch()
+        piece.finished = self.finished
+        yield piece
 
 
 class Converter:
@@ -106,11 +121,26 @@ class Converter:
         told = learnt if sequence_number is not None else None
         self._batch.finished[conversation_id] = (sequence_number or 0, asked, told)
 
-    async def drain(self) -> None:
-        """Convert what is left, and wait until everything is in the sink."""
+    async def drain(self, in_time: Callable[[], None] | None = None) -> None:
+        """Convert what is left, and wait until everything is in the sink.
+
+        Parameters
+        ----------
+        in_time
+            Called between small pieces of the work; what it raises leaves the rest undone.
+        """
         async with self._turn:
-            await self._start()
+            if in_time is None:
+                await self._start()
+                await self._wait()
+                return
             await self._wait()
+            batch, self._batch = self._batch, _Batch()
+            for piece in batch.pieces():
+                in_time()
+                self._batch = piece
+                await self._start()
+                await self._wait()
 
     async def close(self) -> None:
         """Let a batch that is being converted end, and drop what waits."""

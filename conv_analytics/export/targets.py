@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -23,9 +23,10 @@ from conv_analytics.export.options import Options
 from conv_analytics.export.planned import take
 from conv_analytics.export.probing import Past, last_sweep, swept, text_of, to_settle
 from conv_analytics.export.report import Report
+from conv_analytics.markup import block, grid
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
-from conv_analytics.tables.frame import counts_html, to_frame
+from conv_analytics.tables.frame import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ class Frames(Mapping[str, "pd.DataFrame"]):
         return f"Frames({', '.join(f'{name} {len(frame):,}' for name, frame in self._frames.items())})"
 
     def _repr_html_(self) -> str:
-        return counts_html({name: len(frame) for name, frame in self.items()})
+        rows = ((name, len(frame), len(frame.columns)) for name, frame in self.items())
+        return block("Frames", self.report.sentence(), grid(("table", "rows", "columns"), rows), self.report.notes())
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ class Exported:
 
     def __str__(self) -> str:
         return str(self.report)
+
+    def __repr__(self) -> str:
+        return f"Exported({str(self.dataset.path)!r}, {self.report!r})"
+
+    def _repr_html_(self) -> str:
+        held = {name: self.dataset.rows(name) for name in self.dataset.tables}
+        rows = ((name, self.report.tables.get(name, 0), total) for name, total in held.items())
+        table = grid(("table", "rows of this run", "rows in all"), rows)
+        return block(str(self.dataset.path), self.report.sentence(), table, self.report.notes())
 
 
 class Memory:
@@ -106,7 +117,7 @@ class Memory:
         """Nothing, either."""
         return {}
 
-    def finish(self, report: Report, _converter: Converter) -> Frames:
+    def finish(self, report: Report, _converter: Converter, _in_time: Callable[[], None]) -> Frames:
         """Everything as DataFrames."""
         return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
 
@@ -152,8 +163,11 @@ class Folder:
         """Everything that the folder has of some conversations, in a full run."""
         return self._holdings.of(conversations) if self._holdings else {}
 
-    def finish(self, report: Report, converter: Converter) -> Exported:
-        """Commit the run, and warn if it brought far less than the nights before."""
+    def finish(self, report: Report, converter: Converter, in_time: Callable[[], None]) -> Exported:
+        """Commit the run, and warn if it brought far less than the nights before.
+
+        What `in_time` raises, which is called between steps, leaves the folder as it was.
+        """
         past = self.past
         report.warning = odd(report.to_dict(), self.reports)
         before = text_of(past.swept_at) if past.swept_at else None
@@ -167,7 +181,8 @@ class Folder:
         settling |= {name: past.settled[name] for name in named & converter.finished.keys() if name not in settling}
         reached = {name: max(converter.watermarks.get(name, 0), past.watermarks.get(name, 0)) for name in named}
         kept = {**report.to_dict(), "selected": list(self._options.tables)}
-        report.commit = self._writer.commit(reached, kept, settling, whole=not report.interrupted).number
+        whole = not report.interrupted
+        report.commit = self._writer.commit(reached, kept, settling, whole=whole, in_time=in_time).number
         self._close()
         return Exported(report, open_dataset(self._root))
 

@@ -256,7 +256,8 @@ class Notebook:
         """Run every cell, and wait until all that they show is on the page; a cell that fails fails the test."""
         self.command("notebook:run-all-cells")
         self.settle()
-        assert self.errors() == []
+        found = self.errors()
+        assert not found, found
         return self
 
     def settle(self) -> None:
@@ -318,6 +319,11 @@ class Notebook:
         (shown or self.page).screenshot(path=path)
         self.page.set_viewport_size(SIZE)
         return path
+
+
+def chromium() -> str | None:
+    """The system's browser, where there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def artefacts() -> Path:
