@@ -148,20 +148,23 @@ class Folder:
         self.reports = [commit.report for commit in every(history)]
         self.past = past_of(history)
         self.watermarks = self.past.watermarks
-        self._holdings = Holdings(root, history) if options.full else None
+        # Where a watermark did not heed an event, the API lists it again.
+        self._again = {name for report in self.reports for name in report.get("beyond", ())}
+        self._holdings = Holdings(root, history) if options.full or self._again else None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """The statuses of legs that the folder has: each later update of a leg tells its whole history again."""
-        if self._holdings:
+        if self._options.full:
             return ()
         earlier = open_dataset(self._root)
         return [pair for name in earlier if repeats(TABLES[name]) for pair in earlier.keys_of(name, conversations)]
 
     def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
-        """Everything that the folder has of some conversations, in a full run."""
-        return self._holdings.of(conversations) if self._holdings else {}
+        """What the folder has of those conversations of which the API lists again what it has."""
+        again = set(conversations) if self._options.full else self._again.intersection(conversations)
+        return self._holdings.of(again) if self._holdings and again else {}
 
     def finish(self, report: Report, converter: Converter, in_time: Callable[[], None]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before.
