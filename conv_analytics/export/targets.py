@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     """
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], report: Report, broken: list[str]) -> None:
-        self._frames = dict(frames)
+        self._frames = frames
         self.report = report
         self.broken = broken
 
@@ -65,6 +66,24 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     def _repr_html_(self) -> str:
         rows = ((name, len(frame), len(frame.columns)) for name, frame in self.items())
         return block("Frames", self.report.sentence(), grid(("table", "rows", "columns"), rows), self.report.notes())
+
+
+class _Later(Mapping[str, "pd.DataFrame"]):
+    """Frames that are made on the first look: whoever stopped a run does not wait for them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
+        self._makers, self._made = makers, dict[str, "pd.DataFrame"]()
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        if table not in self._made:
+            self._made[table] = self._makers[table]()
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,9 @@ class Memory:
         return {}
 
     def finish(self, report: Report, _converter: Converter, _in_time: Callable[[], None]) -> Frames:
-        """Everything as DataFrames."""
-        return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
+        """Everything as DataFrames; those of a run that was stopped are made when somebody looks at them."""
+        frames = _Later({name: partial(self._frame, name, rows) for name, rows in self._rows.items()})
+        return Frames(frames if report.interrupted else dict(frames), report, self._broken)
 
     def abandon(self) -> None:
         """Drop everything."""
