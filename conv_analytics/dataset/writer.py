@@ -27,11 +27,11 @@ from conv_analytics.tables.column import Table
 from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
-BUFFER_BYTES = 24 * 2**20
+BUFFER_BYTES = 16 * 2**20
 #: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
 _SYNCS = 8
-#: A run may touch many days; so many files are kept open at once.
-OPEN_FILES = 64
+#: A run may touch many days; so many files are kept open at once: each keeps an index of all its pages in memory.
+OPEN_FILES = 24
 #: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
 FILE_BYTES = 128 * 2**20
 

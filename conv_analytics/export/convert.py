@@ -19,8 +19,8 @@ from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_e
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen, digest
 
-#: Pages are converted in batches of about this size. [B]
-BATCH_BYTES = 12 * 2**20
+#: Pages are converted in batches of about this size: larger ones are no faster, and the peak of memory follows it. [B]
+BATCH_BYTES = 4 * 2**20
 #: In a hurry, the clock is looked at after so much. [B]
 _PIECE_BYTES = 2 * 2**20
 
@@ -77,14 +77,14 @@ class Converter:
     watermarks
         Per conversation, the id of the last event whose rows are in the sink, all earlier ones included.
     finished
-        The conversations that were read to their end, with what was learnt of them.
+        The conversations that were read to their end, with what was learnt of them: see `Finished.text`.
     extended
-        The conversations of which the sink has new events.
+        The conversations of earlier runs of which the sink has new events.
     """
 
     def __init__(self, sink: Sink, report: Report, exported_at: datetime) -> None:
         self.watermarks: dict[str, int] = {}
-        self.finished: dict[str, Finished] = {}
+        self.finished: dict[str, str] = {}
         self.extended: set[str] = set()
         self.events = 0
         self._sink, self._report, self._exported_at = sink, report, exported_at
@@ -183,8 +183,12 @@ class Converter:
             rows = flatten_events(batch.events, self._seen)
             self._compare(rows)
             self._put(rows)
-            for conversation_id, (last, at) in _last_events(rows.tables["events"]).items():
-                self.extended.add(conversation_id)
+            # A text from Arrow is a copy; with one per conversation, a hundred thousand of them stay small.
+            names = {page.conversation_id: page.conversation_id for page in batch.events}
+            for name, (last, at) in _last_events(rows.tables["events"]).items():
+                conversation_id = names.get(name) or name
+                if conversation_id in self._sink.watermarks:
+                    self.extended.add(conversation_id)
                 self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
                 if at is not None:
                     self._last_at[conversation_id] = max(at, self._last_at.get(conversation_id, at))
@@ -199,7 +203,7 @@ class Converter:
             self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
             if learnt is not None:
                 told = [moment for moment in (learnt.changed, at) if moment is not None]
-                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark)
+                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark).text
         self._seen.forget(conversation_id)
         self._held.pop(conversation_id, None)
 
