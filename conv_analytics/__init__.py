@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset, open_dataset
     from conv_analytics.export import Exported, Frames, Job, aexport, export
     from conv_analytics.notebook import (
+        Filters,
+        explore,
         plot_concurrency,
         plot_funnel,
         plot_heatmap,
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
         plot_outcomes,
         quality_report,
         show_ladder,
+        show_ledger,
         show_timeline,
+        show_verdicts,
     )
     from conv_analytics.tables.dictionary import describe
 
@@ -33,10 +37,12 @@ _HOMES = {
     "Conversations": "conv_analytics.api",
     "Dataset": "conv_analytics.dataset",
     "Exported": "conv_analytics.export",
+    "Filters": "conv_analytics.notebook",
     "Frames": "conv_analytics.export",
     "Job": "conv_analytics.export",
     "aexport": "conv_analytics.export",
     "describe": "conv_analytics.tables.dictionary",
+    "explore": "conv_analytics.notebook",
     "export": "conv_analytics.export",
     "open_dataset": "conv_analytics.dataset",
     "plot_concurrency": "conv_analytics.notebook",
@@ -47,7 +53,9 @@ _HOMES = {
     "plot_outcomes": "conv_analytics.notebook",
     "quality_report": "conv_analytics.notebook",
     "show_ladder": "conv_analytics.notebook",
+    "show_ledger": "conv_analytics.notebook",
     "show_timeline": "conv_analytics.notebook",
+    "show_verdicts": "conv_analytics.notebook",
 }
 
 __all__ = [
@@ -55,10 +63,12 @@ __all__ = [
     "Conversations",
     "Dataset",
     "Exported",
+    "Filters",
     "Frames",
     "Job",
     "aexport",
     "describe",
+    "explore",
     "export",
     "open_dataset",
     "plot_concurrency",
@@ -69,7 +79,9 @@ __all__ = [
     "plot_outcomes",
     "quality_report",
     "show_ladder",
+    "show_ledger",
     "show_timeline",
+    "show_verdicts",
 ]
 
 

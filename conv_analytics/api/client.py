@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import httpx
 
+from conv_analytics import markup
 from conv_analytics.api.auth import JWTAuth
 from conv_analytics.api.clock import ServerClock, SkewWatch
 from conv_analytics.api.driver import AsyncDriver, Driver, Wire
@@ -186,6 +187,9 @@ class _Client(ABC, Generic[Transport, Gate]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
+
+    def _repr_html_(self) -> str:
+        return markup.block(type(self).__name__, self._settings.base_url, markup.facts(self.config))
 
 
 class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):

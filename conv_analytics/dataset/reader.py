@@ -16,10 +16,11 @@ from conv_analytics.dataset import history
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, TableNotFound
+from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.frame import counts_html, to_frame, with_date
+from conv_analytics.tables.frame import to_frame, with_date
 
 if TYPE_CHECKING:
     import duckdb
@@ -135,7 +136,14 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return f"Dataset({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
 
     def _repr_html_(self) -> str:
-        return counts_html({name: self.rows(name) for name in self.tables})
+        last = history.runs(self.commits)[-1]
+        when = str(last["at"])[:16].replace("T", " ")
+        rest = f"commit {self.commits[-1].number} of {when} UTC, {last['status']}"
+        rows = [(name, self.rows(name), len(self._files(name)), *self._days(name)) for name in self.tables]
+        size = sum(file.bytes for commit in self.commits for file in commit.files)
+        count = sum(len(commit.files) for commit in self.commits)
+        told = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
+        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(told))
 
     def arrow(
         self,
@@ -196,6 +204,11 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
             # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
             connection.execute(f'create view "{name}" as select * from {source}{latest}')  # noqa: S608
         return connection
+
+    def _days(self, table: str) -> tuple[str, str]:
+        """The first and the last day of a table."""
+        days = [day_of(file) for file in self._files(table)]
+        return min(days).isoformat(), max(days).isoformat()
 
     def _files(self, table: str) -> list[File]:
         self._declared(table)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from conv_analytics import markup
 from conv_analytics.errors import clock_remark
 from conv_analytics.export.planned import compared
 from conv_analytics.tables import TABLES
@@ -17,7 +18,7 @@ LISTED = 1000
 _SHOWN = 5
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
     """Counts of one run.
 
@@ -130,11 +131,24 @@ class Report:
         """A few lines for people."""
         width = max(map(len, TABLES))
         lines = [f"{name:<{width}} {self.tables[name]:>12,}" for name in TABLES if name in self.tables]
-        lines.append("")
-        lines.append(
+        return "\n".join([*lines, "", self.sentence(), *self.remarks()])
+
+    def __repr__(self) -> str:
+        return f"Report({self.status}: {self._counts()})"
+
+    def _repr_html_(self) -> str:
+        rows = ((name, self.tables[name]) for name in TABLES if name in self.tables)
+        return markup.block("Report", self.sentence(), markup.grid(("table", "rows of this run"), rows), self.notes())
+
+    def sentence(self) -> str:
+        """What the run did, in a line."""
+        return (
             f"{self.status}: {self.listed:,} conversations in {self.seconds:,.1f} s, {self.requests:,} requests"
             f" ({self.retries:,} repeated), {self.downloaded_bytes / 1e6:,.1f} MB"
         )
+
+    def remarks(self) -> list[str]:
+        """What is worth knowing besides, a line each."""
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
@@ -147,7 +161,7 @@ class Report:
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
             (len(self.unknown_fields), "{:,} unknown fields of events are in the column extra"),
         )
-        lines += [text.format(count) for count, text in remarks if count]
+        lines = [text.format(count) for count, text in remarks if count]
         for what, why in list(self.incomplete.items())[:_SHOWN]:
             lines.append(f"not read to the end: {what}: {why}")
         if len(self.incomplete) > _SHOWN:
@@ -160,4 +174,12 @@ class Report:
             lines.append(f"warning: {self.warning}")
         if self.interrupted:
             lines.append("interrupted; run the same command again to go on")
-        return "\n".join(lines)
+        return lines
+
+    def notes(self) -> str:
+        """The remarks as HTML."""
+        return markup.notes(self.remarks())
+
+    def _counts(self) -> str:
+        events = self.tables.get("events", 0)
+        return f"{self.listed:,} conversations, {events:,} new events, {self.requests:,} requests"

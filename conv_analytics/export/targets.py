@@ -23,9 +23,10 @@ from conv_analytics.export.options import Options
 from conv_analytics.export.planned import take
 from conv_analytics.export.probing import Past, last_sweep, swept, text_of, to_settle
 from conv_analytics.export.report import Report
+from conv_analytics.markup import block, grid
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
-from conv_analytics.tables.frame import counts_html, to_frame
+from conv_analytics.tables.frame import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,8 @@ class Frames(Mapping[str, "pd.DataFrame"]):
         return f"Frames({', '.join(f'{name} {len(frame):,}' for name, frame in self._frames.items())})"
 
     def _repr_html_(self) -> str:
-        return counts_html({name: len(frame) for name, frame in self.items()})
+        rows = ((name, len(frame), len(frame.columns)) for name, frame in self.items())
+        return block("Frames", self.report.sentence(), grid(("table", "rows", "columns"), rows), self.report.notes())
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,15 @@ class Exported:
 
     def __str__(self) -> str:
         return str(self.report)
+
+    def __repr__(self) -> str:
+        return f"Exported({str(self.dataset.path)!r}, {self.report!r})"
+
+    def _repr_html_(self) -> str:
+        held = {name: self.dataset.rows(name) for name in self.dataset.tables}
+        rows = ((name, self.report.tables.get(name, 0), total) for name, total in held.items())
+        table = grid(("table", "rows of this run", "rows in all"), rows)
+        return block(str(self.dataset.path), self.report.sentence(), table, self.report.notes())
 
 
 class Memory:

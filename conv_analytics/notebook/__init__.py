@@ -11,7 +11,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from conv_analytics.notebook.explorer import Explorer, Filters, explore
     from conv_analytics.notebook.ladder import Ladder, show_ladder
+    from conv_analytics.notebook.overview import Overview, show_ledger, show_verdicts
     from conv_analytics.notebook.plots import (
         plot_concurrency,
         plot_funnel,
@@ -25,9 +27,13 @@ if TYPE_CHECKING:
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "Explorer": "conv_analytics.notebook.explorer",
+    "Filters": "conv_analytics.notebook.explorer",
     "Ladder": "conv_analytics.notebook.ladder",
+    "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
+    "explore": "conv_analytics.notebook.explorer",
     "plot_concurrency": "conv_analytics.notebook.plots",
     "plot_funnel": "conv_analytics.notebook.plots",
     "plot_heatmap": "conv_analytics.notebook.plots",
@@ -36,13 +42,19 @@ _HOMES = {
     "plot_outcomes": "conv_analytics.notebook.plots",
     "quality_report": "conv_analytics.notebook.report",
     "show_ladder": "conv_analytics.notebook.ladder",
+    "show_ledger": "conv_analytics.notebook.overview",
     "show_timeline": "conv_analytics.notebook.timeline.show",
+    "show_verdicts": "conv_analytics.notebook.overview",
 }
 
 __all__ = [
+    "Explorer",
+    "Filters",
     "Ladder",
+    "Overview",
     "Report",
     "Timeline",
+    "explore",
     "plot_concurrency",
     "plot_funnel",
     "plot_heatmap",
@@ -51,7 +63,9 @@ __all__ = [
     "plot_outcomes",
     "quality_report",
     "show_ladder",
+    "show_ledger",
     "show_timeline",
+    "show_verdicts",
 ]
 
 

@@ -4,34 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from conv_analytics.markup import clean, escape
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
-
-#: What neither XML nor HTML may hold, and what would turn the text around it: shown as a box.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
-
-
-def clean(text: object) -> str:
-    r"""Text without characters that markup cannot hold; each becomes U+FFFD.
-
-    >>> clean("a\x00b")
-    'a\ufffdb'
-    """
-    return _FORBIDDEN.sub("\ufffd", str(text))
-
-
-def escape(text: object) -> str:
-    """Text for HTML and SVG, between tags or within quotes.
-
-    >>> escape('<img src=x onerror="alert(1)">')
-    '&lt;img src=x onerror=&quot;alert(1)&quot;&gt;'
-    """
-    return html.escape(clean(text), quote=True)
 
 
 def json_for_script(value: Any) -> str:

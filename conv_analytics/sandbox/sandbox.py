@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
+from conv_analytics import markup
 from conv_analytics.sandbox.app import App, EventsShape
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
 from conv_analytics.sandbox.throttle import RateWindow
@@ -107,6 +108,20 @@ class Sandbox:
         self._app: App | None = None
         self._server: HttpServer | None = None
         self._folder: Path | None = None
+
+    def __repr__(self) -> str:
+        where = self.base_url if self._server is not None else "not running"
+        return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"
+
+    def _repr_html_(self) -> str:
+        told = {
+            "application": self.application_id,
+            "world": f"{self.world.size:,} conversations in {self.world.days} days, seed {self.world.seed}",
+            "problems on purpose": len(self.world.causes),
+            "rate limit": f"{self.options['rate']:g} requests per second" if self.options.get("rate") else "none",
+            "requests so far": len(self.requests),
+        }
+        return markup.block("Sandbox", self.base_url if self._server is not None else "not running", markup.facts(told))
 
     # -- credentials
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import date
 
 import pandas as pd
@@ -44,9 +44,3 @@ def _recoded(vocabulary: type, column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
     array = array if isinstance(array, pa.DictionaryArray) else pc.dictionary_encode(array)
     return recode(vocabulary, array.dictionary.to_pylist(), array.indices)
-
-
-def counts_html(rows: Mapping[str, int]) -> str:
-    """Rows per table, for a notebook."""
-    lines = "".join(f"<tr><td><code>{name}</code></td><td>{count:,}</td></tr>" for name, count in rows.items())
-    return f"<table><thead><tr><th>table</th><th>rows</th></tr></thead><tbody>{lines}</tbody></table>"

@@ -256,7 +256,8 @@ class Notebook:
         """Run every cell, and wait until all that they show is on the page; a cell that fails fails the test."""
         self.command("notebook:run-all-cells")
         self.settle()
-        assert self.errors() == []
+        found = self.errors()
+        assert not found, found
         return self
 
     def settle(self) -> None:

@@ -247,7 +247,8 @@ export class Timeline {
     this.tip = make("div", { class: "ca-tip", hidden: "" });
     this.voice = make("p", { class: "ca-voice", "aria-live": "polite" });
     this.pane = make("section", { class: "ca-pane", "aria-label": "Details of the selected event", hidden: "" });
-    this.box = make("div", { class: "ca-live" }, this.toolbar(), make("div", { class: "ca-hold" }, this.stage, this.tip),
+    // JupyterLab's own keys rest while the focus is in here.
+    this.box = make("div", { class: "ca-live", "data-lm-suppress-shortcuts": "true" }, this.toolbar(), make("div", { class: "ca-hold" }, this.stage, this.tip),
       this.voice, this.pane, this.table());
     this.root.querySelector(".ca-still").hidden = true;
     this.root.querySelector(".ca-rows")?.setAttribute("hidden", "");
@@ -369,7 +370,13 @@ export class Timeline {
   paint() {
     const { canvas, stage, theme } = this, ratio = globalThis.devicePixelRatio || 1;
     const width = stage.clientWidth, height = Math.min(stage.clientHeight, this.data.height + TOP + 12);
-    if (!width || !height || !theme) return;
+    if (!theme) return;
+    if (!width || !height) {
+      // Out of the page's layout, as while JupyterLab changes its theme: watched anew, a size is told when there is one.
+      this.observer.unobserve(stage);
+      this.observer.observe(stage);
+      return;
+    }
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
       canvas.width = Math.round(width * ratio);
       canvas.height = Math.round(height * ratio);

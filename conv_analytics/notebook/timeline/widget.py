@@ -27,10 +27,15 @@ class TimelineWidget(anywidget.AnyWidget):
     rows = traitlets.List(traitlets.Int()).tag(sync=True)
 
     def __init__(self, timeline: Timeline) -> None:
-        zone = zone_of(timeline.zone)
         self._timeline = timeline
-        frame_html = still(timeline.layout, zone, theme=timeline.theme)
-        super().__init__(payload=packed(timeline.layout, zone), frame_html=frame_html, rows=[])
+        super().__init__(**_traits(timeline))
+
+    def show(self, timeline: Timeline) -> None:
+        """Show another timeline in the same place; nothing in it is selected."""
+        self._timeline = timeline
+        with self.hold_sync():
+            for name, value in _traits(timeline).items():
+                self.set_trait(name, value)
 
     @property
     def selected(self) -> pd.DataFrame:
@@ -46,6 +51,12 @@ class TimelineWidget(anywidget.AnyWidget):
             data["text/html"] = fragment(self._timeline.layout, zone, theme=self._timeline.theme)
             data["text/plain"] = repr(self._timeline)
         return bundle
+
+
+def _traits(timeline: Timeline) -> dict[str, Any]:
+    zone = zone_of(timeline.zone)
+    html = still(timeline.layout, zone, theme=timeline.theme)
+    return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
 
 
 __all__ = ["TimelineWidget"]

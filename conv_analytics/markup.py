@@ -1,0 +1,72 @@
+"""Small pieces of HTML for notebooks: every text escaped, no colour of their own, to fit light pages and dark ones.
+
+Whatever shows itself in a cell may use them: this module knows no other one.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+#: What neither XML nor HTML may hold, and what would turn the text around it: shown as a box.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+_LEFT, _RIGHT = "text-align:left", "text-align:right;font-variant-numeric:tabular-nums"
+
+
+def clean(text: object) -> str:
+    r"""Text without characters that markup cannot hold; each becomes U+FFFD.
+
+    >>> clean("a\x00b")
+    'a\ufffdb'
+    """
+    return _FORBIDDEN.sub("\ufffd", str(text))
+
+
+def escape(text: object) -> str:
+    """Text for HTML and SVG, between tags or within quotes.
+
+    >>> escape('<img src=x onerror="alert(1)">')
+    '&lt;img src=x onerror=&quot;alert(1)&quot;&gt;'
+    """
+    return html.escape(clean(text), quote=True)
+
+
+def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table: whole numbers with thousands' commas and to the right, all else as text to the left; None is empty.
+
+    >>> grid(["table"], [["<b>"]])
+    '<table><thead><tr><th style="text-align:left">table</th></tr></thead><tbody><tr>\
+<td style="text-align:left" dir="auto">&lt;b&gt;</td></tr></tbody></table>'
+    """
+    titles = "".join(f'<th style="{_LEFT}">{escape(name)}</th>' for name in head)
+    lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    return f"<table><thead><tr>{titles}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def facts(of: Mapping[str, object]) -> str:
+    """A table of names and what they are."""
+    lines = "".join(
+        f'<tr><th style="{_LEFT}">{escape(name)}</th>{_cell(value)}</tr>' for name, value in of.items() if value != ""
+    )
+    return f"<table><tbody>{lines}</tbody></table>"
+
+
+def notes(lines: Iterable[str]) -> str:
+    """Remarks, one below the other; nothing when there are none."""
+    items = "".join(f'<li dir="auto">{escape(line)}</li>' for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def block(title: str, rest: str, *parts: str) -> str:
+    """What a cell shows of a thing: what it is in bold, a line about it, then pieces of HTML."""
+    return f"<div><p><strong>{escape(title)}</strong> {escape(rest)}</p>{''.join(parts)}</div>"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'<td style="{_RIGHT}">{value:,}</td>'
+    return f'<td style="{_LEFT}" dir="auto">{"" if value is None else escape(value)}</td>'
+
+
+__all__ = ["block", "clean", "escape", "facts", "grid", "notes"]

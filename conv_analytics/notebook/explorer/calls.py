@@ -1,0 +1,75 @@
+"""The rows of the explorer: calls, each with the verdict of its worst leg."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.analysis import calls
+from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.quality import RANK
+from conv_analytics.notebook.report.rows import read
+
+#: What the worst leg of a call adds to the columns of `conv_analytics.analysis.calls`.
+JUDGED = {"verdict": "str", "rule": "str", "mos_emodel": "float64", "loss_pct": "float64", "worst_leg_id": "str"}
+_CONVERSATION, _KEY = "conversation_id", ["conversation_id", "call"]
+_LONG_AGO = pd.Timestamp(0, tz="UTC").as_unit("us")
+
+
+def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFrame:
+    """One row per call, the latest first; data without legs gives none.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of legs.
+    profile
+        The rulebook of the verdicts.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `conv_analytics.analysis.calls`, and of the leg whose audio was worst: ``verdict``, ``rule``,
+        ``mos_emodel`` [1 to 5], ``loss_pct`` [%], ``worst_leg_id``. A call is ``unmeasured`` when all of its legs are.
+
+    Examples
+    --------
+    >>> at = pd.to_datetime(["2026-05-04 09:00", "2026-05-04 10:00"], utc=True)
+    >>> legs = pd.DataFrame({
+    ...     "conversation_id": "CON-1", "leg_id": ["a", "b"], "direction": "outbound", "started_at": at,
+    ...     "answered": [True, False], "open": False, "outcome": ["answered", "busy"], "talk_s": [60.0, None],
+    ...     "packet_cnt": [3000, 0], "byte_in": [510000, 0], "byte_out": [510000, 0],
+    ... })
+    >>> judged_calls(legs)[["call", "outcome", "verdict", "rule"]]
+       call   outcome     verdict          rule
+    0     1      busy  unmeasured  not_answered
+    1     0  answered  unmeasured   no_loss_pct
+    """
+    legs = read(data, profile).legs
+    found: pd.DataFrame = calls(legs)
+    worst = _worst(legs, found)
+    joined = found.assign(**{_CONVERSATION: found[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
+    joined = joined.assign(verdict=joined["verdict"].fillna("unmeasured")).astype(JUDGED)
+    return joined.sort_values("started_at", ascending=False, kind="stable", na_position="last", ignore_index=True)
+
+
+def _worst(legs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """Of every call the leg whose audio was worst.
+
+    Calls of a conversation do not overlap, so a leg is of the last one that had started; without a start, of the first.
+    """
+    left = pd.DataFrame({
+        _CONVERSATION: legs[_CONVERSATION].fillna(""), "at": legs["started_at"].fillna(_LONG_AGO),
+        "worst_leg_id": legs["leg_id"], **{name: legs[name] for name in JUDGED if name in legs.columns},
+    })  # fmt: skip
+    right = found[["call"]].assign(
+        **{_CONVERSATION: found[_CONVERSATION].fillna(""), "at": found["started_at"].fillna(_LONG_AGO)}
+    )
+    placed = pd.merge_asof(left.sort_values("at"), right.sort_values("at"), on="at", by=_CONVERSATION)
+    placed = placed.assign(call=placed["call"].fillna(0).astype("Int64"), rank=placed["verdict"].map(RANK).fillna(-1))
+    order = placed.sort_values(["rank", "mos_emodel"], ascending=[False, True], kind="stable")
+    return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
+
+
+__all__ = ["JUDGED", "judged_calls"]

@@ -1,0 +1,49 @@
+"""A column of which values are chosen: which rows have them, and how many rows each has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from conv_analytics.notebook.explorer.filters import NONE
+
+Rows = npt.NDArray[np.bool_]
+
+
+class Facet:
+    """The values of one column, numbered once, so that choosing among them takes no time.
+
+    Examples
+    --------
+    >>> facet = Facet(pd.Series(["busy", "answered", None, "busy"], dtype="str"))
+    >>> facet.having(["busy", NONE]).tolist()
+    [True, False, True, True]
+    >>> facet.counts(np.array([True, True, True, False]))
+    {'answered': 1, 'busy': 1, 'none known': 1}
+    """
+
+    def __init__(self, column: pd.Series) -> None:
+        codes, values = pd.factorize(column.astype("str").fillna(NONE), sort=True)
+        self._codes = codes
+        # What is not known comes last, wherever the alphabet has it.
+        self.values = tuple(map(str, values))
+
+    def having(self, chosen: Iterable[str]) -> Rows:
+        """The rows with one of these values; all when none is chosen."""
+        wanted = set(chosen)
+        if not wanted:
+            return np.ones(len(self._codes), dtype=bool)
+        keep = np.array([value in wanted for value in self.values], dtype=bool)
+        return keep[self._codes] if len(keep) else np.zeros(0, dtype=bool)
+
+    def counts(self, rows: Rows) -> dict[str, int]:
+        """How many of some rows have each value; the values that are not known come last."""
+        found = np.bincount(self._codes[rows], minlength=len(self.values))
+        order = sorted(range(len(self.values)), key=lambda place: (self.values[place] == NONE, place))
+        return {self.values[place]: int(found[place]) for place in order}
+
+
+__all__ = ["Facet", "Rows"]

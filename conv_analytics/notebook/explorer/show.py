@@ -1,0 +1,272 @@
+"""`explore`: calls to look through, in a notebook."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from importlib import resources
+from typing import Any, Self
+
+import anywidget
+import ipywidgets
+import pandas as pd
+import traitlets
+
+from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.quality import RANK
+from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.notebook.explorer.calls import judged_calls
+from conv_analytics.notebook.explorer.filters import Filters
+from conv_analytics.notebook.explorer.page import fragment, style
+from conv_analytics.notebook.explorer.told import bins, summary
+from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
+from conv_analytics.notebook.html import escape
+from conv_analytics.notebook.timeline.axis import zone_of
+from conv_analytics.notebook.timeline.show import show_timeline
+from conv_analytics.notebook.timeline.widget import TimelineWidget
+
+_VERDICTS = sorted(RANK, key=lambda name: -RANK[name])
+
+
+def explore(data: Any, *, zone: str = "UTC", mask: bool = True, profile: str | Profile = "recommended") -> Explorer:
+    """Look through calls: filter them, select some, open the timeline of one.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, or a mapping of table name to frame.
+    zone
+        IANA name of the time zone of what is shown, and of the days that calls are filtered by.
+    mask
+        False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they never reach the browser,
+        nor the saved notebook.
+    profile
+        The rulebook of the verdicts on audio.
+
+    Returns
+    -------
+    Explorer
+        Shows itself in a notebook. What is done there is in its ``calls``, ``selected``, ``filters`` and ``timeline``;
+        and what these are set to is shown there.
+
+    Raises
+    ------
+    ConfigError
+        If the zone or the profile is unknown.
+
+    Examples
+    --------
+    >>> at = pd.to_datetime(["2026-05-04 09:00", "2026-05-04 10:00"], utc=True)
+    >>> hangups = pd.DataFrame({
+    ...     "conversation_id": ["CON-1", "CON-2"], "event_id": [7, 9], "leg_id": ["a", "b"], "at": at,
+    ...     "direction": "outbound", "to_number": ["447700900001", "447700900002"], "sip_code": [486, 480],
+    ... })
+    >>> x = explore({"hangups": hangups})
+    >>> x
+    <Explorer: 2 calls; 0 (0.0%) answered; 0 poor, of 0 measured; 0 of the answered unmeasured; people masked>
+    >>> x.filter(outcomes="busy").calls["conversation_id"].to_list()
+    ['CON-1']
+    >>> x.filters
+    Filters(since=None, until=None, networks=(), countries=(), directions=(), outcomes=('busy',), verdicts=(), text='')
+    """
+    zone_of(zone)
+    return Explorer(data, zone=zone, mask=mask, profile=profile)
+
+
+class Explorer:
+    """Calls to look through; made by `explore`.
+
+    Attributes
+    ----------
+    widget
+        What is shown: a table of calls with its filters, and below it a timeline.
+    """
+
+    def __init__(self, data: Any, *, zone: str, mask: bool, profile: str | Profile) -> None:
+        self._zone, self._mask, self._profile = zone, mask, profile
+        self._error = ""
+        # A front end may have what is asked for in the browser done in another thread than the cells.
+        self._lock = threading.RLock()
+        self._opened: int | None = None
+        self._timeline: TimelineWidget | None = None
+        self._below = ipywidgets.VBox()
+        self._read(data)
+        self._table = CallTable(self._asked, shown=self._state())
+        self.widget = ipywidgets.VBox([self._table, self._below])
+
+    def _read(self, data: Any) -> None:
+        self._data = data
+        self._view = View(judged_calls(data, self._profile), zone=self._zone, mask=self._mask)
+
+    @property
+    def filters(self) -> Filters:
+        """What is looked for; can be set.
+
+        Examples
+        --------
+        >>> x = explore({})
+        >>> x.filters = Filters(since="2026-05-04", verdicts=["poor", "fair"])
+        >>> print(x.filters)
+        since 2026-05-04; verdicts: poor, fair
+        """
+        return self._view.filters
+
+    @filters.setter
+    def filters(self, wanted: Filters) -> None:
+        with self._lock:
+            self._view.filters = wanted
+            self._error = ""
+            self._show()
+
+    def filter(self, **changes: Any) -> Self:
+        """Change some of the filters, as `Filters` names them, and keep the others.
+
+        Examples
+        --------
+        >>> x = explore({}).filter(outcomes="busy").filter(countries=["GB", "IE"])
+        >>> print(x.filters)
+        countries: GB, IE; outcomes: busy
+        """
+        self.filters = replace(self.filters, **changes)
+        return self
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """The calls that pass the filters, in the order shown: columns of `judged_calls`, not masked."""
+        return self._view.calls
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The calls that are selected, whether the filters show them or not; not masked."""
+        return self._view.selected
+
+    @property
+    def timeline(self) -> TimelineWidget | None:
+        """The timeline that is open: its ``selected`` is the frame of the events selected in it."""
+        return self._timeline
+
+    def select(self, conversation_ids: str | list[str]) -> Self:
+        """Select the calls of these conversations, and open the timeline where it is one.
+
+        Raises
+        ------
+        ConfigError
+            If the data has no call of one of them.
+        """
+        wanted = [conversation_ids] if isinstance(conversation_ids, str) else list(conversation_ids)
+        held = self._view.frame["conversation_id"]
+        for conversation_id in wanted:
+            if not bool((held == conversation_id).any()):
+                raise ConfigError(f"There is no call of the conversation {conversation_id!r}.")
+        places = [place for place, known in enumerate(held.isin(wanted)) if known]
+        with self._lock:
+            self._view.choose(places)
+            if len(wanted) == 1:
+                self._open(places[0])
+            self._show()
+        return self
+
+    def reload(self, data: Any) -> None:
+        """Show other data with the same filters: after an export, the folder as it is then."""
+        with self._lock:
+            filters, sort, descending = self._view.filters, self._view.sort, self._view.descending
+            self._read(data)
+            self._view.filters = filters
+            self._view.order(sort, descending=descending)
+            self._opened = None
+            self._show()
+
+    def _asked(self, message: Any) -> None:
+        """Do what the reader asks for; what cannot be done is said, and changes nothing."""
+        with self._lock:
+            self._error = ""
+            try:
+                self._do(message)
+            except ConvAnalyticsError as error:
+                self._error = str(error)
+            self._show()
+
+    def _do(self, message: Any) -> None:
+        view = self._view
+        match message["do"]:
+            case "filter":
+                view.filters = Filters.of(message["filters"])
+            case "sort":
+                view.order(message["column"], descending=bool(message["descending"]))
+            case "turn":
+                view.turn(int(message["first"]))
+            case "all":
+                view.choose(view.places.tolist())
+            case "toggle":
+                self._toggle(int(message["place"]))
+            case "choose":
+                view.choose(map(int, message["places"]))
+                if message.get("open") is not None:
+                    self._open(int(message["open"]))
+
+    def _toggle(self, place: int) -> None:
+        held = self._view.chosen
+        self._view.choose([each for each in held if each != place] if place in held else [*held, place])
+
+    def _open(self, place: int) -> None:
+        conversation_id = str(self._view.frame["conversation_id"].iloc[place])
+        self._opened = place
+        try:
+            drawn = show_timeline(self._data, conversation_id, zone=self._zone, mask=self._mask)
+        except ConvAnalyticsError as error:
+            self._below.children = [ipywidgets.HTML(f"<p>{escape(error)}</p>")]
+            return
+        if self._timeline is None:
+            self._timeline = drawn.widget()
+        else:
+            self._timeline.show(drawn)
+        self._below.children = [self._timeline]
+
+    def _state(self) -> str:
+        view, told = self._view, summary(self._view)
+        page = list(view.page())
+        chosen = set(view.chosen)
+        return json.dumps({
+            "columns": list(COLUMNS.items()), "rows": page, "first": view.first, "page": PAGE,
+            "found": len(view.places), "total": len(view.frame), "sort": view.sort, "descending": view.descending,
+            "filters": view.filters.plain(), "options": view.options(), "verdicts": _VERDICTS, "kinds": CLASSES,
+            "numbers": told.parts(), "masked": told.masked, "error": self._error, "opened": self._opened,
+            "selected": len(chosen), "chosen": [place for place, _ in page if place in chosen],
+            "bins": [[each.at, each.counts] for each in bins(view)],
+        })  # fmt: skip
+
+    def _show(self) -> None:
+        self._table.shown = self._state()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = self.widget._repr_mimebundle_(**options)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        data["text/html"], data["text/plain"] = fragment(self._view), repr(self)
+        return bundle
+
+    def __repr__(self) -> str:
+        return f"<Explorer: {summary(self._view)}>"
+
+
+@cache
+def script() -> str:
+    """The module that draws the table."""
+    return resources.files("conv_analytics.notebook.explorer").joinpath("explorer.js").read_text(encoding="utf-8")
+
+
+class CallTable(anywidget.AnyWidget):
+    """The table of calls and its filters in the browser: shows what `shown` says, and tells what was asked for."""
+
+    _esm = script()
+    _css = style()
+    shown = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, asked: Callable[[Any], None], **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(lambda _widget, message, _buffers: asked(message))
+
+
+__all__ = ["CallTable", "Explorer", "explore", "script"]

@@ -1,0 +1,205 @@
+"""Where the explorer stands: calls, filters, order, page and choice. It knows no widget, and is tested without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.notebook.explorer.facet import Facet, Rows
+from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
+from conv_analytics.notebook.html import clean
+from conv_analytics.notebook.mask import Display
+from conv_analytics.notebook.report.period import period_of
+from conv_analytics.notebook.timeline.axis import length
+
+#: So many rows are sent to the browser at once; the others are a page away.
+PAGE = 100
+#: The columns shown: those of calls, and their headings.
+COLUMNS = {
+    "started_at": "started",
+    "direction": "direction",
+    "from_address": "from",
+    "to_address": "to",
+    "country": "country",
+    "network_code": "network",
+    "outcome": "outcome",
+    "talk_s": "talk",
+    "verdict": "audio",
+    "rule": "why",
+    "conversation_id": "conversation",
+}
+#: What a call counts as in numbers and pictures: the verdict of those that were answered, and the others.
+CLASSES = ("good", "fair", "poor", "unmeasured", "not answered")
+_PEOPLE = ("from_address", "to_address")
+_SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
+Places = npt.NDArray[np.intp]
+
+
+class View:
+    """The calls that pass the filters, in an order, a page at a time.
+
+    Parameters
+    ----------
+    frame
+        What `judged_calls` gives.
+    zone
+        IANA name of the zone of times and days.
+    mask
+        False shows numbers and names as they are.
+
+    Attributes
+    ----------
+    chosen
+        Places in `frame` of the calls that are selected, in the order of selecting.
+    """
+
+    def __init__(self, frame: pd.DataFrame, *, zone: str = "UTC", mask: bool = True) -> None:
+        self.frame, self.zone = frame.reset_index(drop=True), zone
+        self.display = Display(on=mask)
+        self.chosen: list[int] = []
+        self.sort, self.descending, self.first = "started_at", True, 0
+        self._facets = {name: Facet(self.frame[column]) for name, column in LISTS.items()}
+        self._ranks: dict[str, Places] = {}
+        self._filters = Filters()
+        self._look()
+
+    @property
+    def filters(self) -> Filters:
+        """What is looked for; setting it shows the first page of what is found."""
+        return self._filters
+
+    @filters.setter
+    def filters(self, wanted: Filters) -> None:
+        period_of(wanted.since, wanted.until, self.zone)
+        self._filters, self.first = wanted, 0
+        self._look()
+
+    @property
+    def calls(self) -> pd.DataFrame:
+        """The calls that pass the filters, as sorted."""
+        return self.frame.iloc[self.places]
+
+    @property
+    def selected(self) -> pd.DataFrame:
+        """The calls that are selected, whether the filters show them or not."""
+        return self.frame.iloc[self.chosen]
+
+    def order(self, column: str, *, descending: bool) -> None:
+        """Sort by a column; what is not known comes last."""
+        if column not in COLUMNS:
+            raise ConfigError(f"{column!r} is no column: use one of {', '.join(COLUMNS)}.")
+        self.sort, self.descending, self.first = column, descending, 0
+        self._sorted()
+
+    def turn(self, first: int) -> None:
+        """Show the page that has this row, counted from 0."""
+        last = max(len(self.places) - 1, 0)
+        self.first = min(max(first, 0), last) // PAGE * PAGE
+
+    def choose(self, places: Iterable[int]) -> None:
+        """Select calls by their places in `frame`."""
+        self.chosen = [place for place in dict.fromkeys(places) if 0 <= place < len(self.frame)]
+
+    def page(self) -> Iterator[tuple[int, list[str]]]:
+        """The rows of the page: place in `frame`, and the texts of `COLUMNS`, masked."""
+        places = self.places[self.first : self.first + PAGE]
+        rows = self.frame[list(COLUMNS)].iloc[places]
+        texts = [[self._cell(name, value) for value in rows[name].array] for name in COLUMNS]
+        yield from zip(map(int, places), map(list, zip(*texts, strict=True)), strict=True)
+
+    def options(self) -> dict[str, dict[str, int]]:
+        """The values of each list, with the calls that would be shown if only it changed."""
+        found = {}
+        for name, facet in self._facets.items():
+            others = self._period & self._text
+            for other, rows in self._lists.items():
+                if other != name:
+                    others = others & rows
+            counts = facet.counts(others)
+            wanted = self._filters.listed(name)
+            found[name] = {**counts, **{value: 0 for value in wanted if value not in counts}}
+        return found
+
+    def _cell(self, name: str, value: Any) -> str:
+        if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
+            return ""
+        if name == "started_at":
+            return str(value.tz_convert(self.zone).strftime("%Y-%m-%d %H:%M:%S"))
+        if name == "talk_s":
+            return length(round(value * 1_000_000))
+        text = self.display.party(str(value)) if name in _PEOPLE else str(value)
+        return clean(text.replace("_", " ") if name in {"outcome", "rule"} else text)
+
+    @cached_property
+    def kinds(self) -> npt.NDArray[np.int8]:
+        """Per call of `frame` its place in `CLASSES`."""
+        up = (self.frame["outcome"] == "answered").fillna(value=False)
+        named = self.frame["verdict"].where(up, CLASSES[-1])
+        return np.asarray(pd.Categorical(named, categories=CLASSES).codes, dtype=np.int8)
+
+    @cached_property
+    def clock(self) -> pd.Series:
+        """Per call of `frame` when it started, on the clock of the zone."""
+        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.zone).dt.tz_localize(None)
+        return local
+
+    def _look(self) -> None:
+        wanted = self._filters
+        self._period = self._within(wanted)
+        self._text = self._matching(wanted.text)
+        self._lists = {name: facet.having(wanted.listed(name)) for name, facet in self._facets.items()}
+        self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
+        self._sorted()
+
+    def _sorted(self) -> None:
+        if self.sort not in self._ranks:
+            codes, _ = pd.factorize(self.frame[self.sort], sort=True)
+            self._ranks[self.sort] = codes
+        found = np.flatnonzero(self._passed)
+        ranks = self._ranks[self.sort][found]
+        unknown = ranks < 0
+        by = np.argsort(np.where(unknown, len(self.frame), -ranks if self.descending else ranks), kind="stable")
+        self.places: Places = found[by]
+
+    def _within(self, wanted: Filters) -> Rows:
+        at = self.frame["started_at"]
+        rows = np.ones(len(at), dtype=bool)
+        period = period_of(wanted.since, wanted.until, self.zone)
+        if period.since is not None:
+            rows &= (at >= period.since).to_numpy(dtype=bool)
+        if period.until is not None:
+            rows &= (at < period.until).to_numpy(dtype=bool)
+        return rows
+
+    def _matching(self, text: str) -> Rows:
+        rows = np.ones(len(self.frame), dtype=bool)
+        wanted = text.strip()
+        if not wanted:
+            return rows
+        # A whole number is found by its masked form: what is shown, and nothing else, can be found by parts.
+        forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
+        hits = [self._words.str.contains(form, regex=False).to_numpy(dtype=bool) for form in forms]
+        found: Rows = np.logical_or.reduce(hits)
+        return found
+
+    @cached_property
+    def _words(self) -> pd.Series:
+        """Everything that a text is looked for in: a line per call, made when first asked for."""
+        parts = [self.frame[name].astype("str").fillna("") for name in _SEARCHED]
+        for name in _PEOPLE:
+            column = self.frame[name].astype("str")
+            shown = {value: self.display.party(value) for value in column.dropna().unique()}
+            parts.append(column.map(shown).fillna("").astype("str"))
+        joined = parts[0]
+        for part in parts[1:]:
+            joined = joined + "\n" + part
+        return joined.str.lower()
+
+
+__all__ = ["CLASSES", "COLUMNS", "NONE", "PAGE", "View"]

@@ -1,0 +1,134 @@
+"""A ledger, and the verdicts on legs, at a glance: the frames stay frames, and these show them in a cell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics import markup
+from conv_analytics.analysis import ledger, quality
+from conv_analytics.analysis.profiles import Profile, profile_of
+
+_VERDICTS = ("poor", "fair", "good", "unmeasured")
+_TROUBLES = ("missing", "odd", "imputed", "unmeasured")
+_NEEDED = ("conversation_id", "leg_id", "verdict", "rule", "value", "limit", "evidence_event_id")
+
+
+class Overview:
+    """A frame at a glance; made by `show_verdicts` and `show_ledger`.
+
+    Attributes
+    ----------
+    frame
+        The whole of it, a pandas DataFrame.
+    """
+
+    def __init__(
+        self, frame: pd.DataFrame, *, title: str, line: str, head: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        self.frame = frame
+        self._title, self._line, self._head, self._rows = title, line, tuple(head), tuple(map(tuple, rows))
+
+    def __repr__(self) -> str:
+        return markup.clean(f"<{self._title}: {self._line}>")
+
+    def __str__(self) -> str:
+        table = pd.DataFrame(self._rows, columns=pd.Index(self._head)).astype("object").fillna("")
+        return markup.clean("\n".join([f"{self._title}: {self._line}", table.to_string(index=False)]))
+
+    def _repr_html_(self) -> str:
+        return markup.block(self._title, self._line, markup.grid(self._head, self._rows))
+
+
+def show_verdicts(data: Any, profile: str | Profile = "recommended") -> Overview:
+    """How many legs are poor, fair, good or unmeasured, and by which rules.
+
+    Parameters
+    ----------
+    data, profile
+        As for `conv_analytics.analysis.quality`.
+
+    Returns
+    -------
+    Overview
+        Per rule: the legs it decided, the worst value, its limit, and the leg and hangup event of that. ``.frame`` has
+        a row per leg. Nothing in it tells of people.
+
+    Examples
+    --------
+    >>> legs = pd.DataFrame({"conversation_id": "CON-1", "leg_id": ["a", "b"], "answered": True, "talk_s": 60.0,
+    ...     "hangup_event_id": [8, 9], "mos_score": [4.4, 4.42], "quality_percentage": [98.0, 95.0],
+    ...     "jitter_min_var": 1.0, "jitter_max_var": 100.0, "jitter_loss_rate": [0.0, 0.06], "flaw_total": [0, 150],
+    ...     "packet_cnt": [3000, 2900], "packet_loss_perc": [0.5, 6.0], "byte_in": 498800, "byte_out": 500000})
+    >>> show_verdicts(legs)
+    <Verdicts by recommended: 2 legs: 1 poor, 0 fair, 1 good, 0 unmeasured>
+    """
+    book = profile_of(profile)
+    frame = _pandas(quality(data, book, columns=list(_NEEDED)))
+    counts = {verdict: int((frame["verdict"] == verdict).sum()) for verdict in _VERDICTS}
+    falling = {rule.id for rule in book.rules if rule.comparison.startswith("<")}
+    rows: list[tuple[object, ...]] = []
+    for verdict in _VERDICTS:
+        those = frame[frame["verdict"] == verdict]
+        by_rule = those.groupby(those["rule"].fillna(""), sort=True)
+        for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
+            rows.append((verdict, str(rule) or "no rule applies", len(part), *_worst(part, falls=rule in falling)))
+    head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "leg", "event")
+    line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
+    return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
+
+
+def show_ledger(data: Any) -> Overview:
+    """What is missing, odd, concluded or unmeasured: the lines of the ledger that have something to say.
+
+    Parameters
+    ----------
+    data
+        As for `conv_analytics.analysis.ledger`.
+
+    Returns
+    -------
+    Overview
+        The lines with a number, worst share first; ``.frame`` has all of them.
+
+    Examples
+    --------
+    >>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-1"], "event_id": [1, 1], "leg_id": ["a", "a"]})
+    >>> show_ledger({"hangups": hangups}).frame.query("metric == 'rows' and odd > 0")["table"].to_list()
+    ['hangups']
+    """
+    frame = _pandas(ledger(data))
+    some = frame[(frame[list(_TROUBLES)].fillna(0) > 0).any(axis="columns")].sort_values("share", kind="stable")
+    rows = [
+        (row["table"], row["metric"], *(int(row[name]) for name in ("n", *_TROUBLES)),
+         "" if pd.isna(row["share"]) else f"{100 * row['share']:.1f} %", row["why"])
+        for _, row in some.iterrows()
+    ]  # fmt: skip
+    head = ("table", "metric", "n", *_TROUBLES, "good", "why")
+    line = f"{len(some):,} of {len(frame):,} metrics have values that are missing, odd, concluded or unmeasured"
+    return Overview(frame, title="Ledger", line=line, head=head, rows=rows)
+
+
+def _worst(part: pd.DataFrame, *, falls: bool) -> tuple[object, ...]:
+    """Of the legs that a rule decided: the worst value, the limit, and where it was."""
+    valued = part[part["value"].notna()].sort_values("value", ascending=falls, kind="stable")
+    if valued.empty:
+        return "", "", "", "", ""
+    worst = valued.iloc[0]
+    event = worst["evidence_event_id"]
+    place = (worst["conversation_id"], worst["leg_id"], "" if pd.isna(event) else str(int(event)))
+    return f"{worst['value']:.4g}", "" if pd.isna(worst["limit"]) else f"{worst['limit']:g}", *place
+
+
+def _pandas(frame: Any) -> pd.DataFrame:
+    """A result of whatever kind as pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    found: pd.DataFrame = nw.from_native(frame).lazy().collect("pandas").to_native()
+    return found
+
+
+__all__ = ["Overview", "show_ledger", "show_verdicts"]

@@ -1,0 +1,230 @@
+"""The explorer without a browser: which calls pass, what is said of them, and what leaves Python."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from conv_analytics import Filters, explore
+from conv_analytics.analysis import call_quality, calls, legs, quality
+from conv_analytics.errors import ConfigError
+from conv_analytics.notebook.explorer.calls import judged_calls
+from conv_analytics.notebook.explorer.filters import LISTS, NONE
+from conv_analytics.notebook.explorer.told import bins, summary
+from conv_analytics.notebook.explorer.view import COLUMNS, PAGE, View
+
+NASTY = "</script><img src=x onerror=alert(1)>\u202e'\"`\u2028"
+
+
+@pytest.fixture(scope="module")
+def frame(frames: Any) -> pd.DataFrame:
+    return judged_calls(frames)
+
+
+def state(x: Any) -> Any:
+    """What the browser gets."""
+    return json.loads(x.widget.children[0].shown)
+
+
+def ask(x: Any, **message: Any) -> None:
+    """What the browser sends."""
+    x.widget.children[0]._handle_custom_msg(message, [])
+
+
+def test_every_call_is_there_with_the_verdict_of_its_worst_leg(frames: Any, frame: pd.DataFrame) -> None:
+    assert len(frame) == len(calls(frames))
+    assert frame["started_at"].is_monotonic_decreasing
+    alone = frame[~frame["conversation_id"].duplicated(keep=False)].set_index("conversation_id")["verdict"]
+    of_conversations = call_quality(frames).set_index("conversation_id")["verdict"]
+    assert len(alone) > 20
+    assert alone.to_dict() == of_conversations[alone.index].to_dict()
+    verdicts = quality(frames).set_index("leg_id")["verdict"]
+    assert (verdicts[frame["worst_leg_id"]].to_numpy() == frame["verdict"].to_numpy()).all()
+
+
+def test_calls_of_one_conversation_keep_their_own_verdicts() -> None:
+    at = pd.to_datetime(["2026-05-04 09:00:00", "2026-05-04 09:00:02", "2026-05-04 11:00:00", None], utc=True)
+    made = pd.DataFrame({
+        "conversation_id": "CON-1", "leg_id": list("abcd"), "direction": ["inbound", "outbound", "outbound", "inbound"],
+        "started_at": at.as_unit("us"), "answered": True, "open": False, "outcome": "answered", "talk_s": 60.0,
+        "ended_at": (at + pd.Timedelta(minutes=1)).as_unit("us"), "answered_at": at.as_unit("us"),
+        "jitter_min_var": 1.0, "jitter_max_var": 4.0, "quality_percentage": 99.0, "mos_score": 4.2, "flaw_total": 3,
+        "packet_cnt": [3000, 3000, 3000, 0], "packet_loss_perc": [0.1, 9.0, 0.1, 0.0], "byte_in": 510_000,
+        "byte_out": 510_000,
+    })  # fmt: skip
+    found = judged_calls(made)
+    # The leg without a start is a call of its own, the first.
+    assert found.sort_values("call")["verdict"].to_list() == ["unmeasured", "poor", "good"]
+    assert found.sort_values("call")["worst_leg_id"].to_list() == ["d", "b", "c"]
+    assert found["call"].to_list() == [2, 1, 0]
+
+
+def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
+    view, dice = View(frame, zone="Asia/Kolkata"), random.Random(5)
+    days = frame["started_at"].dt.tz_convert("Asia/Kolkata").dt.strftime("%Y-%m-%d")
+    for _ in range(60):
+        chosen: dict[str, Any] = {}
+        expected = pd.Series(data=True, index=frame.index)
+        for name, column in LISTS.items():
+            values = frame[column].fillna(NONE)
+            if dice.random() < 0.4:
+                chosen[name] = dice.sample(sorted(values.unique()), k=min(2, values.nunique()))
+                expected &= values.isin(chosen[name])
+        if dice.random() < 0.5:
+            chosen["since"], chosen["until"] = sorted(dice.sample(sorted(days.unique()), k=2))
+            expected &= (days >= chosen["since"]) & (days < chosen["until"])
+        view.filters = Filters(**chosen)
+        assert set(view.calls.index) == set(frame.index[expected])
+        for name, counts in view.options().items():
+            for value, count in counts.items():
+                other = View(frame, zone="Asia/Kolkata")
+                if dice.random() < 0.1:
+                    other.filters = replace(view.filters, **{name: value})
+                    assert len(other.calls) == count, (name, value)
+
+
+def test_the_numbers_are_those_of_the_calls(frame: pd.DataFrame) -> None:
+    view = View(frame)
+    for wanted in (Filters(), Filters(directions="inbound"), Filters(outcomes="busy"), Filters(text="no such thing")):
+        view.filters = wanted
+        told, rows = summary(view), view.calls
+        up = rows[rows["outcome"] == "answered"]
+        assert (told.calls, told.answered, told.total) == (len(rows), len(up), len(frame))
+        assert told.poor == (up["verdict"] == "poor").sum()
+        assert told.unmeasured == (up["verdict"] == "unmeasured").sum()
+        assert sum(sum(each.counts) for each in bins(view)) == len(rows)
+        assert len(bins(view)) <= 61
+
+
+def test_order_pages_and_choice(frame: pd.DataFrame) -> None:
+    many = pd.concat([frame] * 6, ignore_index=True)
+    view = View(many)
+    assert len(many) > 2 * PAGE
+    for column in COLUMNS:
+        for descending in (False, True):
+            view.order(column, descending=descending)
+            known = view.calls[column].dropna()
+            assert known.to_list() == sorted(known, reverse=descending)
+            assert view.calls[column].isna().to_list() == sorted(view.calls[column].isna())
+    seen = []
+    for first in range(0, len(many), PAGE):
+        view.turn(first)
+        seen += [place for place, _ in view.page()]
+    assert sorted(seen) == list(range(len(many)))
+    view.turn(10**9)
+    assert view.first == (len(many) - 1) // PAGE * PAGE
+    view.choose([5, 2, 5, -1, 10**9])
+    view.filters = Filters(text="no such thing")
+    assert view.selected.index.to_list() == [5, 2]
+    assert list(view.page()) == []
+
+
+def test_what_is_masked_is_found_as_a_whole_or_by_what_is_shown(frames: Any, frame: pd.DataFrame) -> None:
+    number = next(each for each in frame["to_address"].dropna() if each.isdigit())
+    called = set(frame.index[(frame["to_address"] == number) | (frame["from_address"] == number)])
+    masked, bare = View(frame), View(frame, mask=False)
+    for view in (masked, bare):
+        view.filters = Filters(text=f"+{number}" if view is masked else number)
+        assert set(view.calls.index) >= called
+        assert len(view.calls) < len(frame)
+    masked.filters, bare.filters = Filters(text=number[2:8]), Filters(text=number[2:8])
+    assert len(masked.calls) == 0
+    assert len(bare.calls) > 0
+    masked.filters = Filters(text=number[-4:])
+    assert set(masked.calls.index) >= called
+
+
+def test_people_leave_python_only_when_asked_to(frames: Any, frame: pd.DataFrame) -> None:
+    numbers = {each for name in ("from_address", "to_address") for each in frame[name].dropna() if each.isdigit()}
+    held = explore(frames)
+    shown = json.dumps(held.widget.get_state() | held.widget.children[0].get_state(), default=str)
+    shown += held._repr_mimebundle_()["text/html"]
+    assert [number for number in numbers if number in shown] == []
+    open_ = explore(frames, mask=False)
+    html = open_._repr_mimebundle_()["text/html"]
+    assert "UNMASKED" in html
+    assert "UNMASKED" in repr(open_)
+    assert state(open_)["masked"] is False
+    assert any(number in html for number in numbers)
+
+
+def test_it_works_for_every_kind_of_data_and_for_none(frames: Any, frame: pd.DataFrame) -> None:
+    for data in ({}, {"events": frames["events"]}, {name: table.iloc[:0] for name, table in frames.items()}):
+        x = explore(data)
+        assert len(x.calls) == len(x.selected) == 0
+        assert "0 calls" in repr(x)
+        x.filter(text="x", since="2026-01-01", verdicts="poor")
+        assert state(x)["total"] == 0
+        assert "<table" in x._repr_mimebundle_()["text/html"]
+    assert len(explore(legs(frames)).calls) == len(frame)
+
+
+def test_what_the_browser_asks_for_is_done(frames: Any, frame: pd.DataFrame) -> None:
+    x = explore(frames)
+    ask(x, do="filter", filters={"directions": ["inbound"], "since": "", "until": "", "text": ""})
+    assert x.filters == Filters(directions="inbound")
+    assert set(x.calls["direction"]) == {"inbound"}
+    ask(x, do="sort", column="talk_s", descending=True)
+    assert state(x)["rows"][0][0] == x.calls["talk_s"].idxmax()
+    places = [place for place, _ in state(x)["rows"]]
+    ask(x, do="toggle", place=places[2])
+    ask(x, do="toggle", place=places[0])
+    ask(x, do="toggle", place=places[2])
+    assert x.selected.index.to_list() == [places[0]]
+    ask(x, do="choose", places=[places[1]], open=places[1])
+    assert x.timeline is not None
+    assert x.timeline._timeline.conversation_id == x.selected["conversation_id"].iloc[0]
+    ask(x, do="all")
+    assert len(x.selected) == len(x.calls) == state(x)["selected"]
+    before = x.filters
+    ask(x, do="filter", filters={"since": "2026-05-04", "until": "2026-05-01"})
+    assert "no time between" in state(x)["error"]
+    assert x.filters == before
+    ask(x, do="filter", filters={})
+    assert state(x)["error"] == ""
+    assert len(x.calls) == len(frame)
+
+
+def test_from_python(frames: Any) -> None:
+    x = explore(frames)
+    one, other = x.calls["conversation_id"].unique()[:2]
+    x.select(one)
+    first = x.timeline
+    assert x.selected["conversation_id"].unique().tolist() == [one]
+    x.select([one, other])
+    assert set(x.selected["conversation_id"]) == {one, other}
+    x.select(other)
+    assert x.timeline is first, "one timeline is shown, however many are opened"
+    assert first is not None
+    assert first.rows == []
+    with pytest.raises(ConfigError, match="no call of the conversation"):
+        x.select("CON-none")
+    x.filter(directions="inbound").reload({})
+    assert len(x.calls) == 0
+    assert x.filters == Filters(directions="inbound")
+    with pytest.raises(ConfigError, match="is none of verdicts"):
+        x.filter(verdicts="awful")
+    with pytest.raises(ConfigError, match="no column"):
+        View(x.calls).order("conversation", descending=False)
+
+
+def test_a_saved_notebook_has_a_picture_and_rows_that_cannot_be_taken_for_markup(frames: Any) -> None:
+    tables = {name: table.copy() for name, table in frames.items()}
+    for name in ("hangups", "call_events", "call_records", "leg_statuses"):
+        wanted = {"to_number", "from_number", "network_code", "reason_text", "to_user", "from_user"}
+        text = dict.fromkeys(wanted & set(tables[name]), NASTY)
+        tables[name] = tables[name].astype(dict.fromkeys(text, "str")).assign(**text)
+    bundle = explore(tables, mask=False)._repr_mimebundle_()
+    html = bundle["text/html"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "<img src=x" not in html
+    assert "&lt;img src=x" in html
+    assert "\u202e" not in html
+    assert "<script" not in html
+    assert html.count("<img ") == 1
+    assert "http" not in html.replace("http://www.w3.org", "")
