@@ -75,7 +75,7 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     2      b   both    in  67.7   heard         NaN
     3      b   both   out  67.7   heard         NaN
     """
-    source, rows, _ = measured_legs(data, units, {*_TAKEN, "ended_at"} & set(m.DESCRIBING))
+    source, rows, _ = measured_legs(data, units, {*_TAKEN, "ended_at"} & {*m.KEYS, *m.DESCRIBING})
     rows = source.settled(_with_events(source, source.settled(rows.filter(nw.col("_answered") == 1))))
     company = rows.group_by("conversation_id").agg(nw.len().alias("_company"))
     rows = rows.join(company, on="conversation_id", how="left")
