@@ -85,13 +85,13 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     """The legs as a lazy frame, for further questions, with the wanted columns.
 
     All columns, when absent, with ``hung_up_at``: the instant of the hangup. The key is there if a part of it is among
-    the wanted columns; it is long, and questions about groups do without.
+    the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
     """
     wanted = set(columns or ()) if columns is not None else {*_NAMES, "hung_up_at"}
     for name in sorted(wanted):
         if name not in {*_NAMES, "hung_up_at"}:
             raise ColumnNotFound("of legs()", name, _NAMES)
-    texts = bool({*parts.KEY, "transferred"} & wanted)
+    texts = not wanted or bool({*parts.KEY, "transferred"} & wanted)
     wanted |= set(parts.KEY) if texts or source.single else set()
     order = [name for name in (*_NAMES, "hung_up_at") if name in wanted]
     if source.single:
