@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
 from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
@@ -95,6 +96,19 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) ->
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
     for data in (world.relations, world.dataset.duckdb()):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
+
+
+def test_batches_hold_whole_conversations_and_every_row_once(world: World) -> None:
+    columns = ["conversation_id", "event_id", "at"]
+    whole = world.frames["audio_events"][columns].sort_values(columns[:2]).reset_index(drop=True)
+    for data in (world.dataset, world.relations):
+        source = Source.of(data)
+        parts = list(source.batches(source.table("audio_events", columns), size=100))
+        assert len(parts) > 3
+        homes = pd.concat([part[["conversation_id"]].drop_duplicates() for part in parts])
+        assert homes["conversation_id"].is_unique
+        found = pd.concat(parts).sort_values(columns[:2]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, whole, check_dtype=False)
 
 
 def test_every_leg_of_the_world_is_there_once(world: World) -> None:

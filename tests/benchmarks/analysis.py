@@ -234,7 +234,7 @@ def quality(data: Any) -> Any:
 
 
 def quality_relation(data: Any) -> Any:
-    """The same as a relation of legs on a connection of one's own, with all the memory it wants: counted where it is."""
+    """The same as a relation on a connection of one's own, with all the memory it wants: counted where it is."""
     connection = data.duckdb()
     connection.execute("set enable_progress_bar = false")
     connection.execute("set preserve_insertion_order = false")
