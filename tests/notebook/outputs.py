@@ -193,7 +193,7 @@ OUTPUTS: dict[str, Output] = {
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
-    **_formats("check", "--rule", "asr < 200% by network_code"),
+    **_formats("check", "--rule", "asr < 99% by network_code"),
     "status": Output("text", ("cli status",), lambda given: printed(given, "status")),
     "verify": Output("text", ("cli verify",), lambda given: printed(given, "verify")),
 }  # fmt: skip
@@ -205,7 +205,7 @@ SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", 
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
 PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "Happening.text", "Finished.text",
-         "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
+         "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html", "Plan._repr_html_",
          "export_panel"}  # fmt: skip
 
 
