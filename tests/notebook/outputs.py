@@ -205,8 +205,8 @@ SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", 
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
 PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "Happening.text", "Finished.text",
-         "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html", "Plan._repr_html_",
-         "export_panel"}  # fmt: skip
+         "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
+         "Plan._repr_html_", "export_panel"}  # fmt: skip
 
 
 def unregistered() -> set[str]:
