@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import coerce
+from conv_analytics.analysis.attempts import with_micros
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.stats import kaplan_meier, rates
 from conv_analytics.tables.column import Column
@@ -87,10 +88,10 @@ def _rows(source: Source) -> Rows:
     sent = sent.rename({"event_id": "message_event_id"})
     rows = told.join(sent, on=key, how="full", suffix="_of_message")
     rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key))
-    return _judged(rows)
+    return _judged(source, rows)
 
 
-def _judged(rows: Rows) -> Rows:
+def _judged(source: Source, rows: Rows) -> Rows:
     col = nw.col
     told = {state: ~col(f"{state}_at").is_null() for state in STATES}
     over = told["rejected"] | told["undeliverable"]
@@ -100,8 +101,10 @@ def _judged(rows: Rows) -> Rows:
     for state, there in (("submitted", taken), ("undeliverable", told["undeliverable"]), ("rejected", told["rejected"]),
                          ("delivered", got), ("seen", told["seen"])):  # fmt: skip
         final = nw.when(there).then(nw.lit(state)).otherwise(final)
-    since = nw.coalesce("submitted_at", "sent_at")
-    span = (col("delivered_at") - since).dt.total_microseconds()
+    # Whole microseconds: pandas makes seconds of a difference first, and loses one of them now and then.
+    rows = rows.with_columns(nw.coalesce("submitted_at", "sent_at").alias("_since"))
+    rows = with_micros(source, rows, "delivered_at", "_since")
+    span = col("delivered_at_us") - col("_since_us")
 
     def number(condition: Any) -> Any:
         return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))

@@ -14,7 +14,7 @@ from conv_analytics.analysis import zones
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.counting import count
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.offenders import FDR, MIN_EXCESS
+from conv_analytics.analysis.offenders import MIN_EXCESS
 from conv_analytics.analysis.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError
 
@@ -34,6 +34,8 @@ TIMERS: Mapping[float, str] = {
     1800: "SIP session timer: no refresh within 30 minutes (RFC 4028, 4)",
     3600: "a limit of one hour",
 }
+#: Less than `offenders` puts up with: every group is asked for every timer, and densities are not quite even.
+CLIFF_FDR = 0.05
 _COLUMNS = (
     "timer_s", "k", "n", "rate", "lo", "hi", "around", "shared", "expected", "excess", "p", "q", "enough", "cliff",
     "likely",
@@ -53,7 +55,7 @@ def timer_cliffs(
     unit: str = "leg",
     tz: str = "UTC",
     min_n: int = MIN_N,
-    fdr: float = FDR,
+    fdr: float = CLIFF_FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
     """Timers at which more calls end than around them.
@@ -68,7 +70,7 @@ def timer_cliffs(
         A call ends at a timer from so long before it (included) until so long after it (not included): the end is
         noted when the last message has gone round. [s]
     min_n, fdr, min_excess
-        As for `offenders`; `min_n` is of answered calls with a known length.
+        As for `offenders`; `min_n` is of answered calls with a known length, and `fdr` is 0.05.
 
     Returns
     -------
