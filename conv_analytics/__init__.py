@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from conv_analytics.notebook import (
         Filters,
         explore,
+        export_panel,
         plot_concurrency,
         plot_funnel,
         plot_heatmap,
@@ -42,6 +43,7 @@ _HOMES = {
     "Job": "conv_analytics.export",
     "aexport": "conv_analytics.export",
     "describe": "conv_analytics.tables.dictionary",
+    "export_panel": "conv_analytics.notebook",
     "explore": "conv_analytics.notebook",
     "export": "conv_analytics.export",
     "open_dataset": "conv_analytics.dataset",
@@ -70,6 +72,7 @@ __all__ = [
     "describe",
     "explore",
     "export",
+    "export_panel",
     "open_dataset",
     "plot_concurrency",
     "plot_funnel",

@@ -47,7 +47,7 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def facts(of: Mapping[str, object]) -> str:
     """A table of names and what they are."""
     lines = "".join(
-        f'<tr><th style="{_LEFT}">{escape(name)}</th>{_cell(value)}</tr>' for name, value in of.items() if value != ""
+        f'<tr><th style="{_LEFT}">{escape(name)}</th>{_cell(str(value))}</tr>' for name, value in of.items()
     )
     return f"<table><tbody>{lines}</tbody></table>"
 

@@ -31,6 +31,7 @@ _WIDGET = re.compile(r"application/vnd\.jupyter\.widget-")
 #: What differs between two runs, and what is stored instead.
 _DIFFERS = (
     (re.compile(r"(?<=127\.0\.0\.1:)\d+"), "8080"),
+    (re.compile(r"( conversations) in [\d,.]+ s(?=,)"), r"\1"),
     (re.compile(r"( requests[^,<\n]*)(?:, [\d.,]+ conversations/s)?, in [\d.]+ (?:ms|s|min)(?: \d+ s)?"), r"\1"),
 )
 
@@ -69,7 +70,20 @@ def cleaned(notebook: Any) -> Any:
     return kept
 
 
-def said(cell: Any) -> str:
+def wrong(ran: Any, stored: Any) -> list[str]:
+    """What a notebook that was run should not have shown: errors, warnings, other texts than those stored of it."""
+    found = []
+    for cell, kept in zip(*([c for c in each.cells if c.cell_type == "code"] for each in (cleaned(ran), stored)),
+                          strict=True):  # fmt: skip
+        bad = [output for output in cell.outputs if output.output_type == "error" or output.get("name") == "stderr"]
+        found += [f"{cell.source}\n{output}" for output in bad]
+        if VARIES not in cell.metadata.get("tags", ()) and _said(cell) != _said(kept):
+            found.append(f"{cell.source}\nshows\n{_said(cell)}\ninstead of\n{_said(kept)}\n"
+                         "If that is right, run `python -m tests.notebooks`.")  # fmt: skip
+    return found
+
+
+def _said(cell: Any) -> str:
     """What a code cell prints and gives, as text."""
     parts = [output["text"] if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
              for output in cell.outputs]  # fmt: skip
@@ -85,6 +99,9 @@ def _outputs(outputs: list[Any], count: int) -> list[Any]:
                 last.text = _plain(last.text + output.text)
             else:
                 found.append(nbformat.v4.new_output("stream", name=output.name, text=_plain(output.text)))
+            continue
+        if output.output_type == "error":
+            found.append(output)
             continue
         data = {kind: _plain(value) if isinstance(value, str) else value
                 for kind, value in output.get("data", {}).items() if not _WIDGET.match(kind)}  # fmt: skip

@@ -49,7 +49,7 @@ exit codes:
   4    a rule of check, or of report --fail-on, is broken
   69   the API gave no answer; nothing was committed
   75   another run writes to the folder
-  130  interrupted (143: terminated); what was read is committed
+  130  interrupted (143: terminated); what was read is kept
 
 `conv-analytics COMMAND --help` tells more about a command.
 """

@@ -39,9 +39,9 @@ class Exit(IntEnum):
     LOCKED = 75
     """Another run writes to the folder; the same command works when it has ended."""
     INTERRUPTED = 130
-    """Ctrl-C; what was read is committed."""
+    """Ctrl-C; what was read is kept."""
     TERMINATED = 143
-    """SIGTERM; what was read is committed."""
+    """SIGTERM; what was read is kept."""
 
 
 #: The disk, not the caller, is at fault: what is there is fine, and the run can be repeated when there is room.

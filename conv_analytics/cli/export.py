@@ -175,7 +175,7 @@ class _Watch:
 def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, *, as_json: bool) -> None:
     """Say what an interrupted run committed; the commit knows, because the run's report went with the run."""
     if now is None or (before is not None and now.number == before.number):
-        note("Nothing was committed.")
+        note("Nothing was committed yet; what was read is kept. Run the same command again to go on.")
         if as_json:
             _print_json(watch.summary())
         return

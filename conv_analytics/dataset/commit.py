@@ -65,7 +65,14 @@ class Commit:
 
     def to_json(self) -> str:
         """The record as it is written: sorted keys, so that equal commits are equal bytes."""
-        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+        return "".join(self.pieces())
+
+    def pieces(self) -> Iterator[str]:
+        """`to_json` piece by piece: of a hundred thousand conversations the whole would be tens of megabytes."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values["files"] = [asdict(file) for file in self.files]
+        yield from json.JSONEncoder(ensure_ascii=False, indent=1, sort_keys=True).iterencode(values)
+        yield "\n"
 
     @classmethod
     def read(cls, path: Path) -> Commit:
@@ -126,7 +133,7 @@ def prepare(layout: Layout, commit: Commit) -> Path:
     path = layout.staging(commit.run) / "commit.json"
     # Under its name it is whole: a half-written promise would be in the way of every later run.
     part = path.with_suffix(".part")
-    durable.write_text(part, commit.to_json())
+    durable.write_text(part, commit.pieces())
     durable.publish(part, path)
     durable.sync_folder(path.parent)
     return path

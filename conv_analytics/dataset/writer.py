@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -27,13 +27,17 @@ from conv_analytics.tables.column import Table
 from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
-BUFFER_BYTES = 24 * 2**20
+BUFFER_BYTES = 16 * 2**20
 #: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
 _SYNCS = 8
-#: A run may touch many days; so many files are kept open at once.
-OPEN_FILES = 64
+#: A run may touch many days; so many files are kept open at once: each keeps an index of all its pages in memory.
+OPEN_FILES = 24
 #: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
 FILE_BYTES = 128 * 2**20
+
+
+def unhurried() -> None:
+    """There is time enough."""
 
 
 @dataclass
@@ -85,6 +89,7 @@ class DatasetWriter:
         self._writing: Future[None] | None = None
         self._quarantine = self._staging / "quarantine.jsonl"
         self._journal: Journal | None = None
+        self._in_time: Callable[[], None] = unhurried
 
     def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
         """The journal of the run: what was asked is in there until it is committed.
@@ -135,16 +140,29 @@ class DatasetWriter:
         settled: Mapping[str, str] | None = None,
         *,
         whole: bool = True,
+        in_time: Callable[[], None] = unhurried,
     ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log.
 
         The journal goes with it, unless the run is not whole: then its answers serve the next one.
+
+        Parameters
+        ----------
+        watermarks, report, settled
+            What the commit keeps.
+        whole
+            Whether the run came to its end.
+        in_time
+            Called between steps, by several threads, until the commit is promised; what it raises leaves it undone, and
+            only `abandon` may follow.
         """
+        self._in_time = in_time
         with self._disk():
             self._ensure_every_table()
             self._flush()
             self._settle()
             for part in self._parts.values():
+                in_time()
                 self._close(part)
             with ThreadPoolExecutor(_SYNCS) as pool:
                 files = tuple(pool.map(self._verified, self._done))
@@ -233,6 +251,7 @@ class DatasetWriter:
 
     def _write_out(self, waiting: list[tuple[_Part, list[pa.Table]]]) -> None:
         for part, tables in waiting:
+            self._in_time()
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
         waiting.clear()
         # Arrow keeps what it was given back for later; between two flushes of a long run that only adds up.
@@ -260,6 +279,7 @@ class DatasetWriter:
         self._done.append(part)
 
     def _verified(self, part: _Part) -> File:
+        self._in_time()
         path = self._staging / part.path
         rows = pq.read_metadata(path).num_rows
         if rows != part.rows:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.export.probing import Finished
@@ -19,8 +20,12 @@ from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_e
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen, digest
 
-#: Pages are converted in batches of about this size. [B]
-BATCH_BYTES = 12 * 2**20
+#: Pages are converted in batches of about this size: larger ones are no faster, and the peak of memory follows it. [B]
+BATCH_BYTES = 4 * 2**20
+#: In a hurry, the clock is looked at after so much. [B]
+_PIECE_BYTES = 2 * 2**20
+#: So many events may come while a conversation is read. An id further beyond its last one is no number of its events.
+BEYOND = 100_000
 
 
 class Sink(Protocol):
@@ -51,6 +56,19 @@ class _Batch:
     finished: dict[str, tuple[int, bool, Finished | None]] = field(default_factory=dict)
     size: int = 0
 
+    def pieces(self) -> Iterator[_Batch]:
+        """The same in small pieces, in order."""
+        yield _Batch(lists=self.lists, conversations=self.conversations, gone=self.gone)
+        piece = _Batch()
+        for page in self.events:
+            piece.events.append(page)
+            piece.size += len(page.body)
+            if piece.size >= _PIECE_BYTES:
+                yield piece
+                piece = _Batch()
+        piece.finished = self.finished
+        yield piece
+
 
 class Converter:
     """Takes bodies of answers and puts their rows into a sink.
@@ -62,14 +80,14 @@ class Converter:
     watermarks
         Per conversation, the id of the last event whose rows are in the sink, all earlier ones included.
     finished
-        The conversations that were read to their end, with what was learnt of them.
+        The conversations that were read to their end, with what was learnt of them: see `Finished.text`.
     extended
-        The conversations of which the sink has new events.
+        The conversations of earlier runs of which the sink has new events.
     """
 
     def __init__(self, sink: Sink, report: Report, exported_at: datetime) -> None:
         self.watermarks: dict[str, int] = {}
-        self.finished: dict[str, Finished] = {}
+        self.finished: dict[str, str] = {}
         self.extended: set[str] = set()
         self.events = 0
         self._sink, self._report, self._exported_at = sink, report, exported_at
@@ -78,13 +96,20 @@ class Converter:
         self._recalled: set[str] = set()
         self._held: dict[str, Held] = {}
         self._last_at: dict[str, datetime] = {}
+        self._told: dict[str, int] = {}
+        self._met: set[str] = set()
         self._batch = _Batch()
         self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
         self._running: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
 
-    async def event_page(self, conversation_id: str, body: bytes) -> None:
-        """Take a page of a conversation's events; pages of one conversation must come in order."""
+    async def event_page(self, conversation_id: str, body: bytes, last: int | None = None) -> None:
+        """Take a page of a conversation's events; pages of one conversation must come in order.
+
+        `last` is the id of its last event, as the conversation told it.
+        """
+        if last is not None:
+            self._told[conversation_id] = last
         self._batch.events.append(Page(conversation_id, body))
         await self._grown(len(body))
 
@@ -106,11 +131,26 @@ class Converter:
         told = learnt if sequence_number is not None else None
         self._batch.finished[conversation_id] = (sequence_number or 0, asked, told)
 
-    async def drain(self) -> None:
-        """Convert what is left, and wait until everything is in the sink."""
+    async def drain(self, in_time: Callable[[], None] | None = None) -> None:
+        """Convert what is left, and wait until everything is in the sink.
+
+        Parameters
+        ----------
+        in_time
+            Called between small pieces of the work; what it raises leaves the rest undone.
+        """
         async with self._turn:
-            await self._start()
+            if in_time is None:
+                await self._start()
+                await self._wait()
+                return
             await self._wait()
+            batch, self._batch = self._batch, _Batch()
+            for piece in batch.pieces():
+                in_time()
+                self._batch = piece
+                await self._start()
+                await self._wait()
 
     async def close(self) -> None:
         """Let a batch that is being converted end, and drop what waits."""
@@ -153,9 +193,17 @@ class Converter:
             rows = flatten_events(batch.events, self._seen)
             self._compare(rows)
             self._put(rows)
-            for conversation_id, (last, at) in _last_events(rows.tables["events"]).items():
-                self.extended.add(conversation_id)
-                self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
+            # What has no row is in the quarantine: to ask for it again would only put it there again.
+            lost = (record.conversation_id for record in rows.broken if not record.kept)
+            self._met.update(name for name in lost if name is not None)
+            # A text from Arrow is a copy; with one per conversation, a hundred thousand of them stay small.
+            names = {page.conversation_id: page.conversation_id for page in batch.events}
+            for name, (last, at) in _last_events(rows.tables["events"]).items():
+                conversation_id = names.get(name) or name
+                if conversation_id in self._sink.watermarks:
+                    self.extended.add(conversation_id)
+                reached = self._within(conversation_id, last, rows.tables["events"])
+                self.watermarks[conversation_id] = max(reached, self.watermarks.get(conversation_id, 0))
                 if at is not None:
                     self._last_at[conversation_id] = max(at, self._last_at.get(conversation_id, at))
         for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
@@ -165,13 +213,26 @@ class Converter:
         known = sequence_number <= self._sink.watermarks.get(conversation_id, -1)
         at = self._last_at.pop(conversation_id, None)
         # No new event where there should be one: the next run asks again.
-        if conversation_id in self.watermarks or known or not asked:
+        if conversation_id in self.watermarks or conversation_id in self._met or known or not asked:
             self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
             if learnt is not None:
                 told = [moment for moment in (learnt.changed, at) if moment is not None]
-                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark)
+                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark).text
         self._seen.forget(conversation_id)
         self._held.pop(conversation_id, None)
+        self._told.pop(conversation_id, None)
+        self._met.discard(conversation_id)
+
+    def _within(self, conversation_id: str, last: int, events: pa.Table) -> int:
+        """The last event of some that a watermark may name: one far beyond would hide all that come after it."""
+        most = self._told.get(conversation_id, last) + BEYOND
+        if last <= most:
+            return last
+        ids = events.filter(pc.equal(events["conversation_id"], conversation_id))["event_id"]
+        within = ids.filter(pc.less_equal(ids, most))
+        beyond = len(ids) - ids.null_count - len(within)
+        self._report.beyond[conversation_id] = self._report.beyond.get(conversation_id, 0) + beyond
+        return pc.max(within).as_py() or 0
 
     def _recall(self, conversations: set[str]) -> None:
         """Note what earlier runs wrote of conversations that go on: their next events repeat it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ _SHOW_S = 0.1
 
 #: A run that was cut short longer ago than this is finished first, and then followed by one of today.
 _FRESH = timedelta(hours=1)
+
+#: A run that was stopped takes so long to commit what it read; what takes longer is left to the journal. [s]
+STOP_S = 1.0
 
 #: What to do about a night that brought far less than usual: it may be right, which nobody can tell from here.
 _DOUBT = (
@@ -79,9 +83,9 @@ async def once(
         watch.started(destination, chosen.tables)
         run = _Run(client, target, chosen, report, started, progress=progress, watch=watch, mask=mask)
         failure = await run.read()
-        result = target.finish(report, run.converter)
-    except asyncio.CancelledError:
-        # Between reading and committing: the journal has everything.
+        result = target.finish(report, run.converter, run.in_time)
+    except (asyncio.CancelledError, _NoTimeError):
+        # Nothing is committed, and nothing lost: the journal has every answer.
         report.interrupted = True
         target.abandon()
         watch.ended()
@@ -98,6 +102,10 @@ async def once(
     if report.warning and not allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
+
+
+class _NoTimeError(Exception):
+    """Committing would take longer than somebody who pressed stop should wait."""
 
 
 class _Run:
@@ -130,6 +138,7 @@ class _Run:
         self._exporter = Exporter(asked, self.converter, chosen, decisions, report, pace=self._pace, moved=self._moved)
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
+        self._stop_by = math.inf
 
     async def read(self) -> ConvAnalyticsError | None:
         """Read everything; the failure that ended it early, if one did.
@@ -141,7 +150,9 @@ class _Run:
             await self._exporter.run()
         except asyncio.CancelledError:
             self._report.interrupted = True
-            await self.converter.drain()
+            if self._journal is not None:
+                self._stop_by = time.monotonic() + STOP_S
+            await self.converter.drain(self.in_time)
         except DatasetError:
             raise
         except ConvAnalyticsError as error:
@@ -158,6 +169,11 @@ class _Run:
             self._report.resumed = self._journal.served if self._journal is not None else 0
             self._show(finished=True)
         return failure
+
+    def in_time(self) -> None:
+        """Raise when the run was stopped, and what is left to do would hold up who stopped it."""
+        if time.monotonic() > self._stop_by:
+            raise _NoTimeError
 
     def _noticed(self, notice: Notice) -> None:
         self._pace.noticed(notice)

@@ -39,6 +39,14 @@ class Finished(NamedTuple):
     mark: str
     """`Head.mark` of its record in the list."""
 
+    @property
+    def text(self) -> str:
+        """Both as `Commit.settled` has them, with nothing before the space where no instant is known.
+
+        Less than half of the memory: a run keeps one for every conversation.
+        """
+        return f"{text_of(self.changed) if self.changed else ''} {self.mark}"
+
 
 @dataclass(frozen=True)
 class Probing:
@@ -122,9 +130,7 @@ def swept(report: Mapping[str, Any]) -> bool:
     return asked and not bounded and not report.get("not_probed")
 
 
-def to_settle(
-    past: Past, reached: Mapping[str, int], finished: Mapping[str, Finished], started: datetime
-) -> dict[str, str]:
+def to_settle(past: Past, reached: Mapping[str, int], finished: Mapping[str, str], started: datetime) -> dict[str, str]:
     """What a commit keeps of the conversations that its run read to their end; nothing of those it knows already.
 
     The first time a conversation is met, its last event tells since when it is quiet. Later, a change is as old as the
@@ -132,16 +138,17 @@ def to_settle(
 
     >>> past = Past({"CON-1": 41, "CON-2": 7}, {"CON-1": "2026-11-01T10:07:00Z aa", "CON-2": "2026-11-01T11:00:00Z bb"})
     >>> at = datetime(2026, 11, 2, tzinfo=UTC)
-    >>> finished = {"CON-1": Finished(at, "aa"), "CON-2": Finished(at, "bb"), "CON-3": Finished(at, "cc")}
+    >>> finished = {f"CON-{number}": Finished(at, mark).text for number, mark in ((1, "aa"), (2, "bb"), (3, "cc"))}
     >>> to_settle(past, {"CON-1": 41, "CON-2": 9, "CON-3": 5}, finished, datetime(2026, 11, 21, 3, tzinfo=UTC))
     {'CON-2': '2026-11-21T03:00:00Z bb', 'CON-3': '2026-11-02T00:00:00Z cc'}
     """
     result = {}
-    for name, (changed, mark) in finished.items():
+    for name, learnt in finished.items():
+        changed, _, mark = learnt.partition(" ")
         held, before = past.watermarks.get(name), past.settled.get(name, "")
         if held is not None and reached.get(name, held) <= held and before.endswith(f" {mark}"):
             continue
-        result[name] = f"{text_of(changed if held is None and changed else started)} {mark}"
+        result[name] = learnt if held is None and changed else f"{text_of(started)} {mark}"
     return result
 
 

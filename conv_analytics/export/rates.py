@@ -50,6 +50,8 @@ _FULL = 0.9
 #: One refusal lowers the rate to no less than this share: a whim must not cost much.
 _AT_MOST = 0.85
 _LEAST = 0.2
+#: Requests that were sent within so long may change places on their way. [s]
+_BUNCH_S = 0.05
 #: Places are not counted at rates above. [1/s]
 _COUNTED = 1000
 
@@ -141,10 +143,10 @@ class Rate:
         now = self._clock()
         self._places.answered(sent_at, now, accepted=False)
         if self._event is not None:
-            first, took, count = self._event
-            self._event = (min(first, sent_at), took, count + 1)
+            first, seen, count = self._event
+            self._event = (min(first, sent_at), seen, count + 1)
         elif sent_at >= self._since:
-            self._event = (sent_at, now - sent_at, 1)
+            self._event = (sent_at, now, 1)
 
     def pause(self, seconds: float) -> None:
         """Send nothing for so long."""
@@ -153,14 +155,17 @@ class Rate:
     def _crowded(self, now: float) -> float:
         if self._limit is None or not 1 <= self._limit <= _COUNTED:
             return 0.0
-        return self._places.wait(math.ceil(self.now), now)
+        # The rate is kept a little below the limit; the places are those of the limit itself.
+        most = max(math.ceil(self.now), round(self.now / _BELOW))
+        return self._places.wait(most, now)
 
     def _learn(self, now: float) -> None:
         """What a burst of refusals says, once the answers to all that was under way are in."""
         assert self._event is not None
-        at, took, count = self._event
+        at, seen, count = self._event
         self._event = None
-        end = at + took
+        # Sent soon after the first one that was refused, some may have arrived before it; later ones, after the pause.
+        end = min(seen, at + _BUNCH_S)
         second = sum(at - 1 < sent <= end for sent in self._accepted)
         if self._proven is not None:
             # A trial went too far: back, and longer until the next one. A little more can pass for seconds unnoticed;
@@ -169,7 +174,7 @@ class Rate:
             self._proven, self._step = None, _STEP
             self._hold = min(_RARER * self._hold, _RAREST_S)
         elif self._limit is None:
-            self._limit = self._first(second, count, end - self._since)
+            self._limit = self._first(second, count, seen - self._since)
         elif second + 1 >= _FULL * self._limit and not self._places.careful:
             self._places.careful = True
         else:

@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from conv_analytics.notebook.explorer import Explorer, Filters, explore
+    from conv_analytics.notebook.explorer import Explorer, ExportPanel, Filters, explore, export_panel
     from conv_analytics.notebook.ladder import Ladder, show_ladder
     from conv_analytics.notebook.overview import Overview, show_ledger, show_verdicts
     from conv_analytics.notebook.plots import (
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
+    "ExportPanel": "conv_analytics.notebook.explorer",
     "Explorer": "conv_analytics.notebook.explorer",
     "Filters": "conv_analytics.notebook.explorer",
     "Ladder": "conv_analytics.notebook.ladder",
     "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
     "Timeline": "conv_analytics.notebook.timeline.show",
+    "export_panel": "conv_analytics.notebook.explorer",
     "explore": "conv_analytics.notebook.explorer",
     "plot_concurrency": "conv_analytics.notebook.plots",
     "plot_funnel": "conv_analytics.notebook.plots",
@@ -49,12 +51,14 @@ _HOMES = {
 
 __all__ = [
     "Explorer",
+    "ExportPanel",
     "Filters",
     "Ladder",
     "Overview",
     "Report",
     "Timeline",
     "explore",
+    "export_panel",
     "plot_concurrency",
     "plot_funnel",
     "plot_heatmap",

@@ -54,8 +54,8 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended") -> Overview
     Returns
     -------
     Overview
-        Per rule: the legs it decided, the worst value, its limit, and the leg and hangup event of that. ``.frame`` has
-        a row per leg. Nothing in it tells of people.
+        Per rule: the legs it decided, the worst value, its limit, and the conversation and hangup event of that.
+        ``.frame`` has a row per leg. Nothing in it tells of people.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended") -> Overview
         by_rule = those.groupby(those["rule"].fillna(""), sort=True)
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
             rows.append((verdict, str(rule) or "no rule applies", len(part), *_worst(part, falls=rule in falling)))
-    head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "leg", "event")
+    head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "event")
     line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
 
@@ -116,10 +116,10 @@ def _worst(part: pd.DataFrame, *, falls: bool) -> tuple[object, ...]:
     """Of the legs that a rule decided: the worst value, the limit, and where it was."""
     valued = part[part["value"].notna()].sort_values("value", ascending=falls, kind="stable")
     if valued.empty:
-        return "", "", "", "", ""
+        return "", "", "", ""
     worst = valued.iloc[0]
     event = worst["evidence_event_id"]
-    place = (worst["conversation_id"], worst["leg_id"], "" if pd.isna(event) else str(int(event)))
+    place = (worst["conversation_id"], "" if pd.isna(event) else str(int(event)))
     return f"{worst['value']:.4g}", "" if pd.isna(worst["limit"]) else f"{worst['limit']:g}", *place
 
 

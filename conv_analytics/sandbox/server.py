@@ -85,6 +85,11 @@ class HttpServer:
         await runner.shutdown()
         await server.shutdown(timeout=0.2)
         await runner.cleanup()
+        # Answers that are still delayed: nobody waits for them any more.
+        late = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         target = http.raw_path

@@ -374,7 +374,7 @@ next run asks for them again.
  is committed | run it again; tell a person if it stays |
 | 69 | the API gave no answer, or only failures (5xx, 429), before anything was read | run it again later |
 | 75 | another run writes to the folder | run it again later |
-| 130, 143 | ended by Ctrl-C or SIGTERM; what was read is committed | run it again to go on |
+| 130, 143 | ended by Ctrl-C or SIGTERM; what was read is kept | run it again to go on |
 
 A failure before the first page of the list was read is 2 when the caller has to change something (a key that is
 refused, a host that is not the Conversation API), and 69 when nobody answered or the API itself failed: nothing was

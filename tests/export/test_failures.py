@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import signal
 import subprocess
 import sys
@@ -15,11 +16,12 @@ import pandas as pd
 import pytest
 
 from conv_analytics import aexport, export, open_dataset
-from conv_analytics.errors import AuthError, ExportIncomplete, TransportError
+from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, TransportError
+from conv_analytics.export import once
 from conv_analytics.export.engine import FAILURES
 from conv_analytics.export.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.export.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+from tests.export.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
 
 Matches = Callable[[Request], bool]
 
@@ -195,7 +197,11 @@ def test_awaited(calm: Sandbox, tmp_path: Path) -> None:
     assert asyncio.run(main()) == (calm.truth().events,) * 2
 
 
-def test_cancelling_keeps_what_was_read(serve: Serve, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [math.inf, 0.0], ids=["time to commit", "no time"])
+def test_cancelling_keeps_what_was_read(
+    seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "STOP_S", seconds)
     sandbox = serve(conversations=40)
     reached = after(sandbox, 60, NEVER)
 
@@ -203,19 +209,29 @@ def test_cancelling_keeps_what_was_read(serve: Serve, tmp_path: Path) -> None:
         task = asyncio.create_task(aexport(client_of(sandbox), tmp_path, rate=0, concurrency=4))
         await asyncio.to_thread(soon, reached.is_set)
         task.cancel()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(asyncio.CancelledError) as caught:
             await task
         assert asyncio.all_tasks() == {asyncio.current_task()}
+        stopped = caught.value.__cause__
+        assert isinstance(stopped, ExportStopped)
+        assert (stopped.report.commit, stopped.result is None) == ((1, False) if seconds else (None, True))
 
     asyncio.run(main())
     quiet()
     clean(tmp_path)
-    dataset = open_dataset(tmp_path)
-    assert dataset.commits[0].report["interrupted"]
-    assert 5 <= len(dataset["conversations"]) < 40
-    assert len(dataset["events"]) > 100
+    if seconds:
+        dataset = open_dataset(tmp_path)
+        assert dataset.commits[0].report["interrupted"]
+        assert 5 <= len(dataset["conversations"]) < 40
+        assert len(dataset["events"]) > 100
+    else:
+        assert not list((tmp_path / "_commits").glob("*.json"))
+        assert not list(tmp_path.glob("*/date=*"))
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    sandbox.requests.clear()
+    done = export(client_of(sandbox), tmp_path, rate=0)
+    agree(held(done), sandbox.truth())
+    assert len(sandbox.requests) <= least(sandbox.truth(), members_of(sandbox)) - 60 + 4, "all but what was in flight"
 
 
 INTERRUPTED = """
@@ -228,7 +244,6 @@ INTERRUPTED = """
         export(client, folder, rate=0, concurrency=4)
     except KeyboardInterrupt:
         assert threading.active_count() == before, threading.enumerate()
-        assert open_dataset(folder).commits[0].report["interrupted"]
         print("interrupted")
         sys.exit(130)
 """
@@ -257,11 +272,10 @@ def test_an_interrupt_in_a_script_keeps_what_was_read(serve: Serve, tmp_path: Pa
     out, err = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, out.strip()) == (130, "interrupted"), err
     clean(tmp_path)
-    dataset = open_dataset(tmp_path)
-    assert 0 < len(dataset["conversations"]) < 80
-    assert len(dataset["events"]) > 0
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    done = export(client_of(sandbox), tmp_path, rate=0)
+    agree(held(done), sandbox.truth())
+    assert done.report.resumed > 0
 
 
 def quiet() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import threading
 from pathlib import Path
@@ -159,10 +160,15 @@ def test_a_wait_that_is_none_ends_no_export(header: str) -> None:
     assert frames.report.pace["limited"] == 3
 
 
-def test_half_an_hour_ends_at_once_when_interrupted_and_what_was_read_is_committed(tmp_path: Path) -> None:
+def test_half_an_hour_ends_at_once_when_interrupted_and_what_was_read_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import asyncio
 
     from conv_analytics import aexport, open_dataset
+    from conv_analytics.export import once
+
+    monkeypatch.setattr(once, "STOP_S", math.inf)
 
     async def main(sandbox: Sandbox) -> None:
         waiting = asyncio.Event()

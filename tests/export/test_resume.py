@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.journal import Header, Journal
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import DestinationError
+from conv_analytics.export import once
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.run import aexport
 from conv_analytics.sandbox import Reply, Request, Sandbox
@@ -42,8 +44,12 @@ def _interrupt_at(sandbox: Sandbox, dest: Path, number: int) -> None:
         run_blocking(run)
 
 
+@pytest.mark.parametrize("seconds", [math.inf, 0.0], ids=["committed", "in the journal"])
 @pytest.mark.parametrize("number", [3, 12, 25, 40])
-def test_an_interrupted_run_is_gone_on_with(number: int, serve: Serve, tmp_path: Path) -> None:
+def test_an_interrupted_run_is_gone_on_with(
+    number: int, seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "STOP_S", seconds)
     sandbox = serve(seed=8, conversations=14)
     whole = export(client_of(sandbox), tmp_path / "whole", rate=0, concurrency=CONCURRENCY)
     sandbox.requests.clear()
@@ -55,7 +61,10 @@ def test_an_interrupted_run_is_gone_on_with(number: int, serve: Serve, tmp_path:
     same(content(tmp_path / "out"), content(tmp_path / "whole"))
 
 
-def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(serve: Serve, tmp_path: Path) -> None:
+def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "STOP_S", math.inf)
     sandbox = serve(seed=8, conversations=6)
     _interrupt_at(sandbox, tmp_path, 20)
     layout = Layout(tmp_path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from conv_analytics import Conversations, export
 from conv_analytics.sandbox import Sandbox
-from tests.notebook.lab import Lab, LabServer, artefacts
+from tests.notebook.lab import Lab, LabServer, artefacts, chromium
 
 OWN = ("file:", "data:", "blob:", "about:", "http://127.0.0.1")
 #: No name of another host is looked up: what asks for one is seen, and gets nothing.
@@ -31,7 +30,7 @@ def frames() -> Any:
 @pytest.fixture(scope="module")
 def browser(frames: Any) -> Iterator[Browser]:
     """Chromium. Where CI_BROWSER is `required`, a machine without it fails instead of skipping."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    path = chromium()
     if path is None:
         if os.environ.get("CI_BROWSER") == "required":
             pytest.fail("CI_BROWSER=required, but there is no chromium")

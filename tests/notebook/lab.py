@@ -321,6 +321,11 @@ class Notebook:
         return path
 
 
+def chromium() -> str | None:
+    """The system's browser, where there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
 def artefacts() -> Path:
     """Where pictures are kept."""
     return Path(os.environ.get("CONV_ANALYTICS_ARTEFACTS") or ROOT / ".artefacts")

@@ -1,8 +1,9 @@
-"""Look through calls in a notebook: `explore`."""
+"""Look through calls in a notebook, `explore`, and export them there, `export_panel`."""
 
 from __future__ import annotations
 
 from conv_analytics.notebook.explorer.filters import Filters
+from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
 from conv_analytics.notebook.explorer.show import Explorer, explore
 
-__all__ = ["Explorer", "Filters", "explore"]
+__all__ = ["Explorer", "ExportPanel", "Filters", "explore", "export_panel"]

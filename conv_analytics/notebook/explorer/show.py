@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Self
 
 import anywidget
@@ -17,10 +18,14 @@ import traitlets
 
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.quality import RANK
+from conv_analytics.api import AsyncConversations, Conversations
+from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import Filters
+from conv_analytics.notebook.explorer.kept import Kept
 from conv_analytics.notebook.explorer.page import fragment, style
+from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
 from conv_analytics.notebook.explorer.told import bins, summary
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
 from conv_analytics.notebook.html import escape
@@ -31,13 +36,22 @@ from conv_analytics.notebook.timeline.widget import TimelineWidget
 _VERDICTS = sorted(RANK, key=lambda name: -RANK[name])
 
 
-def explore(data: Any, *, zone: str = "UTC", mask: bool = True, profile: str | Profile = "recommended") -> Explorer:
-    """Look through calls: filter them, select some, open the timeline of one.
+def explore(
+    data: Any = None,
+    *,
+    zone: str = "UTC",
+    mask: bool = True,
+    profile: str | Profile = "recommended",
+    client: Conversations | AsyncConversations | None = None,
+    panel: ExportPanel | None = None,
+) -> Explorer:
+    """Look through calls: filter them, select some, open the timeline of one; and export them first where need be.
 
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping of table name to frame.
+        A `Dataset`, `Frames`, or a mapping of table name to frame; when absent what the panel's folder
+        holds.
     zone
         IANA name of the time zone of what is shown, and of the days that calls are filtered by.
     mask
@@ -45,6 +59,11 @@ def explore(data: Any, *, zone: str = "UTC", mask: bool = True, profile: str | P
         nor the saved notebook.
     profile
         The rulebook of the verdicts on audio.
+    client
+        Adds a panel above that exports this client's application to the dataset's folder (``exports`` without one);
+        after each run the folder is shown as it is then.
+    panel
+        The same with a panel of your own: ``explore(panel=export_panel(client, "exports", rate=30))``.
 
     Returns
     -------
@@ -73,7 +92,13 @@ def explore(data: Any, *, zone: str = "UTC", mask: bool = True, profile: str | P
     Filters(since=None, until=None, networks=(), countries=(), directions=(), outcomes=('busy',), verdicts=(), text='')
     """
     zone_of(zone)
-    return Explorer(data, zone=zone, mask=mask, profile=profile)
+    if client is not None:
+        if panel is not None:
+            raise ConfigError("Give a client or a panel: a panel has its client.")
+        panel = export_panel(client, getattr(data, "path", "exports"), zone=zone)
+    if data is None:
+        data = {} if panel is None else _held(Path(panel.fields.folder))
+    return Explorer(data, zone=zone, mask=mask, profile=profile, panel=panel)
 
 
 class Explorer:
@@ -83,9 +108,13 @@ class Explorer:
     ----------
     widget
         What is shown: a table of calls with its filters, and below it a timeline.
+    panel
+        The panel of the export; None without a client.
     """
 
-    def __init__(self, data: Any, *, zone: str, mask: bool, profile: str | Profile) -> None:
+    def __init__(
+        self, data: Any, *, zone: str, mask: bool, profile: str | Profile, panel: ExportPanel | None = None
+    ) -> None:
         self._zone, self._mask, self._profile = zone, mask, profile
         self._error = ""
         # A front end may have what is asked for in the browser done in another thread than the cells.
@@ -95,7 +124,13 @@ class Explorer:
         self._below = ipywidgets.VBox()
         self._read(data)
         self._table = CallTable(self._asked, shown=self._state())
-        self.widget = ipywidgets.VBox([self._table, self._below])
+        self._kept = Kept(self._repr_mimebundle_)
+        self.panel = panel
+        above = []
+        if panel is not None:
+            panel.ends.append(self._exported)
+            above = [panel.widget]
+        self.widget = ipywidgets.VBox([*above, self._table, self._below])
 
     def _read(self, data: Any) -> None:
         self._data = data
@@ -179,6 +214,15 @@ class Explorer:
             self._opened = None
             self._show()
 
+    def _exported(self, folder: Path) -> None:
+        """Show what an export has written; called in its thread."""
+        try:
+            self.reload(_held(folder))
+        except ConvAnalyticsError as error:
+            self._error = str(error)
+            self._show()
+        self._kept.renew()
+
     def _asked(self, message: Any) -> None:
         """Do what the reader asks for; what cannot be done is said, and changes nothing."""
         with self._lock:
@@ -243,12 +287,19 @@ class Explorer:
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = self.widget._repr_mimebundle_(**options)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/html"], data["text/plain"] = fragment(self._view), repr(self)
-        return bundle
+        above = "" if self.panel is None else self.panel.html()
+        return {**bundle, "text/html": above + fragment(self._view), "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        self._kept.show()
 
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
+
+
+def _held(folder: Path) -> Any:
+    """What a folder holds; nothing before the first export."""
+    return open_dataset(folder) if any((folder / "_commits").glob("*.json")) else {}
 
 
 @cache

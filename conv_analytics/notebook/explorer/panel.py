@@ -1,0 +1,262 @@
+"""`export_panel`: an export that is started, watched and stopped in a notebook."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from conv_analytics.api import AsyncConversations, Conversations
+from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
+from conv_analytics.export import Exported, Job, Progress, export
+from conv_analytics.export.progress.notebook import as_html, as_text
+from conv_analytics.notebook.explorer.kept import Kept
+from conv_analytics.notebook.explorer.page import style
+from conv_analytics.notebook.html import clean, escape
+from conv_analytics.notebook.report.period import period_of
+from conv_analytics.notebook.timeline.axis import zone_of
+
+#: What a status means for who reads it.
+_NEXT = {
+    "ready": "Start reads what is new.",
+    "stopping": "What was read is kept; it ends in a moment.",
+    "stopped": "What was read is kept: Start goes on from there.",
+    "incomplete": "Start reads what is missing.",
+}
+
+
+@dataclass(frozen=True)
+class Fields:
+    """What is to be exported.
+
+    Attributes
+    ----------
+    folder
+        Where to.
+    since, until
+        Only conversations created in this time: days of the panel's zone, or instants; `until` is not included.
+    tables
+        Their names, separated by commas; empty for all but ``users`` and ``sessions``.
+    """
+
+    folder: str
+    since: datetime | date | str | None = None
+    until: datetime | date | str | None = None
+    tables: str = ""
+
+    def plain(self) -> dict[str, str]:
+        """As JSON takes it."""
+        return {name: "" if value is None else str(value) for name, value in vars(self).items()}
+
+
+def export_panel(
+    client: Conversations | AsyncConversations,
+    dest: str | Path = "exports",
+    *,
+    zone: str = "UTC",
+    on_end: Callable[[Path], object] | None = None,
+    **options: Any,
+) -> ExportPanel:
+    """Export with fields, progress, and a button that stops.
+
+    Parameters
+    ----------
+    client
+        Whose application to export.
+    dest
+        The folder; it can be changed in the panel.
+    zone
+        IANA name of the zone of the days that are given in the panel.
+    on_end
+        Called with the folder after each run that has ended, in whatever way, in the run's own thread.
+    options
+        Whatever else `conv_analytics.export` takes, such as ``rate``, ``mask`` or ``lookback``.
+
+    Returns
+    -------
+    ExportPanel
+        Shows itself in a notebook, and leaves its last state in the saved file. ``start()`` and ``stop()`` are the
+        buttons; ``job`` is the run.
+
+    Raises
+    ------
+    ConfigError
+        If the zone is unknown.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from conv_analytics import Conversations
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     panel = export_panel(client, folder, rate=0)
+    ...     done = panel.start().wait()
+    >>> panel.status
+    'complete'
+    """
+    zone_of(zone)
+    return ExportPanel(client, dest, zone=zone, on_end=on_end, options=options)
+
+
+class ExportPanel:
+    """An export in a notebook; made by `export_panel`.
+
+    Attributes
+    ----------
+    fields
+        What is to be exported, as it stands in the panel.
+    job
+        The latest run; None before the first.
+    ends
+        What is called with the folder after each run.
+    widget
+        What is shown.
+    """
+
+    def __init__(
+        self,
+        client: Conversations | AsyncConversations,
+        dest: str | Path,
+        *,
+        zone: str,
+        on_end: Callable[[Path], object] | None,
+        options: Mapping[str, Any],
+    ) -> None:
+        self.fields = Fields(str(dest))
+        self.job: Job[Exported] | None = None
+        self.ends = [] if on_end is None else [on_end]
+        self._client, self._zone, self._options = client, zone, dict(options)
+        self._error = ""
+        self._lock = threading.RLock()
+        self._kept = Kept(self._bundle)
+        self.widget = PanelForm(self._asked, shown=self._state())
+
+    @property
+    def status(self) -> str:
+        """``ready``, or how the latest run stands; see `Job.status`."""
+        return "ready" if self.job is None else self.job.status
+
+    def start(self, **changes: Any) -> Job[Exported]:
+        """Start a run, with some of the fields changed; while one is running, that one goes on.
+
+        Raises
+        ------
+        ConfigError
+            If a field cannot be what it is.
+        """
+        with self._lock:
+            if self.job is not None and self.job.running:
+                return self.job
+            self.fields = replace(self.fields, **changes)
+            wanted = self.fields
+            if not wanted.folder.strip():
+                raise ConfigError("The export needs a folder to write to.")
+            period = period_of(wanted.since, wanted.until, self._zone)
+            folder = Path(wanted.folder.strip())
+            self._error = ""
+            job = self.job = export(
+                self._client,
+                folder,
+                wait=False,
+                progress=False,
+                on_event=self._seen,
+                since=period.since if wanted.since else None,
+                until=period.until if wanted.until else None,
+                tables=wanted.tables.strip() or None,
+                **self._options,
+            )
+        job.add_done_callback(lambda job: self._ended(job, folder))
+        self._show()
+        return job
+
+    def stop(self) -> None:
+        """Stop the run that there is; what was read is kept, and the next one goes on from there."""
+        if self.job is not None:
+            self.job.stop(timeout=0)
+        self._show()
+
+    def _asked(self, message: Any) -> None:
+        if message["do"] == "stop":
+            self.stop()
+            return
+        try:
+            given = {name: str(message["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
+            self.start(**{name: value or (None if name in {"since", "until"} else "") for name, value in given.items()})
+        except ConvAnalyticsError as error:
+            self._error = str(error)
+            self._show()
+
+    def _seen(self, event: object) -> None:
+        """Show how far it is; called in the run's thread, about ten times a second."""
+        if isinstance(event, Progress):
+            self._show()
+
+    def _ended(self, job: Job[Exported], folder: Path) -> None:
+        try:
+            job.result()
+        except ConvAnalyticsError as error:
+            self._error = "" if job.status == "stopped" else redact(str(error))
+        self._show()
+        for end in self.ends:
+            end(folder)
+        self._kept.renew()
+
+    def _state(self) -> str:
+        progress = None if self.job is None else self.job.progress
+        total = None if progress is None else progress.total
+        return json.dumps({
+            "fields": self.fields.plain(), "status": self.status, "error": clean(self._error),
+            "running": self.job is not None and self.job.running, "said": _NEXT.get(self.status, ""),
+            "text": "" if progress is None else as_text(progress), "done": 0 if progress is None else progress.done,
+            "total": max(total, 1) if total is not None else None,
+        })  # fmt: skip
+
+    def _show(self) -> None:
+        with self._lock:
+            self.widget.shown = self._state()
+
+    def html(self) -> str:
+        """How it stands, without a script."""
+        progress = None if self.job is None else self.job.progress
+        bar = f"<p>{as_html(progress)}</p>" if progress is not None else ""
+        wrong = f'<p class="ca-wrong">{escape(self._error)}</p>' if self._error else ""
+        said = f"Export into <code>{escape(self.fields.folder)}</code>: <b>{escape(self.status)}</b>."
+        return (
+            f'<div class="ca-explore ca-export">\n<style>{style()}</style>\n'
+            f"<p>{said} {escape(_NEXT.get(self.status, ''))}</p>\n{bar}{wrong}</div>\n"
+        )
+
+    def _bundle(self) -> dict[str, Any]:
+        found = self.widget._repr_mimebundle_()
+        bundle = found[0] if isinstance(found, tuple) else found
+        return {**(bundle or {}), "text/html": self.html(), "text/plain": repr(self)}
+
+    def _ipython_display_(self) -> None:
+        self._kept.show()
+
+    def __repr__(self) -> str:
+        return f"<ExportPanel: {self.fields.folder}, {self.status}>"
+
+
+class PanelForm(anywidget.AnyWidget):
+    """The panel in the browser: shows what `shown` says, and tells what was asked for."""
+
+    _esm = resources.files("conv_analytics.notebook.explorer").joinpath("panel.js").read_text(encoding="utf-8")
+    _css = style()
+    shown = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, asked: Callable[[Any], None], **traits: Any) -> None:
+        super().__init__(**traits)
+        self.on_msg(lambda _widget, message, _buffers: asked(message))
+
+
+__all__ = ["ExportPanel", "Fields", "PanelForm", "export_panel"]

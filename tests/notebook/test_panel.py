@@ -1,0 +1,88 @@
+"""The panel of an export, without a browser: what its buttons do, and what it says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conv_analytics import Conversations, explore, export_panel, open_dataset
+from conv_analytics.errors import ConfigError
+from conv_analytics.sandbox import Sandbox
+
+PATIENCE_S = 120
+
+
+def state(panel: Any) -> Any:
+    return json.loads(panel.widget.shown)
+
+
+def ask(panel: Any, **message: Any) -> None:
+    """What the browser sends."""
+    panel.widget._handle_custom_msg(message, [])
+
+
+@pytest.fixture(scope="module")
+def client(small_sandbox: Sandbox) -> Conversations:
+    return Conversations(small_sandbox.application_id, small_sandbox.private_key, base_url=small_sandbox.base_url)
+
+
+def test_start_exports_and_the_explorer_shows_it(client: Conversations, tmp_path: Path) -> None:
+    ended: list[Path] = []
+    panel = export_panel(client, tmp_path / "first", rate=0, on_end=ended.append)
+    x = explore(panel=panel)
+    assert (panel.status, len(x.calls)) == ("ready", 0)
+    fields = {"folder": str(tmp_path / "asked"), "since": "", "until": "", "tables": ""}
+    ask(panel, do="start", fields=fields)
+    assert panel.job is not None
+    assert panel.job.wait(PATIENCE_S)
+    assert panel.status == state(panel)["status"] == "complete"
+    assert ended == [tmp_path / "asked"]
+    held = open_dataset(tmp_path / "asked")
+    assert len(held["conversations"]) == state(panel)["done"] == state(panel)["total"] == 30
+    assert len(x.calls) == len(explore(held).calls) > 10
+    html = x._repr_mimebundle_()["text/html"]
+    assert "<b>complete</b>" in html
+    assert "30 of 30 conversations" in html
+    assert f"<b>{len(x.calls)}</b> calls" in html
+    # Another look at the same folder starts with what it holds.
+    assert len(explore(panel=export_panel(client, tmp_path / "asked")).calls) == len(x.calls)
+    assert explore(held, client=client).panel.fields.folder == str(tmp_path / "asked")  # type: ignore[union-attr]
+
+
+def test_the_period_and_the_tables_are_those_of_the_fields(client: Conversations, tmp_path: Path) -> None:
+    panel = export_panel(client, tmp_path, rate=0, zone="Asia/Kolkata")
+    panel.start(since="2026-11-15", until="2026-11-17", tables="conversations, members").wait(PATIENCE_S)
+    held = open_dataset(tmp_path)
+    report = held.commits[-1].report
+    assert report["since"].startswith("2026-11-14T18:30")
+    assert report["until"].startswith("2026-11-16T18:30")
+    assert set(held.tables) <= {"conversations", "members"}
+
+
+def test_what_cannot_be_is_said_and_starts_nothing(client: Conversations, tmp_path: Path) -> None:
+    panel = export_panel(client, tmp_path)
+    for fields, said in (
+        ({"folder": " "}, "needs a folder"),
+        ({"folder": str(tmp_path), "tables": "cals"}, "no table 'cals'"),
+        ({"folder": str(tmp_path), "since": "2026-05-04", "until": "2026-05-01"}, "no time between"),
+    ):
+        ask(panel, do="start", fields=fields)
+        assert said in state(panel)["error"]
+        assert panel.job is None
+    assert not list(tmp_path.iterdir())
+    ask(panel, do="stop")
+    assert panel.status == "ready"
+    with pytest.raises(ConfigError, match="a panel has its client"):
+        explore({}, client=client, panel=panel)
+
+
+def test_an_error_of_the_run_is_shown(client: Conversations, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    panel = export_panel(client, tmp_path / "file", rate=0)
+    panel.start().wait(PATIENCE_S)
+    assert panel.status == "failed"
+    assert "file" in state(panel)["error"]
+    assert 'class="ca-wrong"' in panel.html()
