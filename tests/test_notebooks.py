@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,43 @@ def test_there_are_notebooks() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_notebook_runs_and_shows_what_is_stored(stored: Any, tmp_path: Path) -> None:
     assert notebooks.wrong(notebooks.run(stored, tmp_path), stored) == []
+
+
+def test_what_is_stored_differs_on_no_machine() -> None:
+    stream = partial(nbformat.v4.new_output, "stream", name="stdout")
+    data = {
+        "application/vnd.jupyter.widget-view+json": {"model_id": "1f"},
+        "text/plain": "Sandbox(http://127.0.0.1:41234)",
+    }
+    block = "9 of 9 conversations, 40 events, 10 requests (1 repeated), 6.7 conversations/s, in 1 min 15 s"
+    cell = nbformat.v4.new_code_cell("1", execution_count=7, outputs=[
+        stream(text="complete: 9 conversations in 1,234.5 s, 10 requests\n"), stream(text="more\n"),
+        nbformat.v4.new_output("display_data", data={"text/plain": block}),
+        nbformat.v4.new_output("execute_result", data=data, execution_count=7, metadata={"x": 1}),
+    ])  # fmt: skip
+    cell.metadata = nbformat.from_dict({"tags": ["varies"], "execution": {"iopub.status.idle": "2026-11-20T09:00:00Z"}})
+    made = nbformat.v4.new_notebook(
+        cells=[cell], metadata={"widgets": {}, "kernelspec": {"name": "mine", "display_name": "Mine"}}
+    )
+    (kept,) = notebooks.cleaned(made).cells
+    assert [output.get("text") or output["data"] for output in kept.outputs] == [
+        "complete: 9 conversations, 10 requests\nmore\n",
+        {"text/plain": "9 of 9 conversations, 40 events, 10 requests (1 repeated)"},
+        {"text/plain": "Sandbox(http://127.0.0.1:8080)"},
+    ]
+    assert (kept.execution_count, kept.outputs[-1].execution_count, kept.outputs[-1].metadata) == (1, 1, {})
+    assert kept.metadata == {"tags": ["varies"]}
+    assert cell.outputs[-1].execution_count == 7, "the notebook that was given stays as it is"
+
+
+def test_what_changed_is_told() -> None:
+    def shows(text: str) -> Any:
+        outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=1)]
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("len(x)", outputs=outputs, execution_count=1)])
+
+    assert notebooks.wrong(shows("3"), shows("3")) == []
+    (told,) = notebooks.wrong(shows("4"), shows("3"))
+    assert "shows\n4\ninstead of\n3" in told
 
 
 def test_a_notebook_shows_what_it_gives(stored: Any) -> None:

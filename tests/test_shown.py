@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from conv_analytics import Conversations, export, markup, open_dataset, show_ledger, show_verdicts
+from conv_analytics.export.plan import plan
 from conv_analytics.export.report import Report
 from conv_analytics.export.targets import Frames
 from conv_analytics.sandbox import Sandbox
@@ -30,6 +31,7 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
         yield {
             "sandbox": sandbox, "client": client, "exported": done, "report": done.report, "dataset": done.dataset,
             "frames": frames, "verdicts": show_verdicts(frames), "ledger": show_ledger(frames),
+            "plan": plan(client, folder, rate=0),
         }  # fmt: skip
         client.close()
 
@@ -39,7 +41,7 @@ def _html(thing: Any) -> ET.Element:
     return ET.fromstring(thing._repr_html_().encode())
 
 
-NAMES = ("sandbox", "client", "exported", "report", "dataset", "frames", "verdicts", "ledger")
+NAMES = ("sandbox", "client", "exported", "report", "dataset", "frames", "verdicts", "ledger", "plan")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -9,6 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived
 from conv_analytics.dataset.commit import commits
@@ -35,7 +36,7 @@ _OPENED = 3
 _FEW = 10
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """What an export would cost.
 
@@ -84,21 +85,29 @@ class Plan:
 
     def __str__(self) -> str:
         """A few lines for people."""
+        lines = [f"{name:<14} {value}" for name, value in self._figures().items()]
+        return "\n".join([*lines, "", *(f"- {what}" for what in self.evidence)])
+
+    def __repr__(self) -> str:
+        return f"Plan({self.listed:,} conversations, {self.requests} requests)"
+
+    def _repr_html_(self) -> str:
+        figures = {name.strip(): value for name, value in self._figures().items()}
+        return markup.block("Plan", f"of {self.made_at}", markup.facts(figures), markup.notes(self.evidence))
+
+    def _figures(self) -> dict[str, str]:
         asked = self.listed - self.not_probed
-        lines = [
-            f"conversations  {self.listed:,} listed, {self.new:,} of them new; {asked:,} are asked for",
-            f"requests       {self.requests}",
-            f"  lists        {self.list_requests}",
-            f"  one each     {self.get_requests}",
-            f"  members      {self.member_requests}",
-            f"  events       {self.event_requests}",
-            f"new events     {self.events}",
-            f"time           {self.seconds} s",
-            f"download       {self.bytes.times(1e-6)} MB",
-            "",
-            *(f"- {what}" for what in self.evidence),
-        ]
-        return "\n".join(lines)
+        return {
+            "conversations": f"{self.listed:,} listed, {self.new:,} of them new; {asked:,} are asked for",
+            "requests": f"{self.requests}",
+            "  lists": f"{self.list_requests}",
+            "  one each": f"{self.get_requests}",
+            "  members": f"{self.member_requests}",
+            "  events": f"{self.event_requests}",
+            "new events": f"{self.events}",
+            "time": f"{self.seconds} s",
+            "download": f"{self.bytes.times(1e-6)} MB",
+        }
 
 
 def plan(
