@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.export.probing import Finished
@@ -23,6 +24,8 @@ from conv_analytics.tables.seen import Seen, digest
 BATCH_BYTES = 4 * 2**20
 #: In a hurry, the clock is looked at after so much. [B]
 _PIECE_BYTES = 2 * 2**20
+#: So many events may come while a conversation is read. An id further beyond its last one is no number of its events.
+BEYOND = 100_000
 
 
 class Sink(Protocol):
@@ -93,13 +96,20 @@ class Converter:
         self._recalled: set[str] = set()
         self._held: dict[str, Held] = {}
         self._last_at: dict[str, datetime] = {}
+        self._told: dict[str, int] = {}
+        self._met: set[str] = set()
         self._batch = _Batch()
         self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
         self._running: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
 
-    async def event_page(self, conversation_id: str, body: bytes) -> None:
-        """Take a page of a conversation's events; pages of one conversation must come in order."""
+    async def event_page(self, conversation_id: str, body: bytes, last: int | None = None) -> None:
+        """Take a page of a conversation's events; pages of one conversation must come in order.
+
+        `last` is the id of its last event, as the conversation told it.
+        """
+        if last is not None:
+            self._told[conversation_id] = last
         self._batch.events.append(Page(conversation_id, body))
         await self._grown(len(body))
 
@@ -183,13 +193,17 @@ class Converter:
             rows = flatten_events(batch.events, self._seen)
             self._compare(rows)
             self._put(rows)
+            # What has no row is in the quarantine: to ask for it again would only put it there again.
+            lost = (record.conversation_id for record in rows.broken if not record.kept)
+            self._met.update(name for name in lost if name is not None)
             # A text from Arrow is a copy; with one per conversation, a hundred thousand of them stay small.
             names = {page.conversation_id: page.conversation_id for page in batch.events}
             for name, (last, at) in _last_events(rows.tables["events"]).items():
                 conversation_id = names.get(name) or name
                 if conversation_id in self._sink.watermarks:
                     self.extended.add(conversation_id)
-                self.watermarks[conversation_id] = max(last, self.watermarks.get(conversation_id, 0))
+                reached = self._within(conversation_id, last, rows.tables["events"])
+                self.watermarks[conversation_id] = max(reached, self.watermarks.get(conversation_id, 0))
                 if at is not None:
                     self._last_at[conversation_id] = max(at, self._last_at.get(conversation_id, at))
         for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
@@ -199,13 +213,26 @@ class Converter:
         known = sequence_number <= self._sink.watermarks.get(conversation_id, -1)
         at = self._last_at.pop(conversation_id, None)
         # No new event where there should be one: the next run asks again.
-        if conversation_id in self.watermarks or known or not asked:
+        if conversation_id in self.watermarks or conversation_id in self._met or known or not asked:
             self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
             if learnt is not None:
                 told = [moment for moment in (learnt.changed, at) if moment is not None]
                 self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark).text
         self._seen.forget(conversation_id)
         self._held.pop(conversation_id, None)
+        self._told.pop(conversation_id, None)
+        self._met.discard(conversation_id)
+
+    def _within(self, conversation_id: str, last: int, events: pa.Table) -> int:
+        """The last event of some that a watermark may name: one far beyond would hide all that come after it."""
+        most = self._told.get(conversation_id, last) + BEYOND
+        if last <= most:
+            return last
+        ids = events.filter(pc.equal(events["conversation_id"], conversation_id))["event_id"]
+        within = ids.filter(pc.less_equal(ids, most))
+        beyond = len(ids) - ids.null_count - len(within)
+        self._report.beyond[conversation_id] = self._report.beyond.get(conversation_id, 0) + beyond
+        return pc.max(within).as_py() or 0
 
     def _recall(self, conversations: set[str]) -> None:
         """Note what earlier runs wrote of conversations that go on: their next events repeat it."""

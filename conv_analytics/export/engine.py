@@ -159,8 +159,12 @@ class Exporter:
             self._report.gone.append(listed.id)
             await self._converter.conversation(listed.record, gone=True)
             return
-        await self._converter.conversation(body)
         head = head_of(body)
+        if head.name not in {None, listed.id}:
+            # Kept under its own id it would hide that this one was not read.
+            self._report.incomplete[listed.id] = "the API answered with another conversation"
+            return
+        await self._converter.conversation(body)
         last, known = head.last_event, self._probing.known(listed.id)
         learnt = Finished(head.changed, listed.head.mark)
         if last == 0 or (last is not None and known is not None and last <= known):
@@ -179,7 +183,7 @@ class Exporter:
                 )
                 page, count = b"", 0
                 async for page in self._pages(events):
-                    await self._converter.event_page(listed.id, page)
+                    await self._converter.event_page(listed.id, page, last)
                     count += 1
                 if (reached := self._ends_short(page, last, first=count == 1 and known is None)) is not None:
                     listed_to = f"its events end at {reached}" if reached else "no events are listed"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     """
 
     def __init__(self, frames: Mapping[str, pd.DataFrame], report: Report, broken: list[str]) -> None:
-        self._frames = dict(frames)
+        self._frames = frames
         self.report = report
         self.broken = broken
 
@@ -65,6 +66,24 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     def _repr_html_(self) -> str:
         rows = ((name, len(frame), len(frame.columns)) for name, frame in self.items())
         return block("Frames", self.report.sentence(), grid(("table", "rows", "columns"), rows), self.report.notes())
+
+
+class _Later(Mapping[str, "pd.DataFrame"]):
+    """Frames that are made on the first look: whoever stopped a run does not wait for them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
+        self._makers, self._made = makers, dict[str, "pd.DataFrame"]()
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        if table not in self._made:
+            self._made[table] = self._makers[table]()
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,9 @@ class Memory:
         return {}
 
     def finish(self, report: Report, _converter: Converter, _in_time: Callable[[], None]) -> Frames:
-        """Everything as DataFrames."""
-        return Frames({name: self._frame(name, rows) for name, rows in self._rows.items()}, report, self._broken)
+        """Everything as DataFrames; those of a run that was stopped are made when somebody looks at them."""
+        frames = _Later({name: partial(self._frame, name, rows) for name, rows in self._rows.items()})
+        return Frames(frames if report.interrupted else dict(frames), report, self._broken)
 
     def abandon(self) -> None:
         """Drop everything."""
@@ -148,20 +168,23 @@ class Folder:
         self.reports = [commit.report for commit in every(history)]
         self.past = past_of(history)
         self.watermarks = self.past.watermarks
-        self._holdings = Holdings(root, history) if options.full else None
+        # Where a watermark did not heed an event, the API lists it again.
+        self._again = {name for report in self.reports for name in report.get("beyond", ())}
+        self._holdings = Holdings(root, history) if options.full or self._again else None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """The statuses of legs that the folder has: each later update of a leg tells its whole history again."""
-        if self._holdings:
+        if self._options.full:
             return ()
         earlier = open_dataset(self._root)
         return [pair for name in earlier if repeats(TABLES[name]) for pair in earlier.keys_of(name, conversations)]
 
     def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
-        """Everything that the folder has of some conversations, in a full run."""
-        return self._holdings.of(conversations) if self._holdings else {}
+        """What the folder has of those conversations of which the API lists again what it has."""
+        again = set(conversations) if self._options.full else self._again.intersection(conversations)
+        return self._holdings.of(again) if self._holdings and again else {}
 
     def finish(self, report: Report, converter: Converter, in_time: Callable[[], None]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before.

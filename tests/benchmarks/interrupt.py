@@ -70,7 +70,7 @@ def main() -> None:
                 for name, once.STOP_S in LIMITS.items():
                     with (
                         Sandbox(conversations=conversations) as sandbox,
-                        tempfile.TemporaryDirectory(dir=".") as folder,
+                        tempfile.TemporaryDirectory() as folder,
                     ):
                         times[name].append(stopped(sandbox, Path(folder) / "out", requests, then))
             told = (

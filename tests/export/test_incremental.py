@@ -131,6 +131,62 @@ def test_events_that_come_while_a_conversation_is_read_are_kept_once(serve: Serv
     assert second.report.requests == 6
 
 
+def test_an_event_with_an_absurd_id_hides_no_later_one(serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=4)
+    conversation = lively(sandbox)
+    path, absurd = f"/v1/conversations/{conversation}", 10**15
+
+    def answers(last: int) -> None:
+        """The conversation has so many events, and one more with an id that is none of its numbers."""
+        sandbox._scripts.clear()
+        head = msgspec.json.encode({"id": conversation, "sequence_number": last, "state": "ACTIVE"})
+        sandbox.script(lambda request: request.path == path, Reply(200, head), times=-1)
+
+        def events(request: Request) -> Reply:
+            numbers = [*range(int(request.query.get("start_id", "1")), last + 1), absurd]
+            found = [{"id": number, "type": "message", "body": {"text": f"no. {number}"}} for number in numbers]
+            return Reply(200, msgspec.json.encode({"page_size": 100, "_embedded": {"events": found}}))
+
+        sandbox.script(lambda request: request.path == f"{path}/events", events, times=-1)
+
+    for last in (5, 5, 8, 9):
+        answers(last)
+        done = export(client_of(sandbox), tmp_path, rate=0)
+        ids = pd.read_parquet(tmp_path / "events").query("conversation_id == @conversation")["event_id"]
+        assert sorted(ids) == [*range(1, last + 1), absurd]
+        assert done.report.status == "complete"
+    runs = open_dataset(tmp_path).commits
+    assert [run.watermarks.get(conversation) for run in runs] == [5, None, 8, 9]
+    assert [run.report["beyond"] for run in runs] == [{conversation: 1}, {}, {}, {}]
+
+
+def test_another_conversation_than_the_one_asked_for_is_no_answer(serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=5)
+    conversation = lively(sandbox)
+    foreign = msgspec.json.encode({"id": "CON-someone-else", "sequence_number": 9, "state": "ACTIVE"})
+    sandbox.script(lambda request: request.path.endswith(conversation), Reply(200, foreign))
+    with pytest.raises(ExportIncomplete) as caught:
+        export(client_of(sandbox), tmp_path, rate=0)
+    assert caught.value.report.incomplete == {conversation: "the API answered with another conversation"}
+    assert "CON-someone-else" not in set(open_dataset(tmp_path)["conversations"]["conversation_id"])
+    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+
+
+def test_events_that_are_none_are_put_aside_once(serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=5)
+    conversation = lively(sandbox)
+    body = b'{"page_size": 100, "_embedded": {"events": [1, "two", null]}}'
+    sandbox.script(lambda request: request.path.endswith(f"{conversation}/events"), Reply(200, body), times=-1)
+    first = export(client_of(sandbox), tmp_path, rate=0).report
+    assert (first.status, first.quarantined, first.lost) == ("complete", 3, 3)
+    again = export(client_of(sandbox), tmp_path, rate=0).report
+    assert (again.status, again.quarantined, again.unchanged) == ("complete", 0, 5 - _empty(sandbox))
+
+
+def _empty(sandbox: Sandbox) -> int:
+    return sum(not number for number in sandbox.truth().sequence_numbers.values())
+
+
 def test_ids_used_up_by_ephemeral_events_are_not_asked_for_again(serve: Serve, tmp_path: Path) -> None:
     sandbox = serve(conversations=5)
     with writer(sandbox) as http:

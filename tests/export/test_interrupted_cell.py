@@ -1,4 +1,4 @@
-"""A cell that is stopped in a real kernel: it ends, leaves nothing behind, and the same cell goes on."""
+"""Exports stopped in a real kernel, by its stop button or as a `Job`: they end, leave nothing behind, and go on."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class Kernel:
 
     def __init__(self, manager: Any, client: Any) -> None:
         self.manager, self._client = manager, client
+        self.shown: list[tuple[str, str, dict[str, str]]] = []
+        """What was displayed: the cell it belongs to, the kind of message, and the texts by media type."""
 
     def start(self, code: str) -> str:
         """Start a cell."""
@@ -53,6 +55,9 @@ class Kernel:
         text, error = "", ""
         while True:
             message = self._client.get_iopub_msg(timeout=PATIENCE_S)
+            if "data" in message["content"]:
+                parent = message["parent_header"].get("msg_id", "")
+                self.shown.append((parent, message["msg_type"], message["content"]["data"]))
             if message["parent_header"].get("msg_id") != cell:
                 continue
             match message["msg_type"], message["content"]:
@@ -62,6 +67,13 @@ class Kernel:
                     error = content["ename"]
                 case "status", {"execution_state": "idle"}:
                     return text, error
+
+    def interrupt_when_printed(self, cell: str) -> None:
+        """Press the stop button as soon as a cell has printed something."""
+        while True:
+            message = self._client.get_iopub_msg(timeout=PATIENCE_S)
+            if (message["parent_header"].get("msg_id"), message["msg_type"]) == (cell, "stream"):
+                return self.manager.interrupt_kernel()
 
     def run(self, code: str) -> tuple[str, str]:
         """Run a cell to its end."""
@@ -112,6 +124,42 @@ def test_a_stopped_cell_ends_and_the_next_call_goes_on(
     assert open_dataset(tmp_path).commits[-1].report["resumed"] > 0
     agree(held(_as_exported(sandbox, tmp_path)), sandbox.truth())
     assert kernel.run("print(left())") == ("([], 0)\n", "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_job_leaves_the_kernel_free_and_is_stopped_by_another_cell(
+    kernel: Kernel, serve: Serve, tmp_path: Path
+) -> None:
+    sandbox = serve(conversations=30)
+    reached = after(sandbox, 40, NEVER)
+    port = int(sandbox.base_url.rpartition(":")[2])
+    where = {"application": sandbox.application_id, "key": sandbox.private_key, "host": sandbox.base_url, "port": port}
+    kernel.run(SETUP.format(**where))
+    start = kernel.start(f"job = export(client, {str(tmp_path / 'a')!r}, wait=False, rate=0, concurrency=4)")
+    assert kernel.end(start) == ("", "")
+    soon(reached.is_set)
+    assert kernel.run("print(job.status, 1 + 1)") == ("running 2\n", "")
+
+    waiting = kernel.start("print('waits', flush=True)\njob.result()")
+    kernel.interrupt_when_printed(waiting)
+    assert kernel.end(waiting)[1] == "KeyboardInterrupt"
+    assert kernel.run("print(job.status)\njob") == ("running\n", "")
+    assert "<code>.stop()</code> stops it" in kernel.shown[-1][2]["text/html"]
+    assert kernel.run("print(job.stop(), job.status, job.stop(), left())") == ("True stopped True ([], 0)\n", "")
+
+    # One block below the cell that started it, drawn anew from the run's own thread.
+    block = [(cell, kind) for cell, kind, data in kernel.shown if data["text/html"].startswith("<progress")]
+    assert block[0] == (start, "display_data")
+    assert {kind for _, kind in block[1:]} == {"update_display_data"}
+
+    sandbox._scripts.clear()
+    both = [f"export(client, {str(tmp_path / name)!r}, wait=False, rate=0, progress=False)" for name in "ab"]
+    printed, error = kernel.run(
+        f"jobs = [{', '.join(both)}]\nprint([job.result().report.status for job in jobs], left())"
+    )
+    assert (printed, error) == ("['complete', 'complete'] ([], 0)\n", "")
+    for name in "ab":
+        agree(held(_as_exported(sandbox, tmp_path / name)), sandbox.truth())
 
 
 def _as_exported(sandbox: Sandbox, folder: Path) -> Any:

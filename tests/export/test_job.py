@@ -85,7 +85,11 @@ def test_stop_in_memory_gives_what_was_read(serve: Serve) -> None:
     job.stop()
     with pytest.raises(ExportStopped) as caught:
         job.result()
-    assert 0 < len(caught.value.result["conversations"]) < 40
+    frames = caught.value.result
+    assert 0 < len(frames["conversations"]) < 40
+    assert len(frames["events"]) == caught.value.report.tables["events"] > 0
+    assert frames["events"] is frames["events"]
+    assert repr(frames).startswith("Frames(conversations ")
 
 
 def test_of_two_jobs_on_one_folder_the_second_names_the_first(serve: Serve, tmp_path: Path) -> None:
