@@ -83,7 +83,7 @@ def test_stop_in_memory_gives_what_was_read(serve: Serve) -> None:
     job = export(client_of(sandbox), wait=False, rate=0, concurrency=4, progress=False)
     soon(reached.is_set)
     job.stop()
-    with pytest.raises(ExportStopped) as caught:
+    with pytest.raises(ExportStopped, match=r"What was read is in \.result of this error") as caught:
         job.result()
     frames = caught.value.result
     assert 0 < len(frames["conversations"]) < 40
@@ -190,7 +190,7 @@ def test_how_a_job_looks(serve: Serve, tmp_path: Path) -> None:
     assert "&lt;b&gt;out</code>: running.</b> <code>.stop()</code> stops it" in html
     assert "<progress" in html
     job.stop()
-    assert ": stopped.</b> The same call again goes on where it was." in job._repr_html_()
+    assert ": stopped.</b> The export was stopped. Run the same call again: it goes on where" in job._repr_html_()
     sandbox._scripts.clear()
     job = export(client_of(sandbox), folder, wait=False, rate=0, progress=False)
     job.wait()
