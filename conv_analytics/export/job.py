@@ -104,7 +104,8 @@ class Job(Generic[R]):
         """Stop the run, and wait until nothing of it is left; whether that is so.
 
         What was read is kept: the same export into the same folder goes on from there, and in memory the ``.result`` of
-        the `ExportStopped` that `result` raises has it. Stopping again, or what has ended, does nothing. In a listener it returns at once, because the run cannot end before the listener does.
+        the `ExportStopped` that `result` raises has it. Stopping again, or what has ended, does nothing. In a listener
+        it returns at once, because the run cannot end before the listener does.
 
         Parameters
         ----------
