@@ -13,7 +13,7 @@ ROWS = [line for line in TEXT.splitlines() if re.match(r"\| \d+ \|", line)]
 
 
 @functools.cache
-def _tests(path: str) -> set[str]:
+def functions_of(path: str) -> set[str]:
     """The test functions of a file, as pytest collects them."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
@@ -31,10 +31,10 @@ def test_every_fault_names_tests_that_exist() -> None:
         named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", cells[3])
         assert named, row
         for path, name in named:
-            assert name in _tests(path), f"{path}::{name}"
+            assert name in functions_of(path), f"{path}::{name}"
 
 
 def test_every_test_of_a_fault_is_in_its_row() -> None:
-    for name in _tests("tests/export/test_faults.py"):
+    for name in functions_of("tests/export/test_faults.py"):
         for number in re.findall(r"(?<=_)(\d\d)(?=_)", name):
             assert name in ROWS[int(number) - 1], name

@@ -89,7 +89,8 @@ def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[s
     for name in extra:
         if name not in names:
             raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
-    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source, reads)
+    # Only what is asked for: the keys of legs are long, and rows may be computed into a table.
+    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
 
 
 def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "started_at") -> Rows:

@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis import measures as m
+from conv_analytics.analysis.attempts import with_micros
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.quality import LEG_COLUMNS, measured_legs
 from conv_analytics.analysis.units import Units
@@ -74,7 +75,7 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     2      b   both    in  67.7   heard         NaN
     3      b   both   out  67.7   heard         NaN
     """
-    source, rows, _ = measured_legs(data, units, {*_TAKEN, "ended_at"} & set(m.DESCRIBING))
+    source, rows, _ = measured_legs(data, units, {*_TAKEN, "ended_at"} & {*m.KEYS, *m.DESCRIBING})
     rows = source.settled(_with_events(source, source.settled(rows.filter(nw.col("_answered") == 1))))
     company = rows.group_by("conversation_id").agg(nw.len().alias("_company"))
     rows = rows.join(company, on="conversation_id", how="left")
@@ -123,8 +124,8 @@ def _with_events(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     events = events.filter(nw.col("type").is_in(wanted) & ~nw.col("leg_id").is_null())
     ends = rows.select(*m.KEYS, "ended_at")
     events = events.join(ends, on=[*m.KEYS], how="inner")
-    left = (nw.col("ended_at") - nw.col("at")).dt.total_microseconds().cast(nw.Float64()) / 1e6
-    events = events.with_columns(_left=left)
+    events = with_micros(source, events, "ended_at", "at")
+    events = events.with_columns(_left=(nw.col("ended_at_us") - nw.col("at_us")) / 1e6)
     # Columns first, plain sums then: groups of anything else are slow on pandas.
     kinds = {"_spoke": nw.when(nw.col("type") == _SPEAKING).then(nw.lit(1)).otherwise(nw.lit(0))}
     for audio, (on, off) in _SWITCHES.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -37,7 +37,7 @@ class Case:
     words
         What it says, for people.
     of, holds
-        Conditions, both never null; a case is a leg of which both hold.
+        Conditions, both never null; a case is a leg of which both hold. Every leg is at stake where `of` is None.
     needs
         Columns of legs that it looks at.
     scope
@@ -47,23 +47,22 @@ class Case:
     """
 
     words: str
-    of: nw.Expr
+    of: nw.Expr | None
     holds: nw.Expr
     needs: tuple[str, ...] = ()
     scope: str = "all"
     judged: bool = False
 
 
-_EVERY = ~_col("leg_id").is_null()
 _NETWORK = yes(_col("outcome_class").is_in(["network", "platform"]))
 _TALKED = yes(_col("answered")) & ~_col("talk_s").is_null()
 
 #: The cases that have a name.
 CASES = {
-    "answered": Case("outbound legs that were answered", _EVERY, yes(_col("answered")), ("answered",), "outbound"),
-    "unanswered": Case("outbound legs without an answer", _EVERY, ~yes(_col("answered")), ("answered",), "outbound"),
+    "answered": Case("outbound legs that were answered", None, yes(_col("answered")), ("answered",), "outbound"),
+    "unanswered": Case("outbound legs without an answer", None, ~yes(_col("answered")), ("answered",), "outbound"),
     "failed": Case(
-        "outbound legs that the network or the platform failed", _EVERY, _NETWORK, ("outcome_class",), "outbound"
+        "outbound legs that the network or the platform failed", None, _NETWORK, ("outcome_class",), "outbound"
     ),
     "short": Case(
         "answered legs of up to 6 s", _TALKED, yes(_col("talk_s") <= SHORT_S), ("answered", "talk_s"), "all"
@@ -109,7 +108,11 @@ def counted(
         rows, of, holds = _own(source, by, what, scope, at=at)
     else:
         assert case is not None
-        rows, of, holds = _named(source, by, case, scope, profile), case.of, case.holds
+        # Legs that are made of tables have an id; it is not looked at.
+        every = ~_col("leg_id").is_null() if source.single else nw.lit(value=True)
+        timed = at or source.single or bool(set(by) & set(zones.KEYS))
+        rows, holds = _named(source, by, case, scope, profile, timed=timed), case.holds
+        of = every if case.of is None else case.of
     rows = scopes.keyed(source, rows, by, tz)
     one, zero = nw.lit(1), nw.lit(0)
     rows = rows.with_columns(
@@ -131,10 +134,13 @@ def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at:
     return rows, ~_col(what).is_null(), yes(_col(what))
 
 
-def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, profile: str | Profile) -> Rows:
+def _named(
+    source: Source, by: Sequence[str], case: Case, scope: str | None, profile: str | Profile, *, timed: bool
+) -> Rows:
+    instants = {"started_at"} if timed else set()
     if case.judged and not source.single:
-        return _judged(source, by, scope or case.scope, profile)
-    needs = {"conversation_id", "leg_id", "started_at", *case.needs}
+        return _judged(source, {*by, *instants}, scope or case.scope, profile)
+    needs = {*instants, *case.needs} | (set(KEYS) if source.single else set())
     judged = case.judged and set(_JUDGED) <= set(source.columns())
     extra = [name for name in _JUDGED if judged]
     rows = scopes.attempts(source, scope=scope or case.scope, unit="leg", needs={*needs, *extra}, by=by)
@@ -145,10 +151,10 @@ def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, pro
     return rows
 
 
-def _judged(source: Source, by: Sequence[str], scope: str, profile: str | Profile) -> Rows:
-    """Legs made from the tables, with their keys and verdicts: made once."""
+def _judged(source: Source, columns: Collection[str], scope: str, profile: str | Profile) -> Rows:
+    """Legs made from the tables, with some columns and their verdicts: made once."""
     scopes.one_of("scope", scope, scopes.SCOPES)
-    columns = {*(name for name in by if name not in zones.KEYS), "started_at", "direction"}
+    columns = {*columns} - set(zones.KEYS) | ({"direction"} if scope != "all" else set())
     _, measured, units = measured_legs(source, columns=columns)
     rows = verdicts(measured, profile_of(profile), units)
     return rows if scope == "all" else rows.filter(_col("direction") == scope)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -50,7 +51,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         parts = (getattr(frame, "_repr_html_", None) for frame in (self.total, self.groups))
-        return f"<p>Why: {self.why}</p>" + "".join(show() for show in parts if show)
+        return f"<p>Why: {html.escape(self.why)}</p>" + "".join(show() for show in parts if show)
 
 
 def compare(

@@ -111,7 +111,7 @@ def price_audit(data: Any) -> Any:
     groups = got.groupby([*keys, "rule"], dropna=False, sort=True)
     done = groups.agg(
         legs=("leg_id", "size"), billed_s=("billed_s", "sum"), spend=("price", "sum"), expected=("expected", "sum"),
-        example_leg_id=("leg_id", "first"),
+        example_leg_id=("leg_id", "min"),
     ).reset_index()  # fmt: skip
     done.insert(len(done.columns) - 1, "difference", done["spend"] - done["expected"])
     done["legs"] = done["legs"].astype("Int64")

@@ -89,7 +89,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
           fault_side                  why  caller_loss_pct  forward_ratio
     0  caller_access  the caller's way in              6.0            1.0
     """
-    source, rows, _ = measured_legs(data, units, ("direction", "answered_at", "ended_at"))
+    source, rows, _ = measured_legs(data, units, (*m.KEYS, "direction", "answered_at", "ended_at"))
     rows = source.settled(_sides(rows.filter(nw.col("_answered") == 1)))
     number = rows.group_by("conversation_id").agg(nw.len().alias("_n"))
     number = number.select("conversation_id", nw.col("_n").cast(nw.Int64()).alias("legs"))

@@ -14,6 +14,7 @@ DuckDB on what does not fit there.
 
 from __future__ import annotations
 
+import itertools
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -233,14 +234,23 @@ class Source:
 
     def batches(self, rows: nw.LazyFrame[Any], *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """Rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
-        rows = self.settled(rows)
-        parts = 1 if self.engine == "pandas" else self.count(rows) // size + 1
-        for part in range(parts):
+        if not self._owned:
+            parts = 1 if self.engine == "pandas" else self.count(rows) // size + 1
+            chosen = [f"hash(conversation_id) % {parts} = {part}" for part in range(parts)]
+        else:
+            # In the order of their hashes: a batch reads its own stretch of the table, not all of it.
+            native: Any = nw.to_native(rows)
+            hashed = native.project("*, hash(conversation_id) as conv_analytics_hash").order("conv_analytics_hash")
+            rows = self.settled(_of_relation(hashed))
+            parts = self.count(rows) // size + 1
+            edges = [2**64 * part // parts for part in range(parts + 1)]
+            chosen = [f"conv_analytics_hash between {low} and {high - 1}" for low, high in itertools.pairwise(edges)]
+        for condition in chosen:
             if parts == 1:
-                yield self.collect(rows)
+                yield self.collect(rows.drop("conv_analytics_hash", strict=False))
             else:
-                native: Any = nw.to_native(rows)
-                yield self.collect(_of_relation(native.filter(f"hash(conversation_id) % {parts} = {part}")))
+                part_of = _of_relation(nw.to_native(rows).filter(condition))
+                yield self.collect(part_of.drop("conv_analytics_hash", strict=False))
 
     def with_nulls(self, rows: nw.LazyFrame[Any], kinds: Mapping[str, Any]) -> nw.LazyFrame[Any]:
         """Rows with columns of nulls, of some kinds, where they have no such column."""

@@ -33,28 +33,43 @@ class Part(NamedTuple):
     once: bool = False
 
 
-def least(source: Source, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any]) -> Rows:
+def least(
+    source: Source, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any], *, texts: bool = True
+) -> Rows:
     """One row per key that any part has, with the least value of every column; null where no part has one.
 
     The least value is the same whatever the order of the rows, and however often they are repeated. Keys are not null.
+
+    Without `texts` the keys themselves are not given: DuckDB then joins by their hashes, 64 bits of each. That takes
+    half of the memory and of the time; two of the keys that services give at random would have to agree in all bits.
     """
     keys = dict.fromkeys(by, str)
     if source.engine == "pandas":
         frames = [nw.to_native(part.rows.collect()) for part in parts]
         return _lazy(_least_of_frames(frames, keys, kinds))
-    using = ", ".join(map(coerce.quote, keys))
+    using = ", ".join(coerce.quote(name if texts else f"hash of {name}") for name in keys)
     whole: Any = None
-    for place, part in enumerate(parts):
-        names = [name for name in part.rows.collect_schema().names() if name not in keys]
-        rows = coerce.relation_columns("", nw.to_native(part.rows), {**keys, **{name: kinds[name] for name in names}})
+    for place, part in enumerate(sorted(parts, key=lambda part: not part.once)):
+        rows, names = _typed(part.rows, keys, kinds)
+        if not texts:
+            hashes = [f"hash({coerce.quote(name)}) as {coerce.quote(f'hash of {name}')}" for name in keys]
+            rows = rows.project(", ".join([*hashes, *map(coerce.quote, names)]))
         if not part.once:
-            columns = [using, *(f"min({coerce.quote(name)}) as {coerce.quote(name)}" for name in names)]
-            rows = rows.aggregate(", ".join(columns), using)
+            values = [f"min({coerce.quote(name)}) as {coerce.quote(name)}" for name in names]
+            # Grouped on its own: while tables are joined, the groups would take as much memory once more.
+            grouped = _lazy(rows.aggregate(", ".join([using, *values]), using))
+            rows = nw.to_native(source.settled(grouped))
         rows = rows.set_alias(f"part_{place}")
-        # Tables with a row per leg are joined as they are: one union of all, grouped, would carry every column of
+        # Tables with a row per leg are joined as they are: a union of all tables, grouped, would carry every column of
         # every table through a hash table of long texts.
         whole = rows if whole is None else whole.join(rows, using, how="outer").set_alias(f"until_{place}")
-    return source.with_nulls(_lazy(whole), kinds).select(*keys, *kinds)
+    return source.with_nulls(_lazy(whole), kinds).select(*(keys if texts else ()), *kinds)
+
+
+def _typed(rows: Rows, keys: Mapping[str, Any], kinds: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Rows as a relation with the types declared, and the names of its values."""
+    names = [name for name in rows.collect_schema().names() if name not in keys]
+    return coerce.relation_columns("", nw.to_native(rows), {**keys, **{name: kinds[name] for name in names}}), names
 
 
 def _least_of_frames(frames: Sequence[pd.DataFrame], keys: Mapping[str, Any], kinds: Mapping[str, Any]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from conv_analytics.analysis import coerce
 from conv_analytics.analysis.columns import LEDGER, LEG_FLAGS
-from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.frames import SINGLE, Source
 from conv_analytics.analysis.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.legs import leg_rows
 from conv_analytics.tables import TABLES
@@ -61,7 +61,7 @@ def ledger(data: Any) -> Any:
     if source.gives == "pandas":
         return frame
     if source.gives == "duckdb":
-        return nw.to_native(source.lazy(frame, leg_rows(source, ())))
+        return nw.to_native(source.lazy(frame, source.any((*source.tables, SINGLE)[0])))
     return coerce.from_pandas(frame, source.gives)
 
 

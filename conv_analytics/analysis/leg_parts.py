@@ -119,8 +119,10 @@ _WORD = {"leg_statuses": "status", "call_events": "type"}
 _PREFIX = {"leg_statuses": "s_", "call_events": "c_", "hangups": "h_", "call_records": "r_"}
 
 
-def legs_of(source: Source, wanted: Collection[str]) -> Rows:
+def legs_of(source: Source, wanted: Collection[str], *, texts: bool = True) -> Rows:
     """One row per leg that any table knows, with the wanted marks; instants are microseconds.
+
+    Without `texts` there is no key: see `gather.least`.
 
     Further marks are, per prefix, ``events`` (1 where the table tells of the leg; of hangups and records how many) and
     ``unnamed`` (1 where a row names no leg: it is matched by its member).
@@ -146,7 +148,8 @@ def legs_of(source: Source, wanted: Collection[str]) -> Rows:
                 values[f"{prefix}events"] = nw.col("events")
         rows = rows.select(*KEY, *(value.alias(mark) for mark, value in values.items() if mark in wanted))  # noqa: PLW2901
         parts.append(gather.Part(rows, once))
-    return gather.least(source, parts, KEY, {name: kind for name, kind in kinds.items() if name in wanted})
+    found = {name: kind for name, kind in kinds.items() if name in wanted}
+    return gather.least(source, parts, KEY, found, texts=texts)
 
 
 def _occurring(source: Source, name: str, wanted: Collection[str]) -> dict[str, Mark]:

@@ -76,42 +76,46 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     True
     """
     source = Source.of(data)
-    rows = leg_rows(source, columns)
+    rows = leg_rows(source, None if columns is None else {*columns, *parts.KEY})
     wanted = set(_NAMES if columns is None else columns) | set(parts.KEY)
     return source.give(rows, [column for column in LEGS if column.name in wanted], by=parts.KEY)
 
 
 def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
-    """The legs as a lazy frame, for further questions, with the key and the wanted columns.
+    """The legs as a lazy frame, for further questions, with the wanted columns.
 
-    All columns, when absent, with ``hung_up_at``: the instant of the hangup.
+    All columns, when absent, with ``hung_up_at``: the instant of the hangup. The key is there if a part of it is among
+    the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
     """
     wanted = set(columns or ()) if columns is not None else {*_NAMES, "hung_up_at"}
     for name in sorted(wanted):
         if name not in {*_NAMES, "hung_up_at"}:
             raise ColumnNotFound("of legs()", name, _NAMES)
-    wanted |= set(parts.KEY)
+    texts = not wanted or bool({*parts.KEY, "transferred"} & wanted)
+    wanted |= set(parts.KEY) if texts or source.single else set()
     order = [name for name in (*_NAMES, "hung_up_at") if name in wanted]
     if source.single:
         given = source.frame(LEGS, needed=parts.KEY, maker="legs()")
         return given.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
-    rows = _made(source, wanted - set(parts.KEY))
+    rows = _made(source, wanted - set(parts.KEY), texts=texts)
     rows = gather.instants(source, rows.select(*order), [name for name in _INSTANTS if name in wanted])
+    if not texts:
+        return rows
     named = nw.when(nw.col("conversation_id") != "").then(nw.col("conversation_id"))
     return rows.with_columns(named.alias("conversation_id"))
 
 
-def _made(source: Source, wanted: set[str]) -> Rows:
+def _made(source: Source, wanted: set[str], *, texts: bool) -> Rows:
     """The columns wanted: first those of the tables, then what is looked up and joined."""
     made = {**RECIPES, **COUNTRY_KEYS, "flags": flags(source.tables)}
     places, moved = wanted & set(COUNTRY), "transferred" in wanted
     first = wanted - set(COUNTRY) - {"transferred"}
     first |= set(COUNTRY_KEYS) if places else set()
     first |= {"member_id", "c_moved"} if moved else set()
-    rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY))
-    rows = recipes.make(source, rows, made, first, keep=parts.KEY)
+    rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY), texts=texts)
+    rows = recipes.make(source, rows, made, first, keep=parts.KEY if texts else ())
     if places:
         rows = _with_countries(source, source.settled(rows))
         rows = recipes.add(source, rows, {name: COUNTRY[name].value for name in sorted(places)})

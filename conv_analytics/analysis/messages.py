@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import coerce
+from conv_analytics.analysis.attempts import with_micros
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.stats import kaplan_meier, rates
 from conv_analytics.tables.column import Column
@@ -86,8 +87,9 @@ def _rows(source: Source) -> Rows:
                                                             col("from_member_id").min().alias("sender"))  # fmt: skip
     sent = sent.rename({"event_id": "message_event_id"})
     rows = told.join(sent, on=key, how="full", suffix="_of_message")
-    rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key))
-    return _judged(rows)
+    since = nw.coalesce("submitted_at", "sent_at").alias("since")
+    rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key), since)
+    return _judged(with_micros(source, rows, "delivered_at", "since"))
 
 
 def _judged(rows: Rows) -> Rows:
@@ -100,8 +102,7 @@ def _judged(rows: Rows) -> Rows:
     for state, there in (("submitted", taken), ("undeliverable", told["undeliverable"]), ("rejected", told["rejected"]),
                          ("delivered", got), ("seen", told["seen"])):  # fmt: skip
         final = nw.when(there).then(nw.lit(state)).otherwise(final)
-    since = nw.coalesce("submitted_at", "sent_at")
-    span = (col("delivered_at") - since).dt.total_microseconds()
+    span = col("delivered_at_us") - col("since_us")
 
     def number(condition: Any) -> Any:
         return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
@@ -212,22 +213,43 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
     0  1          1    4.0
     """
     source = Source.of(data)
-    rows = source.collect(_rows(source).select("sent_at", *(f"{state}_at" for state in STATES), "latency_s", "flags"))
-    instants = rows[["sent_at", *(f"{state}_at" for state in STATES)]]
-    end = pd.Timestamp(until) if until is not None else instants.max().max()
-    since = rows["submitted_at"].fillna(rows["sent_at"])
-    over = rows[["seen_at", "rejected_at", "undeliverable_at"]].min(axis=1).fillna(end)
-    watched = (over - since).dt.total_seconds() if len(rows) else rows["latency_s"]
-    happened = rows["latency_s"].notna()
-    duration = rows["latency_s"].fillna(watched)
-    clock = rows["flags"].str.contains("clock") | (duration < 0)
-    use = since.notna() & ~clock & duration.notna()
-    curve = kaplan_meier(duration[use].to_numpy(dtype="float64"), happened[use].to_numpy(dtype=bool))
+    instants = ["sent_at", *(f"{state}_at" for state in STATES)]
+    rows = source.settled(_rows(source).select(*instants, "latency_s", "flags"))
+    if until is None:
+        last = source.collect(rows.select(nw.col(name).max() for name in instants)).iloc[0]
+        until = last.max()
+    # Only how long each lasted, and whether it came to its end, leaves the engine: there may be millions.
+    times = source.collect(_lasted(source, rows, pd.Timestamp(until)))
+    counted = {name: int(times[name].sum()) for name in ("delivered", "censored", "clock")}
+    used = times[times["used"].astype(bool)]
+    curve = kaplan_meier(used["duration"].to_numpy("float64"), used["delivered"].to_numpy("int64") == 1)
     found = pd.DataFrame([{
-        "n": use.sum(), "delivered": (happened & use).sum(), "censored": (~happened & use).sum(), "clock": clock.sum(),
-        "p50_s": curve.quantile(0.5), "p95_s": curve.quantile(0.95),
+        "n": len(used), **counted, "p50_s": curve.quantile(0.5), "p95_s": curve.quantile(0.95),
     }])  # fmt: skip
     return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in LATENCY})
+
+
+def _lasted(source: Source, rows: Rows, end: pd.Timestamp) -> Rows:
+    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, delivered, censored, odd."""
+    col, states = nw.col, [f"{state}_at" for state in STATES]
+    rows = with_micros(source, rows, "sent_at", *states)
+    # Where no instant is known, nothing is watched, and any end will do.
+    last = 0 if pd.isna(end) else int(end.value // 1000)
+    over = nw.min_horizontal("seen_at_us", "rejected_at_us", "undeliverable_at_us")
+    since = nw.coalesce("submitted_at_us", "sent_at_us")
+    rows = rows.with_columns(since=since, over=nw.coalesce(over, nw.lit(last)))
+    rows = rows.with_columns(duration=nw.coalesce("latency_s", (col("over") - col("since")) / 1e6))
+    known = ~col("since").is_null() & ~col("duration").is_null()
+    odd = col("flags").str.contains("clock", literal=True) | (col("duration") < 0).fill_null(False)  # noqa: FBT003
+    happened = ~col("latency_s").is_null()
+
+    def number(condition: Any) -> Any:
+        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
+
+    return rows.select(
+        "duration", used=number(known & ~odd), clock=number(odd), delivered=number(known & ~odd & happened),
+        censored=number(known & ~odd & ~happened),
+    )  # fmt: skip
 
 
 __all__ = ["FUNNEL", "LATENCY", "RECEIPTS", "message_funnel", "message_latency", "receipts"]

@@ -91,7 +91,7 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
     0      a  contradicted  packets spaced with a deviation over 60 ms
     1      b         reset                     jitter_loss_rate over 1
     """
-    source, rows, found = measured_legs(data, units, set(_FROM_QUALITY) & set(m.DESCRIBING))
+    source, rows, found = measured_legs(data, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
     rows = verdicts(rows, profile_of(profile), found)
     green = m.sure(nw.col("mos_reported") >= GREEN)
     bad = nw.col("verdict").is_in(["poor", "fair"]) | nw.col("mos_trust").is_in(["contradicted", "reset"])

@@ -125,7 +125,8 @@ def quality(
         if name not in {column.name for column in given}:
             raise ColumnNotFound("of quality()", name, [column.name for column in given])
     wanted = given if columns is None else [column for column in given if column.name in columns]
-    described = None if columns is None else {column.name for column in wanted if column.name in m.DESCRIBING}
+    describing = {*m.DESCRIBING, *m.KEYS}
+    described = None if columns is None else {column.name for column in wanted if column.name in describing}
     source, rows, found = measured_legs(data, units, described)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
     return source.give(verdicts(rows, book, found), wanted, by=by)
@@ -158,7 +159,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     True
     """
     book = profile_of(profile)
-    source, rows, found = measured_legs(data, units, ())
+    source, rows, found = measured_legs(data, units, m.KEYS)
     rows = verdicts(rows, book, found).with_columns(
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -221,7 +222,7 @@ def compare_profiles(
         say so) and ``disagree`` (some say poor, others good).
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, _ = measured_legs(data, units, ())
+    source, rows, _ = measured_legs(data, units, m.KEYS)
     for book in books:
         rows = _judged(rows, book).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
     for word in ("poor", "good"):
@@ -242,7 +243,8 @@ def measured_legs(
 ) -> tuple[Source, nw.LazyFrame[Any], Units]:
     """Open data, detect its units if they are not given, and measure its legs.
 
-    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
+    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has. Name the
+    key in `columns` if it is looked at.
     """
     source = Source.of(data)
     rows = legs_once(source, columns)
@@ -256,7 +258,9 @@ def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.Lazy
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    return leg_rows(source, {*m.NEEDED, *(m.DESCRIBING if columns is None else columns)})
+    if columns is None:
+        return leg_rows(source, {*m.NEEDED, *m.DESCRIBING})
+    return leg_rows(source, {*m.NEEDED, *columns} - set(m.KEYS) | (set(m.KEYS) & set(columns)))
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:

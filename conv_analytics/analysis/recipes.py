@@ -145,7 +145,8 @@ def add(
     keep: Sequence[str] | None = None,
 ) -> nw.LazyFrame[Any]:
     """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
-    kept = [name for name in keep or rows.collect_schema().names() if name not in values]
+    there = rows.collect_schema().names() if keep is None else keep
+    kept = [name for name in there if name not in values]
     plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
     others = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
     if source.engine == "duckdb":

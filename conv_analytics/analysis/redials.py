@@ -6,6 +6,7 @@ from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis.attempts import with_micros
 from conv_analytics.analysis.calls import call_rows
 from conv_analytics.analysis.columns import CALLS
 from conv_analytics.analysis.frames import Source
@@ -85,8 +86,8 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     )
     paired = paired.select("conversation_id", "_place", *later)
     rows = rows.join(paired, on=["conversation_id", "_place"], how="left")
-    gap = (nw.col("_next_at") - nw.col("ended_at")).dt.total_microseconds().cast(nw.Float64()) / 1e6
-    rows = rows.with_columns(gap_s=gap)
+    rows = with_micros(source, rows, "_next_at", "ended_at")
+    rows = rows.with_columns(gap_s=(nw.col("_next_at_us") - nw.col("ended_at_us")) / 1e6)
     soon = (nw.col("gap_s") >= 0) & (nw.col("gap_s") <= within_s)
     can_tell = ~nw.col("_pair").is_null() & ~nw.col("ended_at").is_null()
     rows = rows.with_columns(

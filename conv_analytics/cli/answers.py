@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conv_analytics.cli.cells import csv_cell, json_text, markdown_cell
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
 
@@ -50,9 +51,9 @@ def names(text: str | None) -> list[str]:
 def show(frame: pd.DataFrame, style: str) -> None:
     """Print a table."""
     if style == "csv":
-        say(frame.to_csv(index=False).rstrip("\n"))
+        say(frame.map(csv_cell).to_csv(index=False).rstrip("\n"))
     elif style == "json":
-        say(json.dumps(json.loads(frame.to_json(orient="records", date_format="iso")), ensure_ascii=False))
+        say(json_text(json.loads(frame.to_json(orient="records", date_format="iso"))))
     elif style == "md":
         say(markdown(frame))
     else:
@@ -70,7 +71,6 @@ def markdown(frame: pd.DataFrame) -> str:
     """
     texts = frame.astype(object).where(frame.notna(), "").astype(str)
     head = [str(name) for name in frame.columns]
-    lines = [head, ["---"] * len(head), *texts.to_numpy().tolist()]
-    safe = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
-    rows = [f"| {' | '.join(line)} |" for line in safe]
-    return "\n".join([rows[0], rows[1].replace(" ", ""), *rows[2:]])
+    lines = [head, *texts.to_numpy().tolist()]
+    rows = [f"| {' | '.join(map(markdown_cell, line))} |" for line in lines]
+    return "\n".join([rows[0], f"|{'---|' * len(frame.columns)}", *rows[1:]])

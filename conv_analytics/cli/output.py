@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from conv_analytics.cli import logs
+from conv_analytics.cli.cells import plain
 
 
 def say(text: str = "") -> None:
@@ -68,6 +69,8 @@ def _write(stream: TextIO | None, text: str) -> None:
     # A process started without the stream (``>&-``) has None there.
     if stream is None:
         return
+    # Names and texts of other people are among what is said: none of them steers the terminal.
+    text = plain(text)
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:

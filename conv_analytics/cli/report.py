@@ -32,6 +32,7 @@ times:
 
 examples:
   conv-analytics report exports/ -o report.html --since 7d --tz Europe/London
+  conv-analytics report exports/ -o report.html --since 7d --timelines
   conv-analytics report exports/ -o report.html --since yesterday --until today --fail-on 'poor>3%'
 """
 
@@ -52,6 +53,9 @@ def add(
     command.add_argument("--profile", metavar="NAME", default="recommended", help="rulebook of verdicts (recommended)")
     command.add_argument(
         "--fail-on", metavar="RULE", action="append", default=[], help="end with 4 if this holds; may be repeated"
+    )
+    command.add_argument(
+        "--timelines", action="store_true", help="write the timelines of the worst legs beside the page, and link them"
     )
     command.add_argument("--unmasked", action="store_true", help="show numbers, names and addresses as they are")
     return command
@@ -75,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
         dataset, since=since, until=until, tz=options.tz, profile=options.profile, mask=not options.unmasked
     )
     judged = report.judge(*options.fail_on)
-    page, numbers = report.write(options.output)
+    page, numbers = report.write(options.output, timelines=dataset if options.timelines else None)
     say(report.numbers.sentence)
     for line in report.numbers.details:
         say(f"  {line}")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conv_analytics.cli.answers import markdown
+from conv_analytics.cli.cells import csv_cell, json_text
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.reading import folder
@@ -74,22 +75,5 @@ def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
         return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
     shown = drawn.shown()
     if how == "csv":
-        return shown.map(_unformula).to_csv(index=False).rstrip("\n")
-    if how == "json":
-        return json.dumps(shown.to_dict("records"), ensure_ascii=False, indent=1)
-    rows = [list(shown.columns), ["---"] * len(shown.columns), *shown.to_numpy().tolist()]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows)
-
-
-def _unformula(text: str) -> str:
-    """A cell of a spreadsheet that is text, whatever it begins with; a number with a plus is none to worry about."""
-    harmless = text[:1] not in tuple("=+-@\t\r") or text[1:2].isdigit()
-    return text if harmless or not text else f"'{text}"
-
-
-def _cell(text: str) -> str:
-    """A cell of a Markdown table: markup in it is shown, not read."""
-    text = " ".join(str(text).split())
-    for char in "\\`*_[]<>|~":
-        text = text.replace(char, f"\\{char}") if text != "---" else text
-    return text
+        return shown.map(csv_cell).to_csv(index=False).rstrip("\n")
+    return json_text(shown.to_dict("records"), indent=1) if how == "json" else markdown(shown)

@@ -28,13 +28,15 @@ STYLE = """\
 svg.ca-chart{display:block;width:100%;height:auto;max-width:640px}
 .ca-chart text{fill:var(--ca-text)}.ca-chart text.q{fill:var(--ca-quiet)}
 .ca-chart .grid{stroke:var(--ca-line);stroke-width:1}
-.ca-chart .b{fill:var(--ca-good)}.ca-chart .bad{fill:var(--ca-poor)}.ca-chart .mid{fill:var(--ca-fair)}
+.ca-chart .b{fill:var(--ca-good)}.ca-chart .bad{fill:var(--ca-poor)}
+.ca-chart .mid{fill:var(--ca-fair);stroke:var(--ca-fair-edge)}
 .ca-chart .few{fill:var(--ca-unmeasured);fill-opacity:.35;stroke:var(--ca-unmeasured);stroke-dasharray:2 2}
 .ca-chart .whisker{stroke:var(--ca-text);stroke-width:1.2;fill:none}
 .ca-chart .line{stroke:var(--ca-good);stroke-width:2;fill:none}.ca-chart .line.bad{stroke:var(--ca-poor)}
 .ca-chart .band{fill:var(--ca-good);fill-opacity:.18}.ca-chart .band.bad{fill:var(--ca-poor)}
 .ca-chart .dot{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}.ca-chart .dot.bad{fill:var(--ca-poor)}
 .ca-chart .dot.few{fill:var(--ca-ground);stroke:var(--ca-unmeasured);stroke-width:1.5;stroke-dasharray:none}
+.ca-chart .said{paint-order:stroke;stroke:var(--ca-ground);stroke-width:3px;stroke-linejoin:round}
 .ca-chart .limit{stroke:var(--ca-text);stroke-width:1.2;stroke-dasharray:4 3}
 .ca-chart .cell{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}
 .ca-chart .none{fill:var(--ca-raised);stroke:var(--ca-line);stroke-width:.5}
@@ -146,7 +148,7 @@ def histogram(
     for place, (at, words) in enumerate(sorted(limits)):
         x = left + at * step
         drawing.add("path", d=f"M{number(x)} {number(top - 6)}V{number(top + high)}", class_="limit")
-        drawing.text(x + (3 if x < WIDTH / 2 else -3), top - 8 if place % 2 == 0 else top + 3, words, 10,
+        drawing.text(x + (3 if x < WIDTH / 2 else -3), top - 8 if place % 2 == 0 else top + 3, words, 10, class_="said",
                      text_anchor="start" if x < WIDTH / 2 else "end")  # fmt: skip
     return _chart(drawing)
 

@@ -11,6 +11,18 @@ from typing import Any
 from conv_analytics.markup import clean, escape
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 
+#: Classes of what holds texts of other people: JupyterLab sets no formula between two dollars in it.
+PLAIN = "tex2jax_ignore mathjax_ignore"
+
+
+def line(text: object) -> str:
+    r"""Text on one line, for what is printed: nothing in it begins another.
+
+    >>> line("a\n 2026-05-04 forged")
+    'a 2026-05-04 forged'
+    """
+    return " ".join(clean(text).split())
+
 
 def json_for_script(value: Any) -> str:
     r"""JSON that may stand within a ``<script>``: no ``<``, and nothing that ends a line of JavaScript.
@@ -41,9 +53,10 @@ def policy(scripts: Iterable[str] = ()) -> str:
 
 
 def variables(theme: Theme) -> str:
-    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good`` and so on."""
+    """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good``, its ``--ca-good-edge`` and so on."""
     plain = {name: getattr(theme, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
-    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality}.items())
+    edges = {f"{name}-edge": theme.edges[name] for name in theme.quality}
+    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality, **edges}.items())
 
 
 STYLE = f"""\
@@ -57,9 +70,11 @@ h1{{font-size:20px;margin:8px 0}}h2{{font-size:16px;margin:24px 0 8px}}
 table{{border-collapse:collapse;font-variant-numeric:tabular-nums}}
 th,td{{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--ca-line);vertical-align:top}}
 caption{{text-align:left;color:var(--ca-quiet);padding:4px 0}}
-.ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
+a{{color:var(--ca-accent)}}.ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
 :focus-visible{{outline:2px solid var(--ca-accent);outline-offset:1px}}
-@media print{{body{{max-width:none;padding:0}}}}
+@page{{margin:12mm}}
+@media print{{:root,:root[data-theme=dark]{{color-scheme:light;{variables(LIGHT)}}}
+body{{max-width:none;padding:0}}h1,h2,h3{{break-after:avoid}}}}
 """
 
 
@@ -98,4 +113,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
     return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-__all__ = ["STYLE", "clean", "data_uri", "escape", "json_for_script", "page", "policy", "table", "variables"]
+__all__ = ["PLAIN", "STYLE", "clean", "data_uri", "escape", "json_for_script", "line", "page", "policy", "table",
+           "variables"]  # fmt: skip

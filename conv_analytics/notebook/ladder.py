@@ -17,7 +17,7 @@ import pandas as pd
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.happenings import conversation, microseconds
 from conv_analytics.errors import ConvAnalyticsError
-from conv_analytics.notebook.html import clean, data_uri, escape, page, table
+from conv_analytics.notebook.html import PLAIN, clean, data_uri, escape, line, page, table
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.svg import Drawing, fitted
 from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
@@ -175,10 +175,10 @@ class Ladder:
     def text(self) -> str:
         """The same as lines."""
         rows = [
-            f"{at}  {since:>10}  {one} -> {other}: {words}  [{leg}]"
+            line(f"{at}  {since:>10}  {one} -> {other}: {words}  [{leg}]")
             for at, since, one, other, words, leg in self.lines()
         ]
-        return clean("\n".join([f"{self.conversation_id}. {NOTE}", *(rows or ["No legs: nothing was signalled."])]))
+        return "\n".join([f"{line(self.conversation_id)}. {NOTE}", *(rows or ["No legs: nothing was signalled."])])
 
     def to_mermaid(self) -> str:
         """A sequence diagram in Mermaid, as Markdown pages take it."""
@@ -193,7 +193,7 @@ class Ladder:
         alt = f"Ladder of {self.conversation_id}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}"
         style = "max-width:100%"
         return (
-            f'<div class="ca-ladder"><img alt="{escape(alt)}" style="{style}" src="{data_uri(self.svg())}">'
+            f'<div class="ca-ladder {PLAIN}"><img alt="{escape(alt)}" style="{style}" src="{data_uri(self.svg())}">'
             f"<details><summary>Table: {len(self.steps)} steps</summary>{table(HEAD, self.lines(), NOTE)}</details>"
             "</div>"
         )
@@ -222,7 +222,7 @@ class Ladder:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Ladder {self.conversation_id}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
+        return f"<Ladder {line(self.conversation_id)}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
 
 
 def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iterable[Step]:

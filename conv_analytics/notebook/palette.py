@@ -39,9 +39,15 @@ class Theme:
     states: Mapping[str, str]
     kinds: Mapping[str, str]
 
+    @property
+    def edges(self) -> Mapping[str, str]:
+        """What verdicts and states are outlined with: their colour, or as much darker or lighter as 3 to 1 takes."""
+        return {name: edge(colour, self.ground) for name, colour in {**self.states, **self.quality}.items()}
+
     def plain(self) -> dict[str, object]:
         """As JSON takes it."""
-        return {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+        told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+        return told | {"edges": dict(self.edges)}
 
 
 def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
@@ -99,6 +105,21 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+def edge(colour: str, ground: str, least: float = 3.0) -> str:
+    """A colour, drawn towards black or white until it stands out from a ground.
+
+    >>> edge("#ddaa33", "#ffffff"), edge("#004488", "#ffffff")
+    ('#bc902b', '#004488')
+    """
+    towards = 0 if contrast(ground, "#000000") > contrast(ground, "#ffffff") else 255
+    parts = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]
+    for step in range(21):
+        mixed = "#" + "".join(f"{round(part + (towards - part) * step / 20):02x}" for part in parts)
+        if contrast(mixed, ground) >= least:
+            return mixed
+    return mixed
+
+
 def seen(colour: str, blindness: str | None = None) -> tuple[float, float, float]:
     """A colour in CIE L*a*b*, as it is seen: by everybody, or with a kind of `BLINDNESS`."""
     rgb = _linear(colour)
@@ -138,5 +159,5 @@ def _root(value: float) -> float:
 
 __all__ = [
     "BLINDNESS", "DARK", "KINDS", "LIGHT", "QUALITY", "STATES", "THEMES", "Theme",
-    "contrast", "difference", "nearest", "seen",
+    "contrast", "difference", "edge", "nearest", "seen",
 ]  # fmt: skip

@@ -16,13 +16,18 @@ from conv_analytics.analysis.stats import rates
 from conv_analytics.analysis.zones import zone_info
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.notebook.charts import DAYS
+from conv_analytics.notebook.html import line
 from conv_analytics.notebook.palette import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_GOOD, _FAIR, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "fair", "poor", "unmeasured"))
+_GOOD, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "poor", "unmeasured"))
+#: As a line: the colour itself is too light for one.
+_FAIR = LIGHT.edges["fair"]
 _MOS_STEP = 0.1
+#: Labels are cut after so many characters.
+_LONGEST = 32
 #: Limits of the profile `recommended`.
 _LIMITS = {
     "mos": {"fair": 4.03, "poor": 3.6},
@@ -126,12 +131,13 @@ def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _needs(cells, "heatmap()", "weekday", "hour", "starts", "per_hour")
     ax, n = _axes(ax), int(cells["starts"].sum())
     told = "rate" in cells
-    metric = str(cells["metric"].iloc[0]) if told and len(cells) else "rate"
+    metric = _label(cells["metric"].iloc[0]) if told and len(cells) else "rate"
     values = cells["rate"].where(cells["enough"].fillna(value=False)) * 100 if told else cells["per_hour"]
     grid = np.full((7, 24), np.nan)
     grid[_floats(cells["weekday"]).astype(int), _floats(cells["hour"]).astype(int)] = _floats(values)
     drawn = ax.imshow(grid, cmap="Blues", aspect="auto", vmin=0)
-    ax.figure.colorbar(drawn, ax=ax, label=f"{metric} [%]" if told else "starts per hour [1/h]")
+    bar = ax.figure.colorbar(drawn, ax=ax)
+    bar.set_label(f"{metric} [%]" if told else "starts per hour [1/h]", parse_math=False)
     ax.set_yticks(range(7), labels=DAYS)
     ax.set_xticks(range(0, 24, 3), labels=[f"{hour:02}" for hour in range(0, 24, 3)])
     ax.set(xlabel="hour of the day [h]", ylabel="weekday")
@@ -162,13 +168,13 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     counts = counts.sort_values(ascending=False, kind="stable")
     told = rates(counts.to_numpy("float64"), np.full(len(counts), float(len(legs))))
     share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
-    names = [str(name).replace("_", " ") for name in counts.index]
+    names = [_label(name) for name in counts.index]
     places = np.arange(len(counts))
     colours = [_GOOD if name == "answered" else _NONE for name in counts.index]
     ax.barh(places, share, color=colours, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
     for place, (k, end) in enumerate(zip(counts, high, strict=True)):
         ax.annotate(f" {k:,}", (float(end), place), va="center", fontsize="small")
-    ax.set_yticks(places, labels=names)
+    ax.set_yticks(places, labels=names, parse_math=False)
     ax.invert_yaxis()
     ax.set(
         xlabel="share [%], with its 95 % interval",
@@ -246,7 +252,7 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     ax.barh(places, share, color=_GOOD, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
     for place, (cases, of, end) in enumerate(zip(k, n, np.nan_to_num(high), strict=True)):
         ax.annotate(f" {cases:,.0f} of {of:,.0f}", (float(end), place), va="center", fontsize="small")
-    ax.set_yticks(places, labels=[str(state).replace("_", " ") for state in funnel["state"]])
+    ax.set_yticks(places, labels=[_label(state) for state in funnel["state"]], parse_math=False)
     ax.invert_yaxis()
     ax.set(xlabel="share [%], with its 95 % interval", ylabel="state", xlim=(0, 125))
     return _titled(ax, f"Funnel (n = {int(n.max()) if len(n) else 0:,})")
@@ -263,9 +269,16 @@ def _axes(ax: Axes | None) -> Any:
 
 
 def _titled(ax: Any, title: str) -> Axes:
-    ax.set_title(title, loc="left")
+    # Words of the data may stand in it: dollars are dollars.
+    ax.set_title(title, loc="left", parse_math=False)
     done: Axes = ax
     return done
+
+
+def _label(word: object) -> str:
+    """A word of the data as a label: one line, not longer than there is room for."""
+    text = line(str(word).replace("_", " "))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _needs(frame: pd.DataFrame, maker: str, *columns: str) -> None:

@@ -69,6 +69,11 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
+def wide(text: str, size: float = 12) -> float:
+    """About how wide text is, in pixels; rather too wide."""
+    return len(text) * size * _CHARACTER
+
+
 def fitted(text: str, width: float, size: float = 12) -> str:
     """Text, cut with an ellipsis where it would be wider than `width`; empty when hardly anything would be left.
 
@@ -90,4 +95,4 @@ def _attributes(given: dict[str, object]) -> str:
     return "".join(parts)
 
 
-__all__ = ["FONT", "Drawing", "fitted", "number"]
+__all__ = ["FONT", "Drawing", "fitted", "number", "wide"]

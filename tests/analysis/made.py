@@ -64,4 +64,4 @@ def as_pandas(given: Any, by: list[str]) -> pd.DataFrame:
         import narwhals as nw
 
         given = Source.of({"hangups": given}).collect(nw.from_native(given).lazy())
-    return given.sort_values(by).reset_index(drop=True)
+    return (given.sort_values(by) if by else given).reset_index(drop=True)

@@ -11,37 +11,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv_analytics import Conversations, export, open_dataset
-from conv_analytics.analysis import (
-    audio_flow,
-    call_quality,
-    calls,
-    conversations,
-    kpi,
-    ledger,
-    legs,
-    mos_audit,
-    party,
-    quality,
-)
+from conv_analytics import Conversations, analysis, export, open_dataset
+from conv_analytics.analysis import calls, conversations, legs, party, quality
 from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
 from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables
 
 LEG = ["conversation_id", "leg_id"]
-ASKED: dict[str, tuple[Any, list[str]]] = {
-    "legs": (legs, LEG),
-    "calls": (calls, ["conversation_id", "call"]),
-    "conversations": (conversations, ["conversation_id"]),
-    "ledger": (ledger, ["table", "metric"]),
-    "quality": (quality, LEG),
-    "call_quality": (call_quality, ["conversation_id"]),
-    "mos_audit": (lambda data: mos_audit(data).legs, LEG),
-    "audio_flow": (audio_flow, LEG),
-    "kpi": (lambda data: kpi(data, by=["network_code"]), ["network_code", "metric"]),
-}
+#: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
+_NO_QUESTIONS = {
+    "PROFILES", "Comparison", "MosAudit", "Profile", "Rule", "Threshold", "Units", "agents_needed",
+    "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
+    "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
+    "r_to_mos", "rtp_jitter", "sip_codes", "trunks_needed", "twilio_mos", "wilson",
+}  # fmt: skip
+_KEYS = ["network_code", "hour"]
+_RULES = ["poor_ratio > 0.03 by network_code min_n 1", "asr < 0.5"]
+#: How every other one is asked here; those that are not named are asked with the data alone.
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "answer_curve": {"by": "direction"}, "answer_times": {"by": "direction"}, "busy_hour": {"by": "direction"},
+    "change_points": {"rate": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
+    "containment": {"roles": {}}, "dtmf": {"menus_only": False}, "duration_hist": {"by": "direction"},
+    "first_responses": {"roles": {}}, "heatmap": {"metric": "asr", "tz": "Europe/London"}, "kpi": {"by": _KEYS},
+    "kpi_values": {"by": "weekday"}, "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
+    "responses": {"roles": {}}, "service_level": {"by": "network_code", "scope": "all"},
+    "short_calls": {"by": "day", "bounds_s": [6, 600]}, "timer_cliffs": {"timers_s": [60.0], "min_n": 1},
+}  # fmt: skip
+ASKED = sorted(set(analysis.__all__) - _NO_QUESTIONS)
 
 
 class World:
@@ -58,6 +57,26 @@ class World:
             for name in self.dataset.tables
         }
         self.relations = relations(self.frames)
+        self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
+
+
+def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
+    """The answer of a question as pandas, in an order that its words and numbers decide."""
+    ask, options = getattr(analysis, name), _OPTIONS.get(name, {})
+    if name == "compare":
+        found = ask(data, data, by="network_code", rate="answered").groups
+    elif name == "detect_units":
+        found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
+    elif name == "mos_audit":
+        found = ask(data).legs
+    elif name == "timeline":
+        found = ask(data, world.conversation)
+    else:
+        found = ask(data, **options)
+    frame = as_pandas(found, [])
+    exact = [column for column in frame if not pd.api.types.is_float_dtype(frame[column])]
+    order = frame.assign(**{str(column): frame[column].astype("str").fillna("") for column in exact})
+    return frame.loc[order.sort_values([*exact, *(set(frame) - set(exact))]).index].reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
@@ -65,14 +84,31 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world") / "exports")
 
 
+def test_every_public_name_is_asked_or_is_no_question() -> None:
+    assert set(analysis.__all__) >= _NO_QUESTIONS
+    assert not set(_OPTIONS) - set(ASKED)
+
+
 @pytest.mark.parametrize("name", ASKED)
 def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) -> None:
-    function, by = ASKED[name]
-    expected = as_pandas(function(world.frames), by)
+    expected = _asked(world, name, world.frames)
     assert len(expected) > 0
-    pd.testing.assert_frame_equal(as_pandas(function(world.dataset), by), expected, rtol=1e-12)
-    found = as_pandas(function(world.relations), by)
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-12)
+    pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
+    for data in (world.relations, world.dataset.duckdb()):
+        pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
+
+
+def test_batches_hold_whole_conversations_and_every_row_once(world: World) -> None:
+    columns = ["conversation_id", "event_id", "at"]
+    whole = world.frames["audio_events"][columns].sort_values(columns[:2]).reset_index(drop=True)
+    for data in (world.dataset, world.relations):
+        source = Source.of(data)
+        parts = list(source.batches(source.table("audio_events", columns), size=100))
+        assert len(parts) > 3
+        homes = pd.concat([part[["conversation_id"]].drop_duplicates() for part in parts])
+        assert homes["conversation_id"].is_unique
+        found = pd.concat(parts).sort_values(columns[:2]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, whole, check_dtype=False)
 
 
 def test_every_leg_of_the_world_is_there_once(world: World) -> None:

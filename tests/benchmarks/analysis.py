@@ -23,7 +23,6 @@ from typing import Any
 import duckdb
 
 from conv_analytics import analysis
-from conv_analytics.analysis.frames import MEMORY
 from conv_analytics.analysis.sip import WORDS
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.tables import TABLES
@@ -229,18 +228,19 @@ def kpi(data: Any) -> Any:
 
 
 def quality(data: Any) -> Any:
-    """Verdicts of every network: a relation of legs, counted where it is."""
-    connection = data.duckdb()
-    _limit(connection)
-    found = analysis.quality(connection, columns=["network_code", "verdict"])
-    names = "network_code, verdict"
-    return [list(row) for row in found.aggregate(f"{names}, count(*)", names).order(names).fetchall()]
-
-
-def quality_rows(data: Any) -> Any:
-    """The same as a pandas frame with a row per leg, counted there."""
+    """Verdicts of every network: a pandas frame with a row per leg, counted there."""
     found = analysis.quality(data, columns=["network_code", "verdict"])
     return _rows(found.groupby(["network_code", "verdict"]).size().reset_index())
+
+
+def quality_relation(data: Any) -> Any:
+    """The same as a relation on a connection of one's own, with all the memory it wants: counted where it is."""
+    connection = data.duckdb()
+    connection.execute("set enable_progress_bar = false")
+    connection.execute("set preserve_insertion_order = false")
+    names = "network_code, verdict"
+    found = analysis.quality(connection, columns=["network_code", "verdict"])
+    return [list(row) for row in found.aggregate(f"{names}, count(*)", names).order(names).fetchall()]
 
 
 def offenders(data: Any) -> Any:
@@ -268,19 +268,12 @@ def _compared(data: Any) -> Any:
 
 
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
-    "kpi": kpi, "quality": quality, "quality_rows": quality_rows, "offenders": offenders, "heatmap": heatmap,
+    "kpi": kpi, "quality": quality, "quality_relation": quality_relation, "offenders": offenders, "heatmap": heatmap,
     "compare": _compared,
     **{name: _asked(name) for name in ("concurrency", "busy_hour", "traffic", "timer_cliffs", "redials", "talk",
                                        "mute", "call_quality", "fault_side", "calls", "ledger")},
     "change_points": _asked("change_points", rate="answered"),
 }  # fmt: skip
-
-
-def _limit(connection: Any) -> None:
-    """The settings under which a dataset is asked."""
-    for setting in (f"memory_limit = '{MEMORY}'", "preserve_insertion_order = false", "enable_progress_bar = false",
-                    "TimeZone = 'UTC'"):  # fmt: skip
-        connection.execute(f"set {setting}")
 
 
 def bare(query: str, root: str) -> Any:
@@ -313,7 +306,7 @@ def ask(what: str, root: str) -> None:
 
 def compared(name: str, root: Path) -> str:
     """A line of the table: the question, and the bare queries beside it."""
-    base = "quality" if name == "quality_rows" else name
+    base = name.removesuffix("_relation")
     mine = measured(name, root)
     if "failed" in mine:
         return f"| {name} | failed: {mine['failed']} | | | |"

@@ -15,6 +15,7 @@ from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.errors import DestinationError
 from conv_analytics.notebook.report import Report, quality_report
+from conv_analytics.notebook.report.beside import file_name
 from conv_analytics.sandbox import Sandbox
 from tests.notebook import reporting as made
 
@@ -192,6 +193,32 @@ def test_the_command_writes_the_page_and_judges(
     assert main([*asked, "--fail-on", "nonsense"]) == 2
     assert main([*asked, "--since", "never"]) == 2
     assert main(["report", str(tmp_path / "nothing")]) == 2
+
+
+def test_the_worst_legs_lead_to_their_timelines(folder: Path, tmp_path: Path, chromium: Any) -> None:
+    target = tmp_path / "night.html"
+    assert main(["report", str(folder), "-o", str(target), "--timelines"]) == 0
+    worst = quality_report(open_dataset(folder)).numbers.worst
+    page = chromium.new_page()
+    page.goto(target.as_uri())
+    links = page.locator(".worst a")
+    assert links.count() == len(worst) > 0
+    assert len(list((tmp_path / "night-timelines").iterdir())) == len({leg.conversation_id for leg in worst})
+    links.first.click()
+    page.locator("[data-live=yes]").wait_for()
+    assert page.url.startswith((tmp_path / "night-timelines").as_uri())
+    assert worst[0].conversation_id in page.title()
+    assert "people masked" in page.locator("main").inner_text()
+    assert page.locator(".ca-ladder img").count() == 1
+    page.close()
+    assert "<a " not in quality_report(open_dataset(folder)).html, "without them there is nothing to link to"
+
+
+@pytest.mark.parametrize(
+    "identifier", ["../../escaped", "CON/../x", "", ".", "a" * 300, "javascript:alert(1)", "\ud800"]
+)
+def test_no_id_leads_out_of_the_folder(identifier: str) -> None:
+    assert re.fullmatch(r"[0-9a-f]{16}", file_name(identifier))
 
 
 def test_a_dataset_tells_of_its_runs(folder: Path) -> None:

@@ -8,7 +8,7 @@ from importlib import resources
 
 from conv_analytics.notebook.explorer.told import Bin, bins, summary
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, View
-from conv_analytics.notebook.html import data_uri, escape, table, variables
+from conv_analytics.notebook.html import PLAIN, data_uri, escape, table, variables
 from conv_analytics.notebook.palette import DARK, LIGHT
 
 #: So many rows stand in a saved notebook.
@@ -50,7 +50,7 @@ def fragment(view: View) -> str:
     rows = [cells for _, cells in view.page()][:ROWS]
     said = f"{view.filters}; the first {len(rows):,} of {told.calls:,}" if len(rows) < told.calls else str(view.filters)
     return (
-        f'<div class="ca-explore" data-ca-explore>\n<style>{style()}</style>\n'
+        f'<div class="ca-explore {PLAIN}" data-ca-explore>\n<style>{style()}</style>\n'
         f'<p class="ca-numbers">{numbers}<span class="{kind}">{label}</span></p>\n{picture}\n'
         f'<div class="ca-list">{table(list(COLUMNS.values()), rows, said)}</div>\n</div>\n'
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -11,7 +13,6 @@ from markupsafe import Markup
 
 from conv_analytics.notebook import charts
 from conv_analytics.notebook import html as safe
-from conv_analytics.notebook.palette import LIGHT
 from conv_analytics.notebook.report import pictures, words
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
 from conv_analytics.notebook.report.words import amount, count, percent
@@ -21,11 +22,12 @@ WORDS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no
 _MARKS = {"better": "▲ better", "worse": "▼ worse", "changed": "● changed"}
 
 
-def page(numbers: Numbers) -> str:
-    """The whole page. The same numbers give the same bytes."""
-    body = _template().render(**_context(numbers))
-    style = charts.STYLE + _text("page.css").replace("PRINT", f"color-scheme:light;{safe.variables(LIGHT)}")
-    return safe.page(f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=style)
+def page(numbers: Numbers, links: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The whole page. The same numbers give the same bytes; `links` lead from conversations to their timelines."""
+    body = _template().render(**_context(numbers, links))
+    return safe.page(
+        f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=charts.STYLE + _text("page.css")
+    )
 
 
 def span(numbers: Numbers) -> str:
@@ -35,7 +37,7 @@ def span(numbers: Numbers) -> str:
     return f"{_edge(numbers.since)} to {_edge(numbers.until)} ({numbers.tz})"
 
 
-def _context(numbers: Numbers) -> dict[str, Any]:
+def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
     method = numbers.method
     worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}: of each reason the worst first."
     before = None
@@ -62,7 +64,7 @@ def _context(numbers: Numbers) -> dict[str, Any]:
              amount(each.excess))
             for each in numbers.offenders
         ],
-        "worst": [_leg(leg) for leg in numbers.worst],
+        "worst": [_leg(leg) | {"link": links.get(leg.conversation_id, "")} for leg in numbers.worst],
         "worst_note": worst_note,
         "stand": _stand(numbers),
         "ledger": [

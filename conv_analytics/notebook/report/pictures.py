@@ -158,7 +158,7 @@ def _week(numbers: Numbers) -> tuple[Chart, ...]:
     title = "When calls start"
     rows = tuple((charts.DAYS[day], *(_of_hour(numbers, day, hour) for hour in range(24))) for day in range(7))
     head = ("", *(f"{hour:02}" for hour in range(24)))
-    note = "the darker, the more legs an hour; framed: no such hour in the period"
+    note = "the stronger, the more legs an hour; framed: no such hour in the period"
     return (Chart(title, note, _safe(charts.heat(cells, title=title)), head, rows),)
 
 

@@ -14,6 +14,7 @@ from conv_analytics.analysis.profiles import Profile
 from conv_analytics.errors import DestinationError
 from conv_analytics.notebook import html as safe
 from conv_analytics.notebook.report import rules, words
+from conv_analytics.notebook.report.beside import timelines as drawn
 from conv_analytics.notebook.report.gather import gather
 from conv_analytics.notebook.report.numbers import Numbers
 from conv_analytics.notebook.report.page import page
@@ -41,13 +42,16 @@ class Report:
         """Every number as JSON text."""
         return json.dumps(self.numbers.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    def write(self, path: str | os.PathLike[str]) -> tuple[Path, Path]:
+    def write(self, path: str | os.PathLike[str], *, timelines: Any = None) -> tuple[Path, Path]:
         """Write the page, and its numbers beside it; a reader sees the old files or the new ones, never half of one.
 
         Parameters
         ----------
         path
             The page, such as ``report.html``; the numbers have its name with ``.json``.
+        timelines
+            What the report was made of: the timelines of the worst legs are written into a folder beside the page,
+            ``report-timelines``, and it links to them. None are when absent.
 
         Returns
         -------
@@ -66,7 +70,8 @@ class Report:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             # The numbers first: a page that is there has its numbers.
-            for where, text in ((beside, self.json), (target, self.html)):
+            links = {} if timelines is None else drawn(timelines, self.numbers, target)
+            for where, text in ((beside, self.json), (target, page(self.numbers, links))):
                 _replace(where, text)
         except OSError as error:
             raise DestinationError(target, str(error)) from error
@@ -83,7 +88,7 @@ class Report:
         return rules.judge(self.numbers, list(fail_on))
 
     def __repr__(self) -> str:
-        return " ".join((self.numbers.sentence, *self.numbers.details))
+        return safe.line(" ".join((self.numbers.sentence, *self.numbers.details)))
 
     def _repr_html_(self) -> str:
         rows = [
@@ -93,7 +98,8 @@ class Report:
         ]  # fmt: skip
         lines = "".join(f"<li>{safe.escape(line)}</li>" for line in self.numbers.details)
         table = safe.table(("", "now", "interval", "of", "change"), rows, "report.write('report.html') gives the page")
-        return f"<p><strong>{safe.escape(self.numbers.sentence)}</strong></p><ul>{lines}</ul>{table}"
+        said = f"<p><strong>{safe.escape(self.numbers.sentence)}</strong></p><ul>{lines}</ul>"
+        return f'<div class="{safe.PLAIN}">{said}{table}</div>'
 
 
 def quality_report(

@@ -12,7 +12,7 @@ from importlib import resources
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from conv_analytics.notebook.html import data_uri, escape, json_for_script, page, table
+from conv_analytics.notebook.html import PLAIN, data_uri, escape, json_for_script, page, table
 from conv_analytics.notebook.palette import DARK, LIGHT
 from conv_analytics.notebook.timeline.axis import length, stamp
 from conv_analytics.notebook.timeline.layout import MARKS, Item, Layout, short
@@ -49,7 +49,7 @@ border:1px solid var(--ca-quiet);box-shadow:0 2px 8px #0004}
 .ca-timeline .ca-json{max-height:240px;overflow:auto}
 .ca-timeline .ca-list{height:240px;overflow:auto;border:1px solid var(--ca-line);border-radius:5px}
 .ca-timeline table{border-collapse:collapse;width:100%;font-size:12px;font-variant-numeric:tabular-nums;margin:0}
-.ca-timeline td,.ca-timeline th{text-align:left;padding:2px 8px;white-space:nowrap;max-width:280px;overflow:hidden;
+.ca-timeline td,.ca-timeline th{text-align:left;padding:2px 8px;white-space:nowrap;max-width:205px;overflow:hidden;
 text-overflow:ellipsis;border:0;border-bottom:1px solid var(--ca-line);height:17px}
 .ca-timeline thead th{position:sticky;top:0;background:var(--ca-raised)}
 .ca-timeline tr[aria-selected]{background:var(--ca-raised);box-shadow:inset 3px 0 var(--ca-accent)}
@@ -57,6 +57,12 @@ text-overflow:ellipsis;border:0;border-bottom:1px solid var(--ca-line);height:17
 .ca-timeline svg{vertical-align:-1px}
 .ca-message{fill:var(--ca-message)}.ca-control{fill:var(--ca-control)}.ca-media{fill:var(--ca-media)}
 .ca-end{fill:var(--ca-end)}.ca-other{fill:var(--ca-other)}
+"""
+_PAPER = """\
+.ca-timeline{padding:0;color-scheme:light!important}.ca-timeline .ca-live{display:none}
+.ca-timeline .ca-still[hidden],.ca-timeline .ca-rows[hidden]{display:block!important}
+.ca-timeline td,.ca-timeline th{white-space:normal;padding:2px 5px;font-size:9px;height:auto;max-width:160px}
+.ca-timeline tr{break-inside:avoid}.ca-timeline thead th{position:static}
 """
 
 
@@ -76,7 +82,9 @@ def style() -> str:
         return "".join(f"--ca-{name}:{getattr(theme, name)};" for name in _COLOURS)
 
     dark = f"@media(prefers-color-scheme:dark){{.ca-timeline{{{colours(DARK)}}}}}"
-    return f".ca-timeline{{{colours(LIGHT)}}}{dark}\n{_STYLE}"
+    # On paper the picture stands for the canvas, which is as wide as the screen was.
+    paper = colours(LIGHT).replace(";", "!important;")
+    return f".ca-timeline{{{colours(LIGHT)}}}{dark}\n{_STYLE}@media print{{.ca-timeline{{{paper}}}{_PAPER}}}\n"
 
 
 def payload(drawn: Layout, zone: ZoneInfo) -> dict[str, Any]:
@@ -127,7 +135,7 @@ def still(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", data: str = "")
     forced = "" if theme == "auto" else f' data-theme="{escape(theme)}"'
     title = drawn.name if drawn.name not in {"conversation", drawn.conversation_id} else "Conversation"
     return (
-        f'<div class="ca-timeline" data-ca-timeline{forced}>\n<style>{style()}</style>\n'
+        f'<div class="ca-timeline {PLAIN}" data-ca-timeline{forced}>\n<style>{style()}</style>\n'
         f'<p dir="auto"><strong>{escape(title)}</strong> <code>{escape(drawn.conversation_id)}</code></p>\n'
         f'<p class="ca-quiet">{escape(_span(drawn, zone))}</p>\n<p class="ca-quiet">{escape(summary(drawn))}</p>\n'
         f'<img class="ca-still" alt="{escape(alt)}" src="{data_uri(picture(drawn, zone, theme=theme))}">\n'

@@ -9,7 +9,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
-from conv_analytics.notebook.svg import Drawing, fitted
+from conv_analytics.notebook.svg import Drawing, fitted, wide
 from conv_analytics.notebook.timeline.axis import length, stamp, ticks
 from conv_analytics.notebook.timeline.layout import MARKS, Item, Layout, Line, clusters, short
 
@@ -134,11 +134,12 @@ class _Picture:
         width, height = max(end - x, 1.5), line.height
         tip = self._tip([item])
         if item.what == "left":
-            self.drawing.add(
-                "path", d=f"M{x:.1f} {y}V{y + height}M{x:.1f} {y + height / 2}H{end:.1f}", class_="s-left", tip=tip
-            )
-            reason = item.text.partition(": ")[2]
-            self._words(x + 5, y + 14, reason or "left", room=self.width - x - 8, kind="q")
+            reason = fitted(item.text.partition(": ")[2] or "left", self.width - x - 8, 11)
+            # The line goes on behind the words.
+            after = x + 9 + wide(reason, 11)
+            tail = f"M{after:.1f} {y + height / 2}H{end:.1f}" if end > after else ""
+            self.drawing.add("path", d=f"M{x:.1f} {y}V{y + height}{tail}", class_="s-left", tip=tip)
+            self._words(x + 5, y + 14, reason, room=self.width - x - 8, kind="q")
             return
         state = _STATE.get(item.what, item.what)
         kinds = [f"b s-{state}" if state in LIGHT.states else "b s-span"]
@@ -264,13 +265,13 @@ def style(theme: str) -> str:
 
 def _rules(theme: Theme) -> str:
     states = "".join(
-        f".s-{name}{{fill:{colour};stroke:{colour};color:{colour}}}" for name, colour in theme.states.items()
+        f".s-{name}{{fill:{colour};stroke:{theme.edges[name]};color:{colour}}}" for name, colour in theme.states.items()
     )
     kinds = "".join(
         f".k-{name}{{fill:{colour}}}.l-{name}{{stroke:{colour};stroke-width:1.6;fill:none}}"
         for name, colour in theme.kinds.items()
     )
-    levels = "".join(f".q-{name}{{fill:{colour}}}" for name, colour in theme.quality.items())
+    levels = "".join(f".q-{name}{{fill:{colour};stroke:{theme.edges[name]}}}" for name, colour in theme.quality.items())
     kind, quiet = theme.kinds, theme.quiet
     return "".join((
         f".g{{fill:{theme.ground}}}.raised{{fill:{theme.raised};fill-opacity:.55}}",

@@ -12,7 +12,7 @@ from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, DestinationError
-from conv_analytics.notebook.html import clean
+from conv_analytics.notebook.html import line
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.layout import Layout, layout
@@ -142,12 +142,12 @@ class Timeline:
     def text(self) -> str:
         """The same as lines."""
         zone = zone_of(self.zone)
-        lines = [headline(self.layout, zone), summary(self.layout), ""]
+        lines = [line(headline(self.layout, zone)), summary(self.layout), ""]
         for item in self.layout.items:
-            event, at, _, lasts, who, what, words, _, order = map(str, cells(self.layout, item, zone))
+            event, at, _, lasts, who, what, words, _, order = map(line, cells(self.layout, item, zone))
             tail = ", ".join(filter(None, [words if words != what else "", lasts, order]))
             lines.append(f"{at}  {event:>6}  {who:<28.28}  {what}{f': {tail}' if tail else ''}")
-        return clean("\n".join(lines))
+        return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
         zone = zone_of(self.zone)
@@ -157,7 +157,7 @@ class Timeline:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Timeline {self.conversation_id}: {summary(self.layout)}>"
+        return f"<Timeline {line(self.conversation_id)}: {summary(self.layout)}>"
 
 
 def write(path: Path, text: str) -> Path:

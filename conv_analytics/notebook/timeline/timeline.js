@@ -167,6 +167,10 @@ function watch(timeline) {
   observer.observe(document.body, seen);
   observer.observe(document.documentElement, seen);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  // On paper the table is open.
+  const opened = (yes) => () => { for (const { root } of shared.live) root.querySelector(".ca-rows")?.toggleAttribute("open", yes); };
+  addEventListener("beforeprint", opened(true));
+  addEventListener("afterprint", opened(false));
 }
 
 export class Timeline {
@@ -238,7 +242,7 @@ export class Timeline {
     const { data } = this;
     this.canvas = make("canvas", { tabindex: "0", role: "application", "aria-label":
       `Timeline of ${data.id}. Arrow keys: next and previous event, lane up and down. Plus and minus: zoom. ` +
-      "Shift and arrow keys: move. F: all. Home, End: first, last. Slash: search. Escape: leave the event. " +
+      "Shift and arrow keys: move. F: all. Home, End: first, last. Enter: its details. Slash: search. Escape: leave it. " +
       "The table below has the same." });
     this.spacer = make("div", { class: "ca-spacer" });
     this.spacer.style.height = `${data.height + TOP + 12}px`;
@@ -301,8 +305,10 @@ export class Timeline {
     const heads = ["#", "time", "since start", "who", "what", "words", "type", "order"];
     this.body = make("tbody");
     const head = make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { scope: "col" }, name))));
-    this.grid = make("table", { "aria-label": `Events of ${this.data.id}` }, head, this.body);
-    this.list = make("div", { class: "ca-list", tabindex: "0", onscroll: () => this.rows() }, this.grid);
+    this.grid = make("table", { role: "grid", "aria-label": `Events of ${this.data.id}` }, head, this.body);
+    this.list = make("div", { class: "ca-list", tabindex: "0", role: "group", onscroll: () => this.rows(),
+      "aria-label": "Table of events. Arrow keys: next and previous. Enter: its details. Escape: leave it.",
+      onkeydown: (event) => this.key(event, { ArrowDown: () => this.step(1), ArrowUp: () => this.step(-1) }) }, this.grid);
     this.tally = make("p", { class: "ca-quiet" });
     return make("div", {}, this.tally, this.list);
   }
@@ -467,15 +473,21 @@ export class Timeline {
     const { y, h } = line, text = data.words[items.text[each]], open = items.flags[each] & 3;
     this.targets.push([each, x, y, end, y + h, 1]);
     if (what === "left") {
-      g.strokeStyle = theme.quiet; g.setLineDash([1, 3]); g.lineWidth = 1;
-      g.beginPath(); g.moveTo(x, y); g.lineTo(x, y + h); g.moveTo(x, y + h / 2); g.lineTo(end, y + h / 2); g.stroke();
-      g.setLineDash([]);
+      const why = text.split(": ")[1] ?? "left";
       g.fillStyle = theme.quiet;
-      this.write(text.split(": ")[1] ?? "left", x + 5, y + 14, this.size[0] - x - 10, 11);
+      this.write(why, x + 5, y + 14, this.size[0] - x - 10, 11);
+      // The line goes on behind the words.
+      const after = x + 9 + g.measureText(why).width;
+      g.strokeStyle = theme.quiet; g.setLineDash([1, 3]); g.lineWidth = 1;
+      g.beginPath(); g.moveTo(x, y); g.lineTo(x, y + h);
+      if (after < end) { g.moveTo(after, y + h / 2); g.lineTo(end, y + h / 2); }
+      g.stroke();
+      g.setLineDash([]);
       return;
     }
-    const colour = theme.states[STATE[what] ?? what] ?? theme.kinds.media;
-    g.fillStyle = g.strokeStyle = colour;
+    const state = STATE[what] ?? what;
+    g.fillStyle = theme.states[state] ?? theme.kinds.media;
+    g.strokeStyle = theme.edges[state] ?? theme.kinds.media;
     g.lineWidth = 1.2;
     g.beginPath(); g.roundRect(x, y, end - x, h, 3);
     if (what !== "unknown") { g.globalAlpha = line.role === "main" ? 0.26 : 0.45; g.fill(); g.globalAlpha = 1; } else g.strokeStyle = theme.quiet;
@@ -498,6 +510,7 @@ export class Timeline {
       const level = data.words[items.level[each]];
       if (level === "good" || level === "fair" || level === "poor") {
         g.fillStyle = theme.quality[level]; g.fillRect(x, line.y, width, 5);
+        g.strokeStyle = theme.edges[level]; g.lineWidth = 1; g.strokeRect(x + 0.5, line.y + 0.5, width - 1, 5);
       } else {
         g.strokeStyle = theme.quality.unmeasured; g.setLineDash([1.5, 4]); g.lineWidth = 2;
         g.beginPath(); g.moveTo(x, line.y + 2.5); g.lineTo(x + width, line.y + 2.5); g.stroke(); g.setLineDash([]);
@@ -620,6 +633,7 @@ export class Timeline {
 
   listen() {
     const { canvas } = this;
+    this.from = canvas;
     const place = (event) => { const box = canvas.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
     const points = new Map();
     canvas.addEventListener("wheel", (event) => {
@@ -668,7 +682,8 @@ export class Timeline {
     });
     canvas.addEventListener("keydown", (event) => this.key(event));
     this.stage.addEventListener("scroll", () => this.draw());
-    this.pane.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.pick(-1); canvas.focus(); } });
+    this.pane.addEventListener("keydown", (event) => { if (event.key === "Escape") { this.pick(-1); this.from.focus(); } });
+    this.search.addEventListener("keydown", (event) => { if (event.key === "Escape" && !this.search.value) canvas.focus(); });
   }
 
   pinch(drag, now) {
@@ -755,7 +770,7 @@ export class Timeline {
     try { text = body ? JSON.stringify(JSON.parse(body), null, 2) : ""; } catch { text = body; }
     this.voice.textContent = this.words(picked);
     const copy = make("button", { type: "button", onclick: () => this.copy(text || this.words(picked)) }, "copy");
-    const close = make("button", { type: "button", "aria-label": "Close the details", onclick: () => this.pick(-1) }, "\u00d7");
+    const close = make("button", { type: "button", "aria-label": "Close the details", onclick: () => { this.pick(-1); this.from.focus(); } }, "\u00d7");
     this.pane.replaceChildren(make("div", { class: "ca-bar" }, copy, close),
       make("pre", { dir: "auto" }, this.words(picked)), ...(text ? [make("pre", { dir: "auto", class: "ca-json" }, text)] : []));
   }
@@ -794,21 +809,24 @@ export class Timeline {
     });
   }
 
-  key(event) {
+  /** To the event that comes so many places later among those that are shown. */
+  step(by) {
+    const { shown } = this, place = this.picked < 0 ? (by > 0 ? -1 : shown.length) : lower(shown, this.picked);
+    if (shown.length) this.pick(shown[Math.min(Math.max(place + by, 0), shown.length - 1)]);
+  }
+
+  key(event, own = {}) {
     const width = this.view[1] - this.view[0], { shown } = this;
     const move = (by) => this.show([this.view[0] + width * by, this.view[1] + width * by]);
-    const step = (by) => {
-      const place = this.picked < 0 ? (by > 0 ? -1 : shown.length) : lower(shown, this.picked);
-      const next = Math.min(Math.max(place + by, 0), shown.length - 1);
-      if (shown.length) this.pick(shown[next]);
-    };
     const actions = {
-      ArrowRight: () => (event.shiftKey ? move(0.2) : step(1)), ArrowLeft: () => (event.shiftKey ? move(-0.2) : step(-1)),
+      ArrowRight: () => (event.shiftKey ? move(0.2) : this.step(1)), ArrowLeft: () => (event.shiftKey ? move(-0.2) : this.step(-1)),
       ArrowDown: () => this.lane(1), ArrowUp: () => this.lane(-1),
       "+": () => this.zoom(0.6), "=": () => this.zoom(0.6), "-": () => this.zoom(1 / 0.6),
       Home: () => shown.length && this.pick(shown[0]), End: () => shown.length && this.pick(shown.at(-1)),
+      Enter: () => { this.from = event.currentTarget; this.pane.querySelector("button")?.focus(); },
       f: () => this.show(this.whole), F: () => this.show(this.whole), "/": () => this.search.focus(),
       Escape: () => { this.measured = null; this.measure.textContent = ""; this.pick(-1); },
+      ...own,
     };
     if (event.ctrlKey || event.metaKey || event.altKey || !actions[event.key]) return;
     event.preventDefault();

@@ -1,0 +1,58 @@
+"""Texts of other people in what commands print: none becomes a formula, markup, another line, or a terminal's order.
+
+What is printed is for reading. Exact values are in JSON, where they are escaped, and in the folder's Parquet files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+#: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
+ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: Numbers with a sign, and masked phone numbers: nothing a spreadsheet would work out.
+_HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+_MARKUP = re.compile(r"[\\`*_\[\]<>|~&$#!]")
+
+
+def plain(text: str) -> str:
+    r"""Text for a terminal: what would steer it becomes U+FFFD.
+
+    >>> plain("a\x1b[2Jb")
+    'a\ufffd[2Jb'
+    """
+    return ORDERS.sub("\ufffd", text)
+
+
+def csv_cell(value: Any) -> Any:
+    """A cell of a spreadsheet: a text that a program would take for a formula gets an apostrophe before it.
+
+    >>> csv_cell("=1+1"), csv_cell("-2+3"), csv_cell("-2.5"), csv_cell("+44***1234#4cf")
+    ("'=1+1", "'-2+3", '-2.5', '+44***1234#4cf')
+    """
+    if not isinstance(value, str) or not value.lstrip(" ").startswith(tuple(_FORMULA)) or _HARMLESS.fullmatch(value):
+        return value
+    return f"'{value}"
+
+
+def markdown_cell(value: Any) -> str:
+    r"""A cell of a Markdown table: one line, and markup in it is shown, not read.
+
+    >>> markdown_cell("<b>|[a](b)")
+    '\\<b\\>\\|\\[a\\](b)'
+    """
+    return _MARKUP.sub(r"\\\g<0>", " ".join(plain(str(value)).split()))
+
+
+def json_text(value: Any, **options: Any) -> str:
+    r"""JSON that a terminal shows as it is: what would steer it is escaped, so that the value stays.
+
+    >>> json_text("a\x9bb")
+    '"a\\u009bb"'
+    """
+    return ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, **options))
+
+
+__all__ = ["ORDERS", "csv_cell", "json_text", "markdown_cell", "plain"]
