@@ -379,8 +379,8 @@ export class Timeline {
     if (!theme) return;
     if (!width || !height) {
       // Out of the page's layout, as while JupyterLab changes its theme: watched anew, a size is told when there is one.
-      this.observer.unobserve(stage);
-      this.observer.observe(stage);
+      // What has left the page is not: watched anew it would never be forgotten.
+      if (this.root.isConnected) { this.observer.unobserve(stage); this.observer.observe(stage); }
       return;
     }
     if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
