@@ -190,7 +190,8 @@ class Source:
         there = self.columns()
         for column in needed:
             if column not in there:
-                raise ColumnNotFound(f"of {maker}", column, there)
+                having = [name for name, table in TABLES.items() if any(held.name == column for held in table.columns)]
+                raise ColumnNotFound(f"of {maker}", column, there, elsewhere=having)
         return self._lazy(SINGLE, {column.name: column.kind for column in columns})
 
     def lazy(self, frame: pd.DataFrame, like: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

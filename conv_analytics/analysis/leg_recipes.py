@@ -66,7 +66,10 @@ def _instants() -> dict[str, Recipe]:
         "ring_s": _seconds("answered_at", "ringing_at"),
         "setup_s": _seconds("answered_at", "known_start"),
         "talk_s": _seconds("ended_at", "answered_at"),
-        "billed_s": Recipe(("r_duration_s",), _col("r_duration_s").cast(nw.Float64)),
+        # Nobody is billed for less than no time.
+        "billed_s": Recipe(
+            ("r_duration_s",), nw.when(_col("r_duration_s") >= 0).then(_col("r_duration_s").cast(nw.Float64))
+        ),
     }
 
 

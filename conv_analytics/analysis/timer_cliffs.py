@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import attempts as scopes
+from conv_analytics.analysis import zones
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.counting import count
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.offenders import FDR, MIN_EXCESS
+from conv_analytics.analysis.offenders import MIN_EXCESS
 from conv_analytics.analysis.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError
 
@@ -33,6 +34,12 @@ TIMERS: Mapping[float, str] = {
     1800: "SIP session timer: no refresh within 30 minutes (RFC 4028, 4)",
     3600: "a limit of one hour",
 }
+#: Less than `offenders` puts up with: every group is asked for every timer, and densities are not quite even.
+CLIFF_FDR = 0.05
+_COLUMNS = (
+    "timer_s", "k", "n", "rate", "lo", "hi", "around", "shared", "expected", "excess", "p", "q", "enough", "cliff",
+    "likely",
+)  # fmt: skip
 #: The calls that a spike is held against last this share of the timer less, or more; at least so many seconds.
 AROUND, LEAST_AROUND_S = 0.4, 8.0
 
@@ -48,7 +55,7 @@ def timer_cliffs(
     unit: str = "leg",
     tz: str = "UTC",
     min_n: int = MIN_N,
-    fdr: float = FDR,
+    fdr: float = CLIFF_FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
     """Timers at which more calls end than around them.
@@ -63,21 +70,25 @@ def timer_cliffs(
         A call ends at a timer from so long before it (included) until so long after it (not included): the end is
         noted when the last message has gone round. [s]
     min_n, fdr, min_excess
-        As for `offenders`; `min_n` is of answered calls with a known length.
+        As for `offenders`; `min_n` is of answered calls with a known length, and `fdr` is 0.05.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
         Per group and timer with a call there, cliffs first, then by excess: the keys; ``timer_s``; ``k`` calls that
-        end there of ``n``, ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``expected``, how
-        many would end at the timer if they were spread evenly; ``excess``; ``p``, ``q``; ``enough``; ``cliff``;
-        ``likely``, what such timers are known for. Of timers whose times overlap, the one with the smallest p stays.
+        end there of ``n``, ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``shared``, how
+        many of the k are legs of calls that a clearer cliff at this timer has already; ``expected``, how many would end
+        at the timer if they were spread evenly; ``excess``, of those that are not shared; ``p``, ``q``; ``enough``;
+        ``cliff``; ``likely``, what such timers are known for. Of timers whose times overlap, the one with the smallest
+        p stays.
 
     Notes
     -----
     The time around a timer t goes from t - w to t + w, w = 0.4 t and at least 8 s, without the window of the timer
     itself. p is the one-sided binomial tail of k among k + around at the window's share of that time: exact for an even
-    density, and for one that is a straight line when the window is in the middle. Round talk times that people choose
+    density, and for one that is a straight line when the window is in the middle. A timer that cuts a call ends all its
+    legs, so the network of the other leg has a spike, too: where several groups have a cliff at one timer, the clearest
+    keeps its calls, and the others are tested again without them. Round talk times that people choose
     (a play of 30 s) make a spike, too: `likely` is a lead, no proof.
 
     Examples
@@ -110,16 +121,19 @@ def timer_cliffs(
         conditions[f"k{place}"] = told & _within(talk, timer - before_s, timer + after_s)
         conditions[f"w{place}"] = told & _within(talk, timer - wide, timer + wide)
     counts = count(source, rows, keys, conditions)
-    done = _tested(counts, keys, timers, (before_s, after_s), min_n)
-    done = _apart(done.assign(q=benjamini_hochberg(done["p"].to_numpy("float64"))), max(before_s, after_s))
+    done = _apart(_tested(counts, keys, timers, (before_s, after_s), min_n), max(before_s, after_s))
+    done = _judged(done, fdr, min_excess)
+    for timer in _told_twice(done):
+        at_timer = rows.filter(told & _within(talk, timer - before_s, timer + after_s))
+        ends = source.collect(at_timer.select("conversation_id", *keys))
+        shown = {name: zones.shown(name, ends[name]) for name in keys if name in zones.KEYS}
+        done = _explained(done, timer, keys, ends.assign(**shown), fdr, min_excess)
     done = done.assign(
-        cliff=(done["q"] <= fdr) & (done["excess"] >= min_excess),
         likely=[TIMERS.get(timer, "a timer of your own") for timer in done["timer_s"]],
-    ).astype({"cliff": "boolean", "likely": "str"})
+    ).astype({"likely": "str"})
     done = done.assign(_first=~done["cliff"].astype(bool), _size=-done["excess"])
     done = done.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
-    columns = ["timer_s", "k", "n", "rate", "lo", "hi", "around", "expected", "excess", "p", "q", "enough", "cliff"]
-    return scopes.answer(source, done[[*keys, *columns, "likely"]], rows)
+    return scopes.answer(source, done[[*keys, *_COLUMNS]], rows)
 
 
 def _tested(
@@ -137,10 +151,11 @@ def _tested(
         p = np.where(enough, binomial_tail(k, wide, share), np.nan)
         told = rates(k, n)
         part = counts[list(keys)].assign(
-            timer_s=timer, k=k, n=n, **{name: told[name] for name in ("rate", "lo", "hi")}, around=around,
-            expected=around * odds, excess=k - around * odds, p=p, enough=enough, _group=counts.index,
+            timer_s=timer, k=k, n=n, **{name: told[name] for name in ("rate", "lo", "hi")}, around=around, shared=0,
+            expected=around * odds, excess=k - around * odds, p=p, enough=enough, _group=counts.index, _share=share,
         )  # fmt: skip
-        parts.append(part.astype({"k": "Int64", "n": "Int64", "around": "Int64", "enough": "boolean"}))
+        kinds = dict.fromkeys(("k", "n", "around", "shared"), "Int64") | {"enough": "boolean"}
+        parts.append(part.astype(kinds))
     done = pd.concat(parts, ignore_index=True)
     return done[done["k"] > 0].reset_index(drop=True)
 
@@ -156,6 +171,53 @@ def _apart(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
             near.append(timer)
             keep.append(row)
     return rows.loc[sorted(keep)]
+
+
+def _judged(rows: pd.DataFrame, fdr: float, min_excess: float) -> pd.DataFrame:
+    q = benjamini_hochberg(rows["p"].to_numpy("float64"))
+    return rows.assign(q=q, cliff=pd.array((q <= fdr) & (rows["excess"] >= min_excess), "boolean"))
+
+
+def _told_twice(rows: pd.DataFrame) -> list[float]:
+    """Timers at which several groups have a cliff: legs of the same calls, perhaps."""
+    counts = rows.loc[rows["cliff"].astype(bool), "timer_s"].value_counts()
+    return sorted(float(timer) for timer in counts.index[counts > 1])
+
+
+def _explained(  # noqa: PLR0917 - a step of its own, for the length of `timer_cliffs`
+    rows: pd.DataFrame, timer: float, keys: Sequence[str], ends: pd.DataFrame, fdr: float, min_excess: float
+) -> pd.DataFrame:
+    """The rows, where the cliffs at a timer count no call twice: what a clearer cliff has is taken out of the others.
+
+    A timer that cuts a call ends all its legs. So the network of the other leg shows a cliff, too, and did nothing.
+    """
+    rows = rows.copy()
+    first = rows["p"].to_numpy("float64")
+    here = rows[(rows["timer_s"] == timer) & rows["cliff"].astype(bool)].sort_values("p", kind="stable")
+    group = _names(ends, keys)
+    cut: set[Any] = set()
+    for row, name in zip(here.index, _names(here, keys), strict=True):
+        calls = ends.loc[group == name, "conversation_id"]
+        shared = int(calls.isin(cut).sum())
+        cut |= set(calls.dropna())
+        if shared:
+            k, around = int(rows.loc[row, "k"]) - shared, int(rows.loc[row, "around"])
+            p = float(binomial_tail(k, k + around, rows.loc[row, "_share"]))
+            # Among the other tests as they were: what is explained makes nothing else less sure.
+            q = benjamini_hochberg(np.where(rows.index == row, p, first))[rows.index.get_loc(row)]
+            excess = k - rows.loc[row, "expected"]
+            changed = {"shared": shared, "excess": excess, "p": p, "q": q, "cliff": q <= fdr and excess >= min_excess}
+            rows.loc[row, list(changed)] = list(changed.values())
+    return rows
+
+
+def _names(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[Any]:
+    """A text per row that tells groups apart."""
+    texts = [frame[name].astype("object").map(repr).where(frame[name].notna(), "") for name in keys]
+    joined: pd.Series[Any] = texts[0] if texts else pd.Series("", index=frame.index)
+    for more in texts[1:]:
+        joined = joined + "\t" + more
+    return joined
 
 
 def _around(timer: float) -> float:

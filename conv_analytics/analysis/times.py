@@ -79,7 +79,9 @@ def kpi_values(
     for name in names:
         part = found[keys].assign(measure=name, n=found[f"{name}_n"].fillna(0).astype("Int64"))
         for stat in ("mean", "p5", "p50", "p95", "min", "max", "total"):
-            part[stat] = found[f"{name}_{stat}"].astype("float64").where(part["n"] > 0)
+            # Of no rows at all pandas gives a null that is no float.
+            numbers = found[f"{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
+            part[stat] = np.where(part["n"] > 0, numbers, np.nan)
         for stat in ("p5", "p95"):
             part[stat] = part[stat].where(part["n"] >= TAIL_N)
         parts.append(part)

@@ -165,10 +165,14 @@ class TableNotFound(DatasetError):
 class ColumnNotFound(DatasetError):
     """A table, or the frame that a function takes, lacks a column."""
 
-    def __init__(self, table: str, column: str, available: Iterable[str] = ()) -> None:
+    def __init__(
+        self, table: str, column: str, available: Iterable[str] = (), *, elsewhere: Iterable[str] = ()
+    ) -> None:
         self.table, self.column, self.available = table, column, tuple(available)
+        self.elsewhere = tuple(elsewhere)
         names = ", ".join(self.available) or "none"
-        super().__init__(f"Column {column!r} is needed, but table {table!r} has not got it. It has: {names}.")
+        others = f" Of an export, {', '.join(self.elsewhere)} have it." if self.elsewhere else ""
+        super().__init__(f"Column {column!r} is needed, but table {table!r} has not got it. It has: {names}.{others}")
 
 
 class SchemaChanged(DatasetError):

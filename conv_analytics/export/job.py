@@ -28,7 +28,6 @@ _NEXT = {
     "stopping": "What was read is kept; it ends in a moment.",
     "complete": "<code>.result()</code> gives it.",
     "incomplete": "<code>.result()</code> raises what is missing; the same call again reads the rest.",
-    "stopped": "The same call again goes on where it was.",
     "failed": "<code>.result()</code> raises why.",
 }
 
@@ -104,8 +103,9 @@ class Job(Generic[R]):
     def stop(self, timeout: float | None = None) -> bool:
         """Stop the run, and wait until nothing of it is left; whether that is so.
 
-        What was read is kept: the same export into the same folder goes on from there. Stopping again, or what has
-        ended, does nothing. In a listener it returns at once, because the run cannot end before the listener does.
+        What was read is kept: the same export into the same folder goes on from there, and in memory the ``.result`` of
+        the `ExportStopped` that `result` raises has it. Stopping again, or what has ended, does nothing. In a listener
+        it returns at once, because the run cannot end before the listener does.
 
         Parameters
         ----------
@@ -206,9 +206,10 @@ class Job(Generic[R]):
     def _repr_html_(self) -> str:
         status, error = self.status, self._running.error
         where = f" into <code>{html.escape(self.destination)}</code>" if self.destination is not None else ""
-        parts = [f"<b>Export{where}: {status}.</b> {_NEXT[status]}"]
+        why = "" if error is None else html.escape(redact(str(error)))
+        parts = [f"<b>Export{where}: {status}.</b> {_NEXT.get(status, why)}"]
         if self._progress is not None:
             parts.append(as_html(self._progress))
-        if error is not None:
-            parts.append(html.escape(redact(str(error))))
+        if why and status in _NEXT:
+            parts.append(why)
         return f"<div>{'<br>'.join(parts)}</div>"

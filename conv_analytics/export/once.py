@@ -96,12 +96,19 @@ async def once(
         raise
     watch.ended()
     if report.interrupted:
-        raise asyncio.CancelledError from ExportStopped(report, result=result)
+        stopped = (
+            ExportStopped(report, result=result) if destination is not None else _stopped_in_memory(report, result)
+        )
+        raise asyncio.CancelledError from stopped
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
     if report.warning and not allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
+
+
+def _stopped_in_memory(report: Report, result: Frames | Exported) -> ExportStopped:
+    return ExportStopped(report, "The export was stopped. What was read is in .result of this error.", result=result)
 
 
 class _NoTimeError(Exception):

@@ -175,7 +175,7 @@ class Ladder:
     def text(self) -> str:
         """The same as lines."""
         rows = [
-            line(f"{at}  {since:>10}  {one} -> {other}: {words}  [{leg}]")
+            f"{at}  {since:>10}  {line(one)} -> {line(other)}: {line(words)}  [{leg}]"
             for at, since, one, other, words, leg in self.lines()
         ]
         return "\n".join([f"{line(self.conversation_id)}. {NOTE}", *(rows or ["No legs: nothing was signalled."])])

@@ -136,6 +136,36 @@ def test_no_cliff_in_a_few_calls_or_none() -> None:
     assert set(unknown["n"]) == {400}
 
 
+def two_legs(own: list[float], others: list[float], shared: int = 30) -> pd.DataFrame:
+    """A route that cuts calls after 32 s, and the network of their other legs, which also has calls of its own."""
+    cut = lasting([31.5] * 30, "cuts")
+    other_leg = cut.head(shared).assign(leg_id=cut["leg_id"] + "-other", network_code="other")
+    rest = [lasting(own, "cuts"), lasting(others, "other"), lasting(EVEN, "far")]
+    # The calls of their own come after those that were cut.
+    rest = [frame.assign(conversation_id=frame["conversation_id"] + "-own") for frame in rest]
+    return pd.concat([cut, other_leg, *rest], ignore_index=True)
+
+
+def test_the_other_legs_of_calls_that_were_cut_are_no_cliff() -> None:
+    data = two_legs(EVEN, EVEN * 2)
+    found = timer_cliffs(data)
+    assert found.loc[found["cliff"], ["network_code", "timer_s"]].to_numpy().tolist() == [["cuts", 32.0]]
+    other = found[(found["network_code"] == "other") & (found["timer_s"] == 32)].iloc[0]
+    assert (other["k"], other["shared"], other["around"]) == (36, 30, 44)
+    assert other["excess"] == pytest.approx(6 - 44 * 3 / (25.6 - 3))
+    assert timer_cliffs(data[data["network_code"] != "cuts"])["cliff"].sum() == 1, "alone it would be one"
+    (relation,) = relations({"legs": data}).values()
+    keys = ["network_code", "timer_s"]
+    pd.testing.assert_frame_equal(
+        as_pandas(timer_cliffs(relation), keys), found.sort_values(keys, ignore_index=True), check_dtype=False
+    )
+
+
+def test_two_networks_that_cut_calls_of_their_own_are_both_named() -> None:
+    found = timer_cliffs(two_legs(EVEN, [*EVEN, *([32.2] * 25)], shared=15))
+    assert sorted(found.loc[found["cliff"], "network_code"]) == ["cuts", "other"]
+
+
 def test_cliffs_do_not_depend_on_the_order_and_run_on_duckdb() -> None:
     data = pd.concat([lasting([*EVEN, *([31.5] * 20)]), lasting([*EVEN, *([300.2] * 40)], "20801")], ignore_index=True)
     expected = timer_cliffs(data)

@@ -52,7 +52,7 @@ def memory(written: list[pa.Table], name: str) -> pd.DataFrame:
     sink = Memory([name], DAY)
     for made in written:
         sink.write(name, made)
-    return sink.finish(Report(), {})[name]
+    return sink.finish(Report(), {}, lambda: None)[name]
 
 
 @pytest.mark.parametrize("name", EVERY)

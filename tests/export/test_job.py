@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conv_analytics import Job, export
+from conv_analytics.api.notices import RequestSent
 from conv_analytics.errors import ConfigError, DatasetLocked, ExportStopped, NotFound
 from conv_analytics.export import Progress
 from conv_analytics.export.steps import RunFinished, RunStarted
@@ -83,7 +84,7 @@ def test_stop_in_memory_gives_what_was_read(serve: Serve) -> None:
     job = export(client_of(sandbox), wait=False, rate=0, concurrency=4, progress=False)
     soon(reached.is_set)
     job.stop()
-    with pytest.raises(ExportStopped) as caught:
+    with pytest.raises(ExportStopped, match=r"What was read is in \.result of this error") as caught:
         job.result()
     frames = caught.value.result
     assert 0 < len(frames["conversations"]) < 40
@@ -150,14 +151,17 @@ def test_listeners_come_and_go_and_one_that_fails_ends_no_run(
 def test_a_listener_may_stop_the_run(serve: Serve) -> None:
     sandbox = serve(conversations=30)
     jobs: list[Job[Any]] = []
+    sent: list[bool] = []
 
     def enough(event: object) -> None:
-        if isinstance(event, Progress) and event.requests >= 3:
+        sent.append(isinstance(event, RequestSent))
+        if sum(sent) >= 3:
             # It cannot have ended: this is what it waits for.
             assert jobs[0].stop() is False
 
     go_on = threading.Event()
     sandbox.script(lambda _: not go_on.wait(PATIENCE_S), Reply(500))
+    after(sandbox, 5, NEVER)
     jobs.append(export(client_of(sandbox), wait=False, rate=0, concurrency=1, progress=False))
     jobs[0].add_listener(enough)
     go_on.set()
@@ -190,7 +194,7 @@ def test_how_a_job_looks(serve: Serve, tmp_path: Path) -> None:
     assert "&lt;b&gt;out</code>: running.</b> <code>.stop()</code> stops it" in html
     assert "<progress" in html
     job.stop()
-    assert ": stopped.</b> The same call again goes on where it was." in job._repr_html_()
+    assert ": stopped.</b> The export was stopped. Run the same call again: it goes on where" in job._repr_html_()
     sandbox._scripts.clear()
     job = export(client_of(sandbox), folder, wait=False, rate=0, progress=False)
     job.wait()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
 from tests.notebook.lab import Lab, Notebook
@@ -56,9 +57,20 @@ def test_the_explorer(lab: Lab) -> None:
     notebook.screenshot("explorer-open-dark")
 
     set_from_python(notebook)
-    html = notebook.save().cells[1].outputs[0].data["text/html"]
+    saved = notebook.save()
+    html = saved.cells[1].outputs[0].data["text/html"]
     assert "data:image/svg+xml" in html
     assert f"{total}</b> calls" in html
+
+    # The file as others get it: nobody here has run it, and no kernel knows the widget. Picture and rows are there.
+    notebook.page.close()
+    sent = lab.write()
+    saved.cells.append(nbformat.v4.new_markdown_cell("Have a look."))
+    nbformat.write(saved, sent)
+    again = lab.open(sent)
+    again.until("document.querySelector('.ca-explore img')?.naturalWidth > 100")
+    assert again.page.locator(".ca-explore tbody tr").count() == 25
+    again.screenshot("explorer-sent-light")
 
 
 def filter_calls(notebook: Notebook, total: int) -> None:

@@ -14,8 +14,7 @@ from conv_analytics.notebook.palette import DARK, LIGHT
 #: So many rows stand in a saved notebook.
 ROWS = 25
 _HIGH, _WIDE = 64, 10
-#: Unanswered calls have no verdict: a frame without a filling.
-_KINDS = {"good": "good", "fair": "fair", "poor": "poor", "unmeasured": "unmeasured", "not-answered": "line"}
+_MEASURED = ("good", "fair", "poor", "unmeasured")
 
 
 @cache
@@ -36,22 +35,23 @@ def style() -> str:
 def fragment(view: View) -> str:
     """What a saved notebook shows without a kernel, and a front end without widgets."""
     told, some = summary(view), bins(view)
-    numbers = "".join(f"<span><b>{escape(number)}</b> {escape(words)}</span>" for number, words in told.parts())
+    # Where a notebook is not trusted no style is left: the words must stand by themselves.
+    numbers = "; ".join(f"<b>{escape(number)}</b> {escape(words)}" for number, words in told.parts())
     label = "people masked" if told.masked else "UNMASKED"
     kind = "ca-quiet" if told.masked else "ca-open"
     picture = ""
     if some:
         alt = f"Calls by time, from {some[0].at} to {some[-1].at}. {told}"
-        ends = f"<span>{escape(some[0].at)}</span>{_legend()}<span>{escape(some[-1].at)}</span>"
+        span = f"Calls by time, {escape(some[0].at)} to {escape(some[-1].at)}; from the bottom: {_legend()}."
         picture = (
             f'<div class="ca-strip"><img alt="{escape(alt)}" src="{data_uri(strip(some))}">'
-            f'<div class="ca-quiet ca-ends">{ends}</div></div>'
+            f'<p class="ca-quiet">{span}</p></div>'
         )
     rows = [cells for _, cells in view.page()][:ROWS]
     said = f"{view.filters}; the first {len(rows):,} of {told.calls:,}" if len(rows) < told.calls else str(view.filters)
     return (
         f'<div class="ca-explore {PLAIN}" data-ca-explore>\n<style>{style()}</style>\n'
-        f'<p class="ca-numbers">{numbers}<span class="{kind}">{label}</span></p>\n{picture}\n'
+        f'<p>{numbers}; <span class="{kind}">{label}</span></p>\n{picture}\n'
         f'<div class="ca-list">{table(list(COLUMNS.values()), rows, said)}</div>\n</div>\n'
     )
 
@@ -79,15 +79,18 @@ def strip(some: Sequence[Bin]) -> str:
 
 
 def _fills(below: str) -> str:
+    """The colours of calls. Those that were not answered have no verdict, and are an outline."""
     space = f"{below} " if below else ""
-    return "".join(
-        f"{space}.ca-{name}{{fill:var(--ca-{colour});background:var(--ca-{colour})}}" for name, colour in _KINDS.items()
+    outline = (
+        "fill:var(--ca-raised);stroke:var(--ca-quiet);vector-effect:non-scaling-stroke;"
+        "background:var(--ca-raised);box-shadow:inset 0 0 0 1px var(--ca-quiet)"
     )
+    measured = "".join(f"{space}.ca-{name}{{fill:var(--ca-{name});background:var(--ca-{name})}}" for name in _MEASURED)
+    return f"{measured}{space}.ca-not-answered{{{outline}}}"
 
 
 def _legend() -> str:
-    each = "".join(f'<span><i class="ca-{name.replace(" ", "-")}"></i>{escape(name)}</span>' for name in CLASSES)
-    return f'<span class="ca-legend">{each}</span>'
+    return ", ".join(f'<i class="ca-{name.replace(" ", "-")}"></i>{escape(name)}' for name in CLASSES)
 
 
 __all__ = ["ROWS", "fragment", "strip", "style"]
