@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 import re
 import subprocess
@@ -98,6 +99,16 @@ def test_public_names_are_there(name: str) -> None:
     # Their order is ruff's business (RUF022).
     assert len(set(public)) == len(public)
     assert [name for name in public if getattr(package, name, None) is None] == []
+
+
+@pytest.mark.parametrize("name", ["conv_analytics", "conv_analytics.analysis", "conv_analytics.notebook"])
+def test_every_public_function_has_an_example(name: str) -> None:
+    package = importlib.import_module(name)
+    functions = {each: getattr(package, each) for each in package.__all__ if inspect.isroutine(getattr(package, each))}
+    assert functions
+    # That the examples run is the business of the doctests. What runs twice, awaited or not, has one example.
+    silent = [each for each, made in functions.items() if ">>>" not in (inspect.getdoc(made) or "")]
+    assert silent == [each for each in silent if inspect.iscoroutinefunction(functions[each])]
 
 
 def test_importing_the_package_is_cheap() -> None:

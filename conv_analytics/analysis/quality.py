@@ -220,6 +220,17 @@ def compare_profiles(
     frame
         The leg's keys and measures, a column per profile with its verdict, ``poor`` and ``good`` (how many rulebooks
         say so) and ``disagree`` (some say poor, others good).
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=30) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0)
+    >>> side_by_side = compare_profiles(frames, ["recommended", "strict"])
+    >>> bool((side_by_side["poor"] + side_by_side["good"] <= 2).all())
+    True
     """
     books = [profile_of(each) for each in profiles]
     source, rows, _ = measured_legs(data, units, m.KEYS)
