@@ -89,10 +89,11 @@ class Commit:
             raise CorruptFile(path, f"not a commit record ({type(error).__name__})") from error
 
 
-def commits(layout: Layout) -> Iterator[Commit]:
-    """All commits of a dataset, oldest first."""
+def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
+    """All commits of a dataset, or those before a number, oldest first."""
     for number in numbers(layout):
-        yield Commit.read(layout.commit(number))
+        if before is None or number < before:
+            yield Commit.read(layout.commit(number))
 
 
 def numbers(layout: Layout) -> list[int]:
@@ -145,12 +146,11 @@ def promised(staging: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def finish(layout: Layout, prepared: Path) -> Commit:
+def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     """Move the files of a prepared commit to their places and enter it in the log.
 
     May be repeated after a crash at any point: what is in place stays there.
     """
-    commit = Commit.read(prepared)
     for file in commit.files:
         staged, final = layout.staging(commit.run) / file.path, layout.root / file.path
         if staged.exists():
@@ -158,4 +158,3 @@ def finish(layout: Layout, prepared: Path) -> Commit:
     with ThreadPoolExecutor() as pool:
         list(pool.map(durable.sync_folder, {(layout.root / file.path).parent for file in commit.files}))
     durable.create(prepared, layout.commit(commit.number))
-    return commit

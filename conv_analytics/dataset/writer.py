@@ -176,13 +176,13 @@ class DatasetWriter:
                 quarantine=self._publish_quarantine(),
                 settled=settled or {},
             )
-            finished = self._finish(log.prepare(self.layout, commit))
+            self._finish(log.prepare(self.layout, commit), commit)
             shutil.rmtree(self._staging, ignore_errors=True)
             if self._journal is not None:
                 self._journal.remove() if whole else self._journal.rebase(commit.number + 1)
         self._thread.shutdown()
         self._lock.release()
-        return finished
+        return commit
 
     def abandon(self) -> None:
         """Give the run up; the dataset stays as it was, and the journal for the next run."""
@@ -197,9 +197,9 @@ class DatasetWriter:
             self._journal.close()
         self._lock.release()
 
-    def _finish(self, prepared: Path) -> Commit:
+    def _finish(self, prepared: Path, commit: Commit) -> None:
         try:
-            return log.finish(self.layout, prepared)
+            log.finish(self.layout, prepared, commit)
         except OSError as error:
             reason = f"{error.strerror or error}. The run is kept, and the next one commits it"
             raise DestinationError(self.layout.root, reason) from error
@@ -333,5 +333,5 @@ def recover(layout: Layout) -> None:
     """Finish or sweep what killed runs left in the work folder."""
     for staging in sorted(path for path in layout.work.iterdir() if path.is_dir()):
         if prepared := log.promised(staging):
-            log.finish(layout, prepared)
+            log.finish(layout, prepared, log.Commit.read(prepared))
         shutil.rmtree(staging, ignore_errors=True)

@@ -203,11 +203,15 @@ class Folder:
         named |= converter.extended | (report.incomplete.keys() & past.settled.keys())
         settling |= {name: past.settled[name] for name in named & converter.finished.keys() if name not in settling}
         reached = {name: max(converter.watermarks.get(name, 0), past.watermarks.get(name, 0)) for name in named}
-        kept = {**report.to_dict(), "selected": list(self._options.tables)}
+        # As it is read back.
+        kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.tables)}))
         whole = not report.interrupted
-        report.commit = self._writer.commit(reached, kept, settling, whole=whole, in_time=in_time).number
+        commit = self._writer.commit(reached, kept, settling, whole=whole, in_time=in_time)
+        report.commit = commit.number
         self._close()
-        return Exported(report, open_dataset(self._root))
+        # The record of a large run is not read again: what it tells of each conversation is in memory already.
+        layout = self._writer.layout
+        return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
 
     def abandon(self) -> None:
         """Give the run up; the folder stays as it was."""
