@@ -14,7 +14,8 @@ ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2
 #: Numbers with a sign, and masked phone numbers: nothing a spreadsheet would work out.
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_MARKUP = re.compile(r"[\\`*_\[\]<>|~&$#!]")
+#: One underscore between letters or digits is itself in Markdown.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
 
 
 def plain(text: str) -> str:
@@ -42,6 +43,8 @@ def markdown_cell(value: Any) -> str:
 
     >>> markdown_cell("<b>|[a](b)")
     '\\<b\\>\\|\\[a\\](b)'
+    >>> markdown_cell("network_code _a_")
+    'network_code \\_a\\_'
     """
     return _MARKUP.sub(r"\\\g<0>", " ".join(plain(str(value)).split()))
 
