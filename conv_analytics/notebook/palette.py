@@ -109,7 +109,7 @@ def edge(colour: str, ground: str, least: float = 3.0) -> str:
     """A colour, drawn towards black or white until it stands out from a ground.
 
     >>> edge("#ddaa33", "#ffffff"), edge("#004488", "#ffffff")
-    ('#bc902b', '#004488')
+    ('#b18829', '#004488')
     """
     towards = 0 if contrast(ground, "#000000") > contrast(ground, "#ffffff") else 255
     parts = [int(colour[place : place + 2], 16) for place in (1, 3, 5)]

@@ -21,7 +21,7 @@ decimals.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from types import NoneType
@@ -36,6 +36,10 @@ from conv_analytics.resources.record import is_blank, reader
 INSTANT = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
 VOCABULARY = pa.dictionary(pa.int32(), pa.string())
+
+#: Arrow moves the first and the last hours of the calendar to years that no date has.
+_FIRST = pa.scalar(datetime(1, 1, 1, tzinfo=UTC), INSTANT)
+_LAST = pa.scalar(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), INSTANT)
 
 
 class Unread(NamedTuple):
@@ -178,9 +182,17 @@ def _sweep(kind: Any, values: list[Any]) -> pa.Array | None:
             finite = kind is not float or pc.all(pc.is_finite(swept)).as_py() is not False
             return swept if finite else None
         texts = pa.array(values, pa.string())
-        return _words(kind, texts) if is_vocabulary(kind) else texts.cast(storage(kind).arrow)
+        if is_vocabulary(kind):
+            return _words(kind, texts)
+        swept = texts.cast(storage(kind).arrow)
+        return swept if kind is not datetime or _in_calendar(swept) else None
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         return None
+
+
+def _in_calendar(instants: pa.Array) -> bool:
+    inside = pc.and_(pc.greater_equal(instants, _FIRST), pc.less_equal(instants, _LAST))
+    return pc.all(inside).as_py() is not False
 
 
 def _words(vocabulary: type[StrEnum], texts: pa.Array) -> pa.DictionaryArray:
