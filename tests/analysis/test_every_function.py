@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conv_analytics import Conversations, analysis, export
+from conv_analytics import analysis
 from conv_analytics.errors import ColumnNotFound
-from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
+from tests.analysis import frozen
 from tests.analysis.made import relations
 
 Tables = dict[str, pd.DataFrame]
@@ -183,10 +183,12 @@ def without_ends(data: Tables) -> Tables:
 
 @pytest.fixture(scope="module")
 def world() -> Tables:
-    with Sandbox(seed=11, conversations=25) as sandbox:
-        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-        frames = export(client, rate=0)
-    return {name: frames[name] for name in frames}
+    return frozen.world()
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, dict[str, Any]]:
+    return frozen.frozen()
 
 
 def test_every_public_function_is_asked() -> None:
@@ -202,10 +204,11 @@ def test_numbers_of_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_odd_tables(name: str, world: Tables) -> None:
+def test_odd_tables(name: str, world: Tables, answers: dict[str, dict[str, Any]]) -> None:
     ask = ASKED[name]
     usual = ask(world)
     assert len(usual) > 0, "the world has something of everything"
+    assert frozen.summary(usual) == answers[name], "if that is meant: python -m tests.analysis.frozen"
     for change in (empty, one_row, all_null, ends_before_starts, without_ends):
         found = ask(change(world))
         assert list(found.columns) == list(usual.columns), change.__doc__
