@@ -437,7 +437,11 @@ def _only_secret(body: bytes) -> bool:
     document = _parsed(body)
     if isinstance(document, type) or b"custom" in body or b"\\u" in body:
         return False
-    left = json.dumps(_redacted(document))
+    try:
+        left = json.dumps(_redacted(document))
+    except RecursionError:
+        # Read, but too deep to be looked through here.
+        return False
     # Of equal keys the last one counts for this reader; the first would hide in it.
     return PLANTED not in left and body.count(PLANTED.encode()) == json.dumps(document).count(PLANTED)
 
