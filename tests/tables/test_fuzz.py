@@ -22,7 +22,7 @@ from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact_page
 from tests.export.worlds import client_of
 from tests.tables import fuzzing
-from tests.tables.fuzzing import PLANTED, Tally, answers, check, count
+from tests.tables.fuzzing import PLANTED, Answer, Tally, answers, check, check_answers, count
 from tests.tables.reading import flatten
 
 
@@ -105,6 +105,21 @@ def test_a_whole_export_of_mutated_answers_ends_and_counts(number: int) -> None:
 def test_what_is_no_list_is_refused_by_whoever_reads_first(body: bytes) -> None:
     with pytest.raises(Unusable):
         read_page(body, "/v1/x", None, "events")
+
+
+@pytest.mark.parametrize("depth", [50, 120, 240, 330, 480, 500, 700, 900, 960, 1000, 1100, 3000])
+@pytest.mark.parametrize("nested", [b"[%s]", b'{"from": %s}', b'{"password": [%s]}'], ids=["list", "object", "secret"])
+def test_records_as_deep_as_no_stack_are_accounted_for(depth: int, nested: bytes) -> None:
+    """The reader, the journal and the quarantine each have another end; whatever lies between them is counted too."""
+    before, after = nested.split(b"%s")
+    deep = before * depth + b'"%s"' % PLANTED.encode() + after * depth
+    answers = [
+        Answer(name, b'{"_embedded": {"%s": [{"id": "1", "%s": %s}, {"id": "2"}]}}' % (name.encode(), key, deep))
+        for name in ("events", "members")
+        for key in (b"type", b"body", b"undeclared")
+    ]
+    tally = check_answers([*answers, Answer("conversation", b'{"id": "CON-1", "properties": %s}' % deep)])
+    assert tally.rows + tally.lost + tally.duplicates == tally.records
 
 
 def test_two_byte_order_marks_are_no_part_of_a_page() -> None:
