@@ -139,13 +139,11 @@ def decomposed(
     k0, n0, k1, n1 = (counts[name].to_numpy("float64") for name in ("k0", "n0", "k1", "n1"))
     share0, share1 = _over(n0, n0.sum()), _over(n1, n1.sum())
     rate0, rate1 = _over(k0, n0), _over(k1, n1)
-    # Where a period lacks a group, its rate of the other period says nothing of a change.
-    known0, known1 = (
-        np.where(np.isnan(rate0), rate1, rate0),
-        np.where(np.isnan(rate1), rate0, rate1),
-    )
     whole = np.array([k0.sum(), n0.sum(), k1.sum(), n1.sum()])
     overall = float((_over(whole[0], whole[1]) + _over(whole[2], whole[3])) / 2)
+    # Where a period lacks a group, its rate of the other period says nothing of a change; where both do, nothing does.
+    lacking = np.where(n0 + n1 > 0, np.where(n0 > 0, rate0, rate1), overall)
+    known0, known1 = (np.where(np.isnan(rate), lacking, rate) for rate in (rate0, rate1))
     centred = (known0 + known1) / 2 - overall
     mix, part = (share1 - share0) * centred, (share0 + share1) / 2 * (known1 - known0)
     z = NormalDist().inv_cdf((1 + confidence) / 2)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conv_analytics.analysis import change_points, compare, newcombe, redials, timer_cliffs
@@ -62,6 +62,7 @@ def test_a_new_route_is_mix() -> None:
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), PERIOD, min_size=1))
+@example({"a": ((0, 0), (0, 0)), "b": ((0, 1), (1, 1))})
 @settings(max_examples=60, deadline=None)
 def test_mix_and_rate_are_the_whole_change(groups: dict[str, Any]) -> None:
     rows = [(name, *zero, *one) for name, (zero, one) in groups.items()]
