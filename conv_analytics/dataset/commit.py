@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conv_analytics.dataset import durable
+from conv_analytics.dataset import durable, marks
 from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.errors import CorruptFile
 
-#: 2: with `Commit.settled`; records of 1 are read as before.
-FORMAT = 2
+#: 2: with `Commit.settled`; 3: with `Commit.conversations`. Records of 1 and 2 are read as before.
+FORMAT = 3
 _NAME = re.compile(r"(\d{6,})\.json")
 
 
@@ -44,16 +45,28 @@ class Commit:
     committed_at: str
     """UTC, ISO 8601."""
     files: tuple[File, ...]
-    watermarks: Mapping[str, int]
-    """Per conversation that this run completed, the id of its last event."""
     report: Mapping[str, Any]
     """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
+    watermarks: Mapping[str, int] = field(default_factory=dict)
+    """Per conversation that this run completed, the id of its last event."""
     settled: Mapping[str, str] = field(default_factory=dict)
-    """Per conversation that this run read to its end, and of which it learnt something: the instant of the last change
-    known (UTC, ISO 8601, seconds) and, after a space, a mark of what the list said of it. See `settled`."""
+    """Per conversation that this run read to its end: see `conv_analytics.dataset.marks.Mark.settled`."""
+    conversations: File | None = None
+    """Where there are many conversations, the file that has these two instead: see `conv_analytics.dataset.marks`."""
     format: int = field(default=FORMAT)
+
+    def marks(self, root: Path) -> Iterator[Mark]:
+        """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
+        yield from marks.of(self.watermarks, self.settled)
+        if self.conversations is not None:
+            yield from marks.read(root / self.conversations.path)
+
+    @property
+    def published(self) -> tuple[File, ...]:
+        """All files that have to be in their places before the commit is."""
+        return self.files if self.conversations is None else (*self.files, self.conversations)
 
     @property
     def rows(self) -> dict[str, int]:
@@ -65,14 +78,7 @@ class Commit:
 
     def to_json(self) -> str:
         """The record as it is written: sorted keys, so that equal commits are equal bytes."""
-        return "".join(self.pieces())
-
-    def pieces(self) -> Iterator[str]:
-        """`to_json` piece by piece: of a hundred thousand conversations the whole would be tens of megabytes."""
-        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        values["files"] = [asdict(file) for file in self.files]
-        yield from json.JSONEncoder(ensure_ascii=False, indent=1, sort_keys=True).iterencode(values)
-        yield "\n"
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
     @classmethod
     def read(cls, path: Path) -> Commit:
@@ -84,6 +90,8 @@ class Commit:
                     path, f"written by a newer version (format {values['format']}); upgrade conv_analytics"
                 )
             values["files"] = tuple(File(**file) for file in values["files"])
+            if values.get("conversations"):
+                values["conversations"] = File(**values["conversations"])
             return cls(**values)
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise CorruptFile(path, f"not a commit record ({type(error).__name__})") from error
@@ -108,33 +116,12 @@ def next_number(layout: Layout) -> int:
     return max(numbers(layout), default=0) + 1
 
 
-def watermarks(layout: Layout) -> dict[str, int]:
-    """Per conversation, the id of the last event that the dataset holds."""
-    result: dict[str, int] = {}
-    for commit in commits(layout):
-        result.update(commit.watermarks)
-    return result
-
-
-def settled(history: Iterable[Commit]) -> dict[str, str]:
-    """Per conversation that the dataset holds to its end, what was known when it was last read: see `Commit.settled`.
-
-    One whose watermark a later run names without settling it was not read to its end by that run, and is left out.
-    """
-    result: dict[str, str] = {}
-    for commit in history:
-        for conversation_id in commit.watermarks.keys() - commit.settled.keys():
-            result.pop(conversation_id, None)
-        result.update(commit.settled)
-    return result
-
-
 def prepare(layout: Layout, commit: Commit) -> Path:
     """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
     path = layout.staging(commit.run) / "commit.json"
     # Under its name it is whole: a half-written promise would be in the way of every later run.
     part = path.with_suffix(".part")
-    durable.write_text(part, commit.pieces())
+    durable.write_text(part, commit.to_json())
     durable.publish(part, path)
     durable.sync_folder(path.parent)
     return path
@@ -151,10 +138,10 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
 
     May be repeated after a crash at any point: what is in place stays there.
     """
-    for file in commit.files:
+    for file in commit.published:
         staged, final = layout.staging(commit.run) / file.path, layout.root / file.path
         if staged.exists():
             durable.publish(staged, final)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(durable.sync_folder, {(layout.root / file.path).parent for file in commit.files}))
+        list(pool.map(durable.sync_folder, {(layout.root / file.path).parent for file in commit.published}))
     durable.create(prepared, layout.commit(commit.number))

@@ -6,7 +6,8 @@ With `replay`, what can be read of the quarantine by now takes the place of the 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,10 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset import durable, history
 from conv_analytics.dataset.commit import File
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.latest import latest_rows
 from conv_analytics.dataset.layout import COMMITS, QUARANTINE, WORK, Layout
+from conv_analytics.dataset.marks import Mark, of
 from conv_analytics.dataset.patch import Patch
 from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.dataset.reader import Dataset, day_of, open_dataset
@@ -126,13 +129,21 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
             LINES: second.quarantined,
             history.CARRIED: history.carry(dataset.commits),
         }
-        commit = writer.commit(second.watermarks, report)
+        with closing(Known(dataset.path, dataset.commits)) as known:
+            commit = writer.commit(_marks(known, second.watermarks), report)
     except BaseException:
         writer.abandon()
         raise
     result.commit, result.rows, result.files = commit.number, commit.rows, len(commit.files)
     result.bytes = sum(file.bytes for file in commit.files)
     return result
+
+
+def _marks(known: Known, added: Mapping[str, int]) -> Iterator[Mark]:
+    """What the folder knew, and the events that were added."""
+    for mark in known.marks():
+        yield mark._replace(last_event=known.reached(mark.conversation_id, added.get(mark.conversation_id)))
+    yield from of({name: last for name, last in added.items() if name not in known})
 
 
 def _check(dataset: Dataset, target: Path) -> None:

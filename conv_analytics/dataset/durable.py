@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 #: What file systems answer that have no hard links.
@@ -30,10 +29,10 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, pieces: Iterable[str]) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a new file and sync it."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(pieces)
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
 

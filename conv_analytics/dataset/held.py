@@ -7,7 +7,6 @@ event. It lies on the disk as soon as it is large, and is gone when it is closed
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.commit import Commit
+from conv_analytics.dataset.known import Known
+from conv_analytics.dataset.scratch import Scratch
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
@@ -53,32 +54,32 @@ class Holdings:
         The dataset folder.
     history
         Its commits. The files of one are read when a conversation is asked for that it met, and only once.
+    known
+        Which conversations each of them met.
     """
 
-    def __init__(self, root: Path, history: Iterable[Commit]) -> None:
-        self._root = root
+    def __init__(self, root: Path, history: Iterable[Commit], known: Known) -> None:
+        self._root, self._known = root, known
         self._unread = list(history)
         held = {file.table for commit in self._unread for file in commit.files}
         # An event is in every table that it belongs to, or in none: the tables of one run are committed together.
         self._with_ids = ["events"] if "events" in held else [name for name in held if _has_ids(TABLES[name])]
         self._with_items = [name for name in held if repeats(TABLES[name])]
-        # An empty name means a temporary file. One thread at a time uses it.
-        self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
-        self._database.execute("pragma journal_mode = off")
-        self._database.execute("pragma synchronous = off")
-        self._database.execute("create table held (conversation text, kind integer, data blob)")
-        self._database.execute("create index by_conversation on held (conversation)")
+        self._database = Scratch(
+            "create table held (conversation text, kind integer, data blob)",
+            "create index by_conversation on held (conversation)",
+        )
 
     def of(self, conversations: Collection[str]) -> dict[str, Held]:
         """What there is of some conversations; those without anything are left out."""
-        met = [commit for commit in self._unread if not commit.watermarks.keys().isdisjoint(conversations)]
-        for commit in met:
+        runs = self._known.runs(conversations)
+        for commit in [commit for commit in self._unread if commit.number in runs]:
             self._read(commit)
             self._unread.remove(commit)
         result: dict[str, Held] = {}
         query = "select kind, data from held where conversation = ?"
         for name in conversations:
-            for kind, data in self._database.execute(query, (name,)):
+            for kind, data in self._database.all(query, (name,)):
                 _add(result.setdefault(name, Held()), kind, data)
         return result
 
@@ -87,7 +88,6 @@ class Holdings:
         self._database.close()
 
     def _read(self, commit: Commit) -> None:
-        self._database.execute("begin")
         for file in commit.files:
             path = self._root / file.path
             if file.table in self._with_ids:
@@ -95,7 +95,6 @@ class Holdings:
                 self._insert(_EVENTS, path, ["event_id", *bodies], _packed_events)
             if file.table in self._with_items:
                 self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
-        self._database.execute("commit")
 
     def _insert(self, kind: int, path: Path, columns: list[str], pack: Any) -> None:
         for rows in _batches(path, list(dict.fromkeys(["conversation_id", *columns]))):
@@ -104,7 +103,7 @@ class Holdings:
             packed = pack([rows[name] for name in columns], places)
             statement = "insert into held values (?, ?, ?)"
             found = ((owner, kind, data) for owner, data in zip(owners, packed, strict=True))
-            self._database.executemany(statement, found)
+            self._database.fill(statement, found)
 
 
 def repeats(table: Table) -> bool:

@@ -32,6 +32,8 @@ _INSTANTS = ("at", "since", "until")
 _NUMBERS = ("listed", "requests", "retries", "quarantined")
 #: In the report of a compacted dataset's first commit: the runs of the folder that it was made from.
 CARRIED = "history"
+#: What it has once, and not of each of them.
+_APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None}
 
 
 def every(commits: Iterable[Commit]) -> Iterator[Commit]:
@@ -48,7 +50,7 @@ def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
     for commit in every(commits):
         report = {name: value for name, value in commit.report.items() if name != CARRIED}
         report["tables"] = report.get("tables", commit.rows)
-        kept = {**asdict(commit), "report": report, "watermarks": {}, "quarantine": None}
+        kept = {**asdict(commit), "report": report, **_APART}
         result.append({name: value for name, value in kept.items() if name != "files"})
     return result
 

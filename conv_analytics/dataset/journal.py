@@ -15,6 +15,7 @@ import struct
 import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from conv_analytics.dataset.scratch import Scratch
 from conv_analytics.errors import DestinationError
 from conv_analytics.tables.redact import redact_page
 
@@ -80,23 +82,27 @@ class Journal:
         self.served = 0
         """Answers that were taken from here."""
         self._path = path
-        self._kept: dict[bytes, int] = {}
-        found, end = self._scan()
-        if found is not None and asdict(found) | {"started_at": ""} == asdict(header) | {"started_at": ""}:
-            self.header = found
-        else:
-            self.header, end = header, 0
-            self._kept.clear()
-        self.resumed = bool(self._kept)
-        """Whether a run was cut short before this one."""
-        self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b", buffering=0)
-        self._file.truncate(end)
-        self._file.seek(end)
-        self._thread = ThreadPoolExecutor(1, "conv_analytics journal")
-        self._syncing: Future[None] | None = None
-        self._synced = time.monotonic()
-        if not end:
-            self._write_header()
+        self._kept = Scratch("create table kept (key blob primary key, place integer) without rowid")
+        with ExitStack() as failing:
+            failing.callback(self._kept.close)
+            found, end = self._scan()
+            if found is not None and asdict(found) | {"started_at": ""} == asdict(header) | {"started_at": ""}:
+                self.header = found
+            else:
+                self.header, end = header, 0
+                self._kept.run("delete from kept")
+            self.resumed = self._kept.one("select 1 from kept limit 1") is not None
+            """Whether a run was cut short before this one."""
+            self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b", buffering=0)
+            failing.callback(self._file.close)
+            self._file.truncate(end)
+            self._file.seek(end)
+            self._thread = ThreadPoolExecutor(1, "conv_analytics journal")
+            self._syncing: Future[None] | None = None
+            self._synced = time.monotonic()
+            if not end:
+                self._write_header()
+            failing.pop_all()
 
     def take(self, key: str) -> Kept | None:
         """The answer to a request, once; None when it was not kept.
@@ -106,11 +112,12 @@ class Journal:
         KeyError
             If the answer was that there is no such thing (404).
         """
-        place = self._kept.pop(key.encode(), None)
-        if place is None:
+        found = self._kept.one("select place from kept where key = ?", (key.encode(),))
+        if found is None:
             return None
+        self._kept.run("delete from kept where key = ?", (key.encode(),))
         with self._path.open("rb") as file:
-            file.seek(place)
+            file.seek(*found)
             key_size, packed_size, size, _ = _FRAME.unpack(file.read(_FRAME.size))
             file.seek(key_size, os.SEEK_CUR)
             packed = file.read(packed_size)
@@ -138,6 +145,7 @@ class Journal:
     def close(self) -> None:
         """Leave the journal to the next run."""
         self._thread.shutdown(wait=True)
+        self._kept.close()
         if not self._file.closed:
             os.fsync(self._file.fileno())
             self._file.close()
@@ -145,6 +153,7 @@ class Journal:
     def remove(self) -> None:
         """Drop it: everything in it is committed."""
         self._thread.shutdown(wait=True)
+        self._kept.close()
         self._file.close()
         self._path.unlink(missing_ok=True)
 
@@ -159,7 +168,7 @@ class Journal:
                 if key == _HEADER:
                     header = _header(packed)
                 else:
-                    self._kept[key] = end
+                    self._kept.run("insert or replace into kept values (?, ?)", (key, end))
                 end = file.tell()
         return header, end
 

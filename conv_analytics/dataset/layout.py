@@ -5,6 +5,7 @@
     exports/
       events/date=2026-11-21/000042-1a2b3c4d-0.parquet   finished, immutable files and nothing else
       _commits/000042.json                               what a run added
+      _commits/000042-1a2b3c4d.parquet                   how far it came, when it met many conversations
       _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
       _work/journal                                      answers that are not committed yet; the next run begins there
       _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
@@ -69,6 +70,11 @@ class Layout:
             probe.unlink()
         except OSError as error:
             raise DestinationError(self.root, error.strerror or str(error)) from error
+
+
+def marks_name(commit: int, run: str) -> str:
+    """Path of the file with the marks of a commit, as `file_name`."""
+    return f"{COMMITS}/{commit:06d}-{run}.parquet"
 
 
 def file_name(table: str, day: date, commit: int, run: str, part: int) -> str:

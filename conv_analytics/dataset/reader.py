@@ -68,13 +68,11 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     """
 
     def __init__(self, layout: Layout, history: tuple[Commit, ...]) -> None:
-        self._layout = layout
+        self.path = layout.root
+        """The folder, as it was named."""
         self.commits = history
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self._layout.root
+        # Found still when the working directory is another one.
+        self._root = layout.root.absolute()
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -109,8 +107,8 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return history.frame(self.commits)
 
     def files(self, table: str) -> list[Path]:
-        """The committed Parquet files of a table: what to hand to Polars, Dask or Spark."""
-        return [self._layout.root / file.path for file in self._files(table)]
+        """The committed Parquet files of a table, as absolute paths: what to hand to Polars, Dask or Spark."""
+        return [self._root / file.path for file in self._files(table)]
 
     def rows(self, table: str) -> int:
         """Rows in the files of a table, counting each time a conversation or member was seen."""
@@ -174,11 +172,22 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
 
-    def keys_of(self, table: str, conversations: Collection[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        """The keys of a table's rows of some conversations, each with its conversation."""
+    def keys_of(
+        self, table: str, conversations: Collection[str], runs: Collection[int]
+    ) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The keys that some runs wrote of some conversations, each with its conversation.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        conversations
+            Their ids.
+        runs
+            The numbers of the commits to look at. A conversation lives for days, a folder for years.
+        """
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
-        # A conversation lives for days, a folder for years: only the runs that met one of these are looked at.
-        met = [commit for commit in self.commits if not commit.watermarks.keys().isdisjoint(conversations)]
+        met = [commit for commit in self.commits if commit.number in runs]
         for file in (file for commit in met for file in commit.files if file.table == table):
             rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
             rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
@@ -220,12 +229,11 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return TABLES[table]
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
-        path = self._layout.root / file.path
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            rows = pq.ParquetFile(path).read(columns=columns)
+            rows = pq.ParquetFile(self._root / file.path).read(columns=columns)
         except (OSError, pa.ArrowInvalid) as error:
-            raise CorruptFile(path, str(error).splitlines()[0]) from error
+            raise CorruptFile(self.path / file.path, str(error).splitlines()[0]) from error
         expected = TABLES[file.table].schema
         for name in columns or expected.names:
             if name not in rows.schema.names:

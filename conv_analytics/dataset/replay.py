@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,8 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset import commit as log
 from conv_analytics.dataset.keys import batches
+from conv_analytics.dataset.known import Known
+from conv_analytics.dataset.marks import of
 from conv_analytics.dataset.patch import EVENT, keys_of
 from conv_analytics.dataset.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
 from conv_analytics.dataset.reader import Dataset, open_dataset
@@ -98,7 +100,7 @@ def replay(path: str | Path) -> Replayed:
         run.result.seconds = time.monotonic() - begin
         if run.resolved:
             report = run.report(started, selected)
-            run.result.commit = writer.commit(run.watermarks, report).number
+            run.result.commit = writer.commit(of(run.watermarks), report).number
         else:
             writer.abandon()
     except BaseException:
@@ -135,8 +137,9 @@ class _Replay:
         for batch in reread(self._lines(kept=False), seen):
             self._add(batch)
         self._add_records()
-        reached = log.watermarks(layout)
-        self.watermarks = {name: max(last, reached.get(name, 0)) for name, last in self.watermarks.items()}
+        if self.watermarks:
+            with closing(Known(layout.root, commits)) as known:
+                self.watermarks = {name: known.reached(name, last) for name, last in self.watermarks.items()}
         self.result.damaged = [str(damage) for damage in lines(layout, commits) if isinstance(damage, Damage)]
 
     def report(self, started: datetime, selected: tuple[str, ...]) -> Mapping[str, Any]:

@@ -24,7 +24,7 @@ class Second:
     Attributes
     ----------
     watermarks
-        Per conversation, the last event that the copy holds.
+        Per conversation, the last event that was added.
     quarantined
         Records in the copy's quarantine.
     """
@@ -32,7 +32,7 @@ class Second:
     def __init__(self, dataset: Dataset, writer: DatasetWriter, *, replay: bool) -> None:
         self.result = Replayed()
         self.quarantined = 0
-        self.watermarks = {name: last for commit in dataset.commits for name, last in commit.watermarks.items()}
+        self.watermarks: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._better: dict[str, list[pa.Table]] = {}
         self._new: dict[str, list[pa.Table]] = {}

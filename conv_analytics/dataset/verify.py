@@ -5,11 +5,11 @@ Nothing is written and nothing is repaired. Files are read one at a time, and of
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from conv_analytics.dataset import durable, keys
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.finding import Finding, Level, some
 from conv_analytics.dataset.history import every
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import QUARANTINE, Layout
 from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.errors import CorruptFile, DatasetError
@@ -45,10 +46,13 @@ class _Folder:
     finishing: set[str]
     """Runs that have written their commit, but not entered it in the log."""
     numbers: list[int]
+    known: Known
     history: list[Commit] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     sound: dict[str, list[File]] = field(default_factory=dict)
     """Files that are as recorded, by table."""
+    unknown: int = 0
+    """Commits whose watermarks cannot be read."""
 
     @classmethod
     def look(cls, path: Path) -> _Folder:
@@ -63,7 +67,7 @@ class _Folder:
             if file.is_file()
         )
         finishing = {file.parent.name for file in layout.work.glob("*/commit.json")}
-        return cls(layout, lying, finishing, log.numbers(layout))
+        return cls(layout, lying, finishing, log.numbers(layout), Known(path))
 
     def add(self, level: Level, what: str, where: str = "", advice: str = "") -> None:
         """Note a finding."""
@@ -109,6 +113,12 @@ def verify(path: str | Path) -> list[Finding]:
     {'ok'}
     """
     folder = _Folder.look(Path(path))
+    with closing(folder.known):
+        return _checked(folder)
+
+
+def _checked(folder: _Folder) -> list[Finding]:
+    path = folder.layout.root
     if not folder.numbers and not (folder.lying and folder.layout.commits.is_dir()):
         raise DatasetError(f"{path} is no dataset: there is no commit in it. Name a folder that an export wrote.")
     for check in (_commits, _files, _leftovers, _quarantine, _keys, _watermarks, _holes):
@@ -154,7 +164,28 @@ def _files(folder: _Folder) -> None:
                 what = f"commit {commit.number} adds the rows of {first} a second time"
                 folder.add(Level.ERROR, what, file.path, "Restore the folder from a copy, or export to a new one.")
             folder.sound.setdefault(file.table, []).append(file)
+        if commit.conversations is None:
+            folder.known.add(commit)
+        else:
+            count += 1
+            _conversations(folder, commit, commit.conversations)
     folder.all_well(f"{count:,} files are as recorded: size, checksum, rows and columns", before)
+
+
+def _conversations(folder: _Folder, commit: Commit, file: File) -> None:
+    """Check the file in which a commit keeps how far it came with each conversation."""
+    try:
+        what = _bytes_fault(folder.layout.root / file.path, file)
+        if what is None:
+            folder.known.add(commit)
+    except FileNotFoundError:
+        what = "is missing"
+    except (OSError, CorruptFile) as error:
+        what = f"cannot be read ({str(error).splitlines()[0]})"
+    if what:
+        folder.unknown += 1
+        more = f"{what}; it has the watermarks of commit {commit.number}"
+        folder.add(Level.ERROR, more, file.path, _RESTORE)
 
 
 def _fault(root: Path, file: File) -> tuple[Level, str]:
@@ -283,17 +314,18 @@ def _sets(folder: _Folder, table: str) -> Iterator[tuple[str, Sequence[File]]]:
 
 
 def _watermarks(folder: _Folder) -> None:
+    if folder.unknown:
+        return
     before = len(folder.findings)
-    reached = {name: last for commit in folder.history for name, last in commit.watermarks.items()}
     for name, table in TABLES.items():
         if not table.types and name != "events":
             continue
         spans = keys.spans(folder.paths(name))
-        low = [each for each, span in sorted(spans.items()) if span.last > reached.get(each, 0)]
+        low = [each for each, span in sorted(spans.items()) if span.last > folder.known.reached(each, 0)]
         if low:
             what = f"{len(low):,} conversations hold events above their watermark: {some(low)}"
             folder.add(Level.ERROR, what, name, "The next export would add them a second time; export to a new folder.")
-    folder.all_well(f"watermarks of {len(reached):,} conversations are not below the events held", before)
+    folder.all_well(f"watermarks of {len(folder.known):,} conversations are not below the events held", before)
 
 
 def _holes(folder: _Folder) -> None:
@@ -323,7 +355,7 @@ def _lost_events(folder: _Folder) -> Counter[str]:
     for commit in folder.history:
         told: Counter[tuple[str, str]] = Counter()
         # A file that is missing or damaged was told before.
-        with contextlib.suppress(OSError, ValueError):
+        with suppress(OSError, ValueError):
             for record in _records(folder.layout.root / (commit.quarantine or "")):
                 if record.get("list") == "events" and not record.get("kept"):
                     raw = str(record.get("raw") or record.get("raw_base64"))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import durable
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.journal import Header, Journal
-from conv_analytics.dataset.layout import QUARANTINE, Layout, file_name
+from conv_analytics.dataset.layout import COMMITS, QUARANTINE, Layout, file_name, marks_name
 from conv_analytics.dataset.lock import WriterLock
+from conv_analytics.dataset.marks import Mark
+from conv_analytics.dataset.marks import write as write_marks
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
@@ -28,12 +31,16 @@ from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
 BUFFER_BYTES = 16 * 2**20
+#: With more conversations than this, a commit has a file for them: a record is read by whoever opens the dataset.
+FEW = 1000
 #: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
 _SYNCS = 8
 #: A run may touch many days; so many files are kept open at once: each keeps an index of all its pages in memory.
 OPEN_FILES = 24
-#: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
+#: A file that has grown to this size, or has so many row groups, is closed, and the next rows of its day go to another:
+#: Parquet keeps what it knows of each row group in memory, for all tables some 300 kB, until the file is closed. [B]
 FILE_BYTES = 128 * 2**20
+ROW_GROUPS = 16
 
 
 def unhurried() -> None:
@@ -49,6 +56,7 @@ class _Part:
     pending: list[pa.Table] = field(default_factory=list)
     writer: pq.ParquetWriter | None = None
     rows: int = 0
+    row_groups: int = 0
 
 
 class DatasetWriter:
@@ -135,9 +143,8 @@ class DatasetWriter:
 
     def commit(
         self,
-        watermarks: Mapping[str, int],
+        marks: Iterable[Mark],
         report: Mapping[str, Any],
-        settled: Mapping[str, str] | None = None,
         *,
         whole: bool = True,
         in_time: Callable[[], None] = unhurried,
@@ -148,8 +155,10 @@ class DatasetWriter:
 
         Parameters
         ----------
-        watermarks, report, settled
-            What the commit keeps.
+        marks
+            How far the run came, one for each conversation.
+        report
+            What it did.
         whole
             Whether the run came to its end.
         in_time
@@ -166,15 +175,17 @@ class DatasetWriter:
                 self._close(part)
             with ThreadPoolExecutor(_SYNCS) as pool:
                 files = tuple(pool.map(self._verified, self._done))
+            few, beside = self._marked(marks)
             commit = Commit(
                 number=self.number,
                 run=self.run,
                 committed_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
                 files=files,
-                watermarks=watermarks,
                 report=report,
                 quarantine=self._publish_quarantine(),
-                settled=settled or {},
+                watermarks={mark.conversation_id: mark.last_event for mark in few if mark.last_event is not None},
+                settled={mark.conversation_id: mark.settled for mark in few if mark.settled is not None},
+                conversations=beside,
             )
             self._finish(log.prepare(self.layout, commit), commit)
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -230,7 +241,7 @@ class DatasetWriter:
         for key, part in list(self._parts.items()):
             if part.writer is None:
                 continue
-            if self._is_large(part):
+            if part.row_groups >= ROW_GROUPS or self._size(part) >= FILE_BYTES:
                 waiting, part.pending = part.pending, []
                 moved = sum(rows.num_rows for rows in waiting)
                 part.rows -= moved
@@ -241,8 +252,8 @@ class DatasetWriter:
             elif many and not part.pending:
                 self._close(self._parts.pop(key))
 
-    def _is_large(self, part: _Part) -> bool:
-        return (self._staging / part.path).stat().st_size >= FILE_BYTES
+    def _size(self, part: _Part) -> int:
+        return (self._staging / part.path).stat().st_size
 
     def _settle(self) -> None:
         if self._writing is not None:
@@ -253,6 +264,7 @@ class DatasetWriter:
         for part, tables in waiting:
             self._in_time()
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
+            part.row_groups += 1
         waiting.clear()
         # Arrow keeps what it was given back for later; between two flushes of a long run that only adds up.
         pa.default_memory_pool().release_unused()
@@ -269,7 +281,6 @@ class DatasetWriter:
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=words,
-                write_page_index=True,
             )
         return part.writer
 
@@ -279,13 +290,32 @@ class DatasetWriter:
         self._done.append(part)
 
     def _verified(self, part: _Part) -> File:
+        return self._recorded(part.path, part.table.name, part.rows)
+
+    def _recorded(self, name: str, table: str, written: int) -> File:
         self._in_time()
-        path = self._staging / part.path
+        path = self._staging / name
         rows = pq.read_metadata(path).num_rows
-        if rows != part.rows:
-            raise DestinationError(path, f"{rows} rows arrived of {part.rows}")
+        if rows != written:
+            raise DestinationError(path, f"{rows} rows arrived of {written}")
         durable.sync_file(path)
-        return File(part.path, part.table.name, rows, path.stat().st_size, durable.sha256(path))
+        return File(name, table, rows, path.stat().st_size, durable.sha256(path))
+
+    def _marked(self, marks: Iterable[Mark]) -> tuple[list[Mark], File | None]:
+        """The marks of a commit, when they are few; otherwise the file that they were written to."""
+        waiting = iter(marks)
+        first = list(islice(waiting, FEW + 1))
+        if len(first) <= FEW:
+            return first, None
+        name = marks_name(self.number, self.run)
+        path = self._staging / name
+        path.parent.mkdir(exist_ok=True)
+        return [], self._recorded(name, COMMITS, write_marks(path, self._in_turn(chain(first, waiting))))
+
+    def _in_turn(self, marks: Iterable[Mark]) -> Iterator[Mark]:
+        for mark in marks:
+            self._in_time()
+            yield mark
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset.commit import Commit, numbers
 from conv_analytics.dataset.finding import Finding, Level, some
 from conv_analytics.dataset.history import every
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import APIError, AuthError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
@@ -100,19 +101,25 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
     """
     chosen = options(concurrency=concurrency, rate=rate)
 
-    async def main() -> Audit:
-        pace = Pace(chosen.rate, chosen.concurrency)
-        bulk = client.bulk(gate=pace, on_event=pace.noticed)
-        async with bulk:
-            return await _Auditor(bulk, _readable(folder)).run(chosen.concurrency, chosen.page_size)
+    history = _readable(folder)
+    with closing(Known(Path(folder))) as known:
+        for commit in history:
+            # What is damaged, `verify` tells.
+            with suppress(CorruptFile):
+                known.add(commit)
 
-    return run_blocking(main)
+        async def main() -> Audit:
+            pace = Pace(chosen.rate, chosen.concurrency)
+            bulk = client.bulk(gate=pace, on_event=pace.noticed)
+            async with bulk:
+                return await _Auditor(bulk, history, known).run(chosen.concurrency, chosen.page_size)
+
+        return run_blocking(main)
 
 
 class _Auditor:
-    def __init__(self, client: AsyncConversations, history: Sequence[Commit]) -> None:
-        self._client, self._history = client, history
-        self._held = {name: last for commit in history for name, last in commit.watermarks.items()}
+    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: Known) -> None:
+        self._client, self._history, self._known = client, history, known
         self._failures = 0
         self.audit = Audit()
 
@@ -120,7 +127,7 @@ class _Auditor:
         """Ask for everything."""
         listed = await self._list(page_size)
         self.audit.listed = len(listed)
-        self.audit.expired = len(self._held.keys() - set(listed))
+        self.audit.expired = len(self._known) - sum(name in self._known for name in listed)
         waiting = iter(listed)
         try:
             async with asyncio.TaskGroup() as group:
@@ -159,7 +166,8 @@ class _Auditor:
                     raise
 
     def _compare(self, conversation_id: str, conversation: Conversation) -> None:
-        held, last = self._held.get(conversation_id), conversation.sequence_number
+        known, last = self._known.get(conversation_id), conversation.sequence_number
+        held = known and known.last_event
         if last is None:
             self.audit.untold[conversation_id] = "the API does not tell its last event"
         elif held is None:
@@ -194,6 +202,6 @@ def _readable(folder: Path) -> list[Commit]:
     """The commits of a folder; `verify` tells of those that are damaged."""
     layout, history = Layout(folder), []
     for number in numbers(layout):
-        with contextlib.suppress(CorruptFile):
+        with suppress(CorruptFile):
             history.append(Commit.read(layout.commit(number)))
     return history

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.export.probing import Finished
 from conv_analytics.export.report import LISTED, Report
+from conv_analytics.export.roster import Roster
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen, digest
@@ -31,8 +33,9 @@ BEYOND = 100_000
 class Sink(Protocol):
     """Where rows go: a dataset folder, or memory."""
 
-    watermarks: Mapping[str, int]
-    """Per conversation, the last event that earlier runs wrote."""
+    @property
+    def known(self) -> Mapping[str, Mark]:
+        """What earlier runs wrote of each conversation."""
 
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
@@ -75,22 +78,21 @@ class Converter:
 
     At most two batches exist at a time: one that is filled and one that is converted. Who brings more waits.
 
-    Attributes
+    Parameters
     ----------
-    watermarks
-        Per conversation, the id of the last event whose rows are in the sink, all earlier ones included.
-    finished
-        The conversations that were read to their end, with what was learnt of them: see `Finished.text`.
-    extended
-        The conversations of earlier runs of which the sink has new events.
+    sink
+        Takes the rows.
+    report
+        Counts them.
+    roster
+        Learns the last event of each conversation whose rows are in the sink, all earlier ones included.
+    exported_at
+        The time of the run.
     """
 
-    def __init__(self, sink: Sink, report: Report, exported_at: datetime) -> None:
-        self.watermarks: dict[str, int] = {}
-        self.finished: dict[str, str] = {}
-        self.extended: set[str] = set()
+    def __init__(self, sink: Sink, report: Report, roster: Roster, exported_at: datetime) -> None:
         self.events = 0
-        self._sink, self._report, self._exported_at = sink, report, exported_at
+        self._sink, self._report, self._roster, self._exported_at = sink, report, roster, exported_at
         self._rows: Counter[str] = Counter()
         self._seen = Seen()
         self._recalled: set[str] = set()
@@ -196,32 +198,33 @@ class Converter:
             # What has no row is in the quarantine: to ask for it again would only put it there again.
             lost = (record.conversation_id for record in rows.broken if not record.kept)
             self._met.update(name for name in lost if name is not None)
-            # A text from Arrow is a copy; with one per conversation, a hundred thousand of them stay small.
-            names = {page.conversation_id: page.conversation_id for page in batch.events}
-            for name, (last, at) in _last_events(rows.tables["events"]).items():
-                conversation_id = names.get(name) or name
-                if conversation_id in self._sink.watermarks:
-                    self.extended.add(conversation_id)
-                reached = self._within(conversation_id, last, rows.tables["events"])
-                self.watermarks[conversation_id] = max(reached, self.watermarks.get(conversation_id, 0))
-                if at is not None:
-                    self._last_at[conversation_id] = max(at, self._last_at.get(conversation_id, at))
+            self._reach(rows.tables["events"])
         for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
             self._finish(conversation_id, sequence_number, learnt, asked=asked)
 
+    def _reach(self, events: pa.Table) -> None:
+        found = _last_events(events)
+        known = self._sink.known
+        self._roster.reach((name, self._within(name, last, events), name in known) for name, (last, _) in found.items())
+        for name, (_, at) in found.items():
+            if at is not None:
+                self._last_at[name] = max(at, self._last_at.get(name, at))
+
     def _finish(self, conversation_id: str, sequence_number: int, learnt: Finished | None, *, asked: bool) -> None:
-        known = sequence_number <= self._sink.watermarks.get(conversation_id, -1)
+        known = self._sink.known.get(conversation_id)
+        held = known is not None and sequence_number <= (known.last_event or 0)
         at = self._last_at.pop(conversation_id, None)
         # No new event where there should be one: the next run asks again.
-        if conversation_id in self.watermarks or conversation_id in self._met or known or not asked:
-            self.watermarks[conversation_id] = max(sequence_number, self.watermarks.get(conversation_id, 0))
-            if learnt is not None:
-                told = [moment for moment in (learnt.changed, at) if moment is not None]
-                self.finished[conversation_id] = Finished(max(told, default=None), learnt.mark).text
+        met = conversation_id in self._met or self._roster.reached(conversation_id) is not None
+        if met or held or not asked:
+            told = learnt and [moment for moment in (learnt.changed, at) if moment is not None]
+            text = learnt and Finished(max(told or (), default=None), learnt.mark).text
+            self._roster.finish(conversation_id, sequence_number, text)
         self._seen.forget(conversation_id)
         self._held.pop(conversation_id, None)
         self._told.pop(conversation_id, None)
         self._met.discard(conversation_id)
+        self._recalled.discard(conversation_id)
 
     def _within(self, conversation_id: str, last: int, events: pa.Table) -> int:
         """The last event of some that a watermark may name: one far beyond would hide all that come after it."""
@@ -236,7 +239,7 @@ class Converter:
 
     def _recall(self, conversations: set[str]) -> None:
         """Note what earlier runs wrote of conversations that go on: their next events repeat it."""
-        resumed = conversations & self._sink.watermarks.keys() - self._recalled
+        resumed = {name for name in conversations - self._recalled if name in self._sink.known}
         if resumed:
             self._recalled |= resumed
             for conversation_id, held in self._sink.held(resumed).items():

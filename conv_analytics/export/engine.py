@@ -23,6 +23,7 @@ from conv_analytics.export.options import Options
 from conv_analytics.export.pace import Pace
 from conv_analytics.export.probing import Finished, Probing
 from conv_analytics.export.report import Report
+from conv_analytics.export.roster import Roster
 from conv_analytics.export.source import Asked
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
@@ -59,6 +60,8 @@ class Exporter:
         Which conversations are worth a request, and from which event on they are wanted.
     report
         Filled as the run goes on.
+    roster
+        Who was listed.
     pace
         How many requests may be in flight.
     moved
@@ -73,6 +76,7 @@ class Exporter:
         probing: Probing,
         report: Report,
         *,
+        roster: Roster,
         pace: Pace,
         moved: Callable[[], None],
     ) -> None:
@@ -80,7 +84,7 @@ class Exporter:
         self.listing_done = False
         self._client, self._converter, self._options = client, converter, options
         self._probing, self._report, self._moved = probing, report, moved
-        self._pace = pace
+        self._roster, self._pace = roster, pace
         self._queue: asyncio.Queue[_Listed | None] = asyncio.Queue(4 * options.concurrency)
         self._failures = 0
 
@@ -99,25 +103,24 @@ class Exporter:
         await self._converter.drain()
 
     async def _list(self) -> None:
-        known: set[str] = set()
         try:
             async for body in self._pages(self._options.listing()):
                 for record in records(body, "conversations"):
-                    await self._listed(bytes(record), known)
+                    await self._listed(bytes(record))
                 if self._failures >= FAILURES:
                     self._report.incomplete[LIST] = f"stopped after {FAILURES} conversations in a row could not be read"
                     break
         except AuthError:
             raise
         except APIError as error:
-            if not known:
+            if not self._report.listed:
                 raise
             self._report.incomplete[LIST] = str(error)
         self.listing_done = True
         for _ in range(self._options.concurrency):
             await self._queue.put(None)
 
-    async def _listed(self, record: bytes, known: set[str]) -> None:
+    async def _listed(self, record: bytes) -> None:
         head = head_of(record)
         conversation_id = head.name
         if not self._options.covers(head.created):
@@ -125,8 +128,7 @@ class Exporter:
         if conversation_id is None:
             # Without an id nothing can be asked; the record itself goes to the quarantine.
             await self._converter.conversation(record)
-        elif conversation_id not in known:
-            known.add(conversation_id)
+        elif self._roster.meet(conversation_id):
             self._report.listed += 1
             if self._probing.worth(head):
                 await self._queue.put(_Listed(conversation_id, record, head))

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from conv_analytics.dataset.marks import LARGEST
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.record import dig
 
@@ -47,7 +48,9 @@ class Head(msgspec.Struct):
         value = self.sequence_number
         if isinstance(value, str) and value.isdecimal():
             value = int(value)
-        return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        # What no table can hold tells nothing.
+        return value if whole and 0 <= value <= LARGEST else None
 
     @property
     def mark(self) -> str:

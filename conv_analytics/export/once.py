@@ -20,6 +20,7 @@ from conv_analytics.export.pace import Pace, learned_rate
 from conv_analytics.export.probing import probing
 from conv_analytics.export.progress import Listener, Progress
 from conv_analytics.export.report import Report
+from conv_analytics.export.roster import Roster
 from conv_analytics.export.source import Asked, Source
 from conv_analytics.export.steps import Observer
 from conv_analytics.export.targets import Exported, Folder, Frames, Memory
@@ -79,11 +80,12 @@ async def once(
         target = Memory(chosen.tables, started.date())
     else:
         target = Folder(Path(destination), chosen, started, client.origin, report.mask)
+    roster = Roster()
     try:
         watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, progress=progress, watch=watch, mask=mask)
+        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch, mask=mask)
         failure = await run.read()
-        result = target.finish(report, run.converter, run.in_time)
+        result = target.finish(report, roster, run.in_time)
     except (asyncio.CancelledError, _NoTimeError):
         # Nothing is committed, and nothing lost: the journal has every answer.
         report.interrupted = True
@@ -94,6 +96,8 @@ async def once(
         target.abandon()
         watch.ended(error)
         raise
+    finally:
+        roster.close()
     watch.ended()
     if report.interrupted:
         stopped = (
@@ -126,6 +130,7 @@ class _Run:
         report: Report,
         started: datetime,
         *,
+        roster: Roster,
         progress: Listener,
         watch: Watch,
         mask: Mask | None,
@@ -140,9 +145,11 @@ class _Run:
             # What was seen then is as old as the run that saw it.
             started = target.journal.header.started
             report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
-        self.converter = Converter(target, report, started)
+        self.converter = Converter(target, report, roster, started)
         decisions = probing(target.past, chosen, started)
-        self._exporter = Exporter(asked, self.converter, chosen, decisions, report, pace=self._pace, moved=self._moved)
+        self._exporter = Exporter(
+            asked, self.converter, chosen, decisions, report, roster=roster, pace=self._pace, moved=self._moved
+        )
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
         self._stop_by = math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,8 @@ from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived
 from conv_analytics.dataset.commit import commits
+from conv_analytics.dataset.history import every
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError, NotFound
 from conv_analytics.export import planned
@@ -21,8 +24,8 @@ from conv_analytics.export.estimate import Range, allot, seconds, spread, total
 from conv_analytics.export.heads import Head, head_of
 from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.pace import Pace
-from conv_analytics.export.probing import Probing, probing, text_of
-from conv_analytics.export.targets import past_of, same_tables
+from conv_analytics.export.probing import Past, Probing, last_sweep, probing, text_of
+from conv_analytics.export.targets import same_tables
 from conv_analytics.resources import endpoints
 from conv_analytics.tables.pages import records
 
@@ -178,14 +181,17 @@ def plan(
     chosen = replace(chosen, tables=names or chosen.tables)
     layout = Layout(root)
     layout.prepare()
-    decisions = probing(past_of(list(commits(layout))), chosen, now)
+    history = list(commits(layout))
+    with closing(Known(root, history)) as known:
+        past = Past(known, last_sweep(commit.report for commit in every(history)))
+        decisions = probing(past, chosen, now)
 
-    async def main() -> Plan:
-        looking = _Looking(client, chosen, decisions, now)
-        async with looking.client:
-            return await looking.run(sample)
+        async def main() -> Plan:
+            looking = _Looking(client, chosen, decisions, now)
+            async with looking.client:
+                return await looking.run(sample)
 
-    found = run_blocking(main)
+        found = run_blocking(main)
     planned.save(layout.work, found.to_dict(), chosen)
     return found
 
@@ -260,11 +266,11 @@ class _Looking:
                 known.add(head.name)
                 if not self._probing.worth(head):
                     passed += 1
-                elif head.name not in self._probing.past.watermarks:
+                elif (mark := self._probing.past.known.get(head.name)) is None:
                     new.append(head)
                 else:
-                    settled = self._probing.past.settled.get(head.name)
-                    (told if settled and not settled.endswith(f" {head.mark}") else rest).append(head)
+                    told_otherwise = mark.settled and not mark.settled.endswith(f" {head.mark}")
+                    (told if told_otherwise else rest).append(head)
         return [new, told, rest], passed, warnings
 
     async def _users(self) -> Range:

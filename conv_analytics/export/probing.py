@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.export.heads import Head
 from conv_analytics.export.options import Options
+from conv_analytics.export.roster import Entry
 
 #: A nightly job that starts a little earlier than a week ago is a week after it all the same.
 _EARLY = timedelta(hours=1)
@@ -23,10 +25,8 @@ _EARLY = timedelta(hours=1)
 class Past:
     """What earlier runs of a folder know; nothing, of a new one."""
 
-    watermarks: Mapping[str, int] = field(default_factory=dict)
-    """Per conversation, the last event that the folder holds."""
-    settled: Mapping[str, str] = field(default_factory=dict)
-    """Per conversation that it holds to its end: see `conv_analytics.dataset.commit.Commit.settled`."""
+    known: Mapping[str, Mark] = field(default_factory=dict)
+    """What the folder holds of each conversation."""
     swept_at: datetime | None = None
     """Start of the last run that asked for every conversation."""
 
@@ -41,10 +41,7 @@ class Finished(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Both as `Commit.settled` has them, with nothing before the space where no instant is known.
-
-        Less than half of the memory: a run keeps one for every conversation.
-        """
+        """Both as `Mark.settled` has them, with nothing before the space where no instant is known."""
         return f"{text_of(self.changed) if self.changed else ''} {self.mark}"
 
 
@@ -55,7 +52,7 @@ class Probing:
     Examples
     --------
     >>> head = Head(id="CON-1", timestamp={"created": "2026-11-01T10:00:00Z"})
-    >>> past = Past({"CON-1": 41}, {"CON-1": f"2026-11-01T10:07:00Z {head.mark}"})
+    >>> past = Past({"CON-1": Mark("CON-1", 41, f"2026-11-01T10:07:00Z {head.mark}")})
     >>> Probing(past).worth(head), Probing(past).known("CON-1")
     (True, 41)
     >>> week = Probing(past, quiet_before="2026-11-15T00:00:00Z")
@@ -72,15 +69,18 @@ class Probing:
 
     def known(self, conversation_id: str) -> int | None:
         """The last event that need not be asked for again; None when all of them are wanted."""
-        return None if self.full else self.past.watermarks.get(conversation_id)
+        known = None if self.full else self.past.known.get(conversation_id)
+        return known and known.last_event
 
     def worth(self, listed: Head) -> bool:
         """Whether a conversation is asked for its last event, given its record in the list."""
-        settled = self.past.settled.get(listed.name or "")
-        if self.full or self.quiet_before is None or settled is None:
+        if self.full or self.quiet_before is None:
             return True
-        changed, _, mark = settled.partition(" ")
-        last, held = listed.last_event, self.past.watermarks.get(listed.name or "", 0)
+        known = self.past.known.get(listed.name or "")
+        if known is None or known.settled is None:
+            return True
+        changed, _, mark = known.settled.partition(" ")
+        last, held = listed.last_event, known.last_event or 0
         return changed >= self.quiet_before or mark != listed.mark or (last is not None and last > held)
 
 
@@ -130,26 +130,50 @@ def swept(report: Mapping[str, Any]) -> bool:
     return asked and not bounded and not report.get("not_probed")
 
 
-def to_settle(past: Past, reached: Mapping[str, int], finished: Mapping[str, str], started: datetime) -> dict[str, str]:
-    """What a commit keeps of the conversations that its run read to their end; nothing of those it knows already.
+def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool) -> Mark | None:
+    """What a commit keeps of a conversation; None when there is nothing that the folder does not know.
 
-    The first time a conversation is met, its last event tells since when it is quiet. Later, a change is as old as the
-    run that saw it: events may come with times of long ago.
+    A watermark never goes back. The first time a conversation is met, its last event tells since when it is quiet.
+    Later, a change is as old as the run that saw it: events may come with times of long ago.
 
-    >>> past = Past({"CON-1": 41, "CON-2": 7}, {"CON-1": "2026-11-01T10:07:00Z aa", "CON-2": "2026-11-01T11:00:00Z bb"})
-    >>> at = datetime(2026, 11, 2, tzinfo=UTC)
-    >>> finished = {f"CON-{number}": Finished(at, mark).text for number, mark in ((1, "aa"), (2, "bb"), (3, "cc"))}
-    >>> to_settle(past, {"CON-1": 41, "CON-2": 9, "CON-3": 5}, finished, datetime(2026, 11, 21, 3, tzinfo=UTC))
-    {'CON-2': '2026-11-21T03:00:00Z bb', 'CON-3': '2026-11-02T00:00:00Z cc'}
+    Parameters
+    ----------
+    entry
+        How far the run came.
+    known
+        What the folder knows.
+    started
+        When the run began.
+    unread
+        Whether it could not be read to its end: then it is settled no more.
+
+    Examples
+    --------
+    >>> now, at = datetime(2026, 11, 21, 3, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    >>> first = to_keep(Entry("CON-1", 5, Finished(at, "cc").text), None, now, unread=False)
+    >>> first
+    Mark(conversation_id='CON-1', last_event=5, settled='2026-11-02T00:00:00Z cc')
+    >>> to_keep(Entry("CON-1", 5, Finished(at, "cc").text), first, now, unread=False)
+    >>> to_keep(Entry("CON-1", 9, Finished(at, "cc").text), first, now, unread=False)
+    Mark(conversation_id='CON-1', last_event=9, settled='2026-11-21T03:00:00Z cc')
+    >>> to_keep(Entry("CON-1"), first, now, unread=True)
+    Mark(conversation_id='CON-1', last_event=5, settled=None)
     """
-    result = {}
-    for name, learnt in finished.items():
-        changed, _, mark = learnt.partition(" ")
-        held, before = past.watermarks.get(name), past.settled.get(name, "")
-        if held is not None and reached.get(name, held) <= held and before.endswith(f" {mark}"):
-            continue
-        result[name] = learnt if held is None and changed else f"{text_of(started)} {mark}"
-    return result
+    held = None if known is None else known.last_event
+    before = None if known is None else known.settled
+    further = entry.last_event is not None and (held is None or entry.last_event > held)
+    settled = None
+    if entry.learnt is not None:
+        changed, _, mark = entry.learnt.partition(" ")
+        if held is None:
+            settled = entry.learnt if changed else f"{text_of(started)} {mark}"
+        elif further or not (before or "").endswith(f" {mark}"):
+            settled = f"{text_of(started)} {mark}"
+    # Of one that was read again there may be new rows below its watermark.
+    if further or entry.extended or (unread and before is not None):
+        last = max(entry.last_event or 0, held or 0)
+        return Mark(entry.conversation_id, last, settled or (before if entry.learnt is not None else None))
+    return Mark(entry.conversation_id, None, settled) if settled else None
 
 
 def text_of(moment: datetime) -> str:

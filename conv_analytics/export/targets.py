@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.commit import Commit, commits, settled
+from conv_analytics.dataset.commit import commits
 from conv_analytics.dataset.held import Held, Holdings, repeats
 from conv_analytics.dataset.history import every
 from conv_analytics.dataset.journal import Journal
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.errors import ConfigError
 from conv_analytics.export.nights import odd
 from conv_analytics.export.options import Options
 from conv_analytics.export.planned import take
-from conv_analytics.export.probing import Past, last_sweep, swept, text_of, to_settle
+from conv_analytics.export.probing import Past, last_sweep, swept, text_of, to_keep
 from conv_analytics.export.report import Report
+from conv_analytics.export.roster import Roster
 from conv_analytics.markup import block, grid
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
@@ -31,8 +34,6 @@ from conv_analytics.tables.frame import to_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from conv_analytics.export.convert import Converter
 
 
 class Frames(Mapping[str, "pd.DataFrame"]):
@@ -113,8 +114,8 @@ class Memory:
 
     def __init__(self, tables: Collection[str], day: date) -> None:
         self.past = Past()
+        self.known = self.past.known
         self.reports: Sequence[Mapping[str, Any]] = ()
-        self.watermarks = self.past.watermarks
         self._day = day
         self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
         self._broken: list[str] = []
@@ -136,7 +137,7 @@ class Memory:
         """Nothing, either."""
         return {}
 
-    def finish(self, report: Report, _converter: Converter, _in_time: Callable[[], None]) -> Frames:
+    def finish(self, report: Report, _roster: Roster, _in_time: Callable[[], None]) -> Frames:
         """Everything as DataFrames; those of a run that was stopped are made when somebody looks at them."""
         frames = _Later({name: partial(self._frame, name, rows) for name, rows in self._rows.items()})
         return Frames(frames if report.interrupted else dict(frames), report, self._broken)
@@ -164,13 +165,17 @@ class Folder:
         except BaseException:
             self._writer.abandon()
             raise
-        history = list(commits(self._writer.layout))
+        try:
+            history = list(commits(self._writer.layout))
+            self.known = Known(root, history)
+        except BaseException:
+            self._writer.abandon()
+            raise
         self.reports = [commit.report for commit in every(history)]
-        self.past = past_of(history)
-        self.watermarks = self.past.watermarks
+        self.past = Past(self.known, last_sweep(self.reports))
         # Where a watermark did not heed an event, the API lists it again.
         self._again = {name for report in self.reports for name in report.get("beyond", ())}
-        self._holdings = Holdings(root, history) if options.full or self._again else None
+        self._holdings = Holdings(root, history, self.known) if options.full or self._again else None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -178,40 +183,39 @@ class Folder:
         """The statuses of legs that the folder has: each later update of a leg tells its whole history again."""
         if self._options.full:
             return ()
-        earlier = open_dataset(self._root)
-        return [pair for name in earlier if repeats(TABLES[name]) for pair in earlier.keys_of(name, conversations)]
+        earlier, runs = open_dataset(self._root), self.known.runs(conversations)
+        tables = [name for name in earlier if repeats(TABLES[name])]
+        return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
     def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
         """What the folder has of those conversations of which the API lists again what it has."""
         again = set(conversations) if self._options.full else self._again.intersection(conversations)
         return self._holdings.of(again) if self._holdings and again else {}
 
-    def finish(self, report: Report, converter: Converter, in_time: Callable[[], None]) -> Exported:
+    def finish(self, report: Report, roster: Roster, in_time: Callable[[], None]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before.
 
         What `in_time` raises, which is called between steps, leaves the folder as it was.
         """
-        past = self.past
         report.warning = odd(report.to_dict(), self.reports)
-        before = text_of(past.swept_at) if past.swept_at else None
+        before = text_of(self.past.swept_at) if self.past.swept_at else None
         report.swept_at = report.started_at if swept(report.to_dict()) else before
         report.planned = take(self._writer.layout.work, self._options, self._started, report)
-        settling = to_settle(past, converter.watermarks, converter.finished, self._started)
-        # Of a conversation that was read again there may be new rows below its watermark, which never goes back; and
-        # one that could not be read is settled no more.
-        named = {name for name, last in converter.watermarks.items() if past.watermarks.get(name, -1) < last}
-        named |= converter.extended | (report.incomplete.keys() & past.settled.keys())
-        settling |= {name: past.settled[name] for name in named & converter.finished.keys() if name not in settling}
-        reached = {name: max(converter.watermarks.get(name, 0), past.watermarks.get(name, 0)) for name in named}
         # As it is read back.
         kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.tables)}))
         whole = not report.interrupted
-        commit = self._writer.commit(reached, kept, settling, whole=whole, in_time=in_time)
+        commit = self._writer.commit(self._marks(roster, report), kept, whole=whole, in_time=in_time)
         report.commit = commit.number
         self._close()
-        # The record of a large run is not read again: what it tells of each conversation is in memory already.
         layout = self._writer.layout
         return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
+
+    def _marks(self, roster: Roster, report: Report) -> Iterator[Mark]:
+        for entry in roster:
+            name = entry.conversation_id
+            mark = to_keep(entry, self.known.get(name), self._started, unread=name in report.incomplete)
+            if mark is not None:
+                yield mark
 
     def abandon(self) -> None:
         """Give the run up; the folder stays as it was."""
@@ -219,14 +223,9 @@ class Folder:
         self._writer.abandon()
 
     def _close(self) -> None:
+        self.known.close()
         if self._holdings:
             self._holdings.close()
-
-
-def past_of(history: Sequence[Commit]) -> Past:
-    """What the commits of a folder know of its conversations."""
-    watermarks = {name: last for commit in history for name, last in commit.watermarks.items()}
-    return Past(watermarks, settled(history), last_sweep(commit.report for commit in every(history)))
 
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:

@@ -23,6 +23,7 @@ import run
 
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.dataset.compact import compact
+from conv_analytics.dataset.marks import of
 from conv_analytics.tables.flatten import flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen
@@ -53,7 +54,7 @@ def make(root: Path) -> int:
             writer.write(name, pa.concat_tables([shifted(table, night), shifted(again, night - 1)]))
         ends = {f"{owner}-{night}": 1_000_000 for owner in rows["events"]["conversation_id"].unique().to_pylist()}
         report = {"started_at": begin.isoformat(), "status": "complete", "requests": 1, "selected": [*rows, *seen]}
-        writer.commit(ends, report)
+        writer.commit(of(ends), report)
     return NIGHTS * len(rows["events"])
 
 

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.dataset.commit import Commit
+from conv_analytics.dataset.marks import of
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken import Broken, Problem
@@ -100,7 +101,7 @@ def aged(source: Path, folder: Path, raw: Raw, older: Older) -> Path:
         lines.sort(key=lambda text: (json.loads(text)["list"], json.loads(json.loads(text)["raw"])["id"]))
         writer.quarantine(lines)
         report: Mapping[str, Any] = {**commit.report, "quarantined": len(lines)}
-        writer.commit(commit.watermarks, report)
+        writer.commit(of(commit.watermarks), report)
     return folder
 
 
@@ -175,4 +176,4 @@ def added(
     writer.quarantine(lines)
     at = datetime.fromisoformat(last["started_at"]) + timedelta(days=1)
     told = {**last, "started_at": at.isoformat(), "tables": {}, "quarantined": len(lines), **(report or {})}
-    return writer.commit(watermarks or {}, told)
+    return writer.commit(of(watermarks or {}), told)

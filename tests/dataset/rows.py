@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from conv_analytics.dataset.commit import commits
+from conv_analytics.dataset.known import Known
+from conv_analytics.dataset.layout import Layout
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import is_vocabulary, storage
@@ -17,6 +22,12 @@ DAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
 BIG = 9_007_199_254_740_993
 PRICE = Decimal("9999999999.12345678")
+
+
+def watermarks(root: Path) -> dict[str, int | None]:
+    """The last event that a dataset holds, of each conversation."""
+    with closing(Known(root, commits(Layout(root)))) as known:
+        return {mark.conversation_id: mark.last_event for mark in known.marks()}
 
 
 def value(kind: Any, number: int) -> Any:

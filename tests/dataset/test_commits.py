@@ -20,7 +20,7 @@ from conv_analytics import open_dataset
 from conv_analytics.dataset import DatasetWriter, durable
 from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import writer as writing
-from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.errors import (
     CorruptFile,
     DatasetError,
@@ -30,7 +30,7 @@ from conv_analytics.errors import (
     TableNotFound,
 )
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, rows
+from tests.dataset.rows import DAY, rows, watermarks
 
 NAMES = ["events", "hangups", "leg_statuses"]
 
@@ -38,7 +38,7 @@ NAMES = ["events", "hangups", "leg_statuses"]
 def write(root: Path, start: int = 0, height: int = 6, watermark: int = 1) -> log.Commit:
     writer = DatasetWriter(root, DAY, NAMES)
     fill(writer, start, height)
-    return writer.commit({f"CON-{start}": watermark}, {"start": start})
+    return writer.commit([Mark(f"CON-{start}", watermark)], {"start": start})
 
 
 def fill(writer: DatasetWriter, start: int = 0, height: int = 6) -> None:
@@ -85,7 +85,7 @@ def test_a_commit_says_what_it_added(tmp_path: Path) -> None:
 def test_watermarks_are_those_of_the_latest_commit_that_names_them(tmp_path: Path) -> None:
     for start, watermark in ((0, 3), (1, 5), (0, 9)):
         write(tmp_path, start, watermark=watermark)
-    assert log.watermarks(Layout(tmp_path)) == {"CON-0": 9, "CON-1": 5}
+    assert watermarks(tmp_path) == {"CON-0": 9, "CON-1": 5}
 
 
 def test_a_table_folder_never_holds_anything_but_finished_files(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
 
 def run(writer: DatasetWriter) -> None:
     fill(writer, 50)
-    writer.commit({"CON-50": 1}, {})
+    writer.commit([Mark("CON-50", 1)], {})
 
 
 STEPS: dict[str, tuple[object, str, int, bool]] = {
@@ -164,10 +164,13 @@ STEPS: dict[str, tuple[object, str, int, bool]] = {
 }
 
 
+@pytest.mark.parametrize("few", [writing.FEW, 0])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_run_that_dies_is_finished_or_swept_by_the_next(
-    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether its conversations are in its record or in a file beside it."""
+    monkeypatch.setattr(writing, "FEW", few)
     owner, name, call, finished = STEPS[step]
     write(tmp_path)
     before = state(tmp_path)
@@ -192,7 +195,7 @@ def test_a_run_that_dies_is_finished_or_swept_by_the_next(
         dataset = open_dataset(tmp_path)
         assert [len(dataset[each]) for each in NAMES] == [expected] * 3
         assert len(dataset.commits) == 1 + finished
-        assert ("CON-50" in log.watermarks(Layout(tmp_path))) == finished
+        assert ("CON-50" in watermarks(tmp_path)) == finished
         for commit in dataset.commits:
             assert (tmp_path / str(commit.quarantine)).exists()
     write(tmp_path, 90)
@@ -297,7 +300,7 @@ def test_a_damaged_commit_is_named(text: str, tmp_path: Path) -> None:
     with pytest.raises(CorruptFile, match=r"000001\.json is damaged.*Restore it"):
         open_dataset(tmp_path)
     with pytest.raises(DatasetError):
-        log.watermarks(Layout(tmp_path))
+        watermarks(tmp_path)
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
@@ -414,6 +417,19 @@ def test_rows_of_many_days_keep_few_files_open(tmp_path: Path, monkeypatch: pyte
     assert len({file.path for file in commit.files}) == len(commit.files) > 30
 
 
+def test_files_are_closed_before_they_have_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "ROW_GROUPS", 3)
+    writer = DatasetWriter(tmp_path, DAY, ["events"])
+    for part in range(10):
+        writer.place("events", DAY, rows(TABLES["events"], 4, start=10 * part))
+        writer._flush()
+    commit = writer.commit({}, {})
+    groups = [pq.read_metadata(tmp_path / file.path).num_row_groups for file in commit.files]
+    assert groups == [3, 3, 3, 1]
+    whole = pq.read_table(tmp_path / "events", columns=["event_id"])
+    assert len(set(whole["event_id"].to_pylist())) == commit.rows["events"] == 40
+
+
 def test_the_next_number_is_never_taken_twice(tmp_path: Path) -> None:
     for number in range(3):
         assert write(tmp_path, number).number == number + 1
@@ -456,3 +472,15 @@ def test_a_disk_that_fails_is_not_taken_for_one_without_links(tmp_path: Path, mo
     with pytest.raises(OSError, match="full"):
         durable.create(source, tmp_path / "000001.json")
     assert [path.name for path in tmp_path.iterdir()] == ["commit.json"]
+
+
+def test_a_dataset_is_read_on_from_another_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "exports")
+    monkeypatch.chdir(tmp_path)
+    dataset = open_dataset("exports")
+    monkeypatch.chdir(tmp_path / "exports")
+    assert str(dataset.path) == "exports"
+    assert len(dataset["events"]) == 6
+    with dataset.duckdb() as connection:
+        assert connection.execute("select count(*) from events").fetchone() == (6,)
+    assert all(path.is_file() for path in dataset.files("hangups"))

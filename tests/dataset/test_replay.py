@@ -14,7 +14,6 @@ import pytest
 
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.dataset import DatasetWriter, latest
-from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import compact as compaction
 from conv_analytics.dataset import reread as rereading
 from conv_analytics.dataset import writer as writing
@@ -26,6 +25,7 @@ from conv_analytics.dataset.verify import verify
 from conv_analytics.errors import DatasetError, DatasetLocked
 from conv_analytics.sandbox import Sandbox
 from tests.dataset.older import Event, Older, Raw, added, aged, content, line, whole
+from tests.dataset.rows import watermarks
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def test_a_record_that_is_read_in_part_gets_its_row_and_stays_in_quarantine(fold
     assert errors(folder) == []
     again = replay(folder)
     assert (again.commit, again.unreadable) == (None, 1)
-    assert log.watermarks(Layout(folder))["CON-1"] == 9
+    assert watermarks(folder)["CON-1"] == 9
     assert compact(folder, tmp_path / "new", replay=True).quarantined == 1
 
 
@@ -269,7 +269,7 @@ def test_an_export_goes_on_from_the_copy(live: tuple[Sandbox, Path], tmp_path: P
     assert (done.report.tables.get("events", 0), done.report.commit) == (0, 4)
     assert done.report.unchanged == sandbox.truth().conversations
     assert len(open_dataset(new)["events"]) == sandbox.truth().events
-    assert log.watermarks(Layout(new)) == log.watermarks(Layout(folder))
+    assert watermarks(new) == watermarks(folder)
     assert errors(new) == []
     history = open_dataset(new).history()
     assert history["commit"].tolist() == [1, 2, 3, 4]

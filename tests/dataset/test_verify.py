@@ -22,6 +22,7 @@ from conv_analytics.dataset import commit as log
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.finding import Finding, Level
 from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.dataset.verify import verify
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
@@ -279,7 +280,7 @@ def test_a_hole_that_the_quarantine_explains_is_none(tmp_path: Path) -> None:
         arrays = [columns.get(name, some[name]) for name in some.column_names]
         writer.write("events", pa.Table.from_arrays(arrays, schema=some.schema))
         writer.quarantine(lines)
-        writer.commit({"CON-1": 5}, {})
+        writer.commit([Mark("CON-1", 5)], {})
         return of(verify(root), Level.WARNING)
 
     line = {"list": "events", "conversation_id": "CON-1", "event_id": None, "kept": False}

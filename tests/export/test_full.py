@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.dataset.finding import Level
 from conv_analytics.dataset.held import Holdings
+from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.verify import verify
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
@@ -198,11 +200,12 @@ def test_holdings_are_those_of_the_files(serve: Serve, tmp_path: Path) -> None:
         assert http.post(f"/v1/conversations/{long_one(sandbox)}/events", json=body).status_code == 201
     dataset = export(client_of(sandbox), tmp_path, rate=0).dataset
     names = sorted(sandbox.truth().sequence_numbers)
-    holdings = Holdings(tmp_path, dataset.commits)
-    found = {name: one for part in (names[:7], names[7:]) for name, one in holdings.of(part).items()}
-    holdings.close()
+    with closing(Known(tmp_path, dataset.commits)) as known:
+        holdings, runs = Holdings(tmp_path, dataset.commits, known), known.runs(names)
+        found = {name: one for part in (names[:7], names[7:]) for name, one in holdings.of(part).items()}
+        holdings.close()
     events = dataset["events"].groupby("conversation_id")["event_id"].apply(set).to_dict()
     assert {name: one.bodies.keys() for name, one in found.items() if one.bodies} == events
     items = [(name, item) for name, one in found.items() for item in one.items]
-    assert sorted(items) == sorted(open_dataset(tmp_path).keys_of("leg_statuses", names))
+    assert sorted(items) == sorted(open_dataset(tmp_path).keys_of("leg_statuses", names, runs))
     assert pages(len(found)) == 1

@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,10 +15,12 @@ import pytest
 
 from conv_analytics import Conversations, export
 from conv_analytics.api.notices import RequestSent
+from conv_analytics.dataset.marks import Mark
 from conv_analytics.errors import ConfigError
 from conv_analytics.export import convert
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.report import Report
+from conv_analytics.export.roster import Roster
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests.export.worlds import PATIENCE_S, client_of
 
@@ -109,7 +112,7 @@ class Slow:
     """A sink that takes nothing until it is told to."""
 
     def __init__(self) -> None:
-        self.watermarks: dict[str, int] = {}
+        self.known: dict[str, Mark] = {}
         self.open = threading.Event()
         self.rows = 0
 
@@ -126,7 +129,8 @@ class Slow:
 
 def test_who_brings_pages_to_a_slow_sink_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert, "BATCH_BYTES", 10_000)
-    asyncio.run(_back_pressure(producers=8, pages=20))
+    with closing(Roster()) as roster:
+        asyncio.run(_back_pressure(roster, producers=8, pages=20))
 
 
 async def _turns(count: Callable[[], int]) -> int:
@@ -136,9 +140,9 @@ async def _turns(count: Callable[[], int]) -> int:
     return count()
 
 
-async def _back_pressure(producers: int, pages: int) -> None:
+async def _back_pressure(roster: Roster, producers: int, pages: int) -> None:
     sink, taken = Slow(), 0
-    converter = Converter(sink, Report(), datetime.now(UTC))
+    converter = Converter(sink, Report(), roster, datetime.now(UTC))
     body = b'{"_embedded": [{"id": %d, "type": "custom", "body": {"text": "%s"}}]}'
     size = len(body % (pages, b"x" * 2000))
 
