@@ -17,19 +17,21 @@ from __future__ import annotations
 import itertools
 import os
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis import coerce
-from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
+from conv_analytics.errors import ColumnNotFound, ConfigError, MemoryExhausted, TableNotFound
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
+
+T = TypeVar("T")
 
 #: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
 #: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
@@ -221,7 +223,7 @@ class Source:
         if by:
             frame = frame.sort(*by, nulls_last=True)
         if self.engine == "duckdb":
-            done = coerce.from_arrow(coerce.arrow_of(nw.to_native(frame)))
+            done = coerce.from_arrow(self.in_memory(lambda: coerce.arrow_of(nw.to_native(frame))))
         else:
             done = nw.to_native(frame.collect()).reset_index(drop=True)
         done = coerce.shown(done, {column.name: column.kind for column in columns or ()})
@@ -230,7 +232,8 @@ class Source:
     def collect(self, frame: nw.LazyFrame[Any]) -> pd.DataFrame:
         """An intermediate result as pandas, whatever the caller's kind: for sweeps and small tables."""
         if self.engine == "duckdb":
-            return coerce.shown(coerce.from_arrow(coerce.arrow_of(nw.to_native(frame))), {})
+            arrow = self.in_memory(lambda: coerce.arrow_of(nw.to_native(frame)))
+            return coerce.shown(coerce.from_arrow(arrow), {})
         return coerce.shown(nw.to_native(frame.collect()).reset_index(drop=True), {})
 
     def batches(self, rows: nw.LazyFrame[Any], *, size: int = BATCH) -> Iterator[pd.DataFrame]:
@@ -277,8 +280,23 @@ class Source:
         name = f"conv_analytics_settled_{len(self._settled)}"
         self._settled.append(name)
         relation: Any = nw.to_native(rows)
-        relation.create(name)
+        self.in_memory(lambda: relation.create(name))
         return _of_relation(self._connection.table(name))
+
+    def in_memory(self, step: Callable[[], T]) -> T:
+        """Take a step within the memory that DuckDB may have; one thread takes less of it at a time than several."""
+        import duckdb  # noqa: PLC0415  only for what is there already
+
+        try:
+            return step()
+        except duckdb.OutOfMemoryException as error:
+            if not self._owned:
+                raise MemoryExhausted(str(error).splitlines()[0]) from error
+        self._connection.execute("set threads = 1")
+        try:
+            return step()
+        except duckdb.OutOfMemoryException as error:
+            raise MemoryExhausted(str(error).splitlines()[0]) from error
 
     def has_null(self, table: str, column: str) -> bool:
         """Whether a column of a table has a null, or is missing though there are rows; asked once."""

@@ -134,12 +134,13 @@ def repeated(source: Source, rows: Rows, by: Sequence[str]) -> bool:
     if source.engine == "pandas":
         return bool(native.duplicated(list(by)).any())
     # Hashes of keys take a tenth of the memory of the keys. The last key alone nearly always tells enough.
-    return _same_hashes(native, by[-1:]) and (len(by) == 1 or _same_hashes(native, by))
+    return _same_hashes(source, native, by[-1:]) and (len(by) == 1 or _same_hashes(source, native, by))
 
 
-def _same_hashes(native: Any, names: Sequence[str]) -> bool:
+def _same_hashes(source: Source, native: Any, names: Sequence[str]) -> bool:
     hashed = f"hash({', '.join(map(coerce.quote, names))})"
-    total, different = native.aggregate(f"count(*), count(distinct {hashed})").fetchall()[0]
+    counted = native.aggregate(f"count(*), count(distinct {hashed})")
+    total, different = source.in_memory(counted.fetchall)[0]
     return bool(total > different)
 
 

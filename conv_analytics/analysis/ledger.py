@@ -82,6 +82,13 @@ def _has(flag: str) -> nw.Expr:
     return nw.col("flags").fill_null("").str.contains(rf"\b{flag}\b")
 
 
+#: What the entries look at. Without the keys of legs, which are long.
+_READ = (
+    "started_at", "answered_at", "ended_at", "answered", "pdd_s", "talk_s", "outcome", "direction", "remote_kind",
+    "country", "country_source", "price", "mos_score", "packet_cnt", "byte_in", "flags",
+)  # fmt: skip
+
+
 def _entries() -> list[_Entry]:
     col = nw.col
     up, ended = col("answered").fill_null(False), ~col("ended_at").is_null()  # noqa: FBT003
@@ -124,7 +131,7 @@ def _legs(source: Source) -> list[tuple[Any, ...]]:
             if name == "n" or condition is not None:
                 met = scope if condition is None else scope & condition.fill_null(False)  # noqa: FBT003
                 counted[f"{name}_{place}"] = nw.when(met).then(nw.lit(1)).otherwise(nw.lit(0))
-    rows = leg_rows(source).with_columns(expr.alias(name) for name, expr in counted.items())
+    rows = leg_rows(source, _READ).with_columns(expr.alias(name) for name, expr in counted.items())
     sums = source.collect(rows.select(nw.col(name).sum() for name in counted)).iloc[0]
     found = sums.fillna(0).astype("int64").to_dict()
     return [

@@ -72,6 +72,8 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
         rows = source.frame(CALLS, needed=needed, maker="calls()")
     else:
         rows = call_rows(source)
+    # Looked at twice: once for the next call of each pair.
+    rows = source.settled(rows.select(*_TAKEN))
     here, there = nw.col("from_address"), nw.col("to_address")
     known = ~here.is_null() & ~there.is_null() & ~nw.col("started_at").is_null()
     pair = nw.concat_str(
@@ -84,7 +86,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     paired = rows.filter(~nw.col("_pair").is_null()).with_columns(
         nw.col(name).shift(-1).over("_pair", order_by=order).alias(alias) for alias, name in later.items()
     )
-    paired = paired.select("conversation_id", "_place", *later)
+    paired = source.settled(paired.select("conversation_id", "_place", *later))
     rows = rows.join(paired, on=["conversation_id", "_place"], how="left")
     rows = with_micros(source, rows, "_next_at", "ended_at")
     rows = rows.with_columns(gap_s=(nw.col("_next_at_us") - nw.col("ended_at_us")) / 1e6)

@@ -112,8 +112,12 @@ def timer_cliffs(
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
     source, keys = Source.of(data), scopes.keys_of(by)
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs={"answered", "talk_s"}, by=keys)
-    rows = scopes.keyed(source, rows, keys, tz)
+
+    def asked(*more: str) -> scopes.Rows:
+        needs = {"answered", "talk_s", *more}
+        return scopes.keyed(source, scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys), keys, tz)
+
+    rows = asked()
     told, talk = yes(nw.col("answered")) & yes(nw.col("talk_s") >= 0), nw.col("talk_s")
     conditions = {"n": told}
     for place, timer in enumerate(timers):
@@ -123,8 +127,11 @@ def timer_cliffs(
     counts = count(source, rows, keys, conditions)
     done = _apart(_tested(counts, keys, timers, (before_s, after_s), min_n), max(before_s, after_s))
     done = _judged(done, fdr, min_excess)
-    for timer in _told_twice(done):
-        at_timer = rows.filter(told & _within(talk, timer - before_s, timer + after_s))
+    # Which calls they are is rarely asked, and makes the rows three times as long.
+    shared = _told_twice(done)
+    named = asked("conversation_id") if shared else rows
+    for timer in shared:
+        at_timer = named.filter(told & _within(talk, timer - before_s, timer + after_s))
         ends = source.collect(at_timer.select("conversation_id", *keys))
         shown = {name: zones.shown(name, ends[name]) for name in keys if name in zones.KEYS}
         done = _explained(done, timer, keys, ends.assign(**shown), fdr, min_excess)

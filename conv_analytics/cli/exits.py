@@ -15,6 +15,7 @@ from conv_analytics.errors import (
     DestinationError,
     ExportIncomplete,
     InvalidRequest,
+    MemoryExhausted,
     NotFound,
     UnexpectedPayload,
 )
@@ -49,7 +50,7 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 #: What a person must mend. The last three are answers that the Conversation API does not give when conversations are
 #: listed: base_url names something else.
-_USAGE = (ConfigError, AuthError, DatasetError, UnexpectedPayload, NotFound, InvalidRequest)
+_USAGE = (ConfigError, AuthError, DatasetError, MemoryExhausted, UnexpectedPayload, NotFound, InvalidRequest)
 
 
 def exit_of(error: ConvAnalyticsError) -> Exit:

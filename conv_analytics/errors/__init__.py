@@ -23,6 +23,7 @@
         CorruptFile              .path
         DestinationError         .destination
         DatasetLocked            .destination, .owner: another run writes there (exit code 75)
+      MemoryExhausted            a question that DuckDB has not the memory for
       ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
         ExportStopped            somebody stopped it: what was read is kept
 
@@ -50,6 +51,7 @@ from conv_analytics.errors.tree import (
     ExportIncomplete,
     ExportStopped,
     InvalidRequest,
+    MemoryExhausted,
     NotFound,
     PagingWarning,
     RateLimited,
@@ -77,6 +79,7 @@ __all__ = [
     "ExportIncomplete",
     "ExportStopped",
     "InvalidRequest",
+    "MemoryExhausted",
     "NotFound",
     "PagingWarning",
     "ProblemDetails",

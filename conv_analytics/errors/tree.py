@@ -209,6 +209,17 @@ class DatasetLocked(DatasetError):
         )
 
 
+class MemoryExhausted(ConvAnalyticsError, MemoryError):
+    """A question takes more memory than DuckDB may have."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"The answer takes more memory than DuckDB may have ({cut(reason)}). Ask for fewer columns (columns=[...])"
+            " or for groups, or give it more: connection = dataset.duckdb(), then"
+            " connection.execute(\"set memory_limit = '8GB'\"), and ask the connection."
+        )
+
+
 class ExportIncomplete(ConvAnalyticsError):
     """Some tasks of an export failed; what finished is committed, and the same call resumes the rest."""
 

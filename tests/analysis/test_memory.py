@@ -1,0 +1,95 @@
+"""Questions over a dataset on disk that is asked in the steps of a large one, and what is said when memory runs out."""
+
+from __future__ import annotations
+
+import duckdb
+import pandas as pd
+import pytest
+
+from conv_analytics import analysis, open_dataset
+from conv_analytics.analysis import frames
+from conv_analytics.analysis.frames import Source
+from conv_analytics.cli import main
+from conv_analytics.dataset.reader import Dataset
+from conv_analytics.errors import MemoryExhausted
+from tests.benchmarks import analysis as benchmark
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The dataset of the benchmark, with sixty thousand events instead of twenty million."""
+    root = tmp_path_factory.mktemp("made")
+    benchmark.make(root, 60_000)
+    return open_dataset(root)
+
+
+@pytest.mark.parametrize("name", benchmark.QUESTIONS)
+def test_every_question_of_the_benchmark_has_an_answer(made: Dataset, name: str) -> None:
+    assert benchmark.QUESTIONS[name](made) or name == "mute", "nobody mutes there"
+
+
+@pytest.mark.parametrize("name", benchmark.BARE)
+def test_the_bare_queries_say_the_same(made: Dataset, name: str) -> None:
+    for query in benchmark.BARE[name]:
+        assert benchmark.bare(query, str(made.path)) == benchmark.QUESTIONS[name](made)
+
+
+@pytest.mark.parametrize(
+    "name", ["timer_cliffs", "redials", "ledger", "offenders", "call_quality", "fault_side", "change_points"]
+)
+def test_in_steps_as_in_memory(made: Dataset, name: str) -> None:
+    options = {"rate": "answered"} if name == "change_points" else {}
+    tables = {table: made[table] for table in made}
+    found, expected = (getattr(analysis, name)(data, **options) for data in (made, tables))
+    assert len(found) > 0
+    keys = [column for column in found if not pd.api.types.is_float_dtype(found[column])]
+    both = (
+        frame.sort_values(keys, ignore_index=True, key=lambda column: column.astype("str"))
+        for frame in (found, expected)
+    )
+    pd.testing.assert_frame_equal(*both, rtol=1e-12)
+
+
+def test_cliffs_of_several_networks_at_one_timer_are_told_apart_in_tables_too(made: Dataset) -> None:
+    """Which calls they are is read then, and only then."""
+    # Every answered leg lasts 61 s, whatever its network; of two legs of a call the second counts no more.
+    found = analysis.timer_cliffs(made, timers_s=[60.0])
+    assert found["k"].sum() == len(analysis.legs(made, ["talk_s"]).dropna())
+    assert found["shared"].sum() > 300
+
+
+def test_more_than_there_is_ends_with_advice(
+    made: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(frames, "MEMORY", "2MB")
+    with pytest.raises(MemoryExhausted, match=r"Ask for fewer columns .*set memory_limit = '8GB'") as caught:
+        analysis.legs(made)
+    assert isinstance(caught.value, MemoryError)
+    assert main(["kpi", str(made.path)]) == 2
+    assert "takes more memory than DuckDB may have" in capsys.readouterr().err
+    with made.duckdb() as own:
+        own.execute("set memory_limit = '2MB'")
+        with pytest.raises(MemoryExhausted):
+            len(analysis.legs(own).df())
+
+
+def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -> None:
+    source = Source.of(made)
+    connection = source._connection
+    connection.execute("set memory_limit = '8MB'")
+    limits = iter(["8MB", "1GB"])
+
+    def step() -> int:
+        connection.execute(f"set memory_limit = '{next(limits)}'")
+        return len(
+            connection.execute("select range x, repeat('x', 100) || x y from range(500000) order by y").fetchall()
+        )
+
+    assert source.in_memory(step) == 500_000
+    assert connection.execute("select current_setting('threads')").fetchone() == (1,)
+    assert next(limits, None) is None, "both were taken"
+
+
+def test_errors_that_are_not_about_memory_stay_what_they_are(made: Dataset) -> None:
+    with pytest.raises(duckdb.CatalogException):
+        Source.of(made).in_memory(lambda: Source.of(made)._connection.execute("select * from nothing"))
