@@ -112,7 +112,8 @@ class Journal:
         KeyError
             If the answer was that there is no such thing (404).
         """
-        found = self._kept.one("select place from kept where key = ?", (key.encode(),))
+        # Most runs have nothing to look for, and each look would hand the interpreter to another thread.
+        found = self._kept.one("select place from kept where key = ?", (key.encode(),)) if self.resumed else None
         if found is None:
             return None
         self._kept.run("delete from kept where key = ?", (key.encode(),))

@@ -39,7 +39,7 @@ class Known(Mapping[str, Mark]):
     def __init__(self, root: Path, history: Iterable[Commit] = ()) -> None:
         self._root = root
         self._database = Scratch("create table mark (conversation text, number integer, last integer, settled text)")
-        self._indexed = False
+        self._indexed = self._filled = False
         for commit in history:
             self.add(commit)
 
@@ -47,7 +47,7 @@ class Known(Mapping[str, Mark]):
         """Take the marks of the next commit in."""
         number = commit.number
         marks = ((name, number, last, settled) for name, last, settled in commit.marks(self._root))
-        self._database.fill("insert into mark values (?, ?, ?, ?)", marks)
+        self._filled |= self._database.fill("insert into mark values (?, ?, ?, ?)", marks) > 0
 
     def runs(self, conversations: Collection[str]) -> set[int]:
         """The numbers of the commits that met one of some conversations."""
@@ -79,9 +79,12 @@ class Known(Mapping[str, Mark]):
         return (name for (name,) in self._all("select distinct conversation from mark order by conversation"))
 
     def __len__(self) -> int:
-        return int(next(self._all("select count(distinct conversation) from mark"))[0])
+        return sum(count for (count,) in self._all("select count(distinct conversation) from mark"))
 
     def _all(self, query: str, values: Sequence[str] = ()) -> Iterator[Any]:
+        if not self._filled:
+            # The first run of a folder asks often, and every look would hand the interpreter to another thread.
+            return iter(())
         if not self._indexed:
             # To sort them all once is several times faster than to keep them sorted.
             self._database.run("create index if not exists by_conversation on mark (conversation, number)")

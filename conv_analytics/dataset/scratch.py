@@ -40,9 +40,9 @@ class Scratch:
         """Execute a statement; give the number of rows that it changed."""
         return self._try(lambda: self._database.execute(statement, values).rowcount)
 
-    def fill(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Execute a statement for each of some rows."""
-        self._try(lambda: self._database.executemany(statement, rows))
+    def fill(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Execute a statement for each of some rows; give the number of rows that it changed."""
+        return self._try(lambda: self._database.executemany(statement, rows).rowcount)
 
     def one(self, query: str, values: Sequence[Any] = ()) -> Any:
         """The first row of a query; None when it has none."""
