@@ -40,8 +40,12 @@ class Known(Mapping[str, Mark]):
         self._root = root
         self._database = Scratch("create table mark (conversation text, number integer, last integer, settled text)")
         self._indexed = self._filled = False
-        for commit in history:
-            self.add(commit)
+        try:
+            for commit in history:
+                self.add(commit)
+        except BaseException:
+            self.close()
+            raise
 
     def add(self, commit: Commit) -> None:
         """Take the marks of the next commit in."""

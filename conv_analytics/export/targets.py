@@ -162,10 +162,6 @@ class Folder:
         self._writer = DatasetWriter(root, started.date(), options.tables)
         try:
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
-        except BaseException:
-            self._writer.abandon()
-            raise
-        try:
             history = list(commits(self._writer.layout))
             self.known = Known(root, history)
         except BaseException:
