@@ -7,12 +7,10 @@ import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from conv_analytics.export.options import Options
-
-if TYPE_CHECKING:
-    from conv_analytics.export.report import Report
+from conv_analytics.export.report import Report
 
 #: An older estimate tells nothing of a run: too much has happened.
 KEPT = timedelta(days=1)
@@ -45,20 +43,6 @@ def take(work: Path, options: Options, started: datetime, report: Report) -> dic
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
     return result
-
-
-def compared(planned: Mapping[str, Any]) -> str:
-    """An estimate and what came of it, in a line.
-
-    >>> compared({"requests": 2020, "low": 2000, "high": 2310, "seconds": 202.0, "error": 0.02, "seconds_error": -0.4})
-    'planned: 2,020 requests (2,000 to 2,310) in 202 s; it took 2.0 % more requests and 40.0 % less time'
-    """
-    more, longer = planned["error"], planned["seconds_error"]
-    return (
-        f"planned: {planned['requests']:,} requests ({planned['low']:,} to {planned['high']:,})"
-        f" in {planned['seconds']:,.0f} s; it took {abs(more):.1%} {'less' if more < 0 else 'more'} requests"
-        f" and {abs(longer):.1%} {'less' if longer < 0 else 'more'} time"
-    ).replace("%", " %")
 
 
 def _compare(plan: Mapping[str, Any], report: Report) -> dict[str, Any]:

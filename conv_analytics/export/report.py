@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from conv_analytics import markup
 from conv_analytics.errors import clock_remark
-from conv_analytics.export.planned import compared
 from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
@@ -172,7 +171,7 @@ class Report:
         if remark := clock_remark(self.clock_offset_s or 0.0):
             lines.append(remark)
         if self.planned:
-            lines.append(compared(self.planned))
+            lines.append(against_plan(self.planned))
         if self.warning:
             lines.append(f"warning: {self.warning}")
         if self.interrupted:
@@ -186,3 +185,18 @@ class Report:
     def _counts(self) -> str:
         events = self.tables.get("events", 0)
         return f"{self.listed:,} conversations, {events:,} new events, {self.requests:,} requests"
+
+
+def against_plan(planned: Mapping[str, Any]) -> str:
+    """An estimate and what came of it, in a line.
+
+    >>> told = {"requests": 2020, "low": 2000, "high": 2310, "seconds": 202.0, "error": 0.02, "seconds_error": -0.4}
+    >>> against_plan(told)
+    'planned: 2,020 requests (2,000 to 2,310) in 202 s; it took 2.0 % more requests and 40.0 % less time'
+    """
+    more, longer = planned["error"], planned["seconds_error"]
+    return (
+        f"planned: {planned['requests']:,} requests ({planned['low']:,} to {planned['high']:,})"
+        f" in {planned['seconds']:,.0f} s; it took {abs(more):.1%} {'less' if more < 0 else 'more'} requests"
+        f" and {abs(longer):.1%} {'less' if longer < 0 else 'more'} time"
+    ).replace("%", " %")
