@@ -35,12 +35,13 @@ BUFFER_BYTES = 16 * 2**20
 FEW = 1000
 #: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
 _SYNCS = 8
-#: A run may touch many days; so many files are kept open at once: each keeps an index of all its pages in memory.
-OPEN_FILES = 24
-#: A file that has grown to this size, or has so many row groups, is closed, and the next rows of its day go to another:
-#: Parquet keeps what it knows of each row group in memory, for all tables some 300 kB, until the file is closed. [B]
+#: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
 FILE_BYTES = 128 * 2**20
+#: So does one with so many row groups: until it is closed, Parquet keeps in memory what it knows of each of them, some
+#: 300 kB for those of all tables.
 ROW_GROUPS = 16
+#: A run may touch many days; so many files are kept open at once.
+OPEN_FILES = 24
 
 
 def unhurried() -> None:
@@ -241,7 +242,7 @@ class DatasetWriter:
         for key, part in list(self._parts.items()):
             if part.writer is None:
                 continue
-            if part.row_groups >= ROW_GROUPS or self._size(part) >= FILE_BYTES:
+            if part.row_groups >= ROW_GROUPS or (self._staging / part.path).stat().st_size >= FILE_BYTES:
                 waiting, part.pending = part.pending, []
                 moved = sum(rows.num_rows for rows in waiting)
                 part.rows -= moved
@@ -251,9 +252,6 @@ class DatasetWriter:
                     following.pending, following.rows = waiting, moved
             elif many and not part.pending:
                 self._close(self._parts.pop(key))
-
-    def _size(self, part: _Part) -> int:
-        return (self._staging / part.path).stat().st_size
 
     def _settle(self) -> None:
         if self._writing is not None:
