@@ -166,7 +166,8 @@ def test_a_wait_until_a_date_is_measured_by_the_clock_of_the_api() -> None:
     for skew in SKEWS:
         told: list[Notice] = []
         with Sandbox(conversations=3, clock_offset_s=skew, rate=5, retry_after="date") as sandbox:
-            given: Any = {"base_url": sandbox.base_url, "on_event": told.append, "retries": Retry(base_s=0.01)}
+            # A date has whole seconds: when it seems to be over, the repetitions wait for the next token.
+            given: Any = {"base_url": sandbox.base_url, "on_event": told.append, "retries": Retry(base_s=0.3)}
             with Conversations(sandbox.application_id, sandbox.private_key, **given) as client:
                 for _ in range(8):
                     client.get_conversation_page()
