@@ -44,9 +44,16 @@ def publish(source: Path, target: Path) -> None:
 
 
 def create(source: Path, target: Path) -> None:
-    """Give a finished file its final name unless that name is taken; raise `FileExistsError` if it is."""
+    """Give a finished file its final name unless that name is taken; raise `FileExistsError` if it is.
+
+    May be repeated after a crash at any point.
+    """
     try:
         os.link(source, target)
+    except FileExistsError:
+        # Killed when it had both names, it has taken the final one itself.
+        if not source.samefile(target):
+            raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
