@@ -16,6 +16,10 @@ class Plain(StrEnum):
     """A kind of value that tells of nobody, so long as it looks as it should."""
 
     ID = "id"
+    """An id that a machine made; any other is encrypted."""
+    SERIAL = "serial"
+    """The number of an event."""
+    NETWORK = "network"
     WORD = "word"
     TIME = "time"
     NUMBER = "number"
@@ -62,11 +66,13 @@ def _keys(words: str, what: What) -> dict[str, What]:
 EVERYWHERE: Mapping[str, What] = {
     **_keys(
         """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
-        recordId recording_id request_id transcription_id message_uuid media_service_uuid event_id original_event_id
+        recordId recording_id request_id transcription_id message_uuid media_service_uuid
         application_id applicationId knocking_id knocker_id was_member transferred_from member_id_inviting
-        session_id network_code""",
+        session_id""",
         Plain.ID,
     ),
+    **_keys("event_id original_event_id", Plain.SERIAL),
+    "network_code": Plain.NETWORK,
     **_keys(
         """type status state direction code format method message_type channel_type language locale policy category
         timeout_reason price_currency voice_name content_type content-type contentType event_mask split

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from conv_analytics.privacy import shapes
+from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.contexts import (
     ENDPOINTS,
     EVERYWHERE,
@@ -19,7 +20,7 @@ from conv_analytics.privacy.contexts import (
 )
 from conv_analytics.privacy.phones import digits_of
 from conv_analytics.privacy.rules import Action, Kind
-from conv_analytics.privacy.tokens import Tokens
+from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.resources import EventType
 
 REDACTED = "[redacted]"
@@ -34,7 +35,8 @@ _OWN_TYPES = ("custom", "ephemeral")
 
 
 _SHAPES: Mapping[Plain, re.Pattern[str]] = {
-    Plain.ID: shapes.ID,
+    Plain.SERIAL: shapes.SERIAL,
+    Plain.NETWORK: shapes.NETWORK,
     Plain.WORD: shapes.WORD,
     Plain.TIME: shapes.TIME,
     Plain.NUMBER: shapes.NUMBER,
@@ -157,7 +159,8 @@ class Walker:
     def number(self, found: float | str, rule: Rule) -> Any:
         """A number, given as one or as it is written."""
         if rule.numbers or (not rule.long and _digits(str(found)) > _FEW_DIGITS):
-            return rule.texts[str(found)]
+            masked = rule.texts[str(found)]
+            return found if masked == str(found) else masked
         return found
 
     def context(self, found: Mapping[str, Any], context: Context) -> Context:
@@ -208,7 +211,8 @@ class Walker:
         for key in known:
             self._place(known[key], key, known)
         record = Context(self.unknown, known)
-        own_id = Rule(_Texts(_fitting(shapes.OWN_ID, lambda value: self.unknown.texts[value])), long=True)
+        # The number of an event may have any length.
+        own_id = Rule(_Texts(self._identifier), long=True)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
@@ -287,12 +291,26 @@ class Walker:
         if what is Plain.PHRASE:
             text = self._rule(Kind.TEXT).texts
             return Rule(_Texts(lambda value: value if value.strip().lower() in shapes.PHRASES else text[value]))
+        if what is Plain.ID:
+            return Rule(_Texts(self._identifier))
         unknown = self._rule(Kind.UNKNOWN).texts
+        otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
-        texts = _Texts(_fitting(_SHAPES[what], lambda value: unknown[value]), remember=what is not Plain.TIME)
-        rule = Rule(texts, long=what in {Plain.ID, Plain.TIME, Plain.NUMBER})
+        texts = _Texts(_fitting(_SHAPES[what], otherwise), remember=what is not Plain.TIME)
+        rule = Rule(texts, long=what in {Plain.SERIAL, Plain.TIME, Plain.NUMBER})
         rule.instant = what is Plain.TIME
         return rule
+
+    def _identifier(self, value: str) -> str:
+        # Without its id a record could not be joined, nor asked for: it is never dropped.
+        stays = not value or shapes.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
+        return value if stays else self._tokens.identifier(value)
+
+    def _word(self, value: str) -> Any:
+        """What stands where a word was expected; of the type of an own event, its first part stays."""
+        own, colon, rest = value.partition(":")
+        masked = self.unknown.texts[rest if colon and own in _OWN_TYPES else value]
+        return f"{own}:{masked or ''}" if colon and own in _OWN_TYPES else masked
 
     def _changes(self) -> Mapping[Kind, Change]:
         tokens = self._tokens
@@ -335,9 +353,13 @@ class Walker:
 
     def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
         """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
-        if value.strip().lower() in shapes.NOBODY or shapes.REFERENCE.fullmatch(value):
+        seen = plain(value)
+        if seen.strip().lower() in shapes.NOBODY:
             return value
-        scheme = value.partition(":")[0].strip(' "<').lower()
+        if shapes.REFERENCE.fullmatch(value):
+            return self._identifier(value)
+        value = seen
+        scheme = within(value).partition(":")[0].lower()
         if digits_of(value) is not None or value.isdigit() or scheme == "tel":
             return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
         if "://" in value:
