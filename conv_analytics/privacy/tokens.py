@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from conv_analytics.privacy.characters import plain
+from conv_analytics.privacy.found_in import is_ip
 from conv_analytics.privacy.identifiers import opaque, prefix
 from conv_analytics.privacy.phones import calling_code, digits_of
 
@@ -117,27 +117,15 @@ class Tokens:
         user, at, host = re.split("[;?]", rest)[0].rpartition("@")
         if not at:
             # A number, a user or a host alone: john.doe looks like a host.
-            return f"{before}{self._host(host) if _is_ip(host) else self.person(unquote(host))}"
+            return f"{before}{self._host(host) if is_ip(host) else self.person(unquote(host))}"
         return f"{before}{self.person(unquote(user.partition(':')[0]))}@{self._host(host)}"
 
     def _host(self, host: str) -> str:
         """A host name stays; an address of the network, or a name with a number in it, does not."""
         name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
-        if not _is_ip(name) and _HOST.fullmatch(name) and not _DIGITS.search(name):
+        if not is_ip(name) and _HOST.fullmatch(name) and not _DIGITS.search(name):
             return name.lower()
         return self.address(name.strip("[]"))
-
-
-def _is_ip(host: str) -> bool:
-    """Whether a host is an address of the network, with a port or without."""
-    name = (
-        host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0] if host.count(":") == 1 else host
-    )
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def within(value: str) -> str:
