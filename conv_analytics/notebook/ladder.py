@@ -33,7 +33,7 @@ _ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
 #: What SIP calls a step, and what it is where no SIP is spoken.
 _WORDS = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
           "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
-_CANCELLED, _REFUSED = 487, 300
+_CANCELLED, _REFUSED, _LAST = 487, 300, 699
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +261,7 @@ def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iter
     if row.get("answered"):
         hung_up = remote if row.get("hung_up_by") == "this_leg" else platform
         yield step(ended, hung_up, f"{_WORDS['bye'][spoken]}{why}")
-    elif code is not None and code >= _REFUSED and code != _CANCELLED:
+    elif code is not None and _REFUSED <= code <= _LAST and code != _CANCELLED:
         yield step(ended, callee, f"{int(code)}{why}", answer=True, final=True)
     else:
         yield step(ended, caller, f"{_WORDS['cancel'][spoken]}{why}", final=True)

@@ -23,6 +23,8 @@ class Plain(StrEnum):
     WORD = "word"
     TIME = "time"
     NUMBER = "number"
+    COUNT = "count"
+    """A number that may have any length."""
     LABEL = "label"
     PROBLEM = "problem"
     PHRASE = "phrase"
@@ -85,9 +87,13 @@ EVERYWHERE: Mapping[str, What] = {
         Plain.TIME,
     ),
     **_keys(
-        """sequence_number ttl page_size price rate duration mos mos_score quality_percentage jitter_min_var
-        jitter_max_var jitter_loss_rate jitter_burst_rate flaw_total packet_cnt packet_loss_perc byte_in byte_out
-        bytes_in bytes_out confidence sip_code validity size level loop dtmf_seq ring_timeout max_length
+        "sequence_number ttl page_size flaw_total packet_cnt byte_in byte_out bytes_in bytes_out size dtmf_seq",
+        Plain.COUNT,
+    ),
+    **_keys(
+        """price rate duration mos mos_score quality_percentage jitter_min_var
+        jitter_max_var jitter_loss_rate jitter_burst_rate packet_loss_perc
+        confidence sip_code validity level loop ring_timeout max_length
         cpa_time cpa style is_system isSystem isFromMB isFromMb is_from_mb successful succssful enabled earmuffed
         muted earmuff mute channels play_stream recording transcribing tts preanswer premium queue ssml streamed
         beep_start beepStart beep_stop beepEnd beep_end detect_speech detectSpeach detect_speach mulitrack multitrack

@@ -87,7 +87,9 @@ class _Shown(Tokens):
         return value if TOKEN.fullmatch(value) else f"address#{_hash(plain(value).strip().lower())}"
 
     def url(self, value: str) -> str:
-        return f"{value.partition(':')[0].lower()}://{_DOT * 3}#{_hash(value)}"
+        found = found_in.URL.match(value.strip())
+        scheme = f"{found[0].partition(':')[0].lower()}://" if found else ""
+        return value if TOKEN.fullmatch(value) else f"{scheme}{_DOT * 3}#{_hash(value)}"
 
     def uri(self, value: str) -> str:
         inner = within(plain(value))

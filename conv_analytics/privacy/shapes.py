@@ -21,7 +21,9 @@ REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z_-]{1,128}|kn
 SERIAL = re.compile(r"[0-9]{1,9}")
 #: A network: mobile country and network code, or a country and what the network is, as ``GB-FIXED``.
 NETWORK = re.compile(r"[0-9]{3,6}|[A-Z]{2}(?:-[A-Z]{1,20}){0,2}")
-WORD = re.compile(r"(?!.*(?:[0-9][-_.:/+,;=]{0,2}){7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}")
+WORD = re.compile(
+    r"(?!(?:CON|MEM|USR|SES|SESSION|NAM)-)(?!.*(?:[0-9][-_.:/+,;=]{0,2}){7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}"
+)
 #: The type of a problem: a word, or the page of the platform that explains it.
 PROBLEM = re.compile(
     WORD.pattern + r"|(?!.*[0-9]{7})https:/{2}developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}"
@@ -30,7 +32,11 @@ TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{1,2}(?::?[0-9]{1,2}){0,2}(?:[.,][0-9]{1,9})?)?"
     r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
-NUMBER = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
+COUNT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
+#: One of more digits before the point is no price, share or length, but may be a phone number.
+NUMBER = re.compile(
+    r"\s*[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE
+)
 #: A line of the platform's own, such as the title of a problem: of words that problems are told in.
 LABEL = re.compile(
     r"(?:(?:a|access|action|already|an|api|application|are|authorized|bad|be|been|body|call|callback|cannot|content"

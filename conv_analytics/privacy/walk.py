@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import shapes
+from conv_analytics.privacy import numbers_of, shapes
 from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.contexts import (
     ENDPOINTS,
@@ -26,10 +26,9 @@ from conv_analytics.resources import EventType
 REDACTED = "[redacted]"
 #: So many texts of one kind are remembered before all of them are forgotten; what repeats comes soon again.
 _REMEMBERED = 20_000
-#: A number with more digits under an unknown key may be a phone number, a coordinate, a customer.
-_FEW_DIGITS = 6
 
 Change = Callable[[str], Any]
+Fits = Callable[[str], bool]
 _TYPES = frozenset(kind.value for kind in EventType) | frozenset(getattr(EventType, "__also__", {}))
 _OWN_TYPES = ("custom", "ephemeral")
 
@@ -40,8 +39,16 @@ _SHAPES: Mapping[Plain, re.Pattern[str]] = {
     Plain.WORD: shapes.WORD,
     Plain.TIME: shapes.TIME,
     Plain.NUMBER: shapes.NUMBER,
+    Plain.COUNT: shapes.COUNT,
     Plain.LABEL: shapes.LABEL,
     Plain.PROBLEM: shapes.PROBLEM,
+}
+#: What numbers stay, by what is counted.
+_NUMBERS: Mapping[Plain, Fits] = {
+    Plain.SERIAL: numbers_of.measure,
+    Plain.COUNT: numbers_of.every,
+    Plain.NUMBER: numbers_of.measure,
+    Plain.TIME: numbers_of.instant,
 }
 
 
@@ -69,8 +76,8 @@ class Rule:
         What each text becomes.
     numbers
         Numbers are masked like their digits, else they stay.
-    long
-        Numbers of any length stay, else those of few digits.
+    fits
+        Whether a number, as it is written, may stay: by default one of few digits.
     instant
         An instant stays.
     inside
@@ -83,7 +90,7 @@ class Rule:
         Whatever it is, it stays.
     """
 
-    __slots__ = ("each", "empty", "inside", "instant", "keep", "long", "numbers", "texts")
+    __slots__ = ("each", "empty", "fits", "inside", "instant", "keep", "numbers", "texts")
 
     def __init__(
         self,
@@ -91,10 +98,10 @@ class Rule:
         inside: Context | None = None,
         *,
         numbers: bool = False,
-        long: bool = False,
+        fits: Fits = numbers_of.few,
         empty: bool = False,
     ) -> None:
-        self.texts, self.numbers, self.long, self.empty = texts, numbers, long, empty
+        self.texts, self.numbers, self.fits, self.empty = texts, numbers, fits, empty
         self.keep = self.instant = False
         self.inside: Context = Context(self) if inside is None else inside
         self.each: Context | None = None
@@ -158,7 +165,7 @@ class Walker:
 
     def number(self, found: float | str, rule: Rule) -> Any:
         """A number, given as one or as it is written."""
-        if rule.numbers or (not rule.long and _digits(str(found)) > _FEW_DIGITS):
+        if rule.numbers or not rule.fits(str(found)):
             masked = rule.texts[str(found)]
             return found if masked == str(found) else masked
         return found
@@ -212,7 +219,7 @@ class Walker:
             self._place(known[key], key, known)
         record = Context(self.unknown, known)
         # The number of an event may have any length.
-        own_id = Rule(_Texts(self._identifier), long=True)
+        own_id = Rule(_Texts(self._identifier), fits=numbers_of.every)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
@@ -240,7 +247,9 @@ class Walker:
             return rule
         # When such an event was deleted is the platform's word (contract 7.5).
         return Rule(
-            rule.texts, Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, long=True)}), numbers=True
+            rule.texts,
+            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=numbers_of.instant)}),
+            numbers=True,
         )
 
     def _strange_body(self, strange: Context, known: Context) -> Context:
@@ -266,7 +275,7 @@ class Walker:
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
             # An object here is one of the API's: what is in it decides for itself.
-            placed = Rule(rule.texts, known, numbers=rule.numbers, long=rule.long)
+            placed = Rule(rule.texts, known, numbers=rule.numbers, fits=rule.fits)
             placed.instant = rule.instant
             return placed
         return rule
@@ -297,7 +306,7 @@ class Walker:
         otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
         texts = _Texts(_fitting(_SHAPES[what], otherwise), remember=what is not Plain.TIME)
-        rule = Rule(texts, long=what in {Plain.SERIAL, Plain.TIME, Plain.NUMBER})
+        rule = Rule(texts, fits=_NUMBERS.get(what, numbers_of.few))
         rule.instant = what is Plain.TIME
         return rule
 
@@ -393,7 +402,3 @@ def _harmless_key(key: str) -> bool:
 def _made_up(value: str) -> bool:
     """Whether a value is an id that a machine made."""
     return bool(shapes.API_ID.fullmatch(value) or shapes.UUID.fullmatch(value))
-
-
-def _digits(written: str) -> int:
-    return sum(char.isdigit() for char in written)
