@@ -71,6 +71,7 @@ def show(frame: pd.DataFrame, options: argparse.Namespace) -> None:
 
 def masked(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
     """A table as it is shown: what tells of people is masked; numbers, instants and true or false are what they are."""
+    import pandas as pd
     from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
 
     from conv_analytics.privacy.display import Display
@@ -82,7 +83,8 @@ def masked(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
     for place, name in enumerate(frame.columns):
         column = frame.iloc[:, place]
         if not any(holds(column.dtype) for holds in (is_bool_dtype, is_numeric_dtype, is_datetime64_any_dtype)):
-            done.isetitem(place, column.astype(object).map(lambda value, name=name: display.column(str(name), value)))
+            shown = [display.column(str(name), value) for value in column.astype(object)]
+            done.isetitem(place, pd.Series(shown, index=frame.index, dtype="object").array)
     return done
 
 

@@ -40,6 +40,11 @@ WORDS = frozenset({
 _WORD = re.compile(
     r"(?!.*(?:[0-9][-_.:]?){7})(?:[a-z]\w{0,63}(?:[:.\-][a-z0-9]\w{0,63}){0,4}|[A-Z][A-Z0-9_\-]{0,63})", re.ASCII
 )
+#: What is masked already: it is shown as it is.
+_DONE = re.compile(
+    rf"(?:[a-z][a-z0-9+.-]{{0,15}}:(?://)?)?(?:(?:\+[0-9]{{1,3}})?\*{{3}}[0-9]{{0,4}}|name|address|{_DOT * 3}"
+    rf"|(?:[A-Za-z]{{1,13}}[-_.:])?id)#[0-9a-f]{{{_HASH}}}"
+)
 #: How a group of several columns is written.
 _GROUP = re.compile(r"(?:^|, )([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
 
@@ -71,7 +76,7 @@ class _Shown(Tokens):
         return bare if TOKEN.fullmatch(bare) else f"{_DOT * 3}#{_hash(bare)}"
 
     def identifier(self, value: str) -> str:
-        if opaque(value) or TOKEN.fullmatch(value):
+        if opaque(value) or TOKEN.fullmatch(value) or _DONE.fullmatch(value):
             return value
         digits = digits_of(value)
         return phone(digits) if digits is not None else f"{prefix(value)}id#{_hash(plain(value))}"
@@ -248,8 +253,8 @@ class Display:
 
 
 def _made(value: str) -> bool:
-    """Whether a machine made it: an id, or a token of a masked export."""
-    return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN))
+    """Whether a machine made it: an id, or a token of a masked export, or what is shown of somebody."""
+    return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _DONE))
 
 
 def _hash(value: str) -> str:

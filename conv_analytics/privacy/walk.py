@@ -27,6 +27,9 @@ REDACTED = "[redacted]"
 #: So many texts of one kind are remembered before all of them are forgotten; what repeats comes soon again.
 _REMEMBERED = 20_000
 
+#: A whole number below stays, whatever it counts.
+_SMALL = 1_000_000
+
 Change = Callable[[str], Any]
 Fits = Callable[[str], bool]
 _TYPES = frozenset(kind.value for kind in EventType) | frozenset(getattr(EventType, "__also__", {}))
@@ -165,6 +168,8 @@ class Walker:
 
     def number(self, found: float | str, rule: Rule) -> Any:
         """A number, given as one or as it is written."""
+        if not rule.numbers and type(found) is int and -_SMALL < found < _SMALL:
+            return found
         if rule.numbers or not rule.fits(str(found)):
             masked = rule.texts[str(found)]
             return found if masked == str(found) else masked
