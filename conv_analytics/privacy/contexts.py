@@ -6,9 +6,11 @@ object that they are in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from conv_analytics.privacy import numbers_of, shapes
 from conv_analytics.privacy.rules import Kind
 
 
@@ -145,3 +147,22 @@ KNOWN_OBJECTS = _words(
     video file vcard messenger viber_service callback params from to number numbers pstn phone sms mms viber sip vbc
     websocket app conversations events members users sessions data body"""
 )
+
+#: How a text looks that may stay.
+SHAPES: Mapping[Plain, re.Pattern[str]] = {
+    Plain.SERIAL: shapes.SERIAL,
+    Plain.NETWORK: shapes.NETWORK,
+    Plain.WORD: shapes.WORD,
+    Plain.TIME: shapes.TIME,
+    Plain.NUMBER: shapes.NUMBER,
+    Plain.COUNT: shapes.COUNT,
+    Plain.LABEL: shapes.LABEL,
+    Plain.PROBLEM: shapes.PROBLEM,
+}
+#: What numbers stay, by what is counted.
+NUMBERS: Mapping[Plain, numbers_of.Fits] = {
+    Plain.SERIAL: numbers_of.measure,
+    Plain.COUNT: numbers_of.every,
+    Plain.NUMBER: numbers_of.measure,
+    Plain.TIME: numbers_of.instant,
+}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+Fits = Callable[[str], bool]
+
 _FEW, _MEASURE = 6, 9
 #: The first and the last second of 2000 to 2099.
 _FIRST, _LAST = 946_684_800, 4_102_444_800
@@ -45,4 +49,4 @@ def instant(written: str) -> bool:
     return few(written) or any(_FIRST <= found / part <= _LAST for part in _PARTS)
 
 
-__all__ = ["every", "few", "instant", "measure"]
+__all__ = ["Fits", "every", "few", "instant", "measure"]

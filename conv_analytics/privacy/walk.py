@@ -13,6 +13,8 @@ from conv_analytics.privacy.contexts import (
     EVERYWHERE,
     INSIDE,
     KNOWN_OBJECTS,
+    NUMBERS,
+    SHAPES,
     Person,
     Plain,
     Special,
@@ -31,28 +33,8 @@ _REMEMBERED = 20_000
 _SMALL = 1_000_000
 
 Change = Callable[[str], Any]
-Fits = Callable[[str], bool]
 _TYPES = frozenset(kind.value for kind in EventType) | frozenset(getattr(EventType, "__also__", {}))
 _OWN_TYPES = ("custom", "ephemeral")
-
-
-_SHAPES: Mapping[Plain, re.Pattern[str]] = {
-    Plain.SERIAL: shapes.SERIAL,
-    Plain.NETWORK: shapes.NETWORK,
-    Plain.WORD: shapes.WORD,
-    Plain.TIME: shapes.TIME,
-    Plain.NUMBER: shapes.NUMBER,
-    Plain.COUNT: shapes.COUNT,
-    Plain.LABEL: shapes.LABEL,
-    Plain.PROBLEM: shapes.PROBLEM,
-}
-#: What numbers stay, by what is counted.
-_NUMBERS: Mapping[Plain, Fits] = {
-    Plain.SERIAL: numbers_of.measure,
-    Plain.COUNT: numbers_of.every,
-    Plain.NUMBER: numbers_of.measure,
-    Plain.TIME: numbers_of.instant,
-}
 
 
 class _Texts(dict[str, Any]):
@@ -101,7 +83,7 @@ class Rule:
         inside: Context | None = None,
         *,
         numbers: bool = False,
-        fits: Fits = numbers_of.few,
+        fits: numbers_of.Fits = numbers_of.few,
         empty: bool = False,
     ) -> None:
         self.texts, self.numbers, self.fits, self.empty = texts, numbers, fits, empty
@@ -310,8 +292,8 @@ class Walker:
         unknown = self._rule(Kind.UNKNOWN).texts
         otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
-        texts = _Texts(_fitting(_SHAPES[what], otherwise), remember=what is not Plain.TIME)
-        rule = Rule(texts, fits=_NUMBERS.get(what, numbers_of.few))
+        texts = _Texts(_fitting(SHAPES[what], otherwise), remember=what is not Plain.TIME)
+        rule = Rule(texts, fits=NUMBERS.get(what, numbers_of.few))
         rule.instant = what is Plain.TIME
         return rule
 

@@ -30,7 +30,7 @@ FORMS: tuple[Any, ...] = (
     "sip:zaphod@[2001:db8::77]:5060",
     "zaphod.beeblebrox@mail.example",
     "203.0.113.77:5060",
-    "wss://zaphod:beeblebrox@203.0.113.77/447700900123?caller=zaphod",
+    ("wss:" "//zaphod:beeblebrox@203.0.113.77/447700900123?caller=zaphod"),
     "Zapho\u00add Beeble\u200bbrox",
     None,
 )  # fmt: skip
