@@ -23,6 +23,14 @@ def add_folder(command: argparse.ArgumentParser) -> None:
     """Declare DEST and how the answer is printed."""
     command.add_argument("dest", metavar="DEST", help="folder that export wrote")
     command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
+    add_unmasked(command)
+
+
+def add_unmasked(command: argparse.ArgumentParser) -> None:
+    """Declare that people are shown."""
+    command.add_argument(
+        "--unmasked", action="store_true", help="show numbers, names, addresses and such ids as they are"
+    )
 
 
 def add_zone(command: argparse.ArgumentParser) -> None:
@@ -48,8 +56,9 @@ def names(text: str | None) -> list[str]:
     return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
-def show(frame: pd.DataFrame, style: str) -> None:
-    """Print a table."""
+def show(frame: pd.DataFrame, options: argparse.Namespace) -> None:
+    """Print a table, in the format that was asked for, and without people unless they were asked for."""
+    frame, style = masked(frame, options), options.format
     if style == "csv":
         say(frame.map(csv_cell).to_csv(index=False).rstrip("\n"))
     elif style == "json":
@@ -58,6 +67,25 @@ def show(frame: pd.DataFrame, style: str) -> None:
         say(markdown(frame))
     else:
         say(frame.to_string(index=False, na_rep="-") if len(frame) else f"no rows ({', '.join(frame.columns)})")
+
+
+def masked(frame: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """A table as it is shown: what tells of people is masked; numbers, instants and true or false are what they are."""
+    import pandas as pd
+    from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_numeric_dtype
+
+    from conv_analytics.privacy.display import Display
+
+    display = Display(on=not options.unmasked)
+    if not display.on:
+        return frame
+    done = frame.copy(deep=False)
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        if not any(holds(column.dtype) for holds in (is_bool_dtype, is_numeric_dtype, is_datetime64_any_dtype)):
+            shown = [display.column(str(name), value) for value in column.astype(object)]
+            done.isetitem(place, pd.Series(shown, index=frame.index, dtype="object").array)
+    return done
 
 
 def markdown(frame: pd.DataFrame) -> str:

@@ -61,5 +61,5 @@ def run(options: argparse.Namespace) -> int:
 
     rules = [Threshold.parse(text) for text in options.rule]
     table = check(dataset_of(options), rules, profile=options.profile, scope=options.scope, tz=options.tz)
-    show(table, options.format)
+    show(table, options)
     return Exit.BEYOND if (table["outcome"] == "broken").any() else Exit.COMPLETE

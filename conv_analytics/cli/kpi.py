@@ -47,5 +47,5 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.analysis import kpi
 
     metrics = names(options.metrics) or None
-    show(kpi(dataset, by=names(options.by), metrics=metrics, scope=options.scope, tz=options.tz), options.format)
+    show(kpi(dataset, by=names(options.by), metrics=metrics, scope=options.scope, tz=options.tz), options)
     return Exit.COMPLETE

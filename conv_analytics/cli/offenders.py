@@ -70,5 +70,5 @@ def run(options: argparse.Namespace) -> int:
         f"{len(table):,} groups, {tested:,} of them large enough to test, {found:,} of those with too many"
         f" {options.case} legs; {int(table['k'].sum()):,} of {int(table['n'].sum()):,} legs in all"
     )
-    show(table.head(options.last or len(table)), options.format)
+    show(table.head(options.last or len(table)), options)
     return Exit.COMPLETE

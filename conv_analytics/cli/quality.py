@@ -65,5 +65,5 @@ def run(options: argparse.Namespace) -> int:
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
     shown = [name for name in _SHOWN if name in listed.columns]
-    show(listed[shown].head(options.last or len(listed)).reset_index(drop=True), options.format)
+    show(listed[shown].head(options.last or len(listed)).reset_index(drop=True), options)
     return Exit.COMPLETE

@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
@@ -54,6 +55,7 @@ def add(
     command.add_argument("dest", metavar="DEST", help="folder that export wrote")
     command.add_argument("--last", metavar="N", type=int, default=10, help="how many runs to show (10)")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    add_unmasked(command)
     return command
 
 
@@ -66,9 +68,13 @@ def run(options: argparse.Namespace) -> int:
     from pathlib import Path
 
     from conv_analytics.dataset import history, open_dataset
+    from conv_analytics.privacy.display import Display
 
     dataset = open_dataset(Path(options.dest).expanduser())
+    display = Display(on=not options.unmasked)
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
+    # A warning may quote what the API said.
+    last = [{**entry, "warning": display.text(entry["warning"] or "") or entry["warning"]} for entry in last]
     if options.json:
         say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))
         return Exit.COMPLETE

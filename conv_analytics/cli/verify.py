@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
@@ -40,6 +42,7 @@ def add(
     )
     command.add_argument("dest", metavar="DEST", help="the folder of an export")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    add_unmasked(command)
     whence = command.add_argument_group("against the API")
     whence.add_argument("--against-api", action="store_true", help="compare the last event of each conversation, too")
     add_whence(whence)
@@ -55,11 +58,14 @@ def run(options: argparse.Namespace) -> int:
 
     from conv_analytics.dataset.finding import Level
     from conv_analytics.dataset.verify import verify
+    from conv_analytics.privacy.display import Display
 
     folder = Path(options.dest).expanduser()
     findings = verify(folder)
     if options.against_api:
         findings += _against_api(folder, options)
+    display = Display(on=not options.unmasked)
+    findings = [replace(each, what=display.ids(each.what), where=display.ids(each.where)) for each in findings]
     levels = Counter(finding.level for finding in findings)
     if options.json:
         counts = {"errors": levels[Level.ERROR], "warnings": levels[Level.WARNING]}

@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -139,6 +140,7 @@ class _Run:
         self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
         self._ceiling = chosen.rate
         self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
+        self._mask = mask
         asked: Asked = self._client if mask is None else Masked(self._client, mask)
         if target.journal is not None:
             asked = Source(asked, target.journal)
@@ -191,6 +193,8 @@ class _Run:
 
     def _noticed(self, notice: Notice) -> None:
         self._pace.noticed(notice)
+        if self._mask is not None and not isinstance(notice, ClockSkewed):
+            notice = replace(notice, url=self._mask.shown(notice.url))
         match notice:
             case RequestSent():
                 self._report.requests += 1

@@ -18,11 +18,11 @@ from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.happenings import conversation, microseconds
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.notebook.html import PLAIN, clean, data_uri, escape, line, page, table
-from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.svg import Drawing, fitted
 from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
 from conv_analytics.notebook.timeline.picture import style
 from conv_analytics.notebook.timeline.show import write
+from conv_analytics.privacy.display import Display
 
 PLATFORM = "Vonage"
 NOTE = "Inferred from states, SIP codes and reasons in API events; no packets were seen."
@@ -33,7 +33,7 @@ _ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
 #: What SIP calls a step, and what it is where no SIP is spoken.
 _WORDS = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
           "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
-_CANCELLED, _REFUSED = 487, 300
+_CANCELLED, _REFUSED, _LAST = 487, 300, 699
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,13 @@ class Ladder:
     ) -> None:  # fmt: skip
         self.legs, self.conversation_id, self.zone, self.theme = frame, conversation_id, zone, theme
         self._display, self._levels = display, levels
-        self._rows = _plain(frame)
+        self._rows = [_shown(row, display) for row in _plain(frame)]
+        self._name = display.identifier(conversation_id)
+
+    @property
+    def title(self) -> str:
+        """What it is a ladder of, as shown."""
+        return f"Ladder of {self._name}"
 
     @cached_property
     def parties(self) -> list[str]:
@@ -144,9 +150,10 @@ class Ladder:
         callers, called = dict[str, str](), dict[str, str]()
         for row in self._rows:
             into = callers if row.get("direction") == "inbound" else called
-            address = str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
+            address = _address(row)
             if address not in callers and address not in called:
-                into[address] = self._display.party(address)
+                known = row.get("remote_address")
+                into[address] = self._display.party(address) if known else self._display.identifier(address)
         return [*callers.items(), ("", PLATFORM), *called.items()]
 
     @cached_property
@@ -155,8 +162,7 @@ class Ladder:
         places = {address: place for place, (address, _) in enumerate(self._columns)}
         found: list[Step] = []
         for number, row in enumerate(self._rows):
-            address = str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
-            found += _steps(row, number, places[address], places[""])
+            found += _steps(row, number, places[_address(row)], places[""])
         return sorted(found, key=lambda step: step.at)
 
     def svg(self, theme: str | None = None) -> str:
@@ -178,7 +184,7 @@ class Ladder:
             f"{at}  {since:>10}  {line(one)} -> {line(other)}: {line(words)}  [{leg}]"
             for at, since, one, other, words, leg in self.lines()
         ]
-        return "\n".join([f"{line(self.conversation_id)}. {NOTE}", *(rows or ["No legs: nothing was signalled."])])
+        return "\n".join([f"{line(self._name)}. {NOTE}", *(rows or ["No legs: nothing was signalled."])])
 
     def to_mermaid(self) -> str:
         """A sequence diagram in Mermaid, as Markdown pages take it."""
@@ -190,7 +196,7 @@ class Ladder:
 
     def fragment(self) -> str:
         """HTML for a notebook: the picture, and a table of the same."""
-        alt = f"Ladder of {self.conversation_id}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}"
+        alt = f"{self.title}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}"
         style = "max-width:100%"
         return (
             f'<div class="ca-ladder {PLAIN}"><img alt="{escape(alt)}" style="{style}" src="{data_uri(self.svg())}">'
@@ -200,7 +206,7 @@ class Ladder:
 
     def html(self) -> str:
         """A whole page."""
-        return page(f"Ladder of {self.conversation_id}", f"<main>{self.fragment()}</main>")
+        return page(self.title, f"<main>{self.fragment()}</main>")
 
     def save(self, path: str | Path) -> Path:
         """Write the page, or with the suffix ``.svg`` the picture."""
@@ -222,7 +228,17 @@ class Ladder:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Ladder {line(self.conversation_id)}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
+        return f"<Ladder {line(self._name)}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
+
+
+def _address(row: Mapping[str, Any]) -> str:
+    """Who is at the far end of a leg: its address, else the best that names it."""
+    return str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
+
+
+def _shown(row: Mapping[str, Any], display: Display) -> dict[str, Any]:
+    """A leg, with the words that stand on arrows as they are shown."""
+    return {**row, **{name: display.column(name, row.get(name)) for name in ("outcome", "status")}}
 
 
 def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iterable[Step]:
@@ -245,7 +261,7 @@ def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iter
     if row.get("answered"):
         hung_up = remote if row.get("hung_up_by") == "this_leg" else platform
         yield step(ended, hung_up, f"{_WORDS['bye'][spoken]}{why}")
-    elif code is not None and code >= _REFUSED and code != _CANCELLED:
+    elif code is not None and _REFUSED <= code <= _LAST and code != _CANCELLED:
         yield step(ended, callee, f"{int(code)}{why}", answer=True, final=True)
     else:
         yield step(ended, caller, f"{_WORDS['cancel'][spoken]}{why}", final=True)
@@ -260,7 +276,7 @@ def _picture(ladder: Ladder, theme: str) -> str:
     rows = _placed(ladder.steps)
     width = _LEFT + _COLUMN * max(len(ladder.parties) - 1, 1) + 130
     height = _TOP + _ROW * (rows[-1][0] + 1 if rows else 1) + 24
-    drawing = Drawing(width, height, title=f"Ladder of {ladder.conversation_id}", description=NOTE)
+    drawing = Drawing(width, height, title=ladder.title, description=NOTE)
     drawing.add("style", style(theme))
     drawing.add("rect", width=width, height=height, class_="g")
     drawing.text(12, 18, NOTE, 11, class_="q")

@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.privacy.display import Display
 
 _VERDICTS = ("poor", "fair", "good", "unmeasured")
 _TROUBLES = ("missing", "odd", "imputed", "unmeasured")
@@ -43,19 +44,21 @@ class Overview:
         return markup.block(self._title, self._line, markup.grid(self._head, self._rows))
 
 
-def show_verdicts(data: Any, profile: str | Profile = "recommended") -> Overview:
+def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bool = True) -> Overview:
     """How many legs are poor, fair, good or unmeasured, and by which rules.
 
     Parameters
     ----------
     data, profile
         As for `conv_analytics.analysis.quality`.
+    mask
+        False shows ids that may hold a name or a number as they are; ids of the platform are shown anyhow.
 
     Returns
     -------
     Overview
         Per rule: the legs it decided, the worst value, its limit, and the conversation and hangup event of that.
-        ``.frame`` has a row per leg. Nothing in it tells of people.
+        ``.frame`` has a row per leg, as it is.
 
     Examples
     --------
@@ -75,7 +78,14 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended") -> Overview
         those = frame[frame["verdict"] == verdict]
         by_rule = those.groupby(those["rule"].fillna(""), sort=True)
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
-            rows.append((verdict, str(rule) or "no rule applies", len(part), *_worst(part, falls=rule in falling)))
+            rows.append(
+                (
+                    verdict,
+                    str(rule) or "no rule applies",
+                    len(part),
+                    *_worst(part, Display(on=mask), falls=rule in falling),
+                )
+            )
     head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "event")
     line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
@@ -112,14 +122,14 @@ def show_ledger(data: Any) -> Overview:
     return Overview(frame, title="Ledger", line=line, head=head, rows=rows)
 
 
-def _worst(part: pd.DataFrame, *, falls: bool) -> tuple[object, ...]:
+def _worst(part: pd.DataFrame, display: Display, *, falls: bool) -> tuple[object, ...]:
     """Of the legs that a rule decided: the worst value, the limit, and where it was."""
     valued = part[part["value"].notna()].sort_values("value", ascending=falls, kind="stable")
     if valued.empty:
         return "", "", "", ""
     worst = valued.iloc[0]
     event = worst["evidence_event_id"]
-    place = (worst["conversation_id"], "" if pd.isna(event) else str(int(event)))
+    place = (display.column("conversation_id", worst["conversation_id"]), "" if pd.isna(event) else str(int(event)))
     return f"{worst['value']:.4g}", "" if pd.isna(worst["limit"]) else f"{worst['limit']:g}", *place
 
 

@@ -6,9 +6,11 @@ object that they are in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+from conv_analytics.privacy import numbers_of, shapes
 from conv_analytics.privacy.rules import Kind
 
 
@@ -16,9 +18,15 @@ class Plain(StrEnum):
     """A kind of value that tells of nobody, so long as it looks as it should."""
 
     ID = "id"
+    """An id that a machine made; any other is encrypted."""
+    SERIAL = "serial"
+    """The number of an event."""
+    NETWORK = "network"
     WORD = "word"
     TIME = "time"
     NUMBER = "number"
+    COUNT = "count"
+    """A number that may have any length."""
     LABEL = "label"
     PROBLEM = "problem"
     PHRASE = "phrase"
@@ -62,11 +70,13 @@ def _keys(words: str, what: What) -> dict[str, What]:
 EVERYWHERE: Mapping[str, What] = {
     **_keys(
         """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
-        recordId recording_id request_id transcription_id message_uuid media_service_uuid event_id original_event_id
+        recordId recording_id request_id transcription_id message_uuid media_service_uuid
         application_id applicationId knocking_id knocker_id was_member transferred_from member_id_inviting
-        session_id network_code""",
+        session_id""",
         Plain.ID,
     ),
+    **_keys("event_id original_event_id", Plain.SERIAL),
+    "network_code": Plain.NETWORK,
     **_keys(
         """type status state direction code format method message_type channel_type language locale policy category
         timeout_reason price_currency voice_name content_type content-type contentType event_mask split
@@ -79,9 +89,13 @@ EVERYWHERE: Mapping[str, What] = {
         Plain.TIME,
     ),
     **_keys(
-        """sequence_number ttl page_size price rate duration mos mos_score quality_percentage jitter_min_var
-        jitter_max_var jitter_loss_rate jitter_burst_rate flaw_total packet_cnt packet_loss_perc byte_in byte_out
-        bytes_in bytes_out confidence sip_code validity size level loop dtmf_seq ring_timeout max_length
+        "sequence_number ttl page_size flaw_total packet_cnt byte_in byte_out bytes_in bytes_out size dtmf_seq",
+        Plain.COUNT,
+    ),
+    **_keys(
+        """price rate duration mos mos_score quality_percentage jitter_min_var
+        jitter_max_var jitter_loss_rate jitter_burst_rate packet_loss_perc
+        confidence sip_code validity level loop ring_timeout max_length
         cpa_time cpa style is_system isSystem isFromMB isFromMb is_from_mb successful succssful enabled earmuffed
         muted earmuff mute channels play_stream recording transcribing tts preanswer premium queue ssml streamed
         beep_start beepStart beep_stop beepEnd beep_end detect_speech detectSpeach detect_speach mulitrack multitrack
@@ -133,3 +147,22 @@ KNOWN_OBJECTS = _words(
     video file vcard messenger viber_service callback params from to number numbers pstn phone sms mms viber sip vbc
     websocket app conversations events members users sessions data body"""
 )
+
+#: How a text looks that may stay.
+SHAPES: Mapping[Plain, re.Pattern[str]] = {
+    Plain.SERIAL: shapes.SERIAL,
+    Plain.NETWORK: shapes.NETWORK,
+    Plain.WORD: shapes.WORD,
+    Plain.TIME: shapes.TIME,
+    Plain.NUMBER: shapes.NUMBER,
+    Plain.COUNT: shapes.COUNT,
+    Plain.LABEL: shapes.LABEL,
+    Plain.PROBLEM: shapes.PROBLEM,
+}
+#: What numbers stay, by what is counted.
+NUMBERS: Mapping[Plain, numbers_of.Fits] = {
+    Plain.SERIAL: numbers_of.measure,
+    Plain.COUNT: numbers_of.every,
+    Plain.NUMBER: numbers_of.measure,
+    Plain.TIME: numbers_of.instant,
+}

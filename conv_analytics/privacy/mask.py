@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote, unquote
 
 import msgspec
 
@@ -16,6 +17,8 @@ from conv_analytics.privacy.tokens import Tokens
 from conv_analytics.privacy.tolerant import REFUSED, Mender
 from conv_analytics.privacy.walk import Walker
 
+#: What stands between the ids of a path.
+_NOUNS = frozenset({"", "v1", "v0.1", "v0.2", "v0.3", "conversations", "members", "events", "users", "sessions"})
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -90,6 +93,17 @@ class Mask:
         except REFUSED:
             return self._mender.mend(body, self._walker.page)
 
+    def asked(self, path: str) -> str:
+        """A path as the API knows it: ids that this mask has made tokens of are ids again.
+
+        The platform's own ids are the same on both sides; what comes back then is the path itself.
+        """
+        return _mapped(path, self._tokens.original) if "i_" in path else path
+
+    def shown(self, path: str) -> str:
+        """The same the other way: a path, with its query, that tells of nobody."""
+        return _mapped(path, lambda part: part if part in _NOUNS else self._tokens.identifier(part))
+
     def settings(self) -> dict[str, Any]:
         """What a commit keeps of a mask; nothing secret."""
         return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
@@ -102,3 +116,14 @@ class Mask:
 
     def _mark(self, raw: bytes) -> dict[str, Any]:
         return {"token": self._tokens.hexes("unreadable", raw.decode("latin-1")), "bytes": len(raw)}
+
+
+def _mapped(target: str, change: Callable[[str], str]) -> str:
+    """A path whose segments are changed; what stays is written as it was."""
+    path, mark, query = target.partition("?")
+    parts = []
+    for written in path.split("/"):
+        part = unquote(written)
+        changed = change(part)
+        parts.append(written if changed == part else quote(changed, safe=""))
+    return f"{'/'.join(parts)}{mark}{query}"

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from urllib.parse import unquote
+
+from conv_analytics.privacy.characters import plain
 
 #: Country calling codes of one and two digits; all others have three (ITU-T E.164, list of assigned codes).
 _ONE = frozenset("17")
 _TWO = re.compile(r"2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]")
-_BETWEEN = re.compile(r"\(0\)|[\s().\-/\u00a0\u2010-\u2015]")
-_NUMBER = re.compile(r"(\+|00)?([0-9]{7,15})")
+_BETWEEN = re.compile(r"\(0\)|[\s().\-/_\u2010-\u2015\u2043\u2212\u30fb]")
+_NUMBER = re.compile(r"(?:\+?00|\+)?([0-9]{7,15})")
 
 
 def digits_of(text: str) -> str | None:
-    """The digits of a phone number, country first where the spelling tells; None when the text is no number.
+    r"""The digits of a phone number, country first where the spelling tells; None when the text is no number.
 
     The API writes E.164 without a plus. A number that begins with one zero is a national one: its country is unknown,
-    and so it stays different from its international spelling.
+    and so it stays different from its international spelling. How the digits look, and what nobody sees between them,
+    does not count.
 
     >>> [digits_of(text) for text in ("447700900000", "+44 7700 900000", "0044 (0)7700-900000", "07700 900000")]
     ['447700900000', '447700900000', '447700900000', '07700900000']
-    >>> digits_of("agent.007") is None
-    True
+    >>> digits_of("\u202a%2B44\u202f7700\u00a0900000\u202c"), digits_of("\uff0b\u0664\u0664 7700 900000")
+    ('447700900000', '447700900000')
+    >>> digits_of("agent.007"), digits_of("203.0.113.77")
+    (None, None)
     """
-    if not text.isascii() and not any(char in text for char in "\u00a0\u2010\u2011\u2012\u2013\u2014\u2015"):
+    spelled = plain(unquote(text) if "%" in text else text).strip()
+    if not spelled or not (spelled[0].isdigit() or spelled[0] in "+("):
         return None
-    found = _NUMBER.fullmatch(_BETWEEN.sub("", text))
-    return found[2] if found else None
+    found = _NUMBER.fullmatch(_BETWEEN.sub("", spelled))
+    return None if found is None or _is_ip(spelled) else found[1]
 
 
 def calling_code(digits: str) -> str:
@@ -37,3 +45,14 @@ def calling_code(digits: str) -> str:
     if digits.startswith("0"):
         return ""
     return digits[:1] if digits[:1] in _ONE else digits[:2] if _TWO.match(digits) else digits[:3]
+
+
+def _is_ip(text: str) -> bool:
+    """Whether a text is an address of the network: its digits make no number."""
+    if text.count(".") != 3:  # noqa: PLR2004 - IPv4 has four parts
+        return False
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

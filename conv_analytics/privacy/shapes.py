@@ -15,18 +15,39 @@ API_ID = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM|LEG)-[0-9A-Za-z]{8}(?:-[0-9
 #: The same without its prefix, with or without dashes: legs, recordings, requests.
 UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-f]{32}")
 #: An id of a member or user, where a name or number could stand as well: only the prefix is certain (contract 6).
-REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z-]{1,64}|knocker:[0-9A-Za-z-]{1,64}")
+REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z_-]{1,128}|knocker:[0-9A-Za-z_-]{1,128}")
 
-ID = re.compile(r"(?!\+?[0-9]{10,}$)[0-9A-Za-z_.:\-]{1,128}")
-WORD = re.compile(r"(?!.*[0-9]{7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}")
+#: The number of an event, written as text.
+SERIAL = re.compile(r"[0-9]{1,9}")
+#: A network: mobile country and network code, or a country and what the network is, as ``GB-FIXED``.
+NETWORK = re.compile(r"[0-9]{3,6}|[A-Z]{2}(?:-[A-Z]{1,20}){0,2}")
+WORD = re.compile(
+    r"(?!(?:CON|MEM|USR|SES|SESSION|NAM)-)(?!.*(?:[0-9][-_.:/+,;=]{0,2}){7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}"
+)
 #: The type of a problem: a word, or the page of the platform that explains it.
-PROBLEM = re.compile(WORD.pattern + r"|https:/{2}developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}")
-TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.,]{1,24})?(?:Z|[+-][0-9]{2}:?[0-9]{2})?")
-NUMBER = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
-#: A line of the platform's own, such as the title of a problem.
-LABEL = re.compile(r"[A-Z][A-Za-z ,'-]{0,60}\.?")
-#: The id of a record itself, with which the next request is made: whatever could stand in a path.
-OWN_ID = re.compile(r"[^\s@/]{1,200}")
+PROBLEM = re.compile(
+    WORD.pattern + r"|(?!.*[0-9]{7})https:/{2}developer\.(?:vonage|nexmo)\.com/[0-9A-Za-z/#._-]{0,200}"
+)
+TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{1,2}(?::?[0-9]{1,2}){0,2}(?:[.,][0-9]{1,9})?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+)
+COUNT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
+#: One of more digits before the point is no price, share or length, but may be a phone number.
+NUMBER = re.compile(
+    r"\s*[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE
+)
+#: A line of the platform's own, such as the title of a problem: of words that problems are told in.
+LABEL = re.compile(
+    r"(?:(?:a|access|action|already|an|api|application|are|authorized|bad|be|been|body|call|callback|cannot|content"
+    r"|conflict|conversation|could|credentials|denied|does|duplicate|error|event|exceeded|exist|exists|expired|failed"
+    r"|failure|field|forbidden|format|found|gateway|has|id|in|input|internal|invalid|is|it|json|leg|length|limit|many"
+    r"|media|member|message|method|missing|name|no|not|number|of|on|or|page|parameter|parameters|payload|permission"
+    r"|playing|provided|rate|reached|recording|request|requests|required|resource|server|service|session|size|state"
+    r"|supported|temporarily|the|this|timeout|timed|to|token|too|type|unable|unauthorized|unavailable|unexpected"
+    r"|unknown|unprocessable|unsupported|url|user|valid|value|was|with|you)(?:[ ,:'-]{1,2}|\.?$)){1,16}",
+    re.IGNORECASE,
+)
 #: A link of a page: nouns, ids, cursors and sizes; never a filter by name.
 LINK = re.compile(
     r"(?:https?://[0-9A-Za-z.:\-]+)?"

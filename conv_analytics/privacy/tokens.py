@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import re
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from conv_analytics.privacy.characters import plain
+from conv_analytics.privacy.found_in import is_ip
+from conv_analytics.privacy.identifiers import opaque, prefix
 from conv_analytics.privacy.phones import calling_code, digits_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 #: Sixteen hexadecimal digits are 64 bits: among ten million values, two share a token once in 370,000 exports.
 _HEX = 16
 _SIP = frozenset({"sip", "sips"})
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.IGNORECASE)
-_DIGITS = re.compile(r"[0-9]{7}")
+_DIGITS = re.compile(r"(?:[0-9][-._]?){7}")
+#: The token of an id, and its part that holds the id itself.
+_ID_TOKEN = re.compile(r"(?:.*[-_.:])?i_([0-9a-f]{34,})")
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,15})://([^/?#]*)", re.IGNORECASE)
 
 
@@ -35,12 +44,41 @@ class Tokens:
     def person(self, value: str) -> str:
         """A name's; where the name is a phone number, that number's, for it is the same person."""
         digits = digits_of(value)
-        return f"n_{self.hexes('name', value.strip())}" if digits is None else self.phone(digits)
+        return f"n_{self.hexes('name', plain(value).strip())}" if digits is None else self.phone(digits)
 
     def extension(self, value: str) -> str:
         """An extension's: too short to say of which country."""
         digits = digits_of(value)
-        return f"x{self.hexes('phone', value.strip())}" if digits is None else self.phone(digits)
+        return f"x{self.hexes('phone', plain(value).strip())}" if digits is None else self.phone(digits)
+
+    def identifier(self, value: str) -> str:
+        """An id that no machine made: it may hold a name or a number.
+
+        The API is asked with ids. So this token is the id itself, encrypted with the key: `original` gives it back.
+        """
+        if opaque(value):
+            return value
+        hidden = self._cipher.encrypt(value.encode("utf-8", "surrogatepass"), [b"id"])
+        return f"{prefix(value)}i_{hidden.hex()}"
+
+    def original(self, token: str) -> str:
+        """The id that a token of `identifier` stands for; anything else is given back as it is."""
+        found = _ID_TOKEN.fullmatch(token)
+        if found is None or len(found[1]) % 2:
+            return token
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - for ids that are not of the platform's form
+
+        try:
+            return self._cipher.decrypt(bytes.fromhex(found[1]), [b"id"]).decode("utf-8", "surrogatepass")
+        except (InvalidTag, UnicodeDecodeError):
+            return token
+
+    @cached_property
+    def _cipher(self) -> AESSIV:
+        """Equal ids have equal tokens, and nobody makes another's (RFC 5297)."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 - as above
+
+        return AESSIV(hmac.digest(self._key, b"ids", "sha512"))
 
     def text(self, value: str) -> str:
         """A text's, with its length in characters behind."""
@@ -53,7 +91,7 @@ class Tokens:
 
     def address(self, value: str) -> str:
         """That of a place, an e-mail address, an IP address."""
-        return f"a_{self.hexes('address', value.strip().lower())}"
+        return f"a_{self.hexes('address', plain(value).strip().lower())}"
 
     def url(self, value: str) -> str:
         """A URL's: scheme and host name stay, the rest becomes one token."""
@@ -65,8 +103,7 @@ class Tokens:
 
     def uri(self, value: str) -> str:
         """That of an address of SIP, of a phone or of the web: the scheme and the domain stay."""
-        inner = value[value.find("<") + 1 : value.rfind(">")] if "<" in value and ">" in value else value
-        inner = inner.strip()
+        inner = within(plain(value))
         scheme, colon, rest = inner.partition(":")
         scheme = scheme.lower()
         if _URL.match(inner):
@@ -74,21 +111,31 @@ class Tokens:
         if colon and scheme == "tel":
             return f"tel:{self.extension(re.split('[;?]', rest)[0])}"
         if not (colon and scheme in _SIP):
-            prefix, rest = "", inner
+            before, rest = "", inner
         else:
-            prefix = f"{scheme}:"
+            before = f"{scheme}:"
         user, at, host = re.split("[;?]", rest)[0].rpartition("@")
         if not at:
-            # A host alone, or a number alone.
-            return f"{prefix}{self._host(host) if '.' in host and digits_of(host) is None else self.person(host)}"
-        return f"{prefix}{self.person(unquote(user.partition(':')[0]))}@{self._host(host)}"
+            # A number, a user or a host alone: john.doe looks like a host.
+            return f"{before}{self._host(host) if is_ip(host) else self.person(unquote(host))}"
+        return f"{before}{self.person(unquote(user.partition(':')[0]))}@{self._host(host)}"
 
     def _host(self, host: str) -> str:
         """A host name stays; an address of the network, or a name with a number in it, does not."""
-        name = host if host.startswith("[") else host.partition(":")[0]
-        try:
-            ipaddress.ip_address(name.strip("[]"))
-        except ValueError:
-            if _HOST.fullmatch(name) and not _DIGITS.search(name):
-                return name.lower()
-        return self.address(name)
+        name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
+        if not is_ip(name) and _HOST.fullmatch(name) and not _DIGITS.search(name):
+            return name.lower()
+        return self.address(name.strip("[]"))
+
+
+def within(value: str) -> str:
+    """The address between angle brackets, where a name stands before it; else all of it.
+
+    >>> within('"Alice Smith" <sip:alice@pbx.example>')
+    'sip:alice@pbx.example'
+    """
+    first, last = value.find("<"), value.rfind(">")
+    return (value[first + 1 : last] if 0 <= first < last else value).strip()
+
+
+__all__ = ["Tokens", "within"]

@@ -81,7 +81,7 @@ class Mender:
     def _list(self, raw: bytes, rule: Rule, depth: int) -> bytes:
         if rule.empty:
             return b"[]"
-        items = Rule(rule.texts, rule.each, numbers=rule.numbers, long=rule.long) if rule.each else rule
+        items = Rule(rule.texts, rule.each, numbers=rule.numbers, fits=rule.fits) if rule.each else rule
         return b"[" + b",".join(self.mend(item, items, depth + 1) for item in scan.items(raw)) + b"]"
 
     def _text(self, raw: bytes, rule: Rule) -> bytes:

@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import shapes
+from conv_analytics.privacy import numbers_of, shapes
+from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.contexts import (
     ENDPOINTS,
     EVERYWHERE,
     INSIDE,
     KNOWN_OBJECTS,
+    NUMBERS,
+    SHAPES,
     Person,
     Plain,
     Special,
@@ -19,28 +22,19 @@ from conv_analytics.privacy.contexts import (
 )
 from conv_analytics.privacy.phones import digits_of
 from conv_analytics.privacy.rules import Action, Kind
-from conv_analytics.privacy.tokens import Tokens
+from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.resources import EventType
 
 REDACTED = "[redacted]"
 #: So many texts of one kind are remembered before all of them are forgotten; what repeats comes soon again.
 _REMEMBERED = 20_000
-#: A number with more digits under an unknown key may be a phone number, a coordinate, a customer.
-_FEW_DIGITS = 6
+
+#: A whole number below stays, whatever it counts.
+_SMALL = 1_000_000
 
 Change = Callable[[str], Any]
 _TYPES = frozenset(kind.value for kind in EventType) | frozenset(getattr(EventType, "__also__", {}))
 _OWN_TYPES = ("custom", "ephemeral")
-
-
-_SHAPES: Mapping[Plain, re.Pattern[str]] = {
-    Plain.ID: shapes.ID,
-    Plain.WORD: shapes.WORD,
-    Plain.TIME: shapes.TIME,
-    Plain.NUMBER: shapes.NUMBER,
-    Plain.LABEL: shapes.LABEL,
-    Plain.PROBLEM: shapes.PROBLEM,
-}
 
 
 class _Texts(dict[str, Any]):
@@ -67,8 +61,8 @@ class Rule:
         What each text becomes.
     numbers
         Numbers are masked like their digits, else they stay.
-    long
-        Numbers of any length stay, else those of few digits.
+    fits
+        Whether a number, as it is written, may stay: by default one of few digits.
     instant
         An instant stays.
     inside
@@ -81,7 +75,7 @@ class Rule:
         Whatever it is, it stays.
     """
 
-    __slots__ = ("each", "empty", "inside", "instant", "keep", "long", "numbers", "texts")
+    __slots__ = ("each", "empty", "fits", "inside", "instant", "keep", "numbers", "texts")
 
     def __init__(
         self,
@@ -89,10 +83,10 @@ class Rule:
         inside: Context | None = None,
         *,
         numbers: bool = False,
-        long: bool = False,
+        fits: numbers_of.Fits = numbers_of.few,
         empty: bool = False,
     ) -> None:
-        self.texts, self.numbers, self.long, self.empty = texts, numbers, long, empty
+        self.texts, self.numbers, self.fits, self.empty = texts, numbers, fits, empty
         self.keep = self.instant = False
         self.inside: Context = Context(self) if inside is None else inside
         self.each: Context | None = None
@@ -156,8 +150,11 @@ class Walker:
 
     def number(self, found: float | str, rule: Rule) -> Any:
         """A number, given as one or as it is written."""
-        if rule.numbers or (not rule.long and _digits(str(found)) > _FEW_DIGITS):
-            return rule.texts[str(found)]
+        if not rule.numbers and type(found) is int and -_SMALL < found < _SMALL:
+            return found
+        if rule.numbers or not rule.fits(str(found)):
+            masked = rule.texts[str(found)]
+            return found if masked == str(found) else masked
         return found
 
     def context(self, found: Mapping[str, Any], context: Context) -> Context:
@@ -208,7 +205,8 @@ class Walker:
         for key in known:
             self._place(known[key], key, known)
         record = Context(self.unknown, known)
-        own_id = Rule(_Texts(_fitting(shapes.OWN_ID, lambda value: self.unknown.texts[value])), long=True)
+        # The number of an event may have any length.
+        own_id = Rule(_Texts(self._identifier), fits=numbers_of.every)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
@@ -236,7 +234,9 @@ class Walker:
             return rule
         # When such an event was deleted is the platform's word (contract 7.5).
         return Rule(
-            rule.texts, Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, long=True)}), numbers=True
+            rule.texts,
+            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=numbers_of.instant)}),
+            numbers=True,
         )
 
     def _strange_body(self, strange: Context, known: Context) -> Context:
@@ -262,7 +262,7 @@ class Walker:
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
             # An object here is one of the API's: what is in it decides for itself.
-            placed = Rule(rule.texts, known, numbers=rule.numbers, long=rule.long)
+            placed = Rule(rule.texts, known, numbers=rule.numbers, fits=rule.fits)
             placed.instant = rule.instant
             return placed
         return rule
@@ -287,12 +287,26 @@ class Walker:
         if what is Plain.PHRASE:
             text = self._rule(Kind.TEXT).texts
             return Rule(_Texts(lambda value: value if value.strip().lower() in shapes.PHRASES else text[value]))
+        if what is Plain.ID:
+            return Rule(_Texts(self._identifier))
         unknown = self._rule(Kind.UNKNOWN).texts
+        otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
-        texts = _Texts(_fitting(_SHAPES[what], lambda value: unknown[value]), remember=what is not Plain.TIME)
-        rule = Rule(texts, long=what in {Plain.ID, Plain.TIME, Plain.NUMBER})
+        texts = _Texts(_fitting(SHAPES[what], otherwise), remember=what is not Plain.TIME)
+        rule = Rule(texts, fits=NUMBERS.get(what, numbers_of.few))
         rule.instant = what is Plain.TIME
         return rule
+
+    def _identifier(self, value: str) -> str:
+        # Without its id a record could not be joined, nor asked for: it is never dropped.
+        stays = not value or shapes.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
+        return value if stays else self._tokens.identifier(value)
+
+    def _word(self, value: str) -> Any:
+        """What stands where a word was expected; of the type of an own event, its first part stays."""
+        own, colon, rest = value.partition(":")
+        masked = self.unknown.texts[rest if colon and own in _OWN_TYPES else value]
+        return f"{own}:{masked or ''}" if colon and own in _OWN_TYPES else masked
 
     def _changes(self) -> Mapping[Kind, Change]:
         tokens = self._tokens
@@ -335,9 +349,13 @@ class Walker:
 
     def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
         """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
-        if value.strip().lower() in shapes.NOBODY or shapes.REFERENCE.fullmatch(value):
+        seen = plain(value)
+        if seen.strip().lower() in shapes.NOBODY:
             return value
-        scheme = value.partition(":")[0].strip(' "<').lower()
+        if shapes.REFERENCE.fullmatch(value):
+            return self._identifier(value)
+        value = seen
+        scheme = within(value).partition(":")[0].lower()
         if digits_of(value) is not None or value.isdigit() or scheme == "tel":
             return self._acting(Kind.PHONE, self._tokens.uri if scheme == "tel" else self._tokens.extension)(value)
         if "://" in value:
@@ -371,7 +389,3 @@ def _harmless_key(key: str) -> bool:
 def _made_up(value: str) -> bool:
     """Whether a value is an id that a machine made."""
     return bool(shapes.API_ID.fullmatch(value) or shapes.UUID.fullmatch(value))
-
-
-def _digits(written: str) -> int:
-    return sum(char.isdigit() for char in written)

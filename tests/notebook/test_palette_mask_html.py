@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from conv_analytics.notebook import html, palette, svg
-from conv_analytics.notebook.mask import Display
+from conv_analytics.privacy.display import Display
 
 NASTY = ("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "\x00\x1b[2J", "\u202egnp.exe", "\ud800",
          "\"'><svg onload=alert(1)>", "]]>", "&amp;", "\u2028")  # fmt: skip

@@ -48,7 +48,8 @@ def fragment(view: View) -> str:
             f'<p class="ca-quiet">{span}</p></div>'
         )
     rows = [cells for _, cells in view.page()][:ROWS]
-    said = f"{view.filters}; the first {len(rows):,} of {told.calls:,}" if len(rows) < told.calls else str(view.filters)
+    said = view.display.text(str(view.filters))
+    said = f"{said}; the first {len(rows):,} of {told.calls:,}" if len(rows) < told.calls else said
     return (
         f'<div class="ca-explore {PLAIN}" data-ca-explore>\n<style>{style()}</style>\n'
         f'<p>{numbers}; <span class="{kind}">{label}</span></p>\n{picture}\n'

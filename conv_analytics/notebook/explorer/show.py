@@ -219,7 +219,7 @@ class Explorer:
         try:
             self.reload(_held(folder))
         except ConvAnalyticsError as error:
-            self._error = str(error)
+            self._error = self._view.display.text(str(error))
             self._show()
         self._kept.renew()
 
@@ -230,7 +230,7 @@ class Explorer:
             try:
                 self._do(message)
             except ConvAnalyticsError as error:
-                self._error = str(error)
+                self._error = self._view.display.text(str(error))
             self._show()
 
     def _do(self, message: Any) -> None:
@@ -261,7 +261,7 @@ class Explorer:
         try:
             drawn = show_timeline(self._data, conversation_id, zone=self._zone, mask=self._mask)
         except ConvAnalyticsError as error:
-            self._below.children = [ipywidgets.HTML(f"<p>{escape(error)}</p>")]
+            self._below.children = [ipywidgets.HTML(f"<p>{escape(self._view.display.text(str(error)))}</p>")]
             return
         if self._timeline is None:
             self._timeline = drawn.widget()

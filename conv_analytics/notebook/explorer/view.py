@@ -14,9 +14,9 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.html import clean
-from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import length
+from conv_analytics.privacy.display import Display
 
 #: So many rows are sent to the browser at once; the others are a page away.
 PAGE = 100
@@ -64,7 +64,7 @@ class View:
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
-        self._facets = {name: Facet(self.frame[column]) for name, column in LISTS.items()}
+        self._facets = {name: Facet(self._shown(column)) for name, column in LISTS.items()}
         self._ranks: dict[str, Places] = {}
         self._filters = Filters()
         self._look()
@@ -122,7 +122,7 @@ class View:
                 if other != name:
                     others = others & rows
             counts = facet.counts(others)
-            wanted = self._filters.listed(name)
+            wanted = self._chosen(name)
             found[name] = {**counts, **{value: 0 for value in wanted if value not in counts}}
         return found
 
@@ -133,8 +133,18 @@ class View:
             return str(value.tz_convert(self.zone).strftime("%Y-%m-%d %H:%M:%S"))
         if name == "talk_s":
             return length(round(value * 1_000_000))
-        text = self.display.party(str(value)) if name in _PEOPLE else str(value)
+        text = str(self.display.column(name, str(value)))
         return clean(text.replace("_", " ") if name in {"outcome", "rule"} else text)
+
+    def _shown(self, name: str) -> pd.Series:
+        """A column as it is shown."""
+        column = self.frame[name].astype("str")
+        return column.map({value: self.display.column(name, value) for value in column.dropna().unique()}).astype("str")
+
+    def _chosen(self, name: str) -> list[str]:
+        """The values of a list that are looked for, as they are shown."""
+        column = LISTS[name]
+        return [each if each == NONE else self.display.column(column, each) for each in self._filters.listed(name)]
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.int8]:
@@ -153,7 +163,7 @@ class View:
         wanted = self._filters
         self._period = self._within(wanted)
         self._text = self._matching(wanted.text)
-        self._lists = {name: facet.having(wanted.listed(name)) for name, facet in self._facets.items()}
+        self._lists = {name: facet.having(self._chosen(name)) for name, facet in self._facets.items()}
         self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
         self._sorted()
 
@@ -192,10 +202,7 @@ class View:
     def _words(self) -> pd.Series:
         """Everything that a text is looked for in: a line per call, made when first asked for."""
         parts = [self.frame[name].astype("str").fillna("") for name in _SEARCHED]
-        for name in _PEOPLE:
-            column = self.frame[name].astype("str")
-            shown = {value: self.display.party(value) for value in column.dropna().unique()}
-            parts.append(column.map(shown).fillna("").astype("str"))
+        parts += [self._shown(name).fillna("") for name in _PEOPLE]
         joined = parts[0]
         for part in parts[1:]:
             joined = joined + "\n" + part

@@ -10,12 +10,12 @@ import pandas as pd
 
 import conv_analytics
 from conv_analytics.analysis.profiles import Profile, profile_of
-from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report import found, parts, tally, words
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Values
 from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.rows import Rows, read, slots_of
+from conv_analytics.privacy.display import Display
 
 #: What opens a timeline, with the id of the conversation in it.
 #: The folder is not named: a page that is mailed around does not tell where it lies.
@@ -52,14 +52,15 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
 ) -> Numbers:  # fmt: skip
     then = before if before is not None and len(before) else None
     slots = slots_of(now, period)
-    rates = tally.Kpi(now.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
+    masked = parts.masked(now, display)
+    rates = tally.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     shown = figures(now, then, rates, rows.scope)
     by_name = {figure.name: figure.now for figure in shown}
     poor, measured = by_name["poor"], by_name["measured"]
     assert isinstance(poor, Rate)
     assert isinstance(measured, Rate)
     verdict, sentence = words.verdict(len(now), poor, measured)
-    masked = parts.masked(now, display)
+    ledger = ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum()))
     numbers = Numbers(
         sentence=sentence,
         details=(),
@@ -75,12 +76,12 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
         trend=parts.trend(now, slots, rates, rows.scope),
         histograms=parts.histograms(now, book),
         week=parts.week(now, period),
-        groupings=parts.groupings(now, rates, rows.scope),
+        groupings=parts.groupings(masked, rates, rows.scope),
         codes=parts.codes(now, rows.scope),
         offenders=found.offenders_of(masked, rows.scope),
         worst=parts.worst(masked, period, book, COMMAND),
         poor_legs=int((now["verdict"] == "poor").sum()),
-        ledger=ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum())),
+        ledger=replace(ledger, warning=display.text(ledger.warning)),
         method=Method(
             version=conv_analytics.__version__,
             profile=book.name,

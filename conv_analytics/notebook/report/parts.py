@@ -12,11 +12,11 @@ from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.sip import Code as Known
-from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.notebook.report.rows import Slots
+from conv_analytics.privacy.display import Display
 
 #: Groups, codes and legs that are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50
@@ -60,8 +60,8 @@ def measured(rows: pd.DataFrame) -> pd.Series[Any]:
 def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
     """The legs with what tells of people as it is shown; a number is masked once, however often it called."""
     done = rows.copy(deep=False)
-    for name in ("remote_address", "from_address", "to_address", "user_id"):
-        shown = {text: display.party(text) for text in done[name].dropna().unique()}
+    for name in (*BY, "remote_address", "from_address", "to_address", "user_id", "conversation_id", "leg_id"):
+        shown = {text: display.column(name, text) for text in done[name].dropna().unique()}
         done[name] = done[name].map(shown).astype("str")
     return done
 

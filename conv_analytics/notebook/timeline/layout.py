@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.notebook.mask import Display
+from conv_analytics.privacy.display import Display
 
 #: Heights of lines, and the gaps below them. [px]
 HEIGHTS: Mapping[str, int] = MappingProxyType({"main": 20, "quality": 7, "span": 13, "marks": 19})
@@ -24,6 +24,8 @@ NEAR = 10.0
 WIDEST = 45.0
 #: So many spans can lie below each other; more share the last line.
 TRACKS = 6
+#: Shorter texts of a body are not looked for in the words of a mark. [characters]
+_WORD = 3
 
 #: Bands of the main line; those of the second tuple lie over them.
 _STATES = ("invited", "joined", "left", "unknown", "ringing", "answered")
@@ -144,15 +146,19 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
     places, lines, tops = _lines(rows, sorted(lanes))
     said = _Said(display)
     numbers = {number: place for place, number in enumerate(sorted(lanes))}
-    items = [
-        _item(place, row, line=places[place], start=start, said=said, numbers=numbers) for place, row in enumerate(rows)
-    ]
     drawn = [Lane(*lanes[number], *tops[number]) for number in sorted(lanes)]
     name = next((lane.name for lane in drawn if lane.kind == "conversation"), "conversation")
-    details = [_detail(row, display) for row in rows]
+    bodies = [display.body(str(row["type"] or ""), row["detail"]) for row in rows]
+    items = [
+        _item(place, row, bodies[place], line=places[place], start=start, said=said, numbers=numbers)
+        for place, row in enumerate(rows)
+    ]
+    details = [_detail(body) for body in bodies]
     height, end = max((lane.y + lane.height for lane in drawn), default=0), max(known, default=0)
     masked, count = display.on, _events(rows)
-    return Layout(conversation_id, name, start, end, masked, drawn, lines, items, details, height, count)
+    return Layout(
+        display.identifier(conversation_id), name, start, end, masked, drawn, lines, items, details, height, count
+    )
 
 
 def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int]]:
@@ -191,7 +197,11 @@ class _Said:
         self._display = display
         self._texts: dict[tuple[str, str], str] = {}
 
-    def __call__(self, what: str, text: str) -> str:
+    def __call__(self, what: str, text: str, detail: str | None = None, body: Any = None) -> str:
+        """The words of a mark; what of them stands in the body of its event is shown as it is shown there."""
+        if self._display.on and detail is not None and text and what != "dtmf":
+            for word, shown in _changed(json_of(detail), body):
+                text = text.replace(word, shown)
         key = ("dtmf" if what == "dtmf" else "", text)
         if key not in self._texts:
             self._texts[key] = self._shown(what, text)
@@ -202,6 +212,9 @@ class _Said:
             words, _, digits = text.partition(" ")
             return f"{words} {digits if digits == 'unknown' else self._display.digits(digits)}"
         return self._display.text(text)
+
+    def type(self, text: str) -> str:
+        return self._display.type(text)
 
 
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -223,11 +236,11 @@ def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tup
         name, kind, one = (str(row[key] or "") for key in ("lane_name", "lane_kind", "lane_id"))
         if kind == "leg":
             shown = _leg_name(name, display)
-        elif name in (one, "conversation"):
+        elif name == "conversation":
             shown = name
         else:
-            shown = display.party(name)
-        found[number] = (shown, kind, one)
+            shown = display.identifier(name) if name == one else display.party(name)
+        found[number] = (shown, kind, display.identifier(one))
     return found
 
 
@@ -300,21 +313,42 @@ def _wanted(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[tu
 
 
 def _item(
-    place: int, row: Mapping[str, Any], *, line: int, start: int, said: _Said, numbers: Mapping[int, int]
+    place: int, row: Mapping[str, Any], body: Any, *, line: int, start: int, said: _Said, numbers: Mapping[int, int]
 ) -> Item:  # fmt: skip
     begin = row["start_at"] if row["start_at"] is not None else start
     end = row["end_at"] if row["end_at"] is not None else begin
     what, to = str(row["what"]), row["to_lane"]
     return Item(
-        place, line, what, begin - start, max(end, begin) - start, said(what, str(row["text"] or "")),
+        place, line, what, begin - start, max(end, begin) - start,
+        said(what, str(row["text"] or ""), row["detail"], body),
         str(row["level"] or ""), row["shape"] == "mark", bool(row["open_start"]), bool(row["open_end"]),
-        str(row["order_flag"]), str(row["type"] or ""), row["event_id"], None if to is None else numbers.get(to),
-        numbers[row["lane"]],
+        str(row["order_flag"]), said.type(str(row["type"] or "")), row["event_id"],
+        None if to is None else numbers.get(to), numbers[row["lane"]],
     )  # fmt: skip
 
 
-def _detail(row: Mapping[str, Any], display: Display) -> str:
-    body = display.body(str(row["type"] or ""), row["detail"])
+def json_of(text: str) -> Any:
+    """What a JSON text holds; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _changed(body: Any, shown: Any) -> Iterable[tuple[str, str]]:
+    """The texts of a body that are shown otherwise, and as what."""
+    if isinstance(body, str) and len(body) >= _WORD and body != shown:
+        yield body, shown if isinstance(shown, str) else "..."
+    elif isinstance(body, dict) and isinstance(shown, dict):
+        # Keys that are masked, too, come in the same order.
+        for one, other in zip(body.values(), shown.values(), strict=False):
+            yield from _changed(one, other)
+    elif isinstance(body, list) and isinstance(shown, list):
+        for one, other in zip(body, shown, strict=False):
+            yield from _changed(one, other)
+
+
+def _detail(body: Any) -> str:
     return "" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
 
 

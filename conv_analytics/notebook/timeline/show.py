@@ -13,11 +13,11 @@ from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, DestinationError
 from conv_analytics.notebook.html import line
-from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.layout import Layout, layout
 from conv_analytics.notebook.timeline.page import HEAD, cells, document, fragment
 from conv_analytics.notebook.timeline.picture import headline, picture, summary
+from conv_analytics.privacy.display import Display
 
 if TYPE_CHECKING:
     from conv_analytics.notebook.ladder import Ladder
@@ -157,7 +157,7 @@ class Timeline:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Timeline {line(self.conversation_id)}: {summary(self.layout)}>"
+        return f"<Timeline {line(self.layout.conversation_id)}: {summary(self.layout)}>"
 
 
 def write(path: Path, text: str) -> Path:

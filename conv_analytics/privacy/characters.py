@@ -1,0 +1,48 @@
+"""One spelling for what looks the same: invisible characters go, wide and other digits become the plain ones.
+
+People copy numbers out of messages and address books, and with them marks of direction, zero-width joiners, narrow and
+no-break spaces, full-width or Arabic-Indic digits. Left in, they would make two people out of one.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: Categories of characters that nobody sees: format, control, surrogates that are alone.
+_UNSEEN = frozenset({"Cf", "Cc", "Cs"})
+_ALSO_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
+    map(chr, range(0xFE00, 0xFE10))
+)
+
+
+def plain(text: str) -> str:
+    r"""A text in its plainest spelling: NFKC, visible characters and ASCII digits only, every space an ordinary one.
+
+    Examples
+    --------
+    >>> plain("\u202a+44\u202f7700\u200e 900123\ufeff"), plain("\u0664\u0664\uff17")
+    ('+44 7700 900123', '447')
+    >>> plain("Zoe\u0308") == plain("Zo\u00eb")
+    True
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    # What is not seen goes first: it would keep letters and their accents apart.
+    seen = "".join(" " if char in "\t\n\r\v\f" else char for char in text if not _unseen(char))
+    return "".join(_plain(char) for char in unicodedata.normalize("NFKC", seen) if not _unseen(char))
+
+
+def _unseen(char: str) -> bool:
+    return char in _ALSO_UNSEEN or (char not in "\t\n\r\v\f" and unicodedata.category(char) in _UNSEEN)
+
+
+def _plain(char: str) -> str:
+    if char.isascii():
+        return char
+    if unicodedata.category(char)[0] == "Z":
+        return " "
+    digit = unicodedata.decimal(char, None)
+    return char if digit is None else str(digit)
+
+
+__all__ = ["plain"]

@@ -1,0 +1,264 @@
+"""Masking of what is shown: people are left out before anything is drawn or printed, so that no file has them either.
+
+It keeps what is shown around from showing people. It is no protection against somebody who tries numbers out: for
+that, export with a mask (`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from conv_analytics.privacy import found_in
+from conv_analytics.privacy.characters import plain
+from conv_analytics.privacy.identifiers import TOKEN, opaque, prefix
+from conv_analytics.privacy.phones import calling_code, digits_of
+from conv_analytics.privacy.rules import Action, Kind
+from conv_analytics.privacy.shapes import API_ID, NETWORK, NOBODY, REFERENCE, UUID
+from conv_analytics.privacy.tokens import Tokens, within
+from conv_analytics.privacy.walk import Walker
+
+#: So many digits of a number are left, and so many of a hash: enough to tell lanes apart, too few to tell people.
+_LAST, _HASH = 4, 3
+_DOT = "\u2022"
+#: Columns of tables and answers that hold people, whatever is in them.
+PARTIES = frozenset({
+    "remote_address", "from_address", "to_address", "from", "to", "from_number", "to_number", "from_user", "to_user",
+    "from_uri", "to_uri", "to_extension", "name", "display_name", "user_name", "user_display_name", "from_user_name",
+    "from_user_display_name", "cname", "conversation_name", "conversation_display_name", "location_name",
+    "location_address",
+})  # fmt: skip
+#: Columns that hold a word of the API: what is none is masked like a name.
+WORDS = frozenset({
+    "channel_type", "direction", "technology", "country", "country_source", "status", "reason", "reason_code",
+    "outcome", "outcome_class", "hung_up_by", "from_kind", "to_kind", "remote_kind", "currency", "machine", "type",
+    "message_type", "state", "method", "verdict", "flow", "network_code",
+})  # fmt: skip
+_WORD = re.compile(
+    r"(?!.*(?:[0-9][-_.:]?){7})(?:[a-z]\w{0,63}(?:[:.\-][a-z0-9]\w{0,63}){0,4}|[A-Z][A-Z0-9_\-]{0,63})", re.ASCII
+)
+#: What is masked already: it is shown as it is.
+_DONE = re.compile(
+    rf"(?:[a-z][a-z0-9+.-]{{0,15}}:(?://)?)?(?:(?:\+[0-9]{{1,3}})?\*{{3}}[0-9]{{0,4}}|name|address|{_DOT * 3}"
+    rf"|(?:[A-Za-z]{{1,13}}[-_.:])?id)#[0-9a-f]{{{_HASH}}}"
+)
+#: How a group of several columns is written.
+_GROUP = re.compile(r"(?:^|, )([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
+
+
+class _Shown(Tokens):
+    """Tokens for people's eyes."""
+
+    def __init__(self) -> None:
+        super().__init__(b"")
+
+    def hexes(self, space: str, value: str) -> str:
+        return _hash(f"{space}:{value}")
+
+    def phone(self, digits: str) -> str:
+        return phone(digits)
+
+    def person(self, value: str) -> str:
+        bare = plain(value).strip()
+        digits = digits_of(bare)
+        if digits is not None:
+            return phone(digits)
+        return bare if TOKEN.fullmatch(bare) else f"name#{_hash(bare)}"
+
+    def extension(self, value: str) -> str:
+        bare = plain(value).strip()
+        digits = digits_of(bare)
+        if digits is not None:
+            return phone(digits)
+        return bare if TOKEN.fullmatch(bare) else f"{_DOT * 3}#{_hash(bare)}"
+
+    def identifier(self, value: str) -> str:
+        if opaque(value) or TOKEN.fullmatch(value) or _DONE.fullmatch(value):
+            return value
+        digits = digits_of(value)
+        return phone(digits) if digits is not None else f"{prefix(value)}id#{_hash(plain(value))}"
+
+    def text(self, value: str) -> str:
+        return value if TOKEN.fullmatch(value) else f"({len(value)} characters)"
+
+    def other(self, letter: str, value: str) -> str:  # noqa: ARG002 - the base class has it
+        digits = digits_of(value)
+        return self.text(value) if digits is None else phone(digits)
+
+    def address(self, value: str) -> str:
+        return value if TOKEN.fullmatch(value) else f"address#{_hash(plain(value).strip().lower())}"
+
+    def url(self, value: str) -> str:
+        found = found_in.URL.match(value.strip())
+        scheme = f"{found[0].partition(':')[0].lower()}://" if found else ""
+        return value if TOKEN.fullmatch(value) else f"{scheme}{_DOT * 3}#{_hash(value)}"
+
+    def uri(self, value: str) -> str:
+        inner = within(plain(value))
+        if found_in.URL.match(inner):
+            return self.url(inner)
+        scheme, colon, rest = inner.partition(":")
+        if not colon or "@" in scheme:
+            scheme, colon, rest = "", "", inner
+        user = re.split("[;?]", rest)[0].rpartition("@")
+        who = found_in.unquoted((user[0] or user[2]).partition(":")[0])
+        return f"{scheme.lower()}{colon}{self.person(who)}"
+
+
+def phone(digits: str) -> str:
+    """A number with the middle left out, and a short hash that tells it from others.
+
+    >>> phone("447700901234"), phone("02079460018")
+    ('+44***1234#b5b', '***0018#c7e')
+    """
+    code = calling_code(digits)
+    return f"{f'+{code}' if code else ''}***{digits[-_LAST:]}#{_hash(digits)}"
+
+
+class Display:
+    """What is shown of people.
+
+    Parameters
+    ----------
+    on
+        False shows everything as it is, and says so.
+
+    Examples
+    --------
+    >>> display = Display()
+    >>> display.party("447700901234"), display.text("call 447700901234 or bob@example.org")
+    ('+44***1234#b5b', 'call +44***1234#b5b or name#81b')
+    >>> display.identifier("USR-AliceSmithson").startswith("USR-id#"), display.identifier("leg-7")
+    (True, 'leg-7')
+    >>> Display(on=False).party("447700901234")
+    '447700901234'
+    """
+
+    def __init__(self, *, on: bool = True) -> None:
+        self.on = on
+        self._tokens = _Shown()
+        # One pressed key is one of sixteen: a hash would tell it.
+        rules = dict.fromkeys(Kind, Action.HASH) | {Kind.DTMF: Action.DROP}
+        self._walker = Walker(self._tokens, rules)
+        self._names: dict[str, str] = {}
+        self._named: re.Pattern[str] | None = None
+
+    def know(self, names: Iterable[str]) -> None:
+        """Names of people: they are masked in every text from now on."""
+        for name in names:
+            if self.on and len(name.strip()) > 1 and self.party(name) != name:
+                self._names[plain(name).strip().casefold()] = self.party(name)
+        longest = sorted(filter(None, self._names), key=len, reverse=True)
+        if longest:
+            self._named = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
+
+    def party(self, value: str) -> str:
+        """A number, an address, a name, whichever it is."""
+        bare = plain(value).strip()
+        if not self.on or bare.lower() in NOBODY or _made(bare):
+            return value
+        if REFERENCE.fullmatch(bare):
+            return self._tokens.identifier(bare)
+        digits = digits_of(bare)
+        if digits is not None:
+            return phone(digits)
+        if found_in.is_ip(bare):
+            return self._tokens.address(bare)
+        inner = within(bare)
+        is_uri = found_in.URL.match(inner) or found_in.MAIL.fullmatch(inner) or found_in.SCHEME.match(inner)
+        return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
+
+    def identifier(self, value: str) -> str:
+        """An id: one that a machine made stays, any other may be a name or hold a number."""
+        return self._tokens.identifier(value) if self.on and value else value
+
+    def digits(self, value: str) -> str:
+        """Pressed keys: one dot each."""
+        return _DOT * len(value) if self.on else value
+
+    def text(self, value: str) -> str:
+        """Words that may hold names, numbers, ids, addresses of SIP, mail, the web or the network."""
+        if not self.on:
+            return value
+        bare = plain(value)
+        # What is spelled in another way is shown as it is, unless there is somebody in it.
+        shown = self._without_people(bare)
+        return value if shown == bare else shown
+
+    def column(self, name: str, value: Any) -> Any:
+        """A cell of a table, by what its column holds and by what the value is.
+
+        Examples
+        --------
+        >>> display = Display()
+        >>> display.column("remote_address", "447700901234"), display.column("network_code", "23410")
+        ('+44***1234#b5b', '23410')
+        >>> display.column("group", "remote_address=447700901234, network_code=23410")
+        'remote_address=+44***1234#b5b, network_code=23410'
+        """
+        if not self.on or not isinstance(value, str):
+            return value
+        if name in WORDS:
+            shape = NETWORK if name == "network_code" else _WORD
+            return value if not value or shape.fullmatch(value) else self.party(value)
+        if name in PARTIES or name.endswith(("_id", "_ids")):
+            return self.party(value) if name in PARTIES else self.identifier(value)
+        if name == "group" and _GROUP.match(value):
+            pairs = ((column, self.column(column, key)) for column, key in _GROUP.findall(value))
+            return ", ".join(f"{column}={key}" for column, key in pairs)
+        return self.text(value)
+
+    def type(self, value: str) -> str:
+        """The type of an event; of an own one, only what holds no number."""
+        own, colon, rest = value.partition(":")
+        shown: str = self.column("type", value)
+        return f"{own}{colon}{self.party(rest)}" if shown != value and own in {"custom", "ephemeral"} else shown
+
+    def ids(self, text: str) -> str:
+        """Our own words, in which nothing of other people stands but ids: the numbers in it are counts."""
+        return found_in.IDS.sub(lambda found: self._tokens.identifier(found[0]), text) if self.on else text
+
+    def body(self, kind: str, body: str | None) -> Any:
+        """The body of an event: what is known to tell of nobody stays, all else becomes a token or a length."""
+        if body is None:
+            return None
+        try:
+            found = json.loads(body)
+        except ValueError:
+            return self._tokens.text(body) if self.on else body
+        if not self.on:
+            return found
+        record: Mapping[str, Any] = {"_embedded": {"events": [{"type": kind, "body": found}]}}
+        return self._walker.value(record, self._walker.page)["_embedded"]["events"][0]["body"]
+
+    def _without_people(self, text: str) -> str:
+        if self._named is not None:
+            text = self._named.sub(lambda found: self._names.get(found[0].casefold(), "name"), text)
+        return found_in.PEOPLE.sub(self._masked, text)
+
+    def _masked(self, found: re.Match[str]) -> str:
+        text = found[0]
+        match found.lastgroup:
+            case "stays":
+                return text
+            case "id":
+                return self._tokens.identifier(text)
+            case "ip6":
+                return self._tokens.address(text) if found_in.is_ip(text) else text
+            case _:
+                return self.party(text)
+
+
+def _made(value: str) -> bool:
+    """Whether a machine made it: an id, or a token of a masked export, or what is shown of somebody."""
+    return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _DONE))
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
+
+
+__all__ = ["Display", "phone"]

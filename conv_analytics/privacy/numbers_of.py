@@ -1,0 +1,52 @@
+"""Numbers that may stay, by what they are: any other may be a phone number, a coordinate, a customer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Fits = Callable[[str], bool]
+
+_FEW, _MEASURE = 6, 9
+#: The first and the last second of 2000 to 2099.
+_FIRST, _LAST = 946_684_800, 4_102_444_800
+#: Seconds, and the parts of them that instants are counted in.
+_PARTS = (1, 10**3, 10**6, 10**9)
+
+
+def every(written: str) -> bool:  # noqa: ARG001 - one of several that can be asked
+    """A count: it may have any length."""
+    return True
+
+
+def few(written: str) -> bool:
+    """A number of few digits.
+
+    >>> few("-12.5"), few("447700900123")
+    (True, False)
+    """
+    return sum(char.isdigit() for char in written) <= _FEW
+
+
+def measure(written: str) -> bool:
+    """A price, a share, a length: few digits before the point.
+
+    >>> measure("4.4093184712"), measure("447700900123")
+    (True, False)
+    """
+    return sum(char.isdigit() for char in written.partition(".")[0].partition("e")[0]) <= _MEASURE
+
+
+def instant(written: str) -> bool:
+    """Seconds since 1970, or thousandths, millionths, billionths of them, in this century.
+
+    >>> instant("1794999999999"), instant("447700900123")
+    (True, False)
+    """
+    try:
+        found = float(written)
+    except (ValueError, OverflowError):
+        return False
+    return few(written) or any(_FIRST <= found / part <= _LAST for part in _PARTS)
+
+
+__all__ = ["Fits", "every", "few", "instant", "measure"]
