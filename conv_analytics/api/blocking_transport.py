@@ -1,0 +1,148 @@
+"""The blocking transport: connections of httpcore behind the httpx interface, with an end to every request.
+
+httpx's own transport bounds each wait for bytes, so that a server which sends one header a minute, or interim answers
+(1xx) for ever, is never given up. Here each read also ends when all the time of its request is over.
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import httpcore
+import httpx
+
+from conv_analytics.api.failures import Overdue
+from conv_analytics.api.proxy import Proxy
+
+
+class _Deadline:
+    """When a request must have its answer."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s, self._until = limit_s, time.monotonic() + limit_s
+
+    def left(self, timeout: float | None) -> float:
+        """The longest that a wait may take now [s]; raise `Overdue` when no time is left."""
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Overdue(self._limit_s)
+        return left if timeout is None else min(timeout, left)
+
+
+_DEADLINE: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def time_limit(limit_s: float | None) -> Iterator[None]:
+    """Give a request, from connecting to its last byte, so much time [s]; None for no end."""
+    before = _DEADLINE.set(None if limit_s is None else _Deadline(limit_s))
+    try:
+        yield
+    finally:
+        _DEADLINE.reset(before)
+
+
+class BlockingTransport(httpx.BaseTransport):
+    """Requests over a pool of httpcore; raises what httpcore raises."""
+
+    def __init__(self, *, tls: ssl.SSLContext, proxy: Proxy | None = None, connections: int = 100) -> None:
+        options: dict[str, Any] = {
+            "ssl_context": tls,
+            "max_connections": connections,
+            "keepalive_expiry": 5.0,
+            "network_backend": _Backend(),
+        }
+        auth = None if proxy is None or proxy.auth is None else tuple(part.encode() for part in proxy.auth)
+        if proxy is None:
+            self._pool = httpcore.ConnectionPool(**options)
+        elif proxy.is_socks:
+            self._pool = httpcore.SOCKSProxy(proxy.url, proxy_auth=auth, **options)
+        else:
+            # Only a proxy that is itself asked over TLS may be given the settings for that.
+            over_tls = {"proxy_ssl_context": tls} if proxy.url.startswith("https:") else {}
+            self._pool = httpcore.HTTPProxy(proxy.url, proxy_auth=auth, **over_tls, **options)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; give the answer as soon as its headers are there."""
+        url = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        answer = self._pool.handle_request(
+            httpcore.Request(
+                request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
+            )
+        )
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream), request=request)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._stream
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _Backend(httpcore.NetworkBackend):
+    """The network, each of whose waits ends with the request's time."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect."""
+        stream = self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options)
+        return _Stream(stream)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        self._inner.sleep(seconds)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, _left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+def _left(timeout: float | None) -> float | None:
+    deadline = _DEADLINE.get()
+    return timeout if deadline is None else deadline.left(timeout)
