@@ -72,7 +72,8 @@ def lost(error: Exception, *, method: str, url: str, proxy: Proxy | None, timeou
     """
     chain = tuple(_chain(error))
     for each in chain:
-        if isinstance(each, ssl.SSLCertVerificationError):
+        # One of aiohttp's errors passes for this one, and lacks what it has.
+        if isinstance(each, ssl.SSLCertVerificationError) and not isinstance(each, aiohttp.ClientError):
             return CertificateError(each.verify_message, method=method, url=url)
     source = proxy.source if proxy else None
     for each in chain:
@@ -116,7 +117,9 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         yield cause
-        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
+        # aiohttp keeps the system's error as an attribute.
+        kept = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None)
+        cause = kept or cause.__cause__ or cause.__context__
 
 
 def _number(chain: tuple[BaseException, ...]) -> str:
