@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expanded
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -211,11 +212,17 @@ def credentials_of(application: Found, key: Found) -> Credentials:
     identity = application.value.reveal().strip()
     if not re.fullmatch(r"[\w.-]+", identity):
         raise ConfigError(f"The application id ({application.source}) must be the application's UUID.")
-    # A sentence, not an exception, comes back, so that no frame of the traceback holds the key's text.
-    loaded = _load_key(key.value)
-    if isinstance(loaded, str):
-        raise ConfigError(f"The private key ({key.source}) {loaded}.")
+    loaded = private_key_of(key.value, key.source)
     return Credentials(identity, loaded, fingerprint_of(loaded))
+
+
+def private_key_of(key: Secret, source: str) -> RSAPrivateKey:
+    """Load a private key from its PEM text, or from the file that holds it."""
+    # A sentence, not an exception, comes back, so that no frame of the traceback holds the key's text.
+    loaded = _load_key(key)
+    if isinstance(loaded, str):
+        raise ConfigError(f"The private key ({source}) {loaded}.")
+    return loaded
 
 
 def fingerprint_of(key: RSAPrivateKey) -> str:
@@ -293,8 +300,8 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for e
     if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
     try:
-        path = Path(text).expanduser()
-    except RuntimeError:
+        path = expanded(text)
+    except ConfigError:
         return f"is below a home folder (~), and there is none: give the whole path instead of {_shown(text)}"
     try:
         if path.is_dir():

@@ -57,15 +57,17 @@ class BlockingTransport(httpx.BaseTransport):
             "keepalive_expiry": 5.0,
             "network_backend": _Backend(),
         }
-        auth = None if proxy is None or proxy.auth is None else tuple(part.encode() for part in proxy.auth)
+        self._pool: httpcore.ConnectionPool
         if proxy is None:
             self._pool = httpcore.ConnectionPool(**options)
-        elif proxy.is_socks:
+            return
+        auth = None if proxy.auth is None else (proxy.auth[0].encode(), proxy.auth[1].encode())
+        if proxy.is_socks:
             self._pool = httpcore.SOCKSProxy(proxy.url, proxy_auth=auth, **options)
         else:
             # Only a proxy that is itself asked over TLS may be given the settings for that.
-            over_tls = {"proxy_ssl_context": tls} if proxy.url.startswith("https:") else {}
-            self._pool = httpcore.HTTPProxy(proxy.url, proxy_auth=auth, **over_tls, **options)
+            over_tls = tls if proxy.url.startswith("https:") else None
+            self._pool = httpcore.HTTPProxy(proxy.url, proxy_auth=auth, proxy_ssl_context=over_tls, **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; give the answer as soon as its headers are there."""

@@ -24,6 +24,7 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
 from conv_analytics.api.route import Route, route_to
 from conv_analytics.errors import ConfigError, PagingWarning
+from conv_analytics.errors.redaction import whole_or_not_made
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Call, Listing, query, target
 from conv_analytics.settings import Secret, Settings
@@ -43,8 +44,6 @@ class _Client(ABC, Generic[Transport, Gate]):
 
     returns_call: ClassVar[str]
     returns_items: ClassVar[str]
-    # Until it is made: a traceback that shows locals shows clients, too, which failed on the way.
-    _settings: Settings | None = None
 
     create_conversation = operation(endpoints.create_conversation)
     get_conversation = operation(endpoints.get_conversation)
@@ -187,9 +186,8 @@ class _Client(ABC, Generic[Transport, Gate]):
         client.run_in_bulk(sleep)
         return client
 
+    @whole_or_not_made
     def __repr__(self) -> str:
-        if self._settings is None:
-            return f"{type(self).__name__}(not made)"
         return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
 
     def _repr_html_(self) -> str:

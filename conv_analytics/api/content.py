@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 #: What comes out of a stage at a time. [B]
 PIECE_BYTES = 1 << 18
-#: A body is packed at most so often, one around the other, and each stage has at most so many parts one after the other.
+#: A body is packed at most so often, one around the other; each stage has at most so many parts, one after the other.
 LONGEST_CHAIN, MOST_MEMBERS = 4, 1_000
 #: What may follow the end of a packed body without being looked at: some servers pad.
 _PADDING = b"\0"

@@ -232,8 +232,7 @@ class AsyncDriver:
             async with asyncio.timeout(limit_s) as scope:
                 status, headers, body = await exchange(lambda: self._enter(scope))
         except (*FOREIGN, TooLong) as error:
-            overdue = limit_s is not None and scope.expired()
-            return self.wire.failed(send, Overdue(limit_s) if overdue else error)
+            return self.wire.failed(send, Overdue(limit_s) if limit_s is not None and scope.expired() else error)
         finally:
             if not self.large.keep:
                 self.large.leave()

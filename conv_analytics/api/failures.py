@@ -40,12 +40,24 @@ _NEVER_SENT = (
 )
 _BY_PROXY = (aiohttp.ClientHttpProxyError, httpcore.ProxyError, httpx.ProxyError)
 _CONNECT_TIMEOUTS = (aiohttp.ConnectionTimeoutError, httpcore.ConnectTimeout, httpx.ConnectTimeout)
-_NO_HTTP = (
-    aiohttp.ClientResponseError,
-    httpcore.ProtocolError,
-    httpx.ProtocolError,
+_TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
+#: What is told when an error is, or came from, one of these.
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((aiohttp.ClientConnectorDNSError, socket.gaierror), "ConnectError: the name of the host is not known"),
+    (
+        (DamagedContent, httpx.DecodingError),
+        "DecodingError: the body is compressed in a way that cannot be undone",
+    ),
+    ((ssl.SSLError,), "ConnectError: no TLS connection"),
+    (
+        (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
+        "RemoteProtocolError: the connection was closed before the answer was whole",
+    ),
+    (
+        (aiohttp.ClientResponseError, httpcore.ProtocolError, httpx.ProtocolError),
+        "RemoteProtocolError: what came is not HTTP, or was cut off",
+    ),
 )
-_CUT_OFF = (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)
 
 
 class Overdue(httpx.ReadTimeout):
@@ -92,19 +104,12 @@ def _reason(chain: tuple[BaseException, ...], timeout_s: float | None) -> str:
         return f"ReadTimeout: the answer was not whole after {error.limit_s:g} s"
     if isinstance(error, _CONNECT_TIMEOUTS):
         return f"ConnectTimeout: no connection within {timeout_s or 0:g} s"
-    if isinstance(error, TimeoutError | httpx.TimeoutException | httpcore.TimeoutException):
+    if isinstance(error, _TIMEOUTS):
         return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
-    if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
-        return "ConnectError: the name of the host is not known"
-    if isinstance(error, DamagedContent | httpx.DecodingError):
-        return "DecodingError: the body is compressed in a way that cannot be undone"
-    for each in chain:
-        if isinstance(each, ssl.SSLError):
-            return f"ConnectError: no TLS connection{_code(each.reason)}"
-    if isinstance(error, _CUT_OFF):
-        return "RemoteProtocolError: the connection was closed before the answer was whole"
-    if isinstance(error, _NO_HTTP):
-        return "RemoteProtocolError: what came is not HTTP, or was cut off"
+    for kinds, reason in _REASONS:
+        found = next((each for each in chain if isinstance(each, kinds)), None)
+        if found is not None:
+            return f"{reason}{_code(found)}"
     if isinstance(error, _NEVER_SENT):
         return f"ConnectError: no connection{_number(chain)}"
     return f"ReadError: the connection was lost{_number(chain)}"
@@ -125,13 +130,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _number(chain: tuple[BaseException, ...]) -> str:
     """What the system calls the failure, from its number."""
     for each in chain:
-        if isinstance(each, OSError) and each.errno in errno.errorcode:
+        if isinstance(each, OSError) and each.errno is not None and each.errno in errno.errorcode:
             return f" ({os.strerror(each.errno)})"
     return ""
 
 
-def _code(reason: object) -> str:
-    """OpenSSL's name of the failure, one of a fixed list: ``WRONG_VERSION_NUMBER``."""
+def _code(error: BaseException) -> str:
+    """OpenSSL's name of a failure, one of a fixed list: ``WRONG_VERSION_NUMBER``."""
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
     return f" ({reason})" if isinstance(reason, str) and re.fullmatch(r"[A-Z0-9_]{1,60}", reason) else ""
 
 

@@ -44,7 +44,7 @@ class LargeBodies:
             self._tasks.add(task)
 
     def leave(self) -> None:
-        """This task has given its body up."""
+        """Give the place of this task free: it has given its body up."""
         task = asyncio.current_task()
         if task is not None:
             self._tasks.discard(task)

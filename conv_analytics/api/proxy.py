@@ -1,8 +1,9 @@
 """Which proxy a request goes through: decided here alone, once per client, from the environment.
 
 ``HTTPS_PROXY`` (else ``ALL_PROXY``, else what the system is set to) names the proxy, in the forms that curl takes;
-``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each with
-a port or without, or ``*``. Nothing that goes to this machine ever takes a proxy: the token would travel there in clear.
+``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each
+with a port or without, or ``*``. Nothing that goes to this machine ever takes a proxy: the token would travel there in
+clear.
 
 User and password are taken out of the URL before any library sees it, because libraries quote URLs in their messages.
 """

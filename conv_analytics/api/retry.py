@@ -50,8 +50,8 @@ class Retry:
     base_s, cap_s
         Longest first wait, and longest wait of all. [s]
     max_retry_after_s
-        Longest wait that the API may ask for (Retry-After); a request that would have to wait longer fails at once. None
-        for any. [s]
+        Longest wait that the API may ask for (Retry-After); a request that would have to wait longer fails at once.
+        None for any. [s]
     deadline_s
         Time after which a request is not repeated any more, counted from its first try; None for no limit.
         [s]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expanded
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -63,11 +64,10 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--last is {options.last}; it must be 1 or more.")
     if not options.dest.strip():
         raise ConfigError("DEST is empty: name the folder to look at.")
-    from pathlib import Path
 
     from conv_analytics.dataset import history, open_dataset
 
-    dataset = open_dataset(Path(options.dest).expanduser())
+    dataset = open_dataset(expanded(options.dest))
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     if options.json:
         say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))

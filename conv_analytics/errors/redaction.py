@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 #: An error text longer than this is cut (contract 4.3).
 TEXT_LIMIT = 500
@@ -41,6 +46,19 @@ class HiddenBytes(bytes):
 
     def __repr__(self) -> str:
         return "b'[secret]'"
+
+
+def whole_or_not_made(method: Callable[[T], str]) -> Callable[[T], str]:
+    """Make a ``__repr__`` work for an object whose ``__init__`` failed: tracebacks that show locals show it, too."""
+
+    @functools.wraps(method)
+    def shown(self: T) -> str:
+        try:
+            return method(self)
+        except AttributeError:
+            return f"<{type(self).__name__}, not made>"
+
+    return shown
 
 
 def redact(text: str) -> str:

@@ -93,7 +93,8 @@ def test_this_machine_is_never_asked_through_a_proxy(
 
 
 @pytest.mark.parametrize(
-    "url", ["http://127.9.8.7:80", "http://[::1]:8080", "http://a.localhost", "http://LOCALHOST.:1", "https://127.0.0.1"]
+    "url",
+    ["http://127.9.8.7:80", "http://[::1]:8080", "http://a.localhost", "http://LOCALHOST.:1", "https://127.0.0.1"],
 )
 def test_loopback_in_every_form(url: str) -> None:
     assert proxy_for(url, dict.fromkeys(["http_proxy", "https_proxy", "all_proxy"], "p:1")) is None
@@ -168,7 +169,7 @@ def test_a_proxy_that_cannot_be_is_told_and_not_quoted(
     value: str, client: Face, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("https_proxy", value)
-    with pytest.raises(errors.ConfigError, match="^https_proxy ") as caught:
+    with pytest.raises(errors.ConfigError, match=r"^https_proxy ") as caught:
         client.make()
     assert SECRET not in str(caught.value)
     assert "HOST:PORT" in str(caught.value)
@@ -181,6 +182,7 @@ def test_a_proxy_shows_no_password() -> None:
     assert SECRET not in repr(found) + repr(found.auth) + repr(vars(found))
 
 
+BROKEN_PEM = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 REFUSALS = [
     (answer(407, f"Proxy {SECRET}"), 407, "Give user and password in HTTPS_PROXY"),
     (answer(403, "Forbidden", SECRET.encode()), 403, "forbids this host"),
@@ -192,7 +194,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("way", "status", "says"), REFUSALS, ids=["407", "403", "502", "garbage", "header", "nothing"])
-def test_a_proxy_that_refuses(
+def test_a_proxy_that_refuses(  # noqa: PLR0917  what the parameters and fixtures are
     way: bytes, status: int | None, says: str, client: Face, server: Server, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -247,7 +249,7 @@ def test_every_common_variable_for_certificates_is_honoured(
 
 
 @pytest.mark.parametrize("variable", [*VARIABLES, "SSLKEYLOGFILE"])
-@pytest.mark.parametrize("content", [None, b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize("content", [None, b"", b"no PEM", BROKEN_PEM])
 def test_certificates_that_cannot_be_loaded(
     variable: str, content: bytes | None, client: Face, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,16 +279,16 @@ def socks(server: Server, tmp_path: Path) -> Iterator[tuple[str, list[bytes]]]:
             client.sendall(b"\x01\x00")
             head = client.recv(5)
             client.recv(head[4] + 2)
-            with socket.create_connection((host, int(port))) as server:
-                server.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
-                read_head(server)
+            with socket.create_connection((host, int(port))) as onwards:
+                onwards.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
+                read_head(onwards)
                 client.sendall(b"\x05\x00\x00\x01" + bytes(4) + struct.pack("!H", 0))
                 from threading import Thread
 
                 from tests.proxies import _pipe
 
-                Thread(target=_pipe, args=(server, client), daemon=True).start()
-                _pipe(client, server)
+                Thread(target=_pipe, args=(onwards, client), daemon=True).start()
+                _pipe(client, onwards)
 
         with serving(handle) as address:
             yield address, logins

@@ -173,7 +173,10 @@ def test_an_unforeseen_error_is_a_sentence_or_with_debug_a_traceback(
         (errors.ProxyError(None, "HTTPS_PROXY", method="GET", url="/"), 69),
         (errors.CertificateError("expired", method="GET", url="/"), 2),
         (errors.TransportError("reset", method="GET", url="/"), 69),
-        *((errors.status_error("GET", "/", status, b""), 2) for status in (300, 301, 304, 307, 308, 401, 402, 404, 451)),
+        *(
+            (errors.status_error("GET", "/", status, b""), 2)
+            for status in (300, 301, 304, 307, 308, 401, 402, 404, 451)
+        ),
         *((errors.status_error("GET", "/", status, b""), 69) for status in (408, 425, 429, 500, 503, 520, 530, 999)),
         (errors.ExportIncomplete(None), 3),
         (errors.DatasetLocked("x", "y"), 75),
@@ -181,7 +184,7 @@ def test_an_unforeseen_error_is_a_sentence_or_with_debug_a_traceback(
     ids=str,
 )
 @pytest.mark.parametrize("flags", [(), ("--debug",)], ids=["plain", "debug"])
-def test_every_error_has_its_exit_code_with_debug_too(
+def test_every_error_has_its_exit_code_with_debug_too(  # noqa: PLR0917  what the parameters and fixtures are
     error: Exception, code: int, flags: tuple[str, ...], small_sandbox: Sandbox, here: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
