@@ -26,8 +26,9 @@ from cryptography.x509.oid import NameOID
 HOST = "api.vonage.test"
 BASE_URL = f"https://{HOST}"
 
-#: What a proxy does with a connection: None tunnels it, bytes are its answer; then it hangs up.
-Way = bytes | None
+#: What a proxy does with a connection: None tunnels it, a number only until so many pieces of answers came through,
+#: bytes are its answer; then it hangs up.
+Way = bytes | int | None
 
 
 @dataclass
@@ -117,7 +118,7 @@ def _connection(found: Proxy, context: ssl.SSLContext, upstream: object, client:
         return
     found.heads.append(head)
     way = found.way()
-    if way is not None:
+    if isinstance(way, bytes):
         client.sendall(way)
         return
     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -125,18 +126,22 @@ def _connection(found: Proxy, context: ssl.SSLContext, upstream: object, client:
         context.wrap_socket(client, server_side=True) as inner,
         socket.create_connection((upstream.hostname, upstream.port)) as server,  # type: ignore[attr-defined]
     ):
-        back = threading.Thread(target=_pipe, args=(server, inner), daemon=True)
+        back = threading.Thread(target=pipe, args=(server, inner, way), daemon=True)
         back.start()
-        _pipe(inner, server)
+        pipe(inner, server)
         back.join(5)
 
 
-def _pipe(source: socket.socket, target: socket.socket) -> None:
+def pipe(source: socket.socket, target: socket.socket, pieces: int | None = None) -> None:
+    """Pass on what comes, to its end or until so many pieces have come."""
+    count = 0
     with contextlib.suppress(OSError):
-        while chunk := source.recv(65536):
+        while (pieces is None or count < pieces) and (chunk := source.recv(65536)):
             target.sendall(chunk)
-    with contextlib.suppress(OSError):
-        target.shutdown(socket.SHUT_RDWR)
+            count += 1
+    for end in (target, source):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 @functools.cache

@@ -103,6 +103,5 @@ def test_objects_that_could_not_be_made_can_be_shown() -> None:
 
 
 def _file_of(method: Any) -> str | None:
-    return (
-        inspect.getsourcefile(inspect.unwrap(method)) if inspect.unwrap(method).__code__.co_filename[0] != "<" else None
-    )
+    file = inspect.unwrap(method).__code__.co_filename
+    return None if file.startswith("<") else file

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -19,6 +19,8 @@ import httpx
 from conv_analytics.api.failures import Overdue
 from conv_analytics.api.proxy import Proxy
 
+_EARLY_S = 0.005
+
 
 class _Deadline:
     """When a request must have its answer."""
@@ -26,12 +28,22 @@ class _Deadline:
     def __init__(self, limit_s: float) -> None:
         self._limit_s, self._until = limit_s, time.monotonic() + limit_s
 
-    def left(self, timeout: float | None) -> float:
-        """The longest that a wait may take now [s]; raise `Overdue` when no time is left."""
+    @contextmanager
+    def wait(self, timeout: float | None) -> Iterator[float]:
+        """Give the longest that a wait may take now [s]; raise `Overdue` when no time is left, before it or after."""
+        left = self._left()
+        try:
+            yield left if timeout is None else min(timeout, left)
+        except httpcore.TimeoutException:
+            self._left()
+            raise
+
+    def _left(self) -> float:
         left = self._until - time.monotonic()
-        if left <= 0:
+        # A timeout may end a little early.
+        if left < _EARLY_S:
             raise Overdue(self._limit_s)
-        return left if timeout is None else min(timeout, left)
+        return left
 
 
 _DEADLINE: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
@@ -115,8 +127,8 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         """Connect."""
-        stream = self._inner.connect_tcp(host, port, _left(timeout), local_address, socket_options)
-        return _Stream(stream)
+        with _wait(timeout) as longest:
+            return _Stream(self._inner.connect_tcp(host, port, longest, local_address, socket_options))
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -128,10 +140,12 @@ class _Stream(httpcore.NetworkStream):
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout))
+        with _wait(timeout) as longest:
+            return self._inner.read(max_bytes, longest)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(timeout))
+        with _wait(timeout) as longest:
+            self._inner.write(buffer, longest)
 
     def close(self) -> None:
         self._inner.close()
@@ -139,12 +153,13 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
+        with _wait(timeout) as longest:
+            return _Stream(self._inner.start_tls(ssl_context, server_hostname, longest))
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
-def _left(timeout: float | None) -> float | None:
+def _wait(timeout: float | None) -> AbstractContextManager[float | None]:
     deadline = _DEADLINE.get()
-    return timeout if deadline is None else deadline.left(timeout)
+    return nullcontext(timeout) if deadline is None else deadline.wait(timeout)

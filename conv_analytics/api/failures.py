@@ -95,7 +95,8 @@ def lost(error: Exception, *, method: str, url: str, proxy: Proxy | None, timeou
     reason = _reason(chain, timeout_s)
     if proxy is not None and never_sent and not any(isinstance(each, ssl.SSLError) for each in chain):
         return ProxyError(None, proxy.source, reason, method=method, url=url)
-    return TransportError(reason, method=method, url=url, before_send=never_sent)
+    way = f" (through the proxy of {source})" if source else ""
+    return TransportError(f"{reason}{way}", method=method, url=url, before_send=never_sent)
 
 
 def _reason(chain: tuple[BaseException, ...], timeout_s: float | None) -> str:

@@ -9,6 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from conv_analytics.api.proxy import Proxy, proxy_for
 from conv_analytics.api.tls import VARIABLES
 from conv_analytics.settings import Settings
 from tests.api.serving import AT_ONCE, Answer, Face, Server
-from tests.proxies import BASE_URL, HOST, answer, ca_file, proxy, read_head, serving
+from tests.proxies import BASE_URL, HOST, answer, ca_file, pipe, proxy, read_head, serving
 
 SECRET = "s3cret-of-the-proxy"
 READ = Answer(body={"id": "CON-1", "name": "one"})
@@ -283,12 +284,8 @@ def socks(server: Server, tmp_path: Path) -> Iterator[tuple[str, list[bytes]]]:
                 onwards.sendall(f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n".encode())
                 read_head(onwards)
                 client.sendall(b"\x05\x00\x00\x01" + bytes(4) + struct.pack("!H", 0))
-                from threading import Thread
-
-                from tests.proxies import _pipe
-
-                Thread(target=_pipe, args=(onwards, client), daemon=True).start()
-                _pipe(client, onwards)
+                Thread(target=pipe, args=(onwards, client), daemon=True).start()
+                pipe(client, onwards)
 
         with serving(handle) as address:
             yield address, logins
