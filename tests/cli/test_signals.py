@@ -176,9 +176,16 @@ _QUERY = """connection.execute("select sum(hash(a.range) + b.range) from range(1
 _SORT = """pyarrow.compute.sort_indices(numbers, sort_keys=[("a", "descending")]); _ = [None] * 1000"""
 
 
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
-@pytest.mark.parametrize("flags", [(), ("--debug",)], ids=["plain", "debug"])
-@pytest.mark.parametrize("busy", [_QUERY, f"while True: {_SORT}"], ids=["duckdb", "pyarrow"])
+@pytest.mark.parametrize(
+    ("busy", "flags", "sent", "code"),
+    [
+        (_QUERY, (), signal.SIGINT, 130),
+        (_QUERY, ("--debug",), signal.SIGTERM, 143),
+        (f"while True: {_SORT}", ("--debug",), signal.SIGINT, 130),
+        (f"while True: {_SORT}", (), signal.SIGTERM, 143),
+    ],
+    ids=["duckdb, ctrl-c", "duckdb, sigterm", "pyarrow, ctrl-c", "pyarrow, sigterm"],
+)
 def test_a_signal_within_a_library_is_no_bug(
     busy: str, flags: tuple[str, ...], sent: signal.Signals, code: int, tmp_path: Path
 ) -> None:
