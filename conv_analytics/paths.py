@@ -8,7 +8,7 @@ from pathlib import Path
 from conv_analytics.errors import ConfigError
 
 
-def expanded(path: str | PathLike[str]) -> Path:
+def expand_user(path: str | PathLike[str]) -> Path:
     """A path whose ``~`` is the home folder.
 
     Raises
@@ -18,7 +18,7 @@ def expanded(path: str | PathLike[str]) -> Path:
 
     Examples
     --------
-    >>> expanded("exports").name
+    >>> expand_user("exports").name
     'exports'
     """
     try:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -300,7 +300,7 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for e
     if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
     try:
-        path = expanded(text)
+        path = expand_user(text)
     except ConfigError:
         return f"is below a home folder (~), and there is none: give the whole path instead of {_shown(text)}"
     try:

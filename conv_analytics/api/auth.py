@@ -21,7 +21,7 @@ import jwt
 
 from conv_analytics.api.clock import ServerClock, offset
 from conv_analytics.errors import ConfigError, ProblemDetails
-from conv_analytics.errors.redaction import HiddenText, whole_or_not_made
+from conv_analytics.errors.redaction import HiddenText, safe_repr
 from conv_analytics.settings import Secret, private_key_of
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class OriginAuth(httpx.Auth, ABC):
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the secret; what a scheme is made of."""
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         scheme, host, port = self._origin
         return f"{type(self).__name__}({scheme}://{host}{f':{port}' if port else ''}, secret hidden)"

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from conv_analytics.api.failures import Overdue
+from conv_analytics.api.failures import TotalTimeout
 from conv_analytics.api.proxy import Proxy
 
 _EARLY_S = 0.005
@@ -30,7 +30,7 @@ class _Deadline:
 
     @contextmanager
     def wait(self, timeout: float | None) -> Iterator[float]:
-        """Give the longest that a wait may take now [s]; raise `Overdue` when no time is left, before it or after."""
+        """Give the longest that a wait may take now [s]; raise `TotalTimeout` when no time is left, before or after."""
         left = self._left()
         try:
             yield left if timeout is None else min(timeout, left)
@@ -42,7 +42,7 @@ class _Deadline:
         left = self._until - time.monotonic()
         # A timeout may end a little early.
         if left < _EARLY_S:
-            raise Overdue(self._limit_s)
+            raise TotalTimeout(self._limit_s)
         return left
 
 

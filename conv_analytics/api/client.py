@@ -24,7 +24,7 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
 from conv_analytics.api.route import Route, route_to
 from conv_analytics.errors import ConfigError, PagingWarning
-from conv_analytics.errors.redaction import whole_or_not_made
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Call, Listing, query, target
 from conv_analytics.settings import Secret, Settings
@@ -186,7 +186,7 @@ class _Client(ABC, Generic[Transport, Gate]):
         client.run_in_bulk(sleep)
         return client
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
 

@@ -14,10 +14,10 @@ import httpx
 from conv_analytics.api.auth import JWTAuth, OriginAuth
 from conv_analytics.api.blocking_transport import time_limit
 from conv_analytics.api.clock import SkewWatch
-from conv_analytics.api.content import Content, TooLong
-from conv_analytics.api.failures import FOREIGN, Overdue, lost
+from conv_analytics.api.content_coding import Content, TooLong
+from conv_analytics.api.failures import FOREIGN, TotalTimeout, transport_error
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
-from conv_analytics.api.large import LARGE_BYTES, LargeBodies
+from conv_analytics.api.large_bodies import LARGE_BYTES, LargeBodies
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
 from conv_analytics.api.proxy import Proxy
 from conv_analytics.api.transport import BulkTransport, client_timeout
@@ -80,7 +80,14 @@ class Wire:
         """The error for a request without a usable answer."""
         if isinstance(error, TooLong):
             return ResponseTooLarge(self.max_body_bytes, method=send.method, url=send.url)
-        return lost(error, method=send.method, url=send.url, proxy=self.proxy, timeout_s=self.timeout.read)
+        return transport_error(
+            error,
+            method=send.method,
+            url=send.url,
+            host=self.base_url,
+            proxy=self.proxy,
+            timeout_s=self.timeout.read,
+        )
 
     def wants(self, reply: Reply) -> bool:
         """Whether the authentication has to see an answer: our own schemes only look at refusals."""
@@ -232,7 +239,7 @@ class AsyncDriver:
             async with asyncio.timeout(limit_s) as scope:
                 status, headers, body = await exchange(lambda: self._enter(scope))
         except (*FOREIGN, TooLong) as error:
-            return self.wire.failed(send, Overdue(limit_s) if limit_s is not None and scope.expired() else error)
+            return self.wire.failed(send, TotalTimeout(limit_s) if limit_s is not None and scope.expired() else error)
         finally:
             if not self.large.keep:
                 self.large.leave()

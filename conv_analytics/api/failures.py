@@ -17,7 +17,7 @@ import aiohttp
 import httpcore
 import httpx
 
-from conv_analytics.api.content import DamagedContent
+from conv_analytics.api.content_coding import DamagedContent
 from conv_analytics.api.proxy import Proxy
 from conv_analytics.errors import CertificateError, ProxyError, TransportError
 
@@ -43,7 +43,6 @@ _CONNECT_TIMEOUTS = (aiohttp.ConnectionTimeoutError, httpcore.ConnectTimeout, ht
 _TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
 #: What is told when an error is, or came from, one of these.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((aiohttp.ClientConnectorDNSError, socket.gaierror), "ConnectError: the name of the host is not known"),
     (
         (DamagedContent, httpx.DecodingError),
         "DecodingError: the body is compressed in a way that cannot be undone",
@@ -60,7 +59,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-class Overdue(httpx.ReadTimeout):
+class TotalTimeout(httpx.ReadTimeout):
     """A request whose answer was not there in whole when all its time was over."""
 
     def __init__(self, limit_s: float) -> None:
@@ -68,14 +67,16 @@ class Overdue(httpx.ReadTimeout):
         self.limit_s = limit_s
 
 
-def lost(error: Exception, *, method: str, url: str, proxy: Proxy | None, timeout_s: float | None) -> TransportError:
+def transport_error(
+    error: Exception, *, method: str, url: str, host: str, proxy: Proxy | None, timeout_s: float | None
+) -> TransportError:
     """The error for a request that got no usable answer.
 
     Parameters
     ----------
     error
         What a transport raised.
-    method, url
+    method, url, host
         The request.
     proxy
         What the request went through.
@@ -92,19 +93,19 @@ def lost(error: Exception, *, method: str, url: str, proxy: Proxy | None, timeou
         if isinstance(each, _BY_PROXY):
             return ProxyError(_status(each), source or "The proxy", method=method, url=url)
     never_sent = isinstance(error, _NEVER_SENT)
-    reason = _reason(chain, timeout_s)
+    reason = _reason(chain, timeout_s, proxy.url if proxy else host)
     if proxy is not None and never_sent and not any(isinstance(each, ssl.SSLError) for each in chain):
         return ProxyError(None, proxy.source, reason, method=method, url=url)
     way = f" (through the proxy of {source})" if source else ""
     return TransportError(f"{reason}{way}", method=method, url=url, before_send=never_sent)
 
 
-def _reason(chain: tuple[BaseException, ...], timeout_s: float | None) -> str:
+def _reason(chain: tuple[BaseException, ...], timeout_s: float | None, peer: str) -> str:
     error = chain[0]
-    if isinstance(error, Overdue):
+    if isinstance(error, TotalTimeout):
         return f"ReadTimeout: the answer was not whole after {error.limit_s:g} s"
     if isinstance(error, _CONNECT_TIMEOUTS):
-        return f"ConnectTimeout: no connection within {timeout_s or 0:g} s"
+        return f"ConnectTimeout: no connection to {peer} within {timeout_s or 0:g} s"
     if isinstance(error, _TIMEOUTS):
         return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
     for kinds, reason in _REASONS:
@@ -112,7 +113,7 @@ def _reason(chain: tuple[BaseException, ...], timeout_s: float | None) -> str:
         if found is not None:
             return f"{reason}{_code(found)}"
     if isinstance(error, _NEVER_SENT):
-        return f"ConnectError: no connection{_number(chain)}"
+        return f"ConnectError: no connection to {peer}{_number(chain)}"
     return f"ReadError: the connection was lost{_number(chain)}"
 
 
@@ -130,6 +131,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _number(chain: tuple[BaseException, ...]) -> str:
     """What the system calls the failure, from its number."""
+    if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
+        return " (the name is not known)"
     for each in chain:
         if isinstance(each, OSError) and each.errno is not None and each.errno in errno.errorcode:
             return f" ({os.strerror(each.errno)})"

@@ -29,7 +29,7 @@ _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _ENTRY = re.compile(r"\[([^\]]*)\](?::([0-9]+))?|([^:]+):([0-9]+)|(.+)")
 
 _FORM = (
-    "give it as http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with special characters of user and password"
+    "give it as http://HOST:PORT or USER:PASSWORD@HOST:PORT, with special characters of user and password"
     " percent-encoded (# as %23, @ as %40)"
 )
 

@@ -22,8 +22,8 @@ from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
 from yarl import URL
 
-from conv_analytics.api.content import Content
-from conv_analytics.api.large import LARGE_BYTES
+from conv_analytics.api.content_coding import Content
+from conv_analytics.api.large_bodies import LARGE_BYTES
 from conv_analytics.api.proxy import Proxy
 from conv_analytics.errors.redaction import HiddenText
 

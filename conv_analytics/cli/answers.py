@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli.cells import csv_cell, json_text, markdown_cell
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
         raise ConfigError("DEST is empty: name the folder to look at.")
     from conv_analytics.dataset import open_dataset
 
-    return open_dataset(expanded(options.dest))
+    return open_dataset(expand_user(options.dest))
 
 
 def names(text: str | None) -> list[str]:

@@ -11,7 +11,7 @@ from conv_analytics.cli.compact import copied_lines, to_copy
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
     from conv_analytics.dataset.replay import replay
 
-    found = replay(expanded(options.dest))
+    found = replay(expand_user(options.dest))
     if options.json:
         say(json.dumps(found.to_dict()))
     else:

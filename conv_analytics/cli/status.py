@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
     from conv_analytics.dataset import history, open_dataset
 
-    dataset = open_dataset(expanded(options.dest))
+    dataset = open_dataset(expand_user(options.dest))
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     if options.json:
         say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))

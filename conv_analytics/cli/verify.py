@@ -12,7 +12,7 @@ from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.dataset.finding import Level
     from conv_analytics.dataset.verify import verify
 
-    folder = expanded(options.dest)
+    folder = expand_user(options.dest)
     findings = verify(folder)
     if options.against_api:
         findings += _against_api(folder, options)

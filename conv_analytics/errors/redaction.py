@@ -48,7 +48,7 @@ class HiddenBytes(bytes):
         return "b'[secret]'"
 
 
-def whole_or_not_made(method: Callable[[T], str]) -> Callable[[T], str]:
+def safe_repr(method: Callable[[T], str]) -> Callable[[T], str]:
     """Make a ``__repr__`` work for an object whose ``__init__`` failed: tracebacks that show locals show it, too."""
 
     @functools.wraps(method)
@@ -83,10 +83,10 @@ def cut(text: str) -> str:
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 3]}..."
 
 
-def without_tags(text: str) -> str:
+def strip_tags(text: str) -> str:
     """A page of HTML without its tags.
 
-    >>> without_tags("<h1>502 Bad Gateway</h1>").strip()
+    >>> strip_tags("<h1>502 Bad Gateway</h1>").strip()
     '502 Bad Gateway'
     """
     return _TAG.sub(" ", text)

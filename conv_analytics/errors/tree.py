@@ -69,10 +69,13 @@ class ProxyError(TransportError):
     """
 
     def __init__(self, status: int | None, source: str, reason: str = "", *, method: str, url: str) -> None:
-        reason = f"the proxy answered {status}" if status else reason or "the proxy did not answer in HTTP"
+        if status:
+            reason = f"the proxy of {source} answered {status}"
+        else:
+            reason = f"{reason or 'what came is not HTTP'}, at the proxy of {source}"
         advice = _OF_PROXIES.get(status, f"Check {source}, or name the host in NO_PROXY if it needs no proxy.")
         super().__init__(
-            f"{reason} (proxy of {source})",
+            reason,
             method=method,
             url=url,
             before_send=True,
@@ -96,7 +99,7 @@ class CertificateError(TransportError):
 
 
 _OF_PROXIES: dict[int | None, str] = {
-    407: "Give user and password in {source}: http://USER:PASSWORD@HOST:PORT, special characters percent-encoded.",
+    407: "Give user and password in {source}, as USER:PASSWORD@HOST:PORT, special characters percent-encoded.",
     403: "The proxy forbids this host: ask who runs it, or name the host in NO_PROXY if it needs no proxy.",
 }
 

@@ -11,7 +11,7 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.profiles import Profile, profile_of
-from conv_analytics.errors.redaction import whole_or_not_made
+from conv_analytics.errors.redaction import safe_repr
 
 _VERDICTS = ("poor", "fair", "good", "unmeasured")
 _TROUBLES = ("missing", "odd", "imputed", "unmeasured")
@@ -33,7 +33,7 @@ class Overview:
         self.frame = frame
         self._title, self._line, self._head, self._rows = title, line, tuple(head), tuple(map(tuple, rows))
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         return markup.clean(f"<{self._title}: {self._line}>")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import HiddenBytes, HiddenText
-from conv_analytics.paths import expanded
+from conv_analytics.paths import expand_user
 
 #: The environment variable that holds the key.
 KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
@@ -37,7 +37,7 @@ def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None =
     """
     if file is not None:
         try:
-            return checked(HiddenBytes(expanded(file).read_bytes()), f"The mask key in {file}")
+            return checked(HiddenBytes(expand_user(file).read_bytes()), f"The mask key in {file}")
         except OSError as error:
             raise ConfigError(f"The mask key file {file} cannot be read: {error.strerror}. {_MAKE} > FILE") from None
     found = HiddenText((os.environ if environ is None else environ).get(KEY_VARIABLE, ""))
@@ -56,4 +56,4 @@ def checked(key: bytes, where: str = "The mask key") -> bytes:
 
 def exposed(file: str | Path) -> bool:
     """Whether a key file can be read by every user of this machine."""
-    return os.name == "posix" and bool(expanded(file).stat().st_mode & stat.S_IROTH)
+    return os.name == "posix" and bool(expand_user(file).stat().st_mode & stat.S_IROTH)

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import msgspec
 
-from conv_analytics.errors.redaction import HiddenBytes, whole_or_not_made
+from conv_analytics.errors.redaction import HiddenBytes, safe_repr
 from conv_analytics.privacy.key import checked, load_key
 from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
@@ -97,7 +97,7 @@ class Mask:
         """What a commit keeps of a mask; nothing secret."""
         return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         return f"Mask(key_id={self.key_id!r})"
 

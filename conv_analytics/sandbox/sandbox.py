@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
 from conv_analytics import markup
-from conv_analytics.errors.redaction import whole_or_not_made
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.sandbox.app import App, EventsShape
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
 from conv_analytics.sandbox.throttle import RateWindow
@@ -110,7 +110,7 @@ class Sandbox:
         self._server: HttpServer | None = None
         self._folder: Path | None = None
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         where = self.base_url if self._server is not None else "not running"
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"

@@ -17,8 +17,8 @@ import pytest
 
 from conv_analytics import errors
 from conv_analytics.api import Retry
-from conv_analytics.api.content import MOST_MEMBERS, Content, DamagedContent, TooLong
-from conv_analytics.api.large import AT_ONCE, LARGE_BYTES
+from conv_analytics.api.content_coding import MOST_MEMBERS, Content, DamagedContent, TooLong
+from conv_analytics.api.large_bodies import AT_ONCE, LARGE_BYTES
 from conv_analytics.settings import Settings
 from tests.api.serving import Answer, Face, Server
 from tests.proxies import read_head, serving
@@ -194,7 +194,7 @@ def test_few_large_bodies_are_read_at_a_time_and_all_of_them_come(
     keep: bool, large: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from conv_analytics import Conversations
-    from conv_analytics.api.large import LargeBodies
+    from conv_analytics.api.large_bodies import LargeBodies
 
     most = 0
     entered = LargeBodies.enter

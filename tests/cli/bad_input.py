@@ -300,7 +300,7 @@ CASES = (
     Case("host that redirects (302)", _listing(MOVED), 2, "Redirects are not followed"),
     Case("proxy that wants other credentials (407)", _proxy(refusal(407)), 2, "Give user and password in https_proxy"),
     Case("proxy that forbids the host (403)", _proxy(refusal(403)), 2, "The proxy forbids this host"),
-    Case("proxy without a way onwards (502)", _proxy(refusal(502)), 69, "the proxy answered 502"),
+    Case("proxy without a way onwards (502)", _proxy(refusal(502)), 69, "the proxy of https_proxy answered 502"),
     Case("proxy that is none", _proxy(b"hello\r\n\r\n"), 69, "through the proxy of https_proxy"),
     Case("proxy that nobody runs", _set("https_proxy", "http://user:secret@127.0.0.1:9"), 69, "Check https_proxy"),
     Case("proxy with a wrong port", _set("https_proxy", "http://user:secret@h:99999"), 2, "is no URL of a proxy"),

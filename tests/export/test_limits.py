@@ -170,8 +170,8 @@ def test_large_bodies_wait_for_each_other_and_never_for_ever(
 ) -> None:
     # Every page is large now, and who waits for a place waits as long as it takes.
     monkeypatch.setattr("conv_analytics.api.transport.LARGE_BYTES", 500)
-    monkeypatch.setattr("conv_analytics.api.large.PATIENCE_S", 3600.0)
-    monkeypatch.setattr("conv_analytics.api.large._LOOK_S", 0.001)
+    monkeypatch.setattr("conv_analytics.api.large_bodies.PATIENCE_S", 3600.0)
+    monkeypatch.setattr("conv_analytics.api.large_bodies._LOOK_S", 0.001)
     job = export(client_of(small_sandbox), rate=0, tables="all", concurrency=concurrency, progress=False, wait=False)
     frames = job.result(timeout=120)
     truth = small_sandbox.truth()

@@ -12,7 +12,7 @@ from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, DestinationError
-from conv_analytics.errors.redaction import whole_or_not_made
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.mask import Display
 from conv_analytics.notebook.timeline.axis import zone_of
@@ -157,7 +157,7 @@ class Timeline:
     def __str__(self) -> str:
         return self.text()
 
-    @whole_or_not_made
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Timeline {line(self.conversation_id)}: {summary(self.layout)}>"
 
