@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from urllib.parse import urlsplit
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -108,7 +109,7 @@ class Settings:
     def resolve(
         cls,
         application_id: str | None = None,
-        private_key: str | Path | None = None,
+        private_key: str | Path | Secret | None = None,
         *,
         base_url: str | None = None,
         need_credentials: bool = True,
@@ -130,12 +131,13 @@ class Settings:
             The environment and the folders to look into; by default those of the process.
         """
         given = {"application_id": application_id, "private_key": private_key, "base_url": base_url}
-        arguments = {name: Secret(str(value)) for name, value in given.items() if value is not None}
+        arguments = {name: _secret(value) for name, value in given.items() if value is not None}
+        # Frames live on in tracebacks, and those that show locals would show the key's text.
         del private_key, given
         places = [
             _Place("{}=", arguments),
             _environment(os.environ if env is None else env),
-            *_cli_files(cwd or Path.cwd(), home or Path.home()),
+            *_cli_files(cwd or Path.cwd(), home or _home()),
         ]
         host = _find("base_url", places)
         sources = {"base_url": host.source if host else "default"}
@@ -184,10 +186,25 @@ def base_url_of(text: str, source: str = "base_url=") -> str:
         raise ConfigError(f"The host of the API ({source}) is no URL, host name or region: {_shown(text)}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"The host of the API ({source}) must have no user, query or fragment.")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ConfigError(f"The host of the API ({source}) must use https: the token would travel in clear to {host}.")
     name = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{name}{f':{port}' if port else ''}{parts.path.rstrip('/')}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address means this machine.
+
+    >>> is_loopback("127.8.0.1"), is_loopback("::1"), is_loopback("api.localhost"), is_loopback("10.0.0.1")
+    (True, True, True, False)
+    """
+    host = host.rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def credentials_of(application: Found, key: Found) -> Credentials:
@@ -195,11 +212,17 @@ def credentials_of(application: Found, key: Found) -> Credentials:
     identity = application.value.reveal().strip()
     if not re.fullmatch(r"[\w.-]+", identity):
         raise ConfigError(f"The application id ({application.source}) must be the application's UUID.")
-    # A sentence, not an exception, comes back, so that no frame of the traceback holds the key's text.
-    loaded = _load_key(key.value)
-    if isinstance(loaded, str):
-        raise ConfigError(f"The private key ({key.source}) {loaded}.")
+    loaded = private_key_of(key.value, key.source)
     return Credentials(identity, loaded, fingerprint_of(loaded))
+
+
+def private_key_of(key: Secret, source: str) -> RSAPrivateKey:
+    """Load a private key from its PEM text, or from the file that holds it."""
+    # A sentence, not an exception, comes back, so that no frame of the traceback holds the key's text.
+    loaded = _load_key(key)
+    if isinstance(loaded, str):
+        raise ConfigError(f"The private key ({source}) {loaded}.")
+    return loaded
 
 
 def fingerprint_of(key: RSAPrivateKey) -> str:
@@ -223,6 +246,18 @@ def _find(name: str, places: list[_Place]) -> Found | None:
     return None
 
 
+def _secret(value: str | Path | Secret) -> Secret:
+    return value if isinstance(value, Secret) else Secret(str(value))
+
+
+def _home() -> Path | None:
+    """The home folder, if this user has one: in a container with any user id there may be none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
 def _environment(env: Mapping[str, str]) -> _Place:
     values = {
         name: Secret(env[key])
@@ -233,8 +268,8 @@ def _environment(env: Mapping[str, str]) -> _Place:
     return _Place("environment", values)
 
 
-def _cli_files(cwd: Path, home: Path) -> Iterator[_Place]:
-    for path in (cwd / ".vonagerc", home / ".vonage" / "config.json"):
+def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Place]:
+    for path in (cwd / ".vonagerc", *([home / ".vonage" / "config.json"] if home else [])):
         try:
             payload = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):
@@ -264,7 +299,10 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for e
         return _parse_key(text)
     if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
-    path = Path(text).expanduser()
+    try:
+        path = expand_user(text)
+    except ConfigError:
+        return f"is below a home folder (~), and there is none: give the whole path instead of {_shown(text)}"
     try:
         if path.is_dir():
             return f"names a folder, not a file: {path}"
@@ -302,15 +340,6 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each
     if key.key_size < SMALLEST_KEY_BITS:
         return f"is too small: {key.key_size} bits, at least {SMALLEST_KEY_BITS} are needed"
     return key
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _shown(text: str) -> str:

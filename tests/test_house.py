@@ -169,7 +169,8 @@ def test_no_file_knows_the_machine_it_was_written_on() -> None:
 #: Hosts that the project has reason to name; ones that are made up lie in domains reserved for that.
 HOSTS = re.compile(
     r"(.+\.)?((vonage|nexmo)\.com|w3\.org|example(\.(net|org|com))?|apache\.org|semver\.org|keepachangelog\.com"
-    r"|localhost|\d+(\.\d+)*|[a-z])|api-",
+    r"|localhost|\d+(\.\d+)*|[a-z])|api-|user|host",
+    re.IGNORECASE,
 )
 
 

@@ -209,3 +209,51 @@ def test_nothing_secret_is_shown(resolve: Callable[..., Settings], key: rsa.RSAP
     shown = repr(settings) + str(settings.describe()) + repr(settings.credentials)
     assert not any(line in shown for line in pem.splitlines()[1:-1])
     assert "SHA256:" in settings.describe()["private_key"]
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder: a container with any user id. (Such a process could not read this tree.)"""
+    pwd = pytest.importorskip("pwd")
+
+    def unknown(_uid: int) -> None:
+        raise KeyError
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(RuntimeError):
+        Path.home()
+
+
+@pytest.mark.usefixtures("nobody")
+def test_without_a_home_folder_the_files_there_are_skipped(key: rsa.RSAPrivateKey, tmp_path: Path) -> None:
+    settings = Settings.resolve("APP", _pem(key), env={}, cwd=tmp_path)
+    assert settings.application_id == "APP"
+    (tmp_path / ".vonagerc").write_text(json.dumps({"app-id": "B", "private-key": _pem(key)}))
+    assert Settings.resolve(env={}, cwd=tmp_path).application_id == "B"
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "~/out", "--application-id", "A", "--private-key", "key.pem"],
+        ["export", "out", "--application-id", "A", "--private-key", "~/key.pem"],
+        ["export", "out", "--mask", "--mask-key-file", "~/mask.key"],
+        ["export", "out", "--mask", "@~/rules"],
+        ["kpi", "~/out"],
+        ["status", "~/out"],
+        ["verify", "~/out"],
+        ["report", "~/out"],
+    ],
+    ids=" ".join,
+)
+def test_without_a_home_folder_a_tilde_is_a_sentence(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from conv_analytics.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    assert "home folder (~), and there is none: give the whole path" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -18,6 +18,7 @@ from conv_analytics.analysis.offenders import FDR
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.stats import CONFIDENCE, MIN_N, benjamini_hochberg, newcombe
 from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
 
 Floats = npt.NDArray[np.float64]
 
@@ -46,6 +47,7 @@ class Comparison:
     groups: Any
     why: str
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Comparison: {self.why}\n{self.total}\n\n{self.groups}"
 

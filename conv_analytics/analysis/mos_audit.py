@@ -11,6 +11,7 @@ from conv_analytics.analysis import measures as m
 from conv_analytics.analysis.profiles import Profile, profile_of
 from conv_analytics.analysis.quality import LEG_COLUMNS, VERDICT_COLUMNS, measured_legs, verdicts
 from conv_analytics.analysis.units import Units
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
 
 #: From here on a score looks good on a dashboard.
@@ -45,6 +46,7 @@ class MosAudit:
     summary: Any
     units: Units
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"MosAudit\n{self.units}\n\n{self.summary}"
 

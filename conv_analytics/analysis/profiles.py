@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
 
 Level = Literal["fair", "poor"]
 Comparison = Literal[">", ">=", "<", "<="]
@@ -104,6 +105,7 @@ class Profile:
         held = (column for rule in self.rules if not rule.optional for column in _columns(rule))
         return tuple(dict.fromkeys(held))
 
+    @safe_repr
     def __repr__(self) -> str:
         width = max(len(rule.id) for rule in self.rules)
         lines = [f"  {rule.id:<{width}}  {rule.level}  {rule}" for rule in self.rules]

@@ -21,6 +21,8 @@ import jwt
 
 from conv_analytics.api.clock import ServerClock, offset
 from conv_analytics.errors import ConfigError, ProblemDetails
+from conv_analytics.errors.redaction import HiddenText, safe_repr
+from conv_analytics.settings import Secret, private_key_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -44,15 +46,6 @@ def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port
 
 
-class HiddenText(str):
-    """A header's value whose repr, and so a traceback that shows locals, tells nothing."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'[secret]'"
-
-
 class OriginAuth(httpx.Auth, ABC):
     """Base of the schemes: attaches a secret to requests of one origin only."""
 
@@ -74,6 +67,7 @@ class OriginAuth(httpx.Auth, ABC):
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Send the request with the secret; what a scheme is made of."""
 
+    @safe_repr
     def __repr__(self) -> str:
         scheme, host, port = self._origin
         return f"{type(self).__name__}({scheme}://{host}{f':{port}' if port else ''}, secret hidden)"
@@ -118,6 +112,9 @@ class JWTAuth(OriginAuth):
         clock: Callable[[], float] = time.time,
         origin: str = DEFAULT_ORIGIN,
     ) -> None:
+        # Frames live on in tracebacks, and those that show locals would show the key's text.
+        given = Secret(key) if isinstance(key, str) else key
+        del key
         super().__init__(origin)
         if not 2 * RENEW_BEFORE_S <= ttl <= LONGEST_TTL_S:
             raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
@@ -125,7 +122,7 @@ class JWTAuth(OriginAuth):
         self.ttl = ttl
         self.subject = subject
         self.acl = acl
-        self._key = key
+        self._key = private_key_of(given, "key=") if isinstance(given, Secret) else given
         self.clock = ServerClock(clock)
         self._header = ""
         self._signed_by_s = 0.0
@@ -179,9 +176,9 @@ class BasicAuth(OriginAuth):
     """Send API key and secret as HTTP Basic. The Conversation API does not take it; its neighbours do."""
 
     def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        self._header = HiddenText(f"Basic {base64.b64encode(f'{api_key}:{api_secret}'.encode()).decode()}")
+        del api_key, api_secret
         super().__init__(origin)
-        pair = f"{api_key}:{api_secret}".encode()
-        self._header = HiddenText(f"Basic {base64.b64encode(pair).decode()}")
 
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.headers["authorization"] = self._header
@@ -192,8 +189,9 @@ class QueryKeySecretAuth(OriginAuth):
     """Send API key and secret as query parameters ``api_key`` and ``api_secret``."""
 
     def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        self._pair = {"api_key": HiddenText(api_key), "api_secret": HiddenText(api_secret)}
+        del api_key, api_secret
         super().__init__(origin)
-        self._pair = {"api_key": api_key, "api_secret": api_secret}
 
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         request.url = request.url.copy_merge_params(self._pair)
@@ -206,8 +204,9 @@ class BodyKeySecretAuth(OriginAuth):
     requires_request_body = True
 
     def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
+        self._pair = {"api_key": HiddenText(api_key), "api_secret": HiddenText(api_secret)}
+        del api_key, api_secret
         super().__init__(origin)
-        self._pair = {"api_key": api_key, "api_secret": api_secret}
 
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         headers = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-import urllib.request
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -23,11 +22,12 @@ from conv_analytics.api.notices import Listener, Notice
 from conv_analytics.api.operation import operation
 from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
-from conv_analytics.api.transport import BulkTransport
+from conv_analytics.api.route import Route, route_to
 from conv_analytics.errors import ConfigError, PagingWarning
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Call, Listing, query, target
-from conv_analytics.settings import Settings
+from conv_analytics.settings import Secret, Settings
 
 T = TypeVar("T")
 Transport = TypeVar("Transport")
@@ -116,17 +116,17 @@ class _Client(ABC, Generic[Transport, Gate]):
         settings
             Settings resolved before; then the first arguments are not looked at.
         """
-        settings = settings or Settings.resolve(
-            application_id, private_key, base_url=base_url, need_credentials=auth is None
-        )
-        # The frame lives on in tracebacks, and a debugger would show the key's text.
+        # The frame lives on in tracebacks, and those that show locals would show the key's text.
+        key = None if private_key is None else Secret(str(private_key))
         del private_key
+        settings = settings or Settings.resolve(application_id, key, base_url=base_url, need_credentials=auth is None)
         self._settings = settings
         self._notify: Listener = on_event or _silent
         retry = retries if isinstance(retries, Retry) else Retry(repeats=retries)
         auth = auth or _token(settings)
         clock = auth.clock if isinstance(auth, JWTAuth) else ServerClock()
         self._rules = Rules(retry, self._notify, clock)
+        route = None if transport is not None else route_to(settings.base_url)
         self._wire = Wire(
             base_url=settings.base_url,
             auth=auth,
@@ -139,12 +139,13 @@ class _Client(ABC, Generic[Transport, Gate]):
             max_body_bytes=max_body_bytes,
             notify=self._notify,
             skew=SkewWatch(clock, self._notify),
+            proxy=route.proxy if route else None,
         )
-        self._connect(transport, gate)
+        self._connect(transport, gate, route)
 
     @abstractmethod
-    def _connect(self, transport: Transport | None, gate: Gate | None) -> None:
-        """Make the driver."""
+    def _connect(self, transport: Transport | None, gate: Gate | None, route: Route | None) -> None:
+        """Make the driver; there is either a transport or a route."""
 
     @property
     def config(self) -> Mapping[str, str]:
@@ -182,9 +183,10 @@ class _Client(ABC, Generic[Transport, Gate]):
             on_event=on_event,
             max_body_bytes=self._wire.max_body_bytes,
         )
-        client.sleeps(sleep)
+        client.run_in_bulk(sleep)
         return client
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.application_id}, {self._settings.base_url})"
 
@@ -205,12 +207,12 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
     returns_call = "{}"
     returns_items = "Iterator[{}]"
 
-    def _connect(self, transport: httpx.BaseTransport | None, gate: Callable[[], None] | None) -> None:
-        proxy, verify = _way(self._settings.base_url)
-        limits = httpx.Limits(max_connections=100)
-        self._driver = Driver(
-            self._wire, transport or httpx.HTTPTransport(proxy=proxy, verify=verify, limits=limits), gate
-        )
+    def _connect(
+        self, transport: httpx.BaseTransport | None, gate: Callable[[], None] | None, route: Route | None
+    ) -> None:
+        transport = route.blocking() if route is not None else transport
+        assert transport is not None
+        self._driver = Driver(self._wire, transport, gate)
 
     def fetch(self, call: Call[T]) -> T:
         """Carry out a call, any of `conv_analytics.resources.endpoints` or your own."""
@@ -282,13 +284,20 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
     returns_call = "Awaitable[{}]"
     returns_items = "AsyncIterator[{}]"
 
-    def _connect(self, transport: httpx.AsyncBaseTransport | None, gate: Callable[[], Awaitable[None]] | None) -> None:
-        proxy, verify = _way(self._settings.base_url)
-        self._driver = AsyncDriver(self._wire, transport or BulkTransport(proxy_url=proxy, verify=verify), gate)
+    def _connect(
+        self,
+        transport: httpx.AsyncBaseTransport | None,
+        gate: Callable[[], Awaitable[None]] | None,
+        route: Route | None,
+    ) -> None:
+        transport = route.asynchronous() if route is not None else transport
+        assert transport is not None
+        self._driver = AsyncDriver(self._wire, transport, gate)
 
-    def sleeps(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Set what is awaited before repetitions, instead of `asyncio.sleep`."""
+    def run_in_bulk(self, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """Set what is awaited before repetitions, and let tasks have large bodies in hand until their next request."""
         self._driver.sleep = sleep
+        self._driver.large.keep = True
 
     async def fetch(self, call: Call[T]) -> T:
         """Carry out a call, any of `conv_analytics.resources.endpoints` or your own."""
@@ -359,14 +368,3 @@ def _any(method: str, path: str, params: Mapping[str, object] | None, json: obje
 def _warn(page: RawPage) -> None:
     if page.warning:
         warnings.warn(page.warning, PagingWarning, stacklevel=3)
-
-
-def _way(base_url: str) -> tuple[str | None, bool]:
-    """The environment's proxy for the API's host, and whether there are certificates to check."""
-    # Read here, once, because neither transport reads it cheaply and safely: aiohttp would do so in a thread for
-    # each request, and httpx.Client logs whole URLs, of which one may hold a secret.
-    url = httpx.URL(base_url)
-    proxies = {} if urllib.request.proxy_bypass(url.host) else urllib.request.getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all") or None
-    # Loading certificates takes 30 ms, which plain http to this machine has no use for.
-    return proxy, url.scheme == "https" or proxy is not None

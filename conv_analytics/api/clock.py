@@ -23,6 +23,8 @@ SAMPLES = 5
 EVERY_S = 1.0
 #: A skew is told when so many samples agree on it.
 SURE = 3
+#: The last second that a datetime can tell, as Unix time. [s]
+LATEST_S = datetime.max.replace(tzinfo=UTC).timestamp() - 1.0
 
 
 class ServerClock:
@@ -47,7 +49,8 @@ class ServerClock:
 
     def utc(self) -> datetime:
         """The same as a datetime: what a date in Retry-After is compared with."""
-        return datetime.fromtimestamp(self.now(), UTC)
+        # An answer may claim to come from the last second of the calendar, or from before the first.
+        return datetime.fromtimestamp(min(max(self.now(), 0.0), LATEST_S), UTC)
 
     @property
     def sure(self) -> bool:
@@ -98,12 +101,26 @@ def offset(date: str | None, received: float, elapsed_s: float) -> float | None:
     (0.0, 301.5)
     >>> offset("yesterday", noon, 0.1)
     """
+    told = http_date(date)
+    if told is None:
+        return None
+    earliest, latest = told - received, told + 1.0 - (received - elapsed_s)
+    return 0.0 if earliest <= 0.0 <= latest else (earliest + latest) / 2
+
+
+def http_date(text: str | None) -> float | None:
+    """The Unix time [s] that a header tells; None where it tells none, or one that no calendar has.
+
+    >>> http_date("Sat, 21 Nov 2026 12:00:00 GMT"), http_date("Fri, 31 Dec 9999 23:59:59 -2359"), http_date("soon")
+    (1795262400.0, None, None)
+    """
     try:
-        told = parsedate_to_datetime(date or "")
+        told = parsedate_to_datetime(text or "")
+        return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp() if _in_calendar(told) else None
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if told.tzinfo is None:
-        told = told.replace(tzinfo=UTC)
-    earliest = told.timestamp() - received
-    latest = told.timestamp() + 1.0 - (received - elapsed_s)
-    return 0.0 if earliest <= 0.0 <= latest else (earliest + latest) / 2
+
+
+def _in_calendar(told: datetime) -> bool:
+    """Whether the instant has a year in UTC, too; raises `OverflowError` else."""
+    return told.tzinfo is None or told.astimezone(UTC).year > 0

@@ -12,21 +12,22 @@ from typing import TypeVar
 import httpx
 
 from conv_analytics.api.auth import JWTAuth, OriginAuth
+from conv_analytics.api.blocking_transport import time_limit
 from conv_analytics.api.clock import SkewWatch
+from conv_analytics.api.content_coding import Content, TooLong
+from conv_analytics.api.failures import FOREIGN, TotalTimeout, transport_error
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
+from conv_analytics.api.large_bodies import LARGE_BYTES, LargeBodies
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
-from conv_analytics.api.transport import WHOLE, BulkTransport, client_timeout, too_slow
-from conv_analytics.errors import APIError, ResponseTooLarge, TransportError
+from conv_analytics.api.proxy import Proxy
+from conv_analytics.api.transport import BulkTransport, client_timeout
+from conv_analytics.errors import APIError, ResponseTooLarge
 
 T = TypeVar("T")
 
-_BEFORE_SEND = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+#: From sending to the last byte of its answer a request may take so many times the longest pause. An answer that comes
+#: in drops keeps every pause short.
+WHOLE = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,12 @@ class Wire:
     max_body_bytes: int
     notify: Listener
     skew: SkewWatch
+    proxy: Proxy | None = None
+
+    @property
+    def limit_s(self) -> float | None:
+        """All the time that a request may take [s]; None for no end."""
+        return None if self.timeout.read is None else WHOLE * self.timeout.read
 
     def request(self, send: Send) -> httpx.Request:
         """The request as httpx wants it, not yet authenticated."""
@@ -61,15 +68,26 @@ class Wire:
         return time.perf_counter()
 
     def reply(
-        self, send: Send, status: int, headers: Mapping[str, str], body: bytes | None, started_s: float
+        self, send: Send, status: int, headers: Mapping[str, str], body: bytes, started_s: float
     ) -> Reply | ResponseTooLarge:
-        """Report an answer that was read to its end, or to the limit."""
-        if body is None:
-            return ResponseTooLarge(self.max_body_bytes, method=send.method, url=send.url)
+        """Report an answer that was read to its end."""
         elapsed_s = time.perf_counter() - started_s
         self.skew.answered(headers, elapsed_s)
         self.notify(ResponseReceived(send.method, send.url, status, len(body), elapsed_s))
         return Reply(status, headers, body)
+
+    def failed(self, send: Send, error: Exception) -> APIError:
+        """The error for a request without a usable answer."""
+        if isinstance(error, TooLong):
+            return ResponseTooLarge(self.max_body_bytes, method=send.method, url=send.url)
+        return transport_error(
+            error,
+            method=send.method,
+            url=send.url,
+            host=self.base_url,
+            proxy=self.proxy,
+            timeout_s=self.timeout.read,
+        )
 
     def wants(self, reply: Reply) -> bool:
         """Whether the authentication has to see an answer: our own schemes only look at refusals."""
@@ -100,30 +118,31 @@ class Driver:
                 outcome = self._send(step)
 
     def _send(self, send: Send) -> Reply | APIError:
-        try:
-            steps = self.wire.auth.sync_auth_flow(self.wire.request(send))
-            request = next(steps)
-            while True:
-                reply = self._once(send, request)
-                if not isinstance(reply, Reply) or not self.wire.wants(reply):
-                    return reply
-                try:
-                    request = steps.send(_seen(reply, request))
-                except StopIteration:
-                    return reply
-        except httpx.RequestError as error:
-            return _lost(send, error)
+        steps = self.wire.auth.sync_auth_flow(self.wire.request(send))
+        request = next(steps)
+        while True:
+            reply = self._once(send, request)
+            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+                return reply
+            try:
+                request = steps.send(_seen(reply, request))
+            except StopIteration:
+                return reply
 
     def _once(self, send: Send, request: httpx.Request) -> Reply | APIError:
         if self.gate is not None:
             self.gate()
         started_s = self.wire.sent(send)
-        response = self.transport.handle_request(request)
         try:
-            body = _read(response, self.wire)
-            return self.wire.reply(send, response.status_code, response.headers, body, started_s)
-        finally:
-            response.close()
+            with time_limit(self.wire.limit_s):
+                response = self.transport.handle_request(request)
+                try:
+                    body = _read(response, self.wire.max_body_bytes)
+                finally:
+                    response.close()
+        except (*FOREIGN, TooLong) as error:
+            return self.wire.failed(send, error)
+        return self.wire.reply(send, response.status_code, response.headers, body, started_s)
 
 
 class AsyncDriver:
@@ -138,6 +157,7 @@ class AsyncDriver:
         self.wire = wire
         self.transport = transport
         self.gate = gate
+        self.large = LargeBodies()
         self.sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
         self._bulk = _bulk(wire, transport)
         self._timeout = client_timeout(wire.timeout.pool, wire.timeout.connect, wire.timeout.read)
@@ -158,59 +178,81 @@ class AsyncDriver:
                 outcome = await self._send(step)
 
     async def _send(self, send: Send) -> Reply | APIError:
-        try:
-            if self._bulk is not None:
-                return await self._send_bulk(send, *self._bulk)
-            steps = self.wire.auth.async_auth_flow(self.wire.request(send))
-            request = await anext(steps)
-            while True:
-                reply = await self._once(send, request)
-                if not isinstance(reply, Reply) or not self.wire.wants(reply):
-                    await steps.aclose()
-                    return reply
-                try:
-                    request = await steps.asend(_seen(reply, request))
-                except StopAsyncIteration:
-                    return reply
-        except httpx.RequestError as error:
-            return _lost(send, error)
+        self.large.leave()
+        if self._bulk is not None:
+            return await self._send_bulk(send, *self._bulk)
+        steps = self.wire.auth.async_auth_flow(self.wire.request(send))
+        request = await anext(steps)
+        while True:
+            reply = await self._once(send, request)
+            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+                await steps.aclose()
+                return reply
+            try:
+                request = await steps.asend(_seen(reply, request))
+            except StopAsyncIteration:
+                return reply
 
     async def _send_bulk(self, send: Send, transport: BulkTransport, token: JWTAuth) -> Reply | APIError:
         # The same as below without httpx's request and response objects: twice the requests per second.
-        for last in (False, True):
-            if self.gate is not None:
-                await self.gate()
+        header = ""
+
+        async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
+            # Not before there is a place for the request, which may take longer than a token lives.
+            nonlocal header
             header = token.header()
             headers = {**self.wire.headers_of(send), "authorization": header}
-            started_s = self.wire.sent(send)
-            status, received, body = await transport.exchange(
-                send.method,
-                self.wire.base_url + send.url,
-                headers,
-                send.body,
-                self._timeout,
-                self.wire.max_body_bytes,
+            url = self.wire.base_url + send.url
+            return await transport.exchange(
+                send.method, url, headers, send.body, self._timeout, self.wire.max_body_bytes, large
             )
-            reply = self.wire.reply(send, status, received, body, started_s)
-            if (
-                last
-                or status != HTTPStatus.UNAUTHORIZED
-                or body is None
-                or not token.refused(header, body, received.get("date"))
-            ):
-                break
+
+        reply = await self._answer(send, exchange)
+        if isinstance(reply, APIError) or reply.status != HTTPStatus.UNAUTHORIZED:
+            return reply
+        if token.refused(header, reply.body, reply.headers.get("date")):
+            return await self._answer(send, exchange)
         return reply
 
     async def _once(self, send: Send, request: httpx.Request) -> Reply | APIError:
+        async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
+            response = await self.transport.handle_async_request(request)
+            try:
+                body = await _aread(response, self.wire.max_body_bytes, large)
+                return response.status_code, response.headers, body
+            finally:
+                await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+
+        return await self._answer(send, exchange)
+
+    async def _answer(
+        self,
+        send: Send,
+        exchange: Callable[[Callable[[], Awaitable[None]]], Awaitable[tuple[int, Mapping[str, str], bytes]]],
+    ) -> Reply | APIError:
+        """Send a request once, within its time, and report what came."""
         if self.gate is not None:
             await self.gate()
         started_s = self.wire.sent(send)
-        response = await self.transport.handle_async_request(request)
+        limit_s = self.wire.limit_s
         try:
-            body = await _aread(response, self.wire)
-            return self.wire.reply(send, response.status_code, response.headers, body, started_s)
+            async with asyncio.timeout(limit_s) as scope:
+                status, headers, body = await exchange(lambda: self._enter(scope))
+        except (*FOREIGN, TooLong) as error:
+            return self.wire.failed(send, TotalTimeout(limit_s) if limit_s is not None and scope.expired() else error)
         finally:
-            await response.stream.aclose()  # type: ignore[union-attr]  # an async transport gives an async stream
+            if not self.large.keep:
+                self.large.leave()
+        return self.wire.reply(send, status, headers, body, started_s)
+
+    async def _enter(self, scope: asyncio.Timeout) -> None:
+        """Wait for a place for a large body; that is no fault of the server, and its time stands still."""
+        when, now = scope.when(), asyncio.get_running_loop().time
+        scope.reschedule(None)
+        began = now()
+        self.large.sleep = self.sleep
+        await self.large.enter()
+        scope.reschedule(None if when is None else when + now() - began)
 
 
 def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTransport, JWTAuth] | None:
@@ -220,50 +262,35 @@ def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTranspor
     return None
 
 
-def _read(response: httpx.Response, wire: Wire) -> bytes | None:
-    body = _Body(wire)
-    for chunk in response.iter_bytes():
-        if not body.takes(chunk):
-            return None
-    return body.whole()
+def _read(response: httpx.Response, limit: int) -> bytes:
+    if response.is_stream_consumed:
+        # A transport of somebody's own may give answers that are read already.
+        return _within(response.content, limit)
+    content = Content(response.headers.get("content-encoding"), limit)
+    for chunk in response.iter_raw():
+        content.feed(chunk)
+    return content.whole()
 
 
-async def _aread(response: httpx.Response, wire: Wire) -> bytes | None:
-    body = _Body(wire)
-    async for chunk in response.aiter_bytes():
-        if not body.takes(chunk):
-            return None
-    return body.whole()
+async def _aread(response: httpx.Response, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
+    if response.is_stream_consumed:
+        return _within(response.content, limit)
+    content, asked = Content(response.headers.get("content-encoding"), limit), False
+    async for chunk in response.aiter_raw():
+        content.feed(chunk)
+        if not asked and content.size > LARGE_BYTES:
+            asked = True
+            await large()
+    return content.whole()
 
 
-class _Body:
-    """A body that arrives piece by piece, within the limits of size and time."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._limit, self._patience_s = wire.max_body_bytes, wire.timeout.read
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._started_s = time.monotonic()
-
-    def takes(self, chunk: bytes) -> bool:
-        """Take a piece; False when the body is above its limit."""
-        self._size += len(chunk)
-        self._chunks.append(chunk)
-        if self._patience_s is not None and time.monotonic() - self._started_s > WHOLE * self._patience_s:
-            raise httpx.ReadTimeout(too_slow(self._patience_s))
-        return self._size <= self._limit
-
-    def whole(self) -> bytes:
-        """All of it."""
-        return b"".join(self._chunks)
+def _within(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise TooLong
+    return body
 
 
 def _seen(reply: Reply, request: httpx.Request) -> httpx.Response:
     """The answer for the authentication to look at: already decompressed."""
     headers = [(name, value) for name, value in reply.headers.items() if name.lower() != "content-encoding"]
     return httpx.Response(reply.status, headers=headers, content=reply.body, request=request)
-
-
-def _lost(send: Send, error: httpx.RequestError) -> TransportError:
-    reason = f"{type(error).__name__} {error}".strip()
-    return TransportError(reason, method=send.method, url=send.url, before_send=isinstance(error, _BEFORE_SEND))

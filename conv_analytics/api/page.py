@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from conv_analytics.errors import ProblemDetails
+from conv_analytics.errors.redaction import strip_tags
 from conv_analytics.resources import scan
 
 _NOTHING = msgspec.Raw(b"")
@@ -263,5 +264,5 @@ def _describe(text: str) -> str:
     if not start:
         return "an empty body"
     if start.startswith(("<", "<!doctype")):
-        return f"a page of HTML ({re.sub(r'<[^>]*>', ' ', text)[:80]})"
+        return f"a page of HTML ({strip_tags(text[:1000])[:80]})"
     return "JSON that is cut off or damaged" if start[0] in "{[" else "something that is not JSON"

@@ -2,8 +2,8 @@
 
 * If the API says how long to wait, obey exactly: not less, and not more. Such a wait is no failed try, so it
   does not
-  count, unless the `deadline_s` would be passed: then the error is raised at once instead of after a
-  pointless wait.
+  count, unless it is longer than `max_retry_after_s`, or the `deadline_s` would be passed: then the error is raised
+  at once instead of after a pointless wait.
 * Otherwise wait a random time up to ``base_s * 2**n``, at most ``cap_s`` ("full jitter"), and give up after
   `repeats`.
 * A GET can be repeated after any passing failure. A change (POST, PUT, PATCH, DELETE) may have been carried
@@ -21,12 +21,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from conv_analytics.errors import APIError, StatusError, TransportError, UnexpectedPayload
+from conv_analytics.api.clock import http_date
+from conv_analytics.errors import APIError, CertificateError, ProxyError, StatusError, TransportError, UnexpectedPayload
 
-PASSING = frozenset({429, 500, 502, 503, 504})
+#: Refusals that pass: 408 and 425 ask for the same request once more, 429 for fewer.
+PASSING = frozenset({408, 425, 429})
+#: Failures of a server (5xx, also those that gateways made up, such as 520) pass, but for those that say: never.
+SERVER_ERRORS = 500, 599
+FINAL = frozenset({501, 505, 506, 508, 510, 511})
+
+#: An hour: what longer waits ask for (the next day's quota, a server that is wrong by a year) is the next run's. [s]
+MAX_RETRY_AFTER_S = 3600.0
 
 _SECONDS = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
 
@@ -42,6 +49,9 @@ class Retry:
         repeats.
     base_s, cap_s
         Longest first wait, and longest wait of all. [s]
+    max_retry_after_s
+        Longest wait that the API may ask for (Retry-After); a request that would have to wait longer fails at once.
+        None for any. [s]
     deadline_s
         Time after which a request is not repeated any more, counted from its first try; None for no limit.
         [s]
@@ -54,6 +64,7 @@ class Retry:
     repeats: int = 6
     base_s: float = 0.5
     cap_s: float = 60.0
+    max_retry_after_s: float | None = MAX_RETRY_AFTER_S
     deadline_s: float | None = None
     random: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
@@ -77,6 +88,8 @@ class Attempts:
             return None
         asked = error.retry_after if isinstance(error, StatusError) else None
         if asked is not None and asked > 0:
+            if self.policy.max_retry_after_s is not None and asked > self.policy.max_retry_after_s:
+                return None
             wait = asked
         elif self.failed >= self.policy.repeats:
             return None
@@ -94,11 +107,20 @@ class Attempts:
 def passing(error: APIError) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(error, StatusError):
-        return error.status in PASSING
-    if isinstance(error, TransportError):
-        # A certificate that does not fit will not fit in a minute.
-        return "CERTIFICATE_VERIFY_FAILED" not in str(error)
-    return isinstance(error, UnexpectedPayload)
+        return passes(error.status)
+    if isinstance(error, ProxyError):
+        return error.status is None or passes(error.status)
+    # A certificate that does not fit will not fit in a minute.
+    return isinstance(error, TransportError | UnexpectedPayload) and not isinstance(error, CertificateError)
+
+
+def passes(status: int) -> bool:
+    """Whether what a status tells may be over in a minute.
+
+    >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if passes(status)]
+    [408, 429, 500, 520]
+    """
+    return status in PASSING or (SERVER_ERRORS[0] <= status <= SERVER_ERRORS[1] and status not in FINAL)
 
 
 def repeatable(error: APIError) -> bool:
@@ -127,10 +149,5 @@ def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     match = _SECONDS.fullmatch(value)
     if match:
         return float(match[1])
-    try:
-        instant = parsedate_to_datetime(value)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return (instant - (now or datetime.now(UTC))).total_seconds()
+    instant = http_date(value)
+    return None if instant is None else instant - (now or datetime.now(UTC)).timestamp()

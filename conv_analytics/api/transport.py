@@ -2,15 +2,17 @@
 
 Differences from `httpx_aiohttp.AiohttpTransport`: a lost connection is never repeated in secret (aiohttp does
 so for GETs, and no counter would see it), the URL goes out byte for byte as it was built (aiohttp would
-re-quote cursors), a connection lost after sending is not reported as a failure to connect (a POST would be
-repeated), and what can be prepared once is.
+re-quote cursors), proxy and certificates are those it is given (the environment is read in one place, once),
+and what can be prepared once is. It raises what aiohttp raises: `conv_analytics.api.failures` reads that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
-from collections.abc import Mapping
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import aiohttp
 import httpx
@@ -20,24 +22,21 @@ from httpx_aiohttp.transport import AiohttpResponseStream
 from multidict import CIMultiDict
 from yarl import URL
 
-#: A body that comes in drops keeps every pause short; it may take so many times the longest pause as a whole.
-WHOLE = 10
-
-_BEFORE_SEND = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ClientProxyConnectionError,
-    aiohttp.ConnectionTimeoutError,
-)
+from conv_analytics.api.content_coding import Content
+from conv_analytics.api.large_bodies import LARGE_BYTES
+from conv_analytics.api.proxy import Proxy
+from conv_analytics.errors.redaction import HiddenText
 
 
 class BulkTransport(AiohttpTransport):
     """Requests over one aiohttp session per event loop."""
 
-    def __init__(self, *, connections: int = 100, proxy_url: str | None = None, verify: bool = True) -> None:
-        # aiohttp looks the environment up again for each request, in a thread: that costs half of all
-        # requests per second.
-        super().__init__(verify=verify, limits=httpx.Limits(max_connections=connections, keepalive_expiry=30.0))
-        self._proxy_url = proxy_url
+    def __init__(self, *, tls: ssl.SSLContext, proxy: Proxy | None = None, connections: int = 100) -> None:
+        super().__init__(
+            verify=tls, trust_env=False, limits=httpx.Limits(max_connections=connections, keepalive_expiry=30.0)
+        )
+        self._proxy_url = None if proxy is None else proxy.url
+        self._proxy_headers = None if proxy is None or proxy.auth is None else _authorization(*proxy.auth)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -49,7 +48,6 @@ class BulkTransport(AiohttpTransport):
             CIMultiDict(request.headers.multi_items()),
             request.content,
             client_timeout(wanted.get("pool"), wanted.get("connect"), wanted.get("read")),
-            auto_decompress=False,
         )
         return httpx.Response(
             response.status, headers=response.raw_headers, stream=BulkStream(response), request=request
@@ -63,20 +61,17 @@ class BulkTransport(AiohttpTransport):
         content: bytes | None,
         patience: ClientTimeout,
         limit: int,
-    ) -> tuple[int, Mapping[str, str], bytes | None]:
-        """Send one request; give the status, the headers, and the whole body unless it is above `limit`.
+        large: Callable[[], Awaitable[None]],
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send one request; give the status, the headers, and the whole body, decompressed.
 
-        The body is decompressed. This is the way without httpx objects in between, which take longer to make
-        than a local answer takes to come.
+        `large` is awaited once, when the body turns out to be large. A body above `limit` raises `TooLong`.
+        This is the way without httpx objects in between, which take longer to make than a local answer takes to come.
         """
-        response = await self._open(method, url, headers, content, patience, auto_decompress=True)
+        response = await self._open(method, url, headers, content, patience)
         stream = BulkStream(response)
         try:
-            patience_s = patience.sock_read
-            async with asyncio.timeout(None if patience_s is None else WHOLE * patience_s):
-                return response.status, response.headers, await stream.read_within(limit)
-        except TimeoutError as error:
-            raise httpx.ReadTimeout(too_slow(patience_s or 0.0)) from error
+            return response.status, response.headers, await stream.read_within(limit, large)
         finally:
             await stream.aclose()
 
@@ -104,33 +99,18 @@ class BulkTransport(AiohttpTransport):
         return session
 
     async def _open(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        patience: ClientTimeout,
-        *,
-        auto_decompress: bool,
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, patience: ClientTimeout
     ) -> ClientResponse:
-        try:
-            return await self._session().request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                data=content or None,
-                allow_redirects=False,
-                timeout=patience,
-                proxy=self._proxy_url,
-                auto_decompress=auto_decompress,
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise translated(error) from error
-
-
-def too_slow(patience_s: float) -> str:
-    """What is said of a body that does not end."""
-    return f"the answer was not whole after {WHOLE * patience_s:g} s"
+        return await self._session().request(
+            method,
+            URL(url, encoded=True),
+            headers=headers,
+            data=content or None,
+            allow_redirects=False,
+            timeout=patience,
+            proxy=self._proxy_url,
+            proxy_headers=self._proxy_headers,
+        )
 
 
 @functools.cache
@@ -142,19 +122,21 @@ def client_timeout(pool: float | None, connect: float | None, read: float | None
 class BulkStream(AiohttpResponseStream):
     """The body of an answer."""
 
-    async def read_within(self, limit: int) -> bytes | None:
-        """The whole body as it came over the wire, or None when it is longer than `limit`."""
-        response = self._aiohttp_response
-        chunks, size = [], 0
-        try:
-            while chunk := await response.content.readany():
-                size += len(chunk)
-                if size > limit:
-                    return None
-                chunks.append(chunk)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise translated(error) from error
-        return b"".join(chunks)
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The pieces as they come over the wire."""
+        while chunk := await self._aiohttp_response.content.readany():
+            yield chunk
+
+    async def read_within(self, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
+        """The whole body, decompressed; `large` is awaited when it turns out to be large."""
+        response, asked = self._aiohttp_response, False
+        content = Content(response.headers.get("content-encoding"), limit)
+        while chunk := await response.content.readany():
+            content.feed(chunk)
+            if not asked and content.size > LARGE_BYTES:
+                asked = True
+                await large()
+        return content.whole()
 
     async def aclose(self) -> None:
         """Give the connection back, or close it when the body was not read to its end."""
@@ -164,17 +146,6 @@ class BulkStream(AiohttpResponseStream):
             self._aiohttp_response.close()
 
 
-def translated(error: Exception) -> httpx.TransportError:
-    """The httpx error for an aiohttp one."""
-    text = str(error) or type(error).__name__
-    if isinstance(error, aiohttp.ConnectionTimeoutError):
-        return httpx.ConnectTimeout(text)
-    if isinstance(error, _BEFORE_SEND):
-        return httpx.ConnectError(text)
-    if isinstance(error, aiohttp.InvalidURL):
-        return httpx.UnsupportedProtocol(text)
-    if isinstance(error, TimeoutError):
-        return httpx.ReadTimeout(text)
-    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError | aiohttp.ClientResponseError):
-        return httpx.RemoteProtocolError(text)
-    return httpx.ReadError(text)
+def _authorization(user: str, password: str) -> Mapping[str, str]:
+    pair = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return {"Proxy-Authorization": HiddenText(f"Basic {pair}")}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.cells import csv_cell, json_text, markdown_cell
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,7 @@ def dataset_of(options: argparse.Namespace) -> Dataset:
         raise ConfigError("DEST is empty: name the folder to look at.")
     from conv_analytics.dataset import open_dataset
 
-    return open_dataset(Path(options.dest).expanduser())
+    return open_dataset(expand_user(options.dest))
 
 
 def names(text: str | None) -> list[str]:

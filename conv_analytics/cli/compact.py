@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -67,7 +67,7 @@ def to_copy(options: argparse.Namespace, *, replay: bool) -> Compacted:
 
     from conv_analytics.dataset.compact import compact
 
-    return compact(Path(options.dest).expanduser(), Path(options.to).expanduser(), replay=replay)
+    return compact(expand_user(options.dest), expand_user(options.to), replay=replay)
 
 
 def copied_lines(copied: Compacted) -> Iterator[str]:

@@ -105,22 +105,26 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], *, debug: bool) -> int:
-    try:
-        with _sigterm():
+    with _signals() as received:
+        try:
             chosen = parser().parse_args(arguments)
             return int(chosen.run(chosen))
-    except SystemExit as done:  # argparse, after --help and --version
-        return done.code if isinstance(done.code, int) else 0
-    except Terminated:
-        complain("terminated.", code=Exit.TERMINATED)
-        return Exit.TERMINATED
-    except KeyboardInterrupt:
-        complain("interrupted.", code=Exit.INTERRUPTED)
-        return Exit.INTERRUPTED
-    except Exception as error:
-        if debug and not logs.as_json():
-            raise
-        return _ended(error, debug=debug)
+        except SystemExit as done:  # argparse, after --help and --version
+            return done.code if isinstance(done.code, int) else 0
+        except Terminated:
+            return _stopped(signal.SIGTERM)
+        except KeyboardInterrupt:
+            return _stopped(signal.SIGINT)
+        except Exception as error:  # noqa: BLE001  every end has an exit code
+            # Libraries that are interrupted deep inside a query raise errors of their own.
+            return _stopped(received[0]) if received else _ended(error, debug=debug)
+
+
+def _stopped(number: int) -> Exit:
+    """Say that somebody ended the command; give its exit code."""
+    code = Exit.TERMINATED if number == signal.SIGTERM else Exit.INTERRUPTED
+    complain("terminated." if code == Exit.TERMINATED else "interrupted.", code=code)
+    return code
 
 
 def _ended(error: Exception, *, debug: bool) -> Exit:
@@ -132,22 +136,30 @@ def _ended(error: Exception, *, debug: bool) -> Exit:
         code, text = Exit.INCOMPLETE, f"{text}. Nothing was committed."
     else:
         code, text = Exit.BUG, f"{text}. This is a bug; --debug shows where it is."
-    complain(text, kind=name, code=code, trace="".join(traceback.format_exception(error)) if debug else None)
+    lines = "".join(traceback.format_exception(error)).splitlines() if debug else []
+    complain(text, kind=name, code=code, trace="\n".join(redact(line) for line in lines) or None)
     return code
 
 
 @contextmanager
-def _sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command as Ctrl-C does, while it runs."""
+def _signals() -> Iterator[list[int]]:
+    """Let SIGTERM end the command as Ctrl-C does, while it runs; gives the signals that came."""
+    received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield received
         return
-    before = signal.signal(signal.SIGTERM, _terminate)
+
+    def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+        received.append(number)
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    # Where somebody else handles Ctrl-C, as a shell does for what it runs in the background, it stays so.
+    numbers = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        numbers.append(signal.SIGINT)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
-        yield
+        yield received
     finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise Terminated
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -8,6 +8,7 @@ from enum import IntEnum
 from conv_analytics.errors import (
     APIError,
     AuthError,
+    CertificateError,
     ConfigError,
     ConvAnalyticsError,
     DatasetError,
@@ -17,6 +18,8 @@ from conv_analytics.errors import (
     InvalidRequest,
     MemoryExhausted,
     NotFound,
+    ProxyError,
+    StatusError,
     UnexpectedPayload,
 )
 
@@ -50,7 +53,19 @@ _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 #: What a person must mend. The last three are answers that the Conversation API does not give when conversations are
 #: listed: base_url names something else.
-_USAGE = (ConfigError, AuthError, DatasetError, MemoryExhausted, UnexpectedPayload, NotFound, InvalidRequest)
+_USAGE = (
+    ConfigError,
+    AuthError,
+    CertificateError,
+    DatasetError,
+    MemoryExhausted,
+    UnexpectedPayload,
+    NotFound,
+    InvalidRequest,
+)
+#: Statuses from 300 up to here say what is wrong with the request, but for those that ask for patience.
+_OF_SERVERS = 500
+_PATIENCE = frozenset({408, 425, 429})
 
 
 def exit_of(error: ConvAnalyticsError) -> Exit:
@@ -67,6 +82,9 @@ def exit_of(error: ConvAnalyticsError) -> Exit:
         return Exit.INCOMPLETE
     if isinstance(error, _USAGE):
         return Exit.USAGE
+    if isinstance(error, StatusError | ProxyError) and error.status is not None:
+        # A redirection (3xx) is one of another host; a proxy that refuses (403, 407) wants other settings.
+        return Exit.USAGE if error.status < _OF_SERVERS and error.status not in _PATIENCE else Exit.UNAVAILABLE
     return Exit.UNAVAILABLE if isinstance(error, APIError) else Exit.BUG
 
 

@@ -44,6 +44,8 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
     if logs.as_json():
         logs.remark("ended", text, error=kind, exit_code=code, traceback=trace)
     else:
+        for line in (trace or "").splitlines():
+            note(line)
         note(f"conv-analytics: {text}")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from conv_analytics.cli.when import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
@@ -74,7 +75,7 @@ def folder(text: str) -> Path:
         raise ConfigError("DEST is empty: name the folder to write to.")
     if "://" in text:
         raise ConfigError(f"DEST must be a folder of this machine, not {text!r}.")
-    return Path(text).expanduser()
+    return expand_user(text)
 
 
 def _read(flag: str, text: str | None, reader: Callable[[str], T]) -> T | None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.compact import copied_lines, to_copy
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
 
     from conv_analytics.dataset.replay import replay
 
-    found = replay(Path(options.dest).expanduser())
+    found = replay(expand_user(options.dest))
     if options.json:
         say(json.dumps(found.to_dict()))
     else:

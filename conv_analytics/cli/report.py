@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -65,7 +66,6 @@ def run(options: argparse.Namespace) -> int:
     """Write the page; say the verdict; judge the rules."""
     if not options.dest.strip() or not options.output.strip():
         raise ConfigError("DEST or --output is empty: name the folder to read, and the page to write.")
-    from pathlib import Path
 
     from conv_analytics.cli.when import instant
     from conv_analytics.dataset import open_dataset
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
     zone, now = zoned(options.tz), datetime.now(UTC)
     since, until = (None if text is None else instant(text, now, zone) for text in (options.since, options.until))
-    dataset = open_dataset(Path(options.dest).expanduser())
+    dataset = open_dataset(expand_user(options.dest))
     report = quality_report(
         dataset, since=since, until=until, tz=options.tz, profile=options.profile, mask=not options.unmasked
     )

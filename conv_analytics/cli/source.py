@@ -23,24 +23,31 @@ def add_pace(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--rate", metavar="N", type=float, default=10.0, help="most requests per second; 0: no end (10)")
     group.add_argument("--concurrency", metavar="N", type=int, default=20, help="most requests at the same time (20)")
     group.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
+    group.add_argument(
+        "--max-retry-after",
+        metavar="S",
+        type=float,
+        default=3600.0,
+        help="longest wait that the API may ask for, in seconds (3600); 0: any",
+    )
     group.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
 
 
 def check_pace(options: argparse.Namespace) -> None:
     """Raise `ConfigError` for a negative number; the exporter checks the others."""
-    for name in ("retries", "timeout"):
+    for name in ("retries", "timeout", "max_retry_after"):
         if not getattr(options, name) >= 0:
-            raise ConfigError(f"--{name} is {getattr(options, name)}; it must be 0 or more.")
+            raise ConfigError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be 0 or more.")
 
 
 def client_of(options: argparse.Namespace) -> Conversations:
     """The client that the flags describe."""
-    from conv_analytics.api import Conversations
+    from conv_analytics.api import Conversations, Retry
 
     return Conversations(
         options.application_id,
         options.private_key,
         base_url=options.base_url,
-        retries=options.retries,
+        retries=Retry(repeats=options.retries, max_retry_after_s=options.max_retry_after or None),
         timeout=options.timeout,
     )

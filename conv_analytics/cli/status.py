@@ -10,6 +10,7 @@ from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -65,12 +66,11 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f"--last is {options.last}; it must be 1 or more.")
     if not options.dest.strip():
         raise ConfigError("DEST is empty: name the folder to look at.")
-    from pathlib import Path
 
     from conv_analytics.dataset import history, open_dataset
     from conv_analytics.privacy.display import Display
 
-    dataset = open_dataset(Path(options.dest).expanduser())
+    dataset = open_dataset(expand_user(options.dest))
     display = Display(on=not options.unmasked)
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     # A warning may quote what the API said.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import markdown
@@ -11,6 +10,7 @@ from conv_analytics.cli.cells import csv_cell, json_text
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.reading import folder
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if options.output is None:
         say(_printed(drawn, ladder, options.format))
     else:
-        written = drawn.save_with(ladder, Path(options.output).expanduser())
+        written = drawn.save_with(ladder, expand_user(options.output))
         note(f"{written}: {drawn!r}")
     return Exit.COMPLETE
 

@@ -14,6 +14,7 @@ from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.dataset.verify import verify
     from conv_analytics.privacy.display import Display
 
-    folder = Path(options.dest).expanduser()
+    folder = expand_user(options.dest)
     findings = verify(folder)
     if options.against_api:
         findings += _against_api(folder, options)

@@ -16,6 +16,7 @@ from conv_analytics.dataset import history
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, TableNotFound
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
@@ -129,6 +130,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def __len__(self) -> int:
         return len(self.tables)
 
+    @safe_repr
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
         return f"Dataset({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"

@@ -6,6 +6,8 @@
       ConfigError                usage or configuration is wrong; nothing was asked of the API (exit code 2)
       APIError                   a request failed: .method, .url
         TransportError           no answer: connection refused or reset, timeout
+          ProxyError             the proxy was not reached, or refused: .status
+          CertificateError       the certificate is not trusted
         StatusError              an answer that says no: .status, .problem, .retry_after
           AuthError              401, 403
           NotFound               404, 410: does not exist, or no access
@@ -39,6 +41,7 @@ from conv_analytics.errors.skew import clock_remark, duration
 from conv_analytics.errors.tree import (
     APIError,
     AuthError,
+    CertificateError,
     ColumnNotFound,
     ConfigError,
     Conflict,
@@ -54,6 +57,7 @@ from conv_analytics.errors.tree import (
     MemoryExhausted,
     NotFound,
     PagingWarning,
+    ProxyError,
     RateLimited,
     ResponseTooLarge,
     SchemaChanged,
@@ -67,6 +71,7 @@ from conv_analytics.errors.tree import (
 __all__ = [
     "APIError",
     "AuthError",
+    "CertificateError",
     "ColumnNotFound",
     "ConfigError",
     "Conflict",
@@ -83,6 +88,7 @@ __all__ = [
     "NotFound",
     "PagingWarning",
     "ProblemDetails",
+    "ProxyError",
     "RateLimited",
     "ResponseTooLarge",
     "SchemaChanged",

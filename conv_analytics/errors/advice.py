@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from conv_analytics.errors.problem import ProblemDetails
-from conv_analytics.errors.skew import clock_remark
+from conv_analytics.errors.skew import clock_remark, duration
 from conv_analytics.errors.tree import (
     AuthError,
     Conflict,
@@ -32,9 +32,12 @@ def status_error(  # noqa: PLR0917  what an answer consists of, in its order
         status, "Try again later." if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
     )
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        advice = "Redirects are not followed, so that the token stays with its host: check base_url."
+        advice = "Redirects are not followed, so that the token stays with its host: check base_url=."
     if status == HTTPStatus.UNAUTHORIZED and problem.code in _OF_TIME and (remark := clock_remark(clock_offset_s)):
         advice = f"{advice} A token of a wrong time is refused, and {remark}."
+    if retry_after is not None and retry_after > 0:
+        # Shown when that was not waited for.
+        advice = f"{advice} It asks to wait {duration(retry_after)}."
     return kind(status, problem, method=method, url=url, retry_after=retry_after, advice=advice)
 
 

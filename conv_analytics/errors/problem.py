@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conv_analytics.errors.redaction import cut
+from conv_analytics.errors.redaction import cut, strip_tags
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class ProblemDetails:
         except (ValueError, RecursionError):
             payload = None
         if not isinstance(payload, Mapping):
-            return cls(detail=cut(re.sub(r"<[^>]*>", " ", text)) or None)
+            return cls(detail=cut(strip_tags(text)) or None)
         return cls.of(payload)
 
     @classmethod

@@ -5,6 +5,9 @@ from __future__ import annotations
 #: A clock that is off by less is not worth a word: tokens are renewed a minute ahead. [s]
 SKEW_LIMIT_S = 30.0
 
+#: What is longer is told as this: a server may ask for any number of years. [s]
+LONGEST_S = 1e12
+
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -14,7 +17,7 @@ def duration(seconds: float) -> str:
     >>> duration(298.4), duration(3600), duration(0.2)
     ('4 min 58 s', '1 h', '0 s')
     """
-    left, parts = round(abs(seconds)), []
+    left, parts = round(min(abs(seconds), LONGEST_S)), []
     for size, unit in _UNITS:
         count, left = divmod(left, size)
         if count:

@@ -50,10 +50,58 @@ class TransportError(APIError):
         The connection was never made, so the server cannot have acted on the request.
     """
 
-    def __init__(self, reason: str, *, method: str, url: str, before_send: bool = False) -> None:
-        advice = "Check the network, the proxy and the host." if before_send else "Try again, or raise timeout=."
+    def __init__(
+        self, reason: str, *, method: str, url: str, before_send: bool = False, advice: str | None = None
+    ) -> None:
+        if advice is None:
+            advice = "Check the network, the proxy and the host." if before_send else "Try again, or raise timeout=."
         super().__init__(f"{method} {redact(url)} got no answer: {cut(reason)}. {advice}", method=method, url=url)
         self.before_send = before_send
+
+
+class ProxyError(TransportError):
+    """A proxy let nothing through: it could not be reached, or it refused.
+
+    Attributes
+    ----------
+    status
+        With what it refused, such as 407; None when it was not reached or did not answer in HTTP.
+    """
+
+    def __init__(self, status: int | None, source: str, reason: str = "", *, method: str, url: str) -> None:
+        if status:
+            reason = f"the proxy of {source} answered {status}"
+        else:
+            reason = f"{reason or 'what came is not HTTP'}, at the proxy of {source}"
+        advice = _OF_PROXIES.get(status, f"Check {source}, or name the host in NO_PROXY if it needs no proxy.")
+        super().__init__(
+            reason,
+            method=method,
+            url=url,
+            before_send=True,
+            advice=advice.format(source=source),
+        )
+        self.status = status
+
+
+class CertificateError(TransportError):
+    """The certificate of the host, or of a proxy that puts its own in its place, is not trusted."""
+
+    def __init__(self, reason: str, *, method: str, url: str) -> None:
+        super().__init__(
+            f"its certificate is not trusted ({reason})",
+            method=method,
+            url=url,
+            before_send=True,
+            advice="If a proxy of your company signs certificates, name its CA file in SSL_CERT_FILE;"
+            " else check base_url and this machine's clock.",
+        )
+
+
+_OF_PROXIES: dict[int | None, str] = {
+    407: "Give user and password in {source}, as USER:PASSWORD@HOST:PORT, special characters percent-encoded.",
+    403: "The proxy forbids this host: ask who runs it, or name the host in NO_PROXY if it needs no proxy.",
+}
 
 
 class UnexpectedPayload(APIError):

@@ -110,6 +110,7 @@ class Converter:
 
         `last` is the id of its last event, as the conversation told it.
         """
+        await self._room()
         if last is not None:
             self._told[conversation_id] = last
         self._batch.events.append(Page(conversation_id, body))
@@ -117,11 +118,13 @@ class Converter:
 
     async def list_page(self, name: str, body: bytes, conversation_id: str | None = None) -> None:
         """Take a page of members, users or sessions."""
+        await self._room()
         self._batch.lists.setdefault(name, []).append(Page(conversation_id, body))
         await self._grown(len(body))
 
     async def conversation(self, body: bytes, *, gone: bool = False) -> None:
         """Take a conversation; one that is gone is known from the list only."""
+        await self._room()
         (self._batch.gone if gone else self._batch.conversations).append(body)
         await self._grown(len(body))
 
@@ -162,6 +165,11 @@ class Converter:
                 await self._wait()
             finally:
                 self._thread.shutdown(wait=True)
+
+    async def _room(self) -> None:
+        """Wait while a whole batch waits already: what is added to it meanwhile would be in memory with it."""
+        while self._batch.size >= BATCH_BYTES:
+            await self._grown(0)
 
     async def _grown(self, size: int) -> None:
         self._batch.size += size

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from conv_analytics.api.notices import Notice
 from conv_analytics.errors import ConfigError, ExportIncomplete, ExportStopped, redact
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.export.blocking import Background, inside, refuse_inside
 from conv_analytics.export.progress import Progress, describe
 from conv_analytics.export.progress.notebook import as_html
@@ -198,6 +199,7 @@ class Job(Generic[R]):
                 " Start another one here, into another folder."
             )
 
+    @safe_repr
     def __repr__(self) -> str:
         where = f" into {self.destination}" if self.destination is not None else ""
         stands = "" if self._progress is None else f", {describe(self._progress)}"

@@ -99,7 +99,7 @@ class Pace:
                 self.rate.pause(wait if asked else min(wait, PAUSE_S))
             case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, asked=True, wait_s=wait):
                 self.rate.pause(wait)
-            case Retried(status=None, reason=reason) if "Transport" in reason:
+            case Retried(status=None, reason=reason) if reason in {"TransportError", "ProxyError"}:
                 self.slots.failed(now)
         self._wake()
 

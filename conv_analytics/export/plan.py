@@ -18,6 +18,7 @@ from conv_analytics.dataset.history import every
 from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import ConfigError, NotFound
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.export import planned
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.estimate import Range, allot, seconds, spread, total
@@ -91,6 +92,7 @@ class Plan:
         lines = [f"{name:<14} {value}" for name, value in self._figures().items()]
         return "\n".join([*lines, "", *(f"- {what}" for what in self.evidence)])
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Plan({self.listed:,} conversations, {self.requests} requests)"
 

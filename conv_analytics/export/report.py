@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from conv_analytics import markup
 from conv_analytics.errors import clock_remark
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables import TABLES
 
 #: So many ids of conversations are listed in a report; the rest are only counted.
@@ -134,6 +135,7 @@ class Report:
         lines = [f"{name:<{width}} {self.tables[name]:>12,}" for name in TABLES if name in self.tables]
         return "\n".join([*lines, "", self.sentence(), *self.remarks()])
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Report({self.status}: {self._counts()})"
 

@@ -21,6 +21,7 @@ from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.marks import Mark
 from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.export.nights import odd
 from conv_analytics.export.options import Options
 from conv_analytics.export.planned import take
@@ -61,6 +62,7 @@ class Frames(Mapping[str, "pd.DataFrame"]):
     def __len__(self) -> int:
         return len(self._frames)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Frames({', '.join(f'{name} {len(frame):,}' for name, frame in self._frames.items())})"
 
@@ -97,6 +99,7 @@ class Exported:
     def __str__(self) -> str:
         return str(self.report)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Exported({str(self.dataset.path)!r}, {self.report!r})"
 

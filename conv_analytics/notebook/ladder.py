@@ -17,6 +17,7 @@ import pandas as pd
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.happenings import conversation, microseconds
 from conv_analytics.errors import ConvAnalyticsError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.html import PLAIN, clean, data_uri, escape, line, page, table
 from conv_analytics.notebook.svg import Drawing, fitted
 from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
@@ -227,6 +228,7 @@ class Ladder:
     def __str__(self) -> str:
         return self.text()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Ladder {line(self._name)}: {len(self.steps)} steps, {len(self.parties) - 1} parties>"
 

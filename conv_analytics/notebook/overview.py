@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 
 _VERDICTS = ("poor", "fair", "good", "unmeasured")
@@ -33,6 +34,7 @@ class Overview:
         self.frame = frame
         self._title, self._line, self._head, self._rows = title, line, tuple(head), tuple(map(tuple, rows))
 
+    @safe_repr
     def __repr__(self) -> str:
         return markup.clean(f"<{self._title}: {self._line}>")
 

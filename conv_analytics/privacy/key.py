@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import HiddenBytes, HiddenText
+from conv_analytics.paths import expand_user
 
 #: The environment variable that holds the key.
 KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
@@ -35,18 +37,18 @@ def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None =
     """
     if file is not None:
         try:
-            return checked(Path(file).expanduser().read_bytes(), f"The mask key in {file}")
+            return checked(HiddenBytes(expand_user(file).read_bytes()), f"The mask key in {file}")
         except OSError as error:
             raise ConfigError(f"The mask key file {file} cannot be read: {error.strerror}. {_MAKE} > FILE") from None
-    found = (os.environ if environ is None else environ).get(KEY_VARIABLE, "")
+    found = HiddenText((os.environ if environ is None else environ).get(KEY_VARIABLE, ""))
     if not found.strip():
         raise ConfigError(f"A mask needs a key: name a file with --mask-key-file, or set {KEY_VARIABLE}. {_MAKE}")
-    return checked(os.fsencode(found), f"The mask key in {KEY_VARIABLE}")
+    return checked(HiddenBytes(os.fsencode(found)), f"The mask key in {KEY_VARIABLE}")
 
 
 def checked(key: bytes, where: str = "The mask key") -> bytes:
     """A key without the white space around it; raise `ConfigError` when it is too short."""
-    key = key.strip()
+    key = HiddenBytes(key.strip())
     if len(key) < LEAST_BYTES:
         raise ConfigError(f"{where} has {len(key)} bytes; it must have at least {LEAST_BYTES}. {_MAKE}")
     return key
@@ -54,4 +56,4 @@ def checked(key: bytes, where: str = "The mask key") -> bytes:
 
 def exposed(file: str | Path) -> bool:
     """Whether a key file can be read by every user of this machine."""
-    return os.name == "posix" and bool(Path(file).expanduser().stat().st_mode & stat.S_IROTH)
+    return os.name == "posix" and bool(expand_user(file).stat().st_mode & stat.S_IROTH)

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from conv_analytics.errors.redaction import HiddenBytes, safe_repr
 from conv_analytics.privacy.key import checked, load_key
 from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
@@ -57,11 +58,13 @@ class Mask:
     _tokens: Tokens = field(init=False, compare=False)
 
     def __init__(self, key: bytes | str, rules: Rules | None = None) -> None:
-        key = checked(key.encode() if isinstance(key, str) else key)
+        # Frames live on in tracebacks, and those that show locals would show the key.
+        hidden = HiddenBytes(key.encode() if isinstance(key, str) else key)
+        del key
         settle = object.__setattr__
-        settle(self, "key", key)
+        settle(self, "key", checked(hidden))
         settle(self, "rules", complete(rules or {}))
-        tokens = Tokens(key)
+        tokens = Tokens(self.key)
         settle(self, "_tokens", tokens)
         settle(self, "_walker", Walker(tokens, self.rules))
         settle(self, "_pages", Pages(self._walker))
@@ -108,6 +111,7 @@ class Mask:
         """What a commit keeps of a mask; nothing secret."""
         return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Mask(key_id={self.key_id!r})"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from pathlib import Path
 from types import MappingProxyType
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.paths import expand_user
 
 
 class Kind(StrEnum):
@@ -74,7 +74,7 @@ def read_rules(text: str = "") -> dict[Kind, Action]:
     """
     if text.startswith("@"):
         try:
-            text = Path(text[1:]).expanduser().read_text(encoding="utf-8")
+            text = expand_user(text[1:]).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             raise ConfigError(f"The file of mask rules {text[1:]} cannot be read: {reason}.") from None

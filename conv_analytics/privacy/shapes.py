@@ -48,11 +48,12 @@ LABEL = re.compile(
     r"|unknown|unprocessable|unsupported|url|user|valid|value|was|with|you)(?:[ ,:'-]{1,2}|\.?$)){1,16}",
     re.IGNORECASE,
 )
+_PARAMETER = "cursor|page_size|order|start_id|end_id|date_start|date_end|exclude_deleted_events"
 #: A link of a page: nouns, ids, cursors and sizes; never a filter by name.
 LINK = re.compile(
     r"(?:https?://[0-9A-Za-z.:\-]+)?"
     r"(?:/v[0-9.]+(?:/(?:conversations|members|events|users|sessions|[A-Z]{3,7}-[0-9A-Za-z-]+|[0-9]{1,9}))*)?"
-    r"(?:\?(?:(?:cursor|page_size|order|start_id|end_id|date_start|date_end|exclude_deleted_events)=[^&\s]*&?)*)?"
+    rf"(?:\?(?:(?:{_PARAMETER})=[^&\s]*(?:&(?:{_PARAMETER})=[^&\s]*)*&?)?)?"
 )
 #: A key that is a name given by a programmer, not one of a person.
 KEY = re.compile(r"(?!.*[0-9]{5})[A-Za-z_][0-9A-Za-z_\-]{0,39}")

@@ -17,8 +17,8 @@ from conv_analytics.privacy.walk import Context, Rule, Walker
 from conv_analytics.resources import scan
 
 REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-#: What is nested deeper is not looked into. [levels]
-_DEEPEST = 64
+#: What is nested deeper is not looked into: each level takes a look at all of its text. Records have seven. [levels]
+_DEEPEST = 16
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.resources.record import Record
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class Call(Generic[T]):
         """Path and query as they are sent."""
         return target(self.path, self.params)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Call({self.method} {self.target})"
 
@@ -88,6 +90,7 @@ class Listing(Generic[T]):
             return self.target
         return target(self.path, (*(pair for pair in self.params if pair[0] != "cursor"), ("cursor", cursor)))
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Listing(GET {self.target})"
 

@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+#: A list lies at most so deep in ``_embedded``. One ``data`` around it is all that was ever seen.
+LEVELS = 8
+
 #: A string, a bracket, a comma or a colon; what lies between is a number or a word.
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]', re.DOTALL)
 
@@ -54,7 +57,10 @@ def listed(embedded: bytes, name: str) -> bytes:
     (b'[1]', b'')
     """
     found = embedded.strip()
-    while found.startswith(b"{"):
+    # Each level is looked through in whole, so thousands of them would take thousands of times as long.
+    for _ in range(LEVELS):
+        if not found.startswith(b"{"):
+            break
         inner = members(found)
         own = inner.get(name, b"null")
         if own.startswith(b"{"):

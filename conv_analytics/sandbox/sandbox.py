@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
 
 from conv_analytics import markup
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.sandbox.app import App, EventsShape
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
 from conv_analytics.sandbox.throttle import RateWindow
@@ -109,6 +110,7 @@ class Sandbox:
         self._server: HttpServer | None = None
         self._folder: Path | None = None
 
+    @safe_repr
     def __repr__(self) -> str:
         where = self.base_url if self._server is not None else "not running"
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"

@@ -87,7 +87,12 @@ def test_tries_are_counted() -> None:
     assert waits == []
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 501, 505, 301])
+@pytest.mark.parametrize("status", [408, 425, 500, 520, 521, 522, 524, 529, 530, 598])
+def test_answers_that_pass(status: int) -> None:
+    assert step(GET, [answer(status), GOOD]) == (7, [0.5])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 451, 501, 505, 511, 600, 999, 301, 304, 307])
 def test_final_answers(status: int) -> None:
     result, waits = step(GET, [answer(status)])
     assert isinstance(result, errors.StatusError)
@@ -132,9 +137,21 @@ def test_retry_after_that_is_over_backs_off_and_counts(header: str) -> None:
 
 
 def test_huge_retry_after_is_slept_in_parts() -> None:
-    result, waits = step(GET, [answer(429, retry_after=str(int(2.5 * LONGEST_SLEEP_S))), GOOD])
+    asked = answer(429, retry_after=str(int(2.5 * LONGEST_SLEEP_S)))
+    result, waits = step(GET, [asked, GOOD], max_retry_after_s=None)
     assert result == 7
     assert waits == [LONGEST_SLEEP_S, LONGEST_SLEEP_S, LONGEST_SLEEP_S / 2]
+
+
+@pytest.mark.parametrize("header", ["3601", "31536000", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_wait_beyond_the_bound_is_not_waited_for(status: int, header: str) -> None:
+    result, waits = step(GET, [answer(status, retry_after=header), GOOD])
+    assert isinstance(result, errors.StatusError)
+    assert waits == []
+    assert "It asks to wait" in str(result)
+    assert len(str(result)) < 200
+    assert step(GET, [answer(status, retry_after="3600"), GOOD]) == (7, [3600.0])
 
 
 def test_deadline_is_not_waited_for() -> None:
@@ -169,7 +186,7 @@ def test_changes(method: str, outcome: Any, *, again: bool) -> None:
 
 
 def test_certificate_is_not_tried_again() -> None:
-    error = errors.TransportError("SSL: CERTIFICATE_VERIFY_FAILED", method="GET", url="/v1/x", before_send=True)
+    error = errors.CertificateError("self-signed certificate", method="GET", url="/v1/x")
     assert step(GET, [error]) == (error, [])
 
 

@@ -21,6 +21,8 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.tokens import key_pair
 from tests.cli.running import ROOT, Ended, credentials, run
+from tests.proxies import BASE_URL, Way, ca_file, proxy
+from tests.proxies import answer as refusal
 
 PAGE = ROOT / "notebooks" / "reference" / "errors.md"
 
@@ -37,6 +39,8 @@ class Place:
     dest: Path
     env: dict[str, str] = field(default_factory=dict)
     before: Callable[[], None] | None = None
+    open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    """What serves until the command has ended."""
 
     @property
     def right(self) -> list[object]:
@@ -235,12 +239,39 @@ def _key(text: str) -> Setup:
     return setup
 
 
+def _set(name: str, value: str) -> Setup:
+    """Set a variable of the environment, for an export of a host that is not this machine."""
+
+    def setup(place: Place) -> list[object]:
+        (place.folder / "no.pem").write_text("no certificate")
+        place.env[name] = value
+        return place.instead("--base-url", BASE_URL)
+
+    return setup
+
+
+def _proxy(way: Way, *, trusted: bool = True) -> Setup:
+    """Run a proxy that wants a password before that host."""
+
+    def setup(place: Place) -> list[object]:
+        found = place.open.enter_context(proxy(place.folder, place.sandbox.base_url, way))
+        place.env |= {"https_proxy": f"http://user:secret@{found.address}"}
+        if trusted:
+            place.env["SSL_CERT_FILE"] = str(ca_file(place.folder))
+        return place.instead("--base-url", BASE_URL)
+
+    return setup
+
+
 NOBODY = "http://127.0.0.1:9"
 HTML = Reply(200, b"<!doctype html><title>Sign in</title><h1>Sign in</h1>", "text/html")
 ERROR = Reply(200, b'{"title":"Internal Error.","code":"system:error:internal-error","detail":"Something broke."}')
 CURSOR = Reply(400, b'{"title":"Bad request","code":"http:error:validation-fail","detail":"page_size is wrong"}')
 DENIED = Reply(403, b'{"title":"Forbidden","detail":"Not for this application"}')
 DOWN = Reply(503, b"", "text/plain")
+ODD_GATEWAY = Reply(520, b"", "text/plain")
+MOVED = Reply(302, b"", "text/plain", headers={"Location": "https://login.example/"})
+A_YEAR = Reply(429, b"", "text/plain", headers={"Retry-After": "31536000"})
 DEEP = b'{"a":' * 2000 + b"1" + b"}" * 2000
 SURROGATE = rb'{"text":"half an emoji: \ud83d"}'
 HUGE = b'{"number":92233720368547758080,"float":1e999}'
@@ -264,6 +295,21 @@ CASES = (
     Case("host that is not Vonage: HTML", _listing(HTML), 2, "answered 200 with"),
     Case("host that is not Vonage: 404", _listing(Reply(404, b"<h1>Not here</h1>", "text/html")), 2, "answered 404"),
     Case("API that is down (503)", _listing(DOWN), 69, "answered 503"),
+    Case("API behind a gateway that failed (520)", _listing(ODD_GATEWAY), 69, "answered 520"),
+    Case("API that asks to wait for a year", _listing(A_YEAR), 69, "It asks to wait 365 d"),
+    Case("host that redirects (302)", _listing(MOVED), 2, "Redirects are not followed"),
+    Case("proxy that wants other credentials (407)", _proxy(refusal(407)), 2, "Give user and password in https_proxy"),
+    Case("proxy that forbids the host (403)", _proxy(refusal(403)), 2, "The proxy forbids this host"),
+    Case("proxy without a way onwards (502)", _proxy(refusal(502)), 69, "the proxy of https_proxy answered 502"),
+    Case("proxy that is none", _proxy(b"hello\r\n\r\n"), 69, "through the proxy of https_proxy"),
+    Case("proxy that nobody runs", _set("https_proxy", "http://user:secret@127.0.0.1:9"), 69, "Check https_proxy"),
+    Case("proxy with a wrong port", _set("https_proxy", "http://user:secret@h:99999"), 2, "is no URL of a proxy"),
+    Case("proxy with an unencoded password", _set("https_proxy", "http://user:sec#ret@h:1"), 2, "percent-encoded"),
+    Case("proxy `socks://`", _set("https_proxy", "socks://127.0.0.1:1080"), 2, "write socks5://HOST:PORT"),
+    Case("`SSL_CERT_FILE` that does not exist", _set("SSL_CERT_FILE", "./stale.pem"), 2, "cannot be used"),
+    Case("`SSL_CERT_FILE` that is no PEM", _set("SSL_CERT_FILE", "./no.pem"), 2, "a file without certificates"),
+    Case("certificate that is not trusted", _proxy(None, trusted=False), 2, "name its CA file in SSL_CERT_FILE"),
+    Case("negative `--max-retry-after`", _plus("--max-retry-after", -1), 2, "must be 0 or more"),
     Case("`--since` nonsense", _plus("--since", "last tuesday"), 2, "Accepted are, for example, 2026-11-20"),
     Case(
         "`--since` after `--until`", _plus("--since", "2026-11-20", "--until", "2026-11-10"), 2, "is not before until"
@@ -312,10 +358,11 @@ def outcome(case: Case, folder: Path) -> Outcome:
     with world() as sandbox:
         place = Place(sandbox, folder, folder / "exports")
         arguments = case.setup(place)
-        ended = run(
-            "export", place.dest, *arguments, "--retries", case.retries, "--quiet",
-            cwd=folder, env=place.env, before=place.before,
-        )  # fmt: skip
+        with place.open:
+            ended = run(
+                "export", place.dest, *arguments, "--retries", case.retries, "--quiet",
+                cwd=folder, env=place.env, before=place.before,
+            )  # fmt: skip
         said = ended.out.partition("complete: ")[2].splitlines()[1:]
         message = "; ".join([*said, ended.err] if ended.err else ["complete", *said])
         return Outcome(ended, _plain(message, place), _committed(place))

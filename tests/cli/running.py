@@ -33,9 +33,13 @@ class Ended:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The variables a command gets: no credentials, no proxy but a dead one."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VONAGE_")}
-    proxies = {"HTTP_PROXY": NO_WAY_OUT, "HTTPS_PROXY": NO_WAY_OUT, "NO_PROXY": "127.0.0.1,localhost"}
+    """The variables a command gets: no credentials, and a dead proxy for all that leaves this machine."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("VONAGE_") and not name.lower().endswith("_proxy")
+    }
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), NO_WAY_OUT)
     return kept | proxies | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"} | more
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import conv_analytics
+from conv_analytics import errors
 from conv_analytics.cli import main
 from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
@@ -154,8 +155,46 @@ def test_an_unforeseen_error_is_a_sentence_or_with_debug_a_traceback(
     assert capsys.readouterr().err == (
         "conv-analytics: RuntimeError: no [token] here. This is a bug; --debug shows where it is.\n"
     )
-    with pytest.raises(RuntimeError):
-        _export(small_sandbox, "out", "--debug")
+    assert _export(small_sandbox, "out", "--debug") == 1
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback (most recent call last):\n")
+    assert "in broken\n" in told
+    assert "RuntimeError: no [token] here" in told
+    assert "eyJ" not in told
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.ConfigError("wrong"), 2),
+        (errors.ProxyError(407, "HTTPS_PROXY", method="GET", url="/"), 2),
+        (errors.ProxyError(403, "HTTPS_PROXY", method="GET", url="/"), 2),
+        (errors.ProxyError(502, "HTTPS_PROXY", method="GET", url="/"), 69),
+        (errors.ProxyError(None, "HTTPS_PROXY", method="GET", url="/"), 69),
+        (errors.CertificateError("expired", method="GET", url="/"), 2),
+        (errors.TransportError("reset", method="GET", url="/"), 69),
+        *(
+            (errors.status_error("GET", "/", status, b""), 2)
+            for status in (300, 301, 304, 307, 308, 401, 402, 404, 451)
+        ),
+        *((errors.status_error("GET", "/", status, b""), 69) for status in (408, 425, 429, 500, 503, 520, 530, 999)),
+        (errors.ExportIncomplete(None), 3),
+        (errors.DatasetLocked("x", "y"), 75),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("flags", [(), ("--debug",)], ids=["plain", "debug"])
+def test_every_error_has_its_exit_code_with_debug_too(  # noqa: PLR0917  what the parameters and fixtures are
+    error: Exception, code: int, flags: tuple[str, ...], small_sandbox: Sandbox, here: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("conv_analytics.cli.source.client_of", broken)
+    monkeypatch.setattr("conv_analytics.cli.export.client_of", broken)
+    assert _export(small_sandbox, "out", *flags) == code
+    assert ("Traceback" in capsys.readouterr().err) is bool(flags)
 
 
 # -- demo

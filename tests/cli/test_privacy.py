@@ -198,7 +198,8 @@ def test_a_run_that_fails_tells_of_nobody(planted: Sandbox, place: Path) -> None
     planted.script(lambda request: request.path == path, Reply(500, json.dumps(told).encode()), times=-1)
     arguments = [*credentials(planted), "--retries", 0, "--debug", "--mask"]
     part = run("export", "out", *arguments, cwd=place, env={KEY_VARIABLE: MASK_KEY})
-    assert part.code == 1  # --debug: the traceback goes through
+    assert part.code == 3
+    assert "Traceback" in part.err
     assert "ExportIncomplete" in part.err
     absent((*SECRETS, *PEOPLE), everything(place / "out", part))
     planted.script(lambda request: request.path == "/v1/conversations", Reply(403, json.dumps(told).encode()), times=-1)

@@ -8,6 +8,7 @@ import shlex
 import signal
 import stat
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -151,3 +152,51 @@ def test_keys_go_elsewhere_where_the_folder_cannot_be_written(tmp_path: Path) ->
 def test_the_module_is_the_program() -> None:
     assert (ROOT / "conv_analytics" / "__main__.py").is_file()
     assert run("--version").out.startswith("conv-analytics ")
+
+
+#: A command in whose midst a library is busy, as `kpi` is with a large dataset; it tells when it has begun.
+BUSY = """
+import sys, conv_analytics.cli.kpi as kpi
+from conv_analytics.cli import main
+
+def run(options):
+    import duckdb, pyarrow, pyarrow.compute
+    connection = duckdb.connect()
+    connection.execute("select 1").fetchall()
+    numbers = pyarrow.table({"a": range(100_000)})
+    print("begun", flush=True)
+    for _ in range(30):
+        {busy}
+    return 0
+
+kpi.run = run
+sys.exit(main(["kpi", "x", *sys.argv[1:]]))
+"""
+_QUERY = """connection.execute("select sum(hash(a.range) + b.range) from range(1000000) a, range(300) b").fetchall()"""
+_SORT = """pyarrow.compute.sort_indices(numbers, sort_keys=[("a", "descending")]); _ = [None] * 1000"""
+
+
+@pytest.mark.parametrize(
+    ("busy", "flags", "sent", "code"),
+    [
+        (_QUERY, (), signal.SIGINT, 130),
+        (_QUERY, ("--debug",), signal.SIGTERM, 143),
+        (f"while True: {_SORT}", ("--debug",), signal.SIGINT, 130),
+        (f"while True: {_SORT}", (), signal.SIGTERM, 143),
+    ],
+    ids=["duckdb, ctrl-c", "duckdb, sigterm", "pyarrow, ctrl-c", "pyarrow, sigterm"],
+)
+def test_a_signal_within_a_library_is_no_bug(
+    busy: str, flags: tuple[str, ...], sent: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    script = [sys.executable, "-c", BUSY.replace("{busy}", busy), *flags]
+    process = subprocess.Popen(
+        script, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == code, err
+    assert err == f"conv-analytics: {'interrupted' if code == 130 else 'terminated'}.\n"

@@ -162,3 +162,17 @@ async def _back_pressure(roster: Roster, producers: int, pages: int) -> None:
     await converter.drain()
     await converter.close()
     assert sink.rows == pages * producers
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 12])
+def test_large_bodies_wait_for_each_other_and_never_for_ever(
+    concurrency: int, small_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Every page is large now, and who waits for a place waits as long as it takes.
+    monkeypatch.setattr("conv_analytics.api.transport.LARGE_BYTES", 500)
+    monkeypatch.setattr("conv_analytics.api.large_bodies.PATIENCE_S", 3600.0)
+    monkeypatch.setattr("conv_analytics.api.large_bodies._LOOK_S", 0.001)
+    job = export(client_of(small_sandbox), rate=0, tables="all", concurrency=concurrency, progress=False, wait=False)
+    frames = job.result(timeout=120)
+    truth = small_sandbox.truth()
+    assert {name: len(frame) for name, frame in frames.items()} == {name: truth.rows[name] for name in frames}

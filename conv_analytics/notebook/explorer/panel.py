@@ -16,6 +16,7 @@ import traitlets
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.export import Exported, Job, Progress, export
 from conv_analytics.export.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.kept import Kept
@@ -243,6 +244,7 @@ class ExportPanel:
     def _ipython_display_(self) -> None:
         self._kept.show()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<ExportPanel: {self.fields.folder}, {self.status}>"
 

@@ -21,6 +21,7 @@ from conv_analytics.analysis.quality import RANK
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.kept import Kept
@@ -293,6 +294,7 @@ class Explorer:
     def _ipython_display_(self) -> None:
         self._kept.show()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
 

@@ -12,12 +12,14 @@ from typing import Any
 
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.errors import DestinationError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe
 from conv_analytics.notebook.report import rules, words
 from conv_analytics.notebook.report.beside import timelines as drawn
 from conv_analytics.notebook.report.gather import gather
 from conv_analytics.notebook.report.numbers import Numbers
 from conv_analytics.notebook.report.page import page
+from conv_analytics.paths import expand_user
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Report:
         DestinationError
             If a file cannot be written.
         """
-        target = Path(path).expanduser()
+        target = expand_user(path)
         beside = target.with_suffix(".json")
         if beside == target:
             raise DestinationError(target, "the numbers would overwrite it; name the page, such as report.html")
@@ -87,6 +89,7 @@ class Report:
         """
         return rules.judge(self.numbers, list(fail_on))
 
+    @safe_repr
     def __repr__(self) -> str:
         return safe.line(" ".join((self.numbers.sentence, *self.numbers.details)))
 

@@ -12,6 +12,7 @@ from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, DestinationError
+from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.layout import Layout, layout
@@ -156,6 +157,7 @@ class Timeline:
     def __str__(self) -> str:
         return self.text()
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"<Timeline {line(self.layout.conversation_id)}: {summary(self.layout)}>"
 

@@ -1,0 +1,153 @@
+"""What the libraries below say when no usable answer came, in words of our own.
+
+Their messages quote what arrived, the URL of a proxy with its password, or headers, and all of that would be kept in
+commits and logs. So nothing that they say is passed on: the kind of failure is told, and numbers of the system.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+import aiohttp
+import httpcore
+import httpx
+
+from conv_analytics.api.content_coding import DamagedContent
+from conv_analytics.api.proxy import Proxy
+from conv_analytics.errors import CertificateError, ProxyError, TransportError
+
+#: What a transport may raise because of the network, the proxy or the server.
+FOREIGN = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
+           httpcore.ProtocolError, httpcore.ProxyError, httpcore.UnsupportedProtocol,
+           aiohttp.ClientError, DamagedContent, OSError)  # fmt: skip
+
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    httpcore.ConnectError,
+    httpcore.ConnectTimeout,
+    httpcore.PoolTimeout,
+    httpcore.UnsupportedProtocol,
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.UnsupportedProtocol,
+)
+_BY_PROXY = (aiohttp.ClientHttpProxyError, httpcore.ProxyError, httpx.ProxyError)
+_CONNECT_TIMEOUTS = (aiohttp.ConnectionTimeoutError, httpcore.ConnectTimeout, httpx.ConnectTimeout)
+_TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
+#: What is told when an error is, or came from, one of these.
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (DamagedContent, httpx.DecodingError),
+        "DecodingError: the body is compressed in a way that cannot be undone",
+    ),
+    ((ssl.SSLError,), "ConnectError: no TLS connection"),
+    (
+        (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
+        "RemoteProtocolError: the connection was closed before the answer was whole",
+    ),
+    (
+        (aiohttp.ClientResponseError, httpcore.ProtocolError, httpx.ProtocolError),
+        "RemoteProtocolError: what came is not HTTP, or was cut off",
+    ),
+)
+
+
+class TotalTimeout(httpx.ReadTimeout):
+    """A request whose answer was not there in whole when all its time was over."""
+
+    def __init__(self, limit_s: float) -> None:
+        super().__init__("")
+        self.limit_s = limit_s
+
+
+def transport_error(
+    error: Exception, *, method: str, url: str, host: str, proxy: Proxy | None, timeout_s: float | None
+) -> TransportError:
+    """The error for a request that got no usable answer.
+
+    Parameters
+    ----------
+    error
+        What a transport raised.
+    method, url, host
+        The request.
+    proxy
+        What the request went through.
+    timeout_s
+        Longest time to connect, and between two pieces. [s]
+    """
+    chain = tuple(_chain(error))
+    for each in chain:
+        # One of aiohttp's errors passes for this one, and lacks what it has.
+        if isinstance(each, ssl.SSLCertVerificationError) and not isinstance(each, aiohttp.ClientError):
+            return CertificateError(each.verify_message, method=method, url=url)
+    source = proxy.source if proxy else None
+    for each in chain:
+        if isinstance(each, _BY_PROXY):
+            return ProxyError(_status(each), source or "The proxy", method=method, url=url)
+    never_sent = isinstance(error, _NEVER_SENT)
+    reason = _reason(chain, timeout_s, proxy.url if proxy else host)
+    if proxy is not None and never_sent and not any(isinstance(each, ssl.SSLError) for each in chain):
+        return ProxyError(None, proxy.source, reason, method=method, url=url)
+    way = f" (through the proxy of {source})" if source else ""
+    return TransportError(f"{reason}{way}", method=method, url=url, before_send=never_sent)
+
+
+def _reason(chain: tuple[BaseException, ...], timeout_s: float | None, peer: str) -> str:
+    error = chain[0]
+    if isinstance(error, TotalTimeout):
+        return f"ReadTimeout: the answer was not whole after {error.limit_s:g} s"
+    if isinstance(error, _CONNECT_TIMEOUTS):
+        return f"ConnectTimeout: no connection to {peer} within {timeout_s or 0:g} s"
+    if isinstance(error, _TIMEOUTS):
+        return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
+    for kinds, reason in _REASONS:
+        found = next((each for each in chain if isinstance(each, kinds)), None)
+        if found is not None:
+            return f"{reason}{_code(found)}"
+    if isinstance(error, _NEVER_SENT):
+        return f"ConnectError: no connection to {peer}{_number(chain)}"
+    return f"ReadError: the connection was lost{_number(chain)}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        # aiohttp keeps the system's error as an attribute.
+        kept = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None)
+        cause = kept or cause.__cause__ or cause.__context__
+
+
+def _number(chain: tuple[BaseException, ...]) -> str:
+    """What the system calls the failure, from its number."""
+    if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
+        return " (the name is not known)"
+    for each in chain:
+        if isinstance(each, OSError) and each.errno is not None and each.errno in errno.errorcode:
+            return f" ({os.strerror(each.errno)})"
+    return ""
+
+
+def _code(error: BaseException) -> str:
+    """OpenSSL's name of a failure, one of a fixed list: ``WRONG_VERSION_NUMBER``."""
+    reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
+    return f" ({reason})" if isinstance(reason, str) and re.fullmatch(r"[A-Z0-9_]{1,60}", reason) else ""
+
+
+def _status(error: BaseException) -> int | None:
+    """The status with which a proxy refused."""
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.status
+    found = re.match(r"[1-9][0-9]{2}(?![0-9])", str(error))
+    return int(found[0]) if found else None

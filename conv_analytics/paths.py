@@ -1,0 +1,29 @@
+"""Paths as people write them."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from pathlib import Path
+
+from conv_analytics.errors import ConfigError
+
+
+def expand_user(path: str | PathLike[str]) -> Path:
+    """A path whose ``~`` is the home folder.
+
+    Raises
+    ------
+    ConfigError
+        If there is no home folder, as in a container with any user id.
+
+    Examples
+    --------
+    >>> expand_user("exports").name
+    'exports'
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"{fspath(path)} is below a home folder (~), and there is none: give the whole path."
+        ) from None
