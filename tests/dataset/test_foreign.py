@@ -9,10 +9,12 @@ import shutil
 import stat
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conv_analytics import open_dataset
-from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset import DatasetWriter, durable
 from conv_analytics.dataset import commit as log
 from conv_analytics.dataset.commit import Commit
 from conv_analytics.dataset.compact import compact
@@ -20,7 +22,7 @@ from conv_analytics.dataset.finding import Level
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.marks import Mark
 from conv_analytics.dataset.verify import verify
-from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError
+from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError, SchemaChanged
 from conv_analytics.tables import TABLES
 from tests.dataset.rows import DAY, rows
 
@@ -220,6 +222,29 @@ def test_a_commit_under_another_number_is_refused(tmp_path: Path) -> None:
     (tmp_path / "_commits/000002.json").write_text(commit.to_json())
     with pytest.raises(CorruptFile, match=r"000002\.json is damaged: it says that it is commit 1"):
         open_dataset(tmp_path)
+
+
+def test_the_file_of_another_table_is_told_by_its_footer(tmp_path: Path) -> None:
+    """Length and checksum may be those that are recorded: whoever put it there wrote the record, too."""
+    commit = write(tmp_path)
+    file = next(file for file in commit.files if file.table == "hangups")
+    path = tmp_path / file.path
+    content = pq.ParquetFile(path).read()
+
+    def put(table: pa.Table) -> None:
+        pq.write_table(table, path)
+        new = dataclasses.replace(file, rows=len(table), bytes=path.stat().st_size, sha256=durable.sha256(path))
+        files = tuple(new if each == file else each for each in commit.files)
+        (tmp_path / "_commits/000001.json").write_text(dataclasses.replace(commit, files=files).to_json())
+
+    put(content.replace_schema_metadata({**content.schema.metadata, b"conv_analytics.table": b"call_events"}))
+    for question in (open_dataset(tmp_path).duckdb, lambda: open_dataset(tmp_path)["hangups"]):
+        with pytest.raises(CorruptFile, match="it is a file of table call_events, not of hangups"):
+            question()
+    place = content.schema.get_field_index("mos_score")
+    put(content.set_column(place, "mos_score", content["mos_score"].cast(pa.string())))
+    with pytest.raises(SchemaChanged, match="'mos_score' of table 'hangups' is string in .+, not double"):
+        open_dataset(tmp_path).duckdb()
 
 
 # -- two writers that no lock keeps apart
