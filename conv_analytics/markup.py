@@ -1,4 +1,6 @@
-"""Small pieces of HTML for notebooks: every text escaped, no colour of their own, to fit light pages and dark ones.
+"""Texts of other people in what is shown: on one line, and as small pieces of HTML for notebooks.
+
+Of HTML every text is escaped, and nothing has a colour of its own, to fit light pages and dark ones.
 
 Whatever shows itself in a cell may use them: this module knows no other one.
 """
@@ -21,6 +23,15 @@ def clean(text: object) -> str:
     'a\ufffdb'
     """
     return _FORBIDDEN.sub("\ufffd", str(text))
+
+
+def line(text: object) -> str:
+    r"""Text on one line, for what is printed: nothing in it begins another.
+
+    >>> line("a\n 2026-05-04 forged")
+    'a 2026-05-04 forged'
+    """
+    return " ".join(clean(text).split())
 
 
 def escape(text: object) -> str:
@@ -69,4 +80,4 @@ def _cell(value: object) -> str:
     return f'<td style="{_LEFT}" dir="auto">{"" if value is None else escape(value)}</td>'
 
 
-__all__ = ["block", "clean", "escape", "facts", "grid", "notes"]
+__all__ = ["block", "clean", "escape", "facts", "grid", "line", "notes"]

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conv_analytics.cli.cells import csv_cell, json_text, markdown_cell
+from conv_analytics.cli.cells import csv_text, json_text, markdown_cell
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
 
@@ -51,7 +51,7 @@ def names(text: str | None) -> list[str]:
 def show(frame: pd.DataFrame, style: str) -> None:
     """Print a table."""
     if style == "csv":
-        say(frame.map(csv_cell).to_csv(index=False).rstrip("\n"))
+        say(csv_text(frame))
     elif style == "json":
         say(json_text(json.loads(frame.to_json(orient="records", date_format="iso"))))
     elif style == "md":

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import markdown
-from conv_analytics.cli.cells import csv_cell, json_text
+from conv_analytics.cli.cells import csv_text, json_text
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.reading import folder
@@ -75,5 +75,5 @@ def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
         return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
     shown = drawn.shown()
     if how == "csv":
-        return shown.map(csv_cell).to_csv(index=False).rstrip("\n")
+        return csv_text(shown)
     return json_text(shown.to_dict("records"), indent=1) if how == "json" else markdown(shown)
