@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     path = folder(options.dest)
 
     from conv_analytics.dataset import open_dataset
-    from conv_analytics.errors import ConvAnalyticsError
+    from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
     from conv_analytics.notebook import show_ladder, show_timeline
 
     data = open_dataset(path)
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     drawn = show_timeline(data, options.conversation, **given)
     try:
         ladder = show_ladder(data, options.conversation, **given)
-    except ConvAnalyticsError:
+    except (ConfigError, TableNotFound, ColumnNotFound):
         ladder = None  # The export has no tables of legs.
     if options.output is None:
         say(_printed(drawn, ladder, options.format))
