@@ -82,8 +82,8 @@ def run(options: argparse.Namespace) -> int:
     judged = report.judge(*options.fail_on)
     page, numbers = report.write(options.output, timelines=dataset if options.timelines else None)
     say(markup.line(report.numbers.sentence))
-    for each in report.numbers.details:
-        say(f"  {markup.line(each)}")
+    for detail in report.numbers.details:
+        say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")
     for each in judged:
         note(f"conv-analytics: {each}")

@@ -133,6 +133,7 @@ def _stand(numbers: Numbers) -> list[str]:
 
 
 def _method(numbers: Numbers) -> list[str]:
+    method = numbers.method
     if method is None:
         return []
     scores = {
