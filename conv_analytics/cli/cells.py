@@ -30,7 +30,7 @@ def plain(text: str) -> str:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    r"""A table as CSV: names and cells as `conv_analytics.markup.spreadsheet_cell` has them, and in quotes where they hold an end of line.
+    r"""A table as CSV: no name or cell is a formula, and those that hold an end of line are in quotes.
 
     Until Python 3.13 its writer puts a lone CR between no quotes, and spreadsheets begin a row there. So rows end with
     a CR while they are written, which it does quote.

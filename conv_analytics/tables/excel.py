@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pandas as pd
 
@@ -40,9 +41,10 @@ def for_excel(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(done, index=frame.index, columns=frame.columns)
 
 
-def _column(column: pd.Series) -> pd.Series:  # type: ignore[type-arg]
+def _column(column: pd.Series[Any]) -> pd.Series[Any]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
-        return column.dt.tz_convert("UTC").dt.tz_localize(None)
+        utc: pd.Series[Any] = column.dt.tz_convert("UTC").dt.tz_localize(None)
+        return utc
     if pd.api.types.is_integer_dtype(column.dtype):
         return column.astype("str").where(column.notna()) if (column.abs() >= _EXACT).any() else column
     if pd.api.types.is_numeric_dtype(column.dtype) or pd.api.types.is_datetime64_dtype(column.dtype):
