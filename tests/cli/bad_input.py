@@ -290,7 +290,6 @@ ALL = "everything"
 EMPTY = "an empty run"
 PART = "the rest, and what was read of it"
 BEFORE = "what was there before"
-DAMAGED = "a damaged commit"
 
 CASES = (
     Case("no credentials", _none, 2, "There is no application id"),
@@ -322,11 +321,11 @@ CASES = (
     Case("`_work` is a link", _linked_work, 2, "has to be a folder of its own"),
     Case("`_work/lock` is a folder", _work("lock", Path.mkdir), 2, "delete it"),
     Case("`_work/journal` is a pipe", _work("journal", os.mkfifo), 2, "delete it"),
-    Case("a commit is a pipe", _commit_pipe, 2, "it is a pipe, not a file", DAMAGED),
+    Case("a commit is a pipe", _commit_pipe, 2, "it is a pipe, not a file", BEFORE),
     Case(
         "a commit has text for a number", _commit_with(lambda of: of.update(number="1")), 2, "Expected `int`", DAMAGED
     ),
-    Case("a commit of another number", _commit_with(lambda of: of.update(number=7)), 2, "it is commit 7", DAMAGED),
+    Case("a commit of another number", _commit_with(lambda of: of.update(number=7)), 2, "it is commit 7", BEFORE),
     Case("disk full", _disk_full, 3, "Nothing was committed"),
     Case("list of conversations answers `{}`", _listing(Reply(200, b"{}")), 0, "complete: 0 conversations", EMPTY),
     Case("list answers an error object with 200", _listing(ERROR), 2, "answered 200 with"),
@@ -378,7 +377,7 @@ def _committed(place: Place) -> str:
     try:
         dataset = open_dataset(place.dest)
     except CorruptFile:
-        return DAMAGED
+        return BEFORE
     truth = place.sandbox.truth()
     if dataset.tables == ("conversations",):
         return BEFORE
