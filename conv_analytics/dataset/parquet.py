@@ -32,8 +32,6 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
     path = layout.file(file.path)
     try:
         size = path.stat().st_size
-        if size != file.bytes:
-            raise CorruptFile(path, f"it has {size:,} bytes, and {file.bytes:,} were recorded")
         found = pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise CorruptFile(path, "it is missing") from error
@@ -53,6 +51,8 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
             raise SchemaChanged(
                 file.table, column.name, f"is {held.field(place).type} in {file.path}, not {column.type}"
             )
+    if size != file.bytes:
+        raise CorruptFile(path, f"it has {size:,} bytes, and {file.bytes:,} were recorded")
     return found
 
 
