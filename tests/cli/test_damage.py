@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from conv_analytics import Conversations, export, open_dataset
@@ -29,7 +30,8 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 
 def questions(folder: Path) -> list[list[str]]:
-    conversation = str(open_dataset(folder).arrow("leg_statuses", columns=["conversation_id"])[0][0])
+    # One of the file that is damaged: DuckDB reads no file that cannot have it.
+    conversation = str(pq.ParquetFile(legs_file(folder)).read(columns=["conversation_id"])["conversation_id"][0])
     page = str(folder.parent / "report.html")
     return [
         ["kpi", str(folder)],
