@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         show_verdicts,
     )
     from conv_analytics.tables.dictionary import describe
+    from conv_analytics.tables.excel import for_excel
 
 __version__ = "0.1.0"
 
@@ -46,6 +47,7 @@ _HOMES = {
     "export_panel": "conv_analytics.notebook",
     "explore": "conv_analytics.notebook",
     "export": "conv_analytics.export",
+    "for_excel": "conv_analytics.tables.excel",
     "open_dataset": "conv_analytics.dataset",
     "plot_concurrency": "conv_analytics.notebook",
     "plot_funnel": "conv_analytics.notebook",
@@ -73,6 +75,7 @@ __all__ = [
     "explore",
     "export",
     "export_panel",
+    "for_excel",
     "open_dataset",
     "plot_concurrency",
     "plot_funnel",

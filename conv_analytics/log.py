@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conv_analytics.errors import redact
+from conv_analytics.markup import line
 
 LOGGER = logging.getLogger("conv_analytics")
 # Without it Python would print warnings of a program that configured nothing on the standard error.
@@ -33,7 +34,7 @@ class Entry:
         self.fields: dict[str, Any] = {name: clean(value) for name, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
-        return " ".join([self.event, *(f"{name}={value}" for name, value in self.fields.items())])
+        return line(" ".join([self.event, *(f"{name}={value}" for name, value in self.fields.items())]))
 
 
 def clean(value: Any) -> Any:

@@ -1,4 +1,6 @@
-"""Small pieces of HTML for notebooks: every text escaped, no colour of their own, to fit light pages and dark ones.
+"""Texts of other people in what is shown: on one line, and as small pieces of HTML for notebooks.
+
+Of HTML every text is escaped, and nothing has a colour of its own, to fit light pages and dark ones.
 
 Whatever shows itself in a cell may use them: this module knows no other one.
 """
@@ -8,9 +10,13 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 #: What neither XML nor HTML may hold, and what would turn the text around it: shown as a box.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
+#: Numbers with a sign, and masked phone numbers: nothing a spreadsheet would work out.
+_HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
+_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 _LEFT, _RIGHT = "text-align:left", "text-align:right;font-variant-numeric:tabular-nums"
 
 
@@ -21,6 +27,26 @@ def clean(text: object) -> str:
     'a\ufffdb'
     """
     return _FORBIDDEN.sub("\ufffd", str(text))
+
+
+def line(text: object) -> str:
+    r"""Text on one line, for what is printed: nothing in it begins another.
+
+    >>> line("a\n 2026-05-04 forged")
+    'a 2026-05-04 forged'
+    """
+    return " ".join(clean(text).split())
+
+
+def spreadsheet_cell(value: Any) -> Any:
+    """A cell of a spreadsheet: a text that a program would take for a formula gets an apostrophe before it.
+
+    >>> spreadsheet_cell("=1+1"), spreadsheet_cell("-2+3"), spreadsheet_cell("-2.5"), spreadsheet_cell("+44***1234#4cf")
+    ("'=1+1", "'-2+3", '-2.5', '+44***1234#4cf')
+    """
+    if not isinstance(value, str) or not value.lstrip(" ").startswith(tuple(_FORMULA)) or _HARMLESS.fullmatch(value):
+        return value
+    return f"'{value}"
 
 
 def escape(text: object) -> str:
@@ -69,4 +95,4 @@ def _cell(value: object) -> str:
     return f'<td style="{_LEFT}" dir="auto">{"" if value is None else escape(value)}</td>'
 
 
-__all__ = ["block", "clean", "escape", "facts", "grid", "notes"]
+__all__ = ["block", "clean", "escape", "facts", "grid", "line", "notes", "spreadsheet_cell"]

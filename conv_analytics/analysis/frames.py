@@ -19,6 +19,7 @@ import os
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,6 +63,8 @@ class Source:
     """Kept as long as its relations are needed; closed with the last of them."""
     _owned: bool = False
     """Whether the connection is ours alone."""
+    _dataset: Any = None
+    """The dataset whose files the connection reads."""
     _settled: list[str] = field(default_factory=list)
     known: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What was asked of the data before, by question and table."""
@@ -93,7 +96,7 @@ class Source:
             spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"
             connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
             relations = {name: connection.view(name) for name in data.tables}
-            return cls("duckdb", "pandas", relations, connection, _owned=True)
+            return cls("duckdb", "pandas", relations, connection, _owned=True, _dataset=data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if _kind(data) == "connection":
@@ -134,7 +137,7 @@ class Source:
         if self.engine == "pandas":
             return len(frame) > 0
         # Instants of a row would need another package; their number does not.
-        return bool(frame.limit(1).aggregate("count(*)").fetchall()[0][0])
+        return bool(self.in_memory(lambda: frame.limit(1).aggregate("count(*)").fetchall())[0][0])
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
@@ -147,7 +150,7 @@ class Source:
             else:
                 text = conversation_id.replace("'", "''")
                 rows = frame.filter(f"conversation_id = '{text}'")
-                found[name] = coerce.to_pandas(coerce.arrow_of(rows))
+                found[name] = coerce.to_pandas(self.in_memory(partial(coerce.arrow_of, rows)))
         return Source("pandas", "pandas", found)
 
     def columns(self, table: str = SINGLE) -> tuple[str, ...]:
@@ -284,7 +287,10 @@ class Source:
         return _of_relation(self._connection.table(name))
 
     def in_memory(self, step: Callable[[], T]) -> T:
-        """Take a step within the memory that DuckDB may have; one thread takes less of it at a time than several."""
+        """Take a step within the memory that DuckDB may have; one thread takes less of it at a time than several.
+
+        Where it fails because a file of the dataset is damaged, the file is named.
+        """
         import duckdb  # noqa: PLC0415  only for what is there already
 
         try:
@@ -292,11 +298,19 @@ class Source:
         except duckdb.OutOfMemoryException as error:
             if not self._owned:
                 raise MemoryExhausted(str(error).splitlines()[0]) from error
+        except duckdb.Error as error:
+            self._blame(error)
+            raise
         self._connection.execute("set threads = 1")
         try:
             return step()
         except duckdb.OutOfMemoryException as error:
             raise MemoryExhausted(str(error).splitlines()[0]) from error
+
+    def _blame(self, error: Exception) -> None:
+        """Raise what is wrong with the files that a query read, if something is."""
+        if self._dataset is not None and (damage := self._dataset.damage()) is not None:
+            raise damage from error
 
     def has_null(self, table: str, column: str) -> bool:
         """Whether a column of a table has a null, or is missing though there are rows; asked once."""
@@ -311,7 +325,7 @@ class Source:
             return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0
         # The statistics of a Parquet file tell that there is none: nothing is read then.
         found = frame.filter(f"{coerce.quote(column)} is null") if column in frame.columns else frame
-        return bool(found.project("1").limit(1).fetchall())
+        return bool(self.in_memory(lambda: found.project("1").limit(1).fetchall()))
 
     def count(self, rows: nw.LazyFrame[Any]) -> int:
         """How many rows there are."""

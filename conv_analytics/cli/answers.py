@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from conv_analytics.cli.cells import csv_cell, json_text, markdown_cell
+from conv_analytics.cli.cells import csv_text, json_text, markdown_cell
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
@@ -60,7 +60,7 @@ def show(frame: pd.DataFrame, options: argparse.Namespace) -> None:
     """Print a table, in the format that was asked for, and without people unless they were asked for."""
     frame, style = masked(frame, options), options.format
     if style == "csv":
-        say(frame.map(csv_cell).to_csv(index=False).rstrip("\n"))
+        say(csv_text(frame))
     elif style == "json":
         say(json_text(json.loads(frame.to_json(orient="records", date_format="iso"))))
     elif style == "md":

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.markup import spreadsheet_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
 ORDERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-#: Numbers with a sign, and masked phone numbers: nothing a spreadsheet would work out.
-_HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
-_FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 #: One underscore between letters or digits is itself in Markdown.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
 
@@ -27,15 +29,21 @@ def plain(text: str) -> str:
     return ORDERS.sub("\ufffd", text)
 
 
-def csv_cell(value: Any) -> Any:
-    """A cell of a spreadsheet: a text that a program would take for a formula gets an apostrophe before it.
+def csv_text(frame: pd.DataFrame) -> str:
+    r"""A table as CSV: no name or cell is a formula, and those that hold an end of line are in quotes.
 
-    >>> csv_cell("=1+1"), csv_cell("-2+3"), csv_cell("-2.5"), csv_cell("+44***1234#4cf")
-    ("'=1+1", "'-2+3", '-2.5', '+44***1234#4cf')
+    Until Python 3.13 its writer puts a lone CR between no quotes, and spreadsheets begin a row there. So rows end with
+    a CR while they are written, which it does quote.
+
+    >>> import pandas as pd
+    >>> csv_text(pd.DataFrame({"id": ["CON-1\r=1+1", "=1+1", "-2.5"], "n": [1, 2, -3]}))
+    'id,n\n"CON-1\r=1+1",1\n\'=1+1,2\n-2.5,-3'
     """
-    if not isinstance(value, str) or not value.lstrip(" ").startswith(tuple(_FORMULA)) or _HARMLESS.fullmatch(value):
-        return value
-    return f"'{value}"
+    safe = frame.map(lambda value: spreadsheet_cell(plain(value) if isinstance(value, str) else value))
+    safe.columns = [spreadsheet_cell(plain(str(name))) for name in frame.columns]
+    # A NUL stands in no cell: `plain` took it out.
+    text: str = safe.to_csv(index=False, lineterminator="\0\r\n")
+    return text.replace("\0\r\n", "\n").rstrip("\n")
 
 
 def markdown_cell(value: Any) -> str:
@@ -58,4 +66,4 @@ def json_text(value: Any, **options: Any) -> str:
     return ORDERS.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False, **options))
 
 
-__all__ = ["ORDERS", "csv_cell", "json_text", "markdown_cell", "plain"]
+__all__ = ["ORDERS", "csv_text", "json_text", "markdown_cell", "plain"]

@@ -6,6 +6,7 @@ import argparse
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from conv_analytics import markup
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.errors import ConfigError
@@ -80,9 +81,9 @@ def run(options: argparse.Namespace) -> int:
     )
     judged = report.judge(*options.fail_on)
     page, numbers = report.write(options.output, timelines=dataset if options.timelines else None)
-    say(report.numbers.sentence)
-    for line in report.numbers.details:
-        say(f"  {line}")
+    say(markup.line(report.numbers.sentence))
+    for detail in report.numbers.details:
+        say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")
     for each in judged:
         note(f"conv-analytics: {each}")

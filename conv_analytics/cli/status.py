@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics import markup
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
@@ -109,11 +110,11 @@ def _shown(entry: dict[str, Any]) -> dict[str, str]:
     since, until = (_minute(entry[name]) for name in ("since", "until"))
     words = {
         "when": _minute(entry["at"]),
-        "status": entry["status"] or "-",
+        "status": markup.line(entry["status"] or "-"),
         "window": f"{since or '...'} to {until or '...'}" if since or until else "all",
     }
     cells = {name: form.format((entry | words)[name]) for name, form in _COLUMNS.items()}
-    return {**cells, "warning": entry["warning"] or ""}
+    return {**cells, "warning": markup.line(entry["warning"] or "")}
 
 
 def _table(rows: list[dict[str, str]]) -> list[str]:

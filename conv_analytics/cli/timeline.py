@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import markdown
-from conv_analytics.cli.cells import csv_cell, json_text
+from conv_analytics.cli.cells import csv_text, json_text
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.reading import folder
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     path = folder(options.dest)
 
     from conv_analytics.dataset import open_dataset
-    from conv_analytics.errors import ConvAnalyticsError
+    from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
     from conv_analytics.notebook import show_ladder, show_timeline
 
     data = open_dataset(path)
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     drawn = show_timeline(data, options.conversation, **given)
     try:
         ladder = show_ladder(data, options.conversation, **given)
-    except ConvAnalyticsError:
+    except (ConfigError, TableNotFound, ColumnNotFound):
         ladder = None  # The export has no tables of legs.
     if options.output is None:
         say(_printed(drawn, ladder, options.format))
@@ -75,5 +75,5 @@ def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
         return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
     shown = drawn.shown()
     if how == "csv":
-        return shown.map(csv_cell).to_csv(index=False).rstrip("\n")
+        return csv_text(shown)
     return json_text(shown.to_dict("records"), indent=1) if how == "json" else markdown(shown)

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from conv_analytics.dataset import durable, marks
-from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.layout import PREPARED, Layout, other_kind
 from conv_analytics.dataset.marks import Mark
+from conv_analytics.dataset.recorded import CARRIED, Count, Instant, check_report
 from conv_analytics.errors import CorruptFile
+from conv_analytics.log import LOGGER, Entry
 
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`. Records of 1 and 2 are read as before.
 FORMAT = 3
 _NAME = re.compile(r"(\d{6,})\.json")
+#: A folder with a run every second would take longer to get there than numbers are good for.
+_LARGEST = 10**12
 
 
 @dataclass(frozen=True)
@@ -31,8 +39,8 @@ class File:
     path: str
     """Relative to the dataset, with slashes."""
     table: str
-    rows: int
-    bytes: int
+    rows: Count
+    bytes: Count
     sha256: str
 
 
@@ -40,16 +48,16 @@ class File:
 class Commit:
     """What one run added to the dataset."""
 
-    number: int
+    number: Count
     run: str
-    committed_at: str
+    committed_at: Instant
     """UTC, ISO 8601."""
     files: tuple[File, ...]
     report: Mapping[str, Any]
     """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
-    watermarks: Mapping[str, int] = field(default_factory=dict)
+    watermarks: Mapping[str, Count] = field(default_factory=dict)
     """Per conversation that this run completed, the id of its last event."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """Per conversation that this run read to its end: see `conv_analytics.dataset.marks.Mark.settled`."""
@@ -61,7 +69,7 @@ class Commit:
         """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
         yield from marks.of(self.watermarks, self.settled)
         if self.conversations is not None:
-            yield from marks.read(root / self.conversations.path)
+            yield from marks.read(Layout(root).file(self.conversations.path))
 
     @property
     def published(self) -> tuple[File, ...]:
@@ -83,32 +91,57 @@ class Commit:
     @classmethod
     def read(cls, path: Path) -> Commit:
         """Read a commit; raise `CorruptFile` if it is not one."""
+        if (kind := other_kind(path)) is not None:
+            raise CorruptFile(path, f"it is {kind}, not a file")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict) or not isinstance(values["format"], int):
+                raise CorruptFile(path, "not a commit record (it has no format)")
             if values["format"] > FORMAT:
                 raise CorruptFile(
                     path, f"written by a newer version (format {values['format']}); upgrade conv_analytics"
                 )
-            values["files"] = tuple(File(**file) for file in values["files"])
-            if values.get("conversations"):
-                values["conversations"] = File(**values["conversations"])
-            return cls(**values)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            # Half a surrogate pair can be read, and written nowhere.
+            json.dumps(values, ensure_ascii=False).encode()
+            return cls._of(values)
+        except msgspec.ValidationError as error:
+            raise CorruptFile(path, f"not a commit record ({error})") from error
+        except (OSError, ValueError, KeyError, RecursionError) as error:
             raise CorruptFile(path, f"not a commit record ({type(error).__name__})") from error
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Commit:
+        """A commit from JSON values, every one of the type that it has to have."""
+        if unknown := values.keys() - cls.__dataclass_fields__.keys():
+            raise msgspec.ValidationError(f"unknown key {min(unknown)!r}")
+        done = msgspec.convert(values, cls)
+        check_report(done.report)
+        for carried in done.report.get(CARRIED) or ():
+            cls._of({**carried, "files": []})
+        return done
 
 
 def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
-    """All commits of a dataset, or those before a number, oldest first."""
+    """All commits of a dataset, or those before a number, oldest first; raise `CorruptFile` for a bad one."""
     for number in numbers(layout):
         if before is None or number < before:
-            yield Commit.read(layout.commit(number))
+            commit = Commit.read(layout.commit(number))
+            if commit.number != number:
+                raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
+            yield commit
 
 
 def numbers(layout: Layout) -> list[int]:
     """The numbers of all commits, in order."""
+    layout.check()
     if not layout.commits.is_dir():
         return []
-    return sorted(int(match[1]) for path in layout.commits.iterdir() if (match := _NAME.fullmatch(path.name)))
+    names = [path.name for path in layout.commits.iterdir()]
+    found = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
+    for name, digits in found.items():
+        if len(digits) > len(str(_LARGEST)) or layout.commit(int(digits)).name != name:
+            raise CorruptFile(layout.commits / name, "no commit has such a number")
+    return sorted(map(int, found.values()))
 
 
 def next_number(layout: Layout) -> int:
@@ -118,7 +151,7 @@ def next_number(layout: Layout) -> int:
 
 def prepare(layout: Layout, commit: Commit) -> Path:
     """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
-    path = layout.staging(commit.run) / "commit.json"
+    path = layout.staging(commit.run) / PREPARED
     # Under its name it is whole: a half-written promise would be in the way of every later run.
     part = path.with_suffix(".part")
     durable.write_text(part, commit.to_json())
@@ -129,8 +162,50 @@ def prepare(layout: Layout, commit: Commit) -> Path:
 
 def promised(staging: Path) -> Path | None:
     """The prepared commit of a staging folder, if its run came so far."""
-    path = staging / "commit.json"
-    return path if path.exists() else None
+    path = staging / PREPARED
+    return path if path.exists() or path.is_symlink() else None
+
+
+def recover(layout: Layout) -> None:
+    """Finish or sweep what killed runs left in the work folder.
+
+    A promise that another run has overtaken, because the lock of the file system kept nobody away or the log is from an
+    older copy of the folder, is dropped with its files: what it read is asked for again, and nothing is there twice.
+    """
+    for staging in layout.runs():
+        if prepared := promised(staging):
+            commit = _promise(prepared)
+            if _entered(layout, commit):
+                pass
+            elif commit.number == next_number(layout):
+                finish(layout, prepared, commit)
+            else:
+                drop(layout, commit)
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def drop(layout: Layout, commit: Commit) -> None:
+    """Take back the files of a promise that is not to be kept."""
+    named = {file.path for each in commits(layout) for file in each.published}
+    own = [file.path for file in commit.published]
+    for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
+        if name not in named and f"-{commit.run}" in name:
+            with suppress(CorruptFile):
+                layout.file(name).unlink(missing_ok=True)
+    LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
+
+
+def _promise(prepared: Path) -> Commit:
+    commit = Commit.read(prepared)
+    if commit.run != prepared.parent.name:
+        raise CorruptFile(prepared, f"it is the promise of another run ({commit.run!r})")
+    return commit
+
+
+def _entered(layout: Layout, commit: Commit) -> bool:
+    """Whether a promised commit is in the log: its run died afterwards, or its folder was copied then."""
+    path = layout.commit(commit.number)
+    return path.exists() and Commit.read(path).run == commit.run
 
 
 def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
@@ -139,9 +214,9 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     May be repeated after a crash at any point: what is in place stays there.
     """
     for file in commit.published:
-        staged, final = layout.staging(commit.run) / file.path, layout.root / file.path
+        staged, final = Layout(layout.staging(commit.run)).file(file.path), layout.file(file.path)
         if staged.exists():
             durable.publish(staged, final)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(durable.sync_folder, {(layout.root / file.path).parent for file in commit.published}))
+        list(pool.map(durable.sync_folder, {layout.file(file.path).parent for file in commit.published}))
     durable.create(prepared, layout.commit(commit.number))

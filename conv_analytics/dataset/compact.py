@@ -13,18 +13,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.dataset import durable, history
-from conv_analytics.dataset.commit import File
+from conv_analytics.dataset import history
+from conv_analytics.dataset.commit import File, promised
 from conv_analytics.dataset.known import Known
-from conv_analytics.dataset.latest import latest_rows
+from conv_analytics.dataset.latest import Rows, latest_rows
 from conv_analytics.dataset.layout import COMMITS, QUARANTINE, WORK, Layout
 from conv_analytics.dataset.marks import Mark, of
-from conv_analytics.dataset.patch import Patch
+from conv_analytics.dataset.parquet import as_recorded, first_line, open_file
 from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.dataset.reader import Dataset, day_of, open_dataset
+from conv_analytics.dataset.recorded import CARRIED
 from conv_analytics.dataset.replay import Replayed, selected_tables
 from conv_analytics.dataset.second import Second
 from conv_analytics.dataset.writer import DatasetWriter
@@ -111,7 +113,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     try:
         second = Second(dataset, writer, replay=replay)
         for name in dataset.tables:
-            result.superseded += _copy(dataset, name, second.patch(name), writer)
+            result.superseded += _copy(dataset, name, second, writer)
         before = [file for commit in dataset.commits for file in commit.files]
         result.files_before, result.bytes_before = len(before), sum(file.bytes for file in before)
         result.replayed, result.quarantined = second.result, second.quarantined
@@ -127,7 +129,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
             "superseded": result.superseded,
             "replayed": second.result.to_dict(),
             LINES: second.quarantined,
-            history.CARRIED: history.carry(dataset.commits),
+            CARRIED: history.carry(dataset.commits),
         }
         with closing(Known(dataset.path, dataset.commits)) as known:
             commit = writer.commit(_marks(known, second.watermarks), report)
@@ -153,7 +155,7 @@ def _check(dataset: Dataset, target: Path) -> None:
         raise ConfigError(f"{target} lies in {dataset.path}, or around it. Name another folder for the copy.")
     if there.is_dir():
         layout = Layout(there)
-        if any(layout.work.glob("*/commit.json")):
+        if any(promised(staging) for staging in layout.runs()):
             message = f"{target} was left unfinished by a run that was killed. Delete the folder, then run this again."
             raise ConfigError(message)
         others = [path for path in there.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE}]
@@ -168,8 +170,9 @@ def _check(dataset: Dataset, target: Path) -> None:
 class _Rows:
     """The rows of one file, in batches; may be gone through again and again."""
 
-    def __init__(self, root: Path, file: File, columns: Sequence[str]) -> None:
-        self.path, self.file, self._columns = root / file.path, file, columns
+    def __init__(self, layout: Layout, file: File, columns: Sequence[str]) -> None:
+        self.path, self.file, self._columns = layout.file(file.path), file, columns
+        self._layout = layout
 
     def __iter__(self) -> Iterator[pa.Table]:
         try:
@@ -177,35 +180,36 @@ class _Rows:
                 for batch in held.iter_batches(_BATCH_ROWS, columns=list(self._columns)):
                     yield pa.Table.from_batches([batch]).select(self._columns)
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path, (str(error).splitlines() or [type(error).__name__])[0]) from error
+            raise CorruptFile(self.path, first_line(error)) from error
 
     def check(self, table: Table) -> None:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""
+        with open_file(self._layout, self.file) as found:
+            held = found.schema_arrow.names
         try:
-            if self.path.stat().st_size != self.file.bytes or durable.sha256(self.path) != self.file.sha256:
-                raise CorruptFile(self.path, "it has other bytes than were recorded (SHA-256)")
-            held = {column.name: column.type for column in pq.read_schema(self.path)}
-        except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path, (str(error).splitlines() or [type(error).__name__])[0]) from error
-        declared = {column.name: column.type for column in table.schema}
-        for name in [*declared, *held]:
-            if held.get(name) != declared.get(name):
-                raise SchemaChanged(table.name, name, f"is not in {self.file.path} as it is declared")
+            what = as_recorded(self._layout, self.file)
+        except OSError as error:
+            raise CorruptFile(self.path, first_line(error)) from error
+        if what:
+            raise CorruptFile(self.path, f"it {what}")
+        if more := [name for name in held if name not in table.schema.names]:
+            raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 
 
-def _copy(dataset: Dataset, name: str, patch: Patch, writer: DatasetWriter) -> int:
+def _copy(dataset: Dataset, name: str, second: Second, writer: DatasetWriter) -> int:
     """Copy one table, day by day; give the number of rows that were left out."""
-    table = TABLES[name]
-    files = [file for commit in dataset.commits for file in commit.files if file.table == name]
+    table, patch = TABLES[name], second.patch(name)
     # One day after the other, so that each file is closed before the next is opened; runs in their order.
-    files.sort(key=day_of)
-    sources = [_Rows(dataset.path, file, table.schema.names) for file in files]
+    found = sorted(dataset.numbered(name), key=lambda pair: day_of(pair[1]))
+    layout = Layout(dataset.path)
+    sources = [_Rows(layout, file, table.schema.names) for _, file in found]
     for source in sources:
         source.check(table)
-    masks = []
+    masks: list[Any] = []
     if table.latest:
-        slim = [_Rows(dataset.path, file, [*table.key, table.latest]) for file in files]
-        masks = latest_rows(table, [*slim, [patch.new]], sum(file.rows for file in files) + len(patch.new))
+        slim = [Rows(number, _Rows(layout, file, [*table.key, table.latest])) for number, file in found]
+        total = sum(file.rows for _, file in found) + len(patch.new)
+        masks = latest_rows(table, [*slim, *second.new(name)], total)
     dropped = 0
     for number, source in enumerate(sources):
         day, first = day_of(source.file), 0
@@ -218,5 +222,9 @@ def _copy(dataset: Dataset, name: str, patch: Patch, writer: DatasetWriter) -> i
                 dropped += len(batch) - len(rows)
             for where, part in patch.apply(rows, day):
                 writer.place(name, where, part)
-    writer.write(name, patch.new.filter(pa.array(masks[-1])) if table.latest else patch.rest())
+    writer.write(name, patch.new.filter(pa.array(_joined(masks[len(sources) :]))) if table.latest else patch.rest())
     return dropped
+
+
+def _joined(masks: Sequence[Any]) -> Any:
+    return np.concatenate([np.zeros(0, dtype=bool), *masks])

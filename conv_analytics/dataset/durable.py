@@ -7,6 +7,9 @@ import hashlib
 import os
 from pathlib import Path
 
+#: Modes of what holds answers as they come: for the user of the run alone.
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
+
 #: What file systems answer that have no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
@@ -35,6 +38,19 @@ def write_text(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file for `open`: what it makes, only its user may read.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "answers")
+    ...     with open(path, "w", opener=private) as file:
+    ...         oct(path.stat().st_mode & 0o777)
+    '0o600'
+    """
+    return os.open(path, flags, PRIVATE)
 
 
 def publish(source: Path, target: Path) -> None:

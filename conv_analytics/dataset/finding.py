@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 
+from conv_analytics.markup import line
+
 
 class Level(StrEnum):
     """How bad a finding is."""
@@ -33,9 +35,10 @@ class Finding:
         return asdict(self)
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        advice = f" {self.advice}" if self.advice else ""
-        return f"{self.level:<7}  {place}{self.what}.{advice}"
+        place = f"{line(self.where)}: " if self.where else ""
+        advice = f" {line(self.advice)}" if self.advice else ""
+        # Ids come from the API: none of them begins a line of its own.
+        return f"{self.level:<7}  {place}{line(self.what)}.{advice}"
 
 
 def some(names: list[str], most: int = 5) -> str:

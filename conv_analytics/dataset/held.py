@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.commit import Commit
 from conv_analytics.dataset.known import Known
+from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.scratch import Scratch
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
@@ -89,7 +90,7 @@ class Holdings:
 
     def _read(self, commit: Commit) -> None:
         for file in commit.files:
-            path = self._root / file.path
+            path = Layout(self._root).file(file.path)
             if file.table in self._with_ids:
                 bodies = ["body"] if file.table == "events" else []
                 self._insert(_EVENTS, path, ["event_id", *bodies], _packed_events)

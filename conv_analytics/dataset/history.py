@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.dataset.commit import Commit
+from conv_analytics.dataset.recorded import CARRIED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,6 @@ COLUMNS = {
 _INSTANTS = ("at", "since", "until")
 #: Those that the report has under the same name, as numbers.
 _NUMBERS = ("listed", "requests", "retries", "quarantined")
-#: In the report of a compacted dataset's first commit: the runs of the folder that it was made from.
-CARRIED = "history"
 #: What it has once, and not of each of them.
 _APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None}
 

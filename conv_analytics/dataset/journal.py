@@ -19,10 +19,11 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from conv_analytics.dataset import durable
 from conv_analytics.dataset.scratch import Scratch
 from conv_analytics.errors import DestinationError
 from conv_analytics.tables.redact import redact_page
@@ -93,7 +94,8 @@ class Journal:
                 self._kept.run("delete from kept")
             self.resumed = self._kept.one("select 1 from kept limit 1") is not None
             """Whether a run was cut short before this one."""
-            self._file: BinaryIO = path.open("r+b" if path.exists() else "w+b", buffering=0)
+            mode = "r+b" if path.exists() else "w+b"
+            self._file: IO[bytes] = open(path, mode, buffering=0, opener=durable.private)  # noqa: SIM115
             failing.callback(self._file.close)
             self._file.truncate(end)
             self._file.seek(end)

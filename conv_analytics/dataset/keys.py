@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from conv_analytics.errors import CorruptFile
 from conv_analytics.tables.column import Table
 
 _BATCH_ROWS = 2**17
@@ -108,10 +109,13 @@ def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, lis
 
 
 def batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Rows of a file that have all of some columns."""
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-            yield pa.Table.from_batches([batch]).select(columns).drop_null()
+    """Rows of a file that have all of some columns; raise `CorruptFile` where they cannot be read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                yield pa.Table.from_batches([batch]).select(columns).drop_null()
+    except (OSError, pa.ArrowException) as error:
+        raise CorruptFile(path, (str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def hashes(rows: pa.Table) -> Any:

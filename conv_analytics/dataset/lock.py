@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
 
-from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.layout import LOCK, OWNER, Layout
 from conv_analytics.errors import DatasetLocked, DestinationError
 
 
@@ -20,8 +20,8 @@ class WriterLock:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self._lock = FileLock(layout.work / "lock", timeout=0)
-        self._owner = layout.work / "owner.json"
+        self._lock = FileLock(layout.work / LOCK, timeout=0)
+        self._owner = layout.work / OWNER
         self._root = layout.root
 
     def acquire(self) -> None:
@@ -30,6 +30,13 @@ class WriterLock:
             self._lock.acquire()
         except Timeout:
             raise DatasetLocked(self._root, self._describe()) from None
+        except OSError as error:
+            # Somebody else's, mostly: a run of another user, who left it to that one alone.
+            reason = (
+                f"the lock in its work folder cannot be taken ({error.strerror or error}); run as its user, or delete"
+                " it when no run is under way"
+            )
+            raise DestinationError(self._root, reason) from error
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         try:
@@ -47,5 +54,5 @@ class WriterLock:
         try:
             owner = json.loads(self._owner.read_text(encoding="utf-8"))
             return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "another process"

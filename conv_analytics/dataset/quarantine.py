@@ -11,6 +11,7 @@ from typing import Any
 
 from conv_analytics.dataset.commit import Commit
 from conv_analytics.dataset.layout import Layout
+from conv_analytics.errors import CorruptFile
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken import Broken
 
@@ -106,14 +107,18 @@ def _resolved(commits: Sequence[Commit]) -> dict[str, list[list[int]]]:
 
 def _of_commit(layout: Layout, commit: Commit, resolved: list[list[int]]) -> Iterator[Line | Damage]:
     name, run_at = str(commit.quarantine), started(commit)
-    done = {number for first, last in resolved for number in range(first, last + 1)}
+    spans = sorted(map(tuple, resolved), reverse=True)
     try:
-        with (layout.root / name).open("rb") as file:
+        with layout.file(name).open("rb") as file:
             for number, raw in enumerate(file, start=1):
-                if number not in done:
+                while spans and spans[-1][1] < number:
+                    spans.pop()
+                if not spans or number < spans[-1][0]:
                     yield _line(name, number, raw, run_at)
     except FileNotFoundError:
         yield Damage(name, f"is missing; it holds what commit {commit.number} could not read")
+    except CorruptFile as error:
+        yield Damage(name, str(error))
     except OSError as error:
         yield Damage(name, f"cannot be read ({error.strerror or type(error).__name__})")
 

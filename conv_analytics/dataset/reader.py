@@ -7,15 +7,17 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import history
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.layout import Layout
-from conv_analytics.errors import CorruptFile, DatasetError, SchemaChanged, TableNotFound
+from conv_analytics.dataset.parquet import as_recorded, first_line, open_file
+from conv_analytics.dataset.views import view
+from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
@@ -73,7 +75,8 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         """The folder, as it was named."""
         self.commits = history
         # Found still when the working directory is another one.
-        self._root = layout.root.absolute()
+        self._layout = Layout(layout.root.absolute())
+        self._sound: set[File] = set()
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -109,7 +112,12 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
     def files(self, table: str) -> list[Path]:
         """The committed Parquet files of a table, as absolute paths: what to hand to Polars, Dask or Spark."""
-        return [self._root / file.path for file in self._files(table)]
+        return [self._layout.file(file.path) for file in self._files(table)]
+
+    def numbered(self, table: str) -> list[tuple[int, File]]:
+        """The files of a table, with the numbers of their commits."""
+        self._declared(table)
+        return [(commit.number, file) for commit in self.commits for file in commit.files if file.table == table]
 
     def rows(self, table: str) -> int:
         """Rows in the files of a table, counting each time a conversation or member was seen."""
@@ -118,10 +126,15 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
         declared = self._declared(table)
-        frame = to_frame(declared, ((day_of(file), self._read(file)) for file in self._files(table)))
+        # In the order of their days, and of one day in that of the runs, as the frame has them.
+        found = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
+        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in found))
         if declared.latest is None or frame.empty:
             return frame
-        latest = frame.sort_values(declared.latest, kind="stable").drop_duplicates(list(declared.key), keep="last")
+        # What a later run saw is later, whatever the clock said.
+        runs = np.repeat([number for number, _ in found], [file.rows for _, file in found])
+        order = np.lexsort((frame[declared.latest].to_numpy(), runs))
+        latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
         return latest.sort_index().reset_index(drop=True)
 
     def __iter__(self) -> Iterator[str]:
@@ -170,9 +183,9 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
             for file in self._files(table)
             if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        parts = [with_date(self._read(file, columns), day_of(file).isoformat()) for file in files]
+        parts = [with_date(self._read(file, columns), day_of(file)) for file in files]
         empty = declared.empty().select(columns) if columns else declared.empty()
-        return pa.concat_tables(parts or [with_date(empty, "")]).unify_dictionaries()
+        return pa.concat_tables(parts or [with_date(empty, date.min)]).unify_dictionaries()
 
     def keys_of(
         self, table: str, conversations: Collection[str], runs: Collection[int]
@@ -200,21 +213,33 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         """A DuckDB connection with one view per table, read from the files as a query needs them.
 
         Views of conversations and members give the latest row of each.
+
+        Raises
+        ------
+        CorruptFile, SchemaChanged
+            If a file is missing, cut off or another one. What else is damaged is met by the query.
         """
         import duckdb  # noqa: PLC0415  slow to import
 
         connection = duckdb.connect()
         for name in self.tables:
             declared = self._declared(name)
-            files = ", ".join("'" + str(path).replace("'", "''") + "'" for path in self.files(name))
-            source = f"read_parquet([{files}], hive_partitioning = true, union_by_name = true)"
-            latest = ""
-            if declared.latest:
-                window = f"partition by {', '.join(declared.key)} order by {declared.latest} desc"
-                latest = f" qualify row_number() over ({window}) = 1"
+            for file in self._files(name):
+                self._check(file)
             # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-            connection.execute(f'create view "{name}" as select * from {source}{latest}')  # noqa: S608
+            connection.execute(f'create view "{name}" as {view(declared, self.files(name))}')
         return connection
+
+    def damage(self) -> CorruptFile | None:
+        """The first file that has other bytes than were recorded: every file is read for that."""
+        for file in (file for commit in self.commits for file in commit.files):
+            try:
+                what = as_recorded(self._layout, file)
+            except OSError as error:
+                what = error.strerror or type(error).__name__
+            if what:
+                return CorruptFile(self.path / file.path, f"it {what}")
+        return None
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -222,27 +247,31 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return min(days).isoformat(), max(days).isoformat()
 
     def _files(self, table: str) -> list[File]:
-        self._declared(table)
-        return [file for commit in self.commits for file in commit.files if file.table == table]
+        return [file for _, file in self.numbered(table)]
 
     def _declared(self, table: str) -> Table:
         if table not in self.tables:
             raise TableNotFound(table, self.tables, where=str(self.path))
         return TABLES[table]
 
+    def _check(self, file: File) -> None:
+        """Check a file once: a dataset is asked many questions."""
+        if file not in self._sound:
+            open_file(self._layout, file).close()
+            self._sound.add(file)
+
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            rows = pq.ParquetFile(self._root / file.path).read(columns=columns)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise CorruptFile(self.path / file.path, str(error).splitlines()[0]) from error
-        expected = TABLES[file.table].schema
-        for name in columns or expected.names:
-            if name not in rows.schema.names:
-                raise SchemaChanged(file.table, name, f"is not in {file.path}")
-        return rows
+            with open_file(self._layout, file) as found:
+                return found.read(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise CorruptFile(self.path / file.path, first_line(error)) from error
 
 
 def day_of(file: File) -> date:
     """The partition of a file."""
-    return date.fromisoformat(file.path.split("date=")[1][:10])
+    try:
+        return date.fromisoformat(file.path.split("date=")[1][:10])
+    except (IndexError, ValueError) as error:
+        raise CorruptFile(file.path, "its path names no day") from error

@@ -20,6 +20,8 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.keys import batches
 from conv_analytics.dataset.known import Known
+from conv_analytics.dataset.latest import Rows
+from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.marks import of
 from conv_analytics.dataset.patch import EVENT, keys_of
 from conv_analytics.dataset.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
@@ -123,7 +125,7 @@ class _Replay:
         self.watermarks: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._quarantined = 0
-        self._records: dict[str, list[pa.Table]] = {}
+        self._records: dict[str, list[Rows]] = {}
 
     def read(self) -> None:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
@@ -169,7 +171,8 @@ class _Replay:
         self._writer.quarantine([to_text(record.broken, record.line.run_at) for record in again if record.broken])
         self._quarantined += len(again)
         if batch.name != "events":
-            self._records.setdefault(batch.name, []).append(batch.tables.get(batch.name, TABLES[batch.name].empty()))
+            rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
+            self._records.setdefault(batch.name, []).append(Rows(run_of(self._dataset, batch), [rows]))
             self.result.added += len(readable)
             return
         rows = batch.tables.get("events", TABLES["events"].empty())
@@ -185,15 +188,20 @@ class _Replay:
         for name, parts in self._records.items():
             table = TABLES[name]
             key = list(table.key)
-            ordered = pa.concat_tables(parts).sort_by([(str(table.latest), "ascending")])
-            rows = {each: row for row, each in enumerate(keys_of(ordered, key))}
-            instants = comparable(ordered[str(table.latest)])
-            fresh = dict(rows)
-            for path in self._dataset.files(name) if name in self._dataset.tables else ():
-                for held in batches(path, [*key, str(table.latest)]):
-                    for *each, at in keys_of(held, held.column_names):
-                        if tuple(each) in fresh and at >= instants[rows[tuple(each)]]:
-                            del fresh[tuple(each)]
+            parts.sort(key=lambda part: part.run)
+            runs = [part.run for part in parts for rows in part.batches for _ in range(len(rows))]
+            ordered = pa.concat_tables([rows for part in parts for rows in part.batches])
+            instants = list(zip(runs, comparable(ordered[str(table.latest)]), strict=True))
+            fresh: dict[tuple[Any, ...], int] = {}
+            for row, each in enumerate(keys_of(ordered, key)):
+                if each not in fresh or instants[row] >= instants[fresh[each]]:
+                    fresh[each] = row
+            for number, file in self._dataset.numbered(name) if name in self._dataset.tables else ():
+                for held in batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
+                    for *values, at in keys_of(held, held.column_names):
+                        found = fresh.get(tuple(values))
+                        if found is not None and (number, at) >= instants[found]:
+                            del fresh[tuple(values)]
             self.result.added -= len(ordered) - len(fresh)
             self.result.held += len(ordered) - len(fresh)
             self._write(name, ordered.take(pa.array(sorted(fresh.values()), pa.int64())))
@@ -206,6 +214,12 @@ class _Replay:
 
 def _only(found: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
     return (line for line in found if isinstance(line, Line) and line.kept is kept)
+
+
+def run_of(dataset: Dataset, batch: Batch) -> int:
+    """The number of the commit whose quarantine holds the records of a batch: those of a list are of one run."""
+    held = {commit.quarantine: commit.number for commit in dataset.commits}
+    return held[batch.records[0].line.file]
 
 
 def holding(dataset: Dataset, conversations: Collection[str]) -> Seen:

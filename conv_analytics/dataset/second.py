@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from conv_analytics.dataset.latest import Rows
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.dataset.patch import EVENT, Key, Patch, keys_of
 from conv_analytics.dataset.quarantine import Damage, Line, lines, to_text, with_run
 from conv_analytics.dataset.reader import Dataset
-from conv_analytics.dataset.replay import Replayed, holding
+from conv_analytics.dataset.replay import Replayed, holding, run_of
 from conv_analytics.dataset.reread import Again, Batch, reread
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.tables import TABLES
@@ -35,7 +36,7 @@ class Second:
         self.watermarks: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._better: dict[str, list[pa.Table]] = {}
-        self._new: dict[str, list[pa.Table]] = {}
+        self._new: dict[str, list[Rows]] = {}
         self._events: set[Key] = set()
         found = lines(Layout(dataset.path), dataset.commits)
         self.result.damaged = [str(damage) for damage in found if isinstance(damage, Damage)]
@@ -47,7 +48,12 @@ class Second:
 
     def patch(self, name: str) -> Patch:
         """What changes in a table."""
-        return Patch(TABLES[name], self._better.get(name, []), self._new.get(name, []), self._events)
+        new = [rows for run in self.new(name) for rows in run.batches]
+        return Patch(TABLES[name], self._better.get(name, []), new, self._events)
+
+    def new(self, name: str) -> list[Rows]:
+        """The rows of records that had none, by the run that met them."""
+        return self._new.get(name, [])
 
     def _read(self) -> None:
         lost = {line.conversation_id or "" for line in self._lines() if not line.kept}
@@ -84,8 +90,9 @@ class Second:
         for record in batch.records:
             self._count(record, readable=record.has_row)
         readable = sum(record.has_row for record in batch.records)
+        run = run_of(self._dataset, batch)
         for name, rows in batch.tables.items():
-            self._new.setdefault(name, []).append(rows)
+            self._new.setdefault(name, []).append(Rows(run, [rows]))
         rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
         self.result.held += readable - len(rows)

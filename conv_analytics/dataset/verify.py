@@ -5,6 +5,7 @@ Nothing is written and nothing is repaired. Files are read one at a time, and of
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -17,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset import commit as log
-from conv_analytics.dataset import durable, keys
+from conv_analytics.dataset import keys
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.finding import Finding, Level, some
 from conv_analytics.dataset.history import every
 from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import QUARANTINE, Layout
+from conv_analytics.dataset.parquet import as_recorded
 from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.tables import TABLES
@@ -66,7 +68,7 @@ class _Folder:
             for file in (path / table).rglob("*")
             if file.is_file()
         )
-        finishing = {file.parent.name for file in layout.work.glob("*/commit.json")}
+        finishing = {staging.name for staging in layout.runs() if log.promised(staging)}
         return cls(layout, lying, finishing, log.numbers(layout), Known(path))
 
     def add(self, level: Level, what: str, where: str = "", advice: str = "") -> None:
@@ -132,17 +134,21 @@ def _commits(folder: _Folder) -> None:
         try:
             commit = Commit.read(path)
         except CorruptFile as error:
-            reason = str(error).partition(" is damaged: ")[2].partition(". Restore")[0]
-            folder.add(Level.ERROR, f"is damaged: {reason}", _relative(folder, path), _RESTORE)
+            folder.add(Level.ERROR, f"is damaged: {_reason(error)}", _relative(folder, path), _RESTORE)
             continue
         if commit.number != number:
             folder.add(Level.ERROR, f"says that it is commit {commit.number}", _relative(folder, path), _RESTORE)
         folder.history.append(commit)
     last = max(folder.numbers, default=0)
-    carried = {commit.number for commit in every(folder.history)}
-    for number in sorted(set(range(1, last + 1)) - set(folder.numbers) - carried):
-        what = f"commit {number} is missing, and with it every row that its run added"
-        folder.add(Level.ERROR, what, _relative(folder, folder.layout.commit(number)), _RESTORE)
+    there = sorted({0, *folder.numbers, *(commit.number for commit in every(folder.history))})
+    # A number may be anything: what is missing between two of them is told in one go.
+    for before, after in itertools.pairwise(there):
+        if after - before > 1:
+            first, last_one = before + 1, after - 1
+            one = f"commit {first} is missing, and with it every row that its run added"
+            several = f"commits {first} to {last_one} are missing, and with them every row that their runs added"
+            what = one if first == last_one else several
+            folder.add(Level.ERROR, what, _relative(folder, folder.layout.commit(first)), _RESTORE)
     folder.all_well(f"commits 1 to {last} are there, without a hole", 0)
 
 
@@ -152,7 +158,7 @@ def _files(folder: _Folder) -> None:
     for commit in folder.history:
         for file in commit.files:
             count += 1
-            level, what = _fault(folder.layout.root, file)
+            level, what = _fault(folder.layout, file)
             if level is Level.ERROR:
                 folder.add(level, what, file.path, _RESTORE)
                 continue
@@ -175,43 +181,36 @@ def _files(folder: _Folder) -> None:
 def _conversations(folder: _Folder, commit: Commit, file: File) -> None:
     """Check the file in which a commit keeps how far it came with each conversation."""
     try:
-        what = _bytes_fault(folder.layout.root / file.path, file)
+        what = as_recorded(folder.layout, file)
         if what is None:
             folder.known.add(commit)
     except FileNotFoundError:
         what = "is missing"
     except (OSError, CorruptFile) as error:
-        what = f"cannot be read ({str(error).splitlines()[0]})"
+        what = f"cannot be read ({_reason(error)})"
     if what:
         folder.unknown += 1
         more = f"{what}; it has the watermarks of commit {commit.number}"
         folder.add(Level.ERROR, more, file.path, _RESTORE)
 
 
-def _fault(root: Path, file: File) -> tuple[Level, str]:
+def _fault(layout: Layout, file: File) -> tuple[Level, str]:
     """The first thing that is wrong with a file."""
-    place, path = _PLACE.fullmatch(file.path), root / file.path
+    place = _PLACE.fullmatch(file.path)
     if place is None or place["table"] != file.table:
         return Level.ERROR, f"is no place for a file of table {file.table}"
     try:
-        if what := _bytes_fault(path, file):
+        if what := as_recorded(layout, file):
             return Level.ERROR, what
-        with pq.ParquetFile(path) as held:
+        with pq.ParquetFile(layout.file(file.path)) as held:
             rows, columns = held.metadata.num_rows, held.schema_arrow
     except FileNotFoundError:
         return Level.ERROR, "is missing"
-    except (OSError, pa.ArrowException) as error:
-        return Level.ERROR, f"cannot be read ({(str(error).splitlines() or [type(error).__name__])[0]})"
+    except (OSError, CorruptFile, pa.ArrowException) as error:
+        return Level.ERROR, f"cannot be read ({_reason(error)})"
     if rows != file.rows:
         return Level.ERROR, f"has {rows:,} rows; {file.rows:,} were recorded"
     return _columns_fault(file, columns)
-
-
-def _bytes_fault(path: Path, file: File) -> str | None:
-    size = path.stat().st_size
-    if size != file.bytes:
-        return f"has {size:,} bytes; {file.bytes:,} were recorded"
-    return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
 
 
 def _columns_fault(file: File, held: pa.Schema) -> tuple[Level, str]:
@@ -258,8 +257,8 @@ def _quarantine(folder: _Folder) -> None:
     named = {commit.quarantine: commit for commit in folder.history if commit.quarantine}
     for name, commit in named.items():
         try:
-            found = sum(1 for _ in _records(folder.layout.root / name))
-        except (OSError, ValueError) as error:
+            found = sum(1 for _ in _records(folder.layout, name))
+        except (OSError, ValueError, RecursionError, CorruptFile) as error:
             what = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
             folder.add(Level.ERROR, f"{what}; it holds what commit {commit.number} could not read", name, _RESTORE)
             continue
@@ -274,7 +273,8 @@ def _quarantine(folder: _Folder) -> None:
     folder.all_well(f"{len(named):,} quarantine files are there, with {lines:,} records", before)
 
 
-def _records(path: Path) -> Iterator[Mapping[str, object]]:
+def _records(layout: Layout, name: str) -> Iterator[Mapping[str, object]]:
+    path = layout.file(name)
     with path.open(encoding="utf-8") as file:
         for line in file:
             record = json.loads(line)
@@ -355,8 +355,8 @@ def _lost_events(folder: _Folder) -> Counter[str]:
     for commit in folder.history:
         told: Counter[tuple[str, str]] = Counter()
         # A file that is missing or damaged was told before.
-        with suppress(OSError, ValueError):
-            for record in _records(folder.layout.root / (commit.quarantine or "")):
+        with suppress(OSError, ValueError, RecursionError, CorruptFile):
+            for record in _records(folder.layout, commit.quarantine) if commit.quarantine else ():
                 if record.get("list") == "events" and not record.get("kept"):
                     raw = str(record.get("raw") or record.get("raw_base64"))
                     told[str(record.get("conversation_id")), raw] += 1
@@ -370,6 +370,12 @@ def _lost_events(folder: _Folder) -> Counter[str]:
 
 def _ids(first: list[int], count: int) -> str:
     return ", ".join(map(str, first)) + (", ..." if count > len(first) else "")
+
+
+def _reason(error: Exception) -> str:
+    """Why a file cannot be read, without its name and what to do, which a finding has already."""
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return said.partition(" is damaged: ")[2].partition(". Restore")[0] if isinstance(error, CorruptFile) else said
 
 
 def _relative(folder: _Folder, path: Path) -> str:

@@ -19,7 +19,7 @@ from conv_analytics.dataset import commit as log
 from conv_analytics.dataset import durable
 from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.journal import Header, Journal
-from conv_analytics.dataset.layout import COMMITS, QUARANTINE, Layout, file_name, marks_name
+from conv_analytics.dataset.layout import COMMITS, QUARANTINE, STAGED_QUARANTINE, Layout, file_name, marks_name
 from conv_analytics.dataset.lock import WriterLock
 from conv_analytics.dataset.marks import Mark
 from conv_analytics.dataset.marks import write as write_marks
@@ -82,7 +82,7 @@ class DatasetWriter:
         self._staging = self.layout.staging(self.run)
         try:
             with self._disk():
-                recover(self.layout)
+                log.recover(self.layout)
                 self._staging.mkdir()
         except BaseException:
             self._lock.release()
@@ -96,7 +96,7 @@ class DatasetWriter:
         # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
         self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
         self._writing: Future[None] | None = None
-        self._quarantine = self._staging / "quarantine.jsonl"
+        self._quarantine = self._staging / STAGED_QUARANTINE
         self._journal: Journal | None = None
         self._in_time: Callable[[], None] = unhurried
 
@@ -139,7 +139,10 @@ class DatasetWriter:
     def quarantine(self, lines: list[str]) -> None:
         """Keep what could not be read: one JSON object per line."""
         if lines:
-            with self._disk(), self._quarantine.open("a", encoding="utf-8", newline="\n") as file:
+            with (
+                self._disk(),
+                open(self._quarantine, "a", encoding="utf-8", newline="\n", opener=durable.private) as file,
+            ):
                 file.writelines(line + "\n" for line in lines)
 
     def commit(
@@ -212,6 +215,14 @@ class DatasetWriter:
     def _finish(self, prepared: Path, commit: Commit) -> None:
         try:
             log.finish(self.layout, prepared, commit)
+        except FileExistsError as error:
+            log.drop(self.layout, commit)
+            prepared.unlink(missing_ok=True)
+            reason = (
+                f"another run entered its commit {commit.number} meanwhile: the lock of this file system keeps nobody"
+                " away. Let one run at a time write there, and run this one again: what it read is asked for again"
+            )
+            raise DestinationError(self.layout.root, reason) from error
         except OSError as error:
             reason = f"{error.strerror or error}. The run is kept, and the next one commits it"
             raise DestinationError(self.layout.root, reason) from error
@@ -327,7 +338,8 @@ class DatasetWriter:
             return None
         name = f"{QUARANTINE}/{self.number:06d}-{self.run}.jsonl"
         durable.sync_file(self._quarantine)
-        durable.publish(self._quarantine, self.layout.root / name)
+        self.layout.quarantine.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
+        durable.publish(self._quarantine, self.layout.file(name))
         return name
 
     def _disk(self) -> _DiskErrors:
@@ -355,11 +367,3 @@ class _DiskErrors:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError):
             raise DestinationError(self._root, error.strerror or str(error)) from error
-
-
-def recover(layout: Layout) -> None:
-    """Finish or sweep what killed runs left in the work folder."""
-    for staging in sorted(path for path in layout.work.iterdir() if path.is_dir()):
-        if prepared := log.promised(staging):
-            log.finish(layout, prepared, log.Commit.read(prepared))
-        shutil.rmtree(staging, ignore_errors=True)

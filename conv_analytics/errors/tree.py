@@ -236,7 +236,10 @@ class CorruptFile(DatasetError):
 
     def __init__(self, path: object, reason: str) -> None:
         self.path = str(path)
-        super().__init__(f"{self.path} is damaged: {cut(reason)}. Restore it from a copy, or export it again.")
+        super().__init__(
+            f"{self.path} is damaged: {cut(reason)}. Restore it from a copy, or export it again."
+            " `conv-analytics verify` checks the whole folder."
+        )
 
 
 class DestinationError(DatasetError):

@@ -98,13 +98,15 @@ def probing(past: Past, options: Options, now: datetime) -> Probing:
 def sweep_due(swept_at: datetime | None, every: timedelta, now: datetime) -> bool:
     """Whether it is time to ask for every conversation again.
 
+    A sweep of the future was one of a clock that was ahead: it puts off no other one.
+
     >>> sunday = datetime(2026, 11, 1, 3, tzinfo=UTC)
     >>> [sweep_due(sunday, timedelta(days=7), sunday + timedelta(days=day)) for day in (1, 6, 7, 8)]
     [False, False, True, True]
-    >>> sweep_due(None, timedelta(days=7), sunday)
-    True
+    >>> [sweep_due(at, timedelta(days=7), sunday) for at in (None, sunday.replace(year=2036))]
+    [True, True]
     """
-    return swept_at is None or now - swept_at >= every - _EARLY
+    return swept_at is None or swept_at > now or now - swept_at >= every - _EARLY
 
 
 def last_sweep(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
@@ -118,8 +120,8 @@ def last_sweep(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
         if "swept_at" not in report and swept(report) and report.get("started_at"):
             told = report["started_at"]
         if told:
-            moment = datetime.fromisoformat(told)
-            last = moment if last is None else max(last, moment)
+            # The last run that says so, whatever the clock of an earlier one said.
+            last = datetime.fromisoformat(told)
     return last
 
 

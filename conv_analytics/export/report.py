@@ -167,7 +167,7 @@ class Report:
         )
         lines = [text.format(count) for count, text in remarks if count]
         for what, why in list(self.incomplete.items())[:_SHOWN]:
-            lines.append(f"not read to the end: {what}: {why}")
+            lines.append(markup.line(f"not read to the end: {what}: {why}"))
         if len(self.incomplete) > _SHOWN:
             lines.append(f"... and {len(self.incomplete) - _SHOWN:,} more")
         if remark := clock_remark(self.clock_offset_s or 0.0):
@@ -175,7 +175,7 @@ class Report:
         if self.planned:
             lines.append(against_plan(self.planned))
         if self.warning:
-            lines.append(f"warning: {self.warning}")
+            lines.append(markup.line(f"warning: {self.warning}"))
         if self.interrupted:
             lines.append("interrupted; run the same command again to go on")
         return lines

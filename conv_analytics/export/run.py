@@ -18,7 +18,7 @@ from conv_analytics.export.once import Client, once, stale
 from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.progress import Block, Choice, Listener, listener_for
 from conv_analytics.export.steps import Observer
-from conv_analytics.export.targets import Exported, Frames, same_mask, same_tables
+from conv_analytics.export.targets import Exported, Frames, same_mask, same_tables, settle
 from conv_analytics.privacy import Mask
 
 
@@ -247,6 +247,8 @@ async def _export(
 ) -> Frames | Exported:
     """Run, and once more where the run only finished one of long ago; `named` is whether tables were asked for."""
     if destination is not None:
+        # What a killed run left finished is in the log before this run is compared with it.
+        settle(Path(destination))
         same_mask(Path(destination), None if mask is None else mask.settings())
         held = same_tables(Path(destination), chosen.tables if named else None)
         chosen = replace(chosen, tables=held or chosen.tables)

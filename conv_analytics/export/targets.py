@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.commit import commits
+from conv_analytics.dataset.commit import commits, promised
 from conv_analytics.dataset.held import Held, Holdings, repeats
 from conv_analytics.dataset.history import every
 from conv_analytics.dataset.journal import Journal
@@ -159,11 +159,15 @@ class Memory:
 class Folder:
     """Writes rows to a dataset folder; nothing of them counts before `finish`."""
 
-    def __init__(self, root: Path, options: Options, started: datetime, source: str, mask: object) -> None:
+    def __init__(
+        self, root: Path, options: Options, started: datetime, source: str, mask: dict[str, Any] | None
+    ) -> None:
         self._root = root
         self._options, self._started = options, started
         self._writer = DatasetWriter(root, started.date(), options.tables)
         try:
+            # Once more, now that nobody else writes.
+            same_mask(root, mask)
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             history = list(commits(self._writer.layout))
             self.known = Known(root, history)
@@ -225,6 +229,12 @@ class Folder:
         self.known.close()
         if self._holdings:
             self._holdings.close()
+
+
+def settle(root: Path) -> None:
+    """Enter the runs of a folder in its log that were killed when they had everything in place but that."""
+    if any(promised(staging) for staging in Layout(root).runs()):
+        DatasetWriter(root, datetime.now(UTC).date(), ()).abandon()
 
 
 def recorded_tables(root: Path) -> tuple[str, ...] | None:

@@ -8,20 +8,11 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from conv_analytics.markup import clean, escape
+from conv_analytics.markup import clean, escape, line
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 
 #: Classes of what holds texts of other people: JupyterLab sets no formula between two dollars in it.
 PLAIN = "tex2jax_ignore mathjax_ignore"
-
-
-def line(text: object) -> str:
-    r"""Text on one line, for what is printed: nothing in it begins another.
-
-    >>> line("a\n 2026-05-04 forged")
-    'a 2026-05-04 forged'
-    """
-    return " ".join(clean(text).split())
 
 
 def json_for_script(value: Any) -> str:

@@ -18,11 +18,11 @@ from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.happenings import conversation, microseconds
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import PLAIN, clean, data_uri, escape, line, page, table
 from conv_analytics.notebook.svg import Drawing, fitted
 from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
 from conv_analytics.notebook.timeline.picture import style
-from conv_analytics.notebook.timeline.show import write
 from conv_analytics.privacy.display import Display
 
 PLATFORM = "Vonage"
@@ -132,7 +132,7 @@ class Ladder:
         theme: str,
     ) -> None:  # fmt: skip
         self.legs, self.conversation_id, self.zone, self.theme = frame, conversation_id, zone, theme
-        self._display, self._levels = display, levels
+        self._display, self._levels, self._masked = display, levels, display.on
         self._rows = [_shown(row, display) for row in _plain(frame)]
         self._name = display.identifier(conversation_id)
 
@@ -210,9 +210,9 @@ class Ladder:
         return page(self.title, f"<main>{self.fragment()}</main>")
 
     def save(self, path: str | Path) -> Path:
-        """Write the page, or with the suffix ``.svg`` the picture."""
+        """Write the page, or with the suffix ``.svg`` the picture; without a mask it is for its user alone (0600)."""
         path = Path(path)
-        return write(path, self.svg() if path.suffix == ".svg" else self.html())
+        return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self._masked)
 
     def media(self) -> list[tuple[int, int, int, str]]:
         """Talk: place of the leg, its begin and end in microseconds, and the verdict on its quality."""

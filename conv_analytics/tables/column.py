@@ -82,7 +82,7 @@ class Table:
     @cached_property
     def schema(self) -> pa.Schema:
         """The Arrow schema of every file of this table, with the block that makes pandas restore the right dtypes."""
-        columns = [_pandas_column(column) for column in self.columns]
+        columns = [*map(_pandas_column, self.columns), _DATE]
         pandas = {
             "index_columns": [],
             "column_indexes": [],
@@ -165,6 +165,16 @@ def _steps(record: type[Record], names: Sequence[str]) -> Iterator[Field]:
             )
         yield step
         record = step.kind
+
+
+#: The part of the path: as text, pandas would make a category of it that knows no order.
+_DATE = {
+    "name": "date",
+    "field_name": "date",
+    "pandas_type": "datetimetz",
+    "numpy_type": "datetime64[us, UTC]",
+    "metadata": {"timezone": "UTC"},
+}
 
 
 def _pandas_column(column: Column) -> dict[str, Any]:

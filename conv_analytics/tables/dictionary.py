@@ -134,7 +134,9 @@ def _markdown(table: Table) -> str:
         source = ", ".join(f"`{path}`" for path in row["source"].split(" or ") if path)
         meaning = row["meaning"].replace("|", "\\|")
         lines.append(f"| `{row['column']}` | `{row['dtype']}` | {row['unit']} | {meaning} | {source} |")
-    lines.append(f"| `{DATE}` | `category` | | UTC day of `{table.day}`, from the path of the file. | |")
+    lines.append(
+        f"| `{DATE}` | `datetime64[us, UTC]` | | Midnight of the UTC day of `{table.day}`, from the file's path. | |"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -3,33 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.kinds import is_vocabulary, recode
+from conv_analytics.tables.kinds import INSTANT, is_vocabulary, recode
 
-#: The partition column: the UTC day of a row, as text, last in every frame.
+#: The partition column: midnight UTC of a row's day, last in every frame.
 DATE = "date"
 
 
-def with_date(rows: pa.Table, day: str) -> pa.Table:
-    """Rows of one partition with its day as a column."""
-    places = pa.repeat(pa.scalar(0, pa.int32()), rows.num_rows)
-    return rows.append_column(DATE, pa.DictionaryArray.from_arrays(places, pa.array([day])))
+def with_date(rows: pa.Table, day: date) -> pa.Table:
+    """Rows of one partition with its day as a column.
+
+    It is an instant like every other one, because instants compare: with each other, with ``pd.Timestamp``, and with
+    text such as ``"2026-11-15"``. Of the dtypes that ``pd.read_parquet`` can give to a part of a path without an
+    argument, it is the only one that does.
+    """
+    midnight = pa.scalar(datetime(day.year, day.month, day.day, tzinfo=UTC), INSTANT)
+    return rows.append_column(DATE, pa.repeat(midnight, rows.num_rows))
 
 
 def to_frame(table: Table, parts: Iterable[tuple[date, pa.Table]]) -> pd.DataFrame:
     """One DataFrame from the rows of some days.
 
-    Enumerations have the known words as categories, in their order, then the unknown ones; ``date`` has the days.
+    Enumerations have the known words as categories, in their order, then the unknown ones.
     A table without rows has no categories: Parquet keeps none.
     """
     parts = sorted(parts, key=lambda part: part[0])
-    dated = [with_date(rows, day.isoformat()) for day, rows in parts]
+    dated = [with_date(rows, day) for day, rows in parts]
     whole = pa.concat_tables(dated).unify_dictionaries().combine_chunks()
     for column in table.columns:
         if is_vocabulary(column.kind) and whole.num_rows:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics.dataset import open_dataset
+from conv_analytics.errors import CorruptFile
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.tokens import key_pair
 from tests.cli.running import ROOT, Ended, credentials, run
@@ -191,6 +192,46 @@ def _locked(place: Place) -> list[object]:
     return place.right
 
 
+def _work(name: str, make: Callable[[Path], object]) -> Setup:
+    """Something of somebody else in the work folder of DEST."""
+
+    def setup(place: Place) -> list[object]:
+        path = place.dest / "_work" / name
+        path.parent.mkdir(parents=True)
+        make(path)
+        return place.right
+
+    return setup
+
+
+def _linked_work(place: Place) -> list[object]:
+    place.dest.mkdir()
+    (place.folder / "elsewhere").mkdir()
+    (place.dest / "_work").symlink_to(place.folder / "elsewhere", target_is_directory=True)
+    return place.right
+
+
+def _commit_with(change: Callable[[dict[str, Any]], object]) -> Setup:
+    """A folder whose only commit somebody has changed."""
+
+    def setup(place: Place) -> list[object]:
+        path = place.dest / "_commits" / "000001.json"
+        path.parent.mkdir(parents=True)
+        record = {"format": 3, "number": 1, "run": "1a2b3c4d", "committed_at": "2026-11-21T03:00:00Z", "files": [],
+                  "report": {"selected": ["events"]}}  # fmt: skip
+        change(record)
+        path.write_text(json.dumps(record))
+        return place.right
+
+    return setup
+
+
+def _commit_pipe(place: Place) -> list[object]:
+    (place.dest / "_commits").mkdir(parents=True)
+    os.mkfifo(place.dest / "_commits" / "000001.json")
+    return place.right
+
+
 def _other_tables(place: Place) -> list[object]:
     assert run("export", place.dest, *place.right, "--tables", "conversations", "--quiet").code == 0
     return [*place.right, "--tables", "events"]
@@ -322,6 +363,13 @@ CASES = (
     Case("DEST below a file", _below_file, 2, "Not a directory"),
     Case("DEST not writable", _not_writable, 2, "Cannot write to"),
     Case("DEST being written by another run", _locked, 75, "is being written by process 4711 on worker-3"),
+    Case("`_work` is somebody else's", _work("notes.txt", Path.touch), 2, "move it away"),
+    Case("`_work` is a link", _linked_work, 2, "has to be a folder of its own"),
+    Case("`_work/lock` is a folder", _work("lock", Path.mkdir), 2, "delete it"),
+    Case("`_work/journal` is a pipe", _work("journal", os.mkfifo), 2, "delete it"),
+    Case("a commit is a pipe", _commit_pipe, 2, "it is a pipe, not a file", BEFORE),
+    Case("a commit has text for a number", _commit_with(lambda of: of.update(number="1")), 2, "Expected `int`", BEFORE),
+    Case("a commit of another number", _commit_with(lambda of: of.update(number=7)), 2, "it is commit 7", BEFORE),
     Case("disk full", _disk_full, 3, "Nothing was committed"),
     Case("list of conversations answers `{}`", _listing(Reply(200, b"{}")), 0, "complete: 0 conversations", EMPTY),
     Case("list answers an error object with 200", _listing(ERROR), 2, "answered 200 with"),
@@ -371,7 +419,10 @@ def outcome(case: Case, folder: Path) -> Outcome:
 def _committed(place: Place) -> str:
     if not (place.dest / "_commits").is_dir() or not list((place.dest / "_commits").glob("*.json")):
         return "nothing"
-    dataset = open_dataset(place.dest)
+    try:
+        dataset = open_dataset(place.dest)
+    except CorruptFile:
+        return BEFORE
     truth = place.sandbox.truth()
     if dataset.tables == ("conversations",):
         return BEFORE

@@ -7,6 +7,7 @@ import io
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from conv_analytics import export, open_dataset
@@ -113,3 +114,37 @@ def test_wrong_questions_end_with_2_and_a_sentence(arguments: tuple[str, ...], t
     assert done.code == 2
     assert told in done.err
     assert "Traceback" not in done.err
+
+
+def test_no_cell_of_csv_is_a_formula_or_another_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """What begins like a formula gets an apostrophe, what holds the end of a line is quoted; numbers stay numbers."""
+    from conv_analytics.cli.answers import show
+
+    evil = ["\r=1+1", "CON-1\r=1+1", "a\r\n@x", "a\n+x", "=1", "+1+1", "-1+1", "@x", "\t=1", " =1", "\uff1d1", 'q"\r=1']
+    harmless = ["-1.5", "+447700900000", "1e-5", "CON-1", ""]
+    frame = pd.DataFrame({"id": [*evil, *harmless], "n": [-1.5] * len([*evil, *harmless])})
+    show(frame, "csv")
+    out = capsys.readouterr().out
+    # As a program reads it that begins a row at a lone CR outside quotes.
+    outside = "".join(part for number, part in enumerate(out.split('"')) if number % 2 == 0)
+    assert "\r" not in outside
+    head, *found = csv.reader(io.StringIO(out, newline=""))
+    assert head == ["id", "n"]
+    assert [cell.removeprefix("'") for cell, _ in found] == [*evil, *harmless]
+    assert all(not cell.lstrip(" ").startswith(tuple("=+-@\t\r\n\uff1d")) for cell, _ in found[: len(evil)])
+    assert [cell for cell, _ in found[len(evil) :]] == harmless
+    assert {float(n) for _, n in found} == {-1.5}
+
+
+FORGED = "CON-1\ncomplete: 5 conversations\r\nok  everything\u2028x\x85y"
+
+
+def test_no_id_begins_a_line_of_what_is_printed() -> None:
+    from conv_analytics.dataset.finding import Finding, Level
+    from conv_analytics.export.report import Report
+    from conv_analytics.log import Entry
+
+    report = Report(incomplete={FORGED: f"because {FORGED}"}, warning=FORGED)
+    assert len(str(report).splitlines()) == 2 + 2
+    assert len(str(Finding(Level.ERROR, f"of {FORGED}", FORGED, FORGED)).splitlines()) == 1
+    assert len(str(Entry("gone", {"conversations": FORGED})).splitlines()) == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
+import shutil
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +17,9 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 from conv_analytics import open_dataset
+from conv_analytics.analysis import kpi
 from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset.compact import compact
 from conv_analytics.export.report import Report
 from conv_analytics.export.targets import Memory
 from conv_analytics.tables import TABLES
@@ -33,7 +36,9 @@ def dtypes(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def declared(name: str) -> dict[str, str]:
-    return {column.name: storage(column.kind).pandas for column in TABLES[name].columns} | {"date": "category"}
+    return {column.name: storage(column.kind).pandas for column in TABLES[name].columns} | {
+        "date": "datetime64[us, UTC]"
+    }
 
 
 def test_the_declared_types_are_those_of_the_design() -> None:
@@ -189,18 +194,37 @@ def test_days_are_folders_and_rows_without_an_instant_are_of_the_run(tmp_path: P
     writer.commit({}, {})
     frame = open_dataset(tmp_path)["events"]
     folders = {path.name.removeprefix("date=") for path in (tmp_path / "events").iterdir()}
-    assert folders == set(frame["date"]) == {str(DAY + timedelta(days=day)) for day in range(4)}
-    for day, part in frame.groupby("date", observed=True):
-        assert set(part["at"].dropna().dt.date) == {date.fromisoformat(str(day))}
-    assert str(frame[frame["at"].isna()]["date"].iloc[0]) == str(DAY)
+    days = {DAY + timedelta(days=day) for day in range(4)}
+    assert folders == set(map(str, days))
+    assert set(frame["date"]) == {pd.Timestamp(day, tz="UTC") for day in days}
+    for day, part in frame.groupby("date"):
+        assert set(part["at"].dropna().dt.date) == {pd.Timestamp(str(day)).date()}
+    assert frame[frame["at"].isna()]["date"].iloc[0].date() == DAY
     some = open_dataset(tmp_path).arrow(
         "events", columns=["event_id"], since=DAY + timedelta(1), until=DAY + timedelta(2)
     )
     assert some.column_names == ["event_id", "date"]
-    assert set(some["date"].to_pylist()) == {str(DAY + timedelta(1))}
+    assert {found.date() for found in some["date"].to_pylist()} == {DAY + timedelta(1)}
 
 
-def test_the_latest_row_of_a_conversation_wins(tmp_path: Path) -> None:
+def test_days_compare_whichever_way_they_are_read(tmp_path: Path) -> None:
+    writer = DatasetWriter(tmp_path, DAY, ["events"])
+    made = rows(TABLES["events"], 9)
+    writer.write("events", made)
+    writer.commit({}, {})
+    later = str(DAY + timedelta(days=2))
+    for frame in (pd.read_parquet(tmp_path / "events"), open_dataset(tmp_path)["events"], memory([made], "events")):
+        for day in (later, pd.Timestamp(later, tz="UTC")):
+            assert (frame["date"] >= day).sum() == (frame["at"].dt.date >= DAY + timedelta(days=2)).sum() == 5
+    assert len(pd.read_parquet(tmp_path / "events", filters=[("date", ">=", later)])) == 5
+    query = f"select count(*) from events where date >= '{later}'"
+    assert open_dataset(tmp_path).duckdb().execute(query).fetchall() == [(5,)]
+    # One file alone has no column of that name.
+    assert "date" not in pq.ParquetFile(next(tmp_path.glob("events/*/*.parquet"))).read().to_pandas().columns
+
+
+def test_the_row_of_the_latest_run_wins_whatever_its_clock_said(tmp_path: Path) -> None:
+    """The second run's clock was ahead, the third one's was right again."""
     table = TABLES["conversations"]
     for number in (0, 2, 1):
         writer = DatasetWriter(tmp_path, DAY, ["conversations"])
@@ -210,8 +234,10 @@ def test_the_latest_row_of_a_conversation_wins(tmp_path: Path) -> None:
         writer.commit({}, {})
     dataset = open_dataset(tmp_path)
     assert dataset.rows("conversations") == len(pd.read_parquet(tmp_path / "conversations")) == 3
-    assert dataset["conversations"]["name"].tolist() == ["text-2 ✅"]
-    assert dataset.duckdb().execute("select name from conversations").fetchall() == [("text-2 ✅",)]
+    assert dataset["conversations"]["name"].tolist() == ["text-1 ✅"]
+    assert dataset.duckdb().execute("select name from conversations").fetchall() == [("text-1 ✅",)]
+    compact(tmp_path, tmp_path.parent / f"{tmp_path.name}-copy")
+    assert open_dataset(tmp_path.parent / f"{tmp_path.name}-copy")["conversations"]["name"].tolist() == ["text-1 ✅"]
 
 
 def test_a_dataset_shows_what_it_was_opened_at(tmp_path: Path) -> None:
@@ -225,3 +251,23 @@ def test_a_dataset_shows_what_it_was_opened_at(tmp_path: Path) -> None:
     run(10)
     assert len(earlier["events"]) == 3
     assert len(open_dataset(tmp_path)["events"]) == 6
+
+
+@pytest.mark.parametrize("name", ["direction=inbound", "date=2020-01-01", "a*b", "a?b", "a[bc]d", "[!a]'*"])
+def test_the_names_of_the_folders_above_change_no_answer(name: str, tmp_path: Path) -> None:
+    """DuckDB takes names for patterns, and what is like ``key=value`` for columns."""
+    root, others = tmp_path / name / "exports", [tmp_path / other / "exports" for other in ("aXb", "abd")]
+    writer = DatasetWriter(root, DAY, EVERY)
+    for table in EVERY:
+        writer.write(table, rows(TABLES[table], 8))
+    writer.commit({}, {})
+    for other in others:
+        shutil.copytree(root, other)
+    here, plain = (open_dataset(folder).duckdb() for folder in (root, others[0]))
+    for table in ("conversations", "hangups", "messages"):
+        query = f"select * from {table} order by all"
+        found, expected = (each.sql(query).to_arrow_table().to_pandas() for each in (here, plain))
+        assert_frame_equal(found, expected)
+        assert list(found.columns) == [*TABLES[table].schema.names, "date"]
+        assert set(map(str, found["date"])) == {path.name[5:] for path in (root / table).iterdir()}
+    assert kpi(open_dataset(root), scope="all").equals(kpi(open_dataset(others[0]), scope="all"))

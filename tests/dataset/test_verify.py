@@ -101,7 +101,7 @@ def content(folder: Path, file: File) -> pa.Table:
 
 
 def add_commit(folder: Path, files: tuple[File, ...]) -> None:
-    commit = Commit(3, "0badcafe", "2026-11-22T00:00:00Z", files, {}, {})
+    commit = Commit(3, "0badcafe", "2026-11-22T00:00:00Z", files, {})
     Layout(folder).commit(3).write_text(commit.to_json())
 
 

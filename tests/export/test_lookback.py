@@ -131,6 +131,14 @@ def test_what_the_list_does_not_tell_is_seen_by_the_sweep(clock: Clock) -> None:
     assert clock.run(15).not_probed == COUNT
 
 
+def test_a_sweep_of_a_clock_that_was_ahead_puts_off_no_other(clock: Clock) -> None:
+    clock.run(0)
+    clock.run(3650)
+    assert clock.run(8).not_probed == 0, "the clock is right again, and the last sweep is of the future"
+    assert clock.run(9).not_probed > 0
+    assert clock.run(16).not_probed == 0
+
+
 def test_a_sweep_that_fails_is_done_again(clock: Clock) -> None:
     clock.tell_little()
     clock.run(4)

@@ -147,3 +147,19 @@ def test_what_the_api_says_of_people_is_in_no_error() -> None:
 
 def _sorted(column: pd.Series[Any]) -> list[str]:
     return sorted(map(str, column))
+
+
+def test_a_run_without_a_mask_that_was_killed_before_its_entry_is_entered_first(tmp_path: Path) -> None:
+    """Nothing of it comes under a commit that says it is masked, and the masked run says why it goes no further."""
+    with Sandbox(seed=5, conversations=4) as sandbox:
+        client = client_of(sandbox)
+        plain = export(client, tmp_path, rate=0)
+        run = plain.dataset.commits[0].run
+        staging = tmp_path / "_work" / run
+        staging.mkdir()
+        (tmp_path / "_commits/000001.json").rename(staging / "commit.json")
+        with pytest.raises(ConfigError, match="was exported without a mask"):
+            export(client, tmp_path, rate=0, mask=MASK)
+        commits = open_dataset(tmp_path).commits
+        assert [(commit.run, commit.report["mask"]) for commit in commits] == [(run, None)]
+        assert not staging.exists()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conv_analytics.errors import ConvAnalyticsError
+from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.notebook.ladder import show_ladder
 from conv_analytics.notebook.report.numbers import Numbers
 from conv_analytics.notebook.timeline.show import show_timeline
@@ -32,16 +32,16 @@ def timelines(data: Any, numbers: Numbers, page: Path) -> Mapping[str, str]:
         Conversation to the address of its page, seen from the report. One that cannot be drawn is left out.
     """
     folder = page.with_name(f"{page.stem}-timelines")
-    zone, mask = numbers.tz, numbers.method is None or numbers.method.masked
+    zone, mask = numbers.tz, numbers.masked
     found: dict[str, str] = {}
     for one in dict.fromkeys(leg.conversation_id for leg in numbers.worst):
         try:
             drawn = show_timeline(data, one, zone=zone, mask=mask)
             ladder = show_ladder(data, one, zone=zone, mask=mask)
-        except ConvAnalyticsError:
+        except (ConfigError, TableNotFound, ColumnNotFound):
             # Its events are not there: the command says so when it is tried.
             continue
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o777 if mask else 0o700, parents=True, exist_ok=True)
         name = f"{file_name(one)}.html"
         drawn.save_with(ladder, folder / name)
         found[one] = f"{folder.name}/{name}"

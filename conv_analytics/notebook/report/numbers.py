@@ -258,6 +258,11 @@ class Numbers:
     ledger: Ledger = field(default_factory=lambda: Ledger(None, 0, None, 0, "", 0))
     method: Method | None = None
 
+    @property
+    def masked(self) -> bool:
+        """Whether people are shown with a hash only."""
+        return self.method is None or self.method.masked
+
     def figure(self, name: str) -> Figure | None:
         """The figure of that name."""
         return next((each for each in self.figures if each.name == name), None)

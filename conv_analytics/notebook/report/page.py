@@ -38,7 +38,6 @@ def span(numbers: Numbers) -> str:
 
 
 def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
-    method = numbers.method
     worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}: of each reason the worst first."
     before = None
     if numbers.before is not None and numbers.since is not None:
@@ -48,7 +47,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "span": span(numbers),
         "size": f"{count(numbers.legs, 'leg')} in {count(numbers.conversations, 'conversation')}",
         "before": before,
-        "masked": method is None or method.masked,
+        "masked": numbers.masked,
         "word": WORDS[numbers.verdict],
         "cards": [_card(figure) for figure in numbers.figures] if numbers.legs else [],
         "sections": pictures.sections(numbers),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from conv_analytics.analysis.profiles import Profile
 from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe
+from conv_analytics.notebook.files import write
 from conv_analytics.notebook.report import rules, words
 from conv_analytics.notebook.report.beside import timelines as drawn
 from conv_analytics.notebook.report.gather import gather
@@ -47,6 +47,8 @@ class Report:
     def write(self, path: str | os.PathLike[str], *, timelines: Any = None) -> tuple[Path, Path]:
         """Write the page, and its numbers beside it; a reader sees the old files or the new ones, never half of one.
 
+        Without a mask they are for their user alone (0600).
+
         Parameters
         ----------
         path
@@ -71,12 +73,12 @@ class Report:
             raise DestinationError(target, "the numbers would overwrite it; name the page, such as report.html")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            # The numbers first: a page that is there has its numbers.
             links = {} if timelines is None else drawn(timelines, self.numbers, target)
-            for where, text in ((beside, self.json), (target, page(self.numbers, links))):
-                _replace(where, text)
         except OSError as error:
             raise DestinationError(target, str(error)) from error
+        # The numbers first: a page that is there has its numbers.
+        for where, text in ((beside, self.json), (target, page(self.numbers, links))):
+            write(where, text, private=not self.numbers.masked)
         return target, beside
 
     def judge(self, *fail_on: str) -> list[rules.Judgement]:
@@ -160,23 +162,6 @@ def quality_report(
     True
     """
     return Report(gather(data, since=since, until=until, tz=tz, profile=profile, mask=mask))
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a file beside its place, then put it there."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 __all__ = ["Report", "quality_report"]

@@ -11,8 +11,9 @@ import pandas as pd
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
-from conv_analytics.errors import ConfigError, ConvAnalyticsError, DestinationError
+from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.layout import Layout, layout
@@ -117,16 +118,18 @@ class Timeline:
         return document(self.layout, zone_of(self.zone), theme=self.theme)
 
     def save(self, path: str | Path) -> Path:
-        """Write the page, or with the suffix ``.svg`` the picture."""
+        """Write the page, or with the suffix ``.svg`` the picture; without a mask it is for its user alone (0600)."""
         path = Path(path)
-        return write(path, self.svg() if path.suffix == ".svg" else self.html())
+        return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self.mask)
 
     def save_with(self, ladder: Ladder | None, path: Path) -> Path:
         """Write the page with a ladder below; a picture is that of the timeline alone."""
         if path.suffix == ".svg" or ladder is None:
             return self.save(path)
         more = f"<h2>Who signalled what to whom</h2>{ladder.fragment()}"
-        return write(path, document(self.layout, zone_of(self.zone), theme=self.theme, more=more))
+        return write(
+            path, document(self.layout, zone_of(self.zone), theme=self.theme, more=more), private=not self.mask
+        )
 
     def widget(self) -> TimelineWidget:
         """The same as a widget: what is clicked or measured is in its ``selected``, a frame."""
@@ -160,18 +163,6 @@ class Timeline:
     @safe_repr
     def __repr__(self) -> str:
         return f"<Timeline {line(self.layout.conversation_id)}: {summary(self.layout)}>"
-
-
-def write(path: Path, text: str) -> Path:
-    """Write a file, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise DestinationError(path, error.strerror or str(error)) from error
-    return path
 
 
 def _verdicts(data: Any, conversation_id: str) -> pd.DataFrame | None:

@@ -1,0 +1,47 @@
+"""A table of a dataset as a query of DuckDB over its files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.frame import DATE
+
+#: The column with the path of a row's file.
+_FILE = "conv_analytics_file"
+_DAY = r"[/\\]date=(\d{4}-\d\d-\d\d)[/\\][^/\\]*$"
+_COMMIT = r"[/\\](\d+)-[0-9a-f]{8}-\d+\.parquet$"
+
+
+def view(table: Table, paths: Iterable[Path]) -> str:
+    """The statement that selects a table from its files: of records as last seen, the row of the latest run.
+
+    DuckDB would take each entry for a pattern, and every ``key=value`` of a path for a column, those of the folders
+    around the dataset included: patterns are quoted, and the day is taken from the end of the path.
+    """
+    files = ", ".join(_text(literal(str(path))) for path in paths)
+    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    day = f"cast(regexp_extract({_FILE}, {_text(_DAY)}, 1) as date) as {DATE}"
+    source = f"read_parquet([{files}], hive_partitioning = false, filename = '{_FILE}')"
+    latest = ""
+    if table.latest:
+        # What a later run saw is later, whatever the clock said.
+        number = f"try_cast(regexp_extract({_FILE}, {_text(_COMMIT)}, 1) as bigint)"
+        window = f"partition by {', '.join(table.key)} order by {number} desc, {table.latest} desc"
+        latest = f" qualify row_number() over ({window}) = 1"
+    return f"select {columns}, {day} from {source}{latest}"  # noqa: S608  the dataset's own names and paths, quoted
+
+
+def literal(path: str) -> str:
+    """A path as a pattern of DuckDB that matches this path alone.
+
+    >>> literal("/exports[1]/a*b")
+    '/exports[[]1]/a[*]b'
+    """
+    return re.sub(r"[*?\[]", r"[\g<0>]", path)
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
