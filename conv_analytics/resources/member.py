@@ -113,7 +113,7 @@ class Member(Record):
     (<MemberState.JOINED: 'JOINED'>, 'orla.finch')
     """
 
-    id: str | None = wire("Id, `MEM-` and a uuid.")
+    id: str | None = wire("Id, `MEM-` and a uuid.", also="member_id")
     state: MemberState | str | None = wire("Where the membership stands.")
     user: MemberUser | None = wire("The user.", key="_embedded.user", also="user")
     conversation_id: str | None = wire("Conversation of the member; not in lists.")

@@ -36,6 +36,9 @@ Json = Any
 
 Path = tuple[str, ...]
 
+#: A step of a path: the first item of a list; an object stands for a list of one (contract 9, no. 13 and 35).
+FIRST = "[0]"
+
 
 _P = TypeVar("_P")
 _R = TypeVar("_R")
@@ -236,11 +239,18 @@ def is_blank(kind: Any, value: object) -> bool:
 
 
 def dig(payload: object, path: Path) -> Any:
-    """The value under a path of keys, or None."""
+    """The value under a path of keys, or None.
+
+    >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
+    'a'
+    """
     for key in path:
-        if not isinstance(payload, Mapping):
+        if key == FIRST:
+            payload = next(iter(payload), None) if isinstance(payload, list) else payload
+        elif isinstance(payload, Mapping):
+            payload = payload.get(key)
+        else:
             return None
-        payload = payload.get(key)
     return payload
 
 

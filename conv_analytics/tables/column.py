@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.resources.record import Field, Json, Path, Record, fields, is_record
+from conv_analytics.resources.record import FIRST, Field, Json, Path, Record, fields, is_record
 from conv_analytics.tables.kinds import storage
 
 
@@ -35,7 +35,7 @@ class Column:
     @property
     def source(self) -> str:
         """Where the value comes from, for the data dictionary."""
-        return " or ".join(".".join(path) for path in self.paths)
+        return " or ".join(".".join(path).replace(f".{FIRST}", FIRST) for path in self.paths)
 
     @property
     def arrow(self) -> pa.Field:
