@@ -122,7 +122,7 @@ def _records(
     arrays["exported_at"] = pa.repeat(pa.scalar(exported_at, INSTANT), len(identity))
     arrays["gone"] = pa.repeat(pa.scalar(gone), len(identity))
     for column in {"extra", "numbers", "channels"} & arrays.keys():
-        arrays[column] = redact_column(arrays[column])
+        arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
     without = nameless(identity, table.key[-1])
     lost = {cell.row for cell in without}
     ledger = Ledger(name)

@@ -47,8 +47,8 @@ def read_events(pages: Sequence[bytes]) -> Events:
     for name, array in sender.arrays.items():
         if name != "extra":
             arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
-    arrays["body"] = redact_column(bodies, arrays["type"])
-    arrays["extra"] = redact_column(arrays["extra"])
+    arrays["body"] = redact_column(bodies, arrays["type"], "body")
+    arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
     arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
     return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
