@@ -3,9 +3,9 @@
 Design D9 and contract 9, no. 42. Only the values go; the keys stay, so that one sees that something was there.
 
 What is secret is decided by where it stands. A customer's own data are left alone, whatever their keys: bodies of
-``custom:*`` and ``ephemeral`` events, the content of a message of kind ``custom``, and ``custom_data``. An ``answer`` is
-a session description in events of in-app legs (``rtc:*``) only. Where a text is damaged, so that one cannot tell where
-something stands, everything under such a key goes.
+``custom:*`` and ``ephemeral`` events, the content of a message of kind ``custom``, and ``custom_data``. An ``answer``
+is a session description in events of in-app legs (``rtc:*``) only. Where a text is damaged, so that one cannot tell
+where something stands, everything under such a key goes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Meaning(Enum):
     SECRET = "secret"  # noqa: S105  the name of a kind
 
 
-class _Damaged(ValueError):
+class _DamagedError(ValueError):
     """A text is no JSON."""
 
 
@@ -137,52 +137,79 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
     if at and at == own:
         return document
     try:
-        return _without(document, at, own, _SECRETS | {_ANSWER} if word.startswith(_IN_APP) else _SECRETS)
-    except _Damaged:
+        secrets = _SECRETS | {_ANSWER} if word.startswith(_IN_APP) else _SECRETS
+        return _without(document, _Places(at, own, secrets))
+    except _DamagedError:
         return redact_bytes(document)
 
 
-def _without(document: bytes, at: Keys, own: Keys | None, secrets: frozenset[bytes]) -> bytes:
-    """Go through a text bracket by bracket; nothing here recurses, however deep it is."""
-    keys, objects, meanings = [], [], []  # type: list[bytes], list[bool], list[_Meaning | None]
+class _Places:
+    """Where one is in a text, bracket by bracket; nothing here recurses, however deep it is."""
 
-    def meaning() -> _Meaning | None:
-        if not objects or meanings[-1] is not None or not objects[-1]:
-            return meanings[-1] if objects else None
-        if keys[-1] in _OWN or (own and len(at) + len(keys) == len(own) and (*at, *keys) == own):
-            return _Meaning.OWN
-        return _Meaning.SECRET if keys[-1] in secrets else None
+    def __init__(self, at: Keys, own: Keys | None, secrets: frozenset[bytes]) -> None:
+        self._at, self._own, self._secrets = at, own, secrets
+        self._keys: list[bytes] = []
+        self._objects: list[bool] = []
+        self._meanings: list[_Meaning | None] = []
+        self._expects_key = False
 
-    parts, start, expecting = [], 0, False
-    for token in _TOKEN.finditer(document):
-        mark = token.group()
+    def step(self, mark: bytes) -> bool:
+        """Go on by a token; say whether it is a value that is to be hidden."""
         head = mark[:1]
         if head in b"{[":
-            inherited = meaning()
-            keys.append(b"")
-            objects.append(head == b"{")
-            meanings.append(inherited)
-            expecting = head == b"{"
+            self._open(head == b"{")
         elif head in b"}]":
-            if not objects or objects.pop() is not (head == b"}"):
-                raise _Damaged
-            keys.pop()
-            meanings.pop()
-            expecting = False
+            self._close(head == b"}")
         elif head == b",":
-            expecting = bool(objects) and objects[-1]
+            self._expects_key = bool(self._objects) and self._objects[-1]
         elif head == b":":
-            continue
-        elif (expecting and head != b'"') or (len(mark) == 1 and not mark.isdigit()):
-            raise _Damaged
-        elif expecting:
-            keys[-1] = mark[1:-1]
-            expecting = False
-        elif head not in b"tfn" and meaning() is _Meaning.SECRET:
+            return False
+        elif (self._expects_key and head != b'"') or (len(mark) == 1 and not mark.isdigit()):
+            raise _DamagedError
+        elif self._expects_key:
+            self._keys[-1], self._expects_key = mark[1:-1], False
+        else:
+            return head not in b"tfn" and self._meaning() is _Meaning.SECRET
+        return False
+
+    def end(self) -> None:
+        """Raise unless every bracket was closed."""
+        if self._objects:
+            raise _DamagedError
+
+    def _open(self, is_object: bool) -> None:  # noqa: FBT001  one of two brackets
+        inherited = self._meaning()
+        self._keys.append(b"")
+        self._objects.append(is_object)
+        self._meanings.append(inherited)
+        self._expects_key = is_object
+
+    def _close(self, is_object: bool) -> None:  # noqa: FBT001  one of two brackets
+        if not self._objects or self._objects.pop() is not is_object:
+            raise _DamagedError
+        self._keys.pop()
+        self._meanings.pop()
+        self._expects_key = False
+
+    def _meaning(self) -> _Meaning | None:
+        """What the value that comes now is."""
+        if not self._objects:
+            return None
+        if self._meanings[-1] is not None or not self._objects[-1]:
+            return self._meanings[-1]
+        key, depth = self._keys[-1], len(self._at) + len(self._keys)
+        if key in _OWN or (self._own and depth == len(self._own) and (*self._at, *self._keys) == self._own):
+            return _Meaning.OWN
+        return _Meaning.SECRET if key in self._secrets else None
+
+
+def _without(document: bytes, places: _Places) -> bytes:
+    parts, start = [], 0
+    for token in _TOKEN.finditer(document):
+        if places.step(token.group()):
             parts += [document[start : token.start()], _HIDDEN]
             start = token.end()
-    if objects:
-        raise _Damaged
+    places.end()
     return b"".join([*parts, document[start:]])
 
 

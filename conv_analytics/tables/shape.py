@@ -141,9 +141,9 @@ class Shape:
         for row in self._tree.suspects(values) - slow.keys():
             slow[row] = document(row)
         cells: list[Cell] = []
-        for row, document in slow.items():
+        for row, raw in slow.items():
             try:
-                found = self._tree.find(Parts(document))
+                found = self._tree.find(Parts(raw))
             except ValueError as error:
                 cells.append(Cell(row, "", str(error)))
                 continue
@@ -264,6 +264,8 @@ def _column(
             found = [None if isinstance(value, Undecodable) else value for value in found]
         if column.absent:
             found = [None if value in column.absent else value for value in found]
+        if column.true:
+            found = [True if isinstance(value, str) and value in column.true else value for value in found]
         if column.first:
             found = list(map(_first_item, found))
         elif column.kind is Json:
