@@ -244,7 +244,7 @@ def is_blank(kind: Any, value: object) -> bool:
 
 
 def dig(payload: object, path: Path) -> Any:
-    """The value under a path of keys, or None.
+    """The value under a path of keys, or None. An object as the first item of a list is none: it has keys of its own.
 
     >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
     'a'
@@ -256,7 +256,7 @@ def dig(payload: object, path: Path) -> Any:
             payload = payload.get(key)
         else:
             return None
-    return payload
+    return None if path and path[-1] == FIRST and isinstance(payload, Mapping) else payload
 
 
 _READERS: dict[Any, Callable[[object], Any]] = {
