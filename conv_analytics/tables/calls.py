@@ -88,7 +88,10 @@ CALL_RECORDS = event_table(
     pick(MessageSIPStatusBody, "from_", "from"),
     pick(MessageSIPStatusBody, "to"),
     *channel(MessageSIPStatusBody),
-    notes=("price and rate are exact decimals on disk; pandas shows them as doubles.",),
+    notes=(
+        "price and rate are exact decimals on disk; pandas shows them as doubles.",
+        "A price with more than eight decimals is not rounded: the cell is null and the record is in the quarantine.",
+    ),
 )
 
 LEG_STATUSES = Table(
