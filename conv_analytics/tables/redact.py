@@ -35,6 +35,13 @@ _SUSPECT = f'"({_KEYS})"'
 _WORDS = tuple(f'"{key}"'.encode() for key in _KEYS.split("|"))
 #: A text; or a number, which the API may send where a text belongs (contract 9).
 _ANYWHERE = re.compile(rf'("(?:{_KEYS})"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)'.encode(), re.DOTALL)
+#: An object or a list where a secret is expected.
+_INNER = re.compile(rf'"(?:{_KEYS})"\s*:\s*[\[{{]'.encode())
+#: A customer's own data without further objects inside, as they mostly are.
+_FLAT = re.compile(
+    rb'"(?:custom_data|customData)"\s*:\s*(\{(?:"(?:[^"\\]|\\.)*+"|[^{}"])*+\}|null)',
+    re.DOTALL,
+)
 _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|true|false|null|-?[0-9][0-9.eE+-]*+|\S', re.DOTALL)
 _HIDDEN = b'"' + REDACTED.encode() + b'"'
 
@@ -136,11 +143,29 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
         own = _CUSTOM
     if at and at == own:
         return document
+    in_app = word.startswith(_IN_APP)
+    if not (own and _quoted(own[-1]) in document) and _is_plain(document, in_app=in_app):
+        return redact_bytes(document)
     try:
-        secrets = _SECRETS | {_ANSWER} if word.startswith(_IN_APP) else _SECRETS
-        return _without(document, _Places(at, own, secrets))
+        return _without(document, _Places(at, own, _SECRETS | {_ANSWER} if in_app else _SECRETS))
     except _DamagedError:
         return redact_bytes(document)
+
+
+def _is_plain(document: bytes, *, in_app: bool) -> bool:
+    """Whether it makes no difference where the keys of secrets stand: the usual case, and the fast one."""
+    if not in_app and _quoted(_ANSWER) in document:
+        return False
+    if any(_quoted(key) in document for key in _OWN):
+        flat = _FLAT.findall(document)
+        named = sum(document.count(_quoted(key)) for key in _OWN)
+        if len(flat) != named or any(word in data for data in flat for word in _WORDS):
+            return False
+    return _INNER.search(document) is None
+
+
+def _quoted(key: bytes) -> bytes:
+    return b'"' + key + b'"'
 
 
 class _Places:
