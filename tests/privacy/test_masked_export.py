@@ -28,7 +28,18 @@ PERSONAL = {
 #: Columns that are emptied, for want of a token that would still be a number; and pressed keys.
 DROPPED = {"latitude", "longitude", "digits"}
 #: Columns that tell apart nothing any more, or more than before: JSON texts, and texts that were unreadable.
-LOOSE = {"body", "extra", "custom_data", "custom", "channels", "template_parameters", "headers", "text", "reason_text", "error"}
+LOOSE = {
+    "body",
+    "extra",
+    "custom_data",
+    "custom",
+    "channels",
+    "template_parameters",
+    "headers",
+    "text",
+    "reason_text",
+    "error",
+}
 
 
 @pytest.fixture(scope="module", params=["object", "list"])
