@@ -25,6 +25,7 @@ from conv_analytics.export.probing import Finished, Probing
 from conv_analytics.export.report import Report
 from conv_analytics.export.roster import Roster
 from conv_analytics.export.source import Asked
+from conv_analytics.export.users import Users
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
 from conv_analytics.tables.pages import records
@@ -213,9 +214,11 @@ class Exporter:
         return max(ids) if ids and last is not None and max(ids) < last else None
 
     async def _users(self) -> None:
+        users = Users(self._user, self._report.incomplete)
         try:
             async for page in self._pages(endpoints.list_all_users(page_size=self._options.page_size)):
-                await self._converter.list_page("users", page)
+                full = await users.in_full(page) if self._options.users_in_full else page
+                await self._converter.list_page("users", full)
                 if self._options.sessions:
                     for user in records(page, "users"):
                         await self._sessions(head_of(user).name)
@@ -223,6 +226,9 @@ class Exporter:
             raise
         except APIError as error:
             self._report.incomplete["users"] = str(error)
+
+    async def _user(self, user_id: str) -> bytes:
+        return await self._asked(lambda: self._client.raw(endpoints.get_user(user_id)))
 
     async def _sessions(self, user_id: str | None) -> None:
         if user_id is None:

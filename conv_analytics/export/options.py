@@ -67,7 +67,12 @@ class Options:
     @property
     def users(self) -> bool:
         """Whether users must be listed."""
-        return "users" in self.tables or self.sessions
+        return self.users_in_full or self.sessions
+
+    @property
+    def users_in_full(self) -> bool:
+        """Whether each user must be asked for: lists of users are short."""
+        return "users" in self.tables
 
     @property
     def sessions(self) -> bool:

@@ -57,7 +57,8 @@ class Plan:
     not_probed: int
     """Those that a lookback passes over."""
     list_requests: Range
-    """Requests for lists of the application: conversations and, where these tables are wanted, users and sessions."""
+    """Requests for lists of the application: conversations and, where these tables are wanted, users and sessions, with
+    one request per user for each of the two."""
     get_requests: Range
     """Requests for single conversations."""
     member_requests: Range
@@ -276,14 +277,14 @@ class _Looking:
         return [new, told, rest], passed, warnings
 
     async def _users(self) -> Range:
-        """Requests for the lists of users, and for the sessions of each."""
+        """Requests for the lists of users, for each user in full, and for the sessions of each."""
         if not self._options.users:
             return Range.exactly(0)
         pages = users = 0
         async for page in self.client.raw_pages(endpoints.list_all_users(page_size=self._options.page_size)):
             pages += 1
             users += len(records(page.body, "users"))
-        return Range.exactly(pages + (users if self._options.sessions else 0))
+        return Range.exactly(pages + users * (self._options.users_in_full + self._options.sessions))
 
     async def _look(self, listed: Head) -> _Look:
         name = listed.name or ""

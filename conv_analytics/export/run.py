@@ -91,8 +91,8 @@ def export(
     since, until
         Only conversations created from this instant on, and before that one. [UTC where they have no zone]
     tables
-        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take more
-        requests.
+        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take a request
+        per user each.
     concurrency
         Requests in flight at most; fewer while the server breaks down or slows down. [requests]
     rate

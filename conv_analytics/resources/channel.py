@@ -143,6 +143,8 @@ class ChannelLeg(Record):
 class Channel(Record):
     """The channel of a member or an event (contract 6.3): its two ends and its leg.
 
+    The Node SDK types a member's channel as a single end: number, user, URI and extension then stand in it directly.
+
     >>> end = {"type": "phone", "number": "12025550119"}
     >>> channel = Channel.from_wire({"type": "PHONE", "id": "3cd1674a", "to": end})
     >>> channel.type, channel.leg_id, channel.to.address
@@ -154,6 +156,13 @@ class Channel(Record):
     from_: Endpoint | None = wire("The calling end.", key="from", loose=True)
     to: Endpoint | None = wire("The called end.", loose=True)
     headers: Json = wire("SIP headers or the user's own, verbatim.")
+    number: str | None = wire("Phone number, where the channel is itself an end.")
+    user: str | None = wire("Id or name of the user, where the channel is itself an end.")
+    uri: str | None = wire("SIP or websocket address, where the channel is itself an end.")
+    extension: str | None = wire("Extension of Vonage Business, where the channel is itself an end.")
+    username: str | None = wire("User name at the SIP endpoint.", also="usenname")
+    password: str | None = wire("Password at the SIP endpoint.", secret=True)
+    content_type: str | None = wire("Audio format of the websocket, a MIME type.", also=("content-type", "contentType"))
     leg_ids: tuple[str, ...] | None = wire("Ids of the member's legs: the main one, then a shared screen.")
     legs: tuple[ChannelLeg, ...] | None = wire("The member's legs with their status.")
     ring_timeout: float | None = wire("How long to ring; unit unknown, seen in one log.")
@@ -170,6 +179,11 @@ class Channel(Record):
             plain = [item.get("leg_id") if isinstance(item, Mapping) else item for item in ids]
             payload = {**payload, "leg_ids": plain}
         return super().from_wire(payload, problems, at)
+
+    @property
+    def address(self) -> str | None:
+        """What the member is reached by, where the channel is itself an end."""
+        return self.number or self.uri or self.user or self.extension
 
     @property
     def leg_id(self) -> str | None:

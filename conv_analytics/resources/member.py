@@ -9,15 +9,19 @@ from typing import Any, Literal, Self
 from conv_analytics.resources.channel import Channel
 from conv_analytics.resources.links import APILinks
 from conv_analytics.resources.record import Problem, Record, wire
+from conv_analytics.resources.user import UserChannels, UserProperties
 from conv_analytics.resources.vocabulary import MemberState
 
 
 class MemberUser(Record):
-    """The user behind a member (contract 6.2)."""
+    """The user behind a member (contract 6.2). Lists tell the id and the names; the Node SDK declares the rest, too."""
 
     id: str | None = wire("Id, `USR-` and a uuid.", also="user_id")
     name: str | None = wire("Unique name, the `sub` of the user's tokens.")
     display_name: str | None = wire("Name shown to others.")
+    image_url: str | None = wire("Address of the picture.")
+    properties: UserProperties | None = wire("What its owner set.")
+    channels: UserChannels | None = wire("How the user can be reached.")
     links: APILinks | None = wire("Links.", key="_links", loose=True, shown=False)
 
 
@@ -113,7 +117,7 @@ class Member(Record):
     (<MemberState.JOINED: 'JOINED'>, 'orla.finch')
     """
 
-    id: str | None = wire("Id, `MEM-` and a uuid.")
+    id: str | None = wire("Id, `MEM-` and a uuid.", also="member_id")
     state: MemberState | str | None = wire("Where the membership stands.")
     user: MemberUser | None = wire("The user.", key="_embedded.user", also="user")
     conversation_id: str | None = wire("Conversation of the member; not in lists.")

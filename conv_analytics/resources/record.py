@@ -36,6 +36,9 @@ Json = Any
 
 Path = tuple[str, ...]
 
+#: A step of a path: the first item of a list; an object stands for a list of one (contract 9, no. 13 and 35).
+FIRST = "[0]"
+
 
 _P = TypeVar("_P")
 _R = TypeVar("_R")
@@ -63,6 +66,7 @@ def wire(
     also: str | Sequence[str] = (),
     loose: bool = False,
     absent: str | Sequence[str] = (),
+    true: str | Sequence[str] = (),
     secret: bool = False,
     shown: bool = True,
     default: Any = None,
@@ -84,6 +88,8 @@ def wire(
         Something else than an object is taken as absent instead of being reported (contract 9, no. 36).
     absent
         Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26).
+    true
+        Words that a flag arrives as when it is set, beside those that mean true everywhere.
     secret
         A password, key or session description: in no repr, and to be left out of exports (contract 9, 42).
     shown
@@ -91,7 +97,7 @@ def wire(
     default
         What the constructor takes when nothing is given; reading never fills it in.
     """
-    declared = _Wire(doc, unit, key, _texts(also), loose, _texts(absent), secret)
+    declared = _Wire(doc, unit, key, _texts(also), loose, _texts(absent), _texts(true), secret)
     return dataclasses.field(default=default, repr=shown and not secret, metadata={"wire": declared})
 
 
@@ -102,6 +108,7 @@ class _Wire(NamedTuple):
     also: tuple[str, ...]
     loose: bool
     absent: tuple[str, ...]
+    true: tuple[str, ...]
     secret: bool
 
 
@@ -118,6 +125,7 @@ class Field:
     many: bool
     loose: bool
     absent: tuple[str, ...] = ()
+    true: tuple[str, ...] = ()
     secret: bool = False
 
     def read(self, value: object, problems: list[Problem] | None, at: str) -> Any:
@@ -236,12 +244,19 @@ def is_blank(kind: Any, value: object) -> bool:
 
 
 def dig(payload: object, path: Path) -> Any:
-    """The value under a path of keys, or None."""
+    """The value under a path of keys, or None. An object as the first item of a list is none: it has keys of its own.
+
+    >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
+    'a'
+    """
     for key in path:
-        if not isinstance(payload, Mapping):
+        if key == FIRST:
+            payload = next(iter(payload), None) if isinstance(payload, list) else payload
+        elif isinstance(payload, Mapping):
+            payload = payload.get(key)
+        else:
             return None
-        payload = payload.get(key)
-    return payload
+    return None if path and path[-1] == FIRST and isinstance(payload, Mapping) else payload
 
 
 _READERS: dict[Any, Callable[[object], Any]] = {
@@ -282,6 +297,8 @@ def _field_value(field: Field, payload: Mapping[str, Any], problems: list[Proble
         value = dig(payload, path)
         if value is None or is_blank(field.kind, value) or (field.absent and value in field.absent):
             continue
+        if field.true and value in field.true:
+            return True
         where = ".".join((at, *path)) if at else ".".join(path)
         try:
             found = field.read(value, problems, where)
@@ -309,6 +326,7 @@ def _resolve(name: str, hint: Any, declared: _Wire) -> Field:
         many=many,
         loose=declared.loose,
         absent=declared.absent,
+        true=declared.true,
         secret=declared.secret,
     )
 

@@ -23,7 +23,7 @@ class Memberships(Changes):
     def create(self, request: Request, found: Conversation) -> Reply:
         """Invite or join a user: 201 with the member."""
         body = read_object(request)
-        state, who = body.get("state"), as_object(body.get("user"))
+        state, who = _state(body), as_object(body.get("user"))
         invalid = {}
         if state not in {"invited", "joined"}:
             invalid["state"] = '"state" must be one of [invited, joined]'
@@ -44,7 +44,7 @@ class Memberships(Changes):
     def update(self, request: Request, found: Conversation, member_id: str) -> Reply:
         """Let a member join or leave."""
         body = read_object(request)
-        state = body.get("state")
+        state = _state(body)
         found = self.world.touch(found.ordinal)
         member = find_member(found, member_id)
         if state not in {"joined", "left"}:
@@ -88,7 +88,7 @@ class Memberships(Changes):
             "conversation": {"conversation_id": found.id, "name": found.name,
                              "display_name": found.display_name, "image_url": found.image_url},
         })  # fmt: skip
-        if body["state"] == "joined":
+        if _state(body) == "joined":
             self._join(found, member)
         return member
 
@@ -113,3 +113,9 @@ class Memberships(Changes):
         initiator = {"joined": {"isSystem": True}, "left": {"isSystem": True}}
         body = {**self._content(member), "initiator": initiator, "reason": reason}
         self.cause(found, "member:left", member, body)
+
+
+def _state(body: Json) -> object:
+    """The state asked for. The reference writes it in lower case; the Node SDK's enum sends `JOINED`."""
+    state = body.get("state")
+    return state.lower() if isinstance(state, str) else state

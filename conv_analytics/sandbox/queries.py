@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE, DEFAULT_PAGE = 100, 10
 MOST_TYPES = 5
+#: Digits of the largest 64-bit number.
+LONGEST_NUMBER = 19
 FILTER_TYPES = (
     AUDIO_EVENTS | CALL_EVENTS | CALL_RECORDS | HANGUPS | MEMBER_EVENTS | MESSAGE_STATUSES
     | {"message", "conversation:updated", "event:delete", "leg:status:update"}
@@ -69,8 +71,10 @@ class Query:
         if text is None:
             return None
         try:
-            value = int(text)
+            value = int(text) if len(text) <= LONGEST_NUMBER else None
         except ValueError:
+            value = None
+        if value is None:
             self._invalid[name] = f'"{name}" must be a number'
             return None
         if low is not None and value < low:
@@ -86,7 +90,7 @@ class Query:
             return None
         try:
             return to_ms(datetime.fromisoformat(text.strip()))
-        except ValueError:
+        except (ValueError, OverflowError):
             self._invalid[name] = f'"{name}" must be a valid ISO 8601 date'
             return None
 

@@ -6,8 +6,8 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.paging import Pager, page_slice
-from conv_analytics.sandbox.problems import refusal
-from conv_analytics.sandbox.queries import Query
+from conv_analytics.sandbox.problems import not_valid, refusal
+from conv_analytics.sandbox.queries import LONGEST_NUMBER, Query
 from conv_analytics.sandbox.wire import Json, Reply, Request, encode, ok
 
 if TYPE_CHECKING:
@@ -178,6 +178,8 @@ def find_member(found: Conversation, member_id: str) -> Member:
 def event_index(found: Conversation, event_id: str) -> int:
     """Find the place of an event of a conversation, or answer 404."""
     if event_id.isascii() and event_id.isdigit():
+        if len(event_id) > LONGEST_NUMBER:
+            raise not_valid({"event_id": '"event_id" must be a safe number'}, f"{found.id}/events")
         wanted = int(event_id)
         index = bisect_left(found.event_ids, wanted)
         if index < len(found.event_ids) and found.event_ids[index] == wanted:

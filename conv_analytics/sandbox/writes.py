@@ -9,7 +9,7 @@ import msgspec
 
 from conv_analytics.sandbox.problems import not_valid, refusal
 from conv_analytics.sandbox.reads import event_index, find_member
-from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, ok
+from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, encode, ok
 from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.records import Conversation, Event, Member
@@ -29,18 +29,37 @@ CUSTOM = re.compile(r"^custom:[\w\-:]+$", re.ASCII)
 LIMITS = {"name": 100, "display_name": 50, "image_url": 2048}
 LONGEST_TTL_S = 2147483648
 LONGEST_PROPERTY = 200
+DEEPEST = 100
 
 
 def read_object(request: Request) -> Json:
-    """Read the body as a JSON object, or answer 400."""
+    """Read the body as a JSON object, or answer 400; so too for one that could not be given back."""
+    reason = '"body" must be a JSON object'
     try:
         body = msgspec.json.decode(request.body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        body = None
-    if not isinstance(body, dict):
-        reason = {"body": '"body" must be a JSON object'}
-        raise not_valid(reason, request.path)
-    return body
+        if isinstance(body, dict) and not _is_deep(body):
+            encode(body)
+            return body
+        reason = '"body" is nested too deeply' if isinstance(body, dict) else reason
+    except RecursionError:
+        reason = '"body" is nested too deeply'
+    except (ValueError, OverflowError):
+        # What is no JSON; half of a surrogate pair is read and cannot be written.
+        pass
+    raise not_valid({"body": reason}, request.path)
+
+
+def _is_deep(body: Json) -> bool:
+    level: list[object] = [body]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+        ]
+        if not level:
+            return False
+    return True
 
 
 def refuse(invalid: dict[str, str], request: Request) -> None:
@@ -131,7 +150,8 @@ class Writes(Changes):
             found.sequence_number += 1
             event = Event(found.sequence_number, kind, member, content, self.now(), {})
             return Reply(201, to_bytes(envelope(event, found.id)))
-        facts = {"message_type": content.get("message_type")} if kind == "message" else {}
+        message_type = content.get("message_type")
+        facts = {"message_type": message_type} if kind == "message" and isinstance(message_type, str) else {}
         return Reply(201, self.cause(found, kind, member, content, **facts))
 
     def delete_event(self, found: Conversation, event_id: str) -> Reply:

@@ -89,7 +89,7 @@ AUDIO_EVENTS = event_table(
     pick(MessageASRBody, "asr.end_time", "asr_ended_at"),
     pick(MessageASRBody, "asr.size", "asr_size_bytes"),
     pick(MessageASRBody, "asr.media_service_uuid", "media_service_uuid"),
-    *channel(MessagePlayDTMFBody, leg_also=("rtc_id", "asr.call_id", "id")),
+    *channel(MessagePlayDTMFBody, leg_also=("rtc_id", "asr.call_id", "id"), type_also=("type",)),
 )
 
 TRANSCRIPTS = Table(
@@ -102,7 +102,7 @@ TRANSCRIPTS = Table(
         pick(ASRResult, "word", "text"),
         pick(ASRResult, "confidence"),
         pick(MessageASRBody, "asr.asr_id", "asr_id"),
-        pick(MessageASRBody, "asr.call_id", "leg_id"),
+        pick(MessageASRBody, "asr.call_id", "leg_id", also=("channel.id",)),
         pick(MessageASRBody, "asr.timeout_reason", "timeout_reason"),
     ),
     ("audio:asr:done",),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.tables.redact import redact_bytes
+from conv_analytics.tables.redact import redact_record
 from conv_analytics.tables.shape import Cell
 
 
@@ -41,7 +41,7 @@ class Broken:
     def to_json(self) -> str:
         """One line for the quarantine file; bytes that are not UTF-8 are given in base64."""
         values: dict[str, Any] = asdict(self)
-        clean = redact_bytes(self.raw)
+        clean = redact_record(self.raw, self.list)
         try:
             values["raw"] = clean.decode()
         except UnicodeDecodeError:

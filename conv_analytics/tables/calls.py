@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     RTCTransferBody,
     StatusHistoryEntry,
 )
-from conv_analytics.tables.column import Each, Table, pick, pick_all
+from conv_analytics.tables.column import Each, Otherwise, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
 
 HANGUPS = event_table(
@@ -48,18 +48,23 @@ CALL_EVENTS = event_table(
         "rtc:answer",
         "rtc:transfer",
         "rtc:terminate",
+        "rtc:new",
+        "rtc:offer",
+        "rtc:ice",
+        "app:knocking",
+        "app:knocking:cancel",
     ),
     TECHNOLOGY,
     pick(MessageSIPDirectionBody, "direction"),
     pick(MessageSIPMachineBody, "type", "machine_type"),
     pick(MessageSIPMachineBody, "confidence", "machine_confidence"),
     pick(RTCTransferBody, "was_member", "was_member_id"),
-    pick(RTCTransferBody, "user_id"),
+    pick(RTCTransferBody, "user_id", also=("user.id", "user.user_id")),
     pick(RTCTransferBody, "transferred_from"),
     pick(RTCTerminateBody, "reason"),
     pick(MessageRTCAnswerBody, "session_destination"),
     pick(MessageRTCAnswerBody, "is_from_mb"),
-    *channel(MessageSIPDirectionBody, leg_also=("rtc_id",)),
+    *channel(MessageSIPDirectionBody, leg_also=("rtc_id", "leg_id")),
 )
 
 CALL_RECORDS = event_table(
@@ -83,7 +88,10 @@ CALL_RECORDS = event_table(
     pick(MessageSIPStatusBody, "from_", "from"),
     pick(MessageSIPStatusBody, "to"),
     *channel(MessageSIPStatusBody),
-    notes=("price and rate are exact decimals on disk; pandas shows them as doubles.",),
+    notes=(
+        "price and rate are exact decimals on disk; pandas shows them as doubles.",
+        "A price with more than eight decimals is not rounded: the cell is null and the record is in the quarantine.",
+    ),
 )
 
 LEG_STATUSES = Table(
@@ -95,12 +103,22 @@ LEG_STATUSES = Table(
         ENVELOPE[1],
         pick(MessageLegBody, "leg_id"),
         pick(StatusHistoryEntry, "status"),
-        pick(StatusHistoryEntry, "date", "at"),
+        pick(
+            StatusHistoryEntry,
+            "date",
+            "at",
+            doc="When the leg reached the status; without a history, when the event was created.",
+            otherwise=Otherwise("at", ("leg:status:update",)),
+        ),
         pick(MessageLegBody, "direction"),
         pick(MessageLegBody, "type", "channel_type"),
         pick(StatusHistoryEntry, "state.successful", "successful"),
         pick(StatusHistoryEntry, "state.reason", "reason"),
-        pick(StatusHistoryEntry, "member_id"),
+        pick(
+            StatusHistoryEntry,
+            "member_id",
+            otherwise=Otherwise("from_member_id", ("leg:status:update",)),
+        ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
     ),
@@ -109,6 +127,10 @@ LEG_STATUSES = Table(
         pick(MessageLegBody, "status_history").paths,
         ("status", "at", "successful", "reason", "member_id", "knocker_id", "leg_conversation_id"),
         owner="leg_id",
+        beside=("status", "successful", "reason"),
     ),
-    notes=("event_id is the first event that told of the status.",),
+    notes=(
+        "event_id is the first event that told of the status.",
+        "An event without a history gives one row, of the status that it tells, at the event's own instant.",
+    ),
 )

@@ -11,8 +11,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.resources.record import Field, Json, Path, Record, fields, is_record
+from conv_analytics.resources.record import FIRST, Field, Json, Path, Record, fields, is_record
 from conv_analytics.tables.kinds import storage
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """Where a value is taken from when the body of an event does not tell it: another column of the event."""
+
+    column: str
+    types: tuple[str, ...]
+    """The event types for which that column says the same."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +40,15 @@ class Column:
     """Something else than an object around the value counts as absent (contract 9, no. 36)."""
     absent: tuple[str, ...] = ()
     """Texts that stand for no value, such as ``<null>``."""
+    true: tuple[str, ...] = ()
+    """Further words that mean true."""
+    otherwise: Otherwise | None = None
+    """What tells it when none of the paths does."""
 
     @property
     def source(self) -> str:
         """Where the value comes from, for the data dictionary."""
-        return " or ".join(".".join(path) for path in self.paths)
+        return " or ".join(".".join(path).replace(f".{FIRST}", FIRST) for path in self.paths)
 
     @property
     def arrow(self) -> pa.Field:
@@ -58,6 +71,9 @@ class Each:
     """The column that counts the items of an event, from 1."""
     owner: str | None = None
     """Events repeat items: the column that, with the item, tells a repeat. None when items are not repeated."""
+    beside: tuple[str, ...] = ()
+    """Columns that the body tells of the last item beside the list; the first says whether it is the same item. A body
+    without the list is the only item itself."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +132,7 @@ def pick(
     doc: str | None = None,
     first: bool = False,
     also: Sequence[str] = (),
+    otherwise: Otherwise | None = None,
 ) -> Column:
     """The column of one field of a record.
 
@@ -131,6 +148,8 @@ def pick(
         Take the first item of a list.
     also
         Further places in the JSON, outside the record, where the value may stand.
+    otherwise
+        The column of the event that tells it when the body does not.
     """
     steps = _walk(record, path)
     last = steps[-1]
@@ -141,7 +160,18 @@ def pick(
     kind = last.kind if not last.many or first else Json
     kind = Json if is_record(kind) else kind
     loose = any(step.loose for step in steps)
-    return Column(name or last.name.rstrip("_"), kind, doc or last.doc, last.unit, paths, first, loose, last.absent)
+    return Column(
+        name or last.name.rstrip("_"),
+        kind,
+        doc or last.doc,
+        last.unit,
+        paths,
+        first,
+        loose,
+        last.absent,
+        last.true,
+        otherwise,
+    )
 
 
 def pick_all(record: type[Record], path: str = "", *, but: Sequence[str] = ()) -> tuple[Column, ...]:

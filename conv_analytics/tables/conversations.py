@@ -6,11 +6,11 @@ from datetime import datetime
 
 from conv_analytics.resources import Conversation, Member, MessageMemberBody, Session, User
 from conv_analytics.resources.record import Json
-from conv_analytics.tables.column import Column, Table, pick
+from conv_analytics.tables.column import Column, Otherwise, Table, pick
 from conv_analytics.tables.envelope import CONVERSATION_ID, channel, event_table
 
 _EXPORTED_AT = Column("exported_at", datetime, "When the run that read the row began.")
-_EXTRA = Column("extra", Json, "Whatever else the record held, as JSON.")
+_EXTRA = Column("extra", Json, "Whatever else the record held, at any depth, as JSON.")
 
 CONVERSATIONS = Table(
     "conversations",
@@ -78,7 +78,12 @@ MEMBER_EVENTS = event_table(
     "member_events",
     "A member was invited, joined, left, or changed media.",
     ("member:invited", "member:joined", "member:left", "member:media"),
-    pick(MessageMemberBody, "member_id"),
+    pick(
+        MessageMemberBody,
+        "member_id",
+        doc="Id of the member; where the body does not tell, the event's own sender, who is the one that joined.",
+        otherwise=Otherwise("from_member_id", ("member:joined",)),
+    ),
     pick(MessageMemberBody, "user.id", "user_id"),
     pick(MessageMemberBody, "user.name", "user_name"),
     pick(MessageMemberBody, "user.display_name", "user_display_name"),

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from conv_analytics.resources import ChannelType, EventType
-from conv_analytics.resources.record import Record
+from conv_analytics.resources.record import FIRST, Record
 from conv_analytics.tables.column import Column, Table, pick
 
 
@@ -24,6 +24,10 @@ class EventFamily(StrEnum):
     AUDIO = "audio"
     CUSTOM = "custom"
     EPHEMERAL = "ephemeral"
+    APP = "app"
+    MIXER = "mixer"
+    TEXT = "text"
+    IMAGE = "image"
 
 
 class Technology(StrEnum):
@@ -32,6 +36,9 @@ class Technology(StrEnum):
     SIP = "sip"
     RTC = "rtc"
 
+
+#: What a sender's id begins with while somebody knocks.
+KNOCKER = "knocker:"
 
 CONVERSATION_ID = Column("conversation_id", str, "Conversation that the row belongs to; taken from the request.")
 
@@ -54,14 +61,18 @@ TECHNOLOGY = Column("technology", Technology, "How the leg is carried: sip or rt
 EVENT_KEY = ("conversation_id", "event_id")
 
 
-def channel(record: type[Record], at: str = "channel", *, leg_also: Sequence[str] = ()) -> tuple[Column, ...]:
+def channel(
+    record: type[Record], at: str = "channel", *, leg_also: Sequence[str] = (), type_also: Sequence[str] = ()
+) -> tuple[Column, ...]:
     """The columns of a channel: its leg, its kind and its two ends.
 
-    ``leg_also`` names where else the leg's id may stand: it is the same value as ``rtc_id`` and ``call_id``.
+    ``leg_also`` names where else the leg's id may stand: it is the same value as ``rtc_id`` and ``call_id``. A channel
+    without an id names its legs in a list, the main one first (contract 6.3 and 9, no. 46).
     """
+    listed = (f"{at}.leg_ids.{FIRST}", f"{at}.leg_ids.{FIRST}.leg_id", f"{at}.legs.{FIRST}.leg_id")
     return (
-        pick(record, f"{at}.id", "leg_id", also=leg_also),
-        pick(record, f"{at}.type", "channel_type"),
+        pick(record, f"{at}.id", "leg_id", also=(*leg_also, *listed)),
+        pick(record, f"{at}.type", "channel_type", also=type_also),
         *endpoint(record, f"{at}.from_", "from"),
         *endpoint(record, f"{at}.to", "to"),
     )
@@ -99,6 +110,7 @@ __all__ = [
     "CONVERSATION_ID",
     "ENVELOPE",
     "EVENT_KEY",
+    "KNOCKER",
     "TECHNOLOGY",
     "ChannelType",
     "EventFamily",

@@ -35,6 +35,11 @@ EVENTS = Table(
         pick(Event, "from_user.image_url", "from_user_image_url", doc="Picture of that user."),
         pick(Event, "from_user.custom_data", "from_user_custom_data", doc="That user's data, as JSON."),
         Column("body", Json, "The event's body, as JSON, verbatim but for secrets.", paths=(("body",),)),
-        Column("extra", Json, "Whatever else the event held, as JSON."),
+        Column("extra", Json, "Whatever else the event held, at any depth, as JSON."),
+    ),
+    notes=(
+        "conversation:* are here alone: what they tell is the row that the next run gives the conversation.",
+        "event:delete are here alone: body.event_id names the event whose content is gone, whatever its type.",
+        "custom:*, ephemeral, text:typing:* and mixer:* are here alone: their bodies are free, or empty.",
     ),
 )

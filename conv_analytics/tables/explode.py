@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.resources import scan
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Each, Table
+from conv_analytics.tables.kinds import to_arrow
 from conv_analytics.tables.pages import Raw
 from conv_analytics.tables.shape import Cell, Shape
 
@@ -32,7 +34,9 @@ class Exploded:
     """Unreadable cells; their row is the place of the body."""
 
 
-def explode(name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]]) -> Exploded:
+def explode(
+    name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]], otherwise: Mapping[str, pa.Array]
+) -> Exploded:
     """One row per item of the list in each body.
 
     Parameters
@@ -43,42 +47,92 @@ def explode(name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]]) -> Ex
         JSON texts of event bodies.
     repeats
         Per body, the items that its conversation already gave; an item is taken once where the table says so.
+    otherwise
+        Columns as the events tell them: for bodies without the list, which are the item themselves.
     """
-    table, outer, inner = _plan(name)
-    each = table.each
-    assert each is not None
-    reading = outer.read_texts(bodies)
+    plan = _plan(name)
+    reading = plan.outer.read_texts(bodies)
     known = reading.arrays
-    owners = known[each.owner].to_pylist() if each.owner else [None] * len(bodies)
-    lists = known.pop(_LIST).to_pylist()
-    cells = list(reading.cells)
-    items: list[Raw] = []
-    parents: list[int] = []
-    numbers: list[int] = []
-    for row, text in enumerate(lists):
-        raw = (text or "").encode()
-        found, reason = cut(raw)
+    items = _items(plan, bodies, known, repeats)
+    del known[_LIST]
+    beside = {column: known.pop(_BESIDE + column) for column in plan.each.beside}
+    inside = plan.inner.read(items.documents)
+    cells = [*reading.cells, *items.cells]
+    cells += [Cell(items.parents[cell.row], cell.column, cell.reason) for cell in inside.cells]
+    arrays = inside.arrays
+    places = pa.array(items.parents, pa.int64())
+    arrays |= {column: array.take(places) for column, array in known.items()}
+    if plan.each.number:
+        arrays[plan.each.number] = pa.array(items.numbers, pa.int64())
+    if any(items.alone):
+        for column, told in otherwise.items():
+            filling = pc.if_else(pa.array(items.alone), told.take(places), None)
+            arrays[column] = pc.coalesce(arrays[column], filling)
+    _complete(plan.table, arrays, {column: told.take(places) for column, told in beside.items()}, items.lasts)
+    if plan.each.owner:
+        return _once(plan.table, np.array(items.parents, np.int64), arrays, cells, repeats)
+    return Exploded(np.array(items.parents, np.int64), arrays, cells)
+
+
+@dataclass
+class _Items:
+    documents: list[Raw] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+    """The body that each came from."""
+    numbers: list[int] = field(default_factory=list)
+    lasts: list[bool] = field(default_factory=list)
+    """Whether it is the last of its body."""
+    alone: list[bool] = field(default_factory=list)
+    """Whether it is the body itself."""
+    cells: list[Cell] = field(default_factory=list)
+
+
+def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
+    """The items of the lists that did not come before; a body that tells of one without a list is one."""
+    owners = known[plan.each.owner].to_pylist() if plan.each.owner else [None] * len(bodies)
+    beside = plan.each.beside
+    single = known[_BESIDE + beside[0]].is_valid().to_pylist() if beside else [False] * len(bodies)
+    items = _Items()
+    for row, text in enumerate(known[_LIST].to_pylist()):
+        found, reason = cut((text or "").encode())
         if reason:
-            cells.append(Cell(row, table.name, reason))
+            items.cells.append(Cell(row, plan.table.name, reason))
+        alone = not found and not reason and single[row]
+        if alone:
+            found = (bodies[row].as_py().encode(),)
         for number, item in enumerate(found, start=1):
-            if each.owner:
+            if plan.each.owner:
                 token = (owners[row], bytes(item))
                 if token in repeats[row]:
                     continue
                 repeats[row].add(token)
-            items.append(item)
-            parents.append(row)
-            numbers.append(number)
-    inside = inner.read(items)
-    cells += [Cell(parents[cell.row], cell.column, cell.reason) for cell in inside.cells]
-    arrays = inside.arrays
-    places = pa.array(parents, pa.int64())
-    arrays |= {column: array.take(places) for column, array in known.items()}
-    if each.number:
-        arrays[each.number] = pa.array(numbers, pa.int64())
-    if each.owner:
-        return _once(table, np.array(parents, np.int64), arrays, cells, repeats)
-    return Exploded(np.array(parents, np.int64), arrays, cells)
+            items.documents.append(item)
+            items.parents.append(row)
+            items.numbers.append(number)
+            items.lasts.append(number == len(found))
+            items.alone.append(alone)
+    return items
+
+
+def _complete(table: Table, arrays: dict[str, pa.Array], beside: Mapping[str, pa.Array], lasts: Sequence[bool]) -> None:
+    """Fill in what a body tells of its last item beside the list."""
+    if not beside or not lasts:
+        return
+    word, *columns = beside
+    same = pc.and_(pa.array(lasts), pc.fill_null(_equal(arrays[word], beside[word]), fill_value=False))
+    for column in columns:
+        if pc.any(pc.and_(same, pc.and_(arrays[column].is_null(), beside[column].is_valid()))).as_py():
+            told = pc.if_else(same, _plain(beside[column]), None)
+            filled = pc.coalesce(_plain(arrays[column]), told)
+            arrays[column] = to_arrow(table[column].kind, [filled.to_pylist()])[0]
+
+
+def _equal(left: pa.Array, right: pa.Array) -> pa.Array:
+    return pc.equal(_plain(left), _plain(right))
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    return array.cast(pa.string()) if pa.types.is_dictionary(array.type) else array
 
 
 def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
@@ -126,13 +180,26 @@ def _once(
 
 
 _LIST = ""
+_BESIDE = "beside "
+
+
+class _Plan(NamedTuple):
+    """How a table is filled."""
+
+    table: Table
+    each: Each
+    outer: Shape
+    """What the body tells."""
+    inner: Shape
+    """What an item tells."""
 
 
 @cache
-def _plan(name: str) -> tuple[Table, Shape, Shape]:
+def _plan(name: str) -> _Plan:
     table = TABLES[name]
     each = table.each
     assert isinstance(each, Each)
     outer = [column for column in table.columns if column.paths and column.name not in each.columns]
+    outer += [replace(table[column], name=_BESIDE + column) for column in each.beside]
     inner = [column for column in table.columns if column.name in each.columns]
-    return table, Shape([*outer, Column(_LIST, Json, "", paths=each.paths)]), Shape(inner)
+    return _Plan(table, each, Shape([*outer, Column(_LIST, Json, "", paths=each.paths)]), Shape(inner))

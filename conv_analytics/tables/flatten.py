@@ -18,13 +18,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.resources import EventType
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.bodies import read_bodies
 from conv_analytics.tables.broken import Broken, Ledger
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EventFamily
+from conv_analytics.tables.envelope import KNOCKER, EventFamily
 from conv_analytics.tables.explode import explode
 from conv_analytics.tables.heads import nameless, read_events
 from conv_analytics.tables.kinds import INSTANT
@@ -122,7 +123,7 @@ def _records(
     arrays["exported_at"] = pa.repeat(pa.scalar(exported_at, INSTANT), len(identity))
     arrays["gone"] = pa.repeat(pa.scalar(gone), len(identity))
     for column in {"extra", "numbers", "channels"} & arrays.keys():
-        arrays[column] = redact_column(arrays[column])
+        arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
     without = nameless(identity, table.key[-1])
     lost = {cell.row for cell in without}
     ledger = Ledger(name)
@@ -179,14 +180,33 @@ def _typed(
     events = pa.array(wanted)
     if table.each:
         owners = arrays["conversation_id"].take(events).to_pylist()
-        exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners])
+        told = _told_otherwise(table, arrays, events)
+        exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners], told)
         own, cells, events = exploded.arrays, exploded.cells, pa.array(wanted[exploded.parents])
     else:
         own, cells = read_bodies(table, arrays["type"].take(events), bodies)
+        for name, otherwise in _told_otherwise(table, arrays, events).items():
+            own[name] = pc.coalesce(own[name], otherwise)
     for column in table.columns:
         if column.name not in own:
             own[column.name] = arrays[column.name].take(events)
     return _assemble(table, own), [Cell(int(wanted[cell.row]), cell.column, cell.reason) for cell in cells]
+
+
+def _told_otherwise(table: Table, arrays: Mapping[str, pa.Array], events: pa.Array) -> dict[str, pa.Array]:
+    """What the events themselves tell of columns that their bodies may leave open."""
+    told = {}
+    types = arrays["type"].take(events).cast(pa.string())
+    for column in table.columns:
+        if column.otherwise is None:
+            continue
+        found = arrays[column.otherwise.column].take(events)
+        wanted = pc.is_in(types, pa.array(column.otherwise.types))
+        if pa.types.is_string(found.type):
+            # Who knocks is no member.
+            wanted = pc.and_(wanted, pc.invert(pc.fill_null(pc.starts_with(found, KNOCKER), fill_value=False)))
+        told[column.name] = pc.if_else(wanted, found, pa.scalar(None, found.type))
+    return told
 
 
 def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) -> dict[str, Any]:

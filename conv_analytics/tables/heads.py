@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from functools import cache
@@ -42,13 +43,33 @@ def read_events(pages: Sequence[bytes]) -> Events:
     arrays = reading.arrays
     bodies = arrays["body"]
     sender = _sender().read_texts(arrays.pop(_EMBEDDED))
+    arrays["extra"] = _with_rest(arrays, sender.arrays)
     for name, array in sender.arrays.items():
-        arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
-    arrays["body"] = redact_column(bodies, arrays["type"])
-    arrays["extra"] = redact_column(arrays["extra"])
+        if name != "extra":
+            arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
+    arrays["body"] = redact_column(bodies, arrays["type"], "body")
+    arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
     arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
     return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
+
+
+def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) -> pa.Array:
+    """The column ``extra``, with what is left of the sender, and a sender's id that says something else than this."""
+    extra, rest, told = event["extra"], sender["extra"], event["from_member_id"]
+    twice = pc.fill_null(pc.not_equal(told, sender["from_member_id"]), fill_value=False)
+    rows = np.flatnonzero(pc.or_(rest.is_valid(), twice).to_numpy(zero_copy_only=False)).tolist()
+    if not rows:
+        return extra
+    texts = extra.to_pylist()
+    for row in rows:
+        parts = [] if texts[row] is None else [texts[row][1:-1]]
+        if twice[row].as_py():
+            parts.append('"from":' + json.dumps(told[row].as_py()))
+        if rest[row].is_valid:
+            parts.append(f'"{_EMBEDDED}":{rest[row].as_py()}')
+        texts[row] = "{" + ",".join(parts) + "}"
+    return pa.array(texts, pa.string())
 
 
 def _of_sender(cell: Cell) -> Cell:
@@ -74,7 +95,7 @@ def _root() -> Shape:
 def _sender() -> Shape:
     """What an event embeds."""
     columns = (_inside(column) for column in EVENTS.columns)
-    return Shape([column for column in columns if column.paths])
+    return Shape([column for column in columns if column.paths or column.name == "extra"])
 
 
 def _outside(column: Column) -> Column:

@@ -12,7 +12,13 @@ def _content(record: type[Record]) -> tuple[Column, ...]:
     """The columns of a message's content, whatever its kind."""
     return (
         pick(record, "text"),
-        pick(record, "image.url", "image_url", doc="Where the picture is; for a contact card, its picture."),
+        pick(
+            record,
+            "image.url",
+            "image_url",
+            doc="Where the picture is; for a contact card, its picture.",
+            also=("representations.original.url",),
+        ),
         pick(record, "image.caption", "image_caption"),
         pick(record, "audio.url", "audio_url"),
         pick(record, "video.url", "video_url"),
@@ -36,7 +42,7 @@ def _content(record: type[Record]) -> tuple[Column, ...]:
 MESSAGES = event_table(
     "messages",
     "A message, with its kind and its content.",
-    ("message",),
+    ("message", "text", "image"),
     pick(MessageBody, "message_type"),
     *_content(MessageBody),
     pick(MessageBody, "messenger.category", "messenger_category"),
@@ -49,6 +55,8 @@ MESSAGES = event_table(
     pick(MessageBody, "timestamp.deleted", "deleted_at"),
     notes=(
         "A deleted message stays, its content emptied, with the instant in deleted_at; the event:delete is in events.",
+        "What an earlier run read of a message that was deleted later stays as it was: look for its event:delete.",
+        "Older applications wrote text and image events, which have no message_type.",
     ),
 )
 
@@ -62,6 +70,11 @@ MESSAGE_STATUSES = event_table(
         "message:rejected",
         "message:undeliverable",
         "member:message:status",
+        "text:seen",
+        "text:delivered",
+        "text:update",
+        "image:seen",
+        "image:delivered",
     ),
     pick(
         MessageEventBody,

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from conv_analytics.resources import scan
-from conv_analytics.resources.record import Path
+from conv_analytics.resources.record import FIRST, Path, dig
 from conv_analytics.tables.kinds import Undecodable
 
 _EMPTY = frozenset({b"null", b"[]", b'""'})
@@ -35,6 +35,10 @@ class Parts:
         A value that no parser takes, and one inside of something that should be an object but is not, is given as
         `Undecodable`.
         """
+        if FIRST in path:
+            listed = path.index(FIRST)
+            found = self.value(path[:listed])
+            return found if isinstance(found, Undecodable) else dig(found, path[listed:])
         raw = self._verbatim(path)
         try:
             if raw is not None:
@@ -46,11 +50,9 @@ class Parts:
         outer = next((outer for n in range(1, len(path)) if self._is_no_object(outer := path[:n])), None)
         return None if outer is None else Undecodable(f"{'.'.join(outer)} is not an object")
 
-    def others(self, declared: frozenset[str]) -> bytes | None:
-        """The object without its declared keys; None when it has no others."""
-        kept = {key: raw for key, raw in self._members[()].items() if key not in declared}
-        members = (json.dumps(key).encode() + b":" + raw for key, raw in kept.items())
-        return b"{" + b",".join(members) + b"}" if kept else None
+    def members(self, path: Path) -> dict[str, bytes] | None:
+        """The members of the object under a path, as they are written; None when there is no object."""
+        return self._object(path)
 
     def _verbatim(self, path: Path) -> bytes | None:
         inner = self._object(path[:-1])

@@ -1,13 +1,19 @@
 """Secrets stop at the door: channel passwords, API keys and session descriptions (SDP) reach no table and no file.
 
 Design D9 and contract 9, no. 42. Only the values go; the keys stay, so that one sees that something was there.
-Bodies of ``custom:*`` events are the user's own data and are left alone.
+
+What is secret is decided by where it stands. A customer's own data are left alone, whatever their keys: bodies of
+``custom:*`` and ``ephemeral`` events, the content of a message of kind ``custom``, and ``custom_data``. An ``answer``
+is a session description in events of in-app legs (``rtc:*``) only. Where a text is damaged, so that one cannot tell
+where something stands, everything under such a key goes.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 import msgspec
@@ -19,24 +25,58 @@ from conv_analytics.tables.pages import Raw, records
 
 REDACTED = "[redacted]"
 
+_SECRETS = frozenset({b"password", b"api_key", b"sdp"})
+_ANSWER = b"answer"
+#: A customer's own data wherever it stands.
+_OWN = frozenset({b"custom_data", b"customData"})
+
 _KEYS = "password|api_key|sdp|answer"
 _SUSPECT = f'"({_KEYS})"'
-#: A text; or a number, which the API may send where a text belongs (contract 9).
-_SECRET = re.compile(rf'("(?:{_KEYS})"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)', re.DOTALL)
 _WORDS = tuple(f'"{key}"'.encode() for key in _KEYS.split("|"))
-_SECRET_BYTES = re.compile(_SECRET.pattern.encode(), re.DOTALL)
+#: A text; or a number, which the API may send where a text belongs (contract 9).
+_ANYWHERE = re.compile(rf'("(?:{_KEYS})"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)'.encode(), re.DOTALL)
+#: An object or a list where a secret is expected.
+_INNER = re.compile(rf'"(?:{_KEYS})"\s*:\s*[\[{{]'.encode())
+#: A customer's own data without further objects inside, as they mostly are.
+_FLAT = re.compile(
+    rb'"(?:custom_data|customData)"\s*:\s*(\{(?:"(?:[^"\\]|\\.)*+"|[^{}"])*+\}|null)',
+    re.DOTALL,
+)
+_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|true|false|null|-?[0-9][0-9.eE+-]*+|\S', re.DOTALL)
+_HIDDEN = b'"' + REDACTED.encode() + b'"'
+
+Keys = tuple[bytes, ...]
+#: A type that is no word may be any: what is secret in some is taken to be.
+_UNKNOWN = "?"
+_IN_APP = ("rtc:", _UNKNOWN)
+_BODY: Keys = (b"body",)
+_CUSTOM: Keys = (b"body", b"custom")
+
+
+class _Meaning(Enum):
+    OWN = "the customer's"
+    SECRET = "secret"  # noqa: S105  the name of a kind
+
+
+class _DamagedError(ValueError):
+    """A text is no JSON."""
 
 
 def redact(text: str) -> str:
-    """A JSON text without its secrets.
+    """A JSON text without what stands under the keys of secrets, wherever they stand.
 
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
     """
-    return _SECRET.sub(rf'\1"{REDACTED}"', text)
+    return redact_bytes(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
-def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
+def redact_bytes(body: bytes) -> bytes:
+    """The same of a text in bytes, whether or not the rest of it is UTF-8 or whole."""
+    return _ANYWHERE.sub(rb"\1" + _HIDDEN, body)
+
+
+def redact_column(texts: pa.Array, types: pa.Array | None = None, at: str = "") -> pa.Array:
     """A column of JSON texts without secrets.
 
     Parameters
@@ -44,17 +84,30 @@ def redact_column(texts: pa.Array, types: pa.Array | None = None) -> pa.Array:
     texts
         JSON texts, with nulls.
     types
-        The event type of each, when the texts are event bodies.
+        The event type of each, when the texts are parts of events.
+    at
+        The key of the record under which the texts stand; empty for keys of the record itself.
     """
-    suspect = pc.match_substring_regex(texts, _SUSPECT)
-    if types is not None:
-        own = pc.starts_with(types.cast(pa.string()), "custom")
-        suspect = pc.and_(suspect, pc.invert(pc.fill_null(own, fill_value=False)))
+    suspect = pc.fill_null(pc.match_substring_regex(texts, _SUSPECT), fill_value=False)
     if not pc.any(suspect).as_py():
         return texts
-    rows = pc.indices_nonzero(pc.fill_null(suspect, fill_value=False))
-    clean = pa.array([redact(text) for text in texts.take(rows).to_pylist()], pa.string())
-    return pc.replace_with_mask(texts, pc.fill_null(suspect, fill_value=False), clean)
+    rows = pc.indices_nonzero(suspect)
+    kinds = [""] * len(rows) if types is None else types.cast(pa.string()).take(rows).to_pylist()
+    place = (at.encode(),) if at else ()
+    found = zip(texts.take(rows).to_pylist(), kinds, strict=True)
+    clean = pa.array([_redacted(text.encode(), kind, place).decode() for text, kind in found], pa.string())
+    return pc.replace_with_mask(texts, suspect, clean)
+
+
+def redact_record(record: bytes, name: str) -> bytes:
+    """A record of a list as the API sent it, without secrets.
+
+    >>> redact_record(b'{"type": "rtc:answer", "body": {"answer": "v=0"}}', "events")
+    b'{"type": "rtc:answer", "body": {"answer": "[redacted]"}}'
+    >>> redact_record(b'{"properties": {"custom_data": {"password": "mine"}}, "api_key": "k"}', "conversations")
+    b'{"properties": {"custom_data": {"password": "mine"}}, "api_key": "[redacted]"}'
+    """
+    return _redacted(record, _type_of(record) if name == "events" else "", ())
 
 
 def redact_page(body: bytes) -> bytes:
@@ -65,21 +118,124 @@ def redact_page(body: bytes) -> bytes:
     """
     if not any(word in body for word in _WORDS):
         return body
-    if b'"custom' not in body:
+    events = _events(body)
+    if events is None:
         return redact_bytes(body)
+    if not events:
+        return _redacted(body, "", ())
     start, parts = 0, []
-    for record in map(bytes, _events(body)):
-        own = scan.members(record).get("body") if _is_custom(record) else None
-        if own:
-            place = body.index(own, body.index(record, start))
-            parts += [redact_bytes(body[start:place]), own]
-            start = place + len(own)
+    for record in map(bytes, events):
+        place = body.index(record, start)
+        parts += [redact_bytes(body[start:place]), redact_record(record, "events")]
+        start = place + len(record)
     return b"".join([*parts, redact_bytes(body[start:])])
 
 
-def redact_bytes(body: bytes) -> bytes:
-    """A JSON text in bytes without its secrets, whether or not the rest of it is UTF-8."""
-    return _SECRET_BYTES.sub(rb'\1"' + REDACTED.encode() + b'"', body)
+def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
+    """A record, or what stands under a key of one; the type of an event, None when it cannot be told."""
+    if not any(word in document for word in _WORDS):
+        return document
+    word = _UNKNOWN if kind is None else kind.strip().lower()
+    own: Keys | None = None
+    if word.startswith(("custom", "ephemeral")):
+        own = _BODY
+    elif word in {"message", "member:message:status"}:
+        own = _CUSTOM
+    if at and at == own:
+        return document
+    in_app = word.startswith(_IN_APP)
+    if not (own and _quoted(own[-1]) in document) and _is_plain(document, in_app=in_app):
+        return redact_bytes(document)
+    try:
+        return _without(document, _Places(at, own, _SECRETS | {_ANSWER} if in_app else _SECRETS))
+    except _DamagedError:
+        return redact_bytes(document)
+
+
+def _is_plain(document: bytes, *, in_app: bool) -> bool:
+    """Whether it makes no difference where the keys of secrets stand: the usual case, and the fast one."""
+    if not in_app and _quoted(_ANSWER) in document:
+        return False
+    if any(_quoted(key) in document for key in _OWN):
+        flat = _FLAT.findall(document)
+        named = sum(document.count(_quoted(key)) for key in _OWN)
+        if len(flat) != named or any(word in data for data in flat for word in _WORDS):
+            return False
+    return _INNER.search(document) is None
+
+
+def _quoted(key: bytes) -> bytes:
+    return b'"' + key + b'"'
+
+
+class _Places:
+    """Where one is in a text, bracket by bracket; nothing here recurses, however deep it is."""
+
+    def __init__(self, at: Keys, own: Keys | None, secrets: frozenset[bytes]) -> None:
+        self._at, self._own, self._secrets = at, own, secrets
+        self._keys: list[bytes] = []
+        self._objects: list[bool] = []
+        self._meanings: list[_Meaning | None] = []
+        self._expects_key = False
+
+    def step(self, mark: bytes) -> bool:
+        """Go on by a token; say whether it is a value that is to be hidden."""
+        head = mark[:1]
+        if head in b"{[":
+            self._open(head == b"{")
+        elif head in b"}]":
+            self._close(head == b"}")
+        elif head == b",":
+            self._expects_key = bool(self._objects) and self._objects[-1]
+        elif head == b":":
+            return False
+        elif (self._expects_key and head != b'"') or (len(mark) == 1 and not mark.isdigit()):
+            raise _DamagedError
+        elif self._expects_key:
+            self._keys[-1], self._expects_key = mark[1:-1], False
+        else:
+            return head not in b"tfn" and self._meaning() is _Meaning.SECRET
+        return False
+
+    def end(self) -> None:
+        """Raise unless every bracket was closed."""
+        if self._objects:
+            raise _DamagedError
+
+    def _open(self, is_object: bool) -> None:  # noqa: FBT001  one of two brackets
+        inherited = self._meaning()
+        self._keys.append(b"")
+        self._objects.append(is_object)
+        self._meanings.append(inherited)
+        self._expects_key = is_object
+
+    def _close(self, is_object: bool) -> None:  # noqa: FBT001  one of two brackets
+        if not self._objects or self._objects.pop() is not is_object:
+            raise _DamagedError
+        self._keys.pop()
+        self._meanings.pop()
+        self._expects_key = False
+
+    def _meaning(self) -> _Meaning | None:
+        """What the value that comes now is."""
+        if not self._objects:
+            return None
+        if self._meanings[-1] is not None or not self._objects[-1]:
+            return self._meanings[-1]
+        key, depth = self._keys[-1], len(self._at) + len(self._keys)
+        if key in _OWN or (self._own and depth == len(self._own) and (*self._at, *self._keys) == self._own):
+            return _Meaning.OWN
+        return _Meaning.SECRET if key in self._secrets else None
+
+
+def _without(document: bytes, places: _Places) -> bytes:
+    parts, start = [], 0
+    for token in _TOKEN.finditer(document):
+        if places.step(token.group()):
+            parts += [document[start : token.start()], _HIDDEN]
+            start = token.end()
+    places.end()
+    return b"".join([*parts, document[start:]])
 
 
 class _Type(msgspec.Struct):
@@ -89,15 +245,22 @@ class _Type(msgspec.Struct):
 _type = msgspec.json.Decoder(_Type)
 
 
-def _events(page: bytes) -> Sequence[Raw]:
+def _events(page: bytes) -> Sequence[Raw] | None:
+    """The events of a page; none of a page of others, None of a damaged one."""
     try:
         return records(page, "events")
     except ValueError:
-        return ()
+        return None
 
 
-def _is_custom(event: bytes) -> bool:
+def _type_of(event: bytes) -> str | None:
+    """The type of an event; empty when it has none, None when it is no word."""
     try:
-        return str(_type.decode(event).type).startswith("custom")
+        found = _type.decode(event).type
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
+        try:
+            # Too deep for the decoder, or no Unicode; the type may be a word all the same.
+            found = json.loads(scan.members(event).get("type", b"null"))
+        except (ValueError, RecursionError):
+            return None
+    return found if isinstance(found, str) else "" if found is None else None

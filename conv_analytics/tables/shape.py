@@ -8,7 +8,7 @@ object should be, text that is not Unicode) is read on its own by `loads`, the s
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.resources.record import Json, Path, dig
+from conv_analytics.resources.record import FIRST, Json, Path, dig
 from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable, nulls, to_arrow
+from conv_analytics.tables.leftover import LINKS, Leftover
 from conv_analytics.tables.pages import Raw, decode, records
 from conv_analytics.tables.parts import Parts
 
@@ -57,7 +58,7 @@ class Shape:
     Parameters
     ----------
     columns
-        What to read. A column without a path takes every key that no other column declares.
+        What to read. A column without a path takes what no other column holds, at any depth.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -78,7 +79,13 @@ class Shape:
                 slow |= {len(rows) + row: document for row, document in left.items()}
             rows += found
             heights.append(len(found))
-        return self._reading(rows, slow), heights
+        starts = np.cumsum([0, *heights])
+
+        def document(row: int) -> bytes:
+            page = int(np.searchsorted(starts, row, side="right")) - 1
+            return bytes(records(pages[page], name)[row - int(starts[page])])
+
+        return self._reading(rows, slow, document), heights
 
     def read(self, documents: Sequence[Raw]) -> Reading:
         """Read JSON objects."""
@@ -109,10 +116,11 @@ class Shape:
             found = self._many.decode(b"[" + b",".join(documents) + b"]")
         except _REFUSED:
             found = []
+        slow: dict[int, bytes] = {}
         # A document that is no single value (``1,2``) would shift all that follow.
         if len(found) != len(documents):
-            return self._reading(*self._each(documents, absent_ok=absent_ok))
-        return self._reading(found, {})
+            found, slow = self._each(documents, absent_ok=absent_ok)
+        return self._reading(found, slow, lambda row: bytes(documents[row]))
 
     def _each(self, documents: Sequence[Raw], *, absent_ok: bool) -> tuple[list[Any], dict[int, bytes]]:
         """Decode objects one by one; those that the fast decoder refuses are given back."""
@@ -128,12 +136,14 @@ class Shape:
                     refused[row] = raw
         return rows, refused
 
-    def _reading(self, rows: Sequence[Any], slow: Mapping[int, bytes]) -> Reading:
+    def _reading(self, rows: Sequence[Any], slow: dict[int, bytes], document: Callable[[int], bytes]) -> Reading:
         values = dict(self._tree.values((), rows))
+        for row in self._tree.suspects(values) - slow.keys():
+            slow[row] = document(row)
         cells: list[Cell] = []
-        for row, document in slow.items():
+        for row, raw in slow.items():
             try:
-                found = self._tree.find(Parts(document))
+                found = self._tree.find(Parts(raw))
             except ValueError as error:
                 cells.append(Cell(row, "", str(error)))
                 continue
@@ -167,33 +177,42 @@ def _json_text(value: object) -> str | None:
     return None if value is None else json.dumps(value, separators=(",", ":"))
 
 
-class _Ignored(msgspec.Struct, gc=False):
-    """An object whose keys do not matter."""
-
-
 class _Tree:
     """The wire paths of some columns as nested structs."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
         self.leaves: dict[Path, bool] = {}
+        listed: list[Path] = []
         for column in columns:
             for path in column.paths or (EXTRA,):
-                verbatim = column.kind is Json and not column.first
-                self.leaves[path] = self.leaves.get(path, True) and verbatim
+                if FIRST in path:
+                    listed.append(path[: path.index(FIRST)])
+                else:
+                    verbatim = column.kind is Json and not column.first
+                    self.leaves[path] = verbatim and self.leaves.get(path, True)
+        # A list of which an item is read is kept whole, and verbatim where a column holds all of it.
+        self.leaves = dict.fromkeys(listed, False) | self.leaves
         # Where one path is inside another (``audio`` may be a flag or an object), the outer value is kept whole.
         for path in list(self.leaves):
             if any(path[:n] in self.leaves for n in range(1, len(path))):
                 del self.leaves[path]
-        self.declared = frozenset(path[0] for path in self.leaves) | {"_links"}
+        self.strict = EXTRA in self.leaves
+        self._leftover = Leftover(columns)
+        inside = {path[:n] for column in columns for path in column.paths for n in range(1, len(path))}
+        self._whole = [path for path, verbatim in self.leaves.items() if path in inside and not verbatim]
         self.branches: dict[Path, type[msgspec.Struct]] = {}
         self.struct = self._derive(())
 
     def find(self, parts: Parts) -> dict[Path, Any]:
         """The values of the leaves in one object, as far as there are any."""
         found = {path: parts.raw(path) if raw else parts.value(path) for path, raw in self.leaves.items()}
-        if EXTRA in self.leaves:
-            found[EXTRA] = parts.others(self.declared)
+        if self.strict:
+            found[EXTRA] = self._leftover.of(parts)
         return {path: value for path, value in found.items() if value is not None}
+
+    def suspects(self, values: Mapping[Path, list[Any]]) -> set[int]:
+        """Rows of which something may be left for ``extra``, although their keys are all declared."""
+        return self._leftover.suspects(values, self._whole, _leaf) if self.strict else set()
 
     def _derive(self, at: Path) -> type[msgspec.Struct]:
         depth = len(at)
@@ -208,11 +227,10 @@ class _Tree:
                 declared.append((f"f{index}", msgspec.Raw, msgspec.field(name=key, default=None)))
             else:
                 declared.append((f"f{index}", Any, msgspec.field(name=key, default=None)))
-        if at == () and EXTRA in self.leaves:
-            declared.append(("links", _Ignored | None, msgspec.field(name="_links", default=None)))
+        if self.strict and LINKS not in keys:
+            declared.append(("links", Any, msgspec.field(name=LINKS, default=None)))
         # With an ``extra`` column, an undeclared key sends the object the slow way, where it is kept.
-        strict = at == () and EXTRA in self.leaves
-        struct = msgspec.defstruct("_".join(("At", *at)), declared, gc=False, forbid_unknown_fields=strict)
+        struct = msgspec.defstruct("_".join(("At", *at)), declared, gc=False, forbid_unknown_fields=self.strict)
         self.branches[at] = struct
         return struct
 
@@ -246,6 +264,8 @@ def _column(
             found = [None if isinstance(value, Undecodable) else value for value in found]
         if column.absent:
             found = [None if value in column.absent else value for value in found]
+        if column.true:
+            found = [True if isinstance(value, str) and value in column.true else value for value in found]
         if column.first:
             found = list(map(_first_item, found))
         elif column.kind is Json:
@@ -266,8 +286,21 @@ def _leaf(path: Path, values: Mapping[Path, list[Any]]) -> list[Any] | None:
         found = values.get(path[:length])
         if found is not None:
             rest = path[length:]
-            return [dig(value, rest) if type(value) is dict else None for value in found] if rest else found
+            return [_inside(value, rest) for value in found] if rest else found
     return None
+
+
+def _inside(value: Any, rest: Path) -> Any:
+    """What is inside a value that was kept whole."""
+    kind = type(value)
+    if kind is msgspec.Raw or kind is bytes:
+        try:
+            value = msgspec.json.decode(value) if value else None
+        except _REFUSED:
+            return None
+    elif kind is not dict and kind is not list:
+        return None
+    return dig(value, rest) if isinstance(value, dict | list) else None
 
 
 def _first_item(value: object) -> object:

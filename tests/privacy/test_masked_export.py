@@ -28,7 +28,18 @@ PERSONAL = {
 #: Columns that are emptied, for want of a token that would still be a number; and pressed keys.
 DROPPED = {"latitude", "longitude", "digits"}
 #: Columns that tell apart nothing any more, or more than before: JSON texts, and texts that were unreadable.
-LOOSE = {"body", "extra", "custom_data", "custom", "template_parameters", "headers", "text", "reason_text", "error"}
+LOOSE = {
+    "body",
+    "extra",
+    "custom_data",
+    "custom",
+    "channels",
+    "template_parameters",
+    "headers",
+    "text",
+    "reason_text",
+    "error",
+}
 
 
 @pytest.fixture(scope="module", params=["object", "list"])
@@ -49,6 +60,19 @@ def test_nothing_is_lost(both: tuple[Any, Any]) -> None:
     halves = [line for line in plain.broken if r"\ud83d" in json.loads(line)["raw"]]
     assert plain.report.quarantined - len(halves) == masked.report.quarantined > 0
     assert masked.report.mask == MASK.settings()
+
+
+def test_users_are_masked_in_full(both: tuple[Any, Any]) -> None:
+    """What a GET of a user tells beyond the list: how they are reached, and what their owner says of them."""
+    plain, masked = (frames["users"].set_index("user_id") for frames in both)
+    numbers = set(plain["channels"].str.findall(r"\d{8,}").explode().dropna())
+    assert len(numbers) > 5
+    text = masked.to_csv()
+    assert not [number for number in numbers if number in text]
+    assert not [url for url in plain["image_url"].dropna() if url in text]
+    own = {value for told in plain["custom_data"].dropna() for value in json.loads(told).values()}
+    assert own
+    assert not own & {value for told in masked["custom_data"].dropna() for value in json.loads(told).values()}
 
 
 def test_what_is_not_personal_is_the_same(both: tuple[Any, Any]) -> None:

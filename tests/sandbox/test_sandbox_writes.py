@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,10 +100,22 @@ def test_members_are_invited_join_and_leave(pair: tuple[Sandbox, httpx.Client], 
 def test_members_need_a_state_a_user_and_a_channel(pair: tuple[Sandbox, httpx.Client]) -> None:
     _, client = pair
     path = f"/v1/conversations/{make(client)['id']}/members"
-    answer = client.post(path, json={"state": "JOINED"})
+    answer = client.post(path, json={"state": "left"})
     assert [one["name"] for one in answer.json()["invalid_parameters"]] == ["state", "user", "channel"]
     body = {"state": "joined", "user": {"name": "nobody"}, "channel": {"type": "app"}}
     assert client.post(path, json=body).json()["code"] == "user:error:not-found"
+
+
+def test_a_state_in_capitals_is_the_same(pair: tuple[Sandbox, httpx.Client]) -> None:
+    """The Node SDK's enum is sent as it is written; this package sends lower case (contract 1.4)."""
+    _, client = pair
+    path = f"/v1/conversations/{make(client)['id']}/members"
+    body = {"state": "INVITED", "user": {"id": first_user(client)["id"]}, "channel": {"type": "app"}}
+    made = client.post(path, json=body)
+    assert (made.status_code, made.json()["state"]) == (201, "INVITED")
+    one = f"{path}/{made.json()['id']}"
+    assert client.patch(one, json={"state": "JOINED"}).json()["state"] == "JOINED"
+    assert client.patch(one, json={"state": "LEFT"}).json()["state"] == "LEFT"
 
 
 def test_me_is_the_user_of_the_token(pair: tuple[Sandbox, httpx.Client]) -> None:
@@ -176,3 +190,74 @@ def test_wrong_methods(pair: tuple[Sandbox, httpx.Client]) -> None:
     for method, path in (("PATCH", "/v1/conversations"), ("POST", f"/v1/conversations/{make(client)['id']}")):
         answer = client.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (405, "http:error:method-not-allowed")
+
+
+def nested(depth: int, inside: str = "1") -> bytes:
+    return b'{"body": ' + b'{"a": ' * depth + inside.encode() + b"}" * depth + b"}"
+
+
+HOSTILE = {
+    "deep": nested(300),
+    "deeper than any stack": nested(100_000),
+    "deep list": b'{"body": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    "larger than any number": nested(1, "9" * 6_000),
+    "half a pair": nested(1, r'"\ud83d"'),
+    "not a number": nested(1, "NaN"),
+    "not UTF-8": nested(1, '"x"').replace(b"x", b"\xff"),
+    "cut off": b'{"body": {"a": ',
+    "no object": b"[1]",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_body_that_nobody_could_give_back_is_refused(pair: tuple[Sandbox, httpx.Client], name: str) -> None:
+    _, client = pair
+    path = f"/v1/conversations/{make(client)['id']}"
+    for method, where in (("POST", "/v1/conversations"), ("PUT", path), ("POST", f"{path}/members"),
+                          ("POST", f"{path}/events")):  # fmt: skip
+        answer = client.request(method, where, content=HOSTILE[name])
+        assert answer.status_code == 400, (method, where)
+        assert answer.json()["invalid_parameters"][0]["name"] == "body"
+
+
+ODD: list[Any] = [None, True, 0, -1, 1.5, "", "x", "JOINED", [], [1], {}, {"a": [{}]}, "\u0000", 2**63 - 1, ["invited"]]
+KEYS = ("type", "body", "from", "state", "user", "channel", "media", "knocking_id", "reason", "name", "display_name",
+        "properties", "message_type", "id", "ttl", "custom_sort_key", "text", "timestamp")  # fmt: skip
+
+
+def test_whatever_is_written_is_taken_or_refused(pair: tuple[Sandbox, httpx.Client]) -> None:
+    _, client = pair
+    dice = random.Random(20)
+    path = f"/v1/conversations/{make(client)['id']}"
+    user = {"id": first_user(client)["id"]}
+    good: list[tuple[str, str, dict[str, Any]]] = [
+        ("POST", "/v1/conversations", {"name": "n"}),
+        ("PUT", path, {"name": "m"}),
+        ("POST", f"{path}/members", {"state": "joined", "user": user, "channel": {"type": "app"}}),
+        ("POST", f"{path}/events", {"type": "message", "body": {"message_type": "text", "text": "hi"}}),
+        ("POST", f"{path}/events", {"type": "custom:x", "body": {}}),
+    ]
+    for _ in range(400):
+        method, where, body = dice.choice(good)
+        changed: dict[str, Any] = json.loads(json.dumps(body))
+        inner = [changed, *(value for value in changed.values() if isinstance(value, dict))]
+        for _ in range(dice.randint(1, 3)):
+            dice.choice(inner)[dice.choice(KEYS)] = dice.choice(ODD)
+        answer = client.request(method, where, json=changed)
+        assert answer.status_code < 500, (method, where, changed)
+    events = client.get(f"{path}/events", params={"page_size": 100}).json()["_embedded"]["events"]
+    for event in events[:40]:
+        assert client.delete(f"{path}/events/{event['id']}").status_code < 500
+    for where in ("members", "events"):
+        assert client.get(f"{path}/{where}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["events/{}", "events?start_id={}", "events?end_id=-{}", "events?page_size={}", "members?cursor={}"],
+)
+def test_a_number_longer_than_any_is_refused(pair: tuple[Sandbox, httpx.Client], ending: str) -> None:
+    _, client = pair
+    answer = client.get(f"/v1/conversations/{make(client)['id']}/{ending.format('9' * 5_000)}")
+    assert answer.status_code == 400, answer.text
+    assert client.get("/v1/conversations", params={"date_start": "9999-12-31T23:59:59-23:59"}).status_code in {200, 400}

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from conv_analytics.resources.bodies.asr import ASR, ASRResult, AudioASRRecordDoneBody, MessageASRBody
 from conv_analytics.resources.bodies.audio import (
+    AudioBody,
     AudioPlayBody,
     AudioPlayIdBody,
     MessageChannelBody,
@@ -57,6 +58,14 @@ from conv_analytics.resources.bodies.message_status import (
     MessageError,
     MessageEventBody,
     MessageStatusBody,
+)
+from conv_analytics.resources.bodies.older import (
+    AppKnockingBody,
+    ImageBody,
+    RTCOfferBody,
+    TextBody,
+    TextTypingBody,
+    TextUpdateBody,
 )
 from conv_analytics.resources.bodies.recording import (
     AudioRecordDoneBody,
@@ -135,6 +144,26 @@ BODIES: Mapping[str, type[Record]] = {
     "rtc:transfer": RTCTransferBody,
     "rtc:answer": MessageRTCAnswerBody,
     "rtc:terminate": RTCTerminateBody,
+    "rtc:new": RTCOfferBody,
+    "rtc:offer": RTCOfferBody,
+    "rtc:ice": MessageRTCIdBody,
+    "app:knocking": AppKnockingBody,
+    "app:knocking:cancel": AppKnockingBody,
+    "text": TextBody,
+    "text:update": TextUpdateBody,
+    "text:delivered": MessageEventBody,
+    "text:seen": MessageEventBody,
+    "text:typing:on": TextTypingBody,
+    "text:typing:off": TextTypingBody,
+    "image": ImageBody,
+    "image:delivered": MessageEventBody,
+    "image:seen": MessageEventBody,
+    "audio:ringing:start": AudioBody,
+    "audio:ringing:stop": AudioBody,
+    "mixer:publisher:created": AudioBody,
+    "mixer:publisher:destroyed": AudioBody,
+    "mixer:subscriber:created": AudioBody,
+    "mixer:subscriber:destroyed": AudioBody,
 }
 
 #: Kind of a message -> class of its body; any other kind is read as `MessageBody`.
@@ -153,12 +182,15 @@ MESSAGE_BODIES: Mapping[str, type[MessageBody]] = {
 
 #: Every typed body of an event.
 AnyMessageBody: TypeAlias = (
-    AudioASRRecordDoneBody
+    AppKnockingBody
+    | AudioASRRecordDoneBody
+    | AudioBody
     | AudioPlayBody
     | AudioPlayIdBody
     | AudioRecordDoneBody
     | AudioTranscribeDoneBody
     | EventDeleteBody
+    | ImageBody
     | MemberMediaBody
     | MessageASRBody
     | MessageAudioBody
@@ -189,8 +221,12 @@ AnyMessageBody: TypeAlias = (
     | MessageTextBody
     | MessageVCardBody
     | MessageVideoBody
+    | RTCOfferBody
     | RTCTerminateBody
     | RTCTransferBody
+    | TextBody
+    | TextTypingBody
+    | TextUpdateBody
 )
 
 #: The Node SDK's name for the bodies with wire names; ours have no others.
@@ -213,7 +249,9 @@ __all__ = [
     "ASRResult",
     "AnyMessageBody",
     "AnyMessageBodyResponse",
+    "AppKnockingBody",
     "AudioASRRecordDoneBody",
+    "AudioBody",
     "AudioPlayBody",
     "AudioPlayIdBody",
     "AudioRecordDoneBody",
@@ -225,6 +263,7 @@ __all__ = [
     "EventMemberProperties",
     "EventMemberUser",
     "HangupReasonText",
+    "ImageBody",
     "InvitingMember",
     "LegState",
     "MemberMediaBody",
@@ -267,9 +306,13 @@ __all__ = [
     "MessageVideoBody",
     "MessengerOptions",
     "Quality",
+    "RTCOfferBody",
     "RTCTerminateBody",
     "RTCTransferBody",
     "StatusHistoryEntry",
+    "TextBody",
+    "TextTypingBody",
+    "TextUpdateBody",
     "Transcription",
     "ViberOptions",
     "WhatsAppTemplate",

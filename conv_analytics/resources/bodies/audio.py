@@ -7,14 +7,22 @@ from conv_analytics.resources.record import Json, Record, wire
 from conv_analytics.resources.vocabulary import ChannelType, DTMFMethod
 
 
-class AudioEndBody(Record):
+class AudioBody(Record):
+    """What any event about sound may tell: its leg; webhooks tell it of more types than lists do (contract 7.4).
+
+    It is all that ``audio:ringing:*`` and ``mixer:*`` can have.
+    """
+
+    channel: Channel | None = wire("The leg and its two ends.")
+
+
+class AudioEndBody(AudioBody):
     """What the end of playing or speaking may add (contract 7.4)."""
 
     error: Json = wire("Why it ended early, verbatim.")
-    channel: Channel | None = wire("The leg it was heard on.")
 
 
-class AudioPlayBody(Record):
+class AudioPlayBody(AudioBody):
     """``audio:play``: a file is played (contract 7.4)."""
 
     stream_url: tuple[str, ...] | None = wire("Address of the file: a list of one.")
@@ -30,7 +38,7 @@ class AudioPlayIdBody(AudioEndBody):
     play_id: str | None = wire("Id of the playing.")
 
 
-class MessageSayBody(Record):
+class MessageSayBody(AudioBody):
     """``audio:say``: text is spoken (contract 7.4)."""
 
     text: str | None = wire("What is said.")
@@ -51,7 +59,7 @@ class MessageSayIdBody(AudioEndBody):
     say_id: str | None = wire("Id of the speaking.")
 
 
-class MessagePlayDTMFBody(Record):
+class MessagePlayDTMFBody(AudioBody):
     """``audio:dtmf``: keys were pressed (contract 7.4).
 
     >>> MessagePlayDTMFBody.from_wire({"digit": "0042#"}).digits
@@ -62,16 +70,14 @@ class MessagePlayDTMFBody(Record):
     dtmf_seq: int | None = wire("Sequence number of the key.")
     method: DTMFMethod | str | None = wire("`in` when the tones are also mixed into the audio.")
     duration: int | None = wire("Length of a tone (unit inferred).", unit="ms")
-    channel: Channel | None = wire("The leg and its two ends.")
 
 
-class MessageChannelBody(Record):
+class MessageChannelBody(AudioBody):
     """``audio:speaking:on``, ``audio:speaking:off`` (contract 7.4).
 
     The Node SDK draws id, type and headers beside the channel, the API inside: both are read.
     """
 
-    channel: Channel | None = wire("The leg and its two ends.")
     id: str | None = wire("Id of the leg.", also="channel.id")
     type: ChannelType | str | None = wire("How the leg is connected.", also="channel.type")
     headers: Json = wire("Headers of the leg, verbatim.", also="channel.headers")

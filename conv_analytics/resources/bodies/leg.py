@@ -27,15 +27,16 @@ class StatusHistoryEntry(Record):
     status: CallStatus | str | None = wire("Status of the leg.")
     state: LegState | None = wire("State of the leg.")
     date: datetime | None = wire("When the leg reached the status.")
-    conversation_id: str | None = wire("Conversation that the leg was in.")
-    member_id: str | None = wire("Member that the leg belonged to.")
-    knocker_id: str | None = wire("Who knocked, as long as the leg belonged to no member.")
+    conversation_id: str | None = wire("Conversation that the leg was in.", also="conversationId")
+    member_id: str | None = wire("Member that the leg belonged to.", also="memberId")
+    knocker_id: str | None = wire("Who knocked, as long as the leg belonged to no member.", also="knockerId")
 
 
 class MessageLegBody(Record):
     """``leg:status:update`` (contract 7.8).
 
-    The history repeats all earlier entries, so the last update of a leg holds its whole life.
+    The history repeats all earlier entries, so the last update of a leg holds its whole life. Without a history the
+    body tells of its current status alone, as an entry of it would: when is the event's own instant.
 
     >>> body = MessageLegBody.from_wire({"leg_id": "3cd1674a", "statusHistory": {"status": "ringing"}})
     >>> body.status_history
@@ -47,6 +48,9 @@ class MessageLegBody(Record):
     type: ChannelType | str | None = wire("How the leg is connected.")
     status: CallStatus | str | None = wire("Current status.")
     state: LegState | None = wire("Current state.")
+    conversation_id: str | None = wire("Conversation of the leg; in some sources only.", also="conversationId")
+    member_id: str | None = wire("Member of the leg; in some sources only.", also="memberId")
+    knocker_id: str | None = wire("Who knocks; in some sources only.", also="knockerId")
     status_history: tuple[StatusHistoryEntry, ...] | None = wire(
         "Every status so far, oldest first.",
         key="statusHistory",

@@ -64,7 +64,7 @@ class MessageMemberBody(Record):
     ('USR-1', None)
     """
 
-    member_id: str | None = wire("Id of the member.")
+    member_id: str | None = wire("Id of the member.", also="user.member_id")
     user: EventMemberUser | None = wire("The user.")
     state: MemberState | str | None = wire("State of the membership; in some sources only.")
     channel: Channel | None = wire("How the member is connected.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from conv_analytics.resources.channel import Channel
+from conv_analytics.resources.bodies.audio import AudioBody
 from conv_analytics.resources.record import Json, Record, wire
 from conv_analytics.resources.vocabulary import RecordingFormat
 
@@ -16,7 +16,7 @@ class Transcription(Record):
     sentiment_analysis: bool | None = wire("Whether the mood is judged as well.", also="sentimentAnalysis")
 
 
-class MessageRecordIdBody(Record):
+class MessageRecordIdBody(AudioBody):
     """``audio:record:stop`` (contract 7.4).
 
     The same id comes with and without dashes: see `recording_key`.
@@ -48,7 +48,10 @@ class MessageRecordBody(MessageRecordIdBody):
         "Whether speech is detected.",
         also=("detect_speach", "detectSpeach"),
     )
-    split: bool | None = wire("Whether each side is recorded on its own channel.")
+    split: bool | None = wire(
+        "Whether each side is recorded on its own channel; also arrives as the word `conversation`, which means so.",
+        true="conversation",
+    )
     multitrack: bool | None = wire(
         "Whether each member has an own track.",
         also=("mulitrack", "multi_track", "multiTrack"),
@@ -82,7 +85,6 @@ class AudioRecordDoneBody(MessageRecordIdBody):
     start_time: datetime | None = wire("When the recording began.")
     end_time: datetime | None = wire("When the recording ended.")
     size: int | None = wire("Size of the file.", unit="B")
-    channel: Channel | None = wire("The leg recorded.")
 
 
 class AudioTranscribeDoneBody(MessageRecordIdBody):

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 
 class EventType(StrEnum):
-    """What happened (contract 5.3): the Node SDK's 21 values and every other type that the API lists."""
+    """What happened (contract 5.3): the Node SDK's 21 values and every other type that the API lists or listed."""
 
     __also__: ClassVar[Mapping[str, str]] = {"sip:amd:machine": "sip:amd_machine"}
 
@@ -91,6 +91,36 @@ class EventType(StrEnum):
     """The session description of an in-app leg's answer."""
     RTC_TERMINATE = "rtc:terminate"
     """Asks for an in-app leg to end; can be filtered for, has no documented body."""
+    # Of older specifications, of webhooks and of what clients receive: no list of today has them (contract 5.3).
+    CONVERSATION_CREATED = "conversation:created"
+    CONVERSATION_DELETED = "conversation:deleted"
+    APP_KNOCKING = "app:knocking"
+    """A caller is at the door: a leg that belongs to no member yet."""
+    APP_KNOCKING_CANCEL = "app:knocking:cancel"
+    RTC_NEW = "rtc:new"
+    RTC_OFFER = "rtc:offer"
+    """The session description that an in-app leg begins with."""
+    RTC_ICE = "rtc:ice"
+    AUDIO_RINGING_START = "audio:ringing:start"
+    AUDIO_RINGING_STOP = "audio:ringing:stop"
+    AUDIO_TRANSCRIBE_DONE = "audio:transcribe:done"
+    """The transcript of a recording is ready."""
+    MIXER_PUBLISHER_CREATED = "mixer:publisher:created"
+    MIXER_PUBLISHER_DESTROYED = "mixer:publisher:destroyed"
+    MIXER_SUBSCRIBER_CREATED = "mixer:subscriber:created"
+    MIXER_SUBSCRIBER_DESTROYED = "mixer:subscriber:destroyed"
+    TEXT = "text"
+    """Someone wrote a text, before there was ``message``."""
+    TEXT_UPDATE = "text:update"
+    """The text of an earlier event was changed."""
+    TEXT_DELIVERED = "text:delivered"
+    TEXT_SEEN = "text:seen"
+    TEXT_TYPING_ON = "text:typing:on"
+    TEXT_TYPING_OFF = "text:typing:off"
+    IMAGE = "image"
+    """Someone sent a picture, before there was ``message``."""
+    IMAGE_DELIVERED = "image:delivered"
+    IMAGE_SEEN = "image:seen"
 
     @property
     def family(self) -> str:

@@ -1,0 +1,127 @@
+"""What of a JSON object no column holds: it goes to the column ``extra``, at whatever depth it stands.
+
+So nothing can vanish by construction. A value is left over when no column reads its path, when another spelling of the
+same field was taken and says something else, or when it stands where an object should be. Links are no data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from conv_analytics.resources.cells import Unreadable
+from conv_analytics.resources.record import FIRST, Json, Path, is_blank, reader
+from conv_analytics.tables.column import Column
+from conv_analytics.tables.kinds import Undecodable
+from conv_analytics.tables.parts import Parts
+
+LINKS = "_links"
+
+_NOTHING = frozenset({b"null", b"[]", b'""', b"{}"})
+
+#: Objects and values by key; values are JSON as it is written.
+Kept = Mapping[str, "bytes | Kept"]
+
+
+class Leftover:
+    """Finds what some columns leave of an object.
+
+    Parameters
+    ----------
+    columns
+        What is read.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._readers: dict[Path, list[Column]] = {}
+        for column in columns:
+            for path in column.paths:
+                self._readers.setdefault(path, []).append(column)
+        self._outer = {path[:depth] for path in self._readers for depth in range(1, len(path))}
+        self._several = [column for column in columns if len(column.paths) > 1]
+
+    def of(self, parts: Parts) -> bytes | None:
+        """The rest of an object, as JSON; None when nothing is left."""
+        kept = self._rest(parts, (), {})
+        return to_json(kept) if kept else None
+
+    def suspects(self, values: Mapping[Path, list[Any]], whole: Sequence[Path], leaf: Any) -> set[int]:
+        """The rows, read by their declared keys alone, of which something may be left all the same.
+
+        Parameters
+        ----------
+        values
+            Per path, its value in every row.
+        whole
+            The paths that were read as a whole, although columns read parts of them.
+        leaf
+            Gives the values under a path.
+        """
+        rows: set[int] = set()
+        for column in self._several:
+            spellings = [found for path in column.paths if (found := leaf(path, values)) is not None]
+            if len(spellings) > 1:
+                for row, given in enumerate(zip(*spellings, strict=True)):
+                    present = [value for value in given if value is not None]
+                    if len(present) > 1 and any(value != present[0] for value in present):
+                        rows.add(row)
+        for path in whole:
+            rows.update(row for row, value in enumerate(values.get(path, ())) if type(value) in (dict, list))
+        return rows
+
+    def _rest(self, parts: Parts, at: Path, taken: dict[str, Any]) -> dict[str, Any]:
+        kept: dict[str, Any] = {}
+        for key, raw in (parts.members(at) or {}).items():
+            path = (*at, key)
+            if key == LINKS:
+                continue
+            if path in self._outer and raw.startswith(b"{"):
+                if inner := self._rest(parts, path, taken):
+                    kept[key] = inner
+            elif path in self._readers:
+                if not any(self._holds(column, path, parts, taken) for column in self._readers[path]):
+                    kept[key] = raw
+            elif path not in self._outer or raw not in _NOTHING:
+                kept[key] = raw
+        return kept
+
+    def _holds(self, column: Column, path: Path, parts: Parts, taken: dict[str, Any]) -> bool:
+        """Whether a column's cell says what stands under a path; what it cannot read goes to the quarantine."""
+        if len(column.paths) == 1:
+            return True
+        if column.name not in taken:
+            readable = (_read(column, each, parts) for each in column.paths)
+            taken[column.name] = next((value for value in readable if value is not None), None)
+        if taken[column.name] is None:
+            return True
+        value = parts.value(path)
+        if value is None or is_blank(column.kind, value) or _is_absent(column, value):
+            return True
+        return bool(_read(column, path, parts) == taken[column.name])
+
+
+def to_json(kept: Kept) -> bytes:
+    """Write what was kept."""
+    members = (
+        json.dumps(key).encode() + b":" + (value if isinstance(value, bytes) else to_json(value))
+        for key, value in kept.items()
+    )
+    return b"{" + b",".join(members) + b"}"
+
+
+def _read(column: Column, path: Path, parts: Parts) -> Any:
+    """What a column would hold of the value under a path; None when that is nothing."""
+    if column.kind is Json and FIRST not in path:
+        return parts.raw(path)
+    value = parts.value(path)
+    if value is None or isinstance(value, Undecodable) or is_blank(column.kind, value) or _is_absent(column, value):
+        return None
+    try:
+        return reader(column.kind)(value)
+    except Unreadable:
+        return None
+
+
+def _is_absent(column: Column, value: object) -> bool:
+    return isinstance(value, str) and value in column.absent

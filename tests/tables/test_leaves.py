@@ -1,0 +1,228 @@
+"""Nothing is dropped silently, at whatever depth it stands (design D3)."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from tests.tables import shapes
+from tests.tables.leafwalk import Found, inside, parsed, walk_event, walk_record
+from tests.tables.reading import CON, FIXTURES, NOW, Page, filled, flatten, flatten_records, page, table
+
+RECORDS = {
+    "members": shapes.MEMBERS,
+    "conversations": shapes.CONVERSATIONS,
+    "users": shapes.USERS,
+    "sessions": shapes.SESSIONS,
+}
+KEYS = ("undeclared", "Un Declared", "member_id", "user_id", "uuid", "name", "legs", "audio")
+ODD: list[Any] = [None, True, 0, 7, 1.5, "", "x", "2026-02-03T08:14:10Z", [], [1, {"a": "b"}], {}, {"b": {"c": 2}}]
+
+
+def recorded() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Every record of the fixtures with the list that it is one of."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for path in sorted(FIXTURES.glob("*.json")):
+        document, kind = json.loads(path.read_text(encoding="utf-8")), path.stem.split("_")[0]
+        if kind != "page":
+            found[path.stem] = (f"{kind}s", document)
+            continue
+        embedded = document.get("_embedded", {})
+        lists = {"events": embedded} if isinstance(embedded, list) else embedded
+        for name, items in lists.items():
+            found |= {f"{path.stem} {place}": (name, item) for place, item in enumerate(items)}
+    return found
+
+
+RECORDED = recorded()
+EVERY = {
+    **RECORDED,
+    **{f"event: {name}": ("events", event) for name, event in shapes.EVENTS.items()},
+    **{f"{name}: {title}": (name, record) for name, found in RECORDS.items() for title, record in found.items()},
+}
+
+
+def walk(name: str, record: dict[str, Any]) -> list[Found]:
+    return (walk_event(record) if name == "events" else walk_record(name, record))[1]
+
+
+def test_all_lists_have_records() -> None:
+    assert {name for name, _ in EVERY.values()} == {"events", *RECORDS}
+    assert len(RECORDED) > 60
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_leaf_is_lost_and_no_cell_null_or_wrong(name: str) -> None:
+    assert walk(*EVERY[name]) == []
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**32))
+def test_no_leaf_of_a_drawn_record_is_lost(seed: int) -> None:
+    """Undeclared keys, other kinds of values and several spellings, anywhere in a record."""
+    dice = random.Random(seed)
+    name, record = EVERY[dice.choice(list(EVERY))]
+    changed: dict[str, Any] = json.loads(json.dumps(record))
+    for _ in range(dice.randint(1, 4)):
+        objects = [changed]
+        for each in objects:
+            objects += [inner for inner in each.values() if isinstance(inner, dict)]
+        target = dice.choice(objects)
+        key = dice.choice([*target, *KEYS])
+        if key not in {"id", "type", "_links"}:
+            target[key] = json.loads(json.dumps(dice.choice(ODD)))
+    assert [found for found in walk(name, changed) if found.what == "lost"] == []
+
+
+# -- and by hand
+
+
+def member(record: dict[str, Any]) -> dict[str, Any]:
+    (row,) = table(flatten_records("members", [Page(CON, page([record], "members"))], NOW), "members")
+    return row
+
+
+def test_the_number_of_a_channel_is_in_extra() -> None:
+    row = member(shapes.MEMBERS["channel with a number"])
+    assert json.loads(row["extra"]) == {"channel": {"number": "442079460123"}}
+    assert (row["channel_type"], row["user_id"], row["audio_enabled"]) == ("phone", "USR-1", True)
+
+
+def test_what_two_spellings_say_is_kept_twice_only_when_it_differs() -> None:
+    plain = {"id": "MEM-1", "_embedded": {"user": {"id": "USR-1"}}, "user_id": "USR-1", "member_id": "MEM-1"}
+    assert member(plain)["extra"] is None
+    row = member(plain | {"user_id": "USR-2"})
+    assert (row["user_id"], json.loads(row["extra"])) == ("USR-1", {"user_id": "USR-2"})
+
+
+def test_a_member_of_version_01_is_a_row() -> None:
+    row = member(shapes.MEMBERS["version 0.1"])
+    assert (row["member_id"], row["user_id"], row["user_name"], row["leg_id"]) == ("MEM-1", "USR-1", "orla", shapes.LEG)
+
+
+def test_extra_is_verbatim() -> None:
+    text = b'{"id": "MEM-1", "state": "JOINED", "channel": {"x": 1.50, "y": {"Z": [ 1 ]}}}'
+    (row,) = table(flatten_records("members", [Page(CON, page([text], "members"))], NOW), "members")
+    assert row["extra"] == '{"channel":{"x":1.50,"y":{"Z": [ 1 ]}}}'
+
+
+def test_the_sender_is_what_the_event_embeds_and_the_other_one_is_kept() -> None:
+    (row,) = table(flatten(shapes.EVENTS["sender in full"]), "events")
+    assert (row["from_member_id"], row["from_user_id"]) == ("MEM-1", "USR-1")
+    extra = json.loads(row["extra"])
+    assert extra["from"] == "MEM-7"
+    assert extra["_embedded"] == {
+        "from_user": {"properties": {"a": 1}},
+        "from_member": {"state": "JOINED"},
+        "device": "ios",
+    }
+    # Of most events both say the same, and nothing is left.
+    again = shapes.event("message", {}, _embedded={"from_member": {"id": "MEM-7"}})
+    assert table(flatten(again), "events")[0]["extra"] is None
+
+
+@pytest.mark.parametrize("name", ["a customer's own answer", "a message that was never stored"])
+def test_a_customers_own_data_are_kept(name: str) -> None:
+    event = shapes.EVENTS[name]
+    rows = flatten(event)
+    assert parsed(table(rows, "events")[0]["body"]) == event["body"]
+    if event["type"] == "message":
+        assert parsed(table(rows, "messages")[0]["custom"]) == event["body"]["custom"]
+
+
+SECRETS: list[tuple[str, Any, tuple[str, ...]]] = [
+    ("rtc:answer", {"answer": "v=0"}, ("answer",)),
+    ("rtc:offer", {"sdp": {"type": "offer", "text": "v=0"}}, ("sdp", "text")),
+    ("member:invited", {"sdp": "v=0"}, ("sdp",)),
+    ("member:joined", {"user": {"channel": {"password": 7}}}, ("user", "channel", "password")),
+    ("sip:ringing", {"channel": {"to": {"type": "sip", "password": "p"}}}, ("channel", "to", "password")),
+    ("new:type", {"channel": {"to": {"password": "p"}}}, ("channel", "to", "password")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "body", "path"), SECRETS)
+def test_a_secret_is_one_where_it_stands(kind: str, body: Any, path: tuple[str, ...]) -> None:
+    kept = parsed(table(flatten(shapes.event(kind, body)), "events")[0]["body"])
+    assert inside(kept, path) == "[redacted]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"), [("audio:say", {"answer": "yes"}), ("message", {"text": "x", "answer": "yes"})]
+)
+def test_an_answer_is_a_session_description_in_calls_of_apps_alone(kind: str, body: Any) -> None:
+    assert parsed(table(flatten(shapes.event(kind, body)), "events")[0]["body"]) == body
+
+
+def test_a_leg_without_a_history_has_a_row() -> None:
+    (row,) = table(flatten(shapes.EVENTS["a leg without a history"]), "leg_statuses")
+    assert filled(row) | {"at": row["at"].isoformat()} == {
+        "conversation_id": CON, "event_id": 1, "leg_id": shapes.LEG, "status": "completed", "direction": "outbound",
+        "channel_type": "phone", "successful": False, "reason": "busy", "member_id": "MEM-7",
+        "at": "2026-02-03T08:14:10.250000+00:00",
+    }  # fmt: skip
+
+
+def test_the_state_beside_a_history_is_that_of_its_last_status() -> None:
+    first, last = table(flatten(shapes.EVENTS["a leg, its state beside the history"]), "leg_statuses")
+    assert (first["successful"], first["reason"], first["member_id"], first["leg_conversation_id"]) == (
+        None, None, "MEM-7", "CON-1",
+    )  # fmt: skip
+    assert (last["successful"], last["reason"], last["knocker_id"], last["member_id"]) == (True, "ok", "k-1", None)
+    # A state of another status belongs to none of them.
+    event = json.loads(json.dumps(shapes.EVENTS["a leg, its state beside the history"]))
+    event["body"]["status"] = "ringing"
+    assert [row["reason"] for row in table(flatten(event), "leg_statuses")] == [None, None]
+
+
+def test_a_leg_told_again_without_a_history_is_kept_once() -> None:
+    event = shapes.EVENTS["a leg without a history"]
+    assert len(table(flatten(event, event | {"id": 2}), "leg_statuses")) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a transcript",
+        "speaking, its channel drawn flat",
+        "speech ended on a leg in a list",
+        "keys on a leg with a status",
+        "an offer",
+        "somebody knocks",
+        "joined, in an old guide",
+        "recognised on a channel",
+    ],
+)
+def test_the_leg_is_found_wherever_it_stands(name: str) -> None:
+    rows = flatten(shapes.EVENTS[name])
+    (found,) = {row["leg_id"] for where in rows.tables if where != "events" for row in table(rows, where)}
+    assert found == shapes.LEG
+    assert not rows.broken
+    assert not rows.unknown_types
+
+
+def test_members_are_found_wherever_they_stand() -> None:
+    (row,) = table(flatten(shapes.EVENTS["invited, as webhooks log it"]), "member_events")
+    assert row["member_id"] == "MEM-4"
+    (row,) = table(flatten(shapes.EVENTS["joined, in an old guide"]), "member_events")
+    assert row["member_id"] == "MEM-7"
+    # Who sent an event about somebody else's leaving, or knocks, is not the member meant.
+    for event in (shapes.event("member:left", {}), shapes.event("member:joined", {}) | {"from": "knocker:1"}):
+        assert table(flatten(event), "member_events")[0]["member_id"] is None
+
+
+def test_a_recording_split_by_conversation_is_no_damage() -> None:
+    rows = flatten(shapes.EVENTS["a recording split by conversation"])
+    assert table(rows, "audio_events")[0]["split"] is True
+    assert not rows.broken
+
+
+def test_a_price_with_more_than_eight_decimals_is_counted_and_not_rounded() -> None:
+    rows = flatten(shapes.event("rtc:status", {"price": "3.141592653589793", "rate": "0.010000000000"}))
+    (row,) = table(rows, "call_records")
+    assert (row["price"], str(row["rate"])) == (None, "0.01000000")
+    assert [problem.column for broken in rows.broken for problem in broken.problems] == ["price"]
