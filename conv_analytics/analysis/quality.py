@@ -282,7 +282,7 @@ def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFra
         share = share + nw.when(~nw.col(column).is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
     heard, silent = nw.col("_packets") / (2.0 * book.min_packets), nw.col("talk_s") / SURE_SILENCE_S
     amount = nw.when(nw.col("_by_packets") == 1).then(heard).otherwise(silent)
-    assumed = units.loss_unit == "unknown"
+    assumed = "loss_unit" in units.assumed
     doubt = nw.when((nw.col("loss_source") == "packet_loss_perc") & nw.lit(assumed)).then(nw.lit(0.5))
     rows = rows.with_columns(
         _amount=nw.when(amount > 1).then(nw.lit(1.0)).otherwise(amount.fill_null(0.0)),

@@ -102,8 +102,8 @@ def test_start_values_are_unmeasured_by_profiles_of_scores_too() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "said", "percent"),
-    [("percent", 4.0, 4.0), ("fraction", 0.04, 4.0), ("count", 125.0, 4.0077), ("unknown", 4.0, 4.0),
-     ("percent", 250.0, None), ("fraction", 4.0, None), ("percent", -1.0, None)],
+    [("percent", 4.0, 4.0), ("fraction", 0.04, 4.0), ("count", 125.0, 4.0077), ("ignore", 4.0, None),
+     ("percent", 250.0, None), ("count", 2.5, None), ("fraction", 4.0, None), ("percent", -1.0, None)],
 )  # fmt: skip
 def test_loss_in_every_unit(unit: str, said: float, percent: float | None) -> None:
     leg = judged(units=Units(loss_unit=unit), packet_loss_perc=said)
@@ -111,7 +111,14 @@ def test_loss_in_every_unit(unit: str, said: float, percent: float | None) -> No
         assert (leg["loss_source"], leg["loss_pct"]) == ("jitter_loss_rate", pytest.approx(0.2))
     else:
         assert leg["loss_pct"] == pytest.approx(percent, abs=1e-4)
-        assert leg["confidence"] == (0.5 if unit == "unknown" else 1)
+        assert leg["confidence"] == 1
+
+
+def test_a_loss_whose_unit_is_not_known_is_none() -> None:
+    leg = judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0)
+    assert pd.isna(leg["loss_pct"])
+    assert (leg["verdict"], leg["rule"]) == ("unmeasured", "no_loss_pct")
+    assert judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0, jitter_max_var=1000.0)["verdict"] == "poor"
 
 
 def test_losses_where_the_column_says_nothing() -> None:
