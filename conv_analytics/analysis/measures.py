@@ -10,7 +10,7 @@ from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis import emodel
+from conv_analytics.analysis import emodel, excuses
 from conv_analytics.analysis.unit_evidence import JITTER_IMPOSSIBLE_MS, READABLE, loss_contradicts
 from conv_analytics.analysis.units import MEASURED, Units
 from conv_analytics.tables.column import Column
@@ -30,7 +30,7 @@ FLAWED_PCT = 3.0
 #: Bytes of a packet with 20 ms of audio and its RTP header, the tolerance, and the codec.
 PACKET_SIZES = ((172, 4, "g711"), (32, 2, "g729"), (45, 2, "gsm"), (640, 14, "l16"), (95, 35, "opus"))
 
-KEYS = ("conversation_id", "leg_id")
+KEYS = excuses.KEYS
 #: Columns of `legs` that quality is about; the first are needed, the others describe the leg.
 NEEDED = {
     "conversation_id": str, "leg_id": str, "answered": bool, "talk_s": float, "hangup_event_id": int,
@@ -57,7 +57,7 @@ def leg_columns() -> list[Column]:
 
 
 def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
-    """Add what was measured, in the units detected."""
+    """Add what was measured, in the units detected, to legs `with_context`."""
     legs = legs.with_columns(
         _packets=nw.when(nw.col("packet_cnt") >= 0).then(nw.col("packet_cnt").cast(nw.Float64())),
         _flaws=nw.when(nw.col("flaw_total") >= 0).then(nw.col("flaw_total").cast(nw.Float64())),
@@ -101,16 +101,16 @@ def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
             .otherwise(nw.when(~nw.col("_no_flaws").is_null()).then(nw.lit("no_flaws")))
         ),
         flow=_flow(),
+        **{f"_{audio}_excuse": _excuse(audio) for audio in excuses.SWITCHES},
     )
     counted = nw.col("mos_reported")
     legs = legs.with_columns(
         mos_emodel=emodel.mos_emodel(nw.col("loss_pct")),
         mos_emodel_low=emodel.mos_emodel(nw.col("loss_pct"), codec="g711_no_plc"),
         mos_independent=counted if units.mos_model != "freeswitch_r" else nw.when(counted < 0).then(counted),
-        silent_directions=nw.when(nw.col("flow") == "both").then(nw.lit(0.0)).otherwise(
-            nw.when(nw.col("flow") == "ghost").then(nw.lit(2.0)).otherwise(
-                nw.when(~nw.col("flow").is_null()).then(nw.lit(1.0)))),
-    )  # fmt: skip
+        excuse=nw.coalesce("_in_excuse", "_out_excuse"),
+        silent_directions=nw.when(~nw.col("flow").is_null()).then(_silent("in") + _silent("out")),
+    )
     return legs.with_columns(mos_trust=_trust())
 
 
@@ -122,8 +122,8 @@ def _mos(units: Units) -> nw.Expr:
 def _loss(units: Units) -> nw.Expr:
     """Percent of packets lost, of legs that heard anything; nothing where the column never says anything.
 
-    A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws, is
-    no measurement.
+    A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
+    is no measurement.
     """
     told = said = nw.col("packet_loss_perc")
     if units.loss_unit == "count":
@@ -174,6 +174,20 @@ def _flow() -> nw.Expr:
             nw.when(no_in).then(nw.lit("no_in")).otherwise(
                 nw.when(no_out).then(nw.lit("no_out")).otherwise(nw.lit("both"))))
     )  # fmt: skip
+
+
+def _excuse(audio: str) -> nw.Expr:
+    """What excuses a direction that is silent; null where it is not silent."""
+    return nw.when(nw.col(f"_bits_{audio}") < SILENT_BPS).then(excuses.excuse(audio))
+
+
+def unexcused(audio: str) -> nw.Expr:
+    """Whether a direction is silent and nothing excuses it."""
+    return sure(nw.col(f"_bits_{audio}") < SILENT_BPS) & nw.col(f"_{audio}_excuse").is_null()
+
+
+def _silent(audio: str) -> nw.Expr:
+    return nw.when(unexcused(audio)).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
 
 
 def _codec() -> nw.Expr:
@@ -239,5 +253,5 @@ def _trust() -> nw.Expr:
 
 __all__ = [
     "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "contradictions",
-    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "sure",
+    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "sure", "unexcused",
 ]  # fmt: skip

@@ -199,7 +199,7 @@ def model_of(x: Mapping[str, float], scale: str) -> Evidence:
 
 
 def loss_of(x: Mapping[str, float]) -> Evidence:
-    """The unit of ``packet_loss_perc``: by the flaws of each leg, by single packets, by ``jitter_loss_rate``, by size."""
+    """The unit of ``packet_loss_perc``: by the flaws of each leg, single packets, ``jitter_loss_rate``, or size."""
     n, some = int(x.get("loss_n", 0)), int(x.get("loss_some", 0))
     if not some:
         why = f"all {n:,} values are 0, which is not the same as no loss" if n else "no leg has a value"

@@ -20,7 +20,7 @@ from conv_analytics.analysis import gather
 from conv_analytics.analysis import unit_evidence as ev
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.unit_evidence import SCALES, Evidence
-from conv_analytics.errors import ConfigError
+from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.tables import TABLES
 
 MODELS = ("freeswitch_r", "other", "undetermined")
@@ -126,9 +126,11 @@ class Units:
     def doubts(self) -> tuple[str, ...]:
         """A sentence for each unit that is not known, is assumed, or has odd values."""
         said = [self.missing(name) for name in self.undecided]
-        for each in self.evidence:
-            if each.what not in self.undecided and each.n and (each.assumed or each.odd):
-                said.append(f"{_COLUMN[each.what]} is read as {each.decided}: {each.why}.")
+        said += [
+            f"{_COLUMN[each.what]} is read as {each.decided}: {each.why}."
+            for each in self.evidence
+            if each.what in _COLUMN and each.what not in self.undecided and each.n and (each.assumed or each.odd)
+        ]
         return tuple(said)
 
     def __str__(self) -> str:
@@ -203,6 +205,14 @@ def detect_units(
     return units_of(source, measured_rows(source), known)
 
 
+def units_of_all(data: Any) -> Units | None:
+    """What `detect_units` finds in all data, for verdicts on a part of them; None where there are no hangups."""
+    try:
+        return detect_units(data)
+    except ConvAnalyticsError:
+        return None
+
+
 def measured_rows(source: Source) -> nw.LazyFrame[Any]:
     """What was measured, once per hangup."""
     if source.single:
@@ -250,4 +260,4 @@ def _told(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
 
 
 __all__ = ["JITTER_UNITS", "LOSS_UNITS", "MEASURED", "MODELS", "SCALES", "UNIT_OF", "Evidence", "Units", "decide",
-           "detect_units", "measured_rows", "units_of"]  # fmt: skip
+           "detect_units", "measured_rows", "units_of", "units_of_all"]  # fmt: skip

@@ -49,7 +49,8 @@ def test_a_good_leg() -> None:
      ({"jitter_max_var": 400.0}, "good", None, None, None),
      ({"packet_loss_perc": 9.0, "jitter_max_var": 6716.71}, "poor", "loss_poor", 9.0, 5),
      ({"byte_in": 0}, "poor", "no_audio", 1, 1),
-     ({"byte_in": 0, "byte_out": 100}, "poor", "no_audio", 2, 1)],
+     # Alone in its conversation, nobody speaks to it.
+     ({"byte_in": 0, "byte_out": 100}, "poor", "no_audio", 1, 1)],
 )  # fmt: skip
 def test_rules_name_themselves(
     change: dict[str, Any], verdict: str, rule: str | None, value: float | None, limit: float | None
@@ -117,8 +118,13 @@ def test_loss_in_every_unit(unit: str, said: float, percent: float | None) -> No
 def test_a_loss_whose_unit_is_not_known_is_none() -> None:
     leg = judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0)
     assert pd.isna(leg["loss_pct"])
-    assert (leg["verdict"], leg["rule"]) == ("unmeasured", "no_loss_pct")
-    assert judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0, jitter_max_var=1000.0)["verdict"] == "poor"
+    assert (leg["verdict"], leg["rule"]) == ("unmeasured", "loss_unit_unknown")
+    # Were bad spacing and silence judged all the same, every leg with a verdict would be poor.
+    for bad in ({"jitter_max_var": 1000.0}, {"byte_in": 0}):
+        assert judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0, **bad)["verdict"] == "unmeasured"
+    # A rulebook of scores does not need it.
+    assert judged("vonage", units=Units(loss_unit="unknown"), packet_loss_perc=4.0)["verdict"] == "good"
+    assert judged("vonage", units=Units(None), mos_score=45.0)["rule"] == "mos_scale_unknown"
 
 
 def test_losses_where_the_column_says_nothing() -> None:
