@@ -125,6 +125,13 @@ one that the platform's reason stands for (`sip_codes`). Attempts without any st
 | intervals, differences, tails, many tests | `wilson`, `newcombe`, `binomial_tail`, `benjamini_hochberg`, \
 `kaplan_meier` |
 
+`per_answered_min` of `cost` is of the answered legs that have a price and minutes. A leg that is still up has a price
+and no minutes yet (`untimed` counts those), one that was not priced has minutes and no price: they are in the sums
+alone.
+
+Days begin at midnight and weeks on Mondays of the zone, whatever clocks do, and every function and rule takes them
+from the same place (`analysis.zones`).
+
 ## The rates
 
 From the declarations that `kpi` itself uses; `kpi_metrics()` gives them as a DataFrame. Written by

@@ -105,6 +105,21 @@ def keyed(source: Source, rows: Rows, by: Sequence[str], tz: str, at: str = "sta
     return rows.with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
 
 
+def time_keys(frame: pd.DataFrame, by: Sequence[str], tz: str, at: str = "started_at") -> pd.DataFrame:
+    """The keys of local time of rows in memory, as they are shown; with the index of the rows.
+
+    >>> rows = pd.DataFrame({"started_at": pd.to_datetime(["2026-10-26T00:30Z", "2026-03-29T22:30Z"], utc=True)})
+    >>> time_keys(rows, ["week", "hour"], "Europe/London").values.tolist()
+    [['2026-10-26', 0], ['2026-03-23', 23]]
+    """
+    if not by:
+        return frame[[]]
+    source = Source.of(frame[[at]].reset_index(drop=True))
+    rows = source.frame([Column(at, datetime, "")], needed=(at,), maker="legs()")
+    found = source.collect(keyed(source, rows, by, tz, at).select(*by))
+    return pd.DataFrame({name: zones.shown(name, found[name]) for name in by}).set_axis(frame.index)
+
+
 def with_micros(source: Source, rows: Rows, *names: str) -> Rows:
     """The rows with microseconds since 1970 of some instants, named like them with ``_us``.
 
@@ -167,4 +182,5 @@ def yes(condition: nw.Expr) -> nw.Expr:
     return condition.fill_null(False)  # noqa: FBT003
 
 
-__all__ = ["answer", "attempts", "grouped", "keyed", "keys_of", "one_of", "seconds", "span", "with_micros", "yes"]
+__all__ = ["answer", "attempts", "grouped", "keyed", "keys_of", "one_of", "seconds", "span", "time_keys",
+           "with_micros", "yes"]  # fmt: skip

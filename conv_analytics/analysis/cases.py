@@ -17,6 +17,7 @@ from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.measures import KEYS
 from conv_analytics.analysis.profiles import Profile, profile_of
 from conv_analytics.analysis.quality import measured_legs, verdicts
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
@@ -24,7 +25,7 @@ Rows = nw.LazyFrame[Any]
 
 #: Calls this short are short. [s]
 SHORT_S = 6.0
-_JUDGED = ("verdict", "flow")
+_JUDGED = ("verdict", "flow", "silent_directions")
 _col = nw.col
 
 
@@ -54,6 +55,14 @@ class Case:
     judged: bool = False
 
 
+@dataclass(frozen=True)
+class _Judge:
+    """How verdicts are made: by which rulebook, in which units (detected when None)."""
+
+    profile: str | Profile
+    units: Units | None
+
+
 _NETWORK = yes(_col("outcome_class").is_in(["network", "platform"]))
 _TALKED = yes(_col("answered")) & ~_col("talk_s").is_null()
 
@@ -72,15 +81,15 @@ CASES = {
         judged=True,
     ),
     "silent": Case(
-        "legs of at least 5 s without audio in one direction or both", ~_col("flow").is_null(),
-        yes(_col("flow") != "both"), judged=True,
+        "legs of at least 5 s without audio in one direction or both that nothing excuses", ~_col("flow").is_null(),
+        yes(_col("silent_directions") > 0), judged=True,
     ),
 }  # fmt: skip
 
 
 def counted(
     data: Any, by: Sequence[str], what: str, *, scope: str | None = None, tz: str = "UTC",
-    profile: str | Profile = "recommended", at: bool = False,
+    profile: str | Profile = "recommended", units: Units | None = None, at: bool = False,
 ) -> tuple[Source, Rows]:  # fmt: skip
     """Legs at stake with the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1 each); with `at`, ``started_at`` too.
 
@@ -111,7 +120,7 @@ def counted(
         # Legs that are made of tables have an id; it is not looked at.
         every = ~_col("leg_id").is_null() if source.single else nw.lit(value=True)
         timed = at or source.single or bool(set(by) & set(zones.KEYS))
-        rows, holds = _named(source, by, case, scope, profile, timed=timed), case.holds
+        rows, holds = _named(source, by, case, scope, _Judge(profile, units), timed=timed), case.holds
         of = every if case.of is None else case.of
     rows = scopes.keyed(source, rows, by, tz)
     one, zero = nw.lit(1), nw.lit(0)
@@ -134,29 +143,27 @@ def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at:
     return rows, ~_col(what).is_null(), yes(_col(what))
 
 
-def _named(
-    source: Source, by: Sequence[str], case: Case, scope: str | None, profile: str | Profile, *, timed: bool
-) -> Rows:
+def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, judge: _Judge, *, timed: bool) -> Rows:
     instants = {"started_at"} if timed else set()
     if case.judged and not source.single:
-        return _judged(source, {*by, *instants}, scope or case.scope, profile)
+        return _judged(source, {*by, *instants}, scope or case.scope, judge)
     needs = {*instants, *case.needs} | (set(KEYS) if source.single else set())
     judged = case.judged and set(_JUDGED) <= set(source.columns())
     extra = [name for name in _JUDGED if judged]
     rows = scopes.attempts(source, scope=scope or case.scope, unit="leg", needs={*needs, *extra}, by=by)
     if case.judged and not judged:
-        _, measured, units = measured_legs(source)
-        verdict = verdicts(measured, profile_of(profile), units).select(*KEYS, *_JUDGED)
+        _, measured, units = measured_legs(source, judge.units)
+        verdict = verdicts(measured, profile_of(judge.profile), units).select(*KEYS, *_JUDGED)
         rows = rows.join(verdict, on=[*KEYS], how="inner")
     return rows
 
 
-def _judged(source: Source, columns: Collection[str], scope: str, profile: str | Profile) -> Rows:
+def _judged(source: Source, columns: Collection[str], scope: str, judge: _Judge) -> Rows:
     """Legs made from the tables, with some columns and their verdicts: made once."""
     scopes.one_of("scope", scope, scopes.SCOPES)
     columns = {*columns} - set(zones.KEYS) | ({"direction"} if scope != "all" else set())
-    _, measured, units = measured_legs(source, columns=columns)
-    rows = verdicts(measured, profile_of(profile), units)
+    _, measured, units = measured_legs(source, judge.units, columns)
+    rows = verdicts(measured, profile_of(judge.profile), units)
     return rows if scope == "all" else rows.filter(_col("direction") == scope)
 
 

@@ -18,6 +18,7 @@ from conv_analytics.analysis.attempts import one_of
 from conv_analytics.analysis.cases import counted, totals
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.stats import MIN_N, rates
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
@@ -51,6 +52,7 @@ def change_points(
     scope: str | None = None,
     tz: str = "UTC",
     profile: str | Profile = "recommended",
+    units: Units | None = None,
     weeks: int = WEEKS,
     min_n: int = MIN_N,
     limit: float = LIMIT,
@@ -60,7 +62,7 @@ def change_points(
 
     Parameters
     ----------
-    data, scope, tz, profile
+    data, scope, tz, profile, units
         As for `offenders`.
     by
         Groups with a chart of their own; none when empty.
@@ -112,7 +114,7 @@ def change_points(
             "0, weight above 0 and up to 1."
         )
     keys = scopes.keys_of(by)
-    source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, at=True)
+    source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units, at=True)
     rows = source.settled(rows.filter(~nw.col("started_at").is_null()))
     zone = zones.Zone.over(tz, *scopes.span(source, rows, "started_at"))
     rows = scopes.with_micros(source, rows, "started_at")

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import zones
+from conv_analytics.analysis.attempts import time_keys
 from conv_analytics.analysis.cases import SHORT_S
 from conv_analytics.analysis.columns import LEGS
 from conv_analytics.analysis.frames import Source
@@ -19,6 +20,7 @@ from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.quality import quality
 from conv_analytics.analysis.stats import quantile, wilson
 from conv_analytics.analysis.thresholds import COUNTS, EXAMPLE, MEASURED, NUMBERS, Threshold, quantile_of
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ConfigError
 
 #: Legs whose audio was followed, by which way it went.
@@ -35,6 +37,7 @@ def check(
     profile: str | Profile = "recommended",
     scope: str = "outbound",
     tz: str = "UTC",
+    units: Units | None = None,
 ) -> pd.DataFrame:
     """Compare what was measured with limits, group by group.
 
@@ -50,6 +53,8 @@ def check(
         Of rates of `kpi`: ``outbound``, ``inbound`` or ``all`` attempts. Verdicts are of all legs.
     tz
         Time zone of the keys ``hour``, ``weekday``, ``day`` and ``week``.
+    units
+        What `detect_units` found; detected when absent. Where they are not known, no leg has a verdict.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def check(
     thresholds = [rule if isinstance(rule, Threshold) else Threshold.parse(rule) for rule in listed]
     if not thresholds:
         raise ConfigError(f"There is no rule to check: give one, such as {EXAMPLE!r}.")
-    told = _Legs(data, profile, tz)
+    told = _Legs(data, profile, tz, units)
     rows = [row for rule in thresholds for row in _checked(rule, told, scope=scope, tz=tz)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
     worst = table["outcome"].map({"broken": 0, "too_few": 1, "kept": 2})
@@ -83,20 +88,20 @@ def check(
 class _Legs:
     """The legs, and their verdicts when somebody asks for them: computed once for all rules."""
 
-    def __init__(self, data: Any, profile: str | Profile, tz: str) -> None:
-        source = Source.of(data)
-        found = data if source.single else legs(data)
+    def __init__(self, data: Any, profile: str | Profile, tz: str, units: Units | None) -> None:
+        self._source = source = Source.of(data)
+        found = data if source.single else legs(source)
         opened = Source.of(found)
         needed = ("conversation_id", "leg_id")
         self.frame = opened.collect(opened.frame(LEGS, needed=needed, maker="legs()"))
-        self._profile, self._tz = profile, tz
+        self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 
     @property
     def judged(self) -> pd.DataFrame:
         """Legs with their verdicts."""
         if self._judged is None:
-            verdicts = quality(self.frame, self._profile)
+            verdicts = quality(self.frame, self._profile, units=self._units, audio_events=self._source)
             more = [name for name in verdicts.columns if name not in self.frame.columns]
             keys = ["conversation_id", "leg_id"]
             self._judged = self.frame.merge(verdicts[[*keys, *more]], on=keys, how="left", validate="one_to_one")
@@ -107,24 +112,13 @@ class _Legs:
         frame = self.judged
         if not by:
             return [("", frame)]
-        frame = frame.assign(**{name: self._key(frame, name) for name in by})
+        timed = [name for name in by if name in zones.KEYS and name not in frame.columns]
+        for name in by:
+            if name not in frame.columns and name not in zones.KEYS:
+                raise ConfigError(f"Legs have no column {name!r} to group by; they have {', '.join(frame.columns)}.")
+        frame = frame.assign(**{str(name): key for name, key in time_keys(frame, timed, self._tz).items()})
         grouped = frame.groupby(list(by), dropna=False, observed=True, sort=True)
         return [(_name(by, key), part) for key, part in grouped]
-
-    def _key(self, frame: pd.DataFrame, name: str) -> pd.Series[Any]:
-        if name in frame.columns:
-            return frame[name]
-        if name not in zones.KEYS:
-            raise ConfigError(f"Legs have no column {name!r} to group by; they have {', '.join(frame.columns)}.")
-        local = frame["started_at"].dt.tz_convert(self._tz)
-        made = {
-            "hour": lambda: local.dt.hour,
-            "weekday": lambda: local.dt.day_of_week,
-            "day": lambda: local.dt.strftime("%Y-%m-%d"),
-            "week": lambda: (local - pd.to_timedelta(local.dt.day_of_week, unit="D")).dt.strftime("%Y-%m-%d"),
-        }
-        key: pd.Series[Any] = made[name]()
-        return key
 
 
 def _checked(rule: Threshold, told: _Legs, *, scope: str, tz: str) -> Iterable[tuple[Any, ...]]:
@@ -147,7 +141,8 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
         holds, of = _share(COUNTS.get(metric, metric).removesuffix("_ratio"), part)
         k, n = int((holds & of).sum()), int(of.sum())
         if metric in COUNTS:
-            return k, n, float(k), math.nan, math.nan
+            # Of no legs at all nobody knows how many are poor.
+            return k, n, float(k) if n else math.nan, math.nan, math.nan
         lo, hi = wilson(k, n)
         return k, n, k / n if n else math.nan, float(lo), float(hi)
     q, word = asked
@@ -169,9 +164,10 @@ def _share(word: str, part: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any
     if word == "short":
         return _true(part["talk_s"] <= SHORT_S), _true(part["answered"]) & part["talk_s"].notna()
     if word == "silent":
-        return part["flow"] != "both", part["flow"].isin(_FLOWS)
+        return part["silent_directions"] > 0, part["flow"].isin(_FLOWS)
     if word in _FLOWS:
-        return part["flow"] == word, part["flow"].isin(_FLOWS)
+        # A silence that is excused is none that somebody has to look at.
+        return (part["flow"] == word) & (part["silent_directions"] > 0), part["flow"].isin(_FLOWS)
     return part["verdict"] == word, part["verdict"].isin(
         [*_VERDICTS, *(["unmeasured"] if word == "unmeasured" else [])]
     )

@@ -104,7 +104,7 @@ LEG_FLAGS = {
     "out_of_order": "Its instants are not in order: negative durations are null.",
     "hangup_before_answer": "It ended before it was answered.",
     "answer_imputed": "No answer is known, but its end says that there was one.",
-    "clock": "Its record ends more than 5 s from where its events end.",
+    "clock": "Its record ends more than 5 s from where its events end: its instants are not set against theirs.",
 }
 
 CALLS = (

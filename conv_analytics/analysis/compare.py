@@ -17,6 +17,7 @@ from conv_analytics.analysis.cases import counted, totals
 from conv_analytics.analysis.offenders import FDR
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.stats import CONFIDENCE, MIN_N, benjamini_hochberg, newcombe
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 
@@ -65,6 +66,7 @@ def compare(
     scope: str | None = None,
     tz: str = "UTC",
     profile: str | Profile = "recommended",
+    units: Units | None = None,
     min_n: int = MIN_N,
     confidence: float = CONFIDENCE,
 ) -> Comparison:
@@ -74,7 +76,7 @@ def compare(
     ----------
     before, after
         Data of each period, as for `kpi`; both of the same kind.
-    by, scope, tz, profile
+    by, scope, tz, profile, units
         As for `offenders`.
     rate
         What is counted: a case that `offenders` knows (``answered``, ``poor``, ...), or a column of true and false.
@@ -122,7 +124,7 @@ def compare(
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
     periods = []
     for data in (before, after):
-        source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile)
+        source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units)
         periods.append((source, rows, totals(source, rows, keys)))
     (source, rows, one), (other, _, two) = periods
     if source.gives != other.gives:

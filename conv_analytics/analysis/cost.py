@@ -33,11 +33,14 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     pandas.DataFrame or the caller's kind
         Per group and currency: the keys, ``currency`` (null: the account's), ``legs``, ``unpriced`` (without a price,
         as is usual for unanswered ones), ``unpriced_answered``, ``spend``, ``spend_unanswered``, ``talk_min``
-        (minutes of answered legs), ``per_answered_min`` (spend / talk_min; null without talk).
+        (minutes of answered legs), ``untimed`` (answered legs whose minutes are not known: still up, or their end or
+        answer was lost), ``per_answered_min`` (spend per minute of the answered legs of which both are known; null
+        without any).
 
     Notes
     -----
-    Currencies are never added up. A missing price is not 0.
+    Currencies are never added up. A missing price is not 0. A leg that has a price and no minutes, or minutes and no
+    price, would make minutes dearer or cheaper than any were: it is in the sums, not in the price per minute.
 
     Examples
     --------
@@ -54,6 +57,8 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     )
     rows = scopes.keyed(source, rows, keys, tz)
     answered, unpriced = yes(nw.col("answered")), nw.col("price").is_null()
+    untimed = nw.col("talk_s").is_null()
+    both = answered & ~unpriced & ~untimed
     one, none = nw.lit(1), nw.lit(0)
     shown = rows.select(
         *keys,
@@ -63,13 +68,19 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
         nw.col("price").alias("spend"),
         nw.when(~answered).then(nw.col("price")).alias("spend_unanswered"),
         nw.when(answered).then(nw.col("talk_s")).alias("talk_s"),
+        nw.when(answered & untimed).then(one).otherwise(none).alias("untimed"),
+        nw.when(both).then(nw.col("price")).alias("known_spend"),
+        nw.when(both).then(nw.col("talk_s")).alias("known_s"),
     )
-    names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s")
+    names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s", "untimed", "known_spend",
+             "known_s")  # fmt: skip
     done = scopes.grouped(source, shown, keys, [nw.col(name).sum() for name in names])
-    minutes = done.pop("talk_s").fillna(0.0) / 60
+    minutes, untimed_legs = done.pop("talk_s").fillna(0.0) / 60, done.pop("untimed")
+    known, spent = done.pop("known_s").fillna(0.0) / 60, done.pop("known_spend")
     done = done.assign(spend=done["spend"].fillna(0.0), spend_unanswered=done["spend_unanswered"].fillna(0.0))
     done["talk_min"] = minutes
-    done["per_answered_min"] = (done["spend"] / minutes).where(minutes > 0)
+    done["untimed"] = untimed_legs
+    done["per_answered_min"] = (spent / known).where(known > 0)
     return scopes.answer(source, done, rows)
 
 

@@ -47,6 +47,7 @@ _LEG = (
     "_in",
     "_out",
     "_size",
+    "_deaf",
     "hangup_event_id",
     "_known",
     "answered_at",
@@ -68,7 +69,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
         ``fault_side`` of a call of two answered legs that overlap:
 
         - ``caller_access`` or ``callee_access``: its leg came in with 3 % loss or more, with packets spaced by a
-          deviation over 30 ms, or with no audio, and the other leg did not;
+          deviation over 30 ms, or with no audio that nothing excuses (see `audio_flow`), and the other leg did not;
         - ``bridge``: both came in well, and less than half of it went out on the other leg, per second of talk;
         - ``unknown``: trouble on both, more than two legs (a conference mixes them), legs that do not overlap, or
           nothing measured; ``why`` says which;
@@ -104,10 +105,12 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
 def _sides(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """What each leg shows of its access, and what went through it per second."""
     talk, lossy, late = nw.col("talk_s"), nw.col("loss_pct") >= LOSS_PCT, nw.col("jitter_sd_max_ms") > JITTER_MS
-    no_in = nw.col("_bits_in") < m.SILENT_BPS
+    no_in = m.unexcused("in")
     known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()
     return rows.with_columns(
         _trouble=nw.when(m.sure(lossy) | m.sure(late) | m.sure(no_in)).then(nw.lit(1)).otherwise(nw.lit(0)),
+        # Who cannot hear, or only speaks, is sent nothing: that is no gap.
+        _deaf=nw.when(nw.col("_out_excuse").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)),
         _known=nw.when(known).then(nw.lit(1)).otherwise(nw.lit(0)),
         _in=nw.when(talk >= m.FLOW_S).then(nw.col("byte_in") / talk),
         _out=nw.when(talk >= m.FLOW_S).then(nw.col("byte_out") / talk),
@@ -137,7 +140,8 @@ def _decided(pairs: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
                               | (nw.col("b_ended_at") < nw.col("a_answered_at")))).then(nw.lit(1)).otherwise(nw.lit(0)),
     )  # fmt: skip
     caller, callee = nw.col("a_trouble") == 1, nw.col("b_trouble") == 1
-    gap = m.sure(nw.col("forward_ratio") < CONSERVED) | m.sure(nw.col("back_ratio") < CONSERVED)
+    forward = m.sure(nw.col("forward_ratio") < CONSERVED) & (nw.col("b_deaf") == 0)
+    gap = forward | (m.sure(nw.col("back_ratio") < CONSERVED) & (nw.col("a_deaf") == 0))
     dark = (nw.col("a_known") == 0) & (nw.col("b_known") == 0)
     cases: tuple[tuple[nw.Expr, str | None, str], ...] = (
         (nw.col("legs") > 2, "unknown", "more than two answered legs"),  # noqa: PLR2004

@@ -43,15 +43,28 @@ def _of_parts(name: str, parts: str) -> Recipe:
     return first_of(*(f"{part}_{name}" for part in parts))
 
 
+def _record_off() -> nw.Expr:
+    """Whether the record ends so far from the events that its clock, or its leg, is another one."""
+    off = _col("r_ended_at") - nw.coalesce("s_ended", "h_at")
+    far = CLOCK_S * 1_000_000
+    return _yes((off > far) | (off < -far))
+
+
+#: What `_record_off` looks at.
+_ENDS_OF_RECORD = ("r_ended_at", "s_ended", "h_at")
+
+
 def _instants() -> dict[str, Recipe]:
     # A record without duration has a start all the same in some events: it was not answered then.
-    billed = nw.when(_col("r_duration_s") > 0).then(_col("r_started_at"))
+    billed = nw.when((_col("r_duration_s") > 0) & ~_record_off()).then(_col("r_started_at"))
+    requested = nw.when(~_record_off()).then(_col("r_requested_at"))
     first = nw.when(_col("c_first").is_null() | (_col("s_first") <= _col("c_first"))).then(_col("s_first"))
     return {
-        "known_start": first_of("s_started", "r_requested_at"),
+        # Instants of two clocks make no delay.
+        "known_start": Recipe(("s_started", "r_requested_at", *_ENDS_OF_RECORD), nw.coalesce("s_started", requested)),
         "ringing_at": first_of("s_ringing", "c_ringing"),
         "answered_at": Recipe(
-            ("s_answered", "c_answered", "s_detected", "r_duration_s", "r_started_at"),
+            ("s_answered", "c_answered", "s_detected", "r_duration_s", "r_started_at", *_ENDS_OF_RECORD),
             nw.coalesce("s_answered", "c_answered", "s_detected", billed),
         ),
         "ended_at": first_of("s_ended", "h_at", "r_ended_at"),
@@ -151,8 +164,6 @@ def flags(tables: Collection[str]) -> Recipe:
     pairs = [(early, late) for place, early in enumerate(_STEPS) for late in _STEPS[place + 1 :]]
     # An answered leg of a later ring is no disorder of the end: that has a flag of its own.
     disorder = [_yes(_col(late) < _col(early)) for early, late in pairs if (early, late) != ("answered_at", "ended_at")]
-    off = _col("r_ended_at") - nw.coalesce("s_ended", "h_at")
-    far = CLOCK_S * 1_000_000
     unnamed = tuple(f"{part}_unnamed" for part in "schr")
     found = {
         "no_leg_id": (unnamed, ~nw.coalesce(*unnamed).is_null()),
@@ -165,7 +176,7 @@ def flags(tables: Collection[str]) -> Recipe:
         "out_of_order": (_STEPS, nw.any_horizontal(*disorder, ignore_nulls=True)),
         "hangup_before_answer": (("ended_at", "answered_at"), _yes(_col("ended_at") < _col("answered_at"))),
         "answer_imputed": (("answered", "answered_at"), _col("answered") & _col("answered_at").is_null()),
-        "clock": (("r_ended_at", "s_ended", "h_at"), _yes((off > far) | (off < -far))),
+        "clock": (_ENDS_OF_RECORD, _record_off()),
     }
     missing = {"no_hangup": "hangups", "no_record": "call_records", "no_status": "leg_statuses"}
     told = [name for name in LEG_FLAGS if missing.get(name, "") in {"", *tables}]

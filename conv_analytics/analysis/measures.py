@@ -10,7 +10,8 @@ from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis import emodel
+from conv_analytics.analysis import emodel, excuses
+from conv_analytics.analysis.unit_evidence import JITTER_IMPOSSIBLE_MS, READABLE, loss_contradicts
 from conv_analytics.analysis.units import MEASURED, Units
 from conv_analytics.tables.column import Column
 
@@ -24,10 +25,12 @@ PACKET_S = 0.020
 SILENT_BPS, FLOW_S = 1000.0, 5.0
 #: What contradicts a score of 4.4 and more.
 GREEN_MOS, LOUD_LOSS_PCT, LOUD_LOSS_RATE, LOUD_JITTER_MS = 4.4, 3.0, 0.03, 60.0
+#: Flaws bound losses from above: beside fewer flaws than this share of the packets, a loss of 0 hides none that is bad.
+FLAWED_PCT = 3.0
 #: Bytes of a packet with 20 ms of audio and its RTP header, the tolerance, and the codec.
 PACKET_SIZES = ((172, 4, "g711"), (32, 2, "g729"), (45, 2, "gsm"), (640, 14, "l16"), (95, 35, "opus"))
 
-KEYS = ("conversation_id", "leg_id")
+KEYS = excuses.KEYS
 #: Columns of `legs` that quality is about; the first are needed, the others describe the leg.
 NEEDED = {
     "conversation_id": str, "leg_id": str, "answered": bool, "talk_s": float, "hangup_event_id": int,
@@ -54,7 +57,7 @@ def leg_columns() -> list[Column]:
 
 
 def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
-    """Add what was measured, in the units detected."""
+    """Add what was measured, in the units detected, to legs `with_context`."""
     legs = legs.with_columns(
         _packets=nw.when(nw.col("packet_cnt") >= 0).then(nw.col("packet_cnt").cast(nw.Float64())),
         _flaws=nw.when(nw.col("flaw_total") >= 0).then(nw.col("flaw_total").cast(nw.Float64())),
@@ -72,13 +75,12 @@ def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
     )
     legs = legs.with_columns(
         _loss_said=_loss(units),
-        _loss_rate=nw.when(
-            (nw.col("_packets") >= PACKETS_TO_REFRESH) & nw.col("jitter_loss_rate").is_between(0.0, 1.0)
-        ).then(nw.col("jitter_loss_rate") * 100.0),
+        _loss_rate=_rate(units),
         _no_flaws=nw.when(
             (nw.col("_packets") >= PACKETS_TO_SHOW)
             & (nw.col("_flaws") == 0)
             & ~(nw.col("jitter_loss_rate").fill_null(0.0) > 1)
+            & nw.lit("loss_unit" not in units.undecided)
         ).then(nw.lit(0.0)),
         jitter_sd_min_ms=_jitter("jitter_min_var", units),
         jitter_sd_max_ms=_jitter("jitter_max_var", units),
@@ -99,39 +101,63 @@ def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
             .otherwise(nw.when(~nw.col("_no_flaws").is_null()).then(nw.lit("no_flaws")))
         ),
         flow=_flow(),
+        **{f"_{audio}_excuse": _excuse(audio) for audio in excuses.SWITCHES},
     )
     counted = nw.col("mos_reported")
     legs = legs.with_columns(
         mos_emodel=emodel.mos_emodel(nw.col("loss_pct")),
         mos_emodel_low=emodel.mos_emodel(nw.col("loss_pct"), codec="g711_no_plc"),
         mos_independent=counted if units.mos_model != "freeswitch_r" else nw.when(counted < 0).then(counted),
-        silent_directions=nw.when(nw.col("flow") == "both").then(nw.lit(0.0)).otherwise(
-            nw.when(nw.col("flow") == "ghost").then(nw.lit(2.0)).otherwise(
-                nw.when(~nw.col("flow").is_null()).then(nw.lit(1.0)))),
-    )  # fmt: skip
+        excuse=nw.coalesce("_in_excuse", "_out_excuse"),
+        silent_directions=nw.when(~nw.col("flow").is_null()).then(_silent("in") + _silent("out")),
+    )
     return legs.with_columns(mos_trust=_trust())
 
 
 def _mos(units: Units) -> nw.Expr:
-    scaled = nw.col("mos_score") / units.mos_scale
-    return nw.when(scaled.is_between(1.0, 5.0)).then(scaled)
+    scaled = nw.col("mos_score") / (units.mos_scale or 1.0)
+    return nw.when(scaled.is_between(1.0, 5.0) & nw.lit(units.mos_scale is not None)).then(scaled)
 
 
 def _loss(units: Units) -> nw.Expr:
-    """Percent of packets lost, of legs that heard anything; nothing where the column never says anything."""
-    said = nw.col("packet_loss_perc")
+    """Percent of packets lost, of legs that heard anything; nothing where the column never says anything.
+
+    A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
+    is no measurement.
+    """
+    told = said = nw.col("packet_loss_perc")
     if units.loss_unit == "count":
         said = said / (said + nw.col("_packets")) * 100.0
     elif units.loss_unit == "fraction":
         said = said * 100.0
-    known = (nw.col("_shown") == 1) & (nw.col("packet_loss_perc") >= 0) & (said <= 100)  # noqa: PLR2004  percent
-    return nw.when(known & nw.lit(units.loss_told)).then(said)
+    known = (nw.col("_shown") == 1) & (told >= 0) & (said <= 100)  # noqa: PLR2004  percent
+    if units.loss_unit == "count":
+        known = known & (told.floor() == told)
+    if units.loss_checked:
+        known = known & ~sure(loss_contradicts(units.loss_unit))
+    known = known & ~((told == 0) & _flawed())
+    return nw.when(known & nw.lit(units.loss_told and units.loss_unit in READABLE)).then(said)
+
+
+def _rate(units: Units) -> nw.Expr:
+    """Percent of packets lost by ``jitter_loss_rate``; nothing where the unit of the losses is in doubt."""
+    rate = nw.col("jitter_loss_rate")
+    known = (nw.col("_packets") >= PACKETS_TO_REFRESH) & rate.is_between(0.0, 1.0) & ~((rate == 0) & _flawed())
+    told = units.rate_told and "loss_unit" not in units.undecided
+    return nw.when(known & nw.lit(told)).then(rate * 100.0)
+
+
+def _flawed() -> nw.Expr:
+    """Whether so many packets were flawed that some must have been lost."""
+    return sure((nw.col("_flaws") > 0) & (nw.col("_flaws") * 100.0 >= nw.col("_packets").fill_null(0.0) * FLAWED_PCT))
 
 
 def _jitter(column: str, units: Units) -> nw.Expr:
     value = nw.col(column)
-    known = nw.when((nw.col("_shown") == 1) & (value >= 0)).then(value)
-    return known.sqrt() if units.jitter_unit == "ms2" else known
+    squared = units.jitter_unit == "ms2"
+    most = JITTER_IMPOSSIBLE_MS**2 if squared else JITTER_IMPOSSIBLE_MS
+    known = nw.when((nw.col("_shown") == 1) & (value >= 0) & (value <= most)).then(value)
+    return known.sqrt() if squared else known
 
 
 def _bps(column: str) -> nw.Expr:
@@ -148,6 +174,20 @@ def _flow() -> nw.Expr:
             nw.when(no_in).then(nw.lit("no_in")).otherwise(
                 nw.when(no_out).then(nw.lit("no_out")).otherwise(nw.lit("both"))))
     )  # fmt: skip
+
+
+def _excuse(audio: str) -> nw.Expr:
+    """What excuses a direction that is silent; null where it is not silent."""
+    return nw.when(nw.col(f"_bits_{audio}") < SILENT_BPS).then(excuses.excuse(audio))
+
+
+def unexcused(audio: str) -> nw.Expr:
+    """Whether a direction is silent and nothing excuses it."""
+    return sure(nw.col(f"_bits_{audio}") < SILENT_BPS) & nw.col(f"_{audio}_excuse").is_null()
+
+
+def _silent(audio: str) -> nw.Expr:
+    return nw.when(unexcused(audio)).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
 
 
 def _codec() -> nw.Expr:
@@ -181,6 +221,16 @@ def contradictions() -> dict[str, nw.Expr]:
     }
 
 
+def lossless_flaws() -> nw.Expr:
+    """Whether no column tells of a loss although so many packets were flawed that some must have been lost."""
+    columns = [nw.col("packet_loss_perc"), nw.col("jitter_loss_rate")]
+    none, some = nw.lit(value=True), nw.lit(value=False)
+    for column in columns:
+        none = none & ~sure(column > 0)
+        some = some | sure(column == 0)
+    return (nw.col("_packets") > 0) & _flawed() & none & some
+
+
 def start_values() -> nw.Expr:
     """Whether the score is what a leg begins with: 4.5 and 100, on under ten seconds of packets."""
     perfect = (nw.col("mos_reported") >= 4.495) & (nw.col("quality_percentage") >= 100)  # noqa: PLR2004
@@ -195,12 +245,13 @@ def _trust() -> nw.Expr:
     assert against is not None
     return nw.when(nothing_measured()).then(nw.lit("unmeasured")).otherwise(
         nw.when(nw.col("jitter_loss_rate") > 1).then(nw.lit("reset")).otherwise(
-            nw.when((nw.col("mos_reported") >= GREEN_MOS) & against).then(nw.lit("contradicted")).otherwise(
+            nw.when((nw.col("mos_reported") >= GREEN_MOS) & against | sure(lossless_flaws()))
+            .then(nw.lit("contradicted")).otherwise(
                 nw.when(start_values()).then(nw.lit("default")).otherwise(nw.lit("ok"))))
     )  # fmt: skip
 
 
 __all__ = [
     "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "contradictions",
-    "leg_columns", "measures", "nothing_measured", "start_values", "sure",
+    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "sure", "unexcused",
 ]  # fmt: skip

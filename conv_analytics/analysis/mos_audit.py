@@ -75,7 +75,8 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
         - ``unmeasured``: no packets and no flaws, fewer than 100 packets, or no score at all;
         - ``reset``: ``jitter_loss_rate`` is above 1, which happens when sequence numbers jump;
         - ``contradicted``: 4.4 or more in spite of 3 % loss, a jitter_loss_rate of 0.03 to 1, packets spaced with a
-          deviation over 60 ms, or no audio in a direction;
+          deviation over 60 ms, or no audio in a direction; or flaws of 3 % and more, but losses of 0 in every column
+          that has any;
         - ``default``: 4.5 and 100 % on fewer than 500 packets, the start values;
         - ``ok``: none of these.
 
@@ -122,7 +123,7 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
 
 def _why() -> nw.Expr:
     """The trust in words: what was missing, or the first thing that speaks against the score."""
-    against: nw.Expr = nw.lit("nothing speaks against it")
+    against: nw.Expr = nw.lit("flaws of 3 % or more beside losses of 0")
     for words, condition in reversed(m.contradictions().items()):
         against = nw.when(condition).then(nw.lit(words)).otherwise(against)
     trust = nw.col("mos_trust")

@@ -13,6 +13,7 @@ from conv_analytics.analysis import attempts as scopes
 from conv_analytics.analysis.cases import counted, totals
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +32,7 @@ def offenders(
     scope: str | None = None,
     tz: str = "UTC",
     profile: str | Profile = "recommended",
+    units: Units | None = None,
     min_n: int = MIN_N,
     fdr: float = FDR,
     min_excess: float = MIN_EXCESS,
@@ -52,6 +54,8 @@ def offenders(
         ``outbound``, ``inbound`` or ``all``; that of `bad` when absent.
     profile
         Rulebook of ``poor``.
+    units
+        What `detect_units` found; detected when absent.
     min_n
         Smaller groups are shown, but not tested: they are no offenders.
     fdr
@@ -92,7 +96,7 @@ def offenders(
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile)
+    source, rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile, units=units)
     done = ranked(totals(source, rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
     return scopes.answer(source, done, rows)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis import excuses
 from conv_analytics.analysis import measures as m
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.legs import leg_rows
@@ -36,7 +37,8 @@ LEG_COLUMNS = (
     Column("media_ratio", float, "Audio received by the length of the talk, at 20 ms a packet; 1 is usual."),
     Column("codec_guess", str, "Codec whose packets are as large as these."),
     Column("flow", str, "Directions with audio: both, no_in, no_out or ghost (neither)."),
-    Column("silent_directions", float, "How many directions had no audio."),
+    Column("excuse", str, "What excuses a direction without audio: muted, earmuffed, websocket or one_leg."),
+    Column("silent_directions", float, "How many directions had no audio that nothing excuses."),
 )
 VERDICT_COLUMNS = (
     Column("profile", str, "The rulebook."),
@@ -72,6 +74,7 @@ def quality(
     *,
     units: Units | None = None,
     columns: Sequence[str] | None = None,
+    audio_events: Any = None,
 ) -> Any:
     """One row per leg: what was measured, and a verdict that names its rule, value, limit and evidence.
 
@@ -95,9 +98,11 @@ def quality(
 
         - ``verdict``: poor if a poor rule applies, else fair if a fair one does, else good if every measure that the
           profile requires is there; else unmeasured. Legs with too few packets are unmeasured, and so are all
-          rules of packets on them; silence is judged by bytes and seconds.
+          rules of packets on them; silence is judged by bytes and seconds, and forgiven where `audio_flow` excuses it:
+          who was muted, listens only, or was alone is not poor.
         - ``rule``: the first rule that applies; of an unmeasured leg ``not_answered``, ``no_packets``,
-          ``packets_unknown`` (flaws without a count), ``too_few_packets``, or ``no_`` and the missing measure.
+          ``packets_unknown`` (flaws without a count), ``too_few_packets``, ``no_`` and the missing measure, or, of all
+          legs, ``loss_unit_unknown`` or ``mos_scale_unknown`` (see `detect_units`).
         - ``confidence``: the amount of evidence (packets by twice the packets needed, for silence seconds by 10, at
           most 1), halved if the unit of the loss had to be assumed, halved if the sequence numbers were reset, and for
           fair times the share of required measures that are there. 0 for unmeasured. A weight, no probability.
@@ -127,7 +132,7 @@ def quality(
     wanted = given if columns is None else [column for column in given if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    source, rows, found = measured_legs(data, units, described)
+    source, rows, found = measured_legs(data, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
     return source.give(verdicts(rows, book, found), wanted, by=by)
 
@@ -233,9 +238,9 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, _ = measured_legs(data, units, m.KEYS)
+    source, rows, found = measured_legs(data, units, m.KEYS)
     for book in books:
-        rows = _judged(rows, book).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
+        rows = _judged(rows, book, found).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
     for word in ("poor", "good"):
         total: nw.Expr = nw.lit(0)
         for book in books:
@@ -250,18 +255,18 @@ def compare_profiles(
 
 
 def measured_legs(
-    data: Any, units: Units | None = None, columns: Collection[str] | None = None
+    data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
 ) -> tuple[Source, nw.LazyFrame[Any], Units]:
     """Open data, detect its units if they are not given, and measure its legs.
 
-    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has. Name the
-    key in `columns` if it is looked at.
+    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
     """
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
     found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
-    return source, m.measures(rows, found), found
+    told = None if audio_events is None else Source.of(audio_events)
+    return source, m.measures(excuses.with_context(source, rows, told), found), found
 
 
 def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
@@ -269,20 +274,19 @@ def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.Lazy
     if source.single:
         rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    if columns is None:
-        return leg_rows(source, {*m.NEEDED, *m.DESCRIBING})
-    return leg_rows(source, {*m.NEEDED, *columns} - set(m.KEYS) | (set(m.KEYS) & set(columns)))
+    described = m.DESCRIBING if columns is None else columns
+    return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
 
 def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
     """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
-    rows = _judged(rows, book)
+    rows = _judged(rows, book, units)
     share: nw.Expr = nw.lit(0.0)
     for column in book.required:
         share = share + nw.when(~nw.col(column).is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
     heard, silent = nw.col("_packets") / (2.0 * book.min_packets), nw.col("talk_s") / SURE_SILENCE_S
     amount = nw.when(nw.col("_by_packets") == 1).then(heard).otherwise(silent)
-    assumed = units.loss_unit == "unknown"
+    assumed = "loss_unit" in units.assumed
     doubt = nw.when((nw.col("loss_source") == "packet_loss_perc") & nw.lit(assumed)).then(nw.lit(0.5))
     rows = rows.with_columns(
         _amount=nw.when(amount > 1).then(nw.lit(1.0)).otherwise(amount.fill_null(0.0)),
@@ -300,12 +304,17 @@ def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFra
     )
 
 
-def _judged(rows: nw.LazyFrame[Any], book: Profile) -> nw.LazyFrame[Any]:
-    """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence."""
+def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+    """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
+
+    Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another
+    reason would be the only ones with one, and all shares of them wrong.
+    """
+    unknown = units.undecided_of(book.required)
     ordered = [rule for level in ("poor", "fair") for rule in book.rules if rule.level == level]
     enough = m.sure(nw.col("_packets") >= book.min_packets)
-    firing = [(rule, _applies(rule, enough)) for rule in ordered]
-    whole: nw.Expr = enough
+    firing = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
+    whole: nw.Expr = enough & nw.lit(not unknown)
     for column in book.required:
         whole = whole & ~nw.col(column).is_null()
     none = nw.lit(None).cast(nw.Float64())
@@ -313,8 +322,8 @@ def _judged(rows: nw.LazyFrame[Any], book: Profile) -> nw.LazyFrame[Any]:
     return rows.with_columns(
         verdict=_first(firing, lambda rule: nw.lit(rule.level),
                        nw.when(whole).then(nw.lit("good")).otherwise(nw.lit("unmeasured"))),
-        rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough))
-                    if book.required else _missing(book, enough)),
+        rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough, unknown))
+                    if book.required else _missing(book, enough, unknown)),
         value=_first(firing, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
         limit=_first(firing, lambda rule: nw.lit(float(rule.limit)),
                      nw.when(few).then(nw.lit(float(book.min_packets))).otherwise(none)),
@@ -337,10 +346,10 @@ def _first(firing: Sequence[tuple[Rule, nw.Expr]], give: Any, otherwise: nw.Expr
     return otherwise
 
 
-def _missing(book: Profile, enough: nw.Expr) -> nw.Expr:
+def _missing(book: Profile, enough: nw.Expr, unknown: Sequence[str]) -> nw.Expr:
     """What an unmeasured leg lacks."""
-    said: nw.Expr = nw.lit(None).cast(nw.String())
-    for column in reversed(book.required):
+    said: nw.Expr = nw.lit(f"{unknown[0]}_unknown") if unknown else nw.lit(None).cast(nw.String())
+    for column in () if unknown else reversed(book.required):
         said = nw.when(nw.col(column).is_null()).then(nw.lit(f"no_{column}")).otherwise(said)
     said = nw.when(~enough).then(nw.lit("too_few_packets")).otherwise(said)
     said = nw.when(nw.col("_packets") == 0).then(

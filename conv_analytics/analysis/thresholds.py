@@ -32,6 +32,9 @@ NUMBERS: Mapping[str, str] = {
     "mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s",
 }  # fmt: skip
 MEASURED = ("mos", "loss", "jitter")
+#: Shares that are of verdicts, and columns that are read in a unit.
+_VERDICTS = ("good", "fair", "poor", "unmeasured", "measured")
+_OF_AUDIO = ("loss_pct", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_emodel_low")
 #: Other words for the same.
 SAME: Mapping[str, str] = {
     "answered": "asr", "effective": "ner", "dropped": "drop_failure",
@@ -115,6 +118,17 @@ class Threshold:
     def share(self) -> bool:
         """Whether it limits a share, from 0 to 1."""
         return self.metric in RATES or self.metric in SHARES
+
+    @property
+    def of_verdicts(self) -> bool:
+        """Whether it asks for verdicts on the audio, or for what was measured of it: for what units decide.
+
+        >>> [Threshold.parse(text).of_verdicts for text in ("poor > 3%", "loss_p95 > 5", "pdd_p95 > 8", "asr < 40%")]
+        [True, True, False, False]
+        """
+        if self.quantile:
+            return self.quantile[1] in {*MEASURED, *_OF_AUDIO}
+        return COUNTS.get(self.metric, self.metric) in {f"{word}_ratio" for word in _VERDICTS}
 
     def beyond(self, value: float) -> bool:
         """Whether a value breaks it."""

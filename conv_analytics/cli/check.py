@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Compare what was measured with limits. Ends with 4 when a rule is broken; with 0 when each was kept, or there were too
-few cases to tell, which the table says.
+Compare what was measured with limits. Ends with 4 when a rule is broken; with 3 when none is, but one could not be
+judged because a unit is not known that it needs; with 0 when each was kept, or there were too few cases to tell, which
+the table says.
 """
 
 _EPILOG = """\
@@ -52,6 +54,7 @@ def add(
         help="which attempts rates count (outbound)",
     )
     add_zone(command)
+    add_units(command)
     return command
 
 
@@ -60,6 +63,13 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.analysis.check import Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]
-    table = check(dataset_of(options), rules, profile=options.profile, scope=options.scope, tz=options.tz)
+    dataset = dataset_of(options)
+    judged = any(rule.of_verdicts for rule in rules)
+    units = units_of(options, dataset) if judged else None
+    if units is not None:
+        tell_units(units)
+    table = check(dataset, rules, profile=options.profile, scope=options.scope, tz=options.tz, units=units)
     show(table, options)
-    return Exit.BEYOND if (table["outcome"] == "broken").any() else Exit.COMPLETE
+    if (table["outcome"] == "broken").any():
+        return Exit.BEYOND
+    return Exit.INCOMPLETE if units is not None and blocked(units, options.profile) else Exit.COMPLETE

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Groups with more bad calls than the rest, by how many too many (excess): k bad of n, the rate with its 95 % interval,
 the rate of all others, and whether chance explains it (q, adjusted for the number of groups that were tested).
-Offenders come first; a route with one bad call of one is none.
+Offenders come first; a route with one bad call of one is none. Ends with 3 if a unit is not known that the verdict poor
+needs.
 """
 
 _EPILOG = """\
@@ -52,6 +54,7 @@ def add(
     command.add_argument("--min-n", metavar="N", type=int, default=30, help="smaller groups are not tested (30)")
     command.add_argument("--last", metavar="N", type=int, default=50, help="how many groups at most (50; 0 for all)")
     add_zone(command)
+    add_units(command)
     return command
 
 
@@ -61,9 +64,13 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.analysis import offenders
     from conv_analytics.cli.output import note
 
+    judged = options.case in {"poor", "silent"}
+    units = units_of(options, dataset) if judged else None
+    if units is not None:
+        tell_units(units)
     table = offenders(
         dataset, names(options.by), options.case,
-        scope=options.scope, tz=options.tz, profile=options.profile, min_n=options.min_n,
+        scope=options.scope, tz=options.tz, profile=options.profile, units=units, min_n=options.min_n,
     )  # fmt: skip
     found, tested = int(table["offender"].sum()), int(table["p"].notna().sum())
     note(
@@ -71,4 +78,5 @@ def run(options: argparse.Namespace) -> int:
         f" {options.case} legs; {int(table['k'].sum()):,} of {int(table['n'].sum()):,} legs in all"
     )
     show(table.head(options.last or len(table)), options)
-    return Exit.COMPLETE
+    unknown = options.case == "poor" and units is not None and blocked(units, options.profile)
+    return Exit.INCOMPLETE if unknown else Exit.COMPLETE

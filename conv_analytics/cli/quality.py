@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, dataset_of, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 The legs in an export folder whose audio was not good, worst first, each with the rule it broke, the value, the limit
-and the event that shows it; and how many legs there are of each verdict.
+and the event that shows it; and how many legs there are of each verdict, and in which units the numbers were read.
+Ends with 3 if a unit is not known that verdicts need.
 """
 
 _EPILOG = """\
@@ -42,6 +44,7 @@ def add(
     command.add_argument("--profile", default="recommended", help="the rulebook (recommended)")
     command.add_argument("--verdict", metavar="A,B", default="poor,fair", help="which verdicts to list (poor,fair)")
     command.add_argument("--last", metavar="N", type=int, default=50, help="how many legs at most (50; 0 for all)")
+    add_units(command)
     return command
 
 
@@ -54,16 +57,18 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.analysis import legs, quality
     from conv_analytics.cli.output import note
 
+    units = units_of(options, dataset)
     found = legs(dataset)
-    judged = quality(found, options.profile)
+    judged = quality(found, options.profile, units=units, audio_events=dataset)
     if "network_code" not in judged.columns:
         keys = ["conversation_id", "leg_id"]
         judged = judged.merge(found[[*keys, "network_code"]], on=keys, how="left", validate="one_to_one")
     counts = judged["verdict"].value_counts()
+    tell_units(units)
     note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in _VERDICTS))
     rank = judged["verdict"].map({word: place for place, word in enumerate(_VERDICTS)})
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
     shown = [name for name in _SHOWN if name in listed.columns]
     show(listed[shown].head(options.last or len(listed)).reset_index(drop=True), options)
-    return Exit.COMPLETE
+    return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE

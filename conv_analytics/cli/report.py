@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conv_analytics import markup
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
+from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
 from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
@@ -27,7 +28,8 @@ rules:
   mos_p5<3.5   loss_p95>5   jitter_p95>30   pdd_p95>8   talk_p50<60
   Those of `conv-analytics check` without groups, as far as a report tells them: _p5, _p50, _p95 of distributions.
   The command ends with 4 if a rule holds, so that cron mails. Of fewer cases than min_n (30, or `poor>3% min_n 100`)
-  nothing is said and nothing broken; the standard error says so.
+  nothing is said and nothing broken; the standard error says so. Where none holds, but a unit that verdicts need is not
+  known, the command ends with 3.
 
 times:
   2026-11-20 (midnight in --tz), 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday
@@ -59,6 +61,7 @@ def add(
     command.add_argument(
         "--timelines", action="store_true", help="write the timelines of the worst legs beside the page, and link them"
     )
+    add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show numbers, names and addresses as they are")
     return command
 
@@ -76,15 +79,21 @@ def run(options: argparse.Namespace) -> int:
     zone, now = zoned(options.tz), datetime.now(UTC)
     since, until = (None if text is None else instant(text, now, zone) for text in (options.since, options.until))
     dataset = open_dataset(expand_user(options.dest))
+    units = units_of(options, dataset)
     report = quality_report(
-        dataset, since=since, until=until, tz=options.tz, profile=options.profile, mask=not options.unmasked
-    )
+        dataset, since=since, until=until, tz=options.tz, profile=options.profile, mask=not options.unmasked,
+        units=units,
+    )  # fmt: skip
     judged = report.judge(*options.fail_on)
-    page, numbers = report.write(options.output, timelines=dataset if options.timelines else None)
+    page, numbers = report.write(options.output, timelines=dataset if options.timelines else None, units=units)
+    tell_units(units)
     say(markup.line(report.numbers.sentence))
     for detail in report.numbers.details:
         say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")
     for each in judged:
         note(f"conv-analytics: {each}")
-    return Exit.BEYOND if any(each.broken for each in judged) else Exit.COMPLETE
+    if any(each.broken for each in judged):
+        return Exit.BEYOND
+    unknown = report.numbers.verdict == "unmeasured" and blocked(units, options.profile)
+    return Exit.INCOMPLETE if unknown else Exit.COMPLETE

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.answers import markdown
 from conv_analytics.cli.cells import csv_text, json_text
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.reading import folder
+from conv_analytics.cli.units import add_units, units_of
 from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def add(
     command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
     command.add_argument("--format", choices=("text", "csv", "json", "md"), default="text", help="how to print (text)")
     command.add_argument("--zone", metavar="NAME", default="UTC", help="time zone, as Europe/London (UTC)")
+    add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show numbers, names, pressed keys and texts")
     return command
 
@@ -56,7 +58,8 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.notebook import show_ladder, show_timeline
 
     data = open_dataset(path)
-    given = {"zone": options.zone, "mask": not options.unmasked}
+    units = units_of(options, data) if "hangups" in data.tables else None
+    given: dict[str, Any] = {"zone": options.zone, "mask": not options.unmasked, "units": units}
     drawn = show_timeline(data, options.conversation, **given)
     try:
         ladder = show_ladder(data, options.conversation, **given)

@@ -16,6 +16,7 @@ import pandas as pd
 
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.happenings import conversation, microseconds
+from conv_analytics.analysis.units import Units, units_of_all
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -67,7 +68,13 @@ class Step:
 
 
 def show_ladder(
-    data: Any, conversation_id: str, *, zone: str = "UTC", mask: bool = True, theme: str = "auto"
+    data: Any,
+    conversation_id: str,
+    *,
+    zone: str = "UTC",
+    mask: bool = True,
+    theme: str = "auto",
+    units: Units | None = None,
 ) -> Ladder:
     """Draw who signalled what to whom in one conversation.
 
@@ -83,6 +90,8 @@ def show_ladder(
         False shows numbers and names as they are.
     theme
         ``light``, ``dark``, or ``auto``.
+    units
+        As for `show_timeline`.
 
     Returns
     -------
@@ -114,7 +123,7 @@ def show_ladder(
     zone_of(zone)
     source = conversation(data, conversation_id)
     tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
-    frame, levels = _legs(tables), _levels(tables)
+    frame, levels = _legs(tables), _levels(tables, units or units_of_all(data))
     return Ladder(frame, levels, conversation_id, zone=zone, display=Display(on=mask), theme=theme)
 
 
@@ -348,9 +357,9 @@ def _legs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return frame.sort_values("started_at", kind="stable", ignore_index=True)
 
 
-def _levels(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+def _levels(tables: Mapping[str, pd.DataFrame], units: Units | None) -> dict[str, str]:
     try:
-        frame = quality(tables)
+        frame = quality(tables, units=units)
     except ConvAnalyticsError:
         return {}
     known = frame[["leg_id", "verdict"]].dropna()

@@ -10,13 +10,24 @@ import pandas as pd
 import pytest
 
 from conv_analytics import Conversations, export
-from conv_analytics.analysis import audio_flow, fault_side, mos_audit, quality
+from conv_analytics.analysis import (
+    audio_flow,
+    call_quality,
+    check,
+    compare_profiles,
+    fault_side,
+    mos_audit,
+    offenders,
+    quality,
+)
 from conv_analytics.analysis import legs as make_legs
 from conv_analytics.analysis.units import Units
+from conv_analytics.notebook import quality_report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from tests.analysis.made_legs import legs, pandas_of, relation, same
 
+KEYS = ["conversation_id", "leg_id"]
 UNITS = Units(1.0, "freeswitch_r", "percent", "ms2")
 PERFECT = {"mos_score": 4.5, "quality_percentage": 100.0, "flaw_total": 0, "packet_loss_perc": 0.0}
 BEGIN = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -31,7 +42,9 @@ BEGIN = datetime(2026, 11, 20, 9, tzinfo=UTC)
      ({"packet_cnt": 192, "jitter_max_var": 6716.71, "jitter_loss_rate": 0.0}, "contradicted", True),
      ({"packet_loss_perc": 3.0}, "contradicted", True),
      ({"jitter_loss_rate": 0.03}, "contradicted", True),
-     ({"byte_out": 0}, "contradicted", True),
+     ({"byte_in": 0}, "contradicted", True),
+     # Alone in its conversation, nobody speaks to it.
+     ({"byte_out": 0}, "ok", False),
      ({"packet_cnt": 499, "jitter_loss_rate": 0.0}, "default", False),
      ({"packet_cnt": 99}, "unmeasured", True),
      ({"packet_cnt": 0, "byte_in": 0}, "unmeasured", True),
@@ -119,6 +132,41 @@ def test_excuses_and_speech(  # noqa: PLR0917  one column of the table each
     assert flow.loc[("a", "out"), "state"] == flow.loc[("b", "in"), "state"] == "heard"
     assert row["flow"] == "no_in"
     assert row["evidence_event_id"] == 90
+
+
+@pytest.mark.parametrize(
+    ("events", "change", "excuse"),
+    [([], {}, None), ([event(5, "mute:on", 2)], {}, "muted"), ([event(5, "mute:on", 2, "b")], {}, None),
+     ([event(5, "mute:on", 30)], {}, None), ([], {"channel_type": "websocket"}, "websocket")],
+)  # fmt: skip
+def test_what_the_flow_excuses_nobody_calls_poor(
+    events: list[dict[str, Any]], change: dict[str, Any], excuse: str | None
+) -> None:
+    """A leg that only listens, or was muted throughout, has no packets to judge; it is not poor."""
+    tables = call(events, **SILENT, flaw_total=0, **change)
+    verdict = "poor" if excuse is None else "unmeasured"
+    judged = quality(tables).set_index("leg_id").loc["a"]
+    assert [judged["verdict"], judged["flow"], judged["silent_directions"]] == [verdict, "no_in", excuse is None]
+    assert judged["excuse"] == excuse if excuse else pd.isna(judged["excuse"])
+    whole = call_quality(tables).iloc[0]
+    assert (whole["verdict"], whole["measured"]) == (("poor", 2) if excuse is None else ("good", 1))
+    assert compare_profiles(tables).set_index("leg_id").loc["a", "recommended"] == verdict
+    told = check(tables, ["poor_count > 0", "silent_count > 0", "no_in_count > 0"])
+    assert set(told["outcome"]) == {"broken" if excuse is None else "kept"}
+    assert check(tables, "silent_count > 0")["n"].tolist() == [2]
+    report = quality_report(tables).numbers
+    assert (report.figure("poor").now.k, report.figure("silent").now.k) == (excuse is None, excuse is None)
+    assert offenders(tables, "direction", "silent", min_n=1)["k"].sum() == (excuse is None)
+    side = fault_side(tables).iloc[0]["fault_side"]
+    assert side == "caller_access" if excuse is None else pd.isna(side)
+
+
+def test_a_frame_of_legs_is_told_of_mutes_by_its_events() -> None:
+    tables = call([event(5, "mute:on", 2)], **SILENT, flaw_total=0)
+    made = make_legs(tables)
+    assert quality(made)["verdict"].tolist() == ["poor", "good"]
+    assert quality(made, audio_events=tables)["verdict"].tolist() == ["unmeasured", "good"]
+    same(quality(made, audio_events=tables), pandas_of(quality(relation(made), audio_events=tables), KEYS))
 
 
 def test_an_earmuff_excuses_what_goes_out() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from conv_analytics.analysis import Threshold, check
+from conv_analytics.analysis import Threshold, check, detect_units, kpi
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook import quality_report
 
@@ -141,6 +141,33 @@ def test_counts_need_no_minimum_and_quantiles_do() -> None:
 def test_keys_of_time_are_those_of_the_zone() -> None:
     table = check(_legs(0, 30), "poor_ratio > 1% by hour, weekday", tz="Europe/Paris")
     assert table["group"].to_list() == ["hour=10, weekday=4"]
+
+
+def test_weeks_begin_on_mondays_when_clocks_change() -> None:
+    """The night of a change of clocks is in the week of its Monday, however the key is asked for."""
+    # Monday 00:30, Sunday 23:30 and the hours around the changes in London, New York and, at midnight, Santiago.
+    instants = ["2026-10-25T00:30Z", "2026-10-25T01:30Z", "2026-10-26T00:30Z", "2026-03-29T23:30Z", "2026-11-02T05:15Z",
+                "2026-11-01T05:30Z", "2026-09-06T03:30Z", "2026-09-06T04:30Z", "2026-03-30T00:30Z"]  # fmt: skip
+    legs = pd.concat([_legs(1, 29, str(n), started_at=pd.Timestamp(at)) for n, at in enumerate(instants)])
+    legs = legs.assign(outcome_class="success")
+    for zone in ("Europe/London", "America/New_York", "America/Santiago", "Pacific/Apia"):
+        found = check(legs, "poor_ratio > 1% by week", tz=zone)["group"]
+        mondays = {name.removeprefix("week=") for name in found}
+        assert all(pd.Timestamp(day).day_name() == "Monday" for day in mondays), zone
+        assert mondays == set(kpi(legs, by="week", metrics="asr", tz=zone)["week"])
+        days = {name.removeprefix("day=") for name in check(legs, "poor_ratio > 1% by day", tz=zone)["group"]}
+        assert days == set(kpi(legs, by="day", metrics="asr", tz=zone)["day"])
+
+
+def test_verdicts_in_units_that_nobody_knows_are_no_pass() -> None:
+    legs = _legs(10, 30)
+    mixed = legs.assign(packet_loss_perc=legs["packet_loss_perc"].where(legs.index % 2 == 0, lambda loss: loss / 100))
+    table = check(mixed, ["poor > 3%", "poor_count > 0", "loss_p95 > 5"])
+    assert table.set_index("metric")["outcome"].to_dict() == {
+        "poor_ratio": "too_few", "p95(loss)": "too_few", "poor_count": "too_few",
+    }  # fmt: skip
+    told = check(legs, "poor > 3%", units=detect_units(legs, loss_unit="count"))
+    assert told["outcome"].tolist() == ["kept"]
 
 
 def test_no_legs_are_no_pass() -> None:

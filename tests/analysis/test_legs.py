@@ -106,6 +106,13 @@ ANOMALIES = [
             id="its record ends elsewhere",
         ),
         pytest.param(
+            {**without("leg_statuses"), **tables(call_records=[record(
+                "a", 75, requested_at=at(-90), started_at=at(-80), ended_at=at(-20), duration_s=60)])},
+            # Its events tell when it rang and was answered; not even its start is taken from a clock that is 90 s off.
+            {"flags": "no_start,clock", "pdd_s": None, "setup_s": None, "started_at": at(2.1), "talk_s": 59.8},
+            id="its record is of another clock, and there are no statuses",
+        ),
+        pytest.param(
             {**whole(), **tables(hangups=[hangup(None, 69.9, from_member_id="MEM-a")])},
             {"leg_id": "a", "flags": "no_leg_id", "hangup_event_id": 40},
             id="a hangup without a leg, of a member with one",

@@ -49,7 +49,8 @@ def test_a_good_leg() -> None:
      ({"jitter_max_var": 400.0}, "good", None, None, None),
      ({"packet_loss_perc": 9.0, "jitter_max_var": 6716.71}, "poor", "loss_poor", 9.0, 5),
      ({"byte_in": 0}, "poor", "no_audio", 1, 1),
-     ({"byte_in": 0, "byte_out": 100}, "poor", "no_audio", 2, 1)],
+     # Alone in its conversation, nobody speaks to it.
+     ({"byte_in": 0, "byte_out": 100}, "poor", "no_audio", 1, 1)],
 )  # fmt: skip
 def test_rules_name_themselves(
     change: dict[str, Any], verdict: str, rule: str | None, value: float | None, limit: float | None
@@ -102,8 +103,8 @@ def test_start_values_are_unmeasured_by_profiles_of_scores_too() -> None:
 
 @pytest.mark.parametrize(
     ("unit", "said", "percent"),
-    [("percent", 4.0, 4.0), ("fraction", 0.04, 4.0), ("count", 125.0, 4.0077), ("unknown", 4.0, 4.0),
-     ("percent", 250.0, None), ("fraction", 4.0, None), ("percent", -1.0, None)],
+    [("percent", 4.0, 4.0), ("fraction", 0.04, 4.0), ("count", 125.0, 4.0077), ("ignore", 4.0, None),
+     ("percent", 250.0, None), ("count", 2.5, None), ("fraction", 4.0, None), ("percent", -1.0, None)],
 )  # fmt: skip
 def test_loss_in_every_unit(unit: str, said: float, percent: float | None) -> None:
     leg = judged(units=Units(loss_unit=unit), packet_loss_perc=said)
@@ -111,7 +112,19 @@ def test_loss_in_every_unit(unit: str, said: float, percent: float | None) -> No
         assert (leg["loss_source"], leg["loss_pct"]) == ("jitter_loss_rate", pytest.approx(0.2))
     else:
         assert leg["loss_pct"] == pytest.approx(percent, abs=1e-4)
-        assert leg["confidence"] == (0.5 if unit == "unknown" else 1)
+        assert leg["confidence"] == 1
+
+
+def test_a_loss_whose_unit_is_not_known_is_none() -> None:
+    leg = judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0)
+    assert pd.isna(leg["loss_pct"])
+    assert (leg["verdict"], leg["rule"]) == ("unmeasured", "loss_unit_unknown")
+    # Were bad spacing and silence judged all the same, every leg with a verdict would be poor.
+    for bad in ({"jitter_max_var": 1000.0}, {"byte_in": 0}):
+        assert judged(units=Units(loss_unit="unknown"), packet_loss_perc=4.0, **bad)["verdict"] == "unmeasured"
+    # A rulebook of scores does not need it.
+    assert judged("vonage", units=Units(loss_unit="unknown"), packet_loss_perc=4.0)["verdict"] == "good"
+    assert judged("vonage", units=Units(None), mos_score=45.0)["rule"] == "mos_scale_unknown"
 
 
 def test_losses_where_the_column_says_nothing() -> None:

@@ -170,6 +170,22 @@ def test_spend_by_currency() -> None:
     assert verdicts[verdicts["verdict"] == "poor"]["spend"].sum() == pytest.approx(1.02)
 
 
+def test_a_price_per_minute_is_of_legs_with_both() -> None:
+    rows = [
+        up(1, 1.0, 120.0, price=0.02, currency="EUR"),
+        up(2, 1.0, None, price=5.0, currency="EUR"),  # still up
+        up(3, 1.0, 600.0, price=None, currency="EUR"),
+        lost(4, 5.0, price=0.01, currency="EUR"),
+        up(5, 1.0, None, price=1.0, currency="USD"),
+    ]
+    for kind in ("pandas", "duckdb"):
+        table = rated.back(cost(rated.KINDS[kind](frame(rows)))).set_index("currency")
+        euro = table.loc["EUR", ["legs", "spend", "talk_min", "untimed", "per_answered_min"]]
+        assert euro.tolist() == pytest.approx([4, 5.03, 12.0, 1, 0.01])
+        assert math.isnan(table.loc["USD", "per_answered_min"])
+        assert table.loc["USD", "untimed"] == 1
+
+
 def test_prices_are_rate_times_duration_or_rounded_or_not() -> None:
     cases = [
         (0.0045, 2.0, 0.00015, "exact"),

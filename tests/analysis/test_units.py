@@ -1,4 +1,4 @@
-"""Units are found by evidence, said when they cannot be found, and refused where a guess would turn answers around."""
+"""Units are found by a majority that odd values cannot turn, and nothing is read where the data do not decide."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from conv_analytics.analysis import detect_units
+from conv_analytics.analysis import detect_units, quality
 from conv_analytics.analysis.units import Units
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from tests.analysis.made_legs import flawed, legs, relation
@@ -25,8 +25,10 @@ def test_the_usual_dataset() -> None:
     scale, model, loss, jitter = units.evidence
     assert (scale.n, scale.share) == (40, 1.0)
     assert (model.n, model.share) == (40, 1.0)
-    assert "0.333" in loss.why
+    assert loss.why == "40 of 40 losses go with their flaws as percent"
     assert "assumed" in jitter.why
+    assert units.assumed == ("jitter_unit",)
+    assert not units.undecided
 
 
 @pytest.mark.parametrize("times", [1, 10, 100])
@@ -42,18 +44,32 @@ def test_sentinels_are_no_scores() -> None:
     assert "2 say 0 or less" in units.evidence[0].why
 
 
-def test_one_broken_score_does_not_divide_all_others() -> None:
-    units = detect_units(legs(*flawed(), {"mos_score": 45.0}))
-    assert units.mos_scale == 1
-    assert "1 do not, and count as not measured" in units.evidence[0].why
+@pytest.mark.parametrize("odd", [[45.0], [687268.9], [0.97] * 6, [60.0, 0.97, 1e300]])
+def test_a_few_broken_scores_count_as_odd_and_change_nothing_for_others(odd: list[float]) -> None:
+    frame = legs(*flawed(), *({"mos_score": score, "leg_id": f"odd {n}"} for n, score in enumerate(odd)))
+    units = detect_units(frame)
+    assert (units.mos_scale, units.mos_model) == (1, "freeswitch_r")
+    assert units.evidence[0].odd == len(odd)
+    assert f"{len(odd)} do not, and count as not measured" in units.evidence[0].why
+    judged = quality(frame).set_index("leg_id")["mos_reported"]
+    assert judged[judged.index.str.startswith("odd")].isna().all()
+    assert judged[~judged.index.str.startswith("odd")].notna().all()
 
 
 @pytest.mark.parametrize("times", [20, 0.1, 1000])
-def test_an_ambiguous_scale_is_asked_for(times: float) -> None:
+def test_scores_on_no_scale_are_not_read_until_somebody_says_which(times: float) -> None:
     frame = changed("mos_score", lambda mos: mos * times)
-    with pytest.raises(ConfigError, match="mos_scale=1, 10 or 100"):
-        detect_units(frame)
+    units = detect_units(frame)
+    assert (units.mos_scale, units.mos_model, units.undecided) == (None, "undetermined", ("mos_scale",))
+    assert "ambiguous: of 40 scores" in units.why("mos_scale")
+    assert "say mos_scale: 1, 10 or 100" in units.doubts()[0]
+    assert quality(frame, "genesys")["rule"].unique().tolist() == ["no_mos_reported"]
     assert detect_units(frame, mos_scale=100).mos_scale == 100
+
+
+def test_scores_on_two_scales_are_a_mixture() -> None:
+    frame = pd.concat([changed("mos_score", lambda mos: mos * 10, 28), legs(*flawed(12))], ignore_index=True)
+    assert detect_units(frame).mos_scale is None
 
 
 def test_other_models_and_too_little_to_tell() -> None:
@@ -97,6 +113,98 @@ def test_one_loss_above_hundred_among_percents_is_a_broken_row() -> None:
     assert detect_units(legs(*flawed(), {"packet_loss_perc": 250.0})).loss_unit == "percent"
 
 
+WORSE = {"packet_loss_perc": 12.0, "flaw_total": 1000, "jitter_loss_rate": 0.12}
+LITTLE = {"packet_loss_perc": 0.1, "flaw_total": 6, "jitter_loss_rate": 0.001}
+NO_FLAWS = {"flaw_total": None, "jitter_loss_rate": None}
+
+
+@pytest.mark.parametrize("told", [{}, NO_FLAWS, {"flaw_total": None}])
+def test_one_loss_above_hundred_turns_no_unit(told: dict[str, Any]) -> None:
+    rows = [WORSE | told | {"leg_id": f"poor {n}"} for n in range(14)] + [LITTLE | told | {"leg_id": f"{n}"}
+                                                                           for n in range(26)]  # fmt: skip
+    frame = legs(*rows, WORSE | told | {"packet_loss_perc": 250.0, "jitter_loss_rate": None, "leg_id": "odd"})
+    units = detect_units(frame)
+    assert units.loss_unit == "percent"
+    assert units.evidence[2].odd == 1
+    verdicts = quality(frame).set_index("leg_id")["verdict"]
+    assert verdicts.value_counts().to_dict() == {"good": 26, "poor": 14, "unmeasured": 1}
+    assert verdicts["odd"] == "unmeasured"
+
+
+@pytest.mark.parametrize("told", [{}, {"flaw_total": None}, NO_FLAWS])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_mixed_units_of_loss_give_no_loss_at_all(share: float, told: dict[str, Any]) -> None:
+    rows = []
+    for n in range(200):
+        row = WORSE if n % 8 == 0 else LITTLE
+        ratio = n // 8 % 10 >= share * 10 if row is WORSE else n % 10 >= share * 10
+        loss = row["packet_loss_perc"] / (100 if ratio else 1)
+        rows.append(row | told | {"packet_loss_perc": loss, "leg_id": f"{n:03}"})
+    frame = legs(*rows)
+    units = detect_units(frame)
+    assert (units.loss_unit, units.undecided) == ("unknown", ("loss_unit",))
+    assert "mixed" in units.why("loss_unit")
+    assert quality(frame)["loss_pct"].isna().all()
+    # Who leaves the column out gets the losses of the other one, where there is one.
+    left_out = quality(frame, units=detect_units(frame, loss_unit="ignore"))
+    assert (left_out["verdict"] == "poor").sum() == (0 if told == NO_FLAWS else 25)
+
+
+def test_a_leg_whose_flaws_say_another_unit_has_no_loss() -> None:
+    others = [{"packet_loss_perc": 0.5, "flaw_total": 45, "jitter_loss_rate": None, "leg_id": f"odd {n}"}
+              for n in range(2)]  # fmt: skip
+    fractions = [row | {"packet_loss_perc": row["packet_loss_perc"] / 100, "jitter_loss_rate": None}
+                 for row in flawed()]  # fmt: skip
+    frame = legs(*fractions, *others)
+    units = detect_units(frame)
+    assert (units.loss_unit, units.evidence[2].odd) == ("fraction", 2)
+    judged = quality(frame).set_index("leg_id")
+    # As fractions, they would have lost half of their packets.
+    assert judged.loc[["odd 0", "odd 1"], "verdict"].tolist() == ["unmeasured"] * 2
+    assert judged["loss_pct"].max() == pytest.approx(40 / 3)
+
+
+def test_what_nothing_decides_is_assumed_or_unknown() -> None:
+    whole = detect_units(legs(*(NO_FLAWS | {"packet_loss_perc": float(n)} for n in range(1, 30))))
+    assert (whole.loss_unit, whole.assumed) == ("percent", ("loss_unit", "jitter_unit"))
+    assert "assumed" in whole.why("loss_unit")
+    small = detect_units(legs(*(NO_FLAWS | {"packet_loss_perc": 0.05 + n / 1000} for n in range(5))))
+    assert (small.loss_unit, small.undecided) == ("unknown", ("loss_unit",))
+    judged = quality(legs(*(NO_FLAWS | {"packet_loss_perc": float(n)} for n in range(6, 20))))
+    assert (judged["confidence"] == 0.5).all()
+
+
+def test_a_rate_of_zeros_beside_flaws_is_no_measurement() -> None:
+    bad = {"packet_cnt": 3000, "flaw_total": 1200, "quality_percentage": 60.0, "mos_score": 3.1,
+           "jitter_loss_rate": 0.0, "packet_loss_perc": 0.0}  # fmt: skip
+    frame = legs(*(bad | {"leg_id": f"{n}"} for n in range(25)), {**bad, "flaw_total": 0, "leg_id": "clean"})
+    units = detect_units(frame)
+    assert (units.loss_told, units.rate_told) == (False, False)
+    judged = quality(frame).set_index("leg_id")
+    assert judged.loc["clean", ["verdict", "loss_source"]].tolist() == ["good", "no_flaws"]
+    others = judged.drop(index="clean")
+    assert others["loss_pct"].isna().all()
+    assert set(others["verdict"]) == {"unmeasured"}
+    assert set(others["mos_trust"]) == {"contradicted"}
+    # Also among legs whose columns say something.
+    one = quality(legs(*flawed(), bad | {"leg_id": "zero"})).set_index("leg_id").loc["zero"]
+    assert (one["verdict"], one["rule"], one["mos_trust"]) == ("unmeasured", "no_loss_pct", "contradicted")
+
+
+def test_variances_are_told_from_deviations_only_where_the_values_do() -> None:
+    wide = detect_units(changed("jitter_max_var", lambda _: 400.0))
+    assert (wide.jitter_unit, wide.assumed) == ("ms2", ())
+    narrow = legs(*flawed(30), *({"jitter_max_var": 70.0, "leg_id": f"{n}"} for n in range(17)),
+                  {"jitter_max_var": 1e12, "leg_id": "odd"})  # fmt: skip
+    narrow.loc[:29, "jitter_max_var"] = 12.0
+    units = detect_units(narrow)
+    assert (units.jitter_unit, units.assumed, units.evidence[3].odd) == ("ms2", ("jitter_unit",), 1)
+    assert "0 as variances and 17 as deviations would be above 30 ms" in units.why("jitter_unit")
+    deviations = quality(narrow, units=detect_units(narrow, jitter_unit="ms"))
+    assert (deviations["rule"] == "jitter_poor").sum() == 17
+    assert quality(narrow).set_index("leg_id").loc["odd", "verdict"] == "unmeasured"
+
+
 def test_a_column_of_zeros_is_not_the_same_as_no_loss() -> None:
     units = detect_units(changed("packet_loss_perc", lambda _: 0.0))
     assert (units.loss_unit, units.loss_told) == ("unknown", False)
@@ -112,7 +220,9 @@ def test_nothing_at_all() -> None:
 def test_what_is_told_is_not_asked() -> None:
     units = detect_units(legs(*flawed()), mos_scale=10, mos_model="other", loss_unit="count", jitter_unit="ms")
     assert units == Units(10.0, "other", "count", "ms")
-    assert {each.why for each in units.evidence} == {"told by the caller"}
+    assert {each.why.partition(";")[0] for each in units.evidence} == {"told by the caller"}
+    # None of these scores is on the scale that was told.
+    assert "40 of 40 values cannot be in it" in units.why("mos_scale")
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conv_analytics import export, open_dataset
@@ -91,6 +94,44 @@ def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
     assert [row["outcome"] for row in json.loads(broken.out)] == ["broken"]
     kept = run("check", "out", "--rule", "asr < 1%", "--rule", "poor_count > 1000", cwd=folder)
     assert kept.code == 0, kept.err
+
+
+@pytest.fixture(scope="module")
+def mixed(folder: Path) -> Path:
+    """The same folder with nine of ten losses as fractions, and an absurd score."""
+    root = folder / "mixed"
+    shutil.copytree(folder / "out", root / "out")
+    for file in (root / "out" / "hangups").rglob("*.parquet"):
+        rows = pq.read_table(file)
+        loss = rows["packet_loss_perc"].to_pylist()
+        read = [value / 100 if value is not None and n % 10 else value for n, value in enumerate(loss)]
+        place = rows.schema.get_field_index("packet_loss_perc")
+        rows = rows.set_column(place, rows.schema.field(place), pa.array(read, rows.schema.field(place).type))
+        pq.write_table(rows, file)
+    return root
+
+
+def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) -> None:
+    """Every command that judges says which unit it misses, ends with 3, and takes the unit from its caller."""
+    commands: list[tuple[str, ...]] = [
+        ("quality", "out"), ("offenders", "out"), ("check", "out", "--rule", "poor > 99%"), ("report", "out"),
+    ]  # fmt: skip
+    for asked in commands:
+        blind = run(*asked, cwd=mixed)
+        assert blind.code == 3, blind.err
+        assert "The unit of packet_loss_perc is not known (mixed:" in blind.err + blind.out
+        assert "--loss-unit" in blind.err
+        told = run(*asked, "--loss-unit", "ignore", "--mos-scale", "1", "--jitter-unit", "ms2", cwd=mixed)
+        assert told.code == 0, told.err
+        assert "loss_unit: ignore (told by the caller)" in told.err
+    # What does not ask for the audio does not care.
+    assert run("check", "out", "--rule", "asr < 1%", cwd=mixed).code == 0
+    sure = run("quality", "out", cwd=folder)
+    assert sure.code == 0
+    assert "losses go with their flaws as percent" in sure.err
+    assert run("quality", "out", "--mos-scale", "3", cwd=folder).code == 2
+    one = str(open_dataset(folder / "out")["hangups"]["conversation_id"].iloc[0])
+    assert run("timeline", "out", one, "--jitter-unit", "ms", cwd=folder).code == 0
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import pytest
 
-from conv_analytics.analysis import wilson
+from conv_analytics.analysis import detect_units, wilson
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.report import quality_report
 from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
@@ -43,6 +43,45 @@ def test_counts_are_those_of_the_legs() -> None:
     assert values_of(numbers, "loss").p50 == pytest.approx(4.25)
     assert numbers.verdict == "poor"
     assert "50.0 % of 120 measured legs" in numbers.sentence
+
+
+def test_a_mixture_of_units_is_no_verdict_and_the_first_sentence_says_so() -> None:
+    """Nine of ten losses as fractions: as percents, 1 of 10 poor legs would be left, and calls would be good."""
+    legs = made.week()
+    mixed = legs.assign(packet_loss_perc=legs["packet_loss_perc"].where(legs.index % 20 < 2, lambda loss: loss / 100))
+    report = quality_report(mixed)
+    numbers = report.numbers
+    assert numbers.verdict == "unmeasured"
+    assert numbers.sentence.startswith("No verdict on the audio: The unit of packet_loss_perc is not known (mixed: ")
+    assert "say loss_unit: percent, fraction or count" in numbers.sentence
+    assert "No verdict on the audio: The unit of packet_loss_perc" in report.html
+    assert (rate_of(numbers, "poor").n, rate_of(numbers, "measured").k) == (0, 0)
+    assert [each.broken for each in report.judge("poor>3%", "loss_p95>5")] == [None, None]
+    told = quality_report(legs, units=detect_units(legs, loss_unit="percent")).numbers
+    assert (told.verdict, rate_of(told, "poor").k) == ("poor", 60)
+
+
+def test_what_was_decided_and_what_was_assumed_stands_on_the_page() -> None:
+    legs = made.week()
+    odd = legs.assign(mos_score=legs["mos_score"].where(legs.index > 0, 687268.9))
+    report = quality_report(odd)
+    units = {each.what: each for each in report.numbers.method.units}
+    assert (units["mos_scale"].decided, units["mos_scale"].odd) == ("1", 1)
+    assert (units["loss_unit"].decided, units["loss_unit"].assumed) == ("percent", False)
+    assert units["jitter_unit"].assumed
+    for words in (
+        "119 of 120 scores lie in 1 to 5",
+        "120 of 120 losses go with their flaws as percent",
+        "ms2 (assumed, as FreeSWITCH counts: of 120 values 0 as variances and 120 as deviations would be above 30 ms",
+    ):
+        assert words in report.html
+    assert any(line.startswith("jitter_max_var is read as ms2: assumed") for line in report.numbers.details)
+    assert report.numbers.verdict == "poor"
+    # Scores decide nothing in this rulebook, but that they are not read is said at once.
+    unknown = quality_report(legs.assign(mos_score=70.0)).numbers
+    assert unknown.verdict == "poor"
+    assert unknown.sentence.endswith("say mos_scale: 1, 10 or 100.")
+    assert quality_report(legs.assign(mos_score=70.0), profile="genesys").numbers.verdict == "unmeasured"
 
 
 def test_days_are_those_of_the_zone_and_have_the_hours_that_there_were() -> None:

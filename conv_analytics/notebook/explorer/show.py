@@ -18,6 +18,7 @@ import traitlets
 
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.quality import RANK
+from conv_analytics.analysis.units import Units, units_of_all
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
@@ -135,6 +136,7 @@ class Explorer:
 
     def _read(self, data: Any) -> None:
         self._data = data
+        self._units: Units | None = None
         self._view = View(judged_calls(data, self._profile), zone=self._zone, mask=self._mask)
 
     @property
@@ -259,8 +261,10 @@ class Explorer:
     def _open(self, place: int) -> None:
         conversation_id = str(self._view.frame["conversation_id"].iloc[place])
         self._opened = place
+        # One conversation does not tell its units, and all data are asked only once.
+        self._units = self._units or units_of_all(self._data)
         try:
-            drawn = show_timeline(self._data, conversation_id, zone=self._zone, mask=self._mask)
+            drawn = show_timeline(self._data, conversation_id, zone=self._zone, mask=self._mask, units=self._units)
         except ConvAnalyticsError as error:
             self._below.children = [ipywidgets.HTML(f"<p>{escape(self._view.display.text(str(error)))}</p>")]
             return

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from conv_analytics.analysis.units import Units, units_of_all
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.notebook.ladder import show_ladder
 from conv_analytics.notebook.report.numbers import Numbers
@@ -16,7 +17,7 @@ from conv_analytics.notebook.timeline.show import show_timeline
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
-def timelines(data: Any, numbers: Numbers, page: Path) -> Mapping[str, str]:
+def timelines(data: Any, numbers: Numbers, page: Path, units: Units | None = None) -> Mapping[str, str]:
     """Write the timeline and ladder of each conversation among the worst legs; masked where the report is.
 
     Parameters
@@ -26,6 +27,9 @@ def timelines(data: Any, numbers: Numbers, page: Path) -> Mapping[str, str]:
     page
         The report: they go to a folder beside it, ``report-timelines`` for ``report.html``.
 
+    units
+        In which the report read them; detected when absent.
+
     Returns
     -------
     Mapping
@@ -34,10 +38,11 @@ def timelines(data: Any, numbers: Numbers, page: Path) -> Mapping[str, str]:
     folder = page.with_name(f"{page.stem}-timelines")
     zone, mask = numbers.tz, numbers.masked
     found: dict[str, str] = {}
+    units = units or units_of_all(data)
     for one in dict.fromkeys(leg.conversation_id for leg in numbers.worst):
         try:
-            drawn = show_timeline(data, one, zone=zone, mask=mask)
-            ladder = show_ladder(data, one, zone=zone, mask=mask)
+            drawn = show_timeline(data, one, zone=zone, mask=mask, units=units)
+            ladder = show_ladder(data, one, zone=zone, mask=mask, units=units)
         except (ConfigError, TableNotFound, ColumnNotFound):
             # Its events are not there: the command says so when it is tried.
             continue

@@ -10,9 +10,10 @@ import pandas as pd
 
 import conv_analytics
 from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.analysis.units import Evidence, Units
 from conv_analytics.notebook.report import found, parts, tally, words
 from conv_analytics.notebook.report.ledger import ledger_of
-from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Values
+from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
 from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.rows import Rows, read, slots_of
 from conv_analytics.privacy.display import Display
@@ -30,10 +31,11 @@ def gather(
     tz: str = "UTC",
     profile: str | Profile = "recommended",
     mask: bool = True,
+    units: Units | None = None,
 ) -> Numbers:
     """Every number of a report. Parameters and errors are those of `quality_report`."""
     book, asked = profile_of(profile), period_of(since, until, tz)
-    rows = read(data, book)
+    rows = read(data, book, units)
     at = rows.legs["started_at"]
     first, last = (None if pd.isna(edge) else edge.to_pydatetime() for edge in (at.min(), at.max()))
     period = period_of(since, until, tz, first=first, last=last) if first is not None else asked
@@ -59,7 +61,9 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
     poor, measured = by_name["poor"], by_name["measured"]
     assert isinstance(poor, Rate)
     assert isinstance(measured, Rate)
-    verdict, sentence = words.verdict(len(now), poor, measured)
+    verdict, sentence = words.verdict(len(now), poor, measured, _undecided(rows.units, book))
+    if verdict != "empty":
+        sentence = words.with_unknown(sentence, [rows.units.missing(name) for name in rows.units.undecided])
     ledger = ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum()))
     numbers = Numbers(
         sentence=sentence,
@@ -87,16 +91,23 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
             profile=book.name,
             rules=tuple(f"{rule.level}: {rule}" for rule in book.rules),
             scope=rows.scope,
-            units={
-                "loss": rows.units.loss_unit,
-                "jitter": rows.units.jitter_unit,
-                "scale": f"{rows.units.mos_scale:g}",
-            },
+            units=tuple(_unit(each) for each in rows.units.evidence),
+            doubts=rows.units.doubts(),
             scores=rows.units.mos_model,
             masked=display.on,
         ),
     )
     return replace(numbers, details=words.details(numbers, shown))
+
+
+def _undecided(units: Units, book: Profile) -> tuple[str, ...]:
+    """What there is to say about units that the data do not decide: those that verdicts cannot do without first."""
+    required = units.undecided_of(book.required)
+    return tuple(units.missing(name) for name in required)
+
+
+def _unit(each: Evidence) -> Unit:
+    return Unit(each.what, each.decided, each.n, each.odd, each.assumed, each.why)
 
 
 @dataclass(frozen=True)

@@ -211,6 +211,20 @@ class Ledger:
 
 
 @dataclass(frozen=True)
+class Unit:
+    """What some numbers of the data were read in, and on what that was decided."""
+
+    what: str
+    decided: str
+    n: int
+    """Values that were looked at."""
+    odd: int
+    """Values that the unit does not allow: not measured."""
+    assumed: bool
+    why: str
+
+
+@dataclass(frozen=True)
 class Method:
     """How it was computed."""
 
@@ -218,7 +232,9 @@ class Method:
     profile: str
     rules: tuple[str, ...]
     scope: str
-    units: dict[str, str]
+    units: tuple[Unit, ...]
+    doubts: tuple[str, ...]
+    """A sentence for each unit that is not known, is assumed, or has odd values."""
     scores: str
     """What the reported scores are."""
     masked: bool
@@ -282,4 +298,4 @@ def _plain(value: Any) -> Any:
 
 
 __all__ = ["Bin", "Cell", "Change", "Code", "Entry", "Figure", "Group", "Grouping", "Histogram", "Ledger", "Leg",
-           "Method", "Numbers", "Offender", "Rate", "Slot", "Values"]  # fmt: skip
+           "Method", "Numbers", "Offender", "Rate", "Slot", "Unit", "Values"]  # fmt: skip

@@ -141,9 +141,7 @@ def _method(numbers: Numbers) -> list[str]:
                         " they decide nothing here.",
         "other": "The reported scores are of a model of their own, and count.",
     }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
-    units = method.units
-    jitter = "variances" if units["jitter"] == "ms2" else "deviations in ms"
-    told = f"loss in {units['loss']}, scores divided by {units['scale']}, spacing of packets from {jitter}"
+    units = [f"{_UNITS[each.what]}: {each.decided} ({each.why})." for each in method.units if each.what in _UNITS]
     return [
         "Intervals are Wilson's at 95 %, of differences Newcombe's.",
         "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
@@ -151,7 +149,8 @@ def _method(numbers: Numbers) -> list[str]:
         "A leg needs enough packets to be judged; one that was not measured is never good.",
         f"All calls are good or poor only if the whole interval lies below or above {percent(words.TARGET, 0)}.",
         f"Attempts: {_SCOPES.get(method.scope, method.scope)}. A forwarded call has several legs.",
-        f"Units were found in the data: {told}. {scores}",
+        *units,
+        scores,
         "The score of the loss takes no delay into account: it is the E-model for G.711 with concealment.",
         "Delay, echo, codec, and when within a call it went bad are not in the data.",
         "What got lost on the way to a listener is not seen: the numbers are of what the platform received.",
@@ -159,6 +158,12 @@ def _method(numbers: Numbers) -> list[str]:
     ]  # fmt: skip
 
 
+#: What each unit is of.
+_UNITS = {
+    "mos_scale": "Scale of the reported scores",
+    "loss_unit": "Unit of packet_loss_perc",
+    "jitter_unit": "Unit of the spacing of packets (ms2: variances, ms: deviations)",
+}
 _SCOPES = {"outbound": "outbound legs", "all": "all legs, for none went out"}
 
 

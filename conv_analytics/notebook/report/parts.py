@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import heatmap
+from conv_analytics.analysis.attempts import time_keys
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.sip import Code as Known
@@ -46,7 +47,7 @@ def flags(rows: pd.DataFrame) -> dict[str, Flags]:
     judged = measured(rows)
     return {
         "poor": (rows["verdict"] == "poor", judged),
-        "silent": (rows["flow"].notna() & (rows["flow"] != "both"), rows["flow"].notna()),
+        "silent": ((rows["silent_directions"] > 0).fillna(value=False), rows["flow"].notna()),
         "short": ((rows["talk_s"] <= SHORT_S).fillna(value=False), up & rows["talk_s"].notna()),
         "measured": (judged, up),
     }
@@ -125,8 +126,8 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     if timed.empty or period.empty:
         return ()
     cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
-    local = timed["started_at"].dt.tz_convert(period.zone.key)
-    keys = local.dt.day_of_week * 24 + local.dt.hour
+    local = time_keys(timed, ["weekday", "hour"], period.zone.key)
+    keys = local["weekday"] * 24 + local["hour"]
     holds, of = flags(timed)["poor"]
     poor = tally.flag_rates(holds, of, keys)
     return tuple(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics.analysis.profiles import Profile
+from conv_analytics.analysis.units import Units
 from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe
@@ -44,7 +45,9 @@ class Report:
         """Every number as JSON text."""
         return json.dumps(self.numbers.as_dict(), ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
-    def write(self, path: str | os.PathLike[str], *, timelines: Any = None) -> tuple[Path, Path]:
+    def write(
+        self, path: str | os.PathLike[str], *, timelines: Any = None, units: Units | None = None
+    ) -> tuple[Path, Path]:
         """Write the page, and its numbers beside it; a reader sees the old files or the new ones, never half of one.
 
         Without a mask they are for their user alone (0600).
@@ -56,6 +59,8 @@ class Report:
         timelines
             What the report was made of: the timelines of the worst legs are written into a folder beside the page,
             ``report-timelines``, and it links to them. None are when absent.
+        units
+            What the report was given, for the verdicts in timelines.
 
         Returns
         -------
@@ -73,7 +78,7 @@ class Report:
             raise DestinationError(target, "the numbers would overwrite it; name the page, such as report.html")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            links = {} if timelines is None else drawn(timelines, self.numbers, target)
+            links = {} if timelines is None else drawn(timelines, self.numbers, target, units)
         except OSError as error:
             raise DestinationError(target, str(error)) from error
         # The numbers first: a page that is there has its numbers.
@@ -115,6 +120,7 @@ def quality_report(
     tz: str = "UTC",
     profile: str | Profile = "recommended",
     mask: bool = True,
+    units: Units | None = None,
 ) -> Report:
     """How the calls of a period are, with everything that such a sentence stands on.
 
@@ -131,6 +137,8 @@ def quality_report(
         Rulebook of the verdicts on legs.
     mask
         Numbers, names and addresses are shown with a hash instead. ``False`` shows them, and says so.
+    units
+        What `detect_units` found, or was told; detected on all data when absent.
 
     Returns
     -------
@@ -145,7 +153,8 @@ def quality_report(
     Notes
     -----
     The sentence is good or poor only if the whole interval of the share of poor legs (Wilson, 95 %) lies below or above
-    3 %, and at least half of the answered legs were measured. Changes are called better or worse only if the interval
+    3 %, and at least half of the answered legs were measured; where a unit is not known that verdicts need, it says so
+    and there is none. Changes are called better or worse only if the interval
     of the difference (Newcombe) leaves out 0. Sources of every measure are named by `kpi_metrics` and the profiles.
 
     Examples
@@ -161,7 +170,7 @@ def quality_report(
     >>> [str(each) for each in report.judge("measured<1%")][0].startswith("measured<1%: kept")
     True
     """
-    return Report(gather(data, since=since, until=until, tz=tz, profile=profile, mask=mask))
+    return Report(gather(data, since=since, until=until, tz=tz, profile=profile, mask=mask, units=units))
 
 
 __all__ = ["Report", "quality_report"]

@@ -44,8 +44,8 @@ class Rows:
         return found
 
 
-def read(data: Any, profile: str | Profile) -> Rows:
-    """Read the legs of whatever an analysis takes; data without any give no rows.
+def read(data: Any, profile: str | Profile, units: Units | None = None) -> Rows:
+    """Read the legs of whatever an analysis takes; data without any give no rows. Units are detected when absent.
 
     The legs of a dataset are made by DuckDB out of its files; a row per leg is then held in memory.
     """
@@ -57,8 +57,8 @@ def read(data: Any, profile: str | Profile) -> Rows:
         legs = pd.DataFrame(columns=names)
     legs = coerce.shown(legs, {column.name: column.kind for column in LEGS})
     legs = legs.sort_values(_KEYS, kind="stable", ignore_index=True)
-    units = detect_units(legs)
-    judged = quality(legs, profile, units=units)
+    units = units or detect_units(legs)
+    judged = quality(legs, profile, units=units, audio_events=source)
     legs = legs.drop_duplicates(_KEYS).merge(judged[[*_KEYS, *_JUDGED]], on=_KEYS, how="left", validate="1:1")
     scope = "outbound" if bool((legs["direction"] == "outbound").any()) else "all"
     return Rows(legs, units, scope)

@@ -17,7 +17,8 @@ _MINUS = "\u2212"
 _NARROW = ("network_code", "country", "user_id", "remote_address", "channel_type")
 _UNMEASURED = {
     "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packets not counted",
-    "too_few_packets": "too few packets",
+    "too_few_packets": "too few packets", "loss_unit_unknown": "unit of the losses not known",
+    "mos_scale_unknown": "scale of the scores not known",
 }  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def why(rule: str | None, value: float | None, limit: float | None, book: Profil
     return f"{short} {amount(value, unit)} (limit {limit:g} {unit})".replace(" )", ")")
 
 
-def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, str]:
+def verdict(legs: int, poor: Rate | None, judged_of: Rate | None, undecided: Sequence[str] = ()) -> tuple[str, str]:
     """The verdict on all calls and its sentence: it says nothing that the interval does not.
 
     Parameters
@@ -118,13 +119,19 @@ def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, 
         Poor among the measured.
     judged_of
         Measured among the answered.
+    undecided
+        What there is to say about units that are not known, though verdicts need them.
+
+    >>> verdict(0, None, None)
+    ('empty', 'There are no calls in this period.')
     """
     if not legs or poor is None or judged_of is None:
         return "empty", "There are no calls in this period."
     if not judged_of.n:
         return "unmeasured", f"No verdict: none of {count(legs, 'leg')} was answered."
-    if not poor.n:
-        return "unmeasured", f"No verdict on the audio: none of {count(judged_of.n, 'answered leg')} was measured."
+    if undecided or not poor.n:
+        none = f"none of {count(judged_of.n, 'answered leg')} was measured."
+        return "unmeasured", f"No verdict on the audio: {' '.join(undecided) or none}"
     told = (
         f"{percent(poor.rate)} of {count(poor.n, 'measured leg')} had poor audio"
         f" ({percent(poor.lo)} to {percent(poor.hi)})"
@@ -138,6 +145,15 @@ def verdict(legs: int, poor: Rate | None, judged_of: Rate | None) -> tuple[str, 
             f"No verdict: {percent(missing, 0)} of the answered legs were not measured. Of others, {told}.",
         )
     return _against(told, poor.lo or 0, poor.hi or 0)
+
+
+def with_unknown(sentence: str, unknown: Sequence[str]) -> str:
+    """The sentence, and what it leaves out because its unit is not known, though the verdict does without.
+
+    >>> with_unknown("Calls are good.", ["The unit of mos_score is not known."])
+    'Calls are good. The unit of mos_score is not known.'
+    """
+    return " ".join([sentence, *(each for each in unknown if each not in sentence)])
 
 
 def _against(told: str, lo: float, hi: float) -> tuple[str, str]:
@@ -167,6 +183,8 @@ def details(numbers: Numbers, figures: Sequence[Figure]) -> tuple[str, ...]:
     if numbers.before is not None and not clear:
         said.append("Nothing changed clearly against the period before.")
     said += [f"{each.reason}." for each in _named(numbers)]
+    # What stopped the verdict stands in the first sentence.
+    said += [each for each in (numbers.method.doubts if numbers.method else ()) if each not in numbers.sentence]
     ledger = numbers.ledger
     if ledger.complete is False:
         said.append("The last run of the export was incomplete: numbers may be missing.")
@@ -214,4 +232,4 @@ def n_words(figure: Figure) -> str:
 
 
 __all__ = ["TARGET", "amount", "change_words", "count", "details", "direction", "ends_words", "interval_words",
-           "n_words", "now_words", "percent", "points", "verdict", "why"]  # fmt: skip
+           "n_words", "now_words", "percent", "points", "verdict", "why", "with_unknown"]  # fmt: skip

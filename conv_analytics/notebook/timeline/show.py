@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.units import Units, units_of_all
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -36,6 +37,7 @@ def show_timeline(
     mask: bool = True,
     theme: str = "auto",
     quality: pd.DataFrame | None = None,
+    units: Units | None = None,
 ) -> Timeline:
     """Draw the timeline of one conversation.
 
@@ -54,6 +56,9 @@ def show_timeline(
         ``light``, ``dark``, or ``auto``: as the page around it, or the reader's system.
     quality
         Verdicts on legs, as `conv_analytics.analysis.quality` gives them; worked out when absent.
+    units
+        What `conv_analytics.analysis.detect_units` found; detected on all data when absent, for one conversation does
+        not tell.
 
     Returns
     -------
@@ -81,7 +86,7 @@ def show_timeline(
     if theme not in _THEMES:
         raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
     zone_of(zone)
-    verdicts = _verdicts(data, conversation_id) if quality is None else quality
+    verdicts = _verdicts(data, conversation_id, units) if quality is None else quality
     frame = timeline(data, conversation_id, quality=verdicts)
     return Timeline(frame, conversation_id, zone=zone, mask=mask, theme=theme, data=data)
 
@@ -165,11 +170,12 @@ class Timeline:
         return f"<Timeline {line(self.layout.conversation_id)}: {summary(self.layout)}>"
 
 
-def _verdicts(data: Any, conversation_id: str) -> pd.DataFrame | None:
+def _verdicts(data: Any, conversation_id: str, units: Units | None) -> pd.DataFrame | None:
     """Verdicts on the legs of one conversation; none where the tables do not tell of legs."""
     source = Source.of(data).of_conversation(conversation_id)
     try:
-        frame = verdicts_of({name: source.collect(source.table(name, needed=())) for name in source.tables})
+        tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+        frame = verdicts_of(tables, units=units or units_of_all(data))
     except ConvAnalyticsError:
         return None
     return frame if isinstance(frame, pd.DataFrame) else None
