@@ -55,7 +55,7 @@ for cell in open("cells").read().strip().splitlines():
     elif cell.startswith("Mask"):
         os.environ["CONV_ANALYTICS_MASK_KEY"] = read("secret")
     if cell.endswith('base_url="eu")') and "broken" not in cell:
-        os.environ["HTTPS_PROXY"] = "http://user:" + read("secret") + "@host:port"
+        os.environ["https_proxy"] = "http://user:" + read("secret") + "@host:port"
     print("==", cell)
     shell.run_cell(cell)
 """

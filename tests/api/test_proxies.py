@@ -72,7 +72,7 @@ def test_the_environment_counts_as_it_was_when_the_client_was_made(
     async def late(address: str) -> None:
         async with AsyncConversations(settings=Settings(BASE_URL, settings.credentials), retries=0) as api:
             monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
-            with pytest.raises(errors.TransportError, match=r"https://api\.vonage\.test \(the name is not known\)"):
+            with pytest.raises(errors.TransportError, match=r"vonage\.test \(the name is not known\)"):
                 await api.get_conversation("CON-1")
 
     with proxy(tmp_path, server.base_url) as found:
