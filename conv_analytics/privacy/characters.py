@@ -39,8 +39,11 @@ def _unseen(char: str) -> bool:
 def _plain(char: str) -> str:
     if char.isascii():
         return char
-    if unicodedata.category(char)[0] == "Z":
+    category = unicodedata.category(char)
+    if category[0] == "Z":
         return " "
+    if category == "Pd" or char == "\u2212":
+        return "-"
     digit = unicodedata.decimal(char, None)
     return char if digit is None else str(digit)
 
