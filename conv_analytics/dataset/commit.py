@@ -166,6 +166,10 @@ def promised(staging: Path) -> Path | None:
     return path if path.exists() or path.is_symlink() else None
 
 
+class OvertakenError(Exception):
+    """Another run was entered under the number of a commit, which no lock kept away."""
+
+
 def recover(layout: Layout) -> None:
     """Finish or sweep what killed runs left in the work folder.
 
@@ -190,7 +194,7 @@ def drop(layout: Layout, commit: Commit) -> None:
     own = [file.path for file in commit.published]
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
         if name not in named and f"-{commit.run}" in name:
-            with suppress(CorruptFile):
+            with suppress(CorruptFile, NotADirectoryError):
                 layout.file(name).unlink(missing_ok=True)
     LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
 
@@ -212,6 +216,11 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     """Move the files of a prepared commit to their places and enter it in the log.
 
     May be repeated after a crash at any point: what is in place stays there.
+
+    Raises
+    ------
+    OvertakenError
+        If another run has taken the number.
     """
     for file in commit.published:
         staged, final = Layout(layout.staging(commit.run)).file(file.path), layout.file(file.path)
@@ -219,4 +228,7 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
             durable.publish(staged, final)
     with ThreadPoolExecutor() as pool:
         list(pool.map(durable.sync_folder, {layout.file(file.path).parent for file in commit.published}))
-    durable.create(prepared, layout.commit(commit.number))
+    try:
+        durable.create(prepared, layout.commit(commit.number))
+    except FileExistsError as error:
+        raise OvertakenError(commit.number) from error

@@ -215,7 +215,7 @@ class DatasetWriter:
     def _finish(self, prepared: Path, commit: Commit) -> None:
         try:
             log.finish(self.layout, prepared, commit)
-        except FileExistsError as error:
+        except log.OvertakenError as error:
             log.drop(self.layout, commit)
             prepared.unlink(missing_ok=True)
             reason = (
