@@ -135,7 +135,8 @@ time by which half are is null. Where nobody is left waiting there are no limits
 
 | question | function |
 |---|---|
-| time to answer, with calls that failed (competing events) and those that were given up (censored) | `answer_curve`, `answer_times` |
+| time to answer, with calls that failed (competing events) and those given up (censored) | `answer_curve`, \
+`answer_times` |
 | answered within 20 seconds | `service_level` |
 | short calls, classes of duration | `short_calls`, `duration_hist` |
 | how many at once, load per hour, busiest 60 minutes | `concurrency`, `traffic`, `busy_hour` |
