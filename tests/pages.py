@@ -120,7 +120,7 @@ Two families of rates, read as their sources say:
 |---|---|---|
 | of | seizures: attempts that were sent out, whoever refused them | attempts, without redirections (3xx) |
 | answered | `asr` | `ser` |
-| the network did its part | `ner`: answer, busy, ring no answer, rejection by the user | `seer`: 200, 480, 486, 600, 603 |
+| the network did its part | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
 | it did not | | `isa`: 408, 500, 503, 504 |
 
 A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`. Only

@@ -173,6 +173,16 @@ def test_service_level() -> None:
         service_level(table, within_s=-1)
 
 
+def test_a_call_that_failed_is_not_forgiven() -> None:
+    # One answered, one given up after 3 s, eight that failed after 1 s: nobody misdialled there.
+    rows = [up(0, 5.0), lost(1, 3.0) | {"outcome": "cancelled"}]
+    rows += [lost(n, 1.0) | {"outcome": "network_failure"} for n in range(2, 10)]
+    table = frame([{**row, "direction": "inbound"} for row in rows])
+    for kind in ("pandas", "duckdb"):
+        found = rated.back(service_level(rated.KINDS[kind](table), forgiven_s=5)).iloc[0]
+        assert (found["k"], found["n"], found["forgiven"]) == (1, 9, 1)
+
+
 def test_durations_fall_into_classes() -> None:
     talk = [0.0, 14.999999, 15.0, 1799.0, 1800.0, 9e6, None, -1.0]
     table = duration_hist(frame([up(n, 1.0, length) for n, length in enumerate(talk[:-2])] + [up(8, 1.0, None)]))
