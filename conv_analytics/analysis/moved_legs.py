@@ -41,7 +41,7 @@ def _found(source: Source, tables: Sequence[str]) -> pd.DataFrame | None:
         .filter(~nw.col("leg_id").is_null(), ~nw.col("conversation_id").is_null())
         for name in tables
     ]  # fmt: skip
-    if not named or not _more_pairs_than_legs(source, named):
+    if not named or not _any_in_two(source, named):
         return None
     pairs = nw.concat([rows.with_columns(nw.col("at").alias("since")) for rows in named])
     pairs = pairs.group_by(*_KEY).agg(nw.col("at").max(), nw.col("since").min())
@@ -54,21 +54,21 @@ def _found(source: Source, tables: Sequence[str]) -> pd.DataFrame | None:
     return last[["leg_id", "home"]].reset_index(drop=True)
 
 
-def _more_pairs_than_legs(source: Source, named: Sequence[Rows]) -> bool:
-    """Whether a leg is in more than one conversation; now and then it says so when none is.
+def _any_in_two(source: Source, named: Sequence[Rows]) -> bool:
+    """Whether a leg is in more than one conversation.
 
-    By hashes, of which DuckDB counts the different ones in one pass: the ids themselves would take ten times as much.
+    By the hashes of ids: DuckDB would take ten times the memory for the ids themselves.
     """
     if source.engine == "pandas":
         pairs = pd.concat([nw.to_native(rows.select(*_KEY).collect()) for rows in named]).drop_duplicates()
         return bool(pairs["leg_id"].duplicated().any())
-    both: Any = None
+    hashed: Any = None
     for rows in named:
         native: Any = nw.to_native(rows)
-        hashed = native.project("hash(leg_id) as leg, hash(conversation_id, leg_id) as pair")
-        both = hashed if both is None else both.union(hashed)
-    legs, pairs = source.in_memory(both.aggregate("count(distinct leg), count(distinct pair)").fetchall)[0]
-    return bool(pairs > legs)
+        part = native.project("hash(leg_id) as leg, hash(conversation_id) as home")
+        hashed = part if hashed is None else hashed.union(part)
+    homes = hashed.aggregate("leg, min(home) as least, max(home) as most", "leg")
+    return bool(source.in_memory(homes.filter("least <> most").limit(1).fetchall))
 
 
 __all__ = ["at_home", "homes_of"]
