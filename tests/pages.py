@@ -111,11 +111,32 @@ null, not 0. `unknown` counts those left out of `n` because it is not known; `en
 than 20 values are null.
 
 The final code of an attempt is 200 when it was answered, whatever its hangup says; else the hangup's SIP code, else the
-one that the platform's reason stands for (`sip_codes`). Attempts without any stay in `n`: see `undecided`.
+one that the platform's reason stands for (`sip_codes`). Attempts without any stay in `n`: see `undecided`. A hangup's
+200 without an answer says nothing: it is the code of a CANCEL, too.
+
+Two families of rates, read as their sources say:
+
+| | ITU-T E.425 | RFC 6076 |
+|---|---|---|
+| of | seizures: attempts that were sent out, whoever refused them | attempts, without redirections (3xx) |
+| answered | `asr` | `ser` |
+| the network did its part | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
+| it did not | | `isa`: 408, 500, 503, 504 |
+
+A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`. Only
+what the platform kept back itself is no seizure: no SIP code, and the reason `payment_required`, `banned_call_ended` or
+`flow_failed`. E.425 counts the *terminal rejection* of ISDN as effective, too: `ner` takes 603 and 607 for it, which a
+person decides; `ner_terminal` also 406, 415, 488 and 606, which the called equipment does. `ner_isa` is 1 - `isa`.
+
+Calls that failed, were refused, busy or declined are never answered, however long anyone waits. In `answer_curve` and
+`answer_times` they compete with the answer (Aalen-Johansen); those that the caller or the ring timer gave up are
+censored there. With one call answered after 10 s and nine that failed after 1 s, a tenth is answered by 10 s, and the
+time by which half are is null. Where nobody is left waiting there are no limits.
 
 | question | function |
 |---|---|
-| time to answer, with unanswered calls as censored (Kaplan-Meier) | `answer_curve`, `answer_times` |
+| time to answer, with calls that failed (competing events) and those given up (censored) | `answer_curve`, \
+`answer_times` |
 | answered within 20 seconds | `service_level` |
 | short calls, classes of duration | `short_calls`, `duration_hist` |
 | how many at once, load per hour, busiest 60 minutes | `concurrency`, `traffic`, `busy_hour` |
@@ -123,7 +144,7 @@ one that the platform's reason stands for (`sip_codes`). Attempts without any st
 `expected_wait`, `expected_service_level`, `offered` |
 | spend, prices against rate and duration, spend on useless calls | `cost`, `price_audit`, `waste` |
 | intervals, differences, tails, many tests | `wilson`, `newcombe`, `binomial_tail`, `benjamini_hochberg`, \
-`kaplan_meier` |
+`kaplan_meier`, `aalen_johansen` |
 
 `per_answered_min` of `cost` is of the answered legs that have a price and minutes. A leg that is still up has a price
 and no minutes yet (`untimed` counts those), one that was not priced has minutes and no price: they are in the sums

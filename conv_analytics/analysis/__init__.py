@@ -57,7 +57,8 @@ if TYPE_CHECKING:
     from conv_analytics.analysis.responses import first_responses, responses
     from conv_analytics.analysis.service_level import service_level
     from conv_analytics.analysis.sip import explain, sip_codes
-    from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, kaplan_meier, newcombe, wilson
+    from conv_analytics.analysis.stats import benjamini_hochberg, binomial_tail, newcombe, wilson
+    from conv_analytics.analysis.survival import aalen_johansen, kaplan_meier
     from conv_analytics.analysis.talk import talk
     from conv_analytics.analysis.thresholds import Threshold
     from conv_analytics.analysis.timeline import timeline
@@ -74,6 +75,7 @@ _HOMES = {
     "Rule": "conv_analytics.analysis.profiles",
     "Threshold": "conv_analytics.analysis.thresholds",
     "Units": "conv_analytics.analysis.units",
+    "aalen_johansen": "conv_analytics.analysis.survival",
     "agents_needed": "conv_analytics.analysis.erlang",
     "answer_curve": "conv_analytics.analysis.times",
     "answer_times": "conv_analytics.analysis.times",
@@ -104,7 +106,7 @@ _HOMES = {
     "first_responses": "conv_analytics.analysis.responses",
     "freeswitch_flaws": "conv_analytics.analysis.published",
     "heatmap": "conv_analytics.analysis.heatmap",
-    "kaplan_meier": "conv_analytics.analysis.stats",
+    "kaplan_meier": "conv_analytics.analysis.survival",
     "kpi": "conv_analytics.analysis.kpi",
     "kpi_metrics": "conv_analytics.analysis.metrics",
     "kpi_values": "conv_analytics.analysis.times",
@@ -149,6 +151,7 @@ __all__ = [
     "Rule",
     "Threshold",
     "Units",
+    "aalen_johansen",
     "agents_needed",
     "answer_curve",
     "answer_times",

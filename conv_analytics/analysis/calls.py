@@ -21,6 +21,8 @@ _KEY = ("conversation_id", "call")
 _CONVERSATION = "conversation_id"
 _ENDLESS = 2**62
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
+#: What the hangups of legs say of who ended them.
+_WHO = ("this_leg", "network", "platform")
 #: What calls are made of. Instants are microseconds on the way.
 _NEEDED = (
     "leg_id", "direction", "from_address", "to_address", "country", "network_code", "answered", "open", "sip_code",
@@ -68,7 +70,7 @@ def calls(data: Any) -> Any:
 
 
 def call_rows(source: Source) -> Rows:
-    """The calls as a lazy frame, for further questions."""
+    """The calls as a lazy frame, for further questions; with ``last_at``: the last that is known, null while up."""
     numbered = source.settled(_numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS)))
     together = _together(numbered)
     first = numbered.select(
@@ -81,8 +83,8 @@ def call_rows(source: Source) -> Rows:
     )
     rows = hung_up(source, _timed(source, rows))
     named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
-    rows = rows.with_columns(named).select(*(column.name for column in CALLS))
-    return gather.instants(source, rows, ("started_at", "answered_at", "ended_at"))
+    rows = rows.with_columns(named).select(*(column.name for column in CALLS), "last_at")
+    return gather.instants(source, rows, ("started_at", "answered_at", "ended_at", "last_at"))
 
 
 def _numbered(rows: Rows) -> Rows:
@@ -128,20 +130,21 @@ def _together(rows: Rows) -> Rows:
         *(nw.when(side & up).then(col("ended_at")).alias(f"{name}_ended") for name, side in sides.items()),
         *(nw.when(side & up).then(hung).alias(f"{name}_hung") for name, side in sides.items()),
         *(number(side & up & (col("hung_up_by") == who)).alias(f"{name}_{who}")
-          for name, side in sides.items() for who in ("this_leg", "platform")),
+          for name, side in sides.items() for who in _WHO),
         *(number(col("flags").fill_null("").str.contains(rf"\b{name}\b")).alias(f"has_{name}") for name in LEG_FLAGS),
     )  # fmt: skip
     grouped = marked.group_by(*_KEY).agg(
         col("started_at").min(),
         col("answered_at").min().alias("first_answer"),
         col("ended_at").max().alias("last_end"),
+        col("end").max().alias("reach"),
         col("one").sum().alias("legs"),
         col("up").sum().alias("answered_legs"),
         *(col(name).sum() for name in ("outbound", "outbound_up", "still", "moved")),
         col("place").min().alias("first"),
         col("place_out").min(),
         *(col(f"{name}_answered").min() for name in sides),
-        *(col(f"{name}_{what}").max() for name in sides for what in ("ended", "hung", "this_leg", "platform")),
+        *(col(f"{name}_{what}").max() for name in sides for what in ("ended", "hung", *_WHO)),
         col("price").sum().alias("paid"),
         col("price").count().alias("priced"),
         *(col(f"has_{name}").max() for name in LEG_FLAGS),
@@ -167,6 +170,7 @@ def _timed(source: Source, rows: Rows) -> Rows:
         nw.when(col("was_answered")).then(nw.lit("answered")).otherwise(col("leg_outcome")).alias("outcome"),
         nw.when(col("was_answered")).then(col("both_up")).alias("answered_at"),
         nw.when(col("still") == 0).then(col("last_end")).alias("ended_at"),
+        nw.when((col("reach") < _ENDLESS) & (col("reach") > 0)).then(col("reach")).alias("last_at"),
     )
     talk = col("one_down") - col("answered_at")
     words = {"open": col("still") > 0, **{name: col(f"has_{name}") > 0 for name in LEG_FLAGS}}

@@ -63,7 +63,8 @@ class _Judge:
     units: Units | None
 
 
-_NETWORK = yes(_col("outcome_class").is_in(["network", "platform"]))
+# Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
+_FAILED = yes(_col("outcome_class").is_in(["network", "signalling", "platform"]))
 _TALKED = yes(_col("answered")) & ~_col("talk_s").is_null()
 
 #: The cases that have a name.
@@ -71,7 +72,8 @@ CASES = {
     "answered": Case("outbound legs that were answered", None, yes(_col("answered")), ("answered",), "outbound"),
     "unanswered": Case("outbound legs without an answer", None, ~yes(_col("answered")), ("answered",), "outbound"),
     "failed": Case(
-        "outbound legs that the network or the platform failed", None, _NETWORK, ("outcome_class",), "outbound"
+        "outbound legs that the network, the signalling or the platform failed", None, _FAILED, ("outcome_class",),
+        "outbound",
     ),
     "short": Case(
         "answered legs of up to 6 s", _TALKED, yes(_col("talk_s") <= SHORT_S), ("answered", "talk_s"), "all"

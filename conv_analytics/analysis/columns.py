@@ -58,9 +58,11 @@ LEGS = (
     *_columns(int, "sip_code | SIP code of the hangup."),
     *_columns(str, """
         outcome | `answered`, `busy`, `no_answer`, `declined`, `cancelled`, `bad_number`, `blocked`, \
-`network_failure`, `redirected`, `failed`, `unknown`.
-        outcome_class | Whose doing: `success`, `user`, `caller`, `number`, `policy`, `network`, `platform`, `unknown`.
-        hung_up_by | What the hangup's reason says: `this_leg` (its far end), `other`, `platform`, `unknown`.
+`network_failure`, `signalling_failure`, `redirected`, `failed`, `unknown`.
+        outcome_class | Whose doing: `success`, `user`, `caller`, `number`, `policy`, `network`, `signalling`, \
+`redirect`, `platform`, `unknown`.
+        hung_up_by | What the hangup's reason says, else the outcome of an unanswered leg: `this_leg` (its far end), \
+`other`, `network`, `platform`, `unknown`.
         """),
     *_columns(float, """
         mos_score | Mean opinion score as reported.
@@ -104,6 +106,7 @@ LEG_FLAGS = {
     "out_of_order": "Its instants are not in order: negative durations are null.",
     "hangup_before_answer": "It ended before it was answered.",
     "answer_imputed": "No answer is known, but its end says that there was one.",
+    "conflicting": "Its end says both that it was answered and that it was not: without an answer it counts as not.",
     "clock": "Its record ends more than 5 s from where its events end: its instants are not set against theirs.",
 }
 
@@ -139,7 +142,7 @@ CALLS = (
         """,
     ),
     *_columns(int, "sip_code | SIP code of the same leg."),
-    *_columns(str, "hung_up_by | `from`, `to`, `platform` or `unknown`."),
+    *_columns(str, "hung_up_by | `from`, `to`, `network`, `platform` or `unknown`."),
     *_columns(float, "hung_up_confidence | How sure that is, 0 to 1."),
     *_columns(str, "hung_up_why | What speaks for it."),
     *_columns(
@@ -186,8 +189,8 @@ CONVERSATIONS = (
     *_columns(
         str,
         """
-        worst_outcome | Of its calls' outcomes the one that is worst to have: platform, network, policy, number, user, \
-caller, success.
+        worst_outcome | Of its calls' outcomes the one that is worst to have: platform, network, signalling, policy, \
+number, user, caller, redirect, success.
         flags | `no_events`, `no_record` (not in the table of conversations), `open` (a call has no end).
         """,
     ),

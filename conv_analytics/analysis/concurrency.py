@@ -20,6 +20,8 @@ from conv_analytics.errors import ConfigError
 
 UNITS = ("leg", "call", "conversation")
 FROM = ("started", "answered")
+#: What tells where a leg without an end ends, where it is there.
+_LAST = ("answered", "answered_at", "ringing_at")
 _INSTANT = pd.DatetimeTZDtype("us", "UTC")
 
 
@@ -45,18 +47,20 @@ def concurrency(
     busy_from
         ``started`` (a line is taken from there on) or ``answered`` (talk).
     until
-        Where those end that have no end; the last instant in the data when absent. What begins later is left out.
+        Where those end that are still up; the last instant in the data when absent. What begins later is left out.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        ``at``, ``concurrent`` (from there until the next row), ``open`` (those among them without an end).
+        ``at``, ``concurrent`` (from there until the next row), ``open`` (those among them that were answered and have
+        no end).
 
     Notes
     -----
     Intervals are half-open: a call that ends in the microsecond in which another starts is not up with it. The area
-    under the curve is the sum of the durations. Rows with no start, or an end before it, are in `busy_hour` as
-    ``unplaced``.
+    under the curve is the sum of the durations. Without an end an answered leg is still up, as in `calls`; one that was
+    not answered ends at the last instant that is known of it: its end was lost. Rows with no start, or an end before
+    it, are in `busy_hour` as ``unplaced``.
 
     Examples
     --------
@@ -104,7 +108,7 @@ def busy_hour(
     -------
     pandas.DataFrame or the caller's kind
         The keys, ``n`` (legs or calls that have a place in time), ``unplaced`` (those without a start, or with an end
-        before it), ``open`` (without an end: they last until `until`), ``peak``, ``peak_at``, ``busy_hour_at`` (its
+        before it), ``open`` (answered, without an end: up until `until`), ``peak``, ``peak_at``, ``busy_hour_at`` (its
         start, at any second), ``busy_hour_erlangs``, ``busy_s`` (seconds of all together).
 
     Notes
@@ -215,19 +219,20 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.Dat
     each = "call" if ask.unit == "call" else "leg"
     needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
     needs |= {"direction"} if ask.scope != "all" else set()
-    everything = ask.source.settled(scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by))
+    found = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
+    everything = ask.source.settled(_with_last(found))
     scopes.one_of("scope", ask.scope, scopes.SCOPES)
     rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
-    end = _cut_off(ask.source, everything, ask.until)
+    end = _cut_off(ask.source, everything, begin, ask.until)
     kept = rows if ask.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
     if ask.unit == "conversation":
-        kept = kept.with_columns(nw.when(nw.col("ended_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("o"))
+        kept = kept.with_columns(nw.when(nw.col("last_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("o"))
         kept = kept.group_by("conversation_id", *by).agg(
-            nw.col(begin).min(), nw.col("ended_at").max(), nw.col("o").sum()
+            nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum()
         )
-        kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("ended_at")).alias("ended_at"))
-    got = ask.source.collect(kept.select(*by, nw.col(begin).alias("start"), nw.col("ended_at").alias("end")))
+        kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
+    got = ask.source.collect(kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")))
     got["open"] = got["end"].isna() | (got["end"] > pd.Timestamp(end))
     got["end"] = got["end"].where(~got["open"], pd.Timestamp(end))
     placed = got["start"].notna() & (got["end"] >= got["start"])
@@ -238,15 +243,24 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.Dat
     return rows, spans, got[~placed]
 
 
-def _cut_off(source: Source, rows: Any, until: datetime | None) -> datetime:
+def _with_last(rows: Any) -> Any:
+    """The rows with ``last_at``: where they end, null for those that are still up."""
+    if "last_at" in rows.collect_schema().names():
+        return rows
+    known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
+    up = scopes.yes(nw.col("answered"))
+    return rows.with_columns(nw.coalesce("ended_at", nw.when(~up).then(known)).alias("last_at"))
+
+
+def _cut_off(source: Source, rows: Any, begin: str, until: datetime | None) -> datetime:
     if until is not None:
         if until.tzinfo is None:
             raise ConfigError("until has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
         return until.astimezone(UTC)
-    _, started = scopes.span(source, rows, "started_at")
-    _, ended = scopes.span(source, rows, "ended_at")
+    names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
+    latest = [scopes.span(source, rows, name)[1] for name in names]
     # One microsecond more: what starts at the last instant is up there.
-    last = max((at for at in (started, ended) if at), default=zones.EPOCH)
+    last = max((at for at in latest if at), default=zones.EPOCH)
     return last + zones.TICK
 
 

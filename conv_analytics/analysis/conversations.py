@@ -18,7 +18,7 @@ from conv_analytics.errors import TableNotFound
 Rows = nw.LazyFrame[Any]
 
 #: Outcomes from the worst to the best.
-_WORST = ("platform", "network", "policy", "number", "user", "caller", "unknown", "success")
+_WORST = ("platform", "network", "signalling", "policy", "number", "user", "caller", "redirect", "unknown", "success")
 _RANKED = sorted(CLASSES, key=lambda outcome: _WORST.index(CLASSES[outcome]))
 _ID = "conversation_id"
 

@@ -16,8 +16,9 @@ TOGETHER_US = 250_000
 def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Add ``hung_up_by``, ``hung_up_confidence`` and ``hung_up_why`` to calls.
 
-    Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs, in microseconds), ``_this_leg`` and
-    ``_platform`` (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``.
+    Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs, in microseconds), ``_this_leg``,
+    ``_network`` and ``_platform`` (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``,
+    ``sip_code``.
     """
     col = nw.col
     lead = col("out_hung") - col("in_hung")
@@ -26,10 +27,15 @@ def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     both = ~lead.is_null()
     first_in, first_out = both & (lead > TOGETHER_US), both & (lead < -TOGETHER_US)
     timer = (col("in_platform") == 1) | (col("out_platform") == 1)
+    broken = (col("in_network") == 1) | (col("out_network") == 1)
     one = up & ~both
+    # A SIP code came over the wire: whoever refused is on the other side of it. Without one it was the platform itself.
+    refused = col("outcome").is_in(["blocked", "signalling_failure"])
+    far = (col("sip_code") > 0).fill_null(False)  # noqa: FBT003
     cases: list[tuple[nw.Expr, str, float, str]] = [
         (col("still") > 0, "unknown", 0.0, "a leg has no end"),
-        (up & timer, "platform", 0.9, "a timer or a failure ended it, says the reason"),
+        (up & timer, "platform", 0.9, "a timer ended it, says the reason"),
+        (up & broken, "network", 0.9, "a failure on the way ended it, says the reason"),
         (up & first_in & by_in & ~by_out, "from", 0.95, "hung up first, and its reason says so"),
         (up & first_out & by_out & ~by_in, "to", 0.95, "hung up first, and its reason says so"),
         (up & first_in & by_out & ~by_in, "from", 0.5, "hung up first, but a reason says the other did"),
@@ -45,6 +51,14 @@ def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         (col("outcome") == "cancelled", "from", 0.8, "not answered: cancelled"),
         (col("outcome").is_in(["busy", "declined"]), "to", 0.9, "not answered: busy or declined"),
         (col("outcome") == "no_answer", "platform", 0.6, "not answered: it rang until a timer ended it"),
+        (
+            col("outcome").is_in(["bad_number", "network_failure"]),
+            "network",
+            0.8,
+            "not answered: the network did not find the number, or failed",
+        ),
+        (col("outcome") == "redirected", "network", 0.8, "not answered: it was sent elsewhere"),
+        (refused & far, "network", 0.6, "not answered: a SIP code refused it on the way"),
         (~col("outcome").is_in(["unknown", "answered"]), "platform", 0.7, "not answered: it could not be connected"),
     ]
     return recipes.add(source, rows, {

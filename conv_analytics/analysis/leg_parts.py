@@ -10,6 +10,7 @@ import narwhals as nw
 
 from conv_analytics.analysis import gather
 from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.moved_legs import at_home, homes_of
 from conv_analytics.tables import TABLES as DECLARED
 
 Rows = nw.LazyFrame[Any]
@@ -133,6 +134,7 @@ def legs_of(source: Source, wanted: Collection[str], *, texts: bool = True) -> R
     lost = [name for name in names if source.has_null(name, "leg_id")]
     read = {name: _read(source, name, wanted, also=bool(lost)) for name in names}
     known = _by_member(list(read.values())) if lost else None
+    homes = homes_of(source, names)
     parts = []
     for name, rows in read.items():
         prefix, told = _PREFIX[name], _occurring(source, name, wanted)
@@ -141,8 +143,11 @@ def legs_of(source: Source, wanted: Collection[str], *, texts: bool = True) -> R
         if known is not None and name in lost:
             rows = _named(rows, known)  # noqa: PLW2901  the same table
             values[f"{prefix}unnamed"] = nw.col("unnamed")
+        if homes is not None:
+            rows = at_home(source, rows, homes)  # noqa: PLW2901
         if name in _ONCE:
-            once = not gather.repeated(source, rows, KEY) if name in lost else gather.once(source, name)
+            changed = name in lost or homes is not None
+            once = not gather.repeated(source, rows, KEY) if changed else gather.once(source, name)
             if not once and _asked(name, wanted):
                 rows, once = _one(rows, keep=_ONCE[name]), True  # noqa: PLW2901
                 values[f"{prefix}events"] = nw.col("events")

@@ -10,7 +10,7 @@ from conv_analytics.analysis.columns import LEG_FLAGS
 from conv_analytics.analysis.leg_parts import MEASURED
 from conv_analytics.analysis.parties import kind_of, plain_expr
 from conv_analytics.analysis.recipes import Cases, Joined, Recipe, first_of
-from conv_analytics.analysis.sip import class_of, outcome_of, word_expr
+from conv_analytics.analysis.sip import NOT_ANSWERED_WORDS, class_of, outcome_of, word_expr
 
 #: A record that ends this far from the events is odd. [s]
 CLOCK_S = 5
@@ -19,8 +19,11 @@ _MARKS: dict[str, tuple[str, ...]] = {
         "REMOTE_HANGUP", "REMOTE_CANCEL", "REMOTE_REJECTED", "REMOTE_BUSY", "REMOTE_NO_ANSWER",
     ),
     "other": ("LOCAL_HANGUP", "LOCAL_CANCEL"),
-    "platform": ("LENGTH_TIMER", "RING_TIMER", "REMOTE_NOT_FOUND", "REMOTE_FAILURE"),
+    "network": ("REMOTE_NOT_FOUND", "REMOTE_FAILURE"),
+    "platform": ("LENGTH_TIMER", "RING_TIMER"),
 }  # fmt: skip
+#: Where it may stand that nobody answered.
+_LAST_WORDS = ("s_last", "s_reason", "r_status", "r_reason", "h_reason_code")
 _STEPS = ("known_start", "ringing_at", "answered_at", "ended_at")
 _col = nw.col
 
@@ -76,7 +79,11 @@ def _instants() -> dict[str, Recipe]:
         "open": Recipe(("ended_at",), _col("ended_at").is_null()),
         "first_sign": first_of("ringing_at", "answered_at"),
         "pdd_s": _seconds("first_sign", "known_start"),
-        "ring_s": _seconds("answered_at", "ringing_at"),
+        "rang_until": Recipe(
+            ("answered", "answered_at", "ended_at"),
+            nw.coalesce("answered_at", nw.when(~_col("answered")).then(_col("ended_at"))),
+        ),
+        "ring_s": _seconds("rang_until", "ringing_at"),
         "setup_s": _seconds("answered_at", "known_start"),
         "talk_s": _seconds("ended_at", "answered_at"),
         # Nobody is billed for less than no time.
@@ -123,14 +130,18 @@ def _ends() -> dict[str, Recipe]:
 
 
 def _outcome() -> dict[str, Recipe]:
+    # A CANCEL is answered with 200, too: where a word says that nobody answered, this code does not say the contrary.
     fine = _yes((_col("h_sip_code") == 200) | (_col("s_reason") == "ok") | (_col("r_reason") == "ok"))  # noqa: PLR2004
+    denied = nw.any_horizontal(*(_yes(_col(name).is_in(NOT_ANSWERED_WORDS)) for name in _LAST_WORDS), ignore_nulls=True)
     rang, up = (~_col(name).is_null() for name in ("ringing_at", "answered_at"))
     ended = ~_col("h_at").is_null() | ~_col("r_ended_at").is_null()
     return {
         "answered": Recipe(
-            ("answered_at", "h_sip_code", "s_reason", "r_reason", "r_duration_s"),
-            up | fine | _yes(_col("r_duration_s") > 0),
+            ("answered_at", "ends_well", "denied", "r_duration_s"),
+            up | (_col("ends_well") & ~_col("denied")) | _yes(_col("r_duration_s") > 0),
         ),
+        "ends_well": Recipe(("h_sip_code", "s_reason", "r_reason"), fine),
+        "denied": Recipe(_LAST_WORDS, denied),
         "reason": first_of("s_reason", "r_reason"),
         "sip_code": first_of("h_sip_code"),
         "reason_code": first_of("h_reason_code"),
@@ -149,8 +160,12 @@ def _outcome() -> dict[str, Recipe]:
         ),
         "outcome_class": Recipe(("outcome",), class_of(_col("outcome"))),
         "hung_up_by": Recipe(
-            ("reason_code",),
-            Cases([(_col("reason_code").is_in(codes), who) for who, codes in _MARKS.items()], "unknown"),
+            ("reason_code", "answered", "outcome_class"),
+            Cases(
+                [*((_col("reason_code").is_in(codes), who) for who, codes in _MARKS.items()),
+                 (~_col("answered") & _col("outcome_class").is_in(["number", "network"]), "network")],
+                "unknown",
+            ),
         ),
         "machine": first_of("c_machine_type", "s_machine"),
         "hangup_event_id": first_of("h_event_id"),
@@ -176,6 +191,10 @@ def flags(tables: Collection[str]) -> Recipe:
         "out_of_order": (_STEPS, nw.any_horizontal(*disorder, ignore_nulls=True)),
         "hangup_before_answer": (("ended_at", "answered_at"), _yes(_col("ended_at") < _col("answered_at"))),
         "answer_imputed": (("answered", "answered_at"), _col("answered") & _col("answered_at").is_null()),
+        "conflicting": (
+            ("answered_at", "answered", "ends_well", "denied"),
+            _col("answered_at").is_null() & ~_col("answered") & _col("ends_well") & _col("denied"),
+        ),
         "clock": (_ENDS_OF_RECORD, _record_off()),
     }
     missing = {"no_hangup": "hangups", "no_record": "call_records", "no_status": "leg_statuses"}
@@ -204,6 +223,9 @@ COUNTRY: dict[str, Recipe] = {
         nw.when(_by_network).then(nw.lit("network")).otherwise(nw.coalesce("address_source", nw.lit("none"))),
     ),
 }
-TRANSFERRED = Recipe(("c_moved", "replaced"), ~_col("c_moved").is_null() | ~_col("replaced").is_null())
+TRANSFERRED = Recipe(
+    ("c_moved", "replaced", "rehomed"),
+    ~_col("c_moved").is_null() | ~_col("replaced").is_null() | ~_col("rehomed").is_null(),
+)
 
 __all__ = ["CLOCK_S", "COUNTRY", "COUNTRY_KEYS", "RECIPES", "TRANSFERRED", "flags"]

@@ -12,6 +12,7 @@ from conv_analytics.analysis import leg_parts as parts
 from conv_analytics.analysis.columns import LEGS
 from conv_analytics.analysis.frames import Source
 from conv_analytics.analysis.leg_recipes import COUNTRY, COUNTRY_KEYS, RECIPES, TRANSFERRED, flags
+from conv_analytics.analysis.moved_legs import homes_of
 from conv_analytics.analysis.parties import countries
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 
@@ -60,7 +61,8 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     ``answered`` is true for a leg whose answer is missing but whose end says that there was one (SIP code 200, reason
     ``ok``, a billed duration); its ``talk_s`` is null. ``hung_up_by`` reads the hangup's reason as seen from the
     platform: REMOTE is the leg's far end, LOCAL the platform, on behalf of the other party (inferred). Of several
-    hangups the first counts, of several records the last.
+    hangups the first counts, of several records the last. A leg that was moved into another conversation is one leg:
+    its ``conversation_id`` is that which knows the last of it.
 
     Examples
     --------
@@ -141,7 +143,10 @@ def _with_countries(source: Source, rows: Rows) -> Rows:
 def _with_transfers(source: Source, rows: Rows) -> Rows:
     if "call_events" in source.tables:
         rows = rows.join(parts.moved(source), on=["conversation_id", "member_id"], how="left")
-    rows = source.with_nulls(rows, {"replaced": int})
+    homes = homes_of(source, [name for name in TABLES if name in source.tables])
+    if homes is not None:
+        rows = rows.join(source.lazy(homes[["leg_id"]].assign(rehomed=1), rows), on="leg_id", how="left")
+    rows = source.with_nulls(rows, {"replaced": int, "rehomed": int})
     return recipes.add(source, rows, {"transferred": TRANSFERRED.value})
 
 

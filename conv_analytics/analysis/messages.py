@@ -12,7 +12,8 @@ import pandas as pd
 from conv_analytics.analysis import coerce
 from conv_analytics.analysis.attempts import with_micros
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.stats import kaplan_meier, rates
+from conv_analytics.analysis.stats import rates
+from conv_analytics.analysis.survival import aalen_johansen
 from conv_analytics.tables.column import Column
 
 Rows = nw.LazyFrame[Any]
@@ -175,15 +176,17 @@ def message_funnel(data: Any) -> pd.DataFrame:
 LATENCY = (
     Column("n", int, "Messages, per recipient, that were submitted or sent at a known time."),
     Column("delivered", int, "Those whose delivery was told."),
+    Column("bounded", int, "Those seen without a receipt of delivery before: delivered by then, at the latest."),
+    Column("refused", int, "Those rejected or undeliverable: never delivered."),
     Column("censored", int, "Those still on the way at the end: they count as long as they were watched."),
     Column("clock", int, "Those delivered before they were sent: left out."),
-    Column("p50_s", float, "Half are delivered by then; null when the curve does not come that far.", "s"),
-    Column("p95_s", float, "19 of 20 are delivered by then.", "s"),
+    Column("p50_s", float, "Half of all are delivered by then, at the latest; null when so many are not.", "s"),
+    Column("p95_s", float, "19 of 20 of all are delivered by then, at the latest.", "s"),
 )
 
 
 def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame:
-    """How long delivery takes, with those that were never delivered not left out.
+    """How long delivery takes, with those that were not delivered, or of which that was not told, not left out.
 
     Parameters
     ----------
@@ -199,8 +202,10 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
 
     Notes
     -----
-    Kaplan-Meier: a message that is not delivered by `until`, was refused, or was only seen, has lasted at least that
-    long. Leaving them out would make delivery look faster than it is. Source: M45.
+    Aalen-Johansen. What was seen had been delivered before: a message that was only seen counts as delivered when it
+    was seen, so with any ``bounded`` the times are upper bounds. One that was rejected or undeliverable is never
+    delivered, however long anyone waits: a competing event. One of which nothing was heard by `until` has lasted at
+    least that long: censored. Leaving these out would make delivery look faster than it is. Source: M45.
 
     Examples
     --------
@@ -220,9 +225,10 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
         until = last.max()
     # Only how long each lasted, and whether it came to its end, leaves the engine: there may be millions.
     times = source.collect(_lasted(source, rows, pd.Timestamp(until)))
-    counted = {name: int(times[name].sum()) for name in ("delivered", "censored", "clock")}
+    counted = {name: int(times[name].sum()) for name in ("delivered", "bounded", "refused", "censored", "clock")}
     used = times[times["used"].astype(bool)]
-    curve = kaplan_meier(used["duration"].to_numpy("float64"), used["delivered"].to_numpy("int64") == 1)
+    there, never = (used[name].to_numpy("int64") == 1 for name in ("there", "refused"))
+    curve = aalen_johansen(used["duration"].to_numpy("float64"), there, never)
     found = pd.DataFrame([{
         "n": len(used), **counted, "p50_s": curve.quantile(0.5), "p95_s": curve.quantile(0.95),
     }])  # fmt: skip
@@ -230,25 +236,29 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
 
 
 def _lasted(source: Source, rows: Rows, end: pd.Timestamp) -> Rows:
-    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, delivered, censored, odd."""
+    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, and what ended it."""
     col, states = nw.col, [f"{state}_at" for state in STATES]
     rows = with_micros(source, rows, "sent_at", *states)
     # Where no instant is known, nothing is watched, and any end will do.
     last = 0 if pd.isna(end) else int(end.value // 1000)
-    over = nw.min_horizontal("seen_at_us", "rejected_at_us", "undeliverable_at_us")
+    # Delivered or seen, whichever was first, and else refused: what was delivered was not refused, whoever says so.
+    there = nw.min_horizontal("delivered_at_us", "seen_at_us")
+    refused = nw.min_horizontal("rejected_at_us", "undeliverable_at_us")
     since = nw.coalesce("submitted_at_us", "sent_at_us")
-    rows = rows.with_columns(since=since, over=nw.coalesce(over, nw.lit(last)))
-    rows = rows.with_columns(duration=nw.coalesce("latency_s", (col("over") - col("since")) / 1e6))
+    rows = rows.with_columns(since=since, got=there, over=nw.coalesce(there, refused, nw.lit(last)))
+    rows = rows.with_columns(duration=(col("over") - col("since")) / 1e6)
     known = ~col("since").is_null() & ~col("duration").is_null()
     odd = col("flags").str.contains("clock", literal=True) | (col("duration") < 0).fill_null(False)  # noqa: FBT003
-    happened = ~col("latency_s").is_null()
+    there, told = ~col("got").is_null(), ~col("delivered_at_us").is_null()
+    refused = ~there & ~(col("rejected_at_us").is_null() & col("undeliverable_at_us").is_null())
 
     def number(condition: Any) -> Any:
         return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
     return rows.select(
-        "duration", used=number(known & ~odd), clock=number(odd), delivered=number(known & ~odd & happened),
-        censored=number(known & ~odd & ~happened),
+        "duration", used=number(known & ~odd), clock=number(odd), there=number(known & ~odd & there),
+        delivered=number(known & ~odd & told), bounded=number(known & ~odd & there & ~told),
+        refused=number(known & ~odd & refused), censored=number(known & ~odd & ~there & ~refused),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.attempts import one_of, yes
-from conv_analytics.analysis.sip import FAILED_WORDS, WORDS
+from conv_analytics.analysis.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
 
 #: Bounds of short calls. [s]
 SHORT_S = (3, 6, 10, 20, 60)
@@ -69,7 +69,11 @@ def with_code(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     reason, status = (nw.when(yes(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
     rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
     told = [yes(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
-    rows = rows.with_columns(nw.sum_horizontal(*told).alias("_told"), _col("sip_code").fill_null(0).alias("_given"))
+    # 200 is the code of an answer, or of a CANCEL; the second says nothing of why.
+    rows = rows.with_columns(
+        nw.sum_horizontal(*told).alias("_told"),
+        nw.when(yes(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_given"),
+    )
     # The nullable column first: pandas keeps its kind.
     rows = rows.with_columns(nw.when(_col("_given") > 0).then(_col("_given")).otherwise(_col("_told")).alias("_other"))
     final = nw.when(~yes(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
@@ -105,9 +109,11 @@ def _within(low: int, high: int) -> nw.Expr:
 
 
 _answered = yes(_col("answered"))
-_refused = yes(_col("outcome_class").is_in(["policy", "platform"])) & ~_answered
 _rang = ~_col("ringing_at").is_null()
+# A SIP code is an answer to a call that was sent, a refusal, too. Only what the platform kept back is no seizure.
+_not_sent = ~_answered & ~_rang & ~yes(_col("sip_code") > 0) & yes(_col("reason").is_in(NOT_SENT_WORDS))
 _able = _answered | _code(480, 486, 600, 603)
+_effective = _able | _code(607) | (_rang & _code(408, 487))
 _end_unknown = _answered & (_col("ended_at").is_null() | yes(_col("flags").str.contains("no_hangup", literal=True)))
 # Codes and words that end a call which was up: time-outs, lost dialogues, servers. Any other end is a hangup.
 _broken = (
@@ -122,14 +128,19 @@ _gave_up = _inbound & ~_answered & (_code(487) | yes(_col("outcome") == "cancell
 _talk_unknown = _answered & _col("talk_s").is_null()
 
 _SIP = ("answered", "sip_code", "reason")
+_SENT = ("sip_code", "reason", "ringing_at")
 _MEDIA = ("answered", "byte_in", "byte_out")
 _END = ("answered", "ended_at", "sip_code")
 COUNTS: tuple[Count, ...] = (
     Count("attempts", "every attempt in scope", nw.col("_one") == 1),
     Count("answered", "answered", _answered, ("answered",)),
-    Count("seizures", "attempts that policy or the platform did not refuse", ~_refused, ("answered", "outcome_class")),
-    Count("effective", "seizures answered, or with 480, 486, 600, 603, or with 408 or 487 after ringing",
-          (_able | (_rang & _code(408, 487))) & ~_refused, (*_SIP, "ringing_at", "outcome_class")),
+    Count("seizures", "attempts that were sent out, whoever refused them: all but those that the platform kept back "
+          "(no SIP code, and the reason payment_required, banned_call_ended or flow_failed)",
+          ~_not_sent, ("answered",), _SENT),
+    Count("effective", "seizures answered, or with 480, 486, 600, 603, 607, or with 408 or 487 after ringing",
+          _effective & ~_not_sent, (*_SIP, "ringing_at")),
+    Count("effective_terminal", "the same, or with 406, 415, 488, 606",
+          (_effective | _code(406, 415, 488, 606)) & ~_not_sent, (*_SIP, "ringing_at")),
     Count("not_redirected", "attempts without 3xx", ~_within(300, 399), _SIP),
     Count("able", "answered, or 480, 486, 600, 603", _able, _SIP),
     Count("able_487", "the same, or 487", _able | _code(487), _SIP),
@@ -160,10 +171,16 @@ COUNTS: tuple[Count, ...] = (
 
 METRICS: tuple[Metric, ...] = (
     Metric("asr", "answered", "seizures", "", "Answer-seizure ratio.", "ITU-T E.411, E.425",
-           "Compare it only with itself: same route, normal traffic."),
+           "A call that the far end refused (403, 488, ...) seized the route all the same. RFC 6076 has `ser`. Compare "
+           "it only with itself: same route, normal traffic."),
     Metric("abr", "answered", "attempts", "", "Answer-bid ratio: never above ASR.", "ITU-T E.425"),
     Metric("ner", "effective", "seizures", "", "Network effectiveness: the network did its part, whatever people did.",
-           "ITU-T E.425", "Bad numbers (404) count against it. The other definition is `ner_isa`."),
+           "ITU-T E.425",
+           "Answer, user busy, ring no answer, and rejection by the user. Refusals on the way (400, 403, 488, 606) and "
+           "bad numbers (404) count against it. RFC 6076 has `seer`; others are `ner_terminal` and `ner_isa`."),
+    Metric("ner_terminal", "effective_terminal", "seizures", "", "NER that forgives the called equipment, too.",
+           "ITU-T E.425, read widely",
+           "It counts the terminal rejection of ISDN: this takes 406, 415, 488 and 606 (nothing in common) for it."),
     Metric("ner_isa", "not_ineffective", "attempts", "", "Network effectiveness, as 100 % less ISA.",
            "in use beside E.425", "Higher than `ner`: bad numbers and caller's cancels count for it."),
     Metric("ser", "answered", "not_redirected", "", "Session establishment ratio.", "RFC 6076"),

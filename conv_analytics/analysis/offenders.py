@@ -48,8 +48,8 @@ def offenders(
         ``hour``, ``weekday``, ``day``, ``week`` of the start in `tz`.
     bad
         ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
-        network or the platform failed), ``unanswered``, ``answered``, ``short`` (up to 6 s); or a column of the frame,
-        of which null counts neither as bad nor as good.
+        network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
+        ``answered``, ``short`` (up to 6 s); or a column of the frame, of which null counts neither as bad nor as good.
     scope
         ``outbound``, ``inbound`` or ``all``; that of `bad` when absent.
     profile

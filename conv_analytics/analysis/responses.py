@@ -20,7 +20,9 @@ _ID = "conversation_id"
 RESPONSES = (
     Column(_ID, str, "The conversation."),
     Column("turn", int, "Number of the customer's turn within it, from 1."),
-    Column("messages", int, "Messages that the customer sent in a row, bots' replies between them or not."),
+    Column(
+        "messages", int, "Messages that the customer sent before a human replied, bots' replies between them or not."
+    ),
     Column("asked_at", datetime, "The first of them."),
     Column("last_at", datetime, "The last of them before the reply."),
     Column("replied_at", datetime, "First reply of a human or a bot; null while there is none."),
@@ -69,9 +71,11 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
 
     Notes
     -----
-    Messages that a customer sends in a row are one turn; the wait begins with the last of them. An open turn has no
-    reply: use `waited_s` with `kaplan_meier`, as leaving it out would flatter. Messages without a known sender are
-    left out. Source: M42; for the first reply see `first_responses`.
+    Messages that a customer sends before a human replies are one turn, whatever bots say between them: a bot does not
+    stop the clock. ``response_s`` begins with the last message before the first reply, ``human_s`` with the first
+    message of the turn. Where only bots reply, a conversation is one turn. An open turn has no reply: use `waited_s`
+    with `kaplan_meier`, as leaving it out would flatter. Messages without a known sender are left out. Source: M42; for
+    the first reply see `first_responses`.
 
     Examples
     --------
@@ -148,15 +152,20 @@ def _said(rows: pd.DataFrame, roles: Mapping[str, str], other: str) -> pd.DataFr
 
 def _turns(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     customer = said["role"] == "customer"
-    fresh = customer & ~customer.groupby(said[_ID]).shift(1, fill_value=False)
+    # Turns begin with a customer's message that is the first, or the first after a human's.
+    spoke = said["role"].where(said["role"] != "bot").groupby(said[_ID]).ffill()
+    fresh = customer & (spoke.groupby(said[_ID]).shift(1) != "customer")
     said = said.assign(turn=fresh.groupby(said[_ID]).cumsum())
     said, customer = said[said["turn"] > 0], customer[said["turn"] > 0]
     key = [_ID, "turn"]
-    asked = said[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"), last_at=("at", "max"))
+    asked = said[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"))
     replies = said[~customer]
     first = replies.groupby(key).agg(replied_at=("at", "first"), replied_by=("role", "first"))
     human = replies[replies["role"] == "human"].groupby(key).agg(human_at=("at", "first"))
-    rows = asked.join(first).join(human).reset_index()
+    # The last message before the first reply: those that follow a bot's do not wait for it.
+    replied = (~customer).groupby([said[_ID], said["turn"]]).cumsum() > 0
+    before = said[customer & ~replied].groupby(key).agg(last_at=("at", "max"))
+    rows = asked.join(before).join(first).join(human).reset_index()
     rows["response_s"] = _seconds(rows["replied_at"], rows["last_at"])
     rows["human_s"] = _seconds(rows["human_at"], rows["asked_at"])
     rows["open"] = rows["replied_at"].isna()

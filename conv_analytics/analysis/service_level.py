@@ -12,6 +12,7 @@ from conv_analytics.analysis import attempts as scopes
 from conv_analytics.analysis import counting
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.sip import GIVEN_UP
 from conv_analytics.analysis.stats import MIN_N
 from conv_analytics.errors import ConfigError
 
@@ -36,14 +37,15 @@ def service_level(
     within_s
         Seconds from start to answer that count as in time.
     forgiven_s
-        Calls given up within so many seconds are left out: the caller misdialled. 5 to 10 are usual.
+        Calls given up within so many seconds are left out: the caller misdialled. 5 to 10 are usual. Calls that failed,
+        or were refused, are not forgiven, however short they were.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per group: the keys, ``within_s``, ``forgiven_s``, ``k`` (answered in time), ``n`` (answered, or given up and
-        not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown time, or not
-        answered and without an end), ``enough``.
+        Per group: the keys, ``within_s``, ``forgiven_s``, ``k`` (answered in time), ``n`` (answered, failed, or given
+        up and not forgiven), ``rate``, ``lo``, ``hi``, ``forgiven``, ``unknown`` (answered after an unknown time, or
+        not answered and without an end), ``enough``.
 
     Notes
     -----
@@ -64,7 +66,9 @@ def service_level(
         raise ConfigError("within_s and forgiven_s are seconds: 0 or more.")
     source, keys = Source.of(data), scopes.keys_of(by)
     needs = {"answered", "started_at", "ended_at"}
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=["setup_s", "answered_at"])
+    rows = scopes.attempts(
+        source, scope=scope, unit=unit, needs=needs, by=keys, reads=["setup_s", "answered_at", "outcome"]
+    )
     rows = scopes.keyed(source, rows, keys, tz)
     answered = yes(nw.col("answered"))
     rows = scopes.with_micros(source, rows, "started_at", "answered_at", "ended_at").with_columns(
@@ -73,7 +77,8 @@ def service_level(
     )
     setup, waited = nw.col("setup_s"), nw.col("waited_s")
     unknown = (answered & setup.is_null()) | (~answered & waited.is_null())
-    forgiven = ~answered & yes(waited <= forgiven_s) if forgiven_s else nw.col("_one") == 0
+    given_up = ~answered & nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
+    forgiven = given_up & yes(waited <= forgiven_s) if forgiven_s else nw.col("_one") == 0
     counted = counting.count(source, rows, keys, {
         "k": answered & yes(setup <= within_s),
         "n": ~unknown & ~forgiven,

@@ -1,7 +1,8 @@
 """Why a call ended: SIP codes and reason words as outcomes, with who must act and what to do.
 
-SIP codes are those of RFC 3261 and its extensions, Q.850 causes those of RFC 3398, section 8.2.6.1. What the words of
-the platform mean in SIP is inferred from their names.
+SIP codes are those of RFC 3261 and its extensions (607: RFC 8197, 608: RFC 8688), Q.850 causes those of the table in
+RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. What the words of the
+platform mean in SIP is inferred from their names.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ CLASSES: Mapping[str, str] = {
     "bad_number": "number",
     "blocked": "policy",
     "network_failure": "network",
-    "redirected": "network",
+    "redirected": "redirect",
+    "signalling_failure": "signalling",
     "failed": "platform",
     "unknown": "unknown",
 }
@@ -68,7 +70,11 @@ _OWNERS: Mapping[str, tuple[str, str]] = {
     "blocked": ("you", "Check the account's balance, its permissions for the country, and the caller's number."),
     "network_failure": ("carrier", "Try again; if it stays, send the time, the number and the code to the carrier."),
     "redirected": ("carrier", "Ask the carrier where the call was sent; the platform does not follow."),
-    "failed": ("you", "Check the call flow, codecs and the SIP settings of your side."),
+    "signalling_failure": (
+        "you",
+        "Compare codecs and SIP settings of both sides: one did not accept what the other sent.",
+    ),
+    "failed": ("you", "Check the call flow, and look at the events of the leg: no more is known than that it failed."),
     "unknown": ("you", "Look at the events of the leg: no code or reason came."),
 }
 
@@ -80,45 +86,47 @@ _CODES = """\
 302 0 redirected|the call was forwarded elsewhere
 305 0 redirected|the call must go through a proxy
 380 0 redirected|another service is offered instead
-400 41 failed|the request was malformed
+400 41 signalling_failure|the request was malformed
 401 21 blocked|the other side wants credentials
 402 21 blocked|payment is required
 403 21 blocked|the call is not allowed
 404 1 bad_number|the number does not exist
-405 63 failed|the method is not allowed
-406 79 failed|what was offered is not accepted
+405 63 signalling_failure|the method is not allowed
+406 79 signalling_failure|what was offered is not accepted
 407 21 blocked|a proxy wants credentials
 408 102 no_answer|no answer in time, from the phone or from the network
 410 22 bad_number|the number is no longer in use
-413 127 failed|the request was too large
-414 127 failed|the address was too long
-415 79 failed|the codec or the format is not supported
-416 127 failed|the kind of address is not supported
+413 127 signalling_failure|the request was too large
+414 127 signalling_failure|the address was too long
+415 79 signalling_failure|the codec or the format is not supported
+416 127 signalling_failure|the kind of address is not supported
 420 127 bad_number|the extension is not understood
-421 127 failed|an extension is required
-423 127 failed|the interval is too brief
+421 127 signalling_failure|an extension is required
+423 127 signalling_failure|the interval is too brief
 480 18 no_answer|nobody answered, or the phone is off
-481 41 failed|the call does not exist any more
+481 41 signalling_failure|the call does not exist any more
 482 25 network_failure|the call went in a circle
 483 25 network_failure|too many hops
 484 28 bad_number|the number is incomplete
 485 1 bad_number|the number is ambiguous
 486 17 busy|busy
-487 127 cancelled|the caller gave up before an answer
-488 127 failed|no codec or format in common
-491 0 failed|two requests crossed
-493 0 failed|the body could not be decrypted
+487 0 cancelled|the caller gave up before an answer
+488 0 signalling_failure|no codec or format in common
+491 0 signalling_failure|two requests crossed
+493 0 signalling_failure|the body could not be decrypted
 500 41 network_failure|an error inside a server
 501 79 network_failure|a server does not support the call
 502 38 network_failure|a gateway got a wrong answer
 503 41 network_failure|a service is overloaded or out of service
 504 102 network_failure|a server did not answer in time
 505 127 network_failure|the SIP version is not supported
-513 0 network_failure|the message was too large
+513 127 network_failure|the message was too large
 600 17 busy|busy everywhere
 603 21 declined|the callee refused
 604 1 bad_number|the number does not exist anywhere
-606 0 failed|no codec or format in common anywhere
+606 0 signalling_failure|no codec or format in common anywhere
+607 0 declined|the callee does not want calls of this number
+608 0 blocked|a call screening service refused the call
 """
 
 
@@ -166,6 +174,16 @@ WORDS: Mapping[str, int] = {
     "LOCAL_CANCEL": 487,
     "REMOTE_CANCEL": 487,
 }
+#: What was refused by the platform itself, before anything was sent: the account, a ban, the call flow.
+NOT_SENT_WORDS = ("payment_required", "banned_call_ended", "flow_failed")
+#: Words of a last status, of its reason and of a hangup that say that nobody answered.
+NOT_ANSWERED_WORDS = (
+    "busy", "timeout", "cancelled", "rejected", "unanswered", "failed", "LOCAL_CANCEL", "REMOTE_CANCEL", "REMOTE_BUSY",
+    "REMOTE_NO_ANSWER", "REMOTE_REJECTED", "REMOTE_NOT_FOUND", "RING_TIMER", "busy_here", "request_terminated",
+    "temporarily_unavailable", "not_found", "gone", "address_incomplete", "forbidden", "payment_required",
+)  # fmt: skip
+#: Outcomes after which an answer might still have come, had the caller or the timer waited longer.
+GIVEN_UP = ("no_answer", "cancelled", "unknown")
 #: Words that say no more than that it failed.
 FAILED_WORDS = ("failed", "flow_failed")
 
@@ -211,7 +229,7 @@ def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Co
 
 def _unlisted(code: int) -> Code:
     first = code // 100
-    outcomes = {2: "answered", 3: "redirected", 4: "failed", 5: "network_failure", 6: "failed"}
+    outcomes = {2: "answered", 3: "redirected", 4: "signalling_failure", 5: "network_failure", 6: "signalling_failure"}
     if first not in outcomes:
         raise ConfigError(f"{code} is no final SIP code: they go from 200 to 699.")
     outcome = outcomes[first]
@@ -266,7 +284,8 @@ def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr
     branches += [
         (code.is_between(low, high), outcome)
         for low, high, outcome in (
-            (300, 399, "redirected"), (400, 499, "failed"), (500, 599, "network_failure"), (600, 699, "failed"),
+            (300, 399, "redirected"), (400, 499, "signalling_failure"), (500, 599, "network_failure"),
+            (600, 699, "signalling_failure"),
         )
     ]  # fmt: skip
     branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
@@ -290,4 +309,14 @@ def _words_by_outcome() -> dict[str, list[str]]:
     return found
 
 
-__all__ = ["CLASSES", "CODES", "WORDS", "Code", "explain", "sip_codes"]
+__all__ = [
+    "CLASSES",
+    "CODES",
+    "GIVEN_UP",
+    "NOT_ANSWERED_WORDS",
+    "NOT_SENT_WORDS",
+    "WORDS",
+    "Code",
+    "explain",
+    "sip_codes",
+]

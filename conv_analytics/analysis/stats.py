@@ -1,4 +1,4 @@
-"""Honest numbers: intervals of rates and differences, tails, false discoveries, censored times, quantiles.
+"""Honest numbers: intervals of rates and differences, tails, false discoveries, quantiles.
 
 Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. Nothing measured is NaN,
 never 0.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -68,7 +67,7 @@ def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE
     [0.0, 0.277533]
     """
     k, n = _counts(k, n)
-    z = NormalDist().inv_cdf((1 + _between(confidence, "confidence")) / 2)
+    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = k / n
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
@@ -213,86 +212,6 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
     return adjusted
 
 
-@dataclass(frozen=True)
-class Survival:
-    """A Kaplan-Meier curve: one entry per time at which something happened.
-
-    Attributes
-    ----------
-    time
-        Times of events, ascending, in the unit of the durations.
-    at_risk, events
-        How many had lasted until then, and for how many it happened there.
-    survival, lo, hi
-        Share that lasts longer, with its pointwise interval.
-    """
-
-    time: Floats
-    at_risk: Floats
-    events: Floats
-    survival: Floats
-    lo: Floats
-    hi: Floats
-
-    def quantile(self, q: float) -> float:
-        """The time by which the share q has had it; NaN when the curve does not come that far."""
-        return self._first(self.survival <= 1 - _between(q, "q") + 1e-12)
-
-    def quantile_interval(self, q: float) -> tuple[float, float]:
-        """Limits of that time, where the limits of the curve cross it; NaN for one that they do not reach."""
-        level = 1 - _between(q, "q") + 1e-12
-        return self._first(self.lo <= level), self._first(self.hi <= level)
-
-    def _first(self, reached: npt.NDArray[np.bool_]) -> float:
-        return float(self.time[np.argmax(reached)]) if reached.any() else math.nan
-
-
-def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
-    """How long until something happens, when for some it is only known how long it did not.
-
-    Parameters
-    ----------
-    durations
-        Time until it happened, or until the watching ended. [any unit, >= 0] NaN is left out.
-    happened
-        Whether it happened; where not, the case is censored: it leaves at its time, after the events of that time.
-
-    Returns
-    -------
-    Survival
-        Empty when nothing happened.
-
-    Notes
-    -----
-    Interval: Greenwood's variance on the scale log(-log S), which stays within 0..1. Dropping the calls that were
-    never answered would make answers look faster than they are. Source: E. L. Kaplan, P. Meier, JASA 53 (1958) 457.
-
-    Examples
-    --------
-    >>> curve = kaplan_meier([2, 3, 3, 5, 8], [True, True, False, True, False])
-    >>> [round(float(share), 3) for share in curve.survival], curve.quantile(0.5)
-    ([0.8, 0.6, 0.3], 5.0)
-    """
-    t = np.atleast_1d(np.asarray(durations, dtype="float64"))
-    seen = np.atleast_1d(np.asarray(happened, dtype=bool))
-    if t.shape != seen.shape:
-        raise ConfigError(f"{t.size} durations and {seen.size} flags do not belong together.")
-    t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
-    if np.any(t < 0):
-        raise ConfigError("A duration is negative. Leave such cases out, or make them NaN.")
-    time, counted = np.unique(t[seen], return_counts=True)
-    events = counted.astype("float64")
-    at_risk = (len(t) - np.searchsorted(np.sort(t), time, side="left")).astype("float64")
-    survival = np.cumprod(1 - events / at_risk)
-    z = NormalDist().inv_cdf((1 + _between(confidence, "confidence")) / 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events)))) / np.abs(np.log(survival))
-        lo, hi = survival ** np.exp(z * spread), survival ** np.exp(-z * spread)
-    # At 0 there is no such limit; nothing is known but that it is reached.
-    zero = survival <= 0
-    return Survival(time, at_risk, events, survival, np.where(zero, 0.0, lo), np.where(zero, 0.0, hi))
-
-
 def quantile(values: npt.ArrayLike, q: float) -> float:
     """A quantile (numpy's ``linear``), or NaN when there are too few values to tell it.
 
@@ -339,17 +258,17 @@ def _counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
     return k, n
 
 
-def _between(value: float, name: str) -> float:
+def between(value: float, name: str) -> float:
+    """Refuse what is no share between 0 and 1."""
     if not 0 < value < 1:
         raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
     return value
 
 
 __all__ = [
-    "Survival",
     "benjamini_hochberg",
+    "between",
     "binomial_tail",
-    "kaplan_meier",
     "newcombe",
     "quantile",
     "rates",

@@ -13,14 +13,16 @@ from conv_analytics.analysis import attempts as scopes
 from conv_analytics.analysis import zones
 from conv_analytics.analysis.attempts import yes
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.stats import QUANTILE_METHOD, TAIL_N, kaplan_meier
+from conv_analytics.analysis.sip import GIVEN_UP
+from conv_analytics.analysis.stats import QUANTILE_METHOD, TAIL_N
+from conv_analytics.analysis.survival import aalen_johansen
 from conv_analytics.errors import ConfigError
 
 #: What can be measured: column of legs -> meaning.
 MEASURES = {
     "talk_s": "Average call duration (ACD, ALOC): talk of answered calls.",
     "pdd_s": "Post-dial delay: start to ringing, or to the answer of a call that never rang.",
-    "ring_s": "Ringing to answer.",
+    "ring_s": "Ringing to answer, of answered calls.",
     "setup_s": "Start to answer, of answered calls; see `answer_times` for all.",
     "billed_s": "What is billed.",
 }
@@ -72,7 +74,13 @@ def kpi_values(
         scopes.one_of("measures", name, known)
     source, keys = Source.of(data), scopes.keys_of(by)
     needs = set(names) if measures is not None or not source.single else set(names) & set(source.columns())
-    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys)
+    ringing = "ring_s" in needs
+    reads = ["answered"] if ringing else []
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=reads)
+    if ringing:
+        # Legs have the ringing of unanswered ones, too: how long those were let ring is no time to an answer.
+        lost = yes(~nw.col("answered"))
+        rows = rows.with_columns(nw.when(~lost).then(nw.col("ring_s")).alias("ring_s"))
     rows = scopes.keyed(source, rows, keys, tz)
     found = scopes.grouped(source, rows.select(*keys, *names), keys, [each for name in names for each in _of(name)])
     parts = []
@@ -104,7 +112,7 @@ def _of(name: str) -> list[nw.Expr]:
 
 
 def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbound", tz: str = "UTC") -> Any:
-    """Share of calls answered by each second, with the unanswered ones taken into account.
+    """Share of calls answered by each second, with those that failed or were given up taken into account.
 
     Parameters
     ----------
@@ -115,12 +123,15 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     -------
     pandas.DataFrame or the caller's kind
         Per group and time of an answer: the keys, ``after_s``, ``at_risk`` (still waiting until then), ``answers``,
-        ``rate`` (share that would be answered by then if nobody gave up), ``lo``, ``hi``.
+        ``failures`` (that failed since the row before), ``rate`` (share that would be answered by then if nobody gave
+        up), ``lo``, ``hi`` (95 %; null where nobody is left waiting: nothing follows from one call for the next).
 
     Notes
     -----
-    Kaplan-Meier: an unanswered call waited at least until it ended, so it is right-censored there. Leaving it out
-    makes answers look fast; counting it as never makes them look rare.
+    Aalen-Johansen. A call that failed, was refused, busy or declined is never answered, however long anyone waits: a
+    competing event, which holds the curve below 1. A call that the caller or the ring timer gave up (outcome
+    ``cancelled``, ``no_answer``, or not known) waited at least until then: it is right-censored there. Leaving these
+    out makes answers look fast; counting them as never makes them look rare. Without failures this is Kaplan-Meier.
 
     Examples
     --------
@@ -131,18 +142,24 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     ...     "ended_at": at + pd.to_timedelta([60, 10, 60], unit="s")})
     >>> answer_curve(three)[["after_s", "at_risk", "rate"]].round(3).values.tolist()
     [[5.0, 3, 0.333], [20.0, 1, 1.0]]
+
+    One call that was answered tells no limits:
+
+    >>> answer_curve(three.head(1))[["rate", "lo", "hi"]].values.tolist()
+    [[1.0, nan, nan]]
     """
     source, rows, keys, waits = _waits(data, by, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
-        curve = kaplan_meier(group["waited_s"], group["up"])
+        curve = aalen_johansen(group["waited_s"], group["up"], group["failed"])
         part = pd.DataFrame({
             "after_s": curve.time,
             "at_risk": pd.array(curve.at_risk.astype("int64"), "Int64"),
             "answers": pd.array(curve.events.astype("int64"), "Int64"),
-            "rate": 1 - curve.survival,
-            "lo": 1 - curve.hi,
-            "hi": 1 - curve.lo,
+            "failures": pd.array(curve.others.astype("int64"), "Int64"),
+            "rate": curve.share,
+            "lo": curve.lo,
+            "hi": curve.hi,
         })  # fmt: skip
         parts.append(_with_keys(part, key, keys, waits))
     return scopes.answer(source, pd.concat(parts, ignore_index=True), rows)
@@ -156,7 +173,7 @@ def answer_times(
     scope: str = "outbound",
     tz: str = "UTC",
 ) -> Any:
-    """Seconds by which some shares of calls are answered, with the unanswered ones taken into account.
+    """Seconds by which some shares of calls are answered, with those that failed or were given up taken into account.
 
     Parameters
     ----------
@@ -168,8 +185,14 @@ def answer_times(
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per group and share: the keys, ``share``, ``n``, ``answered``, ``after_s`` (null when so many never answer),
-        ``lo_s``, ``hi_s`` (its interval, null where the curve does not reach it), ``unknown`` (waited an unknown time).
+        Per group and share: the keys, ``share``, ``n``, ``answered``, ``failed`` (busy, declined, refused, failed:
+        never answered), ``after_s`` (null when so many are never answered), ``lo_s``, ``hi_s`` (its interval, null
+        where the limits of the curve do not reach the share), ``unknown`` (waited an unknown time).
+
+    Notes
+    -----
+    Shares of all calls, failed ones too; see `answer_curve`. With nine of ten failed no more than a tenth is ever
+    answered, and the time for half of them is null.
 
     Examples
     --------
@@ -187,12 +210,13 @@ def answer_times(
     parts = []
     for key, group in _groups(waits, keys):
         known = group[group["waited_s"].notna()]
-        curve = kaplan_meier(known["waited_s"], known["up"])
+        curve = aalen_johansen(known["waited_s"], known["up"], known["failed"])
         limits = np.array([curve.quantile_interval(share) for share in shares])
         part = pd.DataFrame({
             "share": [float(share) for share in shares],
             "n": pd.array([len(known)] * len(shares), "Int64"),
             "answered": pd.array([int(known["up"].sum())] * len(shares), "Int64"),
+            "failed": pd.array([int(known["failed"].sum())] * len(shares), "Int64"),
             "after_s": [curve.quantile(share) for share in shares],
             "lo_s": limits[:, 0],
             "hi_s": limits[:, 1],
@@ -205,18 +229,21 @@ def answer_times(
 def _waits(
     data: Any, by: str | Sequence[str], scope: str, tz: str
 ) -> tuple[Source, nw.LazyFrame[Any], list[str], pd.DataFrame]:
-    """Per leg: the keys, how long it waited, and whether it was answered then."""
+    """Per leg: the keys, how long it waited, and whether it was answered or failed then."""
     source, keys = Source.of(data), scopes.keys_of(by)
     needs = {"answered", "setup_s", "started_at", "ended_at"}
-    rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys)
+    rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys, reads=["outcome"])
     rows = scopes.keyed(source, rows, keys, tz)
     answered = yes(nw.col("answered"))
+    # A leg whose outcome is not known may have been given up: it is censored.
+    failed = ~answered & ~nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
     rows = scopes.with_micros(source, rows, "started_at", "ended_at")
     gave_up = nw.when(~answered).then(scopes.seconds("ended_at", "started_at"))
     shown = rows.select(
         *keys,
         nw.coalesce(nw.when(answered).then(nw.col("setup_s")), gave_up).alias("waited_s"),
         answered.alias("up"),
+        failed.alias("failed"),
     )
     waits = source.collect(shown)
     for name in keys:

@@ -270,7 +270,7 @@ def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iter
         return
     code, why = row.get("sip_code"), _why(row)
     if row.get("answered"):
-        hung_up = remote if row.get("hung_up_by") == "this_leg" else platform
+        hung_up = remote if row.get("hung_up_by") in {"this_leg", "network"} else platform
         yield step(ended, hung_up, f"{_WORDS['bye'][spoken]}{why}")
     elif code is not None and _REFUSED <= code <= _LAST and code != _CANCELLED:
         yield step(ended, callee, f"{int(code)}{why}", answer=True, final=True)

@@ -89,13 +89,44 @@ def test_what_became_of_messages() -> None:
 
 def test_latency_keeps_those_that_never_arrive() -> None:
     found = message_latency(CHATTED, until=at(100)).iloc[0]
-    # Delivered: 2 s. On the way: seen after 12 s, rejected after 1 s, never heard of for 70 s. By the clock: one.
-    assert found[["n", "delivered", "censored", "clock"]].to_list() == [4, 1, 3, 1]
-    assert pd.isna(found["p50_s"])
+    # Delivered: 2 s. Seen after 12 s: delivered before. Rejected after 1 s: never. Not heard of for 70 s: on its way.
+    # By the clock: one. Of four, one is there after 2 s, two after 12 s.
+    names = ["n", "delivered", "bounded", "refused", "censored", "clock"]
+    assert found[names].to_list() == [4, 1, 1, 1, 1, 1]
+    assert found["p50_s"] == 12.0
+    assert pd.isna(found["p95_s"])
     fast = {"message_statuses": told(*((state, n * 100 + n * (state == "delivered"), n, "B") for n in range(1, 11)
                                        for state in ("submitted", "delivered")))}  # fmt: skip
     assert message_latency(fast).iloc[0]["p50_s"] == 5.0
     pd.testing.assert_frame_equal(message_latency(fast), message_latency(relations(fast)))
+
+
+def latency(*values: tuple[Any, ...]) -> dict[str, Any]:
+    data = {"message_statuses": told(*values)}
+    found = message_latency(data, until=at(1000))
+    pd.testing.assert_frame_equal(found, message_latency(relations(data), until=at(1000)))
+    return dict(found.iloc[0])
+
+
+def test_what_was_seen_was_delivered_before() -> None:
+    # Nine seen after a second without a receipt of delivery, one delivered after a minute.
+    rows = [("submitted", 0, n, "B") for n in range(10)] + [("seen", 1, n, "B") for n in range(9)]
+    found = latency(*rows, ("delivered", 60, 9, "B"))
+    assert (found["n"], found["delivered"], found["bounded"], found["censored"]) == (10, 1, 9, 0)
+    assert (found["p50_s"], found["p95_s"]) == (1.0, 60.0)
+    # A receipt of delivery that comes after it was seen was late itself.
+    assert latency(("submitted", 0, 1, "B"), ("seen", 2, 1, "B"), ("delivered", 9, 1, "B"))["p50_s"] == 2.0
+
+
+def test_what_was_refused_is_never_delivered() -> None:
+    # One delivered after 10 s, nine refused after 1 s: a tenth is delivered by 10 s, and half of them never.
+    rows = [("submitted", 0, n, "B") for n in range(10)] + [("rejected", 1, n, "B") for n in range(5)]
+    found = latency(*rows, *(("undeliverable", 1, n, "B") for n in range(5, 9)), ("delivered", 10, 9, "B"))
+    assert (found["n"], found["delivered"], found["refused"], found["censored"]) == (10, 1, 9, 0)
+    assert pd.isna(found["p50_s"])
+    # What was delivered was not refused, whoever says so: once it counts.
+    both = latency(("submitted", 0, 1, "B"), ("rejected", 1, 1, "B"), ("delivered", 5, 1, "B"))
+    assert (both["n"], both["delivered"], both["refused"], both["p50_s"]) == (1, 1, 0, 5.0)
 
 
 def chat(*values: tuple[float, str], **also: Any) -> dict[str, pd.DataFrame]:
@@ -110,6 +141,16 @@ def test_each_turn_has_its_reply() -> None:
     assert first[["messages", "response_s", "replied_by", "human_s", "open"]].to_list() == [2, 5.0, "bot", 70.0, False]
     assert last[["messages", "open", "waited_s"]].to_list() == [1, True, 60.0]
     assert pd.isna(last["response_s"])
+
+
+def test_a_bot_that_replies_does_not_end_the_turn() -> None:
+    data = chat((0, "c"), (10, "robot"), (20, "c"), (25, "robot"), (50, "agent"), (60, "c"), (61, "robot"), (70, "c"))
+    found = same(responses, data, ROLES, by="conversation_id turn", until=at(150))
+    names = ["messages", "response_s", "replied_by", "open"]
+    assert found[names].to_numpy().tolist() == [[2, 10.0, "bot", False], [2, 1.0, "bot", False]]
+    assert found["last_at"].to_list() == [at(0), at(60)]
+    # The customer waited for a human since the first message.
+    assert found["human_s"].fillna(-1).to_list() == [50.0, -1]
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
 }
 #: Functions of numbers: a call, and one of nothing or of what is not known, with what it gives.
 NUMBERS: dict[str, tuple[Any, Any]] = {
+    "aalen_johansen": (lambda: len(analysis.aalen_johansen([], [], []).time), 0),
     "agents_needed": (lambda: analysis.agents_needed(0, handling_s=60), 0),
     "benjamini_hochberg": (lambda: len(analysis.benjamini_hochberg([])), 0),
     "binomial_tail": (lambda: analysis.binomial_tail(math.nan, 3, 0.5), math.nan),

@@ -86,11 +86,44 @@ def test_short_calls() -> None:
     assert short_calls(few, bounds_s=[6], without_zero=True)[["k", "n"]].to_numpy().tolist() == [[1, 2]]
 
 
-def test_who_refused_counts_as_bid_but_not_as_seizure() -> None:
-    table = kpi(frame(with_codes({200: 6, 486: 2, 403: 1, 488: 1})))
-    assert rate_of(table, "asr")[:2] == (6, 8)
-    assert rate_of(table, "abr")[:2] == (6, 10)
-    assert rate_of(table, "ner")[:2] == (8, 8)
+@pytest.mark.parametrize("kind", rated.KINDS)
+def test_what_the_far_end_refused_was_a_seizure(kind: str) -> None:
+    table = kpi(rated.KINDS[kind](frame(with_codes({200: 1, 400: 1, 403: 1, 488: 1, 606: 1}))))
+    # E.425: five seizures, of which one was answered, and none of the others came to the user.
+    assert rate_of(table, "asr") == (1, 5, 0.2)
+    assert rate_of(table, "ner") == (1, 5, 0.2)
+    # Read widely the called terminal rejected two: 488 and 606.
+    assert rate_of(table, "ner_terminal") == (3, 5, 0.6)
+    # RFC 6076: all of them are attempts, and none is on its list but the answer.
+    assert rate_of(table, "ser") == (1, 5, 0.2)
+    assert rate_of(table, "seer") == (1, 5, 0.2)
+    assert rate_of(table, "isa")[:2] == (0, 5)
+
+
+def test_what_the_platform_kept_back_is_a_bid_but_no_seizure() -> None:
+    words = ["payment_required", "banned_call_ended", "flow_failed", "forbidden", "failed", None]
+    rows = with_codes({200: 6, 486: 2}) + [leg(n, reason=word, status="failed") for n, word in enumerate(words, 20)]
+    table = kpi(frame(rows))
+    assert rate_of(table, "asr")[:2] == (6, 11)
+    assert rate_of(table, "abr")[:2] == (6, 14)
+    assert rate_of(table, "ner")[:2] == (8, 11)
+    # With a code somebody answered, whatever the word.
+    coded = [{**row, "sip_code": 402} if row.get("reason") == "payment_required" else row for row in rows]
+    assert rate_of(kpi(frame(coded)), "asr")[:2] == (6, 12)
+
+
+def test_607_is_a_user_who_declines_and_no_code_of_rfc_6076() -> None:
+    table = kpi(frame(with_codes({200: 1, 603: 1, 607: 1, 608: 1})))
+    assert rate_of(table, "ner")[:2] == (3, 4)
+    assert rate_of(table, "seer")[:2] == (2, 4)
+
+
+def test_the_200_of_a_cancel_is_no_answer() -> None:
+    rows = [leg(1, sip_code=200, status="cancelled"), leg(2, sip_code=200, reason_code="REMOTE_CANCEL"), leg(3)]
+    table = kpi(frame(rows))
+    assert rate_of(table, "asr")[:2] == (0, 3)
+    assert rate_of(table, "seer_487")[:2] == (2, 3)
+    assert rate_of(table, "undecided")[:2] == (1, 3)
 
 
 def test_ringing_decides_408_and_487() -> None:

@@ -102,7 +102,7 @@ def test_a_call_that_ends_where_another_starts_is_not_up_with_it() -> None:
 
 
 def test_open_and_unplaced_calls_are_counted() -> None:
-    given_legs = legs_of([(0, 100), (50, None), (None, None), (20, -5), (90, None)])
+    given_legs = legs_of([(0, 100), (50, None), (None, None), (20, -5), (90, None)], answered=True)
     row = busy_hour(given_legs).iloc[0]
     assert (row["n"], row["unplaced"], row["open"], row["peak"]) == (3, 2, 2, 3)
     later = busy_hour(given_legs, until=NINE.to_pydatetime() + pd.Timedelta(seconds=200)).iloc[0]
@@ -113,6 +113,34 @@ def test_open_and_unplaced_calls_are_counted() -> None:
     assert steps["open"].tolist() == [0, 1, 2, 1, 0][-len(steps) :] or steps["open"].max() == 2
     with pytest.raises(ConfigError, match="until has no time zone"):
         concurrency(given_legs, until=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+@pytest.mark.parametrize("kind", rated.KINDS)
+def test_what_was_never_answered_does_not_last_for_ever(kind: str) -> None:
+    # Thirty calls of a minute in a month, and one of which only the start is known, on its first day.
+    spans = [(day * 86_400, 60) for day in range(30)]
+    table = legs_of([*spans, (30, None)])
+    table["ringing_at"] = table["ringing_at"].where(table["leg_id"] != "0030", NINE + pd.Timedelta(seconds=40))
+    row = rated.back(busy_hour(rated.KINDS[kind](table))).iloc[0]
+    # It ends at the last that is known of it, as in calls: it rang 10 s after it had started.
+    assert (row["n"], row["open"], row["unplaced"], row["busy_s"]) == (31, 0, 0, 30 * 60 + 10)
+    assert row["busy_hour_erlangs"] == pytest.approx(70 / 3600)
+    steps = rated.back(concurrency(rated.KINDS[kind](table)))
+    assert (steps["concurrent"].max(), steps["open"].max()) == (2, 0)
+    for unit in ("call", "conversation"):
+        other = rated.back(busy_hour(rated.KINDS[kind](table), unit=unit)).iloc[0]
+        assert (other["busy_s"], other["open"]) == (1810, 0), unit
+    assert rated.back(traffic(rated.KINDS[kind](table)))["busy_s"].sum() == 1810
+
+
+def test_a_call_lasts_as_long_as_its_legs() -> None:
+    # An inbound leg that is up for a minute, and an outbound one of which only the start is known.
+    rows = [leg(1, leg_id="a", direction="inbound", answered=True, answered_at=NINE, outcome="answered",
+                ended_at=NINE + pd.Timedelta(seconds=60)),
+            leg(1, leg_id="b", open=True, started_at=NINE + pd.Timedelta(seconds=5))]  # fmt: skip
+    for kind in ("pandas", "duckdb"):
+        row = rated.back(busy_hour(rated.KINDS[kind](frame(rows)), unit="call")).iloc[0]
+        assert (row["n"], row["open"], row["busy_s"]) == (1, 0, 60)
 
 
 def test_units_differ() -> None:

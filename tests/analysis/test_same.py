@@ -23,7 +23,8 @@ from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tabl
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
 _NO_QUESTIONS = {
-    "PROFILES", "Comparison", "MosAudit", "Profile", "Rule", "Threshold", "Units", "agents_needed",
+    "PROFILES", "Comparison", "MosAudit", "Profile", "Rule", "Threshold", "Units", "aalen_johansen",
+    "agents_needed",
     "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
     "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
     "r_to_mos", "rtp_jitter", "sip_codes", "trunks_needed", "twilio_mos", "wilson",

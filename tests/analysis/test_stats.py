@@ -110,45 +110,6 @@ def test_false_discoveries() -> None:
         stats.benjamini_hochberg([2.0])
 
 
-def test_kaplan_meier() -> None:
-    # Remission of leukaemia in weeks, 6-mercaptopurine group: Gehan 1965, in every textbook.
-    weeks = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
-    relapse = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
-    curve = stats.kaplan_meier(weeks, relapse)
-    assert list(curve.time) == [6, 7, 10, 13, 16, 22, 23]
-    assert list(curve.at_risk) == [21, 17, 15, 12, 11, 7, 6]
-    expected = [0.8571, 0.8067, 0.7529, 0.6902, 0.6275, 0.5378, 0.4482]
-    assert curve.survival == pytest.approx(expected, abs=5e-5)
-    assert curve.lo[0] == pytest.approx(0.6197, abs=5e-5)
-    assert curve.hi[0] == pytest.approx(0.9516, abs=5e-5)
-    assert curve.quantile(0.5) == 23
-    assert curve.quantile_interval(0.5)[0] == 13
-    assert math.isnan(curve.quantile_interval(0.5)[1])
-    assert math.isnan(curve.quantile(0.9))
-
-
-def test_curves_of_nothing_and_of_certainty() -> None:
-    assert len(stats.kaplan_meier([], []).time) == 0
-    assert len(stats.kaplan_meier([3.0, 4.0], [False, False]).time) == 0
-    sure = stats.kaplan_meier([1.0, 2.0, math.nan], [True, True, True])
-    assert (list(sure.survival), list(sure.lo), sure.quantile(0.5)) == (
-        [0.5, 0.0],
-        pytest.approx([0.0060, 0], abs=1e-4),
-        1,
-    )
-    with pytest.raises(ConfigError, match="negative"):
-        stats.kaplan_meier([-1.0], [True])
-    with pytest.raises(ConfigError, match="2 durations and 1 flags"):
-        stats.kaplan_meier([1.0, 2.0], [True])
-
-
-@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=50))
-def test_without_censoring_the_curve_is_the_share(values: list[float]) -> None:
-    curve = stats.kaplan_meier(values, [True] * len(values))
-    shares = [sum(value > time for value in values) / len(values) for time in curve.time]
-    assert curve.survival == pytest.approx(shares, abs=1e-9)
-
-
 def test_quantiles_need_values() -> None:
     assert [stats.quantile(range(19), q) for q in (0.05, 0.95)] == pytest.approx([math.nan, math.nan], nan_ok=True)
     assert [stats.quantile(range(20), q) for q in (0.05, 0.5, 0.95)] == pytest.approx([0.95, 9.5, 18.05])

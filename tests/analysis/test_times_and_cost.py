@@ -118,6 +118,47 @@ def test_unanswered_calls_hold_the_curve_back() -> None:
             answer_times(frame(rows), shares=shares)
 
 
+@pytest.mark.parametrize("kind", rated.KINDS)
+def test_calls_that_failed_are_not_answered_later(kind: str) -> None:
+    # One answered after 10 s, nine 503 after 1 s: nine in ten are never answered.
+    failed = {"sip_code": 503, "outcome": "network_failure", "outcome_class": "network"}
+    rows = [up(0, 10.0), *(lost(n, 1.0) | failed for n in range(1, 10))]
+    data = rated.KINDS[kind](frame(rows))
+    found = rated.back(answer_times(data, shares=[0.1, 0.5, 0.9])).set_index("share")
+    assert found[["n", "answered", "failed"]].to_numpy().tolist() == [[10, 1, 9]] * 3
+    assert found["after_s"][0.1] == 10
+    assert found["after_s"][[0.5, 0.9]].isna().all()
+    curve = rated.back(answer_curve(data)).iloc[0]
+    assert curve[["after_s", "at_risk", "answers", "failures", "rate"]].tolist() == pytest.approx([10, 1, 1, 9, 0.1])
+    assert 0 < curve["lo"] < 0.1 < curve["hi"] < 0.6
+
+
+@pytest.mark.parametrize(
+    ("outcome", "rate"),
+    [("network_failure", 0.5), ("busy", 0.5), ("declined", 0.5), ("blocked", 0.5), ("bad_number", 0.5),
+     ("redirected", 0.5), ("signalling_failure", 0.5), ("failed", 0.5),
+     ("no_answer", 1.0), ("cancelled", 1.0), ("unknown", 1.0), (None, 1.0)],
+)  # fmt: skip
+def test_who_gave_up_might_have_been_answered(outcome: str | None, rate: float) -> None:
+    rows = [up(0, 10.0), lost(1, 5.0) | {"outcome": outcome}]
+    assert answer_curve(frame(rows))["rate"].tolist() == [rate]
+
+
+def test_one_call_tells_no_limits() -> None:
+    curve = answer_curve(frame([up(0, 10.0)])).iloc[0]
+    assert curve["rate"] == 1.0
+    assert curve[["lo", "hi"]].isna().all()
+    times = answer_times(frame([up(0, 10.0)]), shares=[0.5]).iloc[0]
+    assert times["after_s"] == 10.0
+    assert times[["lo_s", "hi_s"]].isna().all()
+
+
+def test_ringing_of_lost_calls_is_no_time_to_an_answer() -> None:
+    rows = [up(1, 9.0, ring_s=4.0), lost(2, 40.0, ring_s=35.0)]
+    found = kpi_values(frame(rows), measures="ring_s").iloc[0]
+    assert (found["n"], found["max"]) == (1, 4.0)
+
+
 def test_service_level() -> None:
     rows = [up(n, 20.0) for n in range(200)] + [up(n, 20.5) for n in range(100)]
     rows += [lost(n, 9.0) for n in range(50)] + [lost(n, 11.0) for n in range(50)]
@@ -130,6 +171,16 @@ def test_service_level() -> None:
     assert service_level(odd)[["k", "n", "unknown"]].to_numpy().tolist() == [[0, 1, 2]]
     with pytest.raises(ConfigError, match="within_s"):
         service_level(table, within_s=-1)
+
+
+def test_a_call_that_failed_is_not_forgiven() -> None:
+    # One answered, one given up after 3 s, eight that failed after 1 s: nobody misdialled there.
+    rows = [up(0, 5.0), lost(1, 3.0) | {"outcome": "cancelled"}]
+    rows += [lost(n, 1.0) | {"outcome": "network_failure"} for n in range(2, 10)]
+    table = frame([{**row, "direction": "inbound"} for row in rows])
+    for kind in ("pandas", "duckdb"):
+        found = rated.back(service_level(rated.KINDS[kind](table), forgiven_s=5)).iloc[0]
+        assert (found["k"], found["n"], found["forgiven"]) == (1, 9, 1)
 
 
 def test_durations_fall_into_classes() -> None:

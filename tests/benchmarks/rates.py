@@ -42,7 +42,8 @@ _MADE = {
 #: Six of the rates, as one would write them by hand.
 _BARE = """
 select country, count(*) attempts, count(*) filter (answered) answered,
-  count(*) filter (outcome_class not in ('policy', 'platform')) seizures,
+  count(*) filter (answered or ringing_at is not null or sip_code > 0
+    or coalesce(reason, '') not in ('payment_required', 'banned_call_ended', 'flow_failed')) seizures,
   count(*) filter (answered or sip_code in (480, 486, 600, 603)) able,
   count(*) filter (not coalesce(sip_code between 300 and 399, false)) straight,
   count(*) filter (not answered and sip_code in (408, 500, 503, 504)) ineffective,

@@ -1,0 +1,145 @@
+"""How legs and calls ended: codes and their causes, who ended them, answers that are contradicted, how long it rang."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from conv_analytics.analysis import calls, explain, ledger, legs, offenders, sip_codes
+from tests.analysis import rated
+from tests.analysis.made import as_pandas, hangup, record, relations, statuses, tables
+from tests.analysis.rated import frame, with_codes
+
+LEG = ["conversation_id", "leg_id"]
+#: RFC 3398, section 8.2.6.1, in full: None where it has "no mapping" (487) or "by Warning header" (488, 606).
+RFC_3398 = {
+    400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22, 413: 127, 414: 127,
+    415: 79, 416: 127, 420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25, 483: 25, 484: 28, 485: 1, 486: 17,
+    487: None, 488: None, 500: 41, 501: 79, 502: 38, 503: 41, 504: 102, 505: 127, 513: 127, 600: 17, 603: 21, 604: 1,
+    606: None,
+}  # fmt: skip
+
+
+def both(data: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The legs, which are the same on DuckDB."""
+    found = legs(data)
+    pd.testing.assert_frame_equal(found, as_pandas(legs(relations(data)), LEG), check_dtype=False)
+    return found
+
+
+def ended(status: str, *, code: int | None, rang: bool = True, **of_hangup: Any) -> dict[str, pd.DataFrame]:
+    """A leg that started, perhaps rang, and ended with a status and a hangup; no answer is known."""
+    steps = [("started", 0.0), *([("ringing", 2.0)] if rang else []), (status, 9.0)]
+    end = {"reason_code": None, **of_hangup, "sip_code": code}
+    return tables(leg_statuses=statuses("a", *steps), hangups=[hangup("a", 9.0) | end])
+
+
+def test_causes_are_those_of_rfc_3398() -> None:
+    table = sip_codes().set_index("sip_code")
+    for code, cause in RFC_3398.items():
+        assert (explain(code).q850, pd.isna(table.loc[code, "q850"])) == (cause, cause is None), code
+    # What is younger than that table has no cause in it.
+    assert [explain(code).q850 for code in (607, 608)] == [None, None]
+    assert [explain(code).outcome for code in (607, 608, 513)] == ["declined", "blocked", "network_failure"]
+    assert "not listed" not in explain(607).meaning + explain(608).meaning
+
+
+@pytest.mark.parametrize("code", [400, 405, 406, 413, 414, 415, 416, 421, 423, 481, 488, 491, 493, 499, 606, 699])
+def test_what_was_not_understood_is_signalling(code: int) -> None:
+    assert (explain(code).outcome, explain(code).outcome_class) == ("signalling_failure", "signalling")
+
+
+def test_a_redirection_is_no_failure() -> None:
+    codes = {302: 3, 301: 1, 503: 2, 488: 1, 404: 1, 486: 1}
+    for kind in rated.KINDS.values():
+        rows = with_codes(codes, network_code="x")
+        found = rated.back(offenders(kind(frame(rows)), bad="failed", min_n=1))
+        assert found[["k", "n"]].to_numpy().tolist() == [[3, 9]]
+
+
+# -- answers that are contradicted
+
+
+@pytest.mark.parametrize(
+    ("data", "outcome"),
+    [
+        (ended("cancelled", code=200), "cancelled"),
+        (ended("timeout", code=200), "no_answer"),
+        (ended("rejected", code=200), "declined"),
+        (ended("completed", code=200, reason_code="LOCAL_CANCEL"), "cancelled"),
+        (ended("completed", code=200, reason_code="REMOTE_BUSY"), "busy"),
+    ],
+)
+def test_a_code_of_200_that_is_contradicted_is_no_answer(data: dict[str, pd.DataFrame], outcome: str) -> None:
+    found = both(data).iloc[0]
+    assert (found["answered"], found["outcome"]) == (False, outcome)
+    assert found["flags"] == "conflicting"
+    assert calls(data)["outcome"].to_list() == [outcome]
+    counted = ledger(data).set_index(["table", "metric"])
+    assert counted.loc[("legs", "conflicting"), ["n", "odd"]].to_list() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("data", "flags"),
+    [
+        (ended("completed", code=200), "answer_imputed"),
+        (ended("completed", code=200, reason_code="REMOTE_HANGUP"), "answer_imputed"),
+        # An answer that somebody saw, or paid for, is one.
+        (
+            tables(
+                leg_statuses=statuses("a", ("started", 0), ("answered", 2), ("failed", 9)), hangups=[hangup("a", 9)]
+            ),
+            "",
+        ),
+        ({**ended("cancelled", code=200), **tables(call_records=[record("a", 9, duration_s=7)])}, "answer_imputed"),
+    ],
+)
+def test_an_answer_that_stands(data: dict[str, pd.DataFrame], flags: str) -> None:
+    found = both(data).iloc[0]
+    assert (found["answered"], found["outcome"], found["flags"]) == (True, "answered", flags)
+
+
+def test_unanswered_legs_rang_until_they_ended() -> None:
+    assert both(ended("timeout", code=480))["ring_s"].to_list() == [7.0]
+    up = tables(leg_statuses=statuses("a", ("started", 0), ("ringing", 2), ("answered", 5), ("completed", 60)))
+    assert both(up)["ring_s"].to_list() == [3.0]
+    # Nobody knows how long: it never rang, it still rings, or the answer's instant is missing.
+    for data in (ended("timeout", code=480, rang=False), ended("completed", code=200),
+                 tables(leg_statuses=statuses("a", ("started", 0), ("ringing", 2)))):  # fmt: skip
+        assert both(data)["ring_s"].isna().all()
+
+
+# -- who ended it
+
+
+@pytest.mark.parametrize(
+    ("data", "of_leg", "of_call"),
+    [
+        (ended("failed", code=404, reason_code="REMOTE_NOT_FOUND"), "network", "network"),
+        (ended("failed", code=503, reason_code="REMOTE_FAILURE"), "network", "network"),
+        (ended("failed", code=404), "network", "network"),
+        (ended("failed", code=503, rang=False), "network", "network"),
+        (ended("failed", code=302), "unknown", "network"),
+        (ended("failed", code=403), "unknown", "network"),
+        (ended("failed", code=488), "unknown", "network"),
+        (ended("timeout", code=480, reason_code="RING_TIMER"), "platform", "platform"),
+        (ended("busy", code=486, reason_code="REMOTE_BUSY"), "this_leg", "to"),
+        (ended("cancelled", code=487, reason_code="LOCAL_CANCEL"), "other", "from"),
+        (ended("failed", code=None), "unknown", "platform"),
+    ],
+)
+def test_who_ended_what_was_not_answered(data: dict[str, pd.DataFrame], of_leg: str, of_call: str) -> None:
+    assert both(data)["hung_up_by"].to_list() == [of_leg]
+    assert calls(data)["hung_up_by"].to_list() == [of_call]
+    assert as_pandas(calls(relations(data)), ["call"])["hung_up_by"].to_list() == [of_call]
+
+
+def test_the_network_may_end_an_answered_call() -> None:
+    data = tables(
+        leg_statuses=statuses("a", ("started", 0), ("answered", 2), ("completed", 60)),
+        hangups=[hangup("a", 60) | {"reason_code": "REMOTE_FAILURE"}],
+    )
+    assert both(data)["hung_up_by"].to_list() == ["network"]
+    assert calls(data)[["hung_up_by", "hung_up_confidence"]].to_numpy().tolist() == [["network", 0.9]]
