@@ -136,7 +136,7 @@ class Memory:
         """Nothing: there was no earlier run."""
         return ()
 
-    def held(self, _conversations: Collection[str]) -> Mapping[str, Held]:
+    def held(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:  # noqa: ARG002
         """Nothing, either."""
         return {}
 
@@ -178,7 +178,8 @@ class Folder:
         self.past = Past(self.known, last_sweep(self.reports))
         # Where a watermark did not heed an event, the API lists it again.
         self._again = {name for report in self.reports for name in report.get("beyond", ())}
-        self._holdings = Holdings(root, history, self.known) if options.full or self._again else None
+        self._history = history
+        self._holdings: Holdings | None = None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -190,9 +191,12 @@ class Folder:
         tables = [name for name in earlier if repeats(TABLES[name])]
         return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
-    def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
-        """What the folder has of those conversations of which the API lists again what it has."""
-        again = set(conversations) if self._options.full else self._again.intersection(conversations)
+    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+        """What the folder has of those conversations of which the API may list again what it has."""
+        every = wanted or self._options.full
+        again = [name for name in conversations if every or name in self._again or self.known[name].unread]
+        if again and self._holdings is None:
+            self._holdings = Holdings(self._root, self._history, self.known)
         return self._holdings.of(again) if self._holdings and again else {}
 
     def finish(self, report: Report, roster: Roster, in_time: Callable[[], None]) -> Exported:
