@@ -21,7 +21,9 @@ from conv_analytics.export.heads import head_of
 from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
+from conv_analytics.export.unique import Unique
 from conv_analytics.resources.cells import whole
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page, decode, records
 from conv_analytics.tables.seen import Seen, digest
@@ -99,6 +101,7 @@ class Converter:
         self._sink, self._report, self._roster, self._exported_at = sink, report, roster, exported_at
         self._rows: Counter[str] = Counter()
         self._seen = Seen()
+        self._unique = Unique()
         self._recalled: set[str] = set()
         self._held: dict[str, Held] = {}
         self._last_at: dict[str, datetime] = {}
@@ -185,6 +188,7 @@ class Converter:
                 await self._wait()
             finally:
                 self._thread.shutdown(wait=True)
+                self._unique.close()
 
     async def _room(self) -> None:
         """Wait while a whole batch waits already: what is added to it meanwhile would be in memory with it."""
@@ -246,7 +250,7 @@ class Converter:
         for name in self._disordered & found.keys():
             # What belongs before it may be missing still, until the list was read to its end.
             mark = known.get(name)
-            self._roster.hold_back(name, mark and mark.last_event)
+            self._roster.hold_back(name, (mark and mark.last_event) or 0)
         for name, (_, _, at) in found.items():
             if at is not None:
                 self._last_at[name] = max(at, self._last_at.get(name, at))
@@ -255,7 +259,7 @@ class Converter:
         known = self._sink.known.get(conversation_id)
         before = (known and known.last_event) or 0
         held = self._held.pop(conversation_id, None) or Held()
-        # Above its watermark there is something of one that was not read to its end, and what is beyond all its numbers.
+        # Above its watermark there is what was read of a list that failed, and what is beyond all its numbers.
         stored = (number for number in held.bodies if number <= max(told or 0, before) + BEYOND)
         last = max(before, self._highest.pop(conversation_id, 0), *stored)
         lacking = gap(known, last, told, self._exported_at, lost=conversation_id in self._lost)
@@ -302,7 +306,8 @@ class Converter:
             for page, start in starts
             if page.conversation_id and start is not None and any(each < start for each in _ids(page.body))
         }
-        self._hold(self._sink.held(again - self._held.keys(), wanted=True))
+        if again := again - self._held.keys():
+            self._hold(self._sink.held(again, wanted=True))
 
     def _hold(self, found: Mapping[str, Held]) -> None:
         """Leave out what the folder has of some conversations, when it comes again."""
@@ -325,7 +330,11 @@ class Converter:
             self._report.changed += before is not None and before != digest(body)
 
     def _put(self, rows: Rows) -> None:
-        for name, table in rows.tables.items():
+        for name, found in rows.tables.items():
+            table = found
+            if TABLES[name].latest is not None:
+                table = self._unique.first(name, found)
+                rows.duplicates += found.num_rows - table.num_rows
             self._sink.write(name, table)
             self._rows[name] += table.num_rows
         self._sink.quarantine([record.to_json() for record in rows.broken])

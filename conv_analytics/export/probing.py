@@ -271,7 +271,8 @@ def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool
             settled = f"{text_of(started)} {mark}"
     lacking = _lacking(entry, known, further=further)
     # Of one that was read again there may be new rows below its watermark.
-    if further or entry.extended or (unread and before is not None) or lacking != _lacked(known):
+    news = lacking != _lacked(known) and (known is not None or entry.finished)
+    if further or entry.extended or (unread and before is not None) or news:
         last = max(entry.last_event or 0, held or 0)
         text = settled or (before if entry.learnt is not None else None)
         return Mark(entry.conversation_id, last, text, *lacking)

@@ -61,7 +61,7 @@ class Report:
     lost: int = 0
     """Those of them that have no row because they are no records at all."""
     duplicates: int = 0
-    """Events that came more than once; kept once."""
+    """Records that came more than once; kept once."""
     beyond: dict[str, int] = field(default_factory=dict)
     """Conversations with events whose ids are far beyond their last one, and how many; no watermark heeds these."""
     pending: dict[str, int] = field(default_factory=dict)
@@ -168,7 +168,7 @@ class Report:
             (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
-            (self.duplicates, "{:,} events came more than once and were kept once"),
+            (self.duplicates, "{:,} records came more than once and were kept once"),
             (sum(self.beyond.values()), "{:,} events have ids far beyond the last one of their conversation"),
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
             (len(self.unknown_fields), "{:,} unknown fields of events are in the column extra"),

@@ -88,7 +88,7 @@ class Roster:
             (conversation_id,),
         )
 
-    def hold_back(self, conversation_id: str, last_event: int | None) -> None:
+    def hold_back(self, conversation_id: str, last_event: int) -> None:
         """Take a watermark back to what earlier runs reached: events before those in hand may be missing."""
         statement = "update roster set last = ?, unread = 1 where conversation = ?"
         self._database.run(statement, (last_event, conversation_id))

@@ -391,3 +391,102 @@ def test_ids_as_text_are_ids(serve: Serve, tmp_path: Path) -> None:
     assert (report.status, report.pending) == ("complete", {})
     assert mark(tmp_path, conversation).last_event == 100
     assert run(sandbox, tmp_path).requests == 31
+
+
+# -- the same record twice
+
+
+def test_a_record_that_comes_twice_is_one_row(serve: Serve, tmp_path: Path) -> None:
+    """In a page, and on two pages of a list that moved while it was read."""
+    sandbox = serve(conversations=12)
+
+    def twice(page: dict[str, Any], _request: Request) -> None:
+        for name, found in page["_embedded"].items():
+            page["_embedded"][name] = found + found[:3]
+
+    for name in ("conversations", "members", "users"):
+        alter(sandbox, f"/{name}", twice)
+    report = run(sandbox, tmp_path, tables="all")
+    truth = sandbox.truth()
+    after = heights(tmp_path)
+    assert (after["conversations"], after["members"], after["users"]) == (12, truth.members, truth.users)
+    assert report.duplicates > 12
+    mend(sandbox)
+    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), truth)
+
+
+# -- records of the list that are damaged
+
+CONVERSATION = b'{"id": "%b", "name": "x", "timestamp": {"created": "2026-11-19T10:00:00Z"}'
+DAMAGES = {
+    "lone surrogate": b', "display_name": "half \\ud83d"}',
+    "raw newline": b', "display_name": "one\ntwo"}',
+    "raw NUL": b', "display_name": "nul\x00"}',
+    "NaN": b', "x": NaN}',
+    "beyond doubles": b', "x": 1e400}',
+    "deep": b', "x": ' + b"[" * 2000 + b"]" * 2000 + b"}",
+    "deep objects": b', "x": ' + b'{"a":' * 2000 + b"1" + b"}" * 2000 + b"}",
+    "surrogate in a time": b', "timestamp": {"created": "\\ud83d"}}',
+    "no UTF-8": b', "display_name": "\xff\xfe"}',
+    "number beyond all": b', "sequence_number": ' + b"9" * 400 + b"}",
+    "escaped key": b', "\\u0069d2": NaN}',
+}
+
+
+def listing(sandbox: Sandbox, record: Callable[[str], bytes]) -> list[str]:
+    """Serve a list of conversations of such records."""
+    names = [sandbox.world.head(ordinal).id for ordinal in sandbox.world.ordinals]
+    body = b'{"page_size": 100, "_embedded": {"conversations": [' + b", ".join(map(record, names)) + b"]}}"
+    sandbox.script(lambda request: request.path == "/v1/conversations", Reply(200, body), times=-1)
+    return names
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_record_of_the_list_costs_no_event(kind: str, calm: Sandbox, tmp_path: Path) -> None:
+    listing(calm, lambda name: CONVERSATION % name.encode() + DAMAGES[kind])
+    try:
+        agree(held(export(client_of(calm), tmp_path, rate=0)), calm.truth())
+        assert audit(client_of(calm), tmp_path, rate=0).equal == calm.truth().conversations
+    finally:
+        mend(calm)
+
+
+@pytest.mark.parametrize(
+    "found", [b'""', b'" "', b"true", b"null", b"[]", b'{"a": 1}', b'"\\ud83d"', b'"\xff"', b"1e999"]
+)
+def test_a_record_whose_id_cannot_be_read_leaves_the_run_incomplete(
+    found: bytes, calm: Sandbox, tmp_path: Path
+) -> None:
+    bad = CONVERSATION.replace(b'"%b"', found) + b"}"
+    first = calm.world.head(0).id
+    listing(calm, lambda name: bad if name == first else b'{"id": "%b"}' % name.encode())
+    try:
+        report = run(calm, tmp_path)
+        assert report.incomplete == {"conversations": "it has a record without an id that can be read"}
+        assert report.listed == calm.truth().conversations - 1
+        assert audit(client_of(calm), tmp_path, rate=0).untold == {
+            "the list": "it has a record without an id that can be read"
+        }
+    finally:
+        mend(calm)
+
+
+@pytest.mark.parametrize(("found", "name"), [(b"0", "0"), (b"5", "5"), (b"1.5", "1.5"), (b'"0"', "0")])
+def test_an_id_that_is_a_number_is_asked_for(found: bytes, name: str, calm: Sandbox, tmp_path: Path) -> None:
+    calm.requests.clear()
+    listing(calm, lambda _: b'{"id": %b, "name": "x"}' % found)
+    try:
+        report = run(calm, tmp_path)
+        assert (report.listed, report.gone, report.status) == (1, [name], "complete")
+        assert f"/v1/conversations/{name}" in {path for _, path, *_ in calm.requests}
+    finally:
+        mend(calm)
+
+
+def test_records_that_say_nothing_are_no_conversations(calm: Sandbox, tmp_path: Path) -> None:
+    names = listing(calm, lambda name: b'{"id": "%b"}, {}, null, {"_embedded": {}}' % name.encode())
+    try:
+        report = run(calm, tmp_path)
+        assert (report.status, report.listed) == ("complete", len(names))
+    finally:
+        mend(calm)
