@@ -23,6 +23,7 @@ from conv_analytics.export import Report
 from conv_analytics.export.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
+from tests.export import list_fuzzing
 from tests.export.worlds import Serve, agree, client_of, held
 
 DAY = timedelta(days=1)
@@ -490,3 +491,10 @@ def test_records_that_say_nothing_are_no_conversations(calm: Sandbox, tmp_path: 
         assert (report.status, report.listed) == ("complete", len(names))
     finally:
         mend(calm)
+
+
+def test_mutated_records_of_the_list_keep_their_ids() -> None:
+    tally = list_fuzzing.check(range(3000))
+    assert tally.compared > tally.records
+    assert tally.refused > 100
+    assert tally.nameless > 50
