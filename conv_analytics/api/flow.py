@@ -30,7 +30,7 @@ from conv_analytics.errors import (
     UnexpectedPayload,
     status_error,
 )
-from conv_analytics.resources.cells import identity, whole
+from conv_analytics.resources.cells import identity, natural_number
 from conv_analytics.resources.endpoint import Call, Listing, query
 
 T = TypeVar("T")
@@ -196,10 +196,10 @@ class Walk(Generic[T]):
 
     def _note_event(self, name: str) -> None:
         if self.listing.key == "events":
-            self._last_id = max(self._last_id or 0, whole(name) or 0) or None
+            self._last_id = max(self._last_id or 0, natural_number(name) or 0) or None
 
     def _may_be_cut(self, page: RawPage) -> bool:
-        asked = whole(dict(self.listing.params).get("page_size"))
+        asked = natural_number(dict(self.listing.params).get("page_size"))
         if self.listing.key == "events" or page.cursor is not None or asked is None or page.page_size is None:
             return False
         return LEAST_PAGE <= page.page_size < asked and _count(page, self.listing.key) >= page.page_size

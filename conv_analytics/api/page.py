@@ -17,7 +17,7 @@ import msgspec
 from conv_analytics.errors import ProblemDetails
 from conv_analytics.errors.redaction import strip_tags
 from conv_analytics.resources import scan
-from conv_analytics.resources.cells import whole
+from conv_analytics.resources.cells import natural_number
 from conv_analytics.resources.links import cursor_of
 
 _NOTHING = msgspec.Raw(b"")
@@ -95,7 +95,7 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     warning = None
     if href and not following:
         warning = f"{url} names a next page without saying which: the listing stops here and may be incomplete."
-    return RawPage(url, cursor, body, envelope.embedded, following, whole(envelope.page_size), warning)
+    return RawPage(url, cursor, body, envelope.embedded, following, natural_number(envelope.page_size), warning)
 
 
 def check_list(embedded: bytes, key: str, *, sound: bool) -> None:

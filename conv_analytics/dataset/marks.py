@@ -49,7 +49,8 @@ class Mark(NamedTuple):
     """Of one that was read to its end: the instant of the last change known (UTC, ISO 8601, seconds; nothing where it
     is not) and, after a space, a mark of what the list said of it. Otherwise None."""
     sequence_number: int | None = None
-    """Its last event as the API told it, where that is beyond the watermark; None where nothing is missing."""
+    """Its last event as the API told it, where that is beyond the watermark; None where nothing is missing.
+    Of an unread one, the highest event that the dataset holds beyond its watermark: the next run looks them up."""
     pending_since: str | None = None
     """Since when the events up to `sequence_number` are waited for (UTC, ISO 8601, seconds). None when they are not any
     more: nothing changed for so long that they must be of those that the API never lists (contract 2.7)."""

@@ -22,7 +22,7 @@ from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
 from conv_analytics.export.unique import Unique
-from conv_analytics.resources.cells import whole
+from conv_analytics.resources.cells import natural_number
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page, decode, records
@@ -250,7 +250,7 @@ class Converter:
         for name in self._disordered & found.keys():
             # What belongs before it may be missing still, until the list was read to its end.
             mark = known.get(name)
-            self._roster.hold_back(name, (mark and mark.last_event) or 0)
+            self._roster.hold_back(name, (mark and mark.last_event) or 0, self._highest[name])
         for name, (_, _, at) in found.items():
             if at is not None:
                 self._last_at[name] = max(at, self._last_at.get(name, at))
@@ -363,7 +363,7 @@ def _ids(page: bytes) -> Iterator[int]:
     found: Iterable[Any] | None = decode(page, "events", _Numbered)
     if found is None:
         found = map(head_of, records(page, "events"))
-    return (number for each in found if (number := whole(each.id)) is not None)
+    return (number for each in found if (number := natural_number(each.id)) is not None)
 
 
 def _last_events(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime | None]]:

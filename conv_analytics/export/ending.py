@@ -47,24 +47,20 @@ class Ending:
     def __init__(self, page_size: int) -> None:
         self.warnings: list[str] = []
         """What was odd about the pages."""
+        self.listed = False
+        """Whether there was any event."""
         self._asked, self._pages = page_size, 0
         self._page: RawPage | None = None
-        self._filled: Sequence[Raw] = ()
-        self._empty = True
+        self._before: RawPage | None = None
 
     def add(self, page: RawPage) -> None:
         """Take the next page."""
         self._pages += 1
-        found = records(page.body, "events")
-        self._page, self._empty = page, not found
-        self._filled = found or self._filled
+        self._page, self._before = page, self._page
+        # Cut only until there is one: the pages of a long list are cut where they become rows, too.
+        self.listed = self.listed or bool(_cut(page))
         if page.warning:
             self.warnings.append(page.warning)
-
-    @property
-    def listed(self) -> bool:
-        """Whether there was any event."""
-        return bool(self._filled)
 
     def verdict(self, last: int | None, start: int) -> Verdict:
         """Whether the list may end here.
@@ -76,9 +72,14 @@ class Ending:
         start
             The event id that the list was asked to begin with.
         """
-        if last is None or self._page is None or self.warnings or not self._may_go_on(self._page):
+        if last is None or self._page is None or self.warnings:
             return Verdict()
-        ids = [number for record in self._filled if (number := head_of(record).number) is not None]
+        found = _cut(self._page)
+        if len(found) < min(self._asked, self._page.page_size or self._asked):
+            if found or self._before is None:
+                return Verdict()
+            found = _cut(self._before)
+        ids = [number for record in found if (number := head_of(record).number) is not None]
         highest = max(ids, default=last)
         if highest >= last:
             # Told to be in order, but begun at the end: what comes before is not on this page.
@@ -88,8 +89,6 @@ class Ending:
             return Verdict(highest + 1)
         return Verdict(reason=f"its events end at {highest}, but its last one is {last}")
 
-    def _may_go_on(self, page: RawPage) -> bool:
-        """Whether nothing tells that the list ended."""
-        if self._empty:
-            return self._pages > 1 and self.listed
-        return len(self._filled) >= min(self._asked, page.page_size or self._asked)
+
+def _cut(page: RawPage) -> Sequence[Raw]:
+    return records(page.body, "events")

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from conv_analytics.resources import scan
-from conv_analytics.resources.cells import Unreadable, identity, instant, whole
+from conv_analytics.resources.cells import Unreadable, identity, instant, natural_number
 from conv_analytics.resources.record import dig
 
 _canonical = msgspec.json.Encoder(order="sorted")
@@ -33,7 +33,7 @@ class Head(msgspec.Struct):
     @property
     def number(self) -> int | None:
         """The id of an event; None when there is none that could be counted with."""
-        return whole(self.id)
+        return natural_number(self.id)
 
     @property
     def created(self) -> datetime | None:
@@ -49,7 +49,7 @@ class Head(msgspec.Struct):
     @property
     def last_event(self) -> int | None:
         """The id of a conversation's last event; None when the record does not tell."""
-        return whole(self.sequence_number)
+        return natural_number(self.sequence_number)
 
     @property
     def mark(self) -> str:

@@ -172,7 +172,7 @@ def gap(known: Mark | None, last: int, told: int | None, now: datetime, *, lost:
         return Gap()
     if lost:
         return Gap(told)
-    same = known is not None and known.sequence_number == told and (known.last_event or 0) == last
+    same = known is not None and not known.unread and known.sequence_number == told and (known.last_event or 0) == last
     if known is None or not same:
         return Gap(told, text_of(now))
     try:
@@ -289,7 +289,10 @@ def _lacking(entry: Entry, known: Mark | None, *, further: bool) -> tuple[int | 
     if entry.finished:
         return entry.sequence_number, entry.pending_since, False
     number, since, unread = _lacked(known)
-    return (None, None, entry.unread or unread) if further else (number, since, entry.unread or unread)
+    if further:
+        # What the folder holds above the watermark is there still.
+        since, unread = None, unread and (number or 0) > (entry.last_event or 0)
+    return entry.sequence_number or (number if unread or not further else None), since, entry.unread or unread
 
 
 def text_of(moment: datetime) -> str:

@@ -24,7 +24,8 @@ class Entry(NamedTuple):
     """Whether one of them was not."""
     sequence_number: int | None = None
     pending_since: str | None = None
-    """Of a finished one whose events end early: as in `conv_analytics.dataset.marks.Mark`."""
+    """Of a finished one whose events end early, or one with events above its watermark: as in
+    `conv_analytics.dataset.marks.Mark`."""
 
 
 class Roster:
@@ -88,10 +89,10 @@ class Roster:
             (conversation_id,),
         )
 
-    def hold_back(self, conversation_id: str, last_event: int) -> None:
-        """Take a watermark back to what earlier runs reached: events before those in hand may be missing."""
-        statement = "update roster set last = ?, unread = 1 where conversation = ?"
-        self._database.run(statement, (last_event, conversation_id))
+    def hold_back(self, conversation_id: str, last_event: int, highest: int) -> None:
+        """Take a watermark back to what earlier runs reached: events before the highest in hand may be missing."""
+        statement = "update roster set last = ?, unread = 1, sequence_number = ? where conversation = ?"
+        self._database.run(statement, (last_event, highest, conversation_id))
 
     def reached(self, conversation_id: str) -> int | None:
         """The last event of a conversation; None when there was none yet."""

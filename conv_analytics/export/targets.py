@@ -194,10 +194,15 @@ class Folder:
     def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
         """What the folder has of those conversations of which the API may list again what it has."""
         every = wanted or self._options.full
-        again = [name for name in conversations if every or name in self._again or self.known[name].unread]
+        again = [name for name in conversations if every or name in self._again or self._above(name)]
         if again and self._holdings is None:
             self._holdings = Holdings(self._root, self._history, self.known)
         return self._holdings.of(again) if self._holdings and again else {}
+
+    def _above(self, conversation_id: str) -> bool:
+        """Whether the folder holds events above the watermark of a conversation."""
+        mark = self.known.get(conversation_id)
+        return mark is not None and mark.unread and mark.sequence_number is not None
 
     def finish(self, report: Report, roster: Roster, in_time: Callable[[], None]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before.

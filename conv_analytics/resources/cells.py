@@ -63,10 +63,10 @@ def integer(value: object) -> int:
     return value
 
 
-def whole(value: object) -> int | None:
+def natural_number(value: object) -> int | None:
     """The one reader of event ids, counts and sequence numbers: what `integer` reads and is not negative, else None.
 
-    >>> [whole(value) for value in (41, "2500", 7.0, True, 1.5, -1, 10**30, None)]
+    >>> [natural_number(value) for value in (41, "2500", 7.0, True, 1.5, -1, 10**30, None)]
     [41, 2500, 7, None, None, None, None, None]
     """
     try:

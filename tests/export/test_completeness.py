@@ -309,8 +309,32 @@ def test_events_in_the_wrong_order_leave_no_hole_when_their_list_fails(serve: Se
     assert list(first.incomplete) == [conversation]
     rows = open_dataset(tmp_path)["events"].query("conversation_id == @conversation")
     assert len(rows) == 100
-    assert mark(tmp_path, conversation)[1:] == (0, None, None, None, True)
+    assert mark(tmp_path, conversation)[1:] == (0, None, max(rows["event_id"]), None, True)
     assert Level.ERROR not in {each.level for each in verify(tmp_path)}
+    mend(sandbox)
+    assert run(sandbox, tmp_path).status == "complete"
+    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+
+
+def test_a_list_in_the_wrong_order_that_fails_twice_is_stored_once(serve: Serve, tmp_path: Path) -> None:
+    """First from its end, then from its beginning: what lies between comes with the third run."""
+    sandbox = serve(conversations=30)
+    conversation = long_one(sandbox)
+
+    def late(request: Request) -> bool:
+        return request.path.endswith(f"{conversation}/events") and "cursor" in request.query
+
+    for order in ("desc", "asc"):
+        mend(sandbox)
+        sandbox.script(late, Reply(500), times=-1)
+        alter(
+            sandbox,
+            f"{conversation}/events",
+            lambda *_: None,
+            ask=lambda request, order=order: replace(request, query={**request.query, "order": order}),
+        )
+        assert list(run(sandbox, tmp_path).incomplete) == [conversation]
+    assert (mark(tmp_path, conversation).last_event, mark(tmp_path, conversation).unread) == (100, True)
     mend(sandbox)
     assert run(sandbox, tmp_path).status == "complete"
     agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
