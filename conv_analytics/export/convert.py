@@ -7,25 +7,22 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
-import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.dataset.marks import Mark
-from conv_analytics.export.heads import head_of
+from conv_analytics.export.event_ids import disordered, ids_of, last_events
 from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
 from conv_analytics.export.unique import Unique
-from conv_analytics.resources.cells import natural_number
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
-from conv_analytics.tables.pages import Page, decode, records
+from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen, digest
 
 #: Pages are converted in batches of about this size: larger ones are no faster, and the peak of memory follows it. [B]
@@ -236,9 +233,9 @@ class Converter:
             self._finish(conversation_id, sequence_number, learnt, asked=asked)
 
     def _reach(self, events: pa.Table) -> None:
-        found = _last_events(events)
+        found = last_events(events)
         known = self._sink.known
-        self._disordered |= _disordered(events)
+        self._disordered |= disordered(events)
         reached = []
         for name, (first, last, _) in found.items():
             before, highest = self._highest.get(name, 0), self._within(name, last, events)
@@ -304,7 +301,7 @@ class Converter:
         again = {
             page.conversation_id
             for page, start in starts
-            if page.conversation_id and start is not None and any(each < start for each in _ids(page.body))
+            if page.conversation_id and start is not None and any(each < start for each in ids_of(page.body))
         }
         if again := again - self._held.keys():
             self._hold(self._sink.held(again, wanted=True))
@@ -349,42 +346,3 @@ class Converter:
             if key in report.unknown_fields or len(report.unknown_fields) < LISTED:
                 report.unknown_fields[key] += count
         self.events = self._rows["events"]
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class _Numbered(msgspec.Struct):
-    id: Any = None
-
-
-def _ids(page: bytes) -> Iterator[int]:
-    """The ids of the events of a page, as far as they can be read."""
-    found: Iterable[Any] | None = decode(page, "events", _Numbered)
-    if found is None:
-        found = map(head_of, records(page, "events"))
-    return (number for each in found if (number := natural_number(each.id)) is not None)
-
-
-def _last_events(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime | None]]:
-    """Per conversation, the lowest id, the highest one (0 where no event has one) and the latest instant."""
-    times = events["at"].cast(pa.int64())
-    ids = events.select(["conversation_id", "event_id"]).append_column("at", times)
-    grouped = ids.group_by("conversation_id").aggregate([("event_id", "min"), ("event_id", "max"), ("at", "max")])
-    names = ("conversation_id", "event_id_min", "event_id_max", "at_max")
-    rows: Any = zip(*(grouped[name].to_pylist() for name in names), strict=True)
-    return {
-        name: (first, last or 0, None if at is None else _EPOCH + timedelta(microseconds=at))
-        for name, first, last, at in rows
-    }
-
-
-def _disordered(events: pa.Table) -> set[str]:
-    """The conversations whose events do not come in the order of their ids."""
-    named = events.filter(events["event_id"].is_valid())
-    owners = named["conversation_id"].combine_chunks().dictionary_encode()
-    codes = owners.indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    codes, ids = codes[order], named["event_id"].to_numpy()[order]
-    back = (ids[1:] < ids[:-1]) & (codes[1:] == codes[:-1])
-    return {owners.dictionary[code].as_py() for code in np.unique(codes[1:][back]).tolist()}
