@@ -142,7 +142,7 @@ class Walk(Generic[T]):
 
     A first page without a link to a next one may be shorter than asked for because the server has no longer ones, or
     because that is all there is: `RawPage.page_size` is the number of records then (contract 2.1). A page with room
-    for one less tells: there is no link on it, either, where the server gives none. Lists of events are left alone:
+    for half as many tells: there is no link on it, either, where the server gives none. Lists of events are left alone:
     the number of a conversation's last event tells where they end.
     """
 
@@ -205,7 +205,7 @@ class Walk(Generic[T]):
         return LEAST_PAGE <= page.page_size < asked and _count(page, self.listing.key) >= page.page_size
 
     def _is_cut(self, page: RawPage) -> Flow[bool]:
-        params = dict(self.listing.params) | dict(query(page_size=(page.page_size or 0) - 1))
+        params = dict(self.listing.params) | dict(query(page_size=(page.page_size or 0) // 2))
         shorter = replace(self.listing, params=tuple(params.items()))
         found = yield from fetch_page(shorter, None, self.rules)
         return found.next_cursor is None and found.warning is None
