@@ -76,7 +76,7 @@ def head_of(record: bytes | msgspec.Raw) -> Head:
     >>> head = head_of(b'{"id": "CON-1", "sequence_number": "41"}')
     >>> head.name, head.last_event, head.created
     ('CON-1', 41, None)
-    >>> head_of(b'{"id": "CON-1", "name": "half \ud83d", "x": NaN, "sequence_number": 1e400}').name
+    >>> head_of(rb'{"id": "CON-1", "name": "half \ud83d", "x": NaN, "sequence_number": 1e400}').name
     'CON-1'
     """
     try:
