@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -30,12 +30,16 @@ from conv_analytics.errors import (
     UnexpectedPayload,
     status_error,
 )
-from conv_analytics.resources.endpoint import Call, Listing
+from conv_analytics.resources.cells import identity, natural_number
+from conv_analytics.resources.endpoint import Call, Listing, query
 
 T = TypeVar("T")
 
 #: A longer wait is slept in parts: no timer takes a Retry-After of a thousand years.
 LONGEST_SLEEP_S = 86_400.0
+
+#: No server has shorter pages than those that it gives to whoever asks for no size (contract 1.2).
+LEAST_PAGE = 10
 
 INVALID_CURSOR = "paginator-builder:error:invalid-cursor"
 
@@ -135,6 +139,11 @@ class Walk(Generic[T]):
 
     A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
     last one seen. Items seen before are left out, so nothing comes twice.
+
+    A first page without a link to a next one may be shorter than asked for because the server has no longer ones, or
+    because that is all there is: `RawPage.page_size` is the number of records then (contract 2.1). A page with room
+    for half as many tells: there is no link on it, either, where the server gives none. Lists of events are left alone:
+    the number of a conversation's last event tells where they end.
     """
 
     listing: Listing[T]
@@ -161,6 +170,9 @@ class Walk(Generic[T]):
             page = yield from fetch_page(self.listing, None, self.rules)
         self.cursor = page.next_cursor
         self.done = page.next_cursor is None
+        if self.done and self._may_be_cut(page) and (yield from self._is_cut(page)):
+            what = f"{page.url} has {page.page_size} records, as many as its page_size, and no link to a next page"
+            page = replace(page, warning=f"{what}: the listing stops here and may be incomplete.")
         if page.warning:
             self.warnings.append(page.warning)
         return page
@@ -173,18 +185,30 @@ class Walk(Generic[T]):
         except Unusable as error:
             raise UnexpectedPayload(str(error), method="GET", url=page.url) from None
         for payload in payloads:
-            identity = payload.get("id") or payload.get("uuid")
-            if isinstance(identity, str | int):
-                if identity in self._seen:
+            name = identity(payload.get("id")) or identity(payload.get("uuid"))
+            if name is not None:
+                if name in self._seen:
                     continue
-                self._seen.add(identity)
-                self._note_event(identity)
+                self._seen.add(name)
+                self._note_event(name)
             found.append(self.listing.read(payload))
         return found
 
-    def _note_event(self, identity: str | int) -> None:
-        if self.listing.key == "events" and str(identity).isdecimal():
-            self._last_id = max(self._last_id or 0, int(identity))
+    def _note_event(self, name: str) -> None:
+        if self.listing.key == "events":
+            self._last_id = max(self._last_id or 0, natural_number(name) or 0) or None
+
+    def _may_be_cut(self, page: RawPage) -> bool:
+        asked = natural_number(dict(self.listing.params).get("page_size"))
+        if self.listing.key == "events" or page.cursor is not None or asked is None or page.page_size is None:
+            return False
+        return LEAST_PAGE <= page.page_size < asked and _count(page, self.listing.key) >= page.page_size
+
+    def _is_cut(self, page: RawPage) -> Flow[bool]:
+        params = dict(self.listing.params) | dict(query(page_size=(page.page_size or 0) // 2))
+        shorter = replace(self.listing, params=tuple(params.items()))
+        found = yield from fetch_page(shorter, None, self.rules)
+        return found.next_cursor is None and found.warning is None
 
     def _restart(self, error: InvalidRequest) -> bool:
         if error.code != INVALID_CURSOR or self.cursor is None or self._restarted:
@@ -197,6 +221,13 @@ class Walk(Generic[T]):
             params["start_id"] = str(self._last_id + 1)
         self.listing = Listing(self.listing.path, self.listing.key, self.listing.read, tuple(params.items()))
         return True
+
+
+def _count(page: RawPage, key: str) -> int:
+    try:
+        return len(page.items(key))
+    except Unusable:
+        return 0
 
 
 def encode(json_body: object) -> bytes | None:

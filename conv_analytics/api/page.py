@@ -11,13 +11,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote
 
 import msgspec
 
 from conv_analytics.errors import ProblemDetails
 from conv_analytics.errors.redaction import strip_tags
 from conv_analytics.resources import scan
+from conv_analytics.resources.cells import natural_number
+from conv_analytics.resources.links import cursor_of
 
 _NOTHING = msgspec.Raw(b"")
 #: Some proxies put one in front of what has one already; no JSON begins with any of these bytes.
@@ -94,8 +95,7 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     warning = None
     if href and not following:
         warning = f"{url} names a next page without saying which: the listing stops here and may be incomplete."
-    size = envelope.page_size if isinstance(envelope.page_size, int) else None
-    return RawPage(url, cursor, body, envelope.embedded, following, size, warning)
+    return RawPage(url, cursor, body, envelope.embedded, following, natural_number(envelope.page_size), warning)
 
 
 def check_list(embedded: bytes, key: str, *, sound: bool) -> None:
@@ -198,23 +198,6 @@ def next_href(links: object) -> str | None:
         link = link[0] if link else None
     href = link.get("href") if isinstance(link, Mapping) else link
     return href if isinstance(href, str) and href else None
-
-
-def cursor_of(href: str) -> str | None:
-    """The cursor in a link; the rest of the link is not trusted (contract 2.4).
-
-    Only percent-decoding: in an unencoded cursor a plus stays a plus.
-
-    >>> cursor_of("https://other.example/v1/x?order=asc&cursor=qpk+Ba%2F8%3D=")
-    'qpk+Ba/8=='
-    >>> cursor_of("/v1/conversations?order=asc") is None
-    True
-    """
-    for part in href.partition("?")[2].partition("#")[0].split("&"):
-        name, _, value = part.partition("=")
-        if unquote(name) == "cursor":
-            return unquote(value) or None
-    return None
 
 
 def _envelope(body: bytes) -> tuple[_Envelope, bool]:

@@ -20,13 +20,14 @@ import msgspec
 
 from conv_analytics.dataset import durable, marks
 from conv_analytics.dataset.layout import PREPARED, Layout, other_kind
-from conv_analytics.dataset.marks import Mark
+from conv_analytics.dataset.marks import Mark, Unfinished
 from conv_analytics.dataset.recorded import CARRIED, Count, Instant, check_report
 from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
-#: 2: with `Commit.settled`; 3: with `Commit.conversations`. Records of 1 and 2 are read as before.
-FORMAT = 3
+#: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`. Older ones are
+#: read as before.
+FORMAT = 4
 _NAME = re.compile(r"(\d{6,})\.json")
 #: A folder with a run every second would take longer to get there than numbers are good for.
 _LARGEST = 10**12
@@ -58,16 +59,18 @@ class Commit:
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
     watermarks: Mapping[str, Count] = field(default_factory=dict)
-    """Per conversation that this run completed, the id of its last event."""
+    """Per conversation that this run read on, the highest event id in hand."""
     settled: Mapping[str, str] = field(default_factory=dict)
     """Per conversation that this run read to its end: see `conv_analytics.dataset.marks.Mark.settled`."""
+    unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
+    """Per conversation of which something is or was missing: see `conv_analytics.dataset.marks.Mark.unfinished`."""
     conversations: File | None = None
-    """Where there are many conversations, the file that has these two instead: see `conv_analytics.dataset.marks`."""
+    """Where there are many conversations, the file that has these three instead: see `conv_analytics.dataset.marks`."""
     format: int = field(default=FORMAT)
 
     def marks(self, root: Path) -> Iterator[Mark]:
         """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
-        yield from marks.of(self.watermarks, self.settled)
+        yield from marks.of(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
             yield from marks.read(Layout(root).file(self.conversations.path))
 

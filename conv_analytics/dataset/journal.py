@@ -28,7 +28,8 @@ from conv_analytics.dataset.scratch import Scratch
 from conv_analytics.errors import DestinationError
 from conv_analytics.tables.redact import redact_page
 
-FORMAT = 1
+#: 2: with what a page says of itself.
+FORMAT = 2
 #: Longest time that an answer may be with the operating system only: what a power cut can take. [s]
 SYNC_S = 1.0
 
@@ -64,8 +65,12 @@ class Kept(NamedTuple):
     """An answer from the journal."""
 
     body: bytes
-    next_cursor: str | None
+    next_cursor: str | None = None
     """Of a page, where the list goes on. Not read from the body again: a mask may have changed its links."""
+    page_size: int | None = None
+    """Of a page, how many items it says that it has room for."""
+    warning: str | None = None
+    """Of a page, why the list may be incomplete."""
 
 
 class Journal:
@@ -127,15 +132,23 @@ class Journal:
         self.served += 1
         if size == _GONE:
             raise KeyError(key)
-        cursor, _, body = bytes(_CODEC.decompress(packed, size)).partition(b"\0")
-        return Kept(body, cursor.decode() or None)
+        # JSON has no NUL, whatever a cursor holds.
+        about, _, body = bytes(_CODEC.decompress(packed, size)).partition(b"\0")
+        return Kept(body, *json.loads(about))
 
-    def add(self, key: str, body: bytes | None, next_cursor: str | None = None) -> None:
-        """Keep an answer, None for a 404, with the cursor that leads on from it."""
+    def add(
+        self,
+        key: str,
+        body: bytes | None,
+        next_cursor: str | None = None,
+        page_size: int | None = None,
+        warning: str | None = None,
+    ) -> None:
+        """Keep an answer, None for a 404, with what was read of it: see `Kept`."""
         if body is None:
             self._append(key.encode(), b"", _GONE)
         else:
-            clean = (next_cursor or "").encode() + b"\0" + redact_page(body)
+            clean = json.dumps([next_cursor, page_size, warning]).encode() + b"\0" + redact_page(body)
             self._append(key.encode(), bytes(_CODEC.compress(clean)), len(clean))
         self._sync_now_and_then()
 

@@ -16,6 +16,8 @@ from conv_analytics.dataset.commit import Commit
 from conv_analytics.dataset.marks import Mark
 from conv_analytics.dataset.scratch import Scratch
 
+_COLUMNS = "conversation, last, settled, sequence_number, pending_since, unread"
+
 
 class Known(Mapping[str, Mark]):
     """The marks of a dataset by conversation, in the order of their ids; in a temporary database.
@@ -38,7 +40,10 @@ class Known(Mapping[str, Mark]):
 
     def __init__(self, root: Path, history: Iterable[Commit] = ()) -> None:
         self._root = root
-        self._database = Scratch("create table mark (conversation text, number integer, last integer, settled text)")
+        self._database = Scratch(
+            "create table mark (conversation text, number integer, last integer, settled text,"
+            " sequence_number integer, pending_since text, unread integer)"
+        )
         self._indexed = self._filled = False
         try:
             for commit in history:
@@ -50,8 +55,8 @@ class Known(Mapping[str, Mark]):
     def add(self, commit: Commit) -> None:
         """Take the marks of the next commit in."""
         number = commit.number
-        marks = ((name, number, last, settled) for name, last, settled in commit.marks(self._root))
-        self._filled |= self._database.fill("insert into mark values (?, ?, ?, ?)", marks) > 0
+        marks = ((mark.conversation_id, number, *mark[1:]) for mark in commit.marks(self._root))
+        self._filled |= self._database.fill("insert into mark values (?, ?, ?, ?, ?, ?, ?)", marks) > 0
 
     def runs(self, conversations: Collection[str]) -> set[int]:
         """The numbers of the commits that met one of some conversations."""
@@ -65,16 +70,16 @@ class Known(Mapping[str, Mark]):
 
     def marks(self) -> Iterator[Mark]:
         """All of them."""
-        rows = self._all("select conversation, last, settled from mark order by conversation, number")
-        return (_latest(marks) for _, marks in groupby(map(Mark._make, rows), itemgetter(0)))
+        rows = self._all(f"select {_COLUMNS} from mark order by conversation, number")  # noqa: S608  constants
+        return (_latest(marks) for _, marks in groupby(map(_mark, rows), itemgetter(0)))
 
     def close(self) -> None:
         """Drop the database."""
         self._database.close()
 
     def __getitem__(self, conversation_id: str) -> Mark:
-        query = "select conversation, last, settled from mark where conversation = ? order by number"
-        found = list(map(Mark._make, self._all(query, (conversation_id,))))
+        query = f"select {_COLUMNS} from mark where conversation = ? order by number"  # noqa: S608  constants
+        found = list(map(_mark, self._all(query, (conversation_id,))))
         if not found:
             raise KeyError(conversation_id)
         return _latest(found)
@@ -94,6 +99,11 @@ class Known(Mapping[str, Mark]):
             self._database.run("create index if not exists by_conversation on mark (conversation, number)")
             self._indexed = True
         return self._database.all(query, values)
+
+
+def _mark(row: Sequence[Any]) -> Mark:
+    name, last, settled, number, since, unread = row
+    return Mark(name, last, settled, number, since, bool(unread))
 
 
 def _latest(marks: Iterable[Mark]) -> Mark:

@@ -49,6 +49,7 @@ class _Report(TypedDict, total=False):
     seconds: float | None
     selected: list[str]
     beyond: dict[str, Count]
+    pending: dict[str, Count]
     mask: _Mask | None
     pace: _Pace | None
     history: list[dict[str, Any]] | None

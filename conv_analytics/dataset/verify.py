@@ -321,11 +321,28 @@ def _watermarks(folder: _Folder) -> None:
         if not table.types and name != "events":
             continue
         spans = keys.spans(folder.paths(name))
-        low = [each for each, span in sorted(spans.items()) if span.last > folder.known.reached(each, 0)]
+        above = (each for each, span in sorted(spans.items()) if span.last > folder.known.reached(each, 0))
+        # What is above the watermark of one that was not read to its end is looked up before more is added.
+        low = [each for each in above if not (mark := folder.known.get(each)) or not mark.unread]
         if low:
             what = f"{len(low):,} conversations hold events above their watermark: {some(low)}"
             folder.add(Level.ERROR, what, name, "The next export would add them a second time; export to a new folder.")
+    _missing(folder)
     folder.all_well(f"watermarks of {len(folder.known):,} conversations are not below the events held", before)
+
+
+def _missing(folder: _Folder) -> None:
+    """What the last runs know to be missing."""
+    unread, pending = [], []
+    for mark in folder.known.marks():
+        unread += [mark.conversation_id] if mark.unread else []
+        pending += [mark.conversation_id] if mark.pending_since is not None else []
+    for found, what in (
+        (unread, "{:,} conversations were not read to their end by the last run: {}"),
+        (pending, "{:,} conversations end before the event that they named as their last: {}"),
+    ):
+        if found:
+            folder.add(Level.WARNING, what.format(len(found), some(found)), "", "The next export asks for the rest.")
 
 
 def _holes(folder: _Folder) -> None:

@@ -189,6 +189,7 @@ class DatasetWriter:
                 quarantine=self._publish_quarantine(),
                 watermarks={mark.conversation_id: mark.last_event for mark in few if mark.last_event is not None},
                 settled={mark.conversation_id: mark.settled for mark in few if mark.settled is not None},
+                unfinished={mark.conversation_id: mark.unfinished for mark in few if mark.unfinished},
                 conversations=beside,
             )
             self._finish(log.prepare(self.layout, commit), commit)

@@ -18,7 +18,7 @@ from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import APIError, AuthError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.engine import FAILURES
-from conv_analytics.export.heads import head_of
+from conv_analytics.export.heads import head_of, is_empty
 from conv_analytics.export.options import options
 from conv_analytics.export.pace import Pace
 from conv_analytics.resources import Conversation, endpoints
@@ -49,6 +49,8 @@ class Audit:
     """Not in the folder, because no complete run could have met them."""
     missing: list[str] = field(default_factory=list)
     """Not in the folder, though a complete run should have met them."""
+    unread: list[str] = field(default_factory=list)
+    """Their lists were not read to the end by the last run that asked for them."""
     untold: dict[str, str] = field(default_factory=dict)
     """Could not be compared, with the reason."""
 
@@ -58,6 +60,7 @@ class Audit:
         yield Finding(Level.OK, f"{what}; {self.expired:,} expired", "API")
         for level, found, text, advice in (
             (Level.WARNING, self.behind, "{:,} conversations have later events than the folder", _NEXT),
+            (Level.WARNING, self.unread, "{:,} conversations were not read to their end by the last run", _NEXT),
             (Level.WARNING, self.new, "{:,} conversations are not in the folder yet", _NEXT),
             (
                 Level.ERROR,
@@ -147,6 +150,8 @@ class _Auditor:
             for record in records(page.body, "conversations"):
                 if name := head_of(record).name:
                     listed[name] = None
+                elif not is_empty(record):
+                    self.audit.untold["the list"] = "it has a record without an id that can be read"
         return list(listed)
 
     async def _work(self, waiting: Iterator[str]) -> None:
@@ -168,11 +173,16 @@ class _Auditor:
     def _compare(self, conversation_id: str, conversation: Conversation) -> None:
         known, last = self._known.get(conversation_id), conversation.sequence_number
         held = known and known.last_event
+        if known is not None and known.sequence_number is not None and known.pending_since is None:
+            # The events in between are of those that the API never lists.
+            held = max(held or 0, known.sequence_number)
         if last is None:
             self.audit.untold[conversation_id] = "the API does not tell its last event"
         elif held is None:
             created = conversation.timestamp.created if conversation.timestamp else None
             (self.audit.missing if self._met(created) else self.audit.new).append(conversation_id)
+        elif known is not None and known.unread:
+            self.audit.unread.append(conversation_id)
         elif held == last:
             self.audit.equal += 1
         else:

@@ -7,17 +7,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from datetime import datetime
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.dataset.marks import Mark
-from conv_analytics.export.probing import Finished
+from conv_analytics.export.event_ids import disordered, ids_of, last_events
+from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
+from conv_analytics.export.unique import Unique
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen, digest
@@ -46,8 +49,8 @@ class Sink(Protocol):
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """What earlier runs wrote of some conversations and later events repeat, each with its conversation."""
 
-    def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
-        """What earlier runs wrote of some conversations, when all of their events are asked for again."""
+    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+        """What earlier runs wrote of those of some conversations whose events may come again, or of all if `wanted`."""
 
 
 @dataclass
@@ -56,7 +59,7 @@ class _Batch:
     lists: dict[str, list[Page]] = field(default_factory=dict)
     conversations: list[bytes] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
-    finished: dict[str, tuple[int, bool, Finished | None]] = field(default_factory=dict)
+    finished: dict[str, tuple[int | None, bool, Finished | None]] = field(default_factory=dict)
     size: int = 0
 
     def pieces(self) -> Iterator[_Batch]:
@@ -95,24 +98,41 @@ class Converter:
         self._sink, self._report, self._roster, self._exported_at = sink, report, roster, exported_at
         self._rows: Counter[str] = Counter()
         self._seen = Seen()
+        self._unique = Unique()
         self._recalled: set[str] = set()
         self._held: dict[str, Held] = {}
         self._last_at: dict[str, datetime] = {}
         self._told: dict[str, int] = {}
-        self._met: set[str] = set()
+        self._starts: dict[str, int] = {}
+        self._lost: set[str] = set()
+        self._highest: dict[str, int] = {}
+        self._disordered: set[str] = set()
         self._batch = _Batch()
         self._thread = ThreadPoolExecutor(1, "conv_analytics tables")
         self._running: asyncio.Future[None] | None = None
         self._turn = asyncio.Lock()
 
-    async def event_page(self, conversation_id: str, body: bytes, last: int | None = None) -> None:
+    async def event_page(
+        self, conversation_id: str, body: bytes, last: int | None = None, start: int | None = None
+    ) -> None:
         """Take a page of a conversation's events; pages of one conversation must come in order.
 
-        `last` is the id of its last event, as the conversation told it.
+        Parameters
+        ----------
+        conversation_id
+            The conversation.
+        body
+            The page.
+        last
+            The id of its last event, as the conversation told it.
+        start
+            The first event id that was asked for; None for all.
         """
         await self._room()
         if last is not None:
             self._told[conversation_id] = last
+        if start is not None:
+            self._starts[conversation_id] = start
         self._batch.events.append(Page(conversation_id, body))
         await self._grown(len(body))
 
@@ -131,10 +151,10 @@ class Converter:
     def finish(
         self, conversation_id: str, sequence_number: int | None, learnt: Finished | None = None, *, asked: bool = False
     ) -> None:
-        """All events of a conversation were given; `asked` when there were some to be expected."""
+        """All that the lists of a conversation hold was given; `asked` when its events were listed."""
         # One that does not tell its last event is never known to be read to its end.
-        told = learnt if sequence_number is not None else None
-        self._batch.finished[conversation_id] = (sequence_number or 0, asked, told)
+        known = learnt if sequence_number is not None else None
+        self._batch.finished[conversation_id] = (sequence_number, asked, known)
 
     async def drain(self, in_time: Callable[[], None] | None = None) -> None:
         """Convert what is left, and wait until everything is in the sink.
@@ -165,6 +185,7 @@ class Converter:
                 await self._wait()
             finally:
                 self._thread.shutdown(wait=True)
+                self._unique.close()
 
     async def _room(self) -> None:
         """Wait while a whole batch waits already: what is added to it meanwhile would be in memory with it."""
@@ -200,39 +221,59 @@ class Converter:
             self._put(flatten_records(name, pages, self._exported_at))
         if batch.events:
             self._recall({page.conversation_id for page in batch.events if page.conversation_id})
+            self._look_back(batch.events)
             rows = flatten_events(batch.events, self._seen)
             self._compare(rows)
             self._put(rows)
             # What has no row is in the quarantine: to ask for it again would only put it there again.
             lost = (record.conversation_id for record in rows.broken if not record.kept)
-            self._met.update(name for name in lost if name is not None)
+            self._lost.update(name for name in lost if name is not None)
             self._reach(rows.tables["events"])
         for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
             self._finish(conversation_id, sequence_number, learnt, asked=asked)
 
     def _reach(self, events: pa.Table) -> None:
-        found = _last_events(events)
+        found = last_events(events)
         known = self._sink.known
-        self._roster.reach((name, self._within(name, last, events), name in known) for name, (last, _) in found.items())
-        for name, (_, at) in found.items():
+        self._disordered |= disordered(events)
+        reached = []
+        for name, (first, last, _) in found.items():
+            before, highest = self._highest.get(name, 0), self._within(name, last, events)
+            if first is not None and first < before:
+                self._disordered.add(name)
+            self._highest[name] = max(highest, before)
+            reached.append((name, highest, name in known))
+        self._roster.reach(reached)
+        for name in self._disordered & found.keys():
+            # What belongs before it may be missing still, until the list was read to its end.
+            mark = known.get(name)
+            self._roster.hold_back(name, (mark and mark.last_event) or 0, self._highest[name])
+        for name, (_, _, at) in found.items():
             if at is not None:
                 self._last_at[name] = max(at, self._last_at.get(name, at))
 
-    def _finish(self, conversation_id: str, sequence_number: int, learnt: Finished | None, *, asked: bool) -> None:
+    def _finish(self, conversation_id: str, told: int | None, learnt: Finished | None, *, asked: bool) -> None:
         known = self._sink.known.get(conversation_id)
-        held = known is not None and sequence_number <= (known.last_event or 0)
+        before = (known and known.last_event) or 0
+        held = self._held.pop(conversation_id, None) or Held()
+        # Above its watermark there is what was read of a list that failed, and what is beyond all its numbers.
+        stored = (number for number in held.bodies if number <= max(told or 0, before) + BEYOND)
+        last = max(before, self._highest.pop(conversation_id, 0), *stored)
+        lacking = gap(known, last, told, self._exported_at, lost=conversation_id in self._lost)
+        if told is not None and not asked and lacking.pending_since is not None:
+            # Events are not exported: all that their number tells is whether there is something new.
+            last, lacking = told, Gap()
+        if told is not None and lacking.pending_since is not None:
+            self._report.pending[conversation_id] = told - last
         at = self._last_at.pop(conversation_id, None)
-        # No new event where there should be one: the next run asks again.
-        met = conversation_id in self._met or self._roster.reached(conversation_id) is not None
-        if met or held or not asked:
-            told = learnt and [moment for moment in (learnt.changed, at) if moment is not None]
-            text = learnt and Finished(max(told or (), default=None), learnt.mark).text
-            self._roster.finish(conversation_id, sequence_number, text)
+        moments = learnt and [moment for moment in (learnt.changed, at) if moment is not None]
+        text = learnt and Finished(max(moments or (), default=None), learnt.mark).text
+        self._roster.finish(conversation_id, last, text, *lacking)
         self._seen.forget(conversation_id)
-        self._held.pop(conversation_id, None)
-        self._told.pop(conversation_id, None)
-        self._met.discard(conversation_id)
-        self._recalled.discard(conversation_id)
+        for kept in (self._told, self._starts):
+            kept.pop(conversation_id, None)
+        for names in (self._lost, self._disordered, self._recalled):
+            names.discard(conversation_id)
 
     def _within(self, conversation_id: str, last: int, events: pa.Table) -> int:
         """The last event of some that a watermark may name: one far beyond would hide all that come after it."""
@@ -250,11 +291,26 @@ class Converter:
         resumed = {name for name in conversations - self._recalled if name in self._sink.known}
         if resumed:
             self._recalled |= resumed
-            for conversation_id, held in self._sink.held(resumed).items():
-                self._held[conversation_id] = held
-                self._seen.know(conversation_id, held.bodies, held.nameless, held.items)
+            self._hold(self._sink.held(resumed))
             for conversation_id, item in self._sink.repeated(resumed):
                 self._seen.items(conversation_id).add(item)
+
+    def _look_back(self, pages: Iterable[Page]) -> None:
+        """Learn what the folder has of conversations whose list begins before the event that was asked for."""
+        starts = ((page, self._starts.get(page.conversation_id or "")) for page in pages)
+        again = {
+            page.conversation_id
+            for page, start in starts
+            if page.conversation_id and start is not None and any(each < start for each in ids_of(page.body))
+        }
+        if again := again - self._held.keys():
+            self._hold(self._sink.held(again, wanted=True))
+
+    def _hold(self, found: Mapping[str, Held]) -> None:
+        """Leave out what the folder has of some conversations, when it comes again."""
+        for conversation_id, held in found.items():
+            self._held[conversation_id] = held
+            self._seen.know(conversation_id, held.bodies, held.nameless, held.items)
 
     def _compare(self, rows: Rows) -> None:
         """Tell what the folder has already from what came twice, and count what was changed since."""
@@ -271,7 +327,11 @@ class Converter:
             self._report.changed += before is not None and before != digest(body)
 
     def _put(self, rows: Rows) -> None:
-        for name, table in rows.tables.items():
+        for name, found in rows.tables.items():
+            table = found
+            if TABLES[name].latest is not None:
+                table = self._unique.first(name, found)
+                rows.duplicates += found.num_rows - table.num_rows
             self._sink.write(name, table)
             self._rows[name] += table.num_rows
         self._sink.quarantine([record.to_json() for record in rows.broken])
@@ -286,15 +346,3 @@ class Converter:
             if key in report.unknown_fields or len(report.unknown_fields) < LISTED:
                 report.unknown_fields[key] += count
         self.events = self._rows["events"]
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _last_events(events: pa.Table) -> Mapping[str, tuple[int, datetime | None]]:
-    """Per conversation, the highest id (0 where no event has one) and the latest instant of its events."""
-    times = events["at"].cast(pa.int64())
-    ids = events.select(["conversation_id", "event_id"]).append_column("at", times)
-    grouped = ids.group_by("conversation_id").aggregate([("event_id", "max"), ("at", "max")])
-    rows: Any = zip(*(grouped[name].to_pylist() for name in ("conversation_id", "event_id_max", "at_max")), strict=True)
-    return {name: (last or 0, None if at is None else _EPOCH + timedelta(microseconds=at)) for name, last, at in rows}

@@ -16,12 +16,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from conv_analytics.api.page import RawPage
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.export.convert import Converter
-from conv_analytics.export.heads import Head, head_of
+from conv_analytics.export.ending import Ending
+from conv_analytics.export.heads import Head, head_of, is_empty
 from conv_analytics.export.options import Options
 from conv_analytics.export.pace import Pace
-from conv_analytics.export.probing import Finished, Probing
+from conv_analytics.export.probing import Finished, Probing, Wanted
 from conv_analytics.export.report import Report
 from conv_analytics.export.roster import Roster
 from conv_analytics.export.source import Asked
@@ -105,8 +107,9 @@ class Exporter:
 
     async def _list(self) -> None:
         try:
-            async for body in self._pages(self._options.listing()):
-                for record in records(body, "conversations"):
+            async for page in self._pages(self._options.listing()):
+                self._warn(LIST, page)
+                for record in records(page.body, "conversations"):
                     await self._listed(bytes(record))
                 if self._failures >= FAILURES:
                     self._report.incomplete[LIST] = f"stopped after {FAILURES} conversations in a row could not be read"
@@ -129,6 +132,8 @@ class Exporter:
         if conversation_id is None:
             # Without an id nothing can be asked; the record itself goes to the quarantine.
             await self._converter.conversation(record)
+            if not is_empty(record):
+                self._report.incomplete.setdefault(LIST, "it has a record without an id that can be read")
         elif self._roster.meet(conversation_id):
             self._report.listed += 1
             if self._probing.worth(head):
@@ -168,59 +173,71 @@ class Exporter:
             self._report.incomplete[listed.id] = "the API answered with another conversation"
             return
         await self._converter.conversation(body)
-        last, known = head.last_event, self._probing.known(listed.id)
-        learnt = Finished(head.changed, listed.head.mark)
-        if last == 0 or (last is not None and known is not None and last <= known):
-            self._report.unchanged += known is not None
-            self._converter.finish(listed.id, last, learnt)
+        told, learnt = head.last_event, Finished(head.changed, listed.head.mark)
+        wanted = self._probing.wanted(listed.id, told)
+        if wanted is Wanted.NOTHING:
+            self._report.unchanged += self._probing.known(listed.id) is not None
+            self._converter.finish(listed.id, told, learnt)
             return
         try:
-            if self._options.members:
-                members = endpoints.list_all_members(listed.id, page_size=self._options.page_size)
-                async for page in self._pages(members):
-                    await self._converter.list_page("members", page, listed.id)
+            reasons = await self._members(listed.id) if wanted is Wanted.ALL and self._options.members else []
             if self._options.events:
-                start = None if known is None else known + 1
-                events = endpoints.list_all_events(
-                    listed.id, start_id=start, page_size=self._options.page_size, order="asc"
-                )
-                page, count = b"", 0
-                async for page in self._pages(events):
-                    await self._converter.event_page(listed.id, page, last)
-                    count += 1
-                if (reached := self._ends_short(page, last, first=count == 1 and known is None)) is not None:
-                    listed_to = f"its events end at {reached}" if reached else "no events are listed"
-                    self._report.incomplete[listed.id] = f"{listed_to}, but its last one is {last}"
-                    return
+                reasons += await self._events(listed.id, told)
         except NotFound:
             self._report.gone.append(listed.id)
             return
-        self._converter.finish(listed.id, last, learnt, asked=self._options.events)
+        except APIError:
+            self._leave(listed.id, told)
+            raise
+        if reasons:
+            self._report.incomplete[listed.id] = "; ".join(reasons)
+            self._leave(listed.id, told)
+            return
+        self._converter.finish(listed.id, told, learnt, asked=self._options.events)
 
-    def _ends_short(self, page: bytes, last: int | None, *, first: bool) -> int | None:
-        """Where a list of events ends, when it cannot end there; given its last page.
+    def _leave(self, conversation_id: str, told: int | None) -> None:
+        """Note that a list was not read to its end; of one read again in full, only where there was something new."""
+        if self._probing.wanted(conversation_id, told, again=False) is not Wanted.NOTHING:
+            self._roster.leave(conversation_id)
 
-        A full page before the last event lacks its link, and a conversation that has events cannot list none at all.
-        Fewer events than their numbers tell are normal: some are never stored (contract 2.7).
-        """
-        if last is None:
-            return None
-        found = records(page, "events")
-        if not found and first:
-            return 0
-        if len(found) < self._options.page_size:
-            return None
-        ids = [head.id for record in found if isinstance((head := head_of(record)).id, int)]
-        return max(ids) if ids and last is not None and max(ids) < last else None
+    async def _members(self, conversation_id: str) -> list[str]:
+        """Read the members of a conversation; give the reasons why some may be missing."""
+        reasons = []
+        async for page in self._pages(endpoints.list_all_members(conversation_id, page_size=self._options.page_size)):
+            reasons += [page.warning] if page.warning else []
+            await self._converter.list_page("members", page.body, conversation_id)
+        return reasons
+
+    async def _events(self, conversation_id: str, last: int | None) -> list[str]:
+        """Read the new events of a conversation; give the reasons why some may be missing."""
+        known, size = self._probing.known(conversation_id), self._options.page_size
+        start = following = None if known is None else known + 1
+        listed = False
+        while True:
+            ending = Ending(size)
+            listing = endpoints.list_all_events(conversation_id, start_id=following, page_size=size, order="asc")
+            async for page in self._pages(listing):
+                ending.add(page)
+                await self._converter.event_page(conversation_id, page.body, last, start)
+            listed |= ending.listed
+            verdict = ending.verdict(last, following or 1)
+            if verdict.following is None:
+                break
+            following = verdict.following
+        if last and not listed and not known and self._probing.awaits(conversation_id, last):
+            # A conversation that has events cannot list none at all, unless it has none but ephemeral ones.
+            self._report.incomplete[conversation_id] = f"no events are listed, but its last one is {last}"
+        return [*ending.warnings, *([verdict.reason] if verdict.reason else [])]
 
     async def _users(self) -> None:
         users = Users(self._user, self._report.incomplete)
         try:
             async for page in self._pages(endpoints.list_all_users(page_size=self._options.page_size)):
-                full = await users.in_full(page) if self._options.users_in_full else page
+                self._warn("users", page)
+                full = await users.in_full(page.body) if self._options.users_in_full else page.body
                 await self._converter.list_page("users", full)
                 if self._options.sessions:
-                    for user in records(page, "users"):
+                    for user in records(page.body, "users"):
                         await self._sessions(head_of(user).name)
         except AuthError:
             raise
@@ -235,17 +252,20 @@ class Exporter:
             return
         try:
             async for page in self._pages(endpoints.list_all_user_sessions(user_id, page_size=self._options.page_size)):
-                await self._converter.list_page("sessions", page)
+                self._warn("sessions", page)
+                await self._converter.list_page("sessions", page.body)
         except NotFound:
             # Not in the current reference of the API: absent for some applications (contract 9, no. 45).
             return
 
-    async def _pages(self, listing: Listing[Any]) -> AsyncIterator[bytes]:
+    def _warn(self, name: str, page: RawPage) -> None:
+        if page.warning:
+            self._report.incomplete[name] = page.warning
+
+    async def _pages(self, listing: Listing[Any]) -> AsyncIterator[RawPage]:
         pages = self._client.raw_pages(listing)
         while (page := await self._asked(lambda: anext(pages, None))) is not None:
-            if page.warning:
-                self._report.incomplete[listing.path] = page.warning
-            yield page.body
+            yield page
 
     async def _asked(self, request: Callable[[], Awaitable[T]]) -> T:
         async with self._pace.slot():

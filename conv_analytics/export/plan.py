@@ -25,7 +25,7 @@ from conv_analytics.export.estimate import Range, allot, seconds, spread, total
 from conv_analytics.export.heads import Head, head_of
 from conv_analytics.export.options import SWEEP, Options, options
 from conv_analytics.export.pace import Pace
-from conv_analytics.export.probing import Past, Probing, last_sweep, probing, text_of
+from conv_analytics.export.probing import Past, Probing, Wanted, last_sweep, probing, text_of
 from conv_analytics.export.targets import same_tables
 from conv_analytics.resources import endpoints
 from conv_analytics.tables.pages import records
@@ -293,11 +293,12 @@ class _Looking:
             last = head_of(await self.client.raw(endpoints.get_conversation(name))).last_event
         except NotFound:
             last = 0
-        lacking = 1 if last is None else last - (known or 0)
-        if last == 0 or lacking <= 0:
+        wanted = self._probing.wanted(name, last)
+        if wanted is Wanted.NOTHING:
             return _Look(name, known, 0, 0, 0)
+        lacking = 1 if last is None or wanted is Wanted.TAIL else max(1, last - (known or 0))
         pages = -(-lacking // self._options.page_size) if self._options.events else 0
-        return _Look(name, known, lacking, int(self._options.members), pages)
+        return _Look(name, known, lacking, int(self._options.members and wanted is Wanted.ALL), pages)
 
     async def _open(self, looks: Sequence[_Look]) -> tuple[float, float]:
         """Bytes of a page of members and of an event, as a few conversations have them."""

@@ -10,15 +10,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
 from typing import Any, NamedTuple
 
 from conv_analytics.dataset.marks import Mark
 from conv_analytics.export.heads import Head
 from conv_analytics.export.options import Options
 from conv_analytics.export.roster import Entry
+from conv_analytics.resources.cells import Unreadable, instant
 
 #: A nightly job that starts a little earlier than a week ago is a week after it all the same.
 _EARLY = timedelta(hours=1)
+#: Events that the API told of but does not list are asked for again for so long: as long as named conversations live.
+#: What has not come by then are events that it never stores (contract 2.7).
+PATIENCE = timedelta(days=2)
+
+
+class Wanted(Enum):
+    """Which lists of a conversation a run reads."""
+
+    NOTHING = auto()
+    """None: there is nothing new."""
+    TAIL = auto()
+    """Its events only: the API told of some that it did not list so far."""
+    ALL = auto()
+    """Members and events."""
+
+
+class Gap(NamedTuple):
+    """What is missing at the end of a list of events: as in `conv_analytics.dataset.marks.Mark`."""
+
+    sequence_number: int | None = None
+    pending_since: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,33 +89,108 @@ class Probing:
     full: bool = False
     quiet_before: str | None = None
     """Conversations without a change since this instant are passed over; none are when absent."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the run began."""
 
     def known(self, conversation_id: str) -> int | None:
         """The last event that need not be asked for again; None when all of them are wanted."""
         known = None if self.full else self.past.known.get(conversation_id)
         return known and known.last_event
 
+    def wanted(self, conversation_id: str, told: int | None, *, again: bool = True) -> Wanted:
+        """Which lists of a conversation are read, given the number of its last event; None where that is not told.
+
+        Without `again`, what is new, also in a run that reads everything once more.
+
+        >>> known = {"CON-1": Mark("CON-1", 10, None, 12, "2026-11-21T03:00:00Z"), "CON-2": Mark("CON-2", 10, None, 12)}
+        >>> decisions = Probing(Past(known))
+        >>> [decisions.wanted("CON-1", told).name for told in (10, 12, 13)]
+        ['NOTHING', 'TAIL', 'ALL']
+        >>> [decisions.wanted("CON-2", told).name for told in (10, 12, 13)]
+        ['NOTHING', 'NOTHING', 'ALL']
+        """
+        if told == 0:
+            return Wanted.NOTHING
+        mark = None if self.full and again else self.past.known.get(conversation_id)
+        if mark is None or told is None or mark.unread:
+            return Wanted.ALL
+        if told <= (mark.last_event or 0):
+            return Wanted.NOTHING
+        if told != mark.sequence_number:
+            return Wanted.ALL
+        return Wanted.NOTHING if mark.pending_since is None else Wanted.TAIL
+
+    def awaits(self, conversation_id: str, told: int) -> bool:
+        """Whether a conversation that lists no event at all must have some, as it told the number of its last one."""
+        return gap(self.past.known.get(conversation_id), 0, told, self.now).pending_since is not None
+
     def worth(self, listed: Head) -> bool:
         """Whether a conversation is asked for its last event, given its record in the list."""
         if self.full or self.quiet_before is None:
             return True
         known = self.past.known.get(listed.name or "")
-        if known is None or known.settled is None:
+        if known is None or known.settled is None or known.unread or known.pending_since is not None:
             return True
         changed, _, mark = known.settled.partition(" ")
-        last, held = listed.last_event, known.last_event or 0
+        last, held = listed.last_event, max(known.last_event or 0, known.sequence_number or 0)
         return changed >= self.quiet_before or mark != listed.mark or (last is not None and last > held)
+
+
+def gap(known: Mark | None, last: int, told: int | None, now: datetime, *, lost: bool = False) -> Gap:
+    """What is missing at the end of a conversation's events, and since when.
+
+    Parameters
+    ----------
+    known
+        What the folder knows.
+    last
+        The highest event id in hand.
+    told
+        The conversation's own sequence number.
+    now
+        When the run began.
+    lost
+        Whether some of what was listed is in the quarantine only, which has no ids.
+
+    Examples
+    --------
+    >>> first = datetime(2026, 11, 21, 3, tzinfo=UTC)
+    >>> gap(None, 12, 12, first)
+    Gap(sequence_number=None, pending_since=None)
+    >>> waiting = gap(None, 10, 12, first)
+    >>> waiting
+    Gap(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
+    >>> known = Mark("CON-1", 10, None, *waiting)
+    >>> gap(known, 10, 12, first + timedelta(days=1)) == waiting
+    True
+    >>> gap(known, 10, 12, first + timedelta(days=2))
+    Gap(sequence_number=12, pending_since=None)
+    >>> gap(known, 11, 12, first + timedelta(days=2))
+    Gap(sequence_number=12, pending_since='2026-11-23T03:00:00Z')
+    """
+    if told is None or told <= last:
+        return Gap()
+    if lost:
+        return Gap(told)
+    same = known is not None and not known.unread and known.sequence_number == told and (known.last_event or 0) == last
+    if known is None or not same:
+        return Gap(told, text_of(now))
+    try:
+        over = known.pending_since is None or now - instant(known.pending_since) >= PATIENCE - _EARLY
+    except Unreadable:
+        over = False
+    return Gap(told, None if over else known.pending_since)
 
 
 def probing(past: Past, options: Options, now: datetime) -> Probing:
     """The decisions of a run that starts now: with a lookback unless a sweep is due."""
     if options.lookback is None or options.full or sweep_due(past.swept_at, options.sweep, now):
-        return Probing(past, options.full)
+        return Probing(past, options.full, now=now)
     try:
-        return Probing(past, quiet_before=text_of(now - options.lookback))
+        return Probing(past, quiet_before=text_of(now - options.lookback), now=now)
     except OverflowError:
         # Before the first year: nothing has been quiet for so long.
-        return Probing(past)
+        return Probing(past, now=now)
 
 
 def sweep_due(swept_at: datetime | None, every: timedelta, now: datetime) -> bool:
@@ -153,13 +251,13 @@ def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool
     --------
     >>> now, at = datetime(2026, 11, 21, 3, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
     >>> first = to_keep(Entry("CON-1", 5, Finished(at, "cc").text), None, now, unread=False)
-    >>> first
-    Mark(conversation_id='CON-1', last_event=5, settled='2026-11-02T00:00:00Z cc')
-    >>> to_keep(Entry("CON-1", 5, Finished(at, "cc").text), first, now, unread=False)
-    >>> to_keep(Entry("CON-1", 9, Finished(at, "cc").text), first, now, unread=False)
-    Mark(conversation_id='CON-1', last_event=9, settled='2026-11-21T03:00:00Z cc')
-    >>> to_keep(Entry("CON-1"), first, now, unread=True)
-    Mark(conversation_id='CON-1', last_event=5, settled=None)
+    >>> print(*first[:3])
+    CON-1 5 2026-11-02T00:00:00Z cc
+    >>> to_keep(Entry("CON-1", 5, Finished(at, "cc").text, finished=True), first, now, unread=False)
+    >>> print(*to_keep(Entry("CON-1", 9, Finished(at, "cc").text), first, now, unread=False)[:3])
+    CON-1 9 2026-11-21T03:00:00Z cc
+    >>> print(*to_keep(Entry("CON-1", unread=True), first, now, unread=True))
+    CON-1 5 None None None True
     """
     held = None if known is None else known.last_event
     before = None if known is None else known.settled
@@ -171,11 +269,30 @@ def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool
             settled = entry.learnt if changed else f"{text_of(started)} {mark}"
         elif further or not (before or "").endswith(f" {mark}"):
             settled = f"{text_of(started)} {mark}"
+    lacking = _lacking(entry, known, further=further)
     # Of one that was read again there may be new rows below its watermark.
-    if further or entry.extended or (unread and before is not None):
+    news = lacking != _lacked(known) and (known is not None or entry.finished)
+    if further or entry.extended or (unread and before is not None) or news:
         last = max(entry.last_event or 0, held or 0)
-        return Mark(entry.conversation_id, last, settled or (before if entry.learnt is not None else None))
+        text = settled or (before if entry.learnt is not None else None)
+        return Mark(entry.conversation_id, last, text, *lacking)
     return Mark(entry.conversation_id, None, settled) if settled else None
+
+
+def _lacked(known: Mark | None) -> tuple[int | None, str | None, bool]:
+    """What is missing of a conversation, as the folder knows it."""
+    return (None, None, False) if known is None else (known.sequence_number, known.pending_since, known.unread)
+
+
+def _lacking(entry: Entry, known: Mark | None, *, further: bool) -> tuple[int | None, str | None, bool]:
+    """The same after a run."""
+    if entry.finished:
+        return entry.sequence_number, entry.pending_since, False
+    number, since, unread = _lacked(known)
+    if further:
+        # What the folder holds above the watermark is there still.
+        since, unread = None, unread and (number or 0) > (entry.last_event or 0)
+    return entry.sequence_number or (number if unread or not further else None), since, entry.unread or unread
 
 
 def text_of(moment: datetime) -> str:

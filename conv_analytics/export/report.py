@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conv_analytics import markup
+from conv_analytics.dataset.finding import some
 from conv_analytics.errors import clock_remark
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables import TABLES
@@ -40,7 +41,8 @@ class Report:
     full: bool = False
     """Whether all events were asked for again."""
     held: int = 0
-    """Events that the folder had already (of a full run); they are not added again."""
+    """Events that the folder had already: of a full run, or of a server that lists more than was asked for. They are
+    not added again."""
     changed: int = 0
     """Those of them whose body is another one now: deleted or edited in place. The folder keeps the first."""
     swept_at: str | None = None
@@ -59,9 +61,12 @@ class Report:
     lost: int = 0
     """Those of them that have no row because they are no records at all."""
     duplicates: int = 0
-    """Events that came more than once; kept once."""
+    """Records that came more than once; kept once."""
     beyond: dict[str, int] = field(default_factory=dict)
     """Conversations with events whose ids are far beyond their last one, and how many; no watermark heeds these."""
+    pending: dict[str, int] = field(default_factory=dict)
+    """Conversations that end before the event that they name as their last, and how many events are missing at most.
+    The next runs ask for these again, until they came or must be some that the API never lists (ephemeral ones)."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
@@ -106,6 +111,8 @@ class Report:
             "unknown_fields": dict(self.unknown_fields.most_common()),
             "gone": self.gone[:LISTED],
             "gone_count": len(self.gone),
+            "pending": dict(list(self.pending.items())[:LISTED]),
+            "pending_count": len(self.pending),
             "incomplete": incomplete,
             "incomplete_count": len(self.incomplete),
             "seconds": round(self.seconds, 3),
@@ -126,6 +133,7 @@ class Report:
             "warning": self.warning,
             "clock_offset_s": self.clock_offset_s,
             "not_probed": self.not_probed,
+            "pending": len(self.pending),
             "planned": self.planned,
         }
 
@@ -160,12 +168,18 @@ class Report:
             (self.changed, "{:,} of them have another body now (deleted or edited); the folder keeps the first"),
             (len(self.gone), "{:,} conversations were gone before they could be read (expired)"),
             (self.quarantined, "{:,} records have something unreadable; see _quarantine/"),
-            (self.duplicates, "{:,} events came more than once and were kept once"),
+            (self.duplicates, "{:,} records came more than once and were kept once"),
             (sum(self.beyond.values()), "{:,} events have ids far beyond the last one of their conversation"),
             (sum(self.unknown_types.values()), "{:,} events of unknown types are in events only"),
             (len(self.unknown_fields), "{:,} unknown fields of events are in the column extra"),
         )
         lines = [text.format(count) for count, text in remarks if count]
+        if self.pending:
+            names = some(sorted(self.pending), _SHOWN)
+            lines.append(
+                f"{len(self.pending):,} conversations end before the event that they name as their last ({names});"
+                " the next runs ask for the rest"
+            )
         for what, why in list(self.incomplete.items())[:_SHOWN]:
             lines.append(markup.line(f"not read to the end: {what}: {why}"))
         if len(self.incomplete) > _SHOWN:

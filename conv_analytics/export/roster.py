@@ -18,6 +18,14 @@ class Entry(NamedTuple):
     """Of one that was read to its end: see `conv_analytics.export.probing.Finished.text`."""
     extended: bool = False
     """Whether there are new events of a conversation that earlier runs met."""
+    finished: bool = False
+    """Whether its lists were read to their end."""
+    unread: bool = False
+    """Whether one of them was not."""
+    sequence_number: int | None = None
+    pending_since: str | None = None
+    """Of a finished one whose events end early, or one with events above its watermark: as in
+    `conv_analytics.dataset.marks.Mark`."""
 
 
 class Roster:
@@ -29,8 +37,8 @@ class Roster:
     >>> roster.reach([("CON-2", 7, False), ("CON-2", 5, False)])
     >>> roster.finish("CON-1", 0, " 0f0f0f0f")
     >>> for entry in roster:
-    ...     print(*entry)
-    CON-1 0  0f0f0f0f False
+    ...     print(*entry[:3], entry.finished)
+    CON-1 0  0f0f0f0f True
     CON-2 7 None False
     >>> roster.close()
     """
@@ -38,7 +46,8 @@ class Roster:
     def __init__(self) -> None:
         self._database = Scratch(
             "create table roster (conversation text primary key, last integer, learnt text,"
-            " extended integer not null default 0) without rowid"
+            " extended integer not null default 0, finished integer not null default 0,"
+            " unread integer not null default 0, sequence_number integer, pending_since text) without rowid"
         )
 
     def meet(self, conversation_id: str) -> bool:
@@ -54,13 +63,36 @@ class Roster:
             conversations,
         )
 
-    def finish(self, conversation_id: str, last_event: int, learnt: str | None) -> None:
-        """Note that a conversation was read to its end, and what was learnt of it."""
+    def finish(
+        self,
+        conversation_id: str,
+        last_event: int,
+        learnt: str | None,
+        sequence_number: int | None = None,
+        pending_since: str | None = None,
+    ) -> None:
+        """Note that the lists of a conversation were read to their end, and what was learnt of it."""
         self._database.run(
-            "insert into roster (conversation, last, learnt) values (?, ?, ?) on conflict (conversation) do update"
-            " set last = max(excluded.last, coalesce(last, 0)), learnt = coalesce(excluded.learnt, learnt)",
-            (conversation_id, last_event, learnt),
+            "insert into roster (conversation, last, learnt, finished, sequence_number, pending_since)"
+            " values (?, ?, ?, 1, ?, ?) on conflict (conversation) do update"
+            " set last = max(excluded.last, coalesce(last, 0)), learnt = coalesce(excluded.learnt, learnt),"
+            " finished = 1, unread = 0, sequence_number = excluded.sequence_number,"
+            " pending_since = excluded.pending_since",
+            (conversation_id, last_event, learnt, sequence_number, pending_since),
         )
+
+    def leave(self, conversation_id: str) -> None:
+        """Note that a list of a conversation was not read to its end."""
+        self._database.run(
+            "insert into roster (conversation, unread) values (?, 1)"
+            " on conflict (conversation) do update set unread = 1, finished = 0",
+            (conversation_id,),
+        )
+
+    def hold_back(self, conversation_id: str, last_event: int, highest: int) -> None:
+        """Take a watermark back to what earlier runs reached: events before the highest in hand may be missing."""
+        statement = "update roster set last = ?, unread = 1, sequence_number = ? where conversation = ?"
+        self._database.run(statement, (last_event, highest, conversation_id))
 
     def reached(self, conversation_id: str) -> int | None:
         """The last event of a conversation; None when there was none yet."""
@@ -69,8 +101,9 @@ class Roster:
         return last
 
     def __iter__(self) -> Iterator[Entry]:
-        for name, last, learnt, extended in self._database.all("select * from roster order by conversation"):
-            yield Entry(name, last, learnt, bool(extended))
+        for row in self._database.all("select * from roster order by conversation"):
+            name, last, learnt, extended, finished, unread, number, since = row
+            yield Entry(name, last, learnt, bool(extended), bool(finished), bool(unread), number, since)
 
     def close(self) -> None:
         """Drop it."""

@@ -49,13 +49,13 @@ class Source:
     async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
         """The pages of a listing, as `AsyncConversations.raw_pages` gives them."""
         while (kept := self._kept(key := listing.page(cursor))) is not None:
-            yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, None)
+            yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, kept.page_size, kept.warning)
             cursor = kept.next_cursor
             if cursor is None:
                 return
         try:
             async for page in self._client.raw_pages(listing, cursor):
-                self._journal.add(page.url, page.body, page.next_cursor)
+                self._journal.add(page.url, page.body, page.next_cursor, page.page_size, page.warning)
                 yield page
         except NotFound as error:
             self._journal.add(error.url, None)

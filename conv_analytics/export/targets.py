@@ -136,7 +136,7 @@ class Memory:
         """Nothing: there was no earlier run."""
         return ()
 
-    def held(self, _conversations: Collection[str]) -> Mapping[str, Held]:
+    def held(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:  # noqa: ARG002
         """Nothing, either."""
         return {}
 
@@ -178,7 +178,8 @@ class Folder:
         self.past = Past(self.known, last_sweep(self.reports))
         # Where a watermark did not heed an event, the API lists it again.
         self._again = {name for report in self.reports for name in report.get("beyond", ())}
-        self._holdings = Holdings(root, history, self.known) if options.full or self._again else None
+        self._history = history
+        self._holdings: Holdings | None = None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -190,10 +191,18 @@ class Folder:
         tables = [name for name in earlier if repeats(TABLES[name])]
         return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
-    def held(self, conversations: Collection[str]) -> Mapping[str, Held]:
-        """What the folder has of those conversations of which the API lists again what it has."""
-        again = set(conversations) if self._options.full else self._again.intersection(conversations)
+    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+        """What the folder has of those conversations of which the API may list again what it has."""
+        every = wanted or self._options.full
+        again = [name for name in conversations if every or name in self._again or self._above(name)]
+        if again and self._holdings is None:
+            self._holdings = Holdings(self._root, self._history, self.known)
         return self._holdings.of(again) if self._holdings and again else {}
+
+    def _above(self, conversation_id: str) -> bool:
+        """Whether the folder holds events above the watermark of a conversation."""
+        mark = self.known.get(conversation_id)
+        return mark is not None and mark.unread and mark.sequence_number is not None
 
     def finish(self, report: Report, roster: Roster, in_time: Callable[[], None]) -> Exported:
         """Commit the run, and warn if it brought far less than the nights before.

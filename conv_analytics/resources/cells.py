@@ -63,6 +63,33 @@ def integer(value: object) -> int:
     return value
 
 
+def natural_number(value: object) -> int | None:
+    """The one reader of event ids, counts and sequence numbers: what `integer` reads and is not negative, else None.
+
+    >>> [natural_number(value) for value in (41, "2500", 7.0, True, 1.5, -1, 10**30, None)]
+    [41, 2500, 7, None, None, None, None, None]
+    """
+    try:
+        found = integer(value)
+    except Unreadable:
+        return None
+    return found if found >= 0 else None
+
+
+def identity(value: object) -> str | None:
+    """The one reader of ids: as the tables write them, so that what is asked for is what is kept; else None.
+
+    >>> [identity(value) for value in ("CON-1", 5, 0, 1.5, "", "  ", True, None, {})]
+    ['CON-1', '5', '0', '1.5', None, None, None, None, None]
+    """
+    try:
+        found = text(value)
+    except Unreadable:
+        return None
+    # What stands for bytes that were no text names nothing that could be asked for.
+    return found if found.strip() and "\ufffd" not in found else None
+
+
 def number(value: object) -> float:
     """A finite number, from a number or from its text.
 

@@ -13,6 +13,24 @@ from urllib.parse import unquote
 from conv_analytics.resources.record import Problem, Record, wire
 
 
+def cursor_of(href: str) -> str | None:
+    """The cursor in a link, decoded once; the rest of the link is not trusted (contract 2.4).
+
+    Only percent-decoding: in an unencoded cursor a plus stays a plus. A link that was escaped for HTML on its way is
+    read, too.
+
+    >>> cursor_of("https://other.example/v1/x?order=asc&cursor=qpk+Ba%2F8%3D=")
+    'qpk+Ba/8=='
+    >>> cursor_of("/v1/conversations?order=asc&amp;page_size=20&amp;cursor=20")
+    '20'
+    >>> cursor_of("/v1/conversations?page=2") is None
+    True
+    """
+    query = href.partition("?")[2].partition("#")[0].replace("&amp;", "&")
+    pairs = (part.partition("=") for part in query.split("&"))
+    return next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
+
+
 class APILink(Record):
     """One link (contract 2.1)."""
 
@@ -25,11 +43,7 @@ class APILink(Record):
         >>> APILink(href="/v1/conversations?page_size=2&cursor=Qk9P+MQ%3D%3D").cursor
         'Qk9P+MQ=='
         """
-        query = (self.href or "").partition("?")[2].partition("#")[0]
-        pairs = (part.partition("=") for part in query.split("&"))
-        # Percent-decoding only: a cursor that was not encoded may hold a plus, which form decoding would
-        # lose.
-        return next((unquote(value) for name, _, value in pairs if name == "cursor" and value), None)
+        return cursor_of(self.href or "")
 
 
 class APILinks(Record):

@@ -7,6 +7,7 @@ Nothing here recurses, and string contents are never looked into.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -39,8 +40,18 @@ def members(document: bytes) -> dict[str, bytes]:
         if key is None or key.group()[:1] != b'"':
             raise ValueError("not a JSON object")
         colon = member.index(b":", key.end())
-        result[key.group()[1:-1].decode("utf-8", "replace")] = member[colon + 1 :].strip()
+        result[_key(key.group())] = member[colon + 1 :].strip()
     return result
+
+
+def _key(text: bytes) -> str:
+    name = text[1:-1].decode("utf-8", "replace")
+    if "\\" not in name:
+        return name
+    try:
+        return str(json.loads(f'"{name}"', strict=False))
+    except ValueError:
+        return name
 
 
 def listed(embedded: bytes, name: str) -> bytes:

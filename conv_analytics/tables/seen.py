@@ -33,7 +33,9 @@ class Seen:
 
         Of events without an id, their bodies are compared: `nameless` has the `digest` of each, or None for any.
         """
-        self._ids[conversation_id] = Ranges(sorted(ids))
+        ranges = self._ids.setdefault(conversation_id, Ranges())
+        for number in sorted(ids):
+            ranges.add(number)
         self.items(conversation_id).update(items)
         if nameless:
             self._nameless[conversation_id] = nameless

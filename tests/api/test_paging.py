@@ -10,10 +10,11 @@ import pytest
 
 from conv_analytics import errors
 from conv_analytics.api.flow import Reply, Rules, Send, Walk
-from conv_analytics.api.page import RawPage, cursor_of, read_page
+from conv_analytics.api.page import RawPage, read_page
 from conv_analytics.api.retry import Retry
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
+from conv_analytics.resources.links import cursor_of
 from tests.api.serving import Face, Server
 
 EXPIRED = Reply(400, {}, b'{"title": "Bad request.", "code": "paginator-builder:error:invalid-cursor"}')

@@ -1,7 +1,8 @@
 """The long fuzz: mutated pages and bodies through every function that an export hands them to, on two cores.
 
 Run it with ``python tests/benchmarks/fuzz.py --examples 100000``. Each number is one mutated page, the same everywhere;
-``--start`` moves on to others. It prints what became of them, and the number of each that broke a rule.
+``--start`` moves on to others. It prints what became of them, and the number of each that broke a rule. With
+``--list-records`` it mutates records of the list of conversations instead.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from tests.export import list_fuzzing
 from tests.tables.fuzzing import Tally, answers, check
 
 #: Pages that are read together, as an export reads them.
@@ -46,7 +48,11 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=100_000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--list-records", action="store_true")
     chosen = parser.parse_args()
+    if chosen.list_records:
+        print(list_fuzzing.check(range(chosen.start, chosen.start + chosen.examples)))
+        return 0
     starts = range(chosen.start, chosen.start + chosen.examples, TOGETHER)
     began, total, broken = time.monotonic(), Tally(), 0
     with ProcessPoolExecutor(chosen.processes, initializer=answers) as pool:
