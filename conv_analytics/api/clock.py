@@ -21,6 +21,8 @@ from conv_analytics.errors.skew import SKEW_LIMIT_S
 SAMPLES = 5
 #: Once there are that many, a Date is read at most this often. [s]
 EVERY_S = 1.0
+#: The instants of a Date that is believed, until the year 2200: an absurd one must not become the time of tokens. [s]
+_BELIEVED = range(7_258_118_400)
 #: A skew is told when so many samples agree on it.
 SURE = 3
 #: The last second that a datetime can tell, as Unix time. [s]
@@ -94,15 +96,16 @@ class SkewWatch:
 def offset(date: str | None, received: float, elapsed_s: float) -> float | None:
     """How far the API's clock is ahead of ours, given a Date header, our Unix time [s] and the round trip [s].
 
-    0 when the two may be equal as far as one answer tells; None without a readable Date.
+    0 when the two may be equal as far as one answer tells; None without a readable Date of a believable year.
 
     >>> noon = 1_795_262_400.0
     >>> offset("Sat, 21 Nov 2026 12:00:00 GMT", noon + 0.7, 0.2), offset("Sat, 21 Nov 2026 12:05:00 GMT", noon, 2.0)
     (0.0, 301.5)
-    >>> offset("yesterday", noon, 0.1)
+    >>> offset("yesterday", noon, 0.1), offset("Fri, 31 Dec 9999 23:59:59 -2359", noon, 0.1)
+    (None, None)
     """
     told = http_date(date)
-    if told is None:
+    if told is None or int(told) not in _BELIEVED:
         return None
     earliest, latest = told - received, told + 1.0 - (received - elapsed_s)
     return 0.0 if earliest <= 0.0 <= latest else (earliest + latest) / 2

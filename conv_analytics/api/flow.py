@@ -13,6 +13,7 @@ be stepped by hand in a test::
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.notices import Listener, Retried
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
+from conv_analytics.api.patience import Patience
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.errors import (
     APIError,
@@ -138,7 +140,7 @@ class Walk(Generic[T]):
     """A listing on its way: where it is, what it has seen. Each `step` is a flow that reads one page.
 
     A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
-    last one seen. Items seen before are left out, so nothing comes twice.
+    last one seen. Items seen before are left out, so nothing comes twice. A listing without an end raises `CursorLoop`.
 
     A first page without a link to a next one may be shorter than asked for because the server has no longer ones, or
     because that is all there is: `RawPage.page_size` is the number of records then (contract 2.1). A page with room
@@ -155,6 +157,11 @@ class Walk(Generic[T]):
     _visited: set[str] = field(default_factory=set)
     _restarted: bool = False
     _last_id: int | None = None
+    _read: set[int] = field(default_factory=set)
+    _patience: Patience = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.listing.target)
 
     def step(self) -> Flow[RawPage]:
         """Read the next page."""
@@ -170,6 +177,10 @@ class Walk(Generic[T]):
             page = yield from fetch_page(self.listing, None, self.rules)
         self.cursor = page.next_cursor
         self.done = page.next_cursor is None
+        if not self.done:
+            checksum = zlib.crc32(page.embedded)
+            self._patience.page(new=checksum not in self._read)
+            self._read.add(checksum)
         if self.done and self._may_be_cut(page) and (yield from self._is_cut(page)):
             what = f"{page.url} has {page.page_size} records, as many as its page_size, and no link to a next page"
             page = replace(page, warning=f"{what}: the listing stops here and may be incomplete.")

@@ -73,6 +73,7 @@ class _Envelope(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MOST_DIGITS = 1000
 _LIST_AHEAD = re.compile(rb'\s*(?:\[|\{\s*"(\w+)"\s*:\s*\[)')
 
 
@@ -157,7 +158,7 @@ def loads(body: bytes) -> Any:
         pass
     text = body.lstrip(_BOM).decode("utf-8", "replace")
     try:
-        return json.loads(text, strict=False)
+        return json.loads(text, strict=False, parse_int=_whole)
     except RecursionError:
         raise Unusable("JSON nested too deeply to read") from None
     except ValueError:
@@ -240,6 +241,11 @@ def _refuse_other(payload: Mapping[str, Any]) -> None:
 
 def _kind(payload: object) -> str:
     return {list: "array", str: "string", type(None): "null"}.get(type(payload), type(payload).__name__)
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; of thousands of digits, which Python refuses to read, as a float without end."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
 
 
 def _describe(text: str) -> str:

@@ -16,7 +16,7 @@
           RateLimited            429
           ServerError            5xx
         UnexpectedPayload        a success whose body is not what was asked for
-        CursorLoop               a listing that leads back to a page already read
+        CursorLoop               a listing without an end: a page comes again, or nothing new does
         ResponseTooLarge         a body above the limit
       DatasetError
         TableNotFound            .table, .available

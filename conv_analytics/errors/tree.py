@@ -117,10 +117,10 @@ class UnexpectedPayload(APIError):
 
 
 class CursorLoop(APIError):
-    """A listing leads back to a page that was already read."""
+    """A listing without an end: it leads back to a page that was already read, or on and on without a new record."""
 
-    def __init__(self, *, method: str, url: str) -> None:
-        message = f"{method} {redact(url)} leads back to a page already read. Start the listing again."
+    def __init__(self, reason: str = "leads back to a page already read", *, method: str, url: str) -> None:
+        message = f"{method} {redact(url)} {reason}. Start the listing again."
         super().__init__(message, method=method, url=url)
 
 

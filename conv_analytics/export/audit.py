@@ -15,7 +15,7 @@ from conv_analytics.dataset.finding import Finding, Level, some
 from conv_analytics.dataset.history import every
 from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
-from conv_analytics.errors import APIError, AuthError, CorruptFile, NotFound
+from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.engine import FAILURES
 from conv_analytics.export.heads import head_of, is_empty
@@ -23,6 +23,7 @@ from conv_analytics.export.options import options
 from conv_analytics.export.pace import Pace
 from conv_analytics.resources import Conversation, endpoints
 from conv_analytics.resources.cells import Unreadable, instant
+from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
 #: The clock of this machine and that of the API may differ by so much without anybody noticing.
@@ -148,10 +149,13 @@ class _Auditor:
             if page.warning:
                 self.audit.untold["the list"] = page.warning
             for record in records(page.body, "conversations"):
-                if name := head_of(record).name:
+                if (name := head_of(record).name) is None:
+                    if not is_empty(record):
+                        self.audit.untold["the list"] = "it has a record without an id that can be read"
+                elif fits_path(name):
                     listed[name] = None
-                elif not is_empty(record):
-                    self.audit.untold["the list"] = "it has a record without an id that can be read"
+                else:
+                    self.audit.untold[ascii(name)] = "its id cannot be asked for"
         return list(listed)
 
     async def _work(self, waiting: Iterator[str]) -> None:
@@ -161,8 +165,6 @@ class _Auditor:
                 self._failures = 0
             except NotFound:
                 self.audit.expired += 1
-            except AuthError:
-                raise
             except APIError as error:
                 self.audit.untold[conversation_id] = str(error)
                 self._failures += 1

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
-from conv_analytics.errors import ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
+from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
 from conv_analytics.export.convert import Converter
 from conv_analytics.export.engine import LIST, Exporter
 from conv_analytics.export.masked import Masked
@@ -172,7 +172,8 @@ class _Run:
         except DatasetError:
             raise
         except ConvAnalyticsError as error:
-            if not self._report.listed:
+            if not self._report.listed or isinstance(error, AuthError):
+                # A refusal ends a run only when everything was refused.
                 raise
             self._report.incomplete[LIST] = str(error)
             failure = error

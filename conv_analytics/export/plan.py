@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from conv_analytics.dataset.commit import commits
 from conv_analytics.dataset.history import every
 from conv_analytics.dataset.known import Known
 from conv_analytics.dataset.layout import Layout
-from conv_analytics.errors import ConfigError, NotFound
+from conv_analytics.errors import AuthError, ConfigError, NotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.export import planned
 from conv_analytics.export.blocking import run_blocking
@@ -28,6 +28,7 @@ from conv_analytics.export.pace import Pace
 from conv_analytics.export.probing import Past, Probing, Wanted, last_sweep, probing, text_of
 from conv_analytics.export.targets import same_tables
 from conv_analytics.resources import endpoints
+from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
 #: Conversations that are looked at, by default.
@@ -264,7 +265,7 @@ class _Looking:
                 warnings.append(page.warning)
             for record in records(page.body, "conversations"):
                 head = head_of(record)
-                if head.name is None or head.name in known or not self._options.covers(head.created):
+                if head.name in known or not fits_path(head.name) or not self._options.covers(head.created):
                     continue
                 known.add(head.name)
                 if not self._probing.worth(head):
@@ -291,7 +292,8 @@ class _Looking:
         known = self._probing.known(name)
         try:
             last = head_of(await self.client.raw(endpoints.get_conversation(name))).last_event
-        except NotFound:
+        except (NotFound, AuthError):
+            # Expired, or closed to this application: the export goes on with the next one.
             last = 0
         wanted = self._probing.wanted(name, last)
         if wanted is Wanted.NOTHING:
@@ -305,13 +307,15 @@ class _Looking:
         members, sizes, events = [], 0, 0
         size = self._options.page_size
         for look in spread(looks, min(_OPENED, len(looks))):
-            if self._options.members:
-                page = await self.client.raw_page(endpoints.list_all_members(look.id, page_size=size))
-                members.append(len(page.body))
-            if self._options.events:
-                start = None if look.start is None else look.start + 1
-                page = await self.client.raw_page(endpoints.list_all_events(look.id, start_id=start, page_size=size))
-                sizes, events = sizes + len(page.body), events + len(records(page.body, "events"))
+            with suppress(NotFound, AuthError):
+                if self._options.members:
+                    page = await self.client.raw_page(endpoints.list_all_members(look.id, page_size=size))
+                    members.append(len(page.body))
+                if self._options.events:
+                    start = None if look.start is None else look.start + 1
+                    listing = endpoints.list_all_events(look.id, start_id=start, page_size=size)
+                    page = await self.client.raw_page(listing)
+                    sizes, events = sizes + len(page.body), events + len(records(page.body, "events"))
         return fmean(members) if members else 0.0, sizes / events if events else 0.0
 
     def _evidence(self, groups: Sequence[Sequence[Head]], places: Sequence[int], latency: float) -> list[str]:

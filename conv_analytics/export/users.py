@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from conv_analytics.errors import APIError, AuthError, NotFound
+from conv_analytics.errors import APIError, NotFound
 from conv_analytics.export.heads import head_of
+from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
-#: So many users in a row may fail before no more are asked for: the API is down, not the users.
+#: Maximum consecutive failures before no more users are asked for: the API is down, not the users.
 FAILURES = 20
 
 
@@ -40,26 +41,30 @@ class Users:
         return b'{"_embedded": {"users": [' + b",".join(users) + b"]}}"
 
     async def _user(self, listed: bytes) -> bytes:
+        """A user in full, or as listed where that cannot be had."""
         name = head_of(listed).name
         if name is None:
             return listed
-        path = f"/v1/users/{name}"
-        if self._failures >= FAILURES:
-            self._incomplete["users"] = f"not all were asked for: {FAILURES} in a row could not be read"
+        if not fits_path(name):
+            self._incomplete[ascii(name)] = "its id cannot be asked for"
             return listed
+        if self._failures >= FAILURES:
+            self._incomplete["users"] = f"stopped after {FAILURES} users in a row could not be read"
+            return listed
+        return await self._asked(name) or listed
+
+    async def _asked(self, name: str) -> bytes | None:
         try:
             user = await self._read(name)
-        except AuthError:
-            raise
         except NotFound:
             # Deleted since it was listed.
-            return listed
+            return None
         except APIError as error:
             self._failures += 1
-            self._incomplete[path] = str(error)
-            return listed
+            self._incomplete[f"/v1/users/{name}"] = str(error)
+            return None
         self._failures = 0
         if head_of(user).name != name:
-            self._incomplete[path] = "the API answered with another user"
-            return listed
+            self._incomplete[f"/v1/users/{name}"] = "the API answered with another user"
+            return None
         return user

@@ -8,10 +8,11 @@ Call(GET /v1/conversations/CON-1/events?start_id=14&page_size=100)
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeGuard, TypeVar
 from urllib.parse import quote
 
 from conv_analytics.errors import ConfigError
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 #: Items that a page holds at most (contract 1.2).
 LARGEST_PAGE = 100
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 #: Query parameters in the order they are sent, already as text.
 Params = tuple[tuple[str, str], ...]
@@ -113,10 +116,20 @@ def at(template: str, **ids: str) -> str:
     '/v1/users/USR%2F1%20%3F/sessions'
     """
     for name, value in ids.items():
-        # An empty id would ask for the collection, and dots would climb up the path.
-        if not isinstance(value, str) or value.strip() in {"", ".", ".."}:
+        if not fits_path(value):
             raise ConfigError(f"{name} must be the id of a record, not {value!r}.")
     return template.format_map({name: quote(value, safe="") for name, value in ids.items()})
+
+
+def fits_path(value: object) -> TypeGuard[str]:
+    r"""Whether an id can stand in a path: what a list tells may not be asked for otherwise.
+
+    An empty one would ask for the collection, dots would climb up the path, and half a surrogate pair has no bytes.
+
+    >>> [fits_path(value) for value in ("CON-1", "CON/1 ?", " ", "..", "\ud800", 7)]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, str) and value.strip() not in {"", ".", ".."} and not _SURROGATE.search(value)
 
 
 def query(**values: object) -> Params:

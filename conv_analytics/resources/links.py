@@ -6,11 +6,14 @@ a reader needs of them is the cursor of the next page.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Self
 from urllib.parse import unquote
 
 from conv_analytics.resources.record import Problem, Record, wire
+
+_NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def cursor_of(href: str) -> str | None:
@@ -25,10 +28,16 @@ def cursor_of(href: str) -> str | None:
     '20'
     >>> cursor_of("/v1/conversations?page=2") is None
     True
+
+    Nor is there one in what no request can say, such as a control character or half a surrogate pair:
+
+    >>> cursor_of("?cursor=%00") is None
+    True
     """
     query = href.partition("?")[2].partition("#")[0].replace("&amp;", "&")
     pairs = (part.partition("=") for part in query.split("&"))
-    return next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
+    found = next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
+    return None if found is None or _NO_TEXT.search(found) else found
 
 
 class APILink(Record):
