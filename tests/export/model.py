@@ -2,8 +2,8 @@
 
 *Complete* means that the folder has all that an honest server would have listed, but for events at the end of a
 conversation that the report names as pending. No key is there twice, no row disappears, the folder agrees with its log;
-and once the server is honest, the next run is complete and has everything. A conversation with ephemeral events alone is
-said to be incomplete for two days: it looks like one whose list is lost.
+and once the server is honest, the next run is complete and has everything. A conversation with ephemeral events
+alone is said to be incomplete for two days: it looks like one whose list is lost.
 """
 
 from __future__ import annotations
