@@ -35,12 +35,20 @@ def passes(number: int, examples: int, steps: int, *, shrink: bool) -> bool:
                 phases=phases, suppress_health_check=list(HealthCheck), print_blob=False,
             ),
         )  # fmt: skip
+    except ExceptionGroup as errors:
+        for error in errors.exceptions:
+            _tell(number, error)
+        return False
     except Exception as error:  # noqa: BLE001  told, with its seed
-        notes = "\n".join(getattr(error, "__notes__", []))
-        where = "".join(traceback.format_tb(error.__traceback__)[-3:])
-        print(f"seed {number} failed: {type(error).__name__}: {error}\n{notes}\n{where}", flush=True)
+        _tell(number, error)
         return False
     return True
+
+
+def _tell(number: int, error: BaseException) -> None:
+    notes = "\n".join(getattr(error, "__notes__", []))
+    where = "".join(traceback.format_tb(error.__traceback__)[-3:])
+    print(f"seed {number} failed: {type(error).__name__}: {error}\n{notes}\n{where}", flush=True)
 
 
 def main() -> int:

@@ -2,7 +2,8 @@
 
 *Complete* means that the folder has all that an honest server would have listed, but for events at the end of a
 conversation that the report names as pending. No key is there twice, no row disappears, the folder agrees with its log;
-and once the server is honest, the next run is complete and has everything.
+and once the server is honest, the next run is complete and has everything. A conversation with ephemeral events
+alone is said to be incomplete for two days: it looks like one whose list is lost.
 """
 
 from __future__ import annotations
@@ -196,7 +197,11 @@ class Exports(RuleBasedStateMachine):
         self.server.manners = Manners()
         report = self._run(full=False, concurrency=5)
         assert report is not None
-        assert report.status == "complete", report.incomplete
+        listed = self._listed()
+        # Where nothing but ephemeral events was sent none is listed, as by a server that is broken: said for two days.
+        silent = {conversation for conversation, (events, _) in listed.items() if not events} & report.pending.keys()
+        assert report.incomplete.keys() <= silent, report.incomplete
+        self._has_everything(listed, report)
         found = audit(self.client, self.folder, rate=0)
         assert [*found.missing, *found.ahead, *found.unread, *found.untold] == [], found
         assert set(found.behind) <= set(report.pending), found
