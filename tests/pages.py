@@ -55,10 +55,10 @@ from conv_analytics import open_dataset
 from conv_analytics.analysis import calls, conversations, ledger, legs
 
 dataset = open_dataset("exports")
-legs(dataset)           # one row per leg
-calls(dataset)          # one row per call: legs that overlap, or follow within 5 seconds
+legs(dataset)  # one row per leg
+calls(dataset)  # one row per call: legs that overlap, or follow within 5 seconds
 conversations(dataset)  # one row per conversation
-ledger(dataset)         # what is missing, odd, concluded or unmeasured
+ledger(dataset)  # what is missing, odd, concluded or unmeasured
 ```
 
 The column `flags` of a frame is read as `frame["flags"]`: pandas has an attribute of that name itself. Countries of
