@@ -63,7 +63,7 @@ def test_scores_on_no_scale_are_not_read_until_somebody_says_which(times: float)
     assert (units.mos_scale, units.mos_model, units.undecided) == (None, "undetermined", ("mos_scale",))
     assert "ambiguous: of 40 scores" in units.why("mos_scale")
     assert "say mos_scale: 1, 10 or 100" in units.doubts()[0]
-    assert quality(frame, "genesys")["rule"].unique().tolist() == ["no_mos_reported"]
+    assert quality(frame, "genesys")["rule"].unique().tolist() == ["mos_scale_unknown"]
     assert detect_units(frame, mos_scale=100).mos_scale == 100
 
 

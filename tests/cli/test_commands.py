@@ -32,6 +32,7 @@ FIELDS = [
     "warning",
     "clock_offset_s",
     "not_probed",
+    "pending",
     "planned",
 ]
 
