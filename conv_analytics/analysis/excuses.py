@@ -42,36 +42,49 @@ def with_context(source: Source, rows: Rows, audio_events: Source | None = None)
     if "audio_events" not in events.tables:
         none = nw.lit(None).cast(nw.Float64())
         return rows.with_columns(**{f"_{audio}_s": none for audio in SWITCHES})
-    sums = _switched(events)
+    switches = _switches(events)
     if events is not source:
-        sums = source.lazy(events.collect(sums), rows)
-    rows = with_micros(source, rows.join(sums, on=[*KEYS], how="left"), "ended_at")
-    return rows.with_columns(**{f"_{audio}_s": _seconds(audio) for audio in SWITCHES})
+        switches = source.lazy(events.collect(switches), rows)
+    return rows.join(_muted(source, rows, switches), on=[*KEYS], how="left")
 
 
-def _switched(source: Source) -> Rows:
-    """Per leg and direction, how many switches there are, which of them are open, and the instants that makes."""
+def _switches(source: Source) -> Rows:
+    """The events that switch a direction of a leg: not those that switch on what is on, or off what is not."""
     key = ["conversation_id", "event_id"]
     events = source.table("audio_events", [*key, "type", "at", "leg_id"])
-    events = events.filter(nw.col("type").is_in([kind for pair in SWITCHES.values() for kind in pair]))
-    events = events.filter(~nw.col("leg_id").is_null()).unique(subset=key, keep="any")
-    events = with_micros(source, events, "at")
-    kinds: dict[str, nw.Expr] = {}
-    for audio, (on, off) in SWITCHES.items():
-        is_on, is_off = nw.col("type") == on, nw.col("type") == off
-        sign = nw.when(is_on).then(nw.lit(1)).otherwise(nw.when(is_off).then(nw.lit(-1)).otherwise(nw.lit(0)))
-        kinds |= {f"_{audio}_n": sign * sign, f"_{audio}_open": sign, f"_{audio}_at": sign * nw.col("at_us")}
-    # Columns first, plain sums then: groups of anything else are slow on pandas.
-    return events.with_columns(**kinds).group_by(*KEYS).agg(*(nw.col(name).sum() for name in kinds))
+    kinds = [kind for pair in SWITCHES.values() for kind in pair]
+    events = events.filter(nw.col("type").is_in(kinds), ~nw.col("leg_id").is_null(), ~nw.col("at").is_null())
+    events = with_micros(source, events.unique(subset=key, keep="any"), "at")
+    is_on = nw.col("type").is_in([on for on, _ in SWITCHES.values()])
+    events = events.with_columns(
+        _audio=nw.when(nw.col("type").is_in([*SWITCHES["in"]])).then(nw.lit("in")).otherwise(nw.lit("out")),
+        _on=nw.when(is_on).then(nw.lit(1)).otherwise(nw.lit(-1)),
+    )
+    before = nw.col("_on").shift(1).over(*KEYS, "_audio", order_by=["at_us", "event_id"])
+    events = events.with_columns(_before=before.fill_null(-1))
+    return events.filter(nw.col("_before") != nw.col("_on")).select(*KEYS, "_audio", "_on", "at_us")
 
 
-def _seconds(audio: str) -> nw.Expr:
-    """From on to the end, less from off to the end: the seconds between, also of one that is never switched off."""
-    seconds = (nw.col("ended_at_us") * nw.col(f"_{audio}_open") - nw.col(f"_{audio}_at")) / 1e6
-    bounded = nw.when(seconds < 0).then(nw.lit(0.0)).otherwise(
-        nw.when(seconds > nw.col("talk_s")).then(nw.col("talk_s")).otherwise(seconds)
-    )  # fmt: skip
-    return nw.when(nw.col(f"_{audio}_n") > 0).then(bounded)
+def _muted(source: Source, rows: Rows, switches: Rows) -> Rows:
+    """Per leg the seconds of its talk in which each direction was off, also of one that is never switched on again."""
+    talk = with_micros(source, rows.select(*KEYS, "talk_s", "ended_at"), "ended_at")
+    talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
+    found = switches.join(talk, on=[*KEYS], how="inner")
+    # What is left of the talk from each switch on; from on to the end, less from off to the end, is the time between.
+    since = nw.when(nw.col("at_us") < nw.col("_since")).then(nw.col("_since")).otherwise(nw.col("at_us") * 1.0)
+    left = (nw.col("ended_at_us") - since) / 1e6
+    found = found.with_columns(_left=nw.when(left < 0).then(nw.lit(0.0)).otherwise(left) * nw.col("_on"))
+    found = found.with_columns(
+        **{f"_{audio}_s": nw.when(nw.col("_audio") == audio).then(nw.col("_left")) for audio in SWITCHES},
+        **{
+            f"_{audio}_n": nw.when(nw.col("_audio") == audio).then(nw.lit(1)).otherwise(nw.lit(0)) for audio in SWITCHES
+        },
+    )
+    # Plain sums: groups of anything else are slow on pandas.
+    sums = [nw.col(f"_{audio}_{what}").sum() for audio in SWITCHES for what in "sn"]
+    done = found.group_by(*KEYS).agg(*sums)
+    return done.select(*KEYS, *(nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")).alias(f"_{audio}_s")
+                                for audio in SWITCHES))  # fmt: skip
 
 
 def excuse(audio: str) -> nw.Expr:

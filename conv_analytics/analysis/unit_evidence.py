@@ -88,6 +88,19 @@ def _flaws_told() -> nw.Expr:
     return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
 
 
+def _rate_told() -> nw.Expr:
+    return (nw.col("jitter_loss_rate") > 0) & (nw.col("packet_cnt") > 0) & (nw.col("flaw_total") > 0)
+
+
+def rate_is_share(x: Mapping[str, float]) -> bool:
+    """Whether ``jitter_loss_rate`` says something as a share: so unless most legs lost many more than had flaws.
+
+    Some rates are above 1 after sequence numbers jumped; most are in percent, or of something else.
+    """
+    beyond = x.get("rate_beyond", 0)
+    return not (beyond > ODD_ROWS and beyond * 2 > x.get("rate_checked", 0))
+
+
 def _between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
     """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
     loss = nw.col("packet_loss_perc")
@@ -125,6 +138,8 @@ def questions() -> dict[str, nw.Expr]:
         "loss_small": _count(positive & (packets > 0) & (loss * packets < emodel.ONE_PACKET * 100.0)),
         "flaws_told": _count(_flaws_told()),
         "rate_some": _count(rate > 0),
+        "rate_checked": _count(_rate_told()),
+        "rate_beyond": _count(_rate_told() & ((rate > 1) | (rate * packets > flaws * OF_RATE[1]))),
         "rate_flawed": _count((rate == 0) & (flaws > 0) & (packets > 0)),
         "jitter_n": _count(high >= 0),
         "jitter_ordered": _count(low <= high),
@@ -306,5 +321,5 @@ _JITTER = {"ms2": "variances", "ms": "deviations"}
 
 __all__ = [
     "ENOUGH", "JITTER_IMPOSSIBLE_MS", "READABLE", "SCALES", "Evidence", "flaws_decide", "jitter_of", "loss_contradicts",
-    "loss_fits", "loss_of", "many", "model_of", "outside", "questions", "scale_of",
+    "loss_fits", "loss_of", "many", "model_of", "outside", "questions", "rate_is_share", "scale_of",
 ]  # fmt: skip

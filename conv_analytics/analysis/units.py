@@ -68,7 +68,8 @@ class Units:
     loss_told
         False if every known ``packet_loss_perc`` is 0: a column that says nothing.
     rate_told
-        False if every known ``jitter_loss_rate`` is 0 although packets were flawed: likewise.
+        False if every known ``jitter_loss_rate`` is 0 although packets were flawed: likewise. So it is if
+        most are no shares: as shares, far more packets would be lost than had flaws.
     loss_checked
         Whether legs whose flaws say that their loss is in another unit are left out: so where flaws decided the unit.
     evidence
@@ -244,7 +245,7 @@ def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
         loss.decided,
         jitter.decided,
         loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in told,
-        rate_told=numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0),
+        rate_told=ev.rate_is_share(numbers) and (numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0)),
         loss_checked="loss_unit" not in told and not loss.assumed and ev.flaws_decide(numbers),
         evidence=(scale, model, loss, jitter),
     )

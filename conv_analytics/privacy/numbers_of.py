@@ -28,12 +28,15 @@ def few(written: str) -> bool:
 
 
 def measure(written: str) -> bool:
-    """A price, a share, a length: few digits before the point.
+    """A price, a share, a length: few digits before the point, wherever an exponent puts it.
 
-    >>> measure("4.4093184712"), measure("447700900123")
-    (True, False)
+    >>> measure("4.4093184712"), measure("447700900123"), measure("4.47700900123e11"), measure("1.5E+2")
+    (True, False, False, True)
     """
-    return sum(char.isdigit() for char in written.partition(".")[0].partition("e")[0]) <= _MEASURE
+    digits, _, exponent = written.lower().partition("e")
+    # A positive exponent moves the point to the right: what it uncovers are the digits behind it.
+    shifted = not exponent.startswith("-") and exponent.strip("+0") != ""
+    return sum(char.isdigit() for char in digits.partition(".")[0]) <= _MEASURE and (not shifted or few(digits))
 
 
 def instant(written: str) -> bool:

@@ -33,9 +33,12 @@ TIME = re.compile(
     r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
 COUNT = re.compile(r"\s*[+-]?[0-9]*\.?[0-9]{1,20}(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE)
-#: One of more digits before the point is no price, share or length, but may be a phone number.
+#: One of more digits before the point is no price, share or length, but may be a phone number; an exponent that moves
+#: the point to the right goes with few digits only.
 NUMBER = re.compile(
-    r"\s*[+-]?(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?\s*|true|false", re.IGNORECASE
+    r"\s*[+-]?(?:(?:[0-9]{1,9}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?:e(?:-[0-9]{1,3}|\+?0{1,3}))?"
+    r"|(?:[0-9]{1,3}(?:\.[0-9]{0,3})?|\.[0-9]{1,6})e\+?[0-9]{1,3})\s*|true|false",
+    re.IGNORECASE,
 )
 #: A line of the platform's own, such as the title of a problem: of words that problems are told in.
 LABEL = re.compile(

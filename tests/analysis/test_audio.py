@@ -25,6 +25,7 @@ from conv_analytics.analysis.units import Units
 from conv_analytics.notebook import quality_report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
+from tests.analysis.made import relations
 from tests.analysis.made_legs import legs, pandas_of, relation, same
 
 KEYS = ["conversation_id", "leg_id"]
@@ -112,6 +113,13 @@ SILENT = {"byte_in": 0, "packet_cnt": 0}
      ([event(5, "mute:on", 2), event(6, "mute:off", 59)], "excused", "muted", 57.0, "unknown", None),
      ([event(5, "mute:on", 2)], "excused", "muted", 58.0, "unknown", None),
      ([event(5, "mute:on", 2), event(6, "mute:off", 20)], "silent", None, 18.0, "unknown", 0.7),
+     # A second start of what runs changes nothing, nor does an end of what does not.
+     ([event(5, "mute:on", 0), event(6, "mute:on", 1), event(7, "mute:off", 2)], "silent", None, 2.0, "unknown", 0.7),
+     ([event(5, "mute:off", 1), event(6, "mute:on", 2), event(7, "mute:off", 59), event(8, "mute:off", 60)],
+      "excused", "muted", 57.0, "unknown", None),
+     # What was muted while it rang was not muted in its talk.
+     ([event(5, "mute:on", -50), event(6, "mute:off", -9), event(7, "mute:on", -1), event(8, "mute:off", 9)],
+      "silent", None, 9.0, "unknown", 0.7),
      ([event(5, "earmuff:on", 0)], "silent", None, None, "unknown", 0.7),
      ([event(5, "speaking:on", 3)], "silent", None, None, "heard", 0.4),
      ([event(5, "speaking:on", 3, "b")], "silent", None, None, "none", 0.9)],
@@ -130,6 +138,9 @@ def test_excuses_and_speech(  # noqa: PLR0917  one column of the table each
     got = [None if pd.isna(row[name]) else row[name] for name in ("state", "excuse", "muted_s", "speech", "confidence")]
     assert got == [state, excuse, muted, speech, confidence]
     assert flow.loc[("a", "out"), "state"] == flow.loc[("b", "in"), "state"] == "heard"
+    there = relations({name: table for name, table in tables.items() if len(table)})
+    on_duckdb = pandas_of(audio_flow(there), [*KEYS, "audio"])
+    same(flow.reset_index()[list(on_duckdb)], on_duckdb)
     assert row["flow"] == "no_in"
     assert row["evidence_event_id"] == 90
 

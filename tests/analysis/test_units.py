@@ -191,6 +191,17 @@ def test_a_rate_of_zeros_beside_flaws_is_no_measurement() -> None:
     assert (one["verdict"], one["rule"], one["mos_trust"]) == ("unmeasured", "no_loss_pct", "contradicted")
 
 
+def test_a_rate_in_percent_is_no_share() -> None:
+    rows = [row | {"packet_loss_perc": 0.0, "leg_id": f"{n}"} for n, row in enumerate([WORSE] * 14 + [LITTLE] * 26)]
+    percents = legs(*(row | {"jitter_loss_rate": row["jitter_loss_rate"] * 100} for row in rows))
+    assert (detect_units(legs(*rows)).rate_told, detect_units(percents).rate_told) == (True, False)
+    assert quality(legs(*rows))["verdict"].value_counts().to_dict() == {"good": 26, "poor": 14}
+    # As shares, 0.1 would be a tenth of the packets, and 12 a jump of sequence numbers.
+    assert set(quality(percents)["verdict"]) == {"unmeasured"}
+    # Some jump, and the others still say what was lost.
+    assert detect_units(legs(*({**row, "jitter_loss_rate": 243.0} for row in rows[:10]), *rows[10:])).rate_told
+
+
 def test_variances_are_told_from_deviations_only_where_the_values_do() -> None:
     wide = detect_units(changed("jitter_max_var", lambda _: 400.0))
     assert (wide.jitter_unit, wide.assumed) == ("ms2", ())

@@ -143,3 +143,19 @@ def test_what_is_plain_stays_plain(text: str) -> None:
     assert plain(plain(text)) == plain(text)
     Display().text(text)
     Display().party(text)
+
+
+@pytest.mark.parametrize(
+    "written", ["4.47700900123e11", "44.7700900123E+10", '"4.47700900123e11"', '"447.700900123E9"']
+)
+def test_an_exponent_hides_no_number(written: str) -> None:
+    page = f'{{"_embedded": {{"events": [{{"id": 1, "type": "sip:status", "body": {{"price": {written}}}}}]}}}}'
+    masked = MASK.page(page.encode())
+    assert b"7009" not in masked
+    told = json.loads(masked)["_embedded"]["events"][0]["body"]["price"]
+    assert told != pytest.approx(447700900123.0)
+
+
+@pytest.mark.parametrize("price", ["0.0045", "1.5e2", "4.5E-03", 0.00150000, 4.4093184712])
+def test_a_price_stays_with_an_exponent(price: Any) -> None:
+    assert event("sip:status", price=price)["body"]["price"] == price
