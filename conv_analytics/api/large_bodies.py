@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakSet
 
@@ -16,6 +17,9 @@ AT_ONCE = 2
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
 
+#: The task that read the last large body: the tasks that it starts afterwards inherit this.
+_READER: ContextVar[asyncio.Task[Any] | None] = ContextVar("_READER", default=None)
+
 
 class LargeBodies:
     """Lets tasks read the rest of large bodies, a few at a time.
@@ -23,8 +27,8 @@ class LargeBodies:
     Attributes
     ----------
     keep
-        A task is taken to have its body in hand until it asks for something else or ends, which is what a bulk run
-        does; otherwise until the body is read.
+        A task is taken to have its body in hand until it, or a task that it started since, asks for something else, or
+        until it ends, which is what a bulk run does; otherwise until the body is read.
     sleep
         Awaited while there is no place.
     """
@@ -42,12 +46,13 @@ class LargeBodies:
         task = asyncio.current_task()
         if task is not None:
             self._tasks.add(task)
+            _READER.set(task)
 
     def leave(self) -> None:
-        """Give the place of this task free: it has given its body up."""
-        task = asyncio.current_task()
-        if task is not None:
-            self._tasks.discard(task)
+        """Release the place of this task, or of the one that waits for it: the body was taken apart."""
+        for task in (asyncio.current_task(), _READER.get()):
+            if task is not None:
+                self._tasks.discard(task)
 
     def _busy(self) -> int:
         return sum(not task.done() for task in self._tasks)
