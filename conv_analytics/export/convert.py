@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.dataset.marks import Mark
-from conv_analytics.export.event_ids import disordered, ids_of, last_events
+from conv_analytics.export.event_ids import disordered, last_events, looks_back
 from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
@@ -296,12 +296,12 @@ class Converter:
                 self._seen.items(conversation_id).add(item)
 
     def _look_back(self, pages: Iterable[Page]) -> None:
-        """Learn what the folder has of conversations whose list begins before the event that was asked for."""
+        """Learn what the folder has of conversations whose pages may hold some of it again."""
         starts = ((page, self._starts.get(page.conversation_id or "")) for page in pages)
         again = {
             page.conversation_id
             for page, start in starts
-            if page.conversation_id and start is not None and any(each < start for each in ids_of(page.body))
+            if page.conversation_id and start is not None and looks_back(page.body, start)
         }
         if again := again - self._held.keys():
             self._hold(self._sink.held(again, wanted=True))
