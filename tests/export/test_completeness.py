@@ -560,6 +560,21 @@ def test_a_damaged_record_of_the_list_costs_no_event(kind: str, calm: Sandbox, t
         mend(calm)
 
 
+@pytest.mark.parametrize("kind", ["lone surrogate", "NaN", "deep"])
+def test_a_conversation_that_is_damaged_when_asked_for_is_compared_all_the_same(
+    kind: str, serve: Serve, tmp_path: Path
+) -> None:
+    """What the export can read of a record is enough to compare it."""
+    sandbox = serve(conversations=6)
+    conversation = short_one(sandbox)
+    path, last = f"/v1/conversations/{conversation}", sandbox.truth().sequence_numbers[conversation]
+    body = b'{"id": "%b", "sequence_number": %d' % (conversation.encode(), last) + DAMAGES[kind]
+    sandbox.script(lambda request: request.path == path, Reply(200, body), times=-1)
+    assert run(sandbox, tmp_path).status == "complete"
+    found = audit(client_of(sandbox), tmp_path, rate=0)
+    assert (found.equal, found.untold) == (6, {})
+
+
 @pytest.mark.parametrize(
     "found", [b'""', b'" "', b"true", b"null", b"[]", b'{"a": 1}', b'"\\ud83d"', b'"\xff"', b"1e999"]
 )
