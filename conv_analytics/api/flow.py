@@ -40,7 +40,8 @@ T = TypeVar("T")
 #: A longer wait is slept in parts: no timer takes a Retry-After of a thousand years.
 LONGEST_SLEEP_S = 86_400.0
 
-#: No server has shorter pages than those that it gives to whoever asks for no size (contract 1.2).
+#: Hardly a server has shorter pages than those that it gives to whoever asks for no size (contract 1.2). Whether a page
+#: with fewer records is the last one is asked only until the server has linked a page of a list of that kind.
 LEAST_PAGE = 10
 
 INVALID_CURSOR = "paginator-builder:error:invalid-cursor"
@@ -88,6 +89,8 @@ class Rules:
     retry: Retry = field(default_factory=Retry)
     notify: Listener = _ignore
     clock: ServerClock = field(default_factory=ServerClock)
+    linked: set[str] = field(default_factory=set)
+    """The kinds of lists of which the server was seen to link a next page."""
 
 
 def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
@@ -142,10 +145,11 @@ class Walk(Generic[T]):
     A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
     last one seen. Items seen before are left out, so nothing comes twice. A listing without an end raises `CursorLoop`.
 
-    A first page without a link to a next one may be shorter than asked for because the server has no longer ones, or
-    because that is all there is: `RawPage.page_size` is the number of records then (contract 2.1). A page with room
-    for half as many tells: there is no link on it, either, where the server gives none. Lists of events are left alone:
-    the number of a conversation's last event tells where they end.
+    A first page without a link to a next one may be full because the server has no longer ones, or because that is all
+    there is: `RawPage.page_size` may be the number of records (contract 2.1), and may be missing. A page with room for
+    half as many tells: there is no link on it, either, where the server gives none. Where it is as long as before, the
+    list from its other end tells. Lists of events are left alone: the number of a conversation's last event tells where
+    they end.
     """
 
     listing: Listing[T]
@@ -181,8 +185,10 @@ class Walk(Generic[T]):
             checksum = zlib.crc32(page.embedded)
             self._patience.page(new=checksum not in self._read)
             self._read.add(checksum)
-        if self.done and self._may_be_cut(page) and (yield from self._is_cut(page)):
-            what = f"{page.url} has {page.page_size} records, as many as its page_size, and no link to a next page"
+        if not self.done:
+            self.rules.linked.add(self.listing.key)
+        elif self._may_be_cut(page) and (yield from self._is_cut(page)):
+            what = f"{page.url} has {_count(page, self.listing.key)} records, a full page, and no link to a next page"
             page = replace(page, warning=f"{what}: the listing stops here and may be incomplete.")
         if page.warning:
             self.warnings.append(page.warning)
@@ -211,15 +217,32 @@ class Walk(Generic[T]):
 
     def _may_be_cut(self, page: RawPage) -> bool:
         asked = natural_number(dict(self.listing.params).get("page_size"))
-        if self.listing.key == "events" or page.cursor is not None or asked is None or page.page_size is None:
+        if self.listing.key == "events" or page.cursor is not None or asked is None:
             return False
-        return LEAST_PAGE <= page.page_size < asked and _count(page, self.listing.key) >= page.page_size
+        count = _count(page, self.listing.key)
+        if count < max(1, min(asked, page.page_size or 1)):
+            return False
+        return count >= LEAST_PAGE or self.listing.key not in self.rules.linked
 
     def _is_cut(self, page: RawPage) -> Flow[bool]:
-        params = dict(self.listing.params) | dict(query(page_size=(page.page_size or 0) // 2))
-        shorter = replace(self.listing, params=tuple(params.items()))
-        found = yield from fetch_page(shorter, None, self.rules)
-        return found.next_cursor is None and found.warning is None
+        names = _names(page, self.listing.key)
+        if len(names) > 1:
+            found = yield from self._first_page(query(page_size=len(names) // 2))
+            if found.next_cursor is not None or found.warning is not None:
+                self.rules.linked.add(self.listing.key)
+                return False
+            if _count(found, self.listing.key) < len(names):
+                return True
+        ascending = dict(self.listing.params).get("order", "asc").lower() == "asc"
+        other = _names((yield from self._first_page(query(order="desc" if ascending else "asc"))), self.listing.key)
+        if set(other) != set(names):
+            return True
+        # A server that listens to nothing may hold more, or not.
+        return len(names) >= LEAST_PAGE and other == names
+
+    def _first_page(self, changed: tuple[tuple[str, str], ...]) -> Flow[RawPage]:
+        params = dict(self.listing.params) | dict(changed)
+        return (yield from fetch_page(replace(self.listing, params=tuple(params.items())), None, self.rules))
 
     def _restart(self, error: InvalidRequest) -> bool:
         if error.code != INVALID_CURSOR or self.cursor is None or self._restarted:
@@ -234,11 +257,16 @@ class Walk(Generic[T]):
         return True
 
 
-def _count(page: RawPage, key: str) -> int:
+def _names(page: RawPage, key: str) -> list[str | None]:
+    """The ids of the records of a page."""
     try:
-        return len(page.items(key))
+        return [identity(item.get("id")) or identity(item.get("uuid")) for item in page.items(key)]
     except Unusable:
-        return 0
+        return []
+
+
+def _count(page: RawPage, key: str) -> int:
+    return len(_names(page, key))
 
 
 def encode(json_body: object) -> bytes | None:

@@ -25,7 +25,7 @@ from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen import digest
+from conv_analytics.tables.seen import digest, digest_nameless
 
 #: Rows that are read at a time.
 _ROWS = 65_536
@@ -41,7 +41,7 @@ class Held:
     bodies: dict[int, int | None] = field(default_factory=dict)
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
     nameless: set[int | None] = field(default_factory=set)
-    """Of the events without an id, the digests of their bodies; None stands for any."""
+    """Of the events without an id, the digest of each; None stands for any."""
     items: set[tuple[Any, ...]] = field(default_factory=set)
     """Keys of rows that later events repeat: statuses of legs."""
 
@@ -92,7 +92,7 @@ class Holdings:
         for file in commit.files:
             path = Layout(self._root).file(file.path)
             if file.table in self._with_ids:
-                bodies = ["body"] if file.table == "events" else []
+                bodies = ["body", "type", "at"] if file.table == "events" else []
                 self._insert(_EVENTS, path, ["event_id", *bodies], _packed_events)
             if file.table in self._with_items:
                 self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
@@ -135,6 +135,9 @@ def _packed_events(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
     pairs[:, 0] = columns[0].fill_null(_NONE).to_numpy(zero_copy_only=False)
     if len(columns) > 1:
         pairs[:, 1] = list(map(digest, columns[1].to_pylist()))
+        for row in np.flatnonzero(columns[0].is_null().to_numpy(zero_copy_only=False)).tolist():
+            body, event_type, at = (column[row].as_py() for column in columns[1:])
+            pairs[row, 1] = digest_nameless(event_type, at, body)
     return (part.tobytes() for part in np.split(pairs, places[1:]))
 
 

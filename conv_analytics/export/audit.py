@@ -18,10 +18,10 @@ from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.export.blocking import run_blocking
 from conv_analytics.export.engine import FAILURES
-from conv_analytics.export.heads import head_of, is_empty
+from conv_analytics.export.heads import Head, head_of, is_empty
 from conv_analytics.export.options import options
 from conv_analytics.export.pace import Pace
-from conv_analytics.resources import Conversation, endpoints
+from conv_analytics.resources import endpoints
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
@@ -161,7 +161,9 @@ class _Auditor:
     async def _work(self, waiting: Iterator[str]) -> None:
         for conversation_id in waiting:
             try:
-                self._compare(conversation_id, await self._client.fetch(endpoints.get_conversation(conversation_id)))
+                self._compare(
+                    conversation_id, head_of(await self._client.raw(endpoints.get_conversation(conversation_id)))
+                )
                 self._failures = 0
             except NotFound:
                 self.audit.expired += 1
@@ -172,8 +174,8 @@ class _Auditor:
                     # The API is down, not the conversations.
                     raise
 
-    def _compare(self, conversation_id: str, conversation: Conversation) -> None:
-        known, last = self._known.get(conversation_id), conversation.sequence_number
+    def _compare(self, conversation_id: str, conversation: Head) -> None:
+        known, last = self._known.get(conversation_id), conversation.last_event
         held = known and known.last_event
         if known is not None and known.sequence_number is not None and known.pending_since is None:
             # The events in between are of those that the API never lists.
@@ -181,8 +183,7 @@ class _Auditor:
         if last is None:
             self.audit.untold[conversation_id] = "the API does not tell its last event"
         elif held is None:
-            created = conversation.timestamp.created if conversation.timestamp else None
-            (self.audit.missing if self._met(created) else self.audit.new).append(conversation_id)
+            (self.audit.missing if self._met(conversation.created) else self.audit.new).append(conversation_id)
         elif known is not None and known.unread:
             self.audit.unread.append(conversation_id)
         elif held == last:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.held import Held
 from conv_analytics.dataset.marks import Mark
-from conv_analytics.export.event_ids import disordered, ids_of, last_events
+from conv_analytics.export.event_ids import disordered, last_events, looks_back
 from conv_analytics.export.probing import Finished, Gap, gap
 from conv_analytics.export.report import LISTED, Report
 from conv_analytics.export.roster import Roster
@@ -104,7 +104,7 @@ class Converter:
         self._last_at: dict[str, datetime] = {}
         self._told: dict[str, int] = {}
         self._starts: dict[str, int] = {}
-        self._lost: set[str] = set()
+        self._lost: Counter[str] = Counter()
         self._highest: dict[str, int] = {}
         self._disordered: set[str] = set()
         self._batch = _Batch()
@@ -259,7 +259,10 @@ class Converter:
         # Above its watermark there is what was read of a list that failed, and what is beyond all its numbers.
         stored = (number for number in held.bodies if number <= max(told or 0, before) + BEYOND)
         last = max(before, self._highest.pop(conversation_id, 0), *stored)
-        lacking = gap(known, last, told, self._exported_at, lost=conversation_id in self._lost)
+        # Those that stand between the others leave holes, and are not what is missing at the end.
+        holes = self._seen.holes(conversation_id, self._starts.get(conversation_id, 1))
+        lost = told is not None and self._lost.pop(conversation_id, 0) - holes >= told - last
+        lacking = gap(known, last, told, self._exported_at, lost=lost)
         if told is not None and not asked and lacking.pending_since is not None:
             # Events are not exported: all that their number tells is whether there is something new.
             last, lacking = told, Gap()
@@ -272,7 +275,7 @@ class Converter:
         self._seen.forget(conversation_id)
         for kept in (self._told, self._starts):
             kept.pop(conversation_id, None)
-        for names in (self._lost, self._disordered, self._recalled):
+        for names in (self._disordered, self._recalled):
             names.discard(conversation_id)
 
     def _within(self, conversation_id: str, last: int, events: pa.Table) -> int:
@@ -296,12 +299,12 @@ class Converter:
                 self._seen.items(conversation_id).add(item)
 
     def _look_back(self, pages: Iterable[Page]) -> None:
-        """Learn what the folder has of conversations whose list begins before the event that was asked for."""
+        """Learn what the folder has of conversations whose pages may hold some of it again."""
         starts = ((page, self._starts.get(page.conversation_id or "")) for page in pages)
         again = {
             page.conversation_id
             for page, start in starts
-            if page.conversation_id and start is not None and any(each < start for each in ids_of(page.body))
+            if page.conversation_id and start is not None and looks_back(page.body, start)
         }
         if again := again - self._held.keys():
             self._hold(self._sink.held(again, wanted=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,12 +21,17 @@ class _Numbered(msgspec.Struct):
     id: Any = None
 
 
-def ids_of(page: bytes) -> Iterator[int]:
-    """The ids of the events of a page, as far as they can be read."""
+def looks_back(page: bytes, start: int) -> bool:
+    """Whether a page may hold events that an earlier run has: they are before the first one wanted, or have no id.
+
+    >>> [looks_back(b'{"_embedded": [{"id": 7}, %b]}' % each, 7) for each in (b'{"id": 8}', b'{"id": 6}', b"{}")]
+    [False, True, True]
+    """
     found: Iterable[Any] | None = decode(page, "events", _Numbered)
     if found is None:
         found = map(head_of, records(page, "events"))
-    return (number for each in found if (number := natural_number(each.id)) is not None)
+    numbers = (natural_number(each.id) for each in found)
+    return any(number is None or number < start for number in numbers)
 
 
 def last_events(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime | None]]:

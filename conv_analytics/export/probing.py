@@ -150,7 +150,7 @@ def gap(known: Mark | None, last: int, told: int | None, now: datetime, *, lost:
     now
         When the run began.
     lost
-        Whether some of what was listed is in the quarantine only, which has no ids.
+        Whether all that is missing was listed, and is in the quarantine only, which has no ids.
 
     Examples
     --------

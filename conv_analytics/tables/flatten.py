@@ -164,11 +164,12 @@ def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: Seen) -> 
     ids = arrays["event_id"]
     if not ids.null_count:
         return rows
-    owners, bodies = arrays["conversation_id"], arrays["body"]
+    owners, about = arrays["conversation_id"], [arrays[name] for name in ("type", "at", "body")]
     held = {
         row
         for row in rows
-        if not ids[row].is_valid and seen.holds_nameless(owners[row].as_py() or "", bodies[row].as_py())
+        if not ids[row].is_valid
+        and seen.holds_nameless(owners[row].as_py() or "", *(column[row].as_py() for column in about))
     }
     return [row for row in rows if row not in held]
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Hashable, Iterable, Sequence
 
 
 def digest(body: str | None) -> int:
     """A number that stands for the body of an event, within this process."""
     return hash(body)
+
+
+def digest_nameless(event_type: str | None, at: object, body: str | None) -> int:
+    """The same of an event that has no id to be known by."""
+    return hash((event_type, at, body))
 
 
 class Seen:
@@ -31,7 +37,7 @@ class Seen:
     ) -> None:
         """Take over what an earlier run wrote of a conversation: it is not new.
 
-        Of events without an id, their bodies are compared: `nameless` has the `digest` of each, or None for any.
+        Of events without an id, `nameless` has the `digest_nameless` of each, or None for any.
         """
         ranges = self._ids.setdefault(conversation_id, Ranges())
         for number in sorted(ids):
@@ -40,10 +46,20 @@ class Seen:
         if nameless:
             self._nameless[conversation_id] = nameless
 
-    def holds_nameless(self, conversation_id: str, body: str | None) -> bool:
-        """Whether an earlier run wrote an event without an id and with this body."""
+    def holds_nameless(self, conversation_id: str, event_type: str | None, at: object, body: str | None) -> bool:
+        """Whether an earlier run wrote this event without an id."""
         known = self._nameless.get(conversation_id, ())
-        return None in known or digest(body) in known
+        return None in known or digest_nameless(event_type, at, body) in known
+
+    def holes(self, conversation_id: str, start: int) -> int:
+        """How many event ids are missing between the first one wanted and the last one that came.
+
+        >>> seen = Seen()
+        >>> seen.fresh("CON-1", [4, 5, None, 8]), seen.holes("CON-1", 3), seen.holes("CON-2", 1)
+        (None, 3, 0)
+        """
+        pairs = [[start - 1, start - 1], *self._ids.get(conversation_id, Ranges()).pairs]
+        return sum(max(0, after[0] - before[1] - 1) for before, after in itertools.pairwise(pairs))
 
     def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
         """Which places of a list of event ids are new; None when all are. An event without an id is always new."""

@@ -175,6 +175,53 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> dict[str, datetime]:
     return at
 
 
+@pytest.mark.parametrize("place", ["before others", "at the end"])
+@pytest.mark.parametrize("damage", ["no id", "no object"])
+def test_what_lags_comes_though_something_has_no_id(damage: str, place: str, serve: Serve, tmp_path: Path) -> None:
+    """What is in the quarantine has no id: it does not explain what is missing, and is not stored again."""
+    sandbox = serve(conversations=6)
+    conversation = short_one(sandbox)
+    last = sandbox.truth().sequence_numbers[conversation]
+    bad = last - 1 if place == "at the end" else last - 4
+    nights = {"most": last - 1}
+
+    def answer(page: dict[str, Any], _request: Request) -> None:
+        events = [each for each in page["_embedded"]["events"] if each["id"] <= nights["most"]]
+        for at, each in enumerate(events):
+            if each["id"] == bad:
+                events[at] = {**each, "id": None} if damage == "no id" else 17
+        page["_embedded"]["events"] = events
+
+    alter(sandbox, f"{conversation}/events", answer)
+    rows = sandbox.truth().events - (damage == "no object")
+    run(sandbox, tmp_path)
+    assert len(open_dataset(tmp_path)["events"]) == rows - 1
+    nights["most"] = last
+    assert run(sandbox, tmp_path).pending == {}
+    assert len(open_dataset(tmp_path)["events"]) == rows
+    assert run(sandbox, tmp_path).requests == 1 + 6
+
+
+def test_events_without_an_id_are_told_apart(serve: Serve, tmp_path: Path) -> None:
+    """Equal bodies do not make them one; read again, each is there once."""
+    sandbox = serve(conversations=6)
+    conversation = short_one(sandbox)
+    ordinal = sandbox.world.ordinal_of(conversation)
+    assert ordinal is not None
+
+    def nameless(page: dict[str, Any], _request: Request) -> None:
+        for each in page["_embedded"]["events"]:
+            if each["type"] == "custom:later":
+                each["id"] = None
+
+    alter(sandbox, f"{conversation}/events", nameless)
+    for _ in range(3):
+        add(sandbox, ordinal)
+        run(sandbox, tmp_path)
+        run(sandbox, tmp_path, full=True)
+        assert len(open_dataset(tmp_path)["events"]) == sandbox.truth().events
+
+
 @pytest.mark.parametrize("options", [{}, {"lookback": DAY}])
 def test_what_is_missing_at_the_end_comes_with_the_next_run(
     options: dict[str, Any], clock: dict[str, datetime], serve: Serve, tmp_path: Path
@@ -363,6 +410,43 @@ def test_a_short_page_without_a_link_is_no_end(name: str, serve: Serve, tmp_path
     assert "no link" in str(report.incomplete)
 
 
+@pytest.mark.parametrize("size", ["told", "counted", "untold"])
+@pytest.mark.parametrize("most", [1, 3, 10])
+def test_however_short_a_full_page_without_a_link_is_no_end(most: int, size: str, serve: Serve, tmp_path: Path) -> None:
+    sandbox = serve(conversations=most + 2)
+
+    def cap(request: Request) -> Request:
+        asked = min(most, int(request.query.get("page_size", "10")))
+        return replace(request, query={**request.query, "page_size": str(asked)})
+
+    def cut(page: dict[str, Any], request: Request) -> None:
+        unlinked(page, request)
+        if size == "untold":
+            del page["page_size"]
+        elif size == "counted":
+            page["page_size"] = len(page["_embedded"]["conversations"])
+
+    alter(sandbox, "/v1/conversations", cut, ask=cap)
+    report = run(sandbox, tmp_path, tables=["conversations"])
+    assert (report.status, report.listed) == ("incomplete", most)
+    assert "no link to a next page" in report.incomplete["conversations"]
+    mend(sandbox)
+    assert run(sandbox, tmp_path).listed == most + 2
+
+
+@pytest.mark.parametrize("few", [1, 3, 100])
+def test_a_full_page_that_is_all_there_is_is_complete(few: int, serve: Serve, tmp_path: Path) -> None:
+    """Whether it says how many records it has, or how many were asked for; it costs a request or two."""
+    sandbox = serve(conversations=few)
+
+    def count(page: dict[str, Any], _request: Request) -> None:
+        page["page_size"] = len(page["_embedded"]["conversations"])
+
+    alter(sandbox, "/v1/conversations", count)
+    report = run(sandbox, tmp_path, tables=["conversations"])
+    assert (report.status, report.listed, report.requests) == ("complete", few, few + 2)
+
+
 def test_short_pages_of_events_without_a_link_are_gone_on_with_by_their_ids(serve: Serve, tmp_path: Path) -> None:
     sandbox = serve(conversations=30)
     alter(sandbox, "/events", unlinked, ask=smaller)
@@ -474,6 +558,21 @@ def test_a_damaged_record_of_the_list_costs_no_event(kind: str, calm: Sandbox, t
         assert audit(client_of(calm), tmp_path, rate=0).equal == calm.truth().conversations
     finally:
         mend(calm)
+
+
+@pytest.mark.parametrize("kind", ["lone surrogate", "NaN", "deep"])
+def test_a_conversation_that_is_damaged_when_asked_for_is_compared_all_the_same(
+    kind: str, serve: Serve, tmp_path: Path
+) -> None:
+    """What the export can read of a record is enough to compare it."""
+    sandbox = serve(conversations=6)
+    conversation = short_one(sandbox)
+    path, last = f"/v1/conversations/{conversation}", sandbox.truth().sequence_numbers[conversation]
+    body = b'{"id": "%b", "sequence_number": %d' % (conversation.encode(), last) + DAMAGES[kind]
+    sandbox.script(lambda request: request.path == path, Reply(200, body), times=-1)
+    assert run(sandbox, tmp_path).status == "complete"
+    found = audit(client_of(sandbox), tmp_path, rate=0)
+    assert (found.equal, found.untold) == (6, {})
 
 
 @pytest.mark.parametrize(
