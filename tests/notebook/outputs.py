@@ -85,7 +85,7 @@ def _written(given: Given, name: str, *command: str) -> str:
 def printed(given: Given, name: str, *arguments: str) -> str:
     """What a command prints about the folder of a dataset."""
     one = [given.conversation] if name == "timeline" else []
-    unmasked = ["--unmasked"] if name in {"timeline", "report"} and not given.mask else []
+    unmasked = [] if given.mask else ["--unmasked"]
     said, beside = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(beside):
         main([name, str(given.dataset.path), *one, *unmasked, *arguments])
