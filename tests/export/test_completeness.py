@@ -434,12 +434,15 @@ def test_however_short_a_full_page_without_a_link_is_no_end(most: int, size: str
     assert run(sandbox, tmp_path).listed == most + 2
 
 
-@pytest.mark.parametrize("few", [1, 3, 100])
-def test_a_full_page_that_is_all_there_is_is_complete(few: int, serve: Serve, tmp_path: Path) -> None:
-    """Whether it says how many records it has, or how many were asked for; it costs a request or two."""
+@pytest.mark.parametrize("empty", [0, 1])
+@pytest.mark.parametrize("few", [1, 2, 3, 100])
+def test_a_full_page_that_is_all_there_is_is_complete(few: int, empty: int, serve: Serve, tmp_path: Path) -> None:
+    """Whatever it says of its size, with an empty record (contract 9, no. 4) or without; it costs a request or two."""
     sandbox = serve(conversations=few)
 
-    def count(page: dict[str, Any], _request: Request) -> None:
+    def count(page: dict[str, Any], request: Request) -> None:
+        if "page_size" not in request.query or int(request.query["page_size"]) >= few:
+            page["_embedded"]["conversations"] += [{}] * empty
         page["page_size"] = len(page["_embedded"]["conversations"])
 
     alter(sandbox, "/v1/conversations", count)
