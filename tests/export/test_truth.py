@@ -53,7 +53,12 @@ def test_no_request_more_than_the_api_needs(shape: str, quirks: bool, serve: Ser
     sandbox = serve(conversations=120, events_shape=shape, quirks=quirks)
     truth = sandbox.truth()
     frames = export(client_of(sandbox), rate=0)
-    assert frames.report.requests == len(sandbox.requests) == least(truth, members_of(sandbox))
+    # A page that says that it is full, and has no link, may not be the last one; most lists say otherwise. Only until
+    # the server was seen to link a list of the kind is that asked of small ones: no more than run at the same time.
+    doubted = [seen for seen in sandbox.requests if seen.path.endswith("/members") and seen.query != "page_size=100"]
+    assert len(doubted) <= (20 if quirks else 0)
+    assert frames.report.requests == len(sandbox.requests)
+    assert len(sandbox.requests) - len(doubted) == least(truth, members_of(sandbox))
     targets = [(seen.path, seen.query) for seen in sandbox.requests]
     assert len(set(targets)) == len(targets)
     # The world has what makes the minimum smaller, and larger, than three requests for each conversation.

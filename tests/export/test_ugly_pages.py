@@ -265,7 +265,7 @@ def test_a_list_that_is_none_is_no_empty_page(one: tuple[Sandbox, str], name: st
 def test_a_conversation_whose_id_is_a_number_is_asked_for(one: tuple[Sandbox, str]) -> None:
     sandbox, _ = one
     listed = b'{"_embedded": {"conversations": [{"id": 5}]}}'
-    sandbox.script(lambda request: request.path == "/v1/conversations", Reply(200, listed))
+    sandbox.script(lambda request: request.path == "/v1/conversations", Reply(200, listed), times=-1)
     frames = export(client_of(sandbox), rate=0)
     assert isinstance(frames, Frames)
     assert "/v1/conversations/5" in {path for _, path, *_ in sandbox.requests}
