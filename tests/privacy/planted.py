@@ -127,7 +127,7 @@ class Planted:
 
 def _page(name: str, items: Iterable[bytes]) -> bytes:
     links = b'{"self": {"href": "/v1/users?name=Zaphod%20Beeblebrox"}}'
-    return b'{"_embedded": {"%b": [%b]}, "_links": %b}' % (name.encode(), b",".join(items), links)
+    return b'{"page_size": 100, "_embedded": {"%b": [%b]}, "_links": %b}' % (name.encode(), b",".join(items), links)
 
 
 def people_in(pieces: Iterable[bytes]) -> Mapping[str, str]:
