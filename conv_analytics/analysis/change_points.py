@@ -24,7 +24,7 @@ from conv_analytics.errors import ConfigError
 Floats = npt.NDArray[np.float64]
 
 PERIODS = {"hour": zones.HOUR, "day": 24 * zones.HOUR}
-#: A week has so many periods of each kind.
+#: Number of periods of each kind in a week.
 _WEEK = {"hour": 168, "day": 7}
 #: Standard deviations from what is usual to a flag: Shewhart's, and as many for the drift.
 LIMIT = 3.0

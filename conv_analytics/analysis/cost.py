@@ -153,7 +153,7 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     data, scope
         As for `cost`. A frame with a column ``verdict``, as `quality` gives it, tells poor ones too.
     short_s
-        Answered calls of up to so many seconds are short.
+        Longest answered call that counts as short, in seconds.
 
     Returns
     -------

@@ -37,7 +37,7 @@ def service_level(
     within_s
         Seconds from start to answer that count as in time.
     forgiven_s
-        Calls given up within so many seconds are left out: the caller misdialled. 5 to 10 are usual. Calls that failed,
+        Calls given up within this time [s] are left out: the caller misdialled. 5 to 10 are usual. Calls that failed,
         or were refused, are not forgiven, however short they were.
 
     Returns

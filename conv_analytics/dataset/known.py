@@ -23,7 +23,7 @@ class Known(Mapping[str, Mark]):
     """The marks of a dataset by conversation, in the order of their ids; in a temporary database.
 
     Of a conversation that several runs met, the last watermark counts. One whose watermark a later run names without
-    settling it was not read to its end by that run, and is settled no more.
+    settling it was not read to its end by that run, and no longer counts as fully read.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ import pyarrow as pa
 from conv_analytics.dataset.keys import hashes
 from conv_analytics.tables.column import Table
 
-#: A pass compares so many rows at a time; a larger table takes more passes.
+#: Maximum number of rows that a pass compares; a larger table takes more passes.
 PASS_ROWS = 2_000_000
 
 _ROW, _SOURCE, _RUN = "row", "source", "run"
