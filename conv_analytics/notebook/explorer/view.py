@@ -48,7 +48,7 @@ class View:
     ----------
     frame
         What `judged_calls` gives.
-    zone
+    tz
         IANA name of the zone of times and days.
     mask
         False shows numbers and names as they are.
@@ -59,8 +59,8 @@ class View:
         Places in `frame` of the calls that are selected, in the order of selecting.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, zone: str = "UTC", mask: bool = True) -> None:
-        self.frame, self.zone = frame.reset_index(drop=True), zone
+    def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
+        self.frame, self.tz = frame.reset_index(drop=True), tz
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
@@ -76,7 +76,7 @@ class View:
 
     @filters.setter
     def filters(self, wanted: Filters) -> None:
-        period_of(wanted.since, wanted.until, self.zone)
+        period_of(wanted.since, wanted.until, self.tz)
         self._filters, self.first = wanted, 0
         self._look()
 
@@ -130,7 +130,7 @@ class View:
         if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
             return ""
         if name == "started_at":
-            return str(value.tz_convert(self.zone).strftime("%Y-%m-%d %H:%M:%S"))
+            return str(value.tz_convert(self.tz).strftime("%Y-%m-%d %H:%M:%S"))
         if name == "talk_s":
             return length(round(value * 1_000_000))
         text = str(self.display.column(name, str(value)))
@@ -156,7 +156,7 @@ class View:
     @cached_property
     def clock(self) -> pd.Series:
         """Per call of `frame` when it started, on the clock of the zone."""
-        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.zone).dt.tz_localize(None)
+        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.tz).dt.tz_localize(None)
         return local
 
     def _look(self) -> None:
@@ -180,7 +180,7 @@ class View:
     def _within(self, wanted: Filters) -> Rows:
         at = self.frame["started_at"]
         rows = np.ones(len(at), dtype=bool)
-        period = period_of(wanted.since, wanted.until, self.zone)
+        period = period_of(wanted.since, wanted.until, self.tz)
         if period.since is not None:
             rows &= (at >= period.since).to_numpy(dtype=bool)
         if period.until is not None:
