@@ -17,6 +17,7 @@ import pandas as pd
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
 from conv_analytics.analysis.dialogue.events import conversation, microseconds
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -226,7 +227,7 @@ class Ladder:
     def media(self) -> list[tuple[int, int, int, str]]:
         """Talk: place of the leg, its begin and end in microseconds, and the verdict on its quality."""
         return [
-            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], "unmeasured"))
+            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], Verdict.UNMEASURED))
             for number, row in enumerate(self._rows)
             if row.get("answered_at") is not None and (row.get("ended_at") or 0) >= row["answered_at"]
         ]

@@ -12,6 +12,7 @@ import pandas as pd
 from conv_analytics.analysis.engine import relational
 from conv_analytics.analysis.engine.relational import yes
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
 #: A price may be off by so much, or by this share of itself.
@@ -146,7 +147,7 @@ def _close(price: Any, expected: Any) -> Any:
         return np.abs(price - expected) <= np.maximum(_OFF, _OFF_SHARE * np.abs(expected))
 
 
-def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
+def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     """What was spent on calls that were of no use.
 
     Parameters
@@ -176,10 +177,10 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=verdicts, reads=reads)
     answered = yes(nw.col("answered"))
     kinds = {
-        **({"poor": yes(nw.col("verdict") == "poor")} if verdicts else {}),
+        **({"poor": CASES["poor"].holds} if verdicts else {}),
         "mute": answered & yes((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
-        "short": answered & yes(nw.col("talk_s") <= short_s),
-        "unanswered": ~answered,
+        "short": short(short_s),
+        "unanswered": CASES["unanswered"].holds,
     }
     kinds["any"] = nw.any_horizontal(*kinds.values(), ignore_nulls=True)
     kinds["all"] = answered | ~answered

@@ -17,8 +17,8 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.quality import RANK
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
@@ -35,7 +35,7 @@ from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.show import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
-_VERDICTS = sorted(RANK, key=lambda name: -RANK[name])
+_VERDICTS = [verdict.value for verdict in Verdict]
 
 
 def explore(

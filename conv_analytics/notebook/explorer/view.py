@@ -14,6 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.html import clean
+from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import length
 from conv_analytics.privacy.display import Display
@@ -35,7 +36,7 @@ COLUMNS = {
     "conversation_id": "conversation",
 }
 #: What a call counts as in numbers and pictures: the verdict of those that were answered, and the others.
-CLASSES = ("good", "fair", "poor", "unmeasured", "not answered")
+CLASSES = (*QUALITY, "not answered")
 _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
 Places = npt.NDArray[np.intp]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conv_analytics.analysis import legs, offenders
-from conv_analytics.analysis.finders.cases import CASES
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.finders.offenders import ranked, shrunk
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from tests.analysis.made import as_pandas, hangup, relations, statuses, tables
