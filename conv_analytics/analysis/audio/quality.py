@@ -12,6 +12,7 @@ from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.analysis.entities.verdicts import RANK, Verdict
@@ -130,10 +131,9 @@ def quality(
     wanted = known if columns is None else [column for column in known if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    source = Source.of(data)
-    rows, _ = judged_legs(source, profile, units, described, audio_events=audio_events)
+    rows, _ = judged_legs(data, profile, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
-    return source.give(rows, wanted, by=by)
+    return rows.result(wanted, by=by)
 
 
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
@@ -162,8 +162,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     >>> bool((calls["measured"] <= calls["legs"]).all())
     True
     """
-    source = Source.of(data)
-    rows, _ = judged_legs(source, profile, units, m.KEYS)
+    rows, _ = judged_legs(data, profile, units, m.KEYS)
     rows = rows.with_columns(
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != Verdict.UNMEASURED).then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -179,8 +178,9 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         _worse=nw.col("mos_emodel").fill_null(9.0),
         _order=nw.col("_rank") * -1,
     )
-    rows = source.settled(rows)
-    together = rows.group_by("conversation_id").agg(
+    rows = rows.materialized()
+    together = rows.group(
+        ["conversation_id"],
         nw.len().alias("_legs"),
         nw.col("_seen").sum().alias("_measured"),
         nw.col("_mos").min().alias("_mos_low"),
@@ -188,7 +188,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         nw.col("_lost").sum().alias("_lost_all"),
         nw.col("_expected").sum().alias("_expected_all"),
     )
-    worst = rows.unique(subset=["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
+    worst = rows.unique(["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
     worst = worst.select(
         "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
         nw.col("leg_id").alias("worst_leg_id"),
@@ -202,7 +202,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         mos_emodel=nw.col("_emodel_low"),
         loss_pct=nw.when(nw.col("_expected_all") > 0).then(nw.col("_lost_all") / nw.col("_expected_all") * 100.0),
     )
-    return source.give(done, CALL_COLUMNS, by=("conversation_id",))
+    return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
 def compare_profiles(
@@ -237,7 +237,7 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, detected = measured_legs(data, units, m.KEYS)
+    rows, detected = measured_legs(data, units, m.KEYS)
     for book in books:
         rows = (
             _judged(rows, book, detected).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
@@ -252,21 +252,21 @@ def compare_profiles(
     columns = [column for name in shown for column in LEG_COLUMNS if column.name == name]
     columns += [Column(book.name, str, f"Verdict by {book.name}.") for book in books]
     columns += [Column("poor", int, "Rulebooks that say poor."), Column("good", int, "Rulebooks that say good.")]
-    return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+    return rows.result([*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
 
 
 def judged_legs(
     data: Any, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
     audio_events: Any = None,
-) -> tuple[nw.LazyFrame[Any], Units]:  # fmt: skip
+) -> tuple[Rows, Units]:  # fmt: skip
     """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
-    _, rows, detected = measured_legs(data, units, columns, audio_events=audio_events)
+    rows, detected = measured_legs(data, units, columns, audio_events=audio_events)
     return verdicts(rows, profile_of(profile), detected), detected
 
 
 def measured_legs(
     data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
-) -> tuple[Source, nw.LazyFrame[Any], Units]:
+) -> tuple[Rows, Units]:
     """Open data, detect its units if they are not given, and measure its legs.
 
     With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
@@ -274,21 +274,21 @@ def measured_legs(
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
-    detected = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
+    detected = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
     events = None if audio_events is None else Source.of(audio_events)
-    return source, m.measures(excuses.with_context(source, rows, events), detected), detected
+    return m.measures(excuses.with_context(rows, events), detected), detected
 
 
-def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
+def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
-        rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
-        return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
+        rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
+        return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
     described = m.DESCRIBING if columns is None else columns
     return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
 
-def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
     """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
     rows = _judged(rows, book, units)
     share: nw.Expr = nw.lit(0.0)
@@ -316,7 +316,7 @@ def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFra
     )
 
 
-def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
     """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
 
     Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another

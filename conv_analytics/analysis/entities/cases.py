@@ -10,7 +10,7 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.engine.columns import LEGS
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 
 #: Calls up to this length are short. [s]
@@ -81,7 +81,7 @@ class Case:
 
 def short(seconds: float) -> nw.Expr:
     """Whether a leg was answered, and over within some seconds of talk."""
-    return yes(_col("answered")) & yes(_col("talk_s") <= seconds)
+    return is_true(_col("answered")) & is_true(_col("talk_s") <= seconds)
 
 
 def _attempt(name: str, label: str, sentence: str, column: str, holds: nw.Expr) -> Case:
@@ -89,21 +89,21 @@ def _attempt(name: str, label: str, sentence: str, column: str, holds: nw.Expr) 
 
 
 def _verdict(verdict: Verdict, label: str, sentence: str, colour: str = "") -> Case:
-    among = yes(_col("verdict").is_in(MEASURED))
+    among = is_true(_col("verdict").is_in(MEASURED))
     known = ~_col("verdict").is_null() if verdict == Verdict.UNMEASURED else among
-    return Case(verdict.value, label, sentence, ("verdict",), yes(_col("verdict") == verdict), known, colour=colour)
+    return Case(verdict.value, label, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
 
 
 def _silence(name: str, label: str, sentence: str) -> Case:
     # A silence that is expected is none that somebody has to look at.
-    holds = yes(_col("silent_directions") > 0)
-    holds = holds if name == "silent" else holds & yes(_col("flow") == name)
+    holds = is_true(_col("silent_directions") > 0)
+    holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
     return Case(name, label, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
 
 
 # Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
-_FAILED = yes(_col("outcome_class").is_in(["network", "signalling", "platform"]))
-_ANSWERED = yes(_col("answered"))
+_FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
+_ANSWERED = is_true(_col("answered"))
 
 #: Every case by its name.
 CASES: Mapping[str, Case] = {case.name: case for case in (
@@ -116,7 +116,7 @@ CASES: Mapping[str, Case] = {case.name: case for case in (
     _verdict(Verdict.POOR, "poor audio", "measured legs with the verdict poor", "bad"),
     _verdict(Verdict.UNMEASURED, "unmeasured", "legs without enough packets to judge"),
     Case("measured", "measured", "answered legs with enough packets to judge", ("verdict", "answered"),
-         yes(_col("verdict").is_in(MEASURED)), _ANSWERED),
+         is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
     _silence("no_in", "no audio from them", "legs of at least 5 s without audio from the other end"),
     _silence("no_out", "no audio to them", "legs of at least 5 s without audio to the other end"),
     _silence("ghost", "no audio at all", "legs of at least 5 s without any audio"),

@@ -14,15 +14,15 @@ from conv_analytics.analysis.audio.measures import KEYS
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.quality import judged_legs
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, LEG_COLUMNS, Case
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
-
-Rows = nw.LazyFrame[Any]
 
 #: Columns of `quality` that cases look at.
 _JUDGED = ("verdict", "flow", "silent_directions")
@@ -31,7 +31,7 @@ _JUDGED = ("verdict", "flow", "silent_directions")
 def counted(
     data: Any, by: Sequence[str], name: str, *, scope: str | None = None, tz: str = "UTC",
     profile: str | Profile = "recommended", units: Units | None = None, at: bool = False,
-) -> tuple[Source, Rows]:  # fmt: skip
+) -> Rows:  # fmt: skip
     """Legs of which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1); `at`: ``started_at`` too.
 
     Parameters
@@ -53,7 +53,7 @@ def counted(
         raise ConfigError(f"{name!r} is none of {known}, and no column of true and false in a frame that was given.")
     case = own or CASES[name]
     scope = scope or case.scope
-    relational.one_of("scope", scope, scopes.SCOPES)
+    one_of("scope", scope, scopes.SCOPES)
     zones.zone_info(tz)
     timed = at or bool(set(by) & set(zones.KEYS))
     columns = {key for key in by if key not in zones.KEYS} | ({"started_at"} if timed else set())
@@ -63,12 +63,8 @@ def counted(
         rows = _judged_rows(source, by, case, scope, columns, partial(judged_legs, source, profile, units))
     else:
         rows = scopes.attempts(source, scope=scope, unit="leg", needs={*case.needs, *columns}, by=by)
-    one, zero = nw.lit(1), nw.lit(0)
-    rows = relational.keyed(source, rows, by, tz).with_columns(
-        _k=nw.when(case.holds).then(one).otherwise(zero), _n=nw.when(case.known).then(one).otherwise(zero)
-    )
-    rows = rows.filter(nw.col("_n") == 1)
-    return source, rows.select(*by, *(["started_at"] if at else []), "_k", "_n")
+    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(case.holds), _n=one_if(case.known))
+    return rows.filter(nw.col("_n") == 1).select(*by, *(["started_at"] if at else []), "_k", "_n")
 
 
 def _own(source: Source, name: str) -> Case | None:
@@ -77,14 +73,15 @@ def _own(source: Source, name: str) -> Case | None:
         return None
     if name in LEG_COLUMNS and "leg_id" in source.columns():
         return None
-    return Case(name, name, "", (name,), yes(nw.col(name)), ~nw.col(name).is_null())
+    return Case(name, name, "", (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
 
 
 def _own_rows(source: Source, case: Case, columns: Collection[str], scope: str) -> Rows:
     kinds: dict[str, Any] = {name: datetime if name == "started_at" else str for name in columns}
     kinds |= {"direction": str} if scope != "all" else {}
     kinds |= {case.name: bool}
-    rows = source.frame([Column(name, kind, "") for name, kind in kinds.items()], needed=[*kinds], maker="yours")
+    declared = [Column(name, kind, "") for name, kind in kinds.items()]
+    rows = Rows.read_single(source, declared, needed=[*kinds], maker="yours")
     return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
@@ -100,9 +97,9 @@ def _judged_rows(  # noqa: PLR0917 - a step of its own, for the length of `count
     return rows.join(judged()[0].select(*KEYS, *_JUDGED), on=[*KEYS], how="inner")
 
 
-def totals(source: Source, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
+def totals(rows: Rows, by: Sequence[str]) -> pd.DataFrame:
     """Cases, and legs of which that is known, per group: the keys, ``k``, ``n``."""
-    done = relational.grouped(source, rows, by, [nw.col("_k").sum().alias("k"), nw.col("_n").sum().alias("n")])
+    done = rows.grouped(by, [nw.col("_k").sum().alias("k"), nw.col("_n").sum().alias("n")])
     return done.assign(**{name: done[name].fillna(0).astype("Int64") for name in ("k", "n")})
 
 
