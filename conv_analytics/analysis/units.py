@@ -19,7 +19,7 @@ import pandas as pd
 from conv_analytics.analysis import gather
 from conv_analytics.analysis import unit_evidence as ev
 from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.unit_evidence import SCALES, Evidence
+from conv_analytics.analysis.unit_evidence import MEASURED, SCALES, Evidence
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.tables import TABLES
 
@@ -27,17 +27,6 @@ MODELS = ("freeswitch_r", "other", "undetermined")
 LOSS_UNITS = (*ev.READABLE, "unknown", "ignore")
 JITTER_UNITS = ("ms2", "ms")
 
-#: What hangups say of the audio.
-MEASURED = (
-    "mos_score",
-    "quality_percentage",
-    "jitter_min_var",
-    "jitter_max_var",
-    "jitter_loss_rate",
-    "flaw_total",
-    "packet_cnt",
-    "packet_loss_perc",
-)
 #: Which unit each measure is read in.
 UNIT_OF: Mapping[str, str] = {
     "loss_pct": "loss_unit", "mos_emodel": "loss_unit", "mos_emodel_low": "loss_unit",
@@ -227,7 +216,7 @@ def measured_rows(source: Source) -> nw.LazyFrame[Any]:
 
 def units_of(source: Source, rows: nw.LazyFrame[Any], known: Mapping[str, Any] | None = None) -> Units:
     """Decide on rows that hold the measured columns; what is given is not asked."""
-    row = source.collect(rows.select(**ev.questions())).iloc[0]
+    row = source.collect(ev.questions(rows)).iloc[0]
     numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
     return decide(numbers, known or {})
 
