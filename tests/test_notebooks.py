@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 from tests import notebooks
-from tests.notebook.lab import chromium
+from tests._helpers.jupyterlab import chromium
 from tests.notebooks import NOTEBOOKS, ROOT
 
 

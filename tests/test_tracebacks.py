@@ -12,7 +12,7 @@ from typing import Any
 
 import conv_analytics
 from conv_analytics.sandbox.tokens import key_pair
-from tests.cli.running import environment
+from tests._helpers.command_line import environment
 
 SECRET = "s3cret-0f-the-tests-long-enough"
 

@@ -17,8 +17,8 @@ import pytest
 from conv_analytics import analysis
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables import TABLES
+from tests._helpers.leg_tables import relations
 from tests.analysis import frozen
-from tests.analysis.made import relations
 
 Tables = dict[str, pd.DataFrame]
 UNTIL = pd.Timestamp("2030-01-01", tz="UTC").to_pydatetime()

@@ -18,7 +18,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
-from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, at, hangup, relations, statuses, tables
 
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.

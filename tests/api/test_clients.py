@@ -30,7 +30,7 @@ from conv_analytics.api import (
     Retry,
 )
 from conv_analytics.resources import endpoints
-from tests.api.serving import Answer, Face, Server
+from tests._helpers.scripted_server import Answer, Face, Server
 
 
 def test_document(face: Face, server: Server) -> None:

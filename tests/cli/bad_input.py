@@ -22,9 +22,9 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import CorruptFile
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.tokens import key_pair
-from tests.cli.running import ROOT, Ended, call, credentials, run
-from tests.proxies import BASE_URL, Way, ca_file, proxy
-from tests.proxies import answer as refusal
+from tests._helpers.command_line import ROOT, Ended, call, credentials, run
+from tests._helpers.proxy import BASE_URL, Way, ca_file, proxy
+from tests._helpers.proxy import answer as refusal
 
 PAGE = ROOT / "notebooks" / "reference" / "errors.md"
 

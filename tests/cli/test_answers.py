@@ -19,8 +19,8 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.analysis import offenders
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import call
-from tests.exporter.worlds import client_of
+from tests._helpers.command_line import call
+from tests._helpers.sandboxes import client_of
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES, dictionary
-from tests.cli.running import command, commits, credentials, environment, run
+from tests._helpers.command_line import command, commits, credentials, environment, run
 
 FIELDS = [
     "status",

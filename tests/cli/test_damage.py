@@ -12,7 +12,7 @@ import pytest
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
+from tests._helpers.command_line import run
 
 
 @pytest.fixture(scope="module")

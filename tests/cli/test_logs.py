@@ -19,8 +19,8 @@ from conv_analytics.cli import main
 from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
-from tests.cli.running import ROOT, command, credentials, environment, run
-from tests.exporter.worlds import NEVER, PATIENCE_S, after
+from tests._helpers.command_line import ROOT, command, credentials, environment, run
+from tests._helpers.sandboxes import NEVER, PATIENCE_S, after
 
 #: What a run must never show, in the places where it can come from.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"

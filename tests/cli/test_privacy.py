@@ -17,7 +17,7 @@ import pytest
 
 from conv_analytics.privacy import KEY_VARIABLE
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.cli.running import Ended, command, credentials, environment, run
+from tests._helpers.command_line import Ended, command, credentials, environment, run
 
 PASSWORD, API_KEY, SDP = "hunter2-of-the-desk", "4f5e6d7cAPIKEY", "o=- 20518 0 IN IP4 sdp.example"
 PIN = 80911771

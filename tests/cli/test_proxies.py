@@ -11,10 +11,10 @@ import pytest
 
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import Ended, commits, credentials, run
+from tests._helpers.broken_http_gateway import rude
+from tests._helpers.command_line import Ended, commits, credentials, run
+from tests._helpers.proxy import BASE_URL, Way, answer, ca_file, proxy
 from tests.cli.test_privacy import absent, everything
-from tests.exporter.rude import rude
-from tests.proxies import BASE_URL, Way, answer, ca_file, proxy
 
 PASSWORD, PHRASE = "s3cret-of-the-proxy", "what-the-proxy-says"
 PAIR = f"user:{PASSWORD}#1"

@@ -13,7 +13,7 @@ import pytest
 from conv_analytics.cli import main
 from conv_analytics.dataset import Commit, open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import credentials, run
+from tests._helpers.command_line import credentials, run
 
 
 @pytest.fixture(scope="module")

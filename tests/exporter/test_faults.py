@@ -33,9 +33,9 @@ from conv_analytics.api import Retry
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import CorruptFile, DatasetLocked, DestinationError, ExportIncomplete, InvalidRequest
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
-from tests.exporter.killing import content, same, start
-from tests.exporter.rude import head, reset, rude, short
-from tests.exporter.worlds import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
+from tests._helpers.broken_http_gateway import head, reset, rude, short
+from tests._helpers.killed_export import content, same, start
+from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
 
 
 def lively(sandbox: Sandbox) -> str:

@@ -21,8 +21,8 @@ from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.killing import Reader, at_request, content, kill, same, start
-from tests.exporter.worlds import client_of
+from tests._helpers.killed_export import Reader, at_request, content, kill, same, start
+from tests._helpers.sandboxes import client_of
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
 

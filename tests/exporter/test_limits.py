@@ -22,7 +22,7 @@ from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.roster import Roster
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
-from tests.exporter.worlds import PATIENCE_S, client_of
+from tests._helpers.sandboxes import PATIENCE_S, client_of
 
 
 class Counting(Sandbox):

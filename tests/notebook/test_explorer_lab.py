@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from tests.notebook.lab import Lab, Notebook
+from tests._helpers.jupyterlab import Lab, Notebook
 
 pytestmark = pytest.mark.xdist_group("lab")
 

@@ -17,8 +17,8 @@ from conv_analytics import explore
 from conv_analytics.cli.cells import ORDERS
 from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.show import script
+from tests._helpers.hostile_world import PAYLOADS, untouched, world
 from tests.notebook.conftest import Open
-from tests.notebook.hostile import PAYLOADS, untouched, world
 from tests.notebook.outputs import OUTPUTS, Given, unregistered
 
 pytestmark = pytest.mark.xdist_group("hostile")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.notebook.lab import Lab
+from tests._helpers.jupyterlab import Lab
 
 pytestmark = pytest.mark.xdist_group("lab")
 

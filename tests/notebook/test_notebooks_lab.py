@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.notebook.lab import Lab
+from tests._helpers.jupyterlab import Lab
 from tests.notebooks import NOTEBOOKS, wrong
 
 pytestmark = pytest.mark.xdist_group("lab")

@@ -24,8 +24,8 @@ from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.shapes import PHRASES
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
-from tests.notebook.shown import events, many, of_type
+from tests._helpers.command_line import run
+from tests._helpers.drawn_conversations import events, many, of_type
 
 
 @pytest.fixture(scope="module")

@@ -21,10 +21,10 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.exporter.progress.notebook import as_html
 from conv_analytics.exporter.progress.snapshot import Progress
 from conv_analytics.sandbox import Sandbox
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
+from tests._helpers.drawn_conversations import NINE, events, many, of_type
+from tests._helpers.jupyterlab import Lab
 from tests.notebook.conftest import Open
-from tests.notebook.lab import Lab
-from tests.notebook.shown import NINE, events, many, of_type
 from tests.test_faults import functions_of
 
 ROOT = Path(__file__).parents[2]

@@ -31,7 +31,7 @@ from conv_analytics.errors import (
     TableNotFound,
 )
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, rows, watermarks
+from tests._helpers.table_rows import DAY, rows, watermarks
 
 NAMES = ["events", "hangups", "leg_statuses"]
 
@@ -211,7 +211,7 @@ KILLED = """
     from pathlib import Path
     from conv_analytics.dataset import DatasetWriter
     from conv_analytics.dataset.storage import durable
-    from tests.dataset.rows import DAY
+    from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     root, after = Path(sys.argv[1]), int(sys.argv[2])
     renames, real = 0, os.replace
@@ -267,7 +267,7 @@ def test_another_process_is_told_too(tmp_path: Path) -> None:
         from pathlib import Path
         from conv_analytics.dataset import DatasetWriter
         from conv_analytics.errors import DatasetLocked
-        from tests.dataset.rows import DAY
+        from tests._helpers.table_rows import DAY
         try:
             DatasetWriter(Path({str(tmp_path)!r}), DAY, ["events"])
         except DatasetLocked as error:
@@ -372,7 +372,7 @@ FULL = """
     from conv_analytics.dataset import DatasetWriter
     from conv_analytics.dataset import writer as writing
     from conv_analytics.errors import DestinationError
-    from tests.dataset.rows import DAY
+    from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))

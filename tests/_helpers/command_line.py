@@ -52,7 +52,7 @@ def command(*arguments: object) -> list[str]:
 
 
 def call(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ended:
-    """Run a command in this process, which costs a second less than `run`: with the streams and variables of its own."""
+    """Run a command in this process, which costs a second less than `run`: with streams and variables of its own."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
     with (
         contextlib.chdir(cwd or Path.cwd()),
