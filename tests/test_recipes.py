@@ -28,6 +28,8 @@ from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "reference" / "recipes.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)}

@@ -22,6 +22,8 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,6 +25,8 @@ from tests._helpers.command_line import commits, credentials, environment, run
 from tests._helpers.older_dataset import added, line
 from tests.cli.bad_input import _obey_permissions
 
+pytestmark = pytest.mark.slow
+
 #: An event that today's reader reads, as an older one put it into the quarantine: without a row, and with empty cells.
 NEW = b'{"id": 1, "type": "sip:hangup", "timestamp": "2026-11-19T12:00:00Z", "body": {"quality": {"mos_score": "4.1"}}}'
 HALF = NEW.replace(b'"id": 1', b'"id": 2')

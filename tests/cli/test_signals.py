@@ -22,6 +22,8 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import ROOT, command, commits, credentials, environment, run
 from tests._helpers.sandboxes import NEVER, PATIENCE_S, after, least, members_of
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def _started(*arguments: object, cwd: Path) -> Iterator[subprocess.Popen[str]]:

@@ -26,6 +26,8 @@ from conv_analytics.tables import TABLES
 from tests._helpers import list_fuzzing
 from tests._helpers.sandboxes import Serve, agree, client_of, held
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 Change = Callable[[dict[str, Any], Request], None]
 

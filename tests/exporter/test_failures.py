@@ -23,6 +23,8 @@ from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.sandboxes import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
 
+pytestmark = pytest.mark.slow
+
 Matches = Callable[[Request], bool]
 
 DENIED = Reply(401, b'{"title": "Unauthorized", "code": "system:error:invalid-token", "detail": "no"}')

@@ -37,6 +37,8 @@ from tests._helpers.broken_http_gateway import head, reset, rude, short
 from tests._helpers.killed_export import content, same, start
 from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
 
+pytestmark = pytest.mark.slow
+
 
 def lively(sandbox: Sandbox) -> str:
     """An ACTIVE conversation with events and members."""

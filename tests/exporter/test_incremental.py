@@ -19,6 +19,8 @@ from conv_analytics.sandbox.world.records import Event
 from conv_analytics.tables import TABLES
 from tests._helpers.sandboxes import Serve, agree, client_of, held, least, members_of, pages
 
+pytestmark = pytest.mark.slow
+
 #: Tables whose rows never change: in a plain reader's frame, too, a key must be there once.
 FINAL = [name for name, table in TABLES.items() if table.latest is None]
 

@@ -33,8 +33,16 @@ EXPORT = "done = export(client, {folder!r}, rate=0, concurrency=4, progress=Fals
 
 # A kernel speaks over sockets that the interpreter closes late, and jupyter_client warns of its own plans.
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{name}")
-    for name in ("ResourceWarning", "DeprecationWarning", "RuntimeWarning", "pytest.PytestUnraisableExceptionWarning")
+    pytest.mark.slow,
+    *(
+        pytest.mark.filterwarnings(f"ignore::{name}")
+        for name in (
+            "ResourceWarning",
+            "DeprecationWarning",
+            "RuntimeWarning",
+            "pytest.PytestUnraisableExceptionWarning",
+        )
+    ),
 ]
 
 

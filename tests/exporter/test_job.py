@@ -20,6 +20,8 @@ from conv_analytics.exporter.steps import RunFinished, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
 
+pytestmark = pytest.mark.slow
+
 
 def _threads() -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith("conv_analytics ")]

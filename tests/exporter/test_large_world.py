@@ -10,6 +10,8 @@ from conv_analytics.exporter import export
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.sandboxes import FAULTS, agree, client_of, held
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("shape", ["object", "list"])
 def test_every_count_and_sum_of_a_large_world(shape: str, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.sandboxes import Serve, client_of, counted
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 #: The made-up world ends here; its conversations are of the seven days before.
 END = datetime(2026, 11, 20, tzinfo=UTC)

@@ -20,6 +20,8 @@ from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.sandboxes import Serve, agree, client_of, held
 
+pytestmark = pytest.mark.slow
+
 CLOSED = Reply(403, b'{"title": "Forbidden", "code": "http:error:forbidden", "detail": "no"}')
 DENIED = Reply(401, b'{"title": "Unauthorized", "code": "system:error:invalid-token", "detail": "no"}')
 

@@ -21,6 +21,8 @@ from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.killed_export import at_request, content, same
 from tests._helpers.sandboxes import Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 CONCURRENCY = 4
 NO_MASK = "null"
 

@@ -15,6 +15,8 @@ from conv_analytics.exporter import Frames
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.sandboxes import QUICK, Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 TEXT = b'{"id": %d, "type": "message", "timestamp": "2026-11-19T10:00:00Z", "body": %b}'
 GOOD = b'{"message_type": "text", "text": "fine"}'
 DEEP = b"[" * 2000 + b"]" * 2000

@@ -16,7 +16,7 @@ from tests._helpers import report_legs as made
 from tests._helpers.drawn_conversations import of_type
 from tests.notebook.conftest import Open
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 REFERENCE = Path(__file__).parents[2] / "notebooks" / "reference" / "drawing.md"
 T = "document.querySelector('[data-ca-timeline]').timeline"

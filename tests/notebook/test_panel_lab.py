@@ -6,7 +6,7 @@ import pytest
 
 from tests._helpers.jupyterlab import Lab
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 #: After 150 requests nothing is answered any more, so that there is a middle to stop in.
 WORLD = """\

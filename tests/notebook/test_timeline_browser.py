@@ -17,7 +17,7 @@ from conv_analytics.notebook.timeline.widget import TimelineWidget
 from tests._helpers.drawn_conversations import events, many, of_type
 from tests.notebook.conftest import Open
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 T = "document.querySelector('[data-ca-timeline]').timeline"
 

@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 from packaging.requirements import Requirement
@@ -42,6 +41,8 @@ def until(page: Any, expression: str) -> None:
 
 def saved(frames: Any, folder: Path) -> Path:
     """A notebook with everything that is drawn in its outputs, as somebody mails it: nobody here has run it."""
+    import nbformat
+
     one = of_type(frames, "rtc:transfer")
     timeline = show_timeline(frames, one)
     widget = timeline.widget()._repr_mimebundle_()
@@ -152,6 +153,7 @@ def offline() -> Any:
 @pytest.mark.xdist_group("browser")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_trap_06_nbconvert_shows_every_display_and_asks_nobody(open_page: Open, frames: Any, tmp_path: Path) -> None:
+    import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(config=offline())

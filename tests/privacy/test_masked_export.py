@@ -17,6 +17,8 @@ from conv_analytics.privacy.phones import calling_code
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 MASK = Mask(b"a key of the tests, long enough")
 #: Columns that hold something personal: their values change, and nothing else about them.
 PERSONAL = {

@@ -18,6 +18,8 @@ from tests._helpers.command_line import credentials, run
 from tests._helpers.everything_written import pieces, unpacked
 from tests._helpers.planted_people import ADDRESSES, NAMES, NUMBER, Planted, people_in
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[Sandbox, Planted]]:

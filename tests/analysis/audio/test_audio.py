@@ -28,6 +28,8 @@ from conv_analytics.tables import TABLES
 from tests._helpers.leg_frames import legs, pandas_of, relation, same
 from tests._helpers.leg_tables import relations
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["conversation_id", "leg_id"]
 UNITS = Units(1.0, "freeswitch_r", "percent", "ms2")
 PERFECT = {"mos_score": 4.5, "quality_percentage": 100.0, "flaw_total": 0, "packet_loss_perc": 0.0}

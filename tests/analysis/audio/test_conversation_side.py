@@ -32,6 +32,8 @@ from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.leg_tables import as_pandas, at, relations, statuses, typed
 
+pytestmark = pytest.mark.slow
+
 ROLES = {"agent": "human", "robot": "bot"}
 
 

@@ -16,6 +16,8 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.world_tables import WANTED, frames_of
 from tests.analysis.finding import FINDERS, find
 
+pytestmark = pytest.mark.slow
+
 
 def exported(**options: Any) -> tuple[Sandbox, dict[str, pd.DataFrame]]:
     with Sandbox(**options) as sandbox:

@@ -19,6 +19,8 @@ from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.rate_limited_servers import Line, ran
 from tests._helpers.sandboxes import agree, client_of, held
 
+pytestmark = pytest.mark.slow
+
 KINDS = ["bucket", "fixed", "sliding"]
 #: Latency [s] and requests in flight.
 LINES = [(0.002, 20), (0.05, 20), (0.2, 20), (0.02, 4)]
