@@ -554,7 +554,7 @@ def test_prefect_passes_the_end_on(machine: Machine, prefect: dict[str, Any], mo
     monkeypatch.chdir(machine.root)
 
     def interrupted(_process: object, *_arguments: object, **_options: object) -> None:
-        late = time.monotonic() + 30
+        late = time.monotonic() + 120
         while not (machine.root / "begun").exists():
             assert time.monotonic() < late
             time.sleep(0.01)

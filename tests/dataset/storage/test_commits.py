@@ -239,7 +239,7 @@ KILLED = """
 def test_a_killed_process_blocks_nobody_and_loses_nothing(after: int, tmp_path: Path) -> None:
     write(tmp_path)
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path, str(after)], check=False, timeout=30
+        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path, str(after)], check=False, timeout=120
     )
     assert killed.returncode == -9
     assert len(open_dataset(tmp_path)["events"]) == 6
@@ -274,7 +274,7 @@ def test_another_process_is_told_too(tmp_path: Path) -> None:
             print(error)
     """
     said = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
     )
     assert f"is being written by process {os.getpid()}" in said.stdout
     first.abandon()
@@ -395,7 +395,7 @@ def test_a_full_disk_leaves_everything_as_it_was(limit: int, buffer: int, tmp_pa
     write(tmp_path)
     before = state(tmp_path)
     command = [sys.executable, "-c", textwrap.dedent(FULL), str(tmp_path), str(limit), str(buffer)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if limit == 10:
         # Not even the owner's name can be written.
         assert "DestinationError: Cannot write to" in said.stderr
