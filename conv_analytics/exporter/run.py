@@ -152,7 +152,9 @@ class _Run:
         self._exporter = Exporter(
             asked, self.converter, chosen, decisions, report, roster=roster, pace=self._pace, moved=self._moved
         )
-        self._begin = self._shown = time.monotonic()
+        self._begin = time.monotonic()
+        # The first request is shown, whatever comes of it.
+        self._shown = -math.inf
         self._waiting_until = 0.0
         self._stop_by = math.inf
 

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conv_analytics import api
+
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 

@@ -21,7 +21,9 @@ from conv_analytics.exporter import run as once
 from conv_analytics.exporter.engine import FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
+from tests._helpers.sandboxes import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
+
+pytestmark = pytest.mark.slow
 
 Matches = Callable[[Request], bool]
 

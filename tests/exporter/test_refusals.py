@@ -18,7 +18,9 @@ from conv_analytics.exporter.audit import audit
 from conv_analytics.exporter.engine import FAILURES, SPARE_PAGES
 from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import Serve, agree, client_of, held
+from tests._helpers.sandboxes import Serve, agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 CLOSED = Reply(403, b'{"title": "Forbidden", "code": "http:error:forbidden", "detail": "no"}')
 DENIED = Reply(401, b'{"title": "Unauthorized", "code": "system:error:invalid-token", "detail": "no"}')

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from conv_analytics.analysis import calls, explain, ledger, legs, offenders, sip_codes
-from tests.analysis import rated
-from tests.analysis.made import as_pandas, hangup, record, relations, statuses, tables
-from tests.analysis.rated import frame, with_codes
+from tests._helpers import rate_legs
+from tests._helpers.leg_tables import as_pandas, hangup, record, relations, statuses, tables
+from tests._helpers.rate_legs import frame, with_codes
 
 LEG = ["conversation_id", "leg_id"]
 #: RFC 3398, section 8.2.6.1, in full: None where it has "no mapping" (487) or "by Warning header" (488, 606).
@@ -53,9 +53,9 @@ def test_what_was_not_understood_is_signalling(code: int) -> None:
 
 def test_a_redirection_is_no_failure() -> None:
     codes = {302: 3, 301: 1, 503: 2, 488: 1, 404: 1, 486: 1}
-    for kind in rated.KINDS.values():
+    for kind in rate_legs.KINDS.values():
         rows = with_codes(codes, network_code="x")
-        found = rated.back(offenders(kind(frame(rows)), case="failed", min_n=1))
+        found = rate_legs.back(offenders(kind(frame(rows)), case="failed", min_n=1))
         assert found[["k", "n"]].to_numpy().tolist() == [[3, 9]]
 
 

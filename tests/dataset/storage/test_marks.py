@@ -28,8 +28,8 @@ from conv_analytics.dataset.storage.marks import LARGEST, Mark
 from conv_analytics.errors import CorruptFile
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.dataset.rows import DAY, rows, watermarks
-from tests.exporter.worlds import agree, client_of, held
+from tests._helpers.sandboxes import agree, client_of, held
+from tests._helpers.table_rows import DAY, rows, watermarks
 
 ODD = ["", " ", "CON-\x00-nul", "CON-' or 1=1 --", "con-É\U0001f600", "CON-" + "x" * 5000, "con-1", "CON-1"]
 

@@ -14,7 +14,7 @@ from conv_analytics.api.page import Unusable, read_page
 from conv_analytics.exporter.summaries import head_of, is_empty
 from conv_analytics.sandbox import Request, Sandbox
 from conv_analytics.tables.pages import records
-from tests.tables.fuzzing import mutate
+from tests._helpers.record_fuzzing import mutate
 
 GOOD = b'{"id": "CON-before", "name": "x"}'
 

@@ -33,7 +33,7 @@ from conv_analytics.tables.broken import Broken
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.seen import Seen
-from tests.tables.reading import FIXTURES, NOW, Page, page
+from tests._helpers.document_reading import FIXTURES, NOW, Page, page
 
 #: Stands under keys whose values may reach nothing that is kept.
 PLANTED = "planted-3141592653"
