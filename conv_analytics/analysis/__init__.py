@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from conv_analytics.analysis.audio.audio_flow import audio_flow
+    from conv_analytics.analysis.audio.detect_units import detect_units
     from conv_analytics.analysis.audio.fault_side import fault_side
     from conv_analytics.analysis.audio.mos_audit import MosAudit, mos_audit
     from conv_analytics.analysis.audio.profiles import PROFILES, Profile, Rule
     from conv_analytics.analysis.audio.quality import call_quality, compare_profiles, quality
-    from conv_analytics.analysis.audio.units import Units, detect_units
+    from conv_analytics.analysis.audio.units import Units
     from conv_analytics.analysis.dialogue.containment import containment
     from conv_analytics.analysis.dialogue.dtmf import dtmf, dtmf_paths
     from conv_analytics.analysis.dialogue.messages import message_funnel, message_latency, receipts
@@ -91,7 +92,7 @@ _HOMES = {
     "containment": "conv_analytics.analysis.dialogue.containment",
     "conversations": "conv_analytics.analysis.entities.conversations",
     "cost": "conv_analytics.analysis.rates.cost",
-    "detect_units": "conv_analytics.analysis.audio.units",
+    "detect_units": "conv_analytics.analysis.audio.detect_units",
     "dtmf": "conv_analytics.analysis.dialogue.dtmf",
     "dtmf_paths": "conv_analytics.analysis.dialogue.dtmf",
     "duration_hist": "conv_analytics.analysis.rates.durations",

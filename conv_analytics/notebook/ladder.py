@@ -15,7 +15,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import legs, quality
-from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.audio.detect_units import units_of_all
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.dialogue.events import conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.rows import Rows

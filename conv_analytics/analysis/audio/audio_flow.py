@@ -10,6 +10,7 @@ from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import LEG_COLUMNS, measured_legs
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
 #: How sure a silence is: nobody was heard to speak, nothing is known of it, or somebody was.
@@ -70,7 +71,7 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     2      b   both    in  67.7   heard         NaN
     3      b   both   out  67.7   heard         NaN
     """
-    rows, _ = measured_legs(data, units, {*_TAKEN} & {*m.KEYS, *m.DESCRIBING})
+    rows, _ = measured_legs(Source.of(data), units, {*_TAKEN} & {*m.KEYS, *m.DESCRIBING})
     rows = _with_speech(rows.filter(nw.col("_answered") == 1)).materialized()
     both = Rows.concat([_direction(rows, "in"), _direction(rows, "out")])
     return both.result(COLUMNS, by=(*m.KEYS, "audio"))

@@ -13,7 +13,9 @@ import narwhals as nw
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import measured_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
 #: From here on a leg's way in is called bad.
@@ -91,7 +93,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
           fault_side                  why  caller_loss_pct  forward_ratio
     0  caller_access  the caller's way in              6.0            1.0
     """
-    rows, _ = measured_legs(data, units, (*m.KEYS, "direction", "answered_at", "ended_at"))
+    rows, _ = measured_legs(Source.of(data), units, (*m.KEYS, "direction", "answered_at", "ended_at"))
     rows = _sides(rows.filter(nw.col("_answered") == 1)).materialized()
     number = rows.group(["conversation_id"], nw.len().alias("_n"))
     number = number.select("conversation_id", nw.col("_n").cast(nw.Int64()).alias("legs"))
@@ -109,14 +111,14 @@ def _sides(rows: Rows) -> Rows:
     no_in = m.unexcused("in")
     known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()
     return rows.with_columns(
-        _trouble=nw.when(m.sure(lossy) | m.sure(late) | m.sure(no_in)).then(nw.lit(1)).otherwise(nw.lit(0)),
+        _trouble=nw.when(is_true(lossy) | is_true(late) | is_true(no_in)).then(nw.lit(1)).otherwise(nw.lit(0)),
         # Who cannot hear, or only speaks, is sent nothing: that is no gap.
         _deaf=nw.when(nw.col("_out_excuse").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)),
         _known=nw.when(known).then(nw.lit(1)).otherwise(nw.lit(0)),
         _in=nw.when(talk >= m.FLOW_S).then(nw.col("byte_in") / talk),
         _out=nw.when(talk >= m.FLOW_S).then(nw.col("byte_out") / talk),
         _size=nw.when(nw.col("_packets") >= m.PACKETS_TO_SHOW).then(nw.col("byte_in") / nw.col("_packets")),
-        _inbound=nw.when(m.sure(nw.col("direction") == "inbound")).then(nw.lit(0)).otherwise(nw.lit(1)),
+        _inbound=nw.when(is_true(nw.col("direction") == "inbound")).then(nw.lit(0)).otherwise(nw.lit(1)),
         _timeless=nw.when(nw.col("answered_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)),
     )
 
@@ -131,18 +133,18 @@ def _decided(pairs: Rows) -> Rows:
     two, one = nw.col("legs") == 2, nw.col("legs") == 1  # noqa: PLR2004  caller and callee
     same = (nw.col("a_size") / nw.col("b_size")).is_between(1.0 - SAME_SIZE, 1.0 / (1.0 - SAME_SIZE))
     scale = nw.col("a_size") / nw.col("b_size")
-    sized = nw.when(m.sure(same)).then(nw.lit(1.0)).otherwise(scale)
+    sized = nw.when(is_true(same)).then(nw.lit(1.0)).otherwise(scale)
     pairs = pairs.with_columns(
         conserved_by=nw.when(two & ~scale.is_null()).then(
             nw.when(same).then(nw.lit("bytes")).otherwise(nw.lit("packets"))),
         forward_ratio=nw.when(two & (nw.col("a_in") > 0)).then(nw.col("b_out") / nw.col("a_in") * sized),
         back_ratio=nw.when(two & (nw.col("b_in") > 0)).then(nw.col("a_out") / nw.col("b_in") / sized),
-        _apart=nw.when(m.sure((nw.col("a_ended_at") < nw.col("b_answered_at"))
+        _apart=nw.when(is_true((nw.col("a_ended_at") < nw.col("b_answered_at"))
                               | (nw.col("b_ended_at") < nw.col("a_answered_at")))).then(nw.lit(1)).otherwise(nw.lit(0)),
     )  # fmt: skip
     caller, callee = nw.col("a_trouble") == 1, nw.col("b_trouble") == 1
-    forward = m.sure(nw.col("forward_ratio") < CONSERVED) & (nw.col("b_deaf") == 0)
-    gap = forward | (m.sure(nw.col("back_ratio") < CONSERVED) & (nw.col("a_deaf") == 0))
+    forward = is_true(nw.col("forward_ratio") < CONSERVED) & (nw.col("b_deaf") == 0)
+    gap = forward | (is_true(nw.col("back_ratio") < CONSERVED) & (nw.col("a_deaf") == 0))
     dark = (nw.col("a_known") == 0) & (nw.col("b_known") == 0)
     cases: tuple[tuple[nw.Expr, str | None, str], ...] = (
         (nw.col("legs") > 2, "unknown", "more than two answered legs"),  # noqa: PLR2004

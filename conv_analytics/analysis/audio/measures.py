@@ -5,13 +5,15 @@ Nothing here judges. A leg of which nothing was measured has nulls, whatever sta
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
+from functools import reduce
 
 import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
-from conv_analytics.analysis.audio.unit_evidence import JITTER_IMPOSSIBLE_MS, READABLE, loss_contradicts
-from conv_analytics.analysis.audio.units import MEASURED, Units
+from conv_analytics.analysis.audio.units import JITTER_IMPOSSIBLE_MS, MEASURED, READABLE, Units, loss_contradicts
+from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel
 from conv_analytics.tables.column import Column
@@ -59,6 +61,7 @@ def leg_columns() -> list[Column]:
 
 def measures(legs: Rows, units: Units) -> Rows:
     """Add what was measured, in the units detected, to legs `with_context`."""
+    loss_decided = "loss_unit" not in units.undecided
     legs = legs.with_columns(
         _packets=nw.when(nw.col("packet_cnt") >= 0).then(nw.col("packet_cnt").cast(nw.Float64())),
         _flaws=nw.when(nw.col("flaw_total") >= 0).then(nw.col("flaw_total").cast(nw.Float64())),
@@ -76,12 +79,12 @@ def measures(legs: Rows, units: Units) -> Rows:
     )
     legs = legs.with_columns(
         _loss_said=_loss(units),
-        _loss_rate=_rate(units),
+        _loss_rate=_rate(readable=units.rate_told and loss_decided),
         _no_flaws=nw.when(
             (nw.col("_packets") >= PACKETS_TO_SHOW)
             & (nw.col("_flaws") == 0)
             & ~(nw.col("jitter_loss_rate").fill_null(0.0) > 1)
-            & nw.lit("loss_unit" not in units.undecided)
+            & nw.lit(loss_decided)
         ).then(nw.lit(0.0)),
         jitter_sd_min_ms=_jitter("jitter_min_var", units),
         jitter_sd_max_ms=_jitter("jitter_max_var", units),
@@ -104,11 +107,11 @@ def measures(legs: Rows, units: Units) -> Rows:
         flow=_flow(),
         **{f"_{audio}_excuse": _excuse(audio) for audio in excuses.SWITCHES},
     )
-    counted = nw.col("mos_reported")
+    reported = nw.col("mos_reported")
     legs = legs.with_columns(
         mos_emodel=emodel.mos_emodel(nw.col("loss_pct")),
         mos_emodel_low=emodel.mos_emodel(nw.col("loss_pct"), codec="g711_no_plc"),
-        mos_independent=counted if units.mos_model != "freeswitch_r" else nw.when(counted < 0).then(counted),
+        mos_independent=reported if units.mos_model != "freeswitch_r" else nw.when(reported < 0).then(reported),
         excuse=nw.coalesce("_in_excuse", "_out_excuse"),
         silent_directions=nw.when(~nw.col("flow").is_null()).then(_silent("in") + _silent("out")),
     )
@@ -126,31 +129,32 @@ def _loss(units: Units) -> nw.Expr:
     A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
     is no measurement.
     """
-    told = said = nw.col("packet_loss_perc")
+    reported = percent = nw.col("packet_loss_perc")
     if units.loss_unit == "count":
-        said = said / (said + nw.col("_packets")) * 100.0
+        percent = reported / (reported + nw.col("_packets")) * 100.0
     elif units.loss_unit == "fraction":
-        said = said * 100.0
-    known = (nw.col("_shown") == 1) & (told >= 0) & (said <= 100)  # noqa: PLR2004  percent
+        percent = reported * 100.0
+    known = (nw.col("_shown") == 1) & (reported >= 0) & (percent <= 100)  # noqa: PLR2004  percent
     if units.loss_unit == "count":
-        known = known & (told.floor() == told)
+        known = known & (reported.floor() == reported)
     if units.loss_checked:
-        known = known & ~sure(loss_contradicts(units.loss_unit))
-    known = known & ~((told == 0) & _flawed())
-    return nw.when(known & nw.lit(units.loss_told and units.loss_unit in READABLE)).then(said)
+        known = known & ~is_true(loss_contradicts(units.loss_unit))
+    known = known & ~((reported == 0) & _flawed())
+    return nw.when(known & nw.lit(units.loss_told and units.loss_unit in READABLE)).then(percent)
 
 
-def _rate(units: Units) -> nw.Expr:
+def _rate(*, readable: bool) -> nw.Expr:
     """Percent of packets lost by ``jitter_loss_rate``; nothing where the unit of the losses is in doubt."""
     rate = nw.col("jitter_loss_rate")
     known = (nw.col("_packets") >= PACKETS_TO_REFRESH) & rate.is_between(0.0, 1.0) & ~((rate == 0) & _flawed())
-    told = units.rate_told and "loss_unit" not in units.undecided
-    return nw.when(known & nw.lit(told)).then(rate * 100.0)
+    return nw.when(known & nw.lit(readable)).then(rate * 100.0)
 
 
 def _flawed() -> nw.Expr:
     """Whether so many packets were flawed that some must have been lost."""
-    return sure((nw.col("_flaws") > 0) & (nw.col("_flaws") * 100.0 >= nw.col("_packets").fill_null(0.0) * FLAWED_PCT))
+    return is_true(
+        (nw.col("_flaws") > 0) & (nw.col("_flaws") * 100.0 >= nw.col("_packets").fill_null(0.0) * FLAWED_PCT)
+    )
 
 
 def _jitter(column: str, units: Units) -> nw.Expr:
@@ -184,7 +188,7 @@ def _excuse(audio: str) -> nw.Expr:
 
 def unexcused(audio: str) -> nw.Expr:
     """Whether a direction is silent and nothing excuses it."""
-    return sure(nw.col(f"_bits_{audio}") < SILENT_BPS) & nw.col(f"_{audio}_excuse").is_null()
+    return is_true(nw.col(f"_bits_{audio}") < SILENT_BPS) & nw.col(f"_{audio}_excuse").is_null()
 
 
 def _silent(audio: str) -> nw.Expr:
@@ -201,15 +205,10 @@ def _codec() -> nw.Expr:
     return nw.when((nw.col("_packets") >= PACKETS_TO_SHOW) & (nw.col("byte_in") > 0)).then(guess)
 
 
-def sure(condition: nw.Expr) -> nw.Expr:
-    """A condition that does not hold where it cannot be told."""
-    return condition.fill_null(value=False)
-
-
 def nothing_measured() -> nw.Expr:
     """Whether too little came for a score to mean anything: no packets and no flaws, or under two seconds."""
     few = (nw.col("_packets") > 0) & (nw.col("_packets") < PACKETS_TO_SHOW)
-    return nw.col("mos_reported").is_null() | (nw.col("_heard") == 0) | sure(few)
+    return nw.col("mos_reported").is_null() | (nw.col("_heard") == 0) | is_true(few)
 
 
 def contradictions() -> dict[str, nw.Expr]:
@@ -227,8 +226,8 @@ def lossless_flaws() -> nw.Expr:
     columns = [nw.col("packet_loss_perc"), nw.col("jitter_loss_rate")]
     none, some = nw.lit(value=True), nw.lit(value=False)
     for column in columns:
-        none = none & ~sure(column > 0)
-        some = some | sure(column == 0)
+        none = none & ~is_true(column > 0)
+        some = some | is_true(column == 0)
     return (nw.col("_packets") > 0) & _flawed() & none & some
 
 
@@ -239,14 +238,11 @@ def start_values() -> nw.Expr:
 
 
 def _trust() -> nw.Expr:
-    against: nw.Expr | None = None
-    for condition in contradictions().values():
-        held = sure(condition)
-        against = held if against is None else against | held
-    assert against is not None
+    first, *others = map(is_true, contradictions().values())
+    against = reduce(operator.or_, others, first)
     return nw.when(nothing_measured()).then(nw.lit("unmeasured")).otherwise(
         nw.when(nw.col("jitter_loss_rate") > 1).then(nw.lit("reset")).otherwise(
-            nw.when((nw.col("mos_reported") >= GREEN_MOS) & against | sure(lossless_flaws()))
+            nw.when((nw.col("mos_reported") >= GREEN_MOS) & against | is_true(lossless_flaws()))
             .then(nw.lit("contradicted")).otherwise(
                 nw.when(start_values()).then(nw.lit("default")).otherwise(nw.lit("ok"))))
     )  # fmt: skip
@@ -254,5 +250,5 @@ def _trust() -> nw.Expr:
 
 __all__ = [
     "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "contradictions",
-    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "sure", "unexcused",
+    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "unexcused",
 ]  # fmt: skip

@@ -11,6 +11,8 @@ from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import LEVELS, Profile
 from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, judged_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
 
@@ -94,8 +96,8 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
     0      a  contradicted  packets spaced with a deviation over 60 ms
     1      b         reset                     jitter_loss_rate over 1
     """
-    rows, detected = judged_legs(data, profile, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
-    green = m.sure(nw.col("mos_reported") >= GREEN)
+    rows, detected = judged_legs(Source.of(data), profile, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
+    green = is_true(nw.col("mos_reported") >= GREEN)
     bad = nw.col("verdict").is_in(LEVELS) | nw.col("mos_trust").is_in(["contradicted", "reset"])
     gap = nw.col("mos_reported") - nw.col("mos_emodel")
     rows = rows.with_columns(

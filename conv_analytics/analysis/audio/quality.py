@@ -10,8 +10,10 @@ import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
+from conv_analytics.analysis.audio.detect_units import units_of
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
-from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
@@ -131,7 +133,7 @@ def quality(
     wanted = known if columns is None else [column for column in known if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    rows, _ = judged_legs(data, profile, units, described, audio_events=audio_events)
+    rows, _ = judged_legs(Source.of(data), profile, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
     return rows.result(wanted, by=by)
 
@@ -162,7 +164,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     >>> bool((calls["measured"] <= calls["legs"]).all())
     True
     """
-    rows, _ = judged_legs(data, profile, units, m.KEYS)
+    rows, _ = judged_legs(Source.of(data), profile, units, m.KEYS)
     rows = rows.with_columns(
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != Verdict.UNMEASURED).then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -237,15 +239,14 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    rows, detected = measured_legs(data, units, m.KEYS)
+    rows, detected = measured_legs(Source.of(data), units, m.KEYS)
     for book in books:
-        rows = (
-            _judged(rows, book, detected).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
-        )
+        rows = _judged(rows, book, book.required, detected).rename({"verdict": book.name})
+        rows = rows.drop("rule", "value", "limit", "_by_packets")
     for verdict in (Verdict.POOR, Verdict.GOOD):
         total: nw.Expr = nw.lit(0)
         for book in books:
-            total = total + nw.when(nw.col(book.name) == verdict).then(nw.lit(1)).otherwise(nw.lit(0))
+            total = total + one_if(nw.col(book.name) == verdict)
         rows = rows.with_columns(total.alias(verdict.value))
     rows = rows.with_columns(disagree=(nw.col("poor") > 0) & (nw.col("good") > 0))
     shown = ("conversation_id", "leg_id", "packet_cnt", "loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel")
@@ -256,25 +257,24 @@ def compare_profiles(
 
 
 def judged_legs(
-    data: Any, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
+    source: Source, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
     audio_events: Any = None,
 ) -> tuple[Rows, Units]:  # fmt: skip
     """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
-    rows, detected = measured_legs(data, units, columns, audio_events=audio_events)
+    rows, detected = measured_legs(source, units, columns, audio_events=audio_events)
     return verdicts(rows, profile_of(profile), detected), detected
 
 
 def measured_legs(
-    data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
+    source: Source, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
 ) -> tuple[Rows, Units]:
-    """Open data, detect its units if they are not given, and measure its legs.
+    """Measure the legs of opened data; its units are detected if they are not given.
 
     With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
     """
-    source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
-    detected = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
+    detected = units or units_of(source, rows)
     events = None if audio_events is None else Source.of(audio_events)
     return m.measures(excuses.with_context(rows, events), detected), detected
 
@@ -290,9 +290,10 @@ def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
 
 def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
     """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
-    rows = _judged(rows, book, units)
+    required = book.required
+    rows = _judged(rows, book, required, units)
     share: nw.Expr = nw.lit(0.0)
-    for column in book.required:
+    for column in required:
         share = share + nw.when(~nw.col(column).is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
     heard, silent = nw.col("_packets") / (2.0 * book.min_packets), nw.col("talk_s") / SURE_SILENCE_S
     amount = nw.when(nw.col("_by_packets") == 1).then(heard).otherwise(silent)
@@ -304,9 +305,7 @@ def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
         _reset=nw.when((nw.col("_by_packets") == 1) & (nw.col("mos_trust") == "reset"))
         .then(nw.lit(0.5))
         .otherwise(nw.lit(1.0)),
-        _share=nw.when(nw.col("verdict") == Verdict.FAIR)
-        .then(share / max(len(book.required), 1))
-        .otherwise(nw.lit(1.0)),
+        _share=nw.when(nw.col("verdict") == Verdict.FAIR).then(share / max(len(required), 1)).otherwise(nw.lit(1.0)),
     )
     weight = nw.col("_amount") * nw.col("_doubt") * nw.col("_reset") * nw.col("_share")
     return rows.with_columns(
@@ -316,30 +315,30 @@ def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
     )
 
 
-def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
+def _judged(rows: Rows, book: Profile, required: Sequence[str], units: Units) -> Rows:
     """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
 
     Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another
     reason would be the only ones with one, and all shares of them wrong.
     """
-    unknown = units.undecided_of(book.required)
+    unknown = units.undecided_of(required)
     ordered = [rule for level in LEVELS for rule in book.rules if rule.level == level]
-    enough = m.sure(nw.col("_packets") >= book.min_packets)
-    firing = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
+    enough = is_true(nw.col("_packets") >= book.min_packets)
+    rules = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
     whole: nw.Expr = enough & nw.lit(not unknown)
-    for column in book.required:
+    for column in required:
         whole = whole & ~nw.col(column).is_null()
     none = nw.lit(None).cast(nw.Float64())
     few = (nw.col("_packets") > 0) & ~enough
     return rows.with_columns(
-        verdict=_first(firing, lambda rule: nw.lit(rule.level),
+        verdict=_first(rules, lambda rule: nw.lit(rule.level),
                        nw.when(whole).then(nw.lit(Verdict.GOOD)).otherwise(nw.lit(Verdict.UNMEASURED))),
-        rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough, unknown))
-                    if book.required else _missing(book, enough, unknown)),
-        value=_first(firing, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
-        limit=_first(firing, lambda rule: nw.lit(float(rule.limit)),
+        rule=_first(rules, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(required, enough, unknown))
+                    if required else _missing(required, enough, unknown)),
+        value=_first(rules, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
+        limit=_first(rules, lambda rule: nw.lit(float(rule.limit)),
                      nw.when(few).then(nw.lit(float(book.min_packets))).otherwise(none)),
-        _by_packets=_first(firing, lambda rule: nw.lit(int(rule.column not in NO_PACKETS_NEEDED)), nw.lit(1)),
+        _by_packets=_first(rules, lambda rule: nw.lit(int(rule.column not in NO_PACKETS_NEEDED)), nw.lit(1)),
     )  # fmt: skip
 
 
@@ -351,31 +350,31 @@ def _applies(rule: Rule, enough: nw.Expr) -> nw.Expr:
     return condition if rule.column in NO_PACKETS_NEEDED else condition & enough
 
 
-def _first(firing: Sequence[tuple[Rule, nw.Expr]], give: Any, otherwise: nw.Expr) -> nw.Expr:
+def _first(rules: Sequence[tuple[Rule, nw.Expr]], give: Any, otherwise: nw.Expr) -> nw.Expr:
     """What the first rule that applies gives."""
-    for rule, condition in reversed(firing):
+    for rule, condition in reversed(rules):
         otherwise = nw.when(condition).then(give(rule)).otherwise(otherwise)
     return otherwise
 
 
-def _missing(book: Profile, enough: nw.Expr, unknown: Sequence[str]) -> nw.Expr:
+def _missing(required: Sequence[str], enough: nw.Expr, unknown: Sequence[str]) -> nw.Expr:
     """What an unmeasured leg lacks."""
-    said: nw.Expr = nw.lit(f"{unknown[0]}_unknown") if unknown else nw.lit(None).cast(nw.String())
-    for column in () if unknown else reversed(book.required):
-        said = nw.when(nw.col(column).is_null()).then(nw.lit(f"no_{column}")).otherwise(said)
-    said = nw.when(~enough).then(nw.lit("too_few_packets")).otherwise(said)
-    said = nw.when(nw.col("_packets") == 0).then(
+    reason: nw.Expr = nw.lit(f"{unknown[0]}_unknown") if unknown else nw.lit(None).cast(nw.String())
+    for column in () if unknown else reversed(required):
+        reason = nw.when(nw.col(column).is_null()).then(nw.lit(f"no_{column}")).otherwise(reason)
+    reason = nw.when(~enough).then(nw.lit("too_few_packets")).otherwise(reason)
+    reason = nw.when(nw.col("_packets") == 0).then(
         nw.when(nw.col("_flaws") > 0).then(nw.lit("packets_unknown")).otherwise(nw.lit("no_packets"))
-    ).otherwise(said)  # fmt: skip
-    said = nw.when(nw.col("_packets").is_null()).then(nw.lit("no_packets")).otherwise(said)
-    return nw.when((nw.col("_answered") == 0) & (nw.col("_heard") == 0)).then(nw.lit("not_answered")).otherwise(said)
+    ).otherwise(reason)  # fmt: skip
+    reason = nw.when(nw.col("_packets").is_null()).then(nw.lit("no_packets")).otherwise(reason)
+    return nw.when((nw.col("_answered") == 0) & (nw.col("_heard") == 0)).then(nw.lit("not_answered")).otherwise(reason)
 
 
 def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
-    said: nw.Expr = nw.lit(0)
+    rank: nw.Expr = nw.lit(0)
     for word, number in numbers.items():
-        said = nw.when(nw.col(column) == word).then(nw.lit(number)).otherwise(said)
-    return said
+        rank = nw.when(nw.col(column) == word).then(nw.lit(number)).otherwise(rank)
+    return rank
 
 
 __all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "VERDICT_COLUMNS", "call_quality", "compare_profiles",

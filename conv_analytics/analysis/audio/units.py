@@ -1,9 +1,8 @@
-"""Units that the API's reference leaves open, detected once per dataset, never per row and never in silence.
+"""Units that the API's reference leaves open, and how a loss is read in one.
 
 The scale of the reported score, the model behind it, and the units of loss and jitter differ between platforms and have
-changed before. Each is decided on all rows together by a majority that a few odd values cannot change, with numbers
-that the answer carries along, and each can be told instead. Where the rows do not decide, nothing is read in that unit:
-no verdict comes out of it.
+changed before. `detect_units` decides each once per dataset; where it cannot, nothing is read in that unit, and no
+verdict comes out of it.
 """
 
 from __future__ import annotations
@@ -11,20 +10,27 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-import pandas as pd
+import narwhals as nw
 
-from conv_analytics.analysis.audio import unit_evidence as ev
-from conv_analytics.analysis.audio.unit_evidence import MEASURED, SCALES, Evidence
-from conv_analytics.analysis.engine.rows import Rows
-from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
-from conv_analytics.errors import ConfigError, ConvAnalyticsError
-from conv_analytics.tables import TABLES
+from conv_analytics.errors import ConfigError
 
+#: What hangups say of the audio.
+MEASURED = (
+    "mos_score",
+    "quality_percentage",
+    "jitter_min_var",
+    "jitter_max_var",
+    "jitter_loss_rate",
+    "flaw_total",
+    "packet_cnt",
+    "packet_loss_perc",
+)
+SCALES = (1.0, 10.0, 100.0)
+#: Units in which losses can be read.
+READABLE = ("percent", "fraction", "count")
 MODELS = ("freeswitch_r", "other", "undetermined")
-LOSS_UNITS = (*ev.READABLE, "unknown", "ignore")
+LOSS_UNITS = (*READABLE, "unknown", "ignore")
 JITTER_UNITS = ("ms2", "ms")
 
 #: Which unit each measure is read in.
@@ -35,6 +41,39 @@ UNIT_OF: Mapping[str, str] = {
 }  # fmt: skip
 #: The column of each unit.
 _COLUMN = {"mos_scale": "mos_score", "loss_unit": "packet_loss_perc", "jitter_unit": "jitter_max_var"}
+
+
+#: Flaws are one to three times the losses, counted by other clocks: losses lie between these multiples of the flaws.
+OF_FLAWS = (0.2, 2.0)
+#: Nobody talks over a line whose packets are spaced with a larger standard deviation. [ms]
+JITTER_IMPOSSIBLE_MS = 10_000.0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Why something was decided.
+
+    Attributes
+    ----------
+    what, decided
+        Which unit, and what it is; ``unknown`` where the data do not decide.
+    n, share
+        How many values were looked at, and which share of them agrees; None where shares do not apply.
+    why
+        In words.
+    odd
+        Values outside of what the unit allows: they count as not measured.
+    assumed
+        Whether it was assumed, because nothing decides.
+    """
+
+    what: str
+    decided: str
+    n: int
+    share: float | None
+    why: str
+    odd: int = 0
+    assumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,118 +176,36 @@ class Units:
         return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
-def detect_units(
-    data: Any,
-    *,
-    mos_scale: float | None = None,
-    mos_model: str | None = None,
-    loss_unit: str | None = None,
-    jitter_unit: str | None = None,
-) -> Units:
-    """Find out what the quality numbers of a dataset are in, and say by what.
+def loss_fits(unit: str) -> nw.Expr:
+    """Whether the loss of a leg, read in a unit, goes with its flaws; null or false where there is nothing to compare.
 
-    One query of counts, extremes and medians, run where the data is.
-
-    Parameters
-    ----------
-    data
-        A `Dataset`, `Frames`, a mapping with the table ``hangups``, or a frame of legs.
-    mos_scale, mos_model, loss_unit, jitter_unit
-        What you know better; see `Units`.
-
-    Returns
-    -------
-    Units
-        The decisions and their evidence; prints as a list, shows as a table. ``undecided`` names what the data do not
-        decide: no verdict comes out of such a measure. ``assumed`` names what nothing decides and nothing contradicts.
-
-        - Scale: 80 % of the scores lie in 1 to 5, in 10 to 50 or in 100 to 500. 0 and -1 are no scores.
-        - Model: at least 95 % of at least 20 legs with flaws lie on FreeSWITCH's curve within 0.011, or not.
-        - Loss: flaws are one to three times the losses, so each leg with flaws says which unit its loss is in. Without
-          flaws: losses of less than one packet are no percents, ``jitter_loss_rate`` is a fraction, and what is above
-          100 or not whole excludes units. More than two legs and 5 % in another unit are a mixture: unknown.
-        - Jitter: more than 5 % of the values above 200 are variances; otherwise variances are assumed.
-
-        Values outside of what the unit allows are counted as odd; that leg has no such measure.
-
-    Raises
-    ------
-    ConfigError
-        If a unit that is told is none.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> q = list(range(60, 100))
-    >>> legs = pd.DataFrame({"conversation_id": "CON-1", "hangup_event_id": range(40), "quality_percentage": q,
-    ...     "mos_score": [round(1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r), 2) for r in q],
-    ...     "jitter_min_var": 1.0, "jitter_max_var": 100.0, "jitter_loss_rate": 0.0, "packet_cnt": 1000,
-    ...     "flaw_total": [1000 - 10 * r for r in q], "packet_loss_perc": [(100 - r) / 2 for r in q]})
-    >>> units = detect_units(legs)
-    >>> units.mos_scale, units.mos_model, units.loss_unit
-    (1.0, 'freeswitch_r', 'percent')
-    >>> units.evidence[1].n, units.evidence[1].share
-    (40, 1.0)
+    Columns: ``packet_loss_perc``, ``packet_cnt``, ``flaw_total``.
     """
-    source = Source.of(data)
-    known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
-    return units_of(measured_rows(source), known)
+    return has_flaws() & loss_between(unit, nw.col("flaw_total") * 1.0, nw.col("packet_cnt") * 1.0, OF_FLAWS)
 
 
-def units_of_all(data: Any) -> Units | None:
-    """What `detect_units` finds in all data, for verdicts on a part of them; None where there are no hangups."""
-    try:
-        return detect_units(data)
-    except ConvAnalyticsError:
-        return None
+def loss_contradicts(unit: str) -> nw.Expr:
+    """Whether the flaws of a leg say that its loss is in another unit than this one."""
+    others = [loss_fits(each).fill_null(value=False) for each in READABLE if each != unit]
+    return (others[0] | others[1]) & ~loss_fits(unit).fill_null(value=False)
 
 
-def measured_rows(source: Source) -> Rows:
-    """What was measured, once per hangup."""
-    if source.single:
-        kinds = {column.name: column for column in TABLES["hangups"].columns}
-        wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
-        return Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()")
-    key = ["conversation_id", "event_id"]
-    rows = Rows.read(source, "hangups", [*key, *MEASURED])
-    legs = Rows.read(source, "hangups", KEY, needed=())
-    return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
+def has_flaws() -> nw.Expr:
+    """Whether a leg tells of losses and of flaws, so that they can be compared."""
+    loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
+    return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
 
 
-def units_of(rows: Rows, known: Mapping[str, Any] | None = None) -> Units:
-    """Decide on rows that hold the measured columns; what is given is not asked."""
-    row = ev.questions(rows).collect().iloc[0]
-    numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
-    return decide(numbers, known or {})
+def loss_between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
+    """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
+    loss = nw.col("packet_loss_perc")
+    lost = loss * packets
+    if unit == "count":
+        expected = flaws * (loss + packets)
+        return (loss.floor() == loss) & (lost >= expected * bounds[0]) & (lost <= expected * bounds[1])
+    times = 100.0 if unit == "percent" else 1.0
+    return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
 
 
-def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
-    """The decisions, from numbers alone; a missing number is one that no row gave. What is known is not asked."""
-    told = {name: _told(name, value, numbers) for name, value in known.items() if value is not None}
-    scale = told.get("mos_scale") or ev.scale_of(numbers)
-    model = told.get("mos_model") or ev.model_of(numbers, scale.decided)
-    loss = told.get("loss_unit") or ev.loss_of(numbers)
-    jitter = told.get("jitter_unit") or ev.jitter_of(numbers)
-    return Units(
-        None if scale.decided == "unknown" else float(scale.decided),
-        model.decided,
-        loss.decided,
-        jitter.decided,
-        loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in told,
-        rate_told=ev.rate_is_share(numbers) and (numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0)),
-        loss_checked="loss_unit" not in told and not loss.assumed and ev.flaws_decide(numbers),
-        evidence=(scale, model, loss, jitter),
-    )
-
-
-def _told(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
-    if what == "mos_scale" and (isinstance(value, bool) or value not in SCALES):
-        raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
-    decided = f"{value:g}" if what == "mos_scale" else str(value)
-    n, odd = ev.outside(numbers, what, decided)
-    why = f"; {odd:,} of {n:,} values cannot be in it, and count as not measured" if odd else ""
-    return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
-
-
-__all__ = ["JITTER_UNITS", "LOSS_UNITS", "MEASURED", "MODELS", "SCALES", "UNIT_OF", "Evidence", "Units", "decide",
-           "detect_units", "measured_rows", "units_of", "units_of_all"]  # fmt: skip
+__all__ = ["JITTER_IMPOSSIBLE_MS", "JITTER_UNITS", "LOSS_UNITS", "MEASURED", "MODELS", "READABLE", "SCALES", "UNIT_OF",
+           "Evidence", "Units", "has_flaws", "loss_between", "loss_contradicts", "loss_fits"]  # fmt: skip

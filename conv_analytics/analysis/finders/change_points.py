@@ -16,7 +16,7 @@ from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.options import keys_of, one_of
-from conv_analytics.analysis.finders.cases import counted, totals
+from conv_analytics.analysis.finders.case_counts import case_rows, counts_of
 from conv_analytics.analysis.maths.stats import MIN_N, rates
 from conv_analytics.errors import ConfigError
 
@@ -113,13 +113,13 @@ def change_points(
             "0, weight above 0 and up to 1."
         )
     keys = keys_of(by)
-    rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, at=True)
+    rows = case_rows(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, timed=True)
     rows = rows.filter(~nw.col("started_at").is_null()).materialized()
     zone = zones.Zone.over(tz, *rows.span("started_at"))
     rows = rows.with_micros("started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))
     rows = rows.with_columns((day if per == "day" else day * 24 + hour).alias("_period"))
-    counts = totals(rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
+    counts = counts_of(rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
     done = _charts(counts, keys, _Options(per, weeks, min_n, limit, weight))
     return rows.source.result(done)
 

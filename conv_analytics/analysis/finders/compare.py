@@ -15,7 +15,7 @@ import pandas as pd
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.options import keys_of
-from conv_analytics.analysis.finders.cases import counted, totals
+from conv_analytics.analysis.finders.case_counts import case_counts
 from conv_analytics.analysis.finders.offenders import FDR
 from conv_analytics.analysis.maths.stats import CONFIDENCE, MIN_N, benjamini_hochberg, newcombe
 from conv_analytics.errors import ConfigError
@@ -122,11 +122,9 @@ def compare(
         raise ConfigError("by names no column: a mix is one of groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < confidence < 1:
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
-    periods = []
-    for data in (before, after):
-        rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
-        periods.append((rows.source, totals(rows, keys)))
-    (source, one), (other, two) = periods
+    (source, one), (other, two) = (
+        case_counts(data, keys, case, scope=scope, tz=tz, profile=profile, units=units) for data in (before, after)
+    )
     if source.kind != other.kind:
         raise ConfigError(f"before is {source.kind} and after is {other.kind}: give both as one kind.")
     joined = one.merge(two, on=keys, how="outer", suffixes=("0", "1"))

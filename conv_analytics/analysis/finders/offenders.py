@@ -12,7 +12,7 @@ import pandas as pd
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.options import keys_of
-from conv_analytics.analysis.finders.cases import counted, totals
+from conv_analytics.analysis.finders.case_counts import case_counts
 from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError
 
@@ -96,9 +96,8 @@ def offenders(
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
-    done = ranked(totals(rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
-    return rows.source.result(done)
+    source, counts = case_counts(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
+    return source.result(ranked(counts, min_n=min_n, fdr=fdr, min_excess=min_excess))
 
 
 def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -> pd.DataFrame:

@@ -16,8 +16,9 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
+from conv_analytics.analysis.audio.detect_units import units_of_all
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset

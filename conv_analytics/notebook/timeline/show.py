@@ -10,7 +10,8 @@ import pandas as pd
 
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
-from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.audio.detect_units import units_of_all
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError

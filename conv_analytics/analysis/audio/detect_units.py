@@ -1,32 +1,35 @@
-"""In which units quality numbers are, decided by majority: a few odd values change nothing, a mixture decides nothing.
+"""Units detected once per dataset, by majority: a few odd values change nothing, a mixture decides nothing.
 
-One query counts what speaks for each unit; the decisions are made on these counts alone.
+One query counts what speaks for each unit. The decisions are made on these counts alone, carry them along, and each can
+be given instead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
+import pandas as pd
 
-from conv_analytics.analysis.engine.rows import Rows
-from conv_analytics.analysis.maths import emodel
-
-#: What hangups say of the audio.
-MEASURED = (
-    "mos_score",
-    "quality_percentage",
-    "jitter_min_var",
-    "jitter_max_var",
-    "jitter_loss_rate",
-    "flaw_total",
-    "packet_cnt",
-    "packet_loss_perc",
+from conv_analytics.analysis.audio.units import (
+    JITTER_IMPOSSIBLE_MS,
+    MEASURED,
+    READABLE,
+    SCALES,
+    Evidence,
+    Units,
+    has_flaws,
+    loss_between,
+    loss_fits,
 )
-SCALES = (1.0, 10.0, 100.0)
-#: Units in which losses can be read.
-READABLE = ("percent", "fraction", "count")
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
+from conv_analytics.analysis.maths import emodel
+from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.tables import TABLES
+
 #: How many rows must agree before a model is called by its name, and which share of them.
 ENOUGH, NEARLY_ALL = 20, 0.95
 #: Share of the scores that must lie on one scale. No score lies on two, so the others are odd, not misread.
@@ -39,85 +42,145 @@ CLEAR_SHARE = 0.01
 VOTES = 3
 #: Two-decimal rounding of the score, and a whole R for a fractional one.
 MOS_TOLERANCE = 0.011
-#: Flaws are one to three times the losses, counted by other clocks: losses lie between these multiples of the flaws.
-OF_FLAWS = (0.2, 2.0)
 #: ``jitter_loss_rate`` counts the same losses in its own way.
 OF_RATE = (0.2, 5.0)
-#: Standard deviations of the spacing above the first [ms] are common as variances and next to impossible as
-#: deviations; nobody talks over a line above the second.
-JITTER_UNLIKELY_MS, JITTER_IMPOSSIBLE_MS = 200.0, 10_000.0
+#: Standard deviations of the spacing above this [ms] are common as variances and next to impossible as deviations.
+JITTER_UNLIKELY_MS = 200.0
 #: Half of the legs losing more than this share of their packets is no network that anybody would use.
 LOSS_UNLIKELY = 0.1
 #: From here on the spacing of packets is bad. [ms]
 JITTER_BAD_MS = 30.0
 #: Packets that it takes to compare flaws with a score, and to judge jitter.
 LONG = 500
+#: How the values of each unit of jitter are called.
+_JITTER = {"ms2": "variances", "ms": "deviations"}
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Why something was decided.
+def detect_units(
+    data: Any,
+    *,
+    mos_scale: float | None = None,
+    mos_model: str | None = None,
+    loss_unit: str | None = None,
+    jitter_unit: str | None = None,
+) -> Units:
+    """Find out what the quality numbers of a dataset are in, and say by what.
 
-    Attributes
+    One query of counts, extremes and medians, run where the data is.
+
+    Parameters
     ----------
-    what, decided
-        Which unit, and what it is; ``unknown`` where the data do not decide.
-    n, share
-        How many values were looked at, and which share of them agrees; None where shares do not apply.
-    why
-        In words.
-    odd
-        Values outside of what the unit allows: they count as not measured.
-    assumed
-        Whether it was assumed, because nothing decides.
+    data
+        A `Dataset`, `Frames`, a mapping with the table ``hangups``, or a frame of legs.
+    mos_scale, mos_model, loss_unit, jitter_unit
+        What you know better; see `Units`.
+
+    Returns
+    -------
+    Units
+        The decisions and their evidence; prints as a list, shows as a table. ``undecided`` names what the data do not
+        decide: no verdict comes out of such a measure. ``assumed`` names what nothing decides and nothing contradicts.
+
+        - Scale: 80 % of the scores lie in 1 to 5, in 10 to 50 or in 100 to 500. 0 and -1 are no scores.
+        - Model: at least 95 % of at least 20 legs with flaws lie on FreeSWITCH's curve within 0.011, or not.
+        - Loss: flaws are one to three times the losses, so each leg with flaws says which unit its loss is in. Without
+          flaws: losses of less than one packet are no percents, ``jitter_loss_rate`` is a fraction, and what is above
+          100 or not whole excludes units. More than two legs and 5 % in another unit are a mixture: unknown.
+        - Jitter: more than 5 % of the values above 200 are variances; otherwise variances are assumed.
+
+        Values outside of what the unit allows are counted as odd; that leg has no such measure.
+
+    Raises
+    ------
+    ConfigError
+        If a unit that is told is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> q = list(range(60, 100))
+    >>> legs = pd.DataFrame({"conversation_id": "CON-1", "hangup_event_id": range(40), "quality_percentage": q,
+    ...     "mos_score": [round(1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r), 2) for r in q],
+    ...     "jitter_min_var": 1.0, "jitter_max_var": 100.0, "jitter_loss_rate": 0.0, "packet_cnt": 1000,
+    ...     "flaw_total": [1000 - 10 * r for r in q], "packet_loss_perc": [(100 - r) / 2 for r in q]})
+    >>> units = detect_units(legs)
+    >>> units.mos_scale, units.mos_model, units.loss_unit
+    (1.0, 'freeswitch_r', 'percent')
+    >>> units.evidence[1].n, units.evidence[1].share
+    (40, 1.0)
     """
-
-    what: str
-    decided: str
-    n: int
-    share: float | None
-    why: str
-    odd: int = 0
-    assumed: bool = False
+    source = Source.of(data)
+    known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
+    return _units(_hangups(source), known)
 
 
-def loss_fits(unit: str) -> nw.Expr:
-    """Whether the loss of a leg, read in a unit, goes with its flaws; null or false where there is nothing to compare.
-
-    Columns: ``packet_loss_perc``, ``packet_cnt``, ``flaw_total``.
-    """
-    return _flaws_told() & _between(unit, nw.col("flaw_total") * 1.0, nw.col("packet_cnt") * 1.0, OF_FLAWS)
-
-
-def loss_contradicts(unit: str) -> nw.Expr:
-    """Whether the flaws of a leg say that its loss is in another unit than this one."""
-    others = [loss_fits(each).fill_null(value=False) for each in READABLE if each != unit]
-    return (others[0] | others[1]) & ~loss_fits(unit).fill_null(value=False)
+def units_of_all(data: Any) -> Units | None:
+    """What `detect_units` finds in all data, for verdicts on a part of them; None where there are no hangups."""
+    try:
+        return detect_units(data)
+    except ConvAnalyticsError:
+        return None
 
 
-def _flaws_told() -> nw.Expr:
-    loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
-    return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
+def units_of(source: Source, legs: Rows) -> Units:
+    """The units of legs: of the hangups that they were made of, or of the legs themselves where there are none."""
+    return _units(_hangups(source) if "hangups" in source.tables else legs, {})
 
 
-def rate_is_share(x: Mapping[str, float]) -> bool:
+def _hangups(source: Source) -> Rows:
+    """What was measured, once per hangup."""
+    if source.single:
+        kinds = {column.name: column for column in TABLES["hangups"].columns}
+        wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
+        return Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()")
+    key = ["conversation_id", "event_id"]
+    rows = Rows.read(source, "hangups", [*key, *MEASURED])
+    legs = Rows.read(source, "hangups", KEY, needed=())
+    return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
+
+
+def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
+    """Decide on rows that hold the measured columns; what is known is not asked."""
+    row = questions(rows).collect().iloc[0]
+    numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
+    return decide(numbers, known)
+
+
+def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
+    """The decisions, from numbers alone; a missing number is one that no row gave. What is known is not asked."""
+    given = {name: _given(name, value, numbers) for name, value in known.items() if value is not None}
+    scale = given.get("mos_scale") or scale_of(numbers)
+    model = given.get("mos_model") or model_of(numbers, scale.decided)
+    loss = given.get("loss_unit") or loss_of(numbers)
+    jitter = given.get("jitter_unit") or jitter_of(numbers)
+    return Units(
+        None if scale.decided == "unknown" else float(scale.decided),
+        model.decided,
+        loss.decided,
+        jitter.decided,
+        loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in given,
+        rate_told=rate_is_share(numbers) and (numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0)),
+        loss_checked="loss_unit" not in given and not loss.assumed and flaws_decide(numbers),
+        evidence=(scale, model, loss, jitter),
+    )
+
+
+def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
+    if what == "mos_scale" and (isinstance(value, bool) or value not in SCALES):
+        raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
+    decided = f"{value:g}" if what == "mos_scale" else str(value)
+    n, odd = outside(numbers, what, decided)
+    why = f"; {odd:,} of {n:,} values cannot be in it, and count as not measured" if odd else ""
+    return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
+
+
+def rate_is_share(counts: Mapping[str, float]) -> bool:
     """Whether ``jitter_loss_rate`` says something as a share: so unless most legs lost many more than had flaws.
 
     Some rates are above 1 after sequence numbers jumped; most are in percent, or of something else.
     """
-    beyond = x.get("rate_beyond", 0)
-    return not (beyond > ODD_ROWS and beyond * 2 > x.get("rate_checked", 0))
-
-
-def _between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
-    """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
-    loss = nw.col("packet_loss_perc")
-    lost = loss * packets
-    if unit == "count":
-        expected = flaws * (loss + packets)
-        return (loss.floor() == loss) & (lost >= expected * bounds[0]) & (lost <= expected * bounds[1])
-    times = 100.0 if unit == "percent" else 1.0
-    return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
+    beyond = counts.get("rate_beyond", 0)
+    return not (beyond > ODD_ROWS and beyond * 2 > counts.get("rate_checked", 0))
 
 
 def questions(rows: Rows) -> Rows:
@@ -142,9 +205,9 @@ def questions(rows: Rows) -> Rows:
         _beyond_count=positive & (loss.floor() != loss),
         _heard=high.is_between(0.0, JITTER_IMPOSSIBLE_MS**2),
         _rate_told=(rate > 0) & sent & (flaws > 0),
-        _flaws_told=_flaws_told(),
+        _flaws_told=has_flaws(),
         **{f"_flaws_{unit}": loss_fits(unit) for unit in READABLE},
-        **{f"_rate_{unit}": rated & _between(unit, packets * rate, packets * 1.0, OF_RATE) for unit in READABLE},
+        **{f"_rate_{unit}": rated & loss_between(unit, packets * rate, packets * 1.0, OF_RATE) for unit in READABLE},
         **{f"_fit_{scale:g}": (mos >= scale) & (mos <= 5.0 * scale) for scale in SCALES},
     )
     rows = rows.with_columns(
@@ -209,16 +272,16 @@ def many(k: float, n: float) -> bool:
     return k > ODD_ROWS and k > ODD_SHARE * n
 
 
-def scale_of(x: Mapping[str, float]) -> Evidence:
+def scale_of(counts: Mapping[str, float]) -> Evidence:
     """What scores are divided by: the scale on which most of them lie."""
-    n, none = int(x.get("mos_n", 0)), int(x.get("mos_none", 0))
+    n, none = int(counts.get("mos_n", 0)), int(counts.get("mos_none", 0))
     if not n:
         return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} say 0 or less)")
-    fits = {scale: int(x.get(f"fit_{scale:g}", 0)) for scale in SCALES}
+    fits = {scale: int(counts.get(f"fit_{scale:g}", 0)) for scale in SCALES}
     best = max(fits, key=lambda each: fits[each])
     if fits[best] < MAJORITY * n:
         shares = ", ".join(f"{number:,} fit 1 to 5 times {scale:g}" for scale, number in fits.items())
-        why = f"ambiguous: of {n:,} scores {shares}; the largest is {x.get('mos_max', 0.0):g}"
+        why = f"ambiguous: of {n:,} scores {shares}; the largest is {counts.get('mos_max', 0.0):g}"
         return Evidence("mos_scale", "unknown", n, fits[best] / n, why)
     odd = n - fits[best]
     why = f"{fits[best]:,} of {n:,} scores lie in {best:g} to {5 * best:g}"
@@ -227,30 +290,31 @@ def scale_of(x: Mapping[str, float]) -> Evidence:
     return Evidence("mos_scale", f"{best:g}", n, fits[best] / n, why, odd)
 
 
-def model_of(x: Mapping[str, float], scale: str) -> Evidence:
+def model_of(counts: Mapping[str, float], scale: str) -> Evidence:
     """Whether scores are only the curve of ``quality_percentage``."""
-    n, on_curve = int(x.get(f"flawed_{scale}", 0)), x.get(f"curve_{scale}", 0)
+    n, on_curve = int(counts.get(f"flawed_{scale}", 0)), counts.get(f"curve_{scale}", 0)
     share = on_curve / n if n else None
     if scale == "unknown":
         return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is not known")
     if n < ENOUGH or share is None:
         return Evidence("mos_model", "undetermined", n, share, f"{n} legs with a score and flaws; {ENOUGH} are needed")
-    long = int(x.get("long", 0))
+    long = int(counts.get("long", 0))
     why = f"{int(on_curve):,} of {n:,} legs with flaws lie on the curve of quality_percentage"
     if long:
-        why += f"; of {long:,} legs with {LONG} packets, {x.get('as_counted', 0) / long:.1%} match their flaws as well"
+        share_of_long = counts.get("as_counted", 0) / long
+        why += f"; of {long:,} legs with {LONG} packets, {share_of_long:.1%} match their flaws as well"
     return Evidence("mos_model", "freeswitch_r" if share >= NEARLY_ALL else "other", n, share, why)
 
 
-def loss_of(x: Mapping[str, float]) -> Evidence:
+def loss_of(counts: Mapping[str, float]) -> Evidence:
     """The unit of ``packet_loss_perc``: by the flaws of each leg, single packets, ``jitter_loss_rate``, or size."""
-    n, some = int(x.get("loss_n", 0)), int(x.get("loss_some", 0))
+    n, some = int(counts.get("loss_n", 0)), int(counts.get("loss_some", 0))
     if not some:
         why = f"all {n:,} values are 0, which is not the same as no loss" if n else "no leg has a value"
         return Evidence("loss_unit", "unknown", n, None, why)
-    found = _voted(x, "flaws") if _flaws_speak(x) else None
-    found = found or _by_packets(x) or _voted(x, "rate") or _by_size(x)
-    beyond = int(x.get(f"loss_outside_{found.decided}", 0))
+    found = _voted(counts, "flaws") if _flaws_speak(counts) else None
+    found = found or _by_packets(counts) or _voted(counts, "rate") or _by_size(counts)
+    beyond = int(counts.get(f"loss_outside_{found.decided}", 0))
     if many(beyond, some):
         why = f"mixed: {found.why}; but {beyond:,} of {some:,} losses cannot be in that unit"
         return Evidence("loss_unit", "unknown", n, found.share, why)
@@ -260,22 +324,22 @@ def loss_of(x: Mapping[str, float]) -> Evidence:
     return Evidence("loss_unit", found.decided, n, found.share, why, found.odd + beyond, found.assumed)
 
 
-def flaws_decide(x: Mapping[str, float]) -> bool:
+def flaws_decide(counts: Mapping[str, float]) -> bool:
     """Whether enough legs say by their flaws which unit their loss is in; a leg that says another is odd then."""
-    return _flaws_speak(x) and x.get("flaws_votes", 0) >= VOTES
+    return _flaws_speak(counts) and counts.get("flaws_votes", 0) >= VOTES
 
 
-def _flaws_speak(x: Mapping[str, float]) -> bool:
-    return x.get("flaws_votes", 0) * 2 >= x.get("flaws_told", 0)
+def _flaws_speak(counts: Mapping[str, float]) -> bool:
+    return counts.get("flaws_votes", 0) * 2 >= counts.get("flaws_told", 0)
 
 
-def _voted(x: Mapping[str, float], by: str) -> Evidence | None:
+def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
     """What losses are in by what each leg says itself; None where too few legs say anything."""
-    votes, n = int(x.get(f"{by}_votes", 0)), int(x["loss_n"])
+    votes, n = int(counts.get(f"{by}_votes", 0)), int(counts["loss_n"])
     if not votes:
         return None
-    best = max(READABLE, key=lambda unit: x.get(f"{by}_{unit}", 0))
-    agree, against = int(x.get(f"{by}_{best}", 0)), int(x.get(f"{by}_not_{best}", 0))
+    best = max(READABLE, key=lambda unit: counts.get(f"{by}_{unit}", 0))
+    agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
     what = "flaws" if by == "flaws" else "jitter_loss_rate"
     told = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
     if many(against, votes):
@@ -284,15 +348,15 @@ def _voted(x: Mapping[str, float], by: str) -> Evidence | None:
         if against:
             return None
         return Evidence("loss_unit", best, n, agree / votes, f"assumed: {told}, and {VOTES} are needed", assumed=True)
-    odd = int(x.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
+    odd = int(counts.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
     told += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
     return Evidence("loss_unit", best, n, agree / votes, told, odd)
 
 
-def _by_packets(x: Mapping[str, float]) -> Evidence | None:
+def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     """Fractions, by losses that would be less than one packet as percents."""
-    some, n = int(x["loss_some"]), int(x["loss_n"])
-    small, big = int(x.get("loss_small", 0)), int(x.get("loss_outside_fraction", 0))
+    some, n = int(counts["loss_some"]), int(counts["loss_n"])
+    small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
     told = f"as percents, {small:,} of {some:,} losses would be less than one packet"
     # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
     if many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
@@ -302,10 +366,10 @@ def _by_packets(x: Mapping[str, float]) -> Evidence | None:
     return None
 
 
-def _by_size(x: Mapping[str, float]) -> Evidence:
+def _by_size(counts: Mapping[str, float]) -> Evidence:
     """By what is too large for a unit, or not whole; percents are what the column's name says."""
-    some, n, median = int(x["loss_some"]), int(x["loss_n"]), x.get("loss_median", 0.0)
-    above, big, part = (int(x.get(f"loss_outside_{unit}", 0)) for unit in ("percent", "fraction", "count"))
+    some, n, median = int(counts["loss_some"]), int(counts["loss_n"]), counts.get("loss_median", 0.0)
+    above, big, part = (int(counts.get(f"loss_outside_{unit}", 0)) for unit in ("percent", "fraction", "count"))
     if many(above, some):
         if many(part, some):
             why = f"{above:,} of {some:,} losses are above 100, and {part:,} are not whole"
@@ -322,33 +386,28 @@ def _by_size(x: Mapping[str, float]) -> Evidence:
     return Evidence("loss_unit", "unknown", n, None, why)
 
 
-def outside(x: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
+def outside(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
     """How many values there are of a unit that somebody said, and how many of them it does not allow."""
     if what == "mos_scale":
-        n = int(x.get("mos_n", 0))
-        return n, n - int(x.get(f"fit_{unit}", 0))
+        n = int(counts.get("mos_n", 0))
+        return n, n - int(counts.get(f"fit_{unit}", 0))
     name = what.removesuffix("_unit")
-    return int(x.get(f"{name}_n", 0)), int(x.get(f"{name}_outside_{unit}", 0))
+    return int(counts.get(f"{name}_n", 0)), int(counts.get(f"{name}_outside_{unit}", 0))
 
 
-def jitter_of(x: Mapping[str, float]) -> Evidence:
+def jitter_of(counts: Mapping[str, float]) -> Evidence:
     """Whether spacing is told as variances; deviations cannot be told from small variances, so that is assumed."""
-    n = int(x.get("jitter_n", 0))
+    n = int(counts.get("jitter_n", 0))
     if not n:
         return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)
-    odd, unlikely = int(x.get("jitter_outside_ms2", 0)), int(x.get("jitter_unlikely", 0))
+    odd, unlikely = int(counts.get("jitter_outside_ms2", 0)), int(counts.get("jitter_unlikely", 0))
     left_out = f"; {odd:,} are impossible, and count as not measured" if odd else ""
     if many(unlikely, n):
         why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
         return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)
-    told = " and ".join(f"{int(x.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())
+    told = " and ".join(f"{int(counts.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())
     why = f"assumed, as FreeSWITCH counts: of {n:,} values {told} would be above {JITTER_BAD_MS:g} ms{left_out}"
-    return Evidence("jitter_unit", "ms2", n, x.get("jitter_ordered", 0) / n, why, odd, assumed=True)
+    return Evidence("jitter_unit", "ms2", n, counts.get("jitter_ordered", 0) / n, why, odd, assumed=True)
 
 
-_JITTER = {"ms2": "variances", "ms": "deviations"}
-
-__all__ = [
-    "ENOUGH", "JITTER_IMPOSSIBLE_MS", "MEASURED", "READABLE", "SCALES", "Evidence", "flaws_decide", "jitter_of",
-    "loss_contradicts", "loss_fits", "loss_of", "many", "model_of", "outside", "questions", "rate_is_share", "scale_of",
-]  # fmt: skip
+__all__ = ["decide", "detect_units", "units_of", "units_of_all"]

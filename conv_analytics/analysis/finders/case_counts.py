@@ -1,0 +1,109 @@
+"""What finders count: legs of which a case is known, and the cases among them, per group."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.audio.measures import KEYS
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import judged_legs
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import CASES, LEG_COLUMNS, Case
+from conv_analytics.analysis.rates.scope import SCOPES, attempts
+from conv_analytics.errors import ConfigError
+from conv_analytics.tables.column import Column
+
+#: Columns of `quality` that cases look at.
+_JUDGED = frozenset({"verdict", "flow", "silent_directions"})
+
+
+def case_counts(data: Any, by: Sequence[str], case: str, **options: Any) -> tuple[Source, pd.DataFrame]:
+    """The opened data, and per group the cases, ``k``, among the legs of which that is known, ``n``.
+
+    Options and errors are those of `case_rows`.
+    """
+    rows = case_rows(data, by, case, **options)
+    return rows.source, counts_of(rows, by)
+
+
+def counts_of(rows: Rows, by: Sequence[str]) -> pd.DataFrame:
+    """Per group of `case_rows`: the keys, ``k``, ``n``."""
+    counts = rows.grouped(by, [nw.col("_k").sum(), nw.col("_n").sum()]).rename(columns={"_k": "k", "_n": "n"})
+    return counts.assign(**{name: counts[name].fillna(0).astype("Int64") for name in ("k", "n")})
+
+
+def case_rows(
+    data: Any, by: Sequence[str], case: str, *, scope: str | None = None, tz: str = "UTC",
+    profile: str | Profile = "recommended", units: Units | None = None, timed: bool = False,
+) -> Rows:  # fmt: skip
+    """Legs of which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1).
+
+    Parameters
+    ----------
+    case
+        One of `CASES`, or a column of true and false in a frame of your own: true is a case, null is not known.
+    timed
+        Whether to keep ``started_at``.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such case, and no frame whose column it could be.
+    ColumnNotFound
+        If a column that is needed is missing.
+    """
+    source = Source.of(data)
+    there = frozenset(source.columns()) if source.single else frozenset[str]()
+    # A column that every frame of legs has is no case of the caller's.
+    own = case in there and not (case in LEG_COLUMNS and "leg_id" in there)
+    if not own and case not in CASES:
+        known = ", ".join(CASES)
+        raise ConfigError(f"{case!r} is none of {known}, and no column of true and false in a frame that was given.")
+    asked = _own(case) if own else CASES[case]
+    scope = scope or asked.scope
+    one_of("scope", scope, SCOPES)
+    zones.zone_info(tz)
+    columns = {*by, *(("started_at",) if timed or set(by) & set(zones.KEYS) else ())} - set(zones.KEYS)
+    if own:
+        rows = _own_rows(source, case, columns, scope)
+    elif not _JUDGED & set(asked.needs) or there >= _JUDGED:
+        rows = attempts(source, scope=scope, unit="leg", needs={*asked.needs, *columns}, by=by)
+    elif there:
+        needs = {*KEYS, *columns, *asked.needs} - _JUDGED
+        rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
+        rows = rows.join(judged_legs(source, profile, units)[0].select(*KEYS, *_JUDGED), on=[*KEYS], how="inner")
+    else:
+        # Legs of tables are made once, with all that is asked.
+        columns |= {"direction"} if scope != "all" else set()
+        rows = _in_scope(judged_legs(source, profile, units, columns)[0], scope)
+    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(asked.holds), _n=one_if(asked.known))
+    return rows.filter(nw.col("_n") == 1).select(*by, *(["started_at"] if timed else []), "_k", "_n")
+
+
+def _own(name: str) -> Case:
+    return Case(name, name, "", (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
+
+
+def _own_rows(source: Source, case: str, columns: Collection[str], scope: str) -> Rows:
+    kinds: dict[str, Any] = {name: datetime if name == "started_at" else str for name in columns}
+    kinds |= {"direction": str} if scope != "all" else {}
+    kinds |= {case: bool}
+    declared = [Column(name, kind, "") for name, kind in kinds.items()]
+    return _in_scope(Rows.read_single(source, declared, needed=[*kinds], maker="yours"), scope)
+
+
+def _in_scope(rows: Rows, scope: str) -> Rows:
+    return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
+
+
+__all__ = ["case_counts", "case_rows", "counts_of"]
