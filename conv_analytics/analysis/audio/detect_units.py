@@ -1,8 +1,4 @@
-"""Units detected once per dataset, by majority: a few odd values change nothing, a mixture decides nothing.
-
-One query counts what speaks for each unit. The decisions are made on these counts alone, carry them along, and each can
-be given instead.
-"""
+"""Units detected once per dataset: one query counts what speaks for each, and the counts decide."""
 
 from __future__ import annotations
 
@@ -12,48 +8,23 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.audio.units import (
-    JITTER_IMPOSSIBLE_MS,
-    MEASURED,
-    READABLE,
-    SCALES,
-    Evidence,
-    Units,
-    has_flaws,
-    loss_between,
-    loss_fits,
-)
+from conv_analytics.analysis.audio.unit_decisions import JITTER_BAD_MS, JITTER_UNLIKELY_MS, LONG, decide
+from conv_analytics.analysis.audio.units import MEASURED, READABLE, SCALES, Units
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
 from conv_analytics.analysis.maths import emodel
-from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.tables import TABLES
 
-#: How many rows must agree before a model is called by its name, and which share of them.
-ENOUGH, NEARLY_ALL = 20, 0.95
-#: Share of the scores that must lie on one scale. No score lies on two, so the others are odd, not misread.
-MAJORITY = 0.8
-#: Rows that disagree are odd ones up to this number or this share; more of them are another unit.
-ODD_ROWS, ODD_SHARE = 2, 0.05
-#: The same where rows cannot be checked one by one.
-CLEAR_SHARE = 0.01
-#: How many rows must vote before a unit is decided by votes; by fewer it is assumed.
-VOTES = 3
 #: Two-decimal rounding of the score, and a whole R for a fractional one.
 MOS_TOLERANCE = 0.011
+#: Flaws are one to three times the losses, counted by other clocks: losses lie between these multiples of the flaws.
+OF_FLAWS = (0.2, 2.0)
 #: ``jitter_loss_rate`` counts the same losses in its own way.
 OF_RATE = (0.2, 5.0)
-#: Standard deviations of the spacing above this [ms] are common as variances and next to impossible as deviations.
-JITTER_UNLIKELY_MS = 200.0
-#: Half of the legs losing more than this share of their packets is no network that anybody would use.
-LOSS_UNLIKELY = 0.1
-#: From here on the spacing of packets is bad. [ms]
-JITTER_BAD_MS = 30.0
-#: Packets that it takes to compare flaws with a score, and to judge jitter.
-LONG = 500
-#: How the values of each unit of jitter are called.
-_JITTER = {"ms2": "variances", "ms": "deviations"}
+#: Nobody talks over a line whose packets are spaced with a larger standard deviation. [ms]
+JITTER_IMPOSSIBLE_MS = 10_000.0
 
 
 def detect_units(
@@ -111,7 +82,11 @@ def detect_units(
     """
     source = Source.of(data)
     known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
-    return _units(_hangups(source), known)
+    if not source.single:
+        return _units(_hangups(source), known)
+    declared = {column.name: column for column in TABLES["hangups"].columns}
+    wanted = [declared[name] for name in ("conversation_id", *MEASURED)]
+    return _units(Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()"), known)
 
 
 def units_of_all(data: Any) -> Units | None:
@@ -129,10 +104,6 @@ def units_of(source: Source, legs: Rows) -> Units:
 
 def _hangups(source: Source) -> Rows:
     """What was measured, once per hangup."""
-    if source.single:
-        kinds = {column.name: column for column in TABLES["hangups"].columns}
-        wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
-        return Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()")
     key = ["conversation_id", "event_id"]
     rows = Rows.read(source, "hangups", [*key, *MEASURED])
     legs = Rows.read(source, "hangups", KEY, needed=())
@@ -141,49 +112,12 @@ def _hangups(source: Source) -> Rows:
 
 def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
     """Decide on rows that hold the measured columns; what is known is not asked."""
-    row = questions(rows).collect().iloc[0]
+    row = _questions(rows).collect().iloc[0]
     numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
     return decide(numbers, known)
 
 
-def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
-    """The decisions, from numbers alone; a missing number is one that no row gave. What is known is not asked."""
-    given = {name: _given(name, value, numbers) for name, value in known.items() if value is not None}
-    scale = given.get("mos_scale") or scale_of(numbers)
-    model = given.get("mos_model") or model_of(numbers, scale.decided)
-    loss = given.get("loss_unit") or loss_of(numbers)
-    jitter = given.get("jitter_unit") or jitter_of(numbers)
-    return Units(
-        None if scale.decided == "unknown" else float(scale.decided),
-        model.decided,
-        loss.decided,
-        jitter.decided,
-        loss_told=numbers.get("loss_some", 0) > 0 or "loss_unit" in given,
-        rate_told=rate_is_share(numbers) and (numbers.get("rate_some", 0) > 0 or not numbers.get("rate_flawed", 0)),
-        loss_checked="loss_unit" not in given and not loss.assumed and flaws_decide(numbers),
-        evidence=(scale, model, loss, jitter),
-    )
-
-
-def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
-    if what == "mos_scale" and (isinstance(value, bool) or value not in SCALES):
-        raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
-    decided = f"{value:g}" if what == "mos_scale" else str(value)
-    n, odd = outside(numbers, what, decided)
-    why = f"; {odd:,} of {n:,} values cannot be in it, and count as not measured" if odd else ""
-    return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
-
-
-def rate_is_share(counts: Mapping[str, float]) -> bool:
-    """Whether ``jitter_loss_rate`` says something as a share: so unless most legs lost many more than had flaws.
-
-    Some rates are above 1 after sequence numbers jumped; most are in percent, or of something else.
-    """
-    beyond = counts.get("rate_beyond", 0)
-    return not (beyond > ODD_ROWS and beyond * 2 > counts.get("rate_checked", 0))
-
-
-def questions(rows: Rows) -> Rows:
+def _questions(rows: Rows) -> Rows:
     """Every number that the decisions need, as one row of aggregates.
 
     What several of them look at is made once, as a column: pandas takes time for every step of every expression.
@@ -205,9 +139,9 @@ def questions(rows: Rows) -> Rows:
         _beyond_count=positive & (loss.floor() != loss),
         _heard=high.is_between(0.0, JITTER_IMPOSSIBLE_MS**2),
         _rate_told=(rate > 0) & sent & (flaws > 0),
-        _flaws_told=has_flaws(),
-        **{f"_flaws_{unit}": loss_fits(unit) for unit in READABLE},
-        **{f"_rate_{unit}": rated & loss_between(unit, packets * rate, packets * 1.0, OF_RATE) for unit in READABLE},
+        _flaws_told=_has_flaws(),
+        **{f"_flaws_{unit}": _loss_fits(unit) for unit in READABLE},
+        **{f"_rate_{unit}": rated & _loss_between(unit, packets * rate, packets * 1.0, OF_RATE) for unit in READABLE},
         **{f"_fit_{scale:g}": (mos >= scale) & (mos <= 5.0 * scale) for scale in SCALES},
     )
     rows = rows.with_columns(
@@ -267,147 +201,35 @@ def _any(names: Iterable[str]) -> nw.Expr:
     return first
 
 
-def many(k: float, n: float) -> bool:
-    """Whether `k` of `n` rows are too many to be odd ones."""
-    return k > ODD_ROWS and k > ODD_SHARE * n
+def _loss_fits(unit: str) -> nw.Expr:
+    """Whether the loss of a leg, read in a unit, goes with its flaws; null or false where there is nothing to compare.
+
+    Columns: ``packet_loss_perc``, ``packet_cnt``, ``flaw_total``.
+    """
+    return _has_flaws() & _loss_between(unit, nw.col("flaw_total") * 1.0, nw.col("packet_cnt") * 1.0, OF_FLAWS)
 
 
-def scale_of(counts: Mapping[str, float]) -> Evidence:
-    """What scores are divided by: the scale on which most of them lie."""
-    n, none = int(counts.get("mos_n", 0)), int(counts.get("mos_none", 0))
-    if not n:
-        return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} say 0 or less)")
-    fits = {scale: int(counts.get(f"fit_{scale:g}", 0)) for scale in SCALES}
-    best = max(fits, key=lambda each: fits[each])
-    if fits[best] < MAJORITY * n:
-        shares = ", ".join(f"{number:,} fit 1 to 5 times {scale:g}" for scale, number in fits.items())
-        why = f"ambiguous: of {n:,} scores {shares}; the largest is {counts.get('mos_max', 0.0):g}"
-        return Evidence("mos_scale", "unknown", n, fits[best] / n, why)
-    odd = n - fits[best]
-    why = f"{fits[best]:,} of {n:,} scores lie in {best:g} to {5 * best:g}"
-    why += f"; {odd:,} do not, and count as not measured" if odd else ""
-    why += f"; {none:,} say 0 or less" if none else ""
-    return Evidence("mos_scale", f"{best:g}", n, fits[best] / n, why, odd)
+def loss_contradicts(unit: str) -> nw.Expr:
+    """Whether the flaws of a leg say that its loss is in another unit than this one."""
+    others = [_loss_fits(each).fill_null(value=False) for each in READABLE if each != unit]
+    return (others[0] | others[1]) & ~_loss_fits(unit).fill_null(value=False)
 
 
-def model_of(counts: Mapping[str, float], scale: str) -> Evidence:
-    """Whether scores are only the curve of ``quality_percentage``."""
-    n, on_curve = int(counts.get(f"flawed_{scale}", 0)), counts.get(f"curve_{scale}", 0)
-    share = on_curve / n if n else None
-    if scale == "unknown":
-        return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is not known")
-    if n < ENOUGH or share is None:
-        return Evidence("mos_model", "undetermined", n, share, f"{n} legs with a score and flaws; {ENOUGH} are needed")
-    long = int(counts.get("long", 0))
-    why = f"{int(on_curve):,} of {n:,} legs with flaws lie on the curve of quality_percentage"
-    if long:
-        share_of_long = counts.get("as_counted", 0) / long
-        why += f"; of {long:,} legs with {LONG} packets, {share_of_long:.1%} match their flaws as well"
-    return Evidence("mos_model", "freeswitch_r" if share >= NEARLY_ALL else "other", n, share, why)
+def _has_flaws() -> nw.Expr:
+    """Whether a leg tells of losses and of flaws, so that they can be compared."""
+    loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
+    return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
 
 
-def loss_of(counts: Mapping[str, float]) -> Evidence:
-    """The unit of ``packet_loss_perc``: by the flaws of each leg, single packets, ``jitter_loss_rate``, or size."""
-    n, some = int(counts.get("loss_n", 0)), int(counts.get("loss_some", 0))
-    if not some:
-        why = f"all {n:,} values are 0, which is not the same as no loss" if n else "no leg has a value"
-        return Evidence("loss_unit", "unknown", n, None, why)
-    found = _voted(counts, "flaws") if _flaws_speak(counts) else None
-    found = found or _by_packets(counts) or _voted(counts, "rate") or _by_size(counts)
-    beyond = int(counts.get(f"loss_outside_{found.decided}", 0))
-    if many(beyond, some):
-        why = f"mixed: {found.why}; but {beyond:,} of {some:,} losses cannot be in that unit"
-        return Evidence("loss_unit", "unknown", n, found.share, why)
-    if not beyond:
-        return found
-    why = f"{found.why}; {beyond:,} of {some:,} losses cannot be in that unit, and count as not measured"
-    return Evidence("loss_unit", found.decided, n, found.share, why, found.odd + beyond, found.assumed)
+def _loss_between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
+    """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
+    loss = nw.col("packet_loss_perc")
+    lost = loss * packets
+    if unit == "count":
+        expected = flaws * (loss + packets)
+        return (loss.floor() == loss) & (lost >= expected * bounds[0]) & (lost <= expected * bounds[1])
+    times = 100.0 if unit == "percent" else 1.0
+    return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
 
 
-def flaws_decide(counts: Mapping[str, float]) -> bool:
-    """Whether enough legs say by their flaws which unit their loss is in; a leg that says another is odd then."""
-    return _flaws_speak(counts) and counts.get("flaws_votes", 0) >= VOTES
-
-
-def _flaws_speak(counts: Mapping[str, float]) -> bool:
-    return counts.get("flaws_votes", 0) * 2 >= counts.get("flaws_told", 0)
-
-
-def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
-    """What losses are in by what each leg says itself; None where too few legs say anything."""
-    votes, n = int(counts.get(f"{by}_votes", 0)), int(counts["loss_n"])
-    if not votes:
-        return None
-    best = max(READABLE, key=lambda unit: counts.get(f"{by}_{unit}", 0))
-    agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
-    what = "flaws" if by == "flaws" else "jitter_loss_rate"
-    told = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
-    if many(against, votes):
-        return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {told}, {against:,} only in another unit")
-    if votes < VOTES:
-        if against:
-            return None
-        return Evidence("loss_unit", best, n, agree / votes, f"assumed: {told}, and {VOTES} are needed", assumed=True)
-    odd = int(counts.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
-    told += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
-    return Evidence("loss_unit", best, n, agree / votes, told, odd)
-
-
-def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
-    """Fractions, by losses that would be less than one packet as percents."""
-    some, n = int(counts["loss_some"]), int(counts["loss_n"])
-    small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
-    told = f"as percents, {small:,} of {some:,} losses would be less than one packet"
-    # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
-    if many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
-        return Evidence("loss_unit", "unknown", n, None, f"mixed: {told}, and as fractions {big:,} would be above 1")
-    if some >= ENOUGH and small * 2 > some and not many(big, some):
-        return Evidence("loss_unit", "fraction", n, small / some, told)
-    return None
-
-
-def _by_size(counts: Mapping[str, float]) -> Evidence:
-    """By what is too large for a unit, or not whole; percents are what the column's name says."""
-    some, n, median = int(counts["loss_some"]), int(counts["loss_n"]), counts.get("loss_median", 0.0)
-    above, big, part = (int(counts.get(f"loss_outside_{unit}", 0)) for unit in ("percent", "fraction", "count"))
-    if many(above, some):
-        if many(part, some):
-            why = f"{above:,} of {some:,} losses are above 100, and {part:,} are not whole"
-            return Evidence("loss_unit", "unknown", n, None, why)
-        why = f"{above:,} of {some:,} losses are above 100, and no share is"
-        return Evidence("loss_unit", "count", n, above / some, why)
-    if many(big, some) and many(part, some):
-        why = f"{big:,} of {some:,} losses are above 1, so no fractions, and {part:,} are not whole, so no counts"
-        return Evidence("loss_unit", "percent", n, (some - above) / some, why)
-    if median > LOSS_UNLIKELY:
-        why = f"assumed, as the column is called: the median of {some:,} losses is {median:g}; nothing else decides"
-        return Evidence("loss_unit", "percent", n, None, why, assumed=True)
-    why = f"ambiguous: the median of {some:,} losses is {median:g}, which may be percents or fractions"
-    return Evidence("loss_unit", "unknown", n, None, why)
-
-
-def outside(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
-    """How many values there are of a unit that somebody said, and how many of them it does not allow."""
-    if what == "mos_scale":
-        n = int(counts.get("mos_n", 0))
-        return n, n - int(counts.get(f"fit_{unit}", 0))
-    name = what.removesuffix("_unit")
-    return int(counts.get(f"{name}_n", 0)), int(counts.get(f"{name}_outside_{unit}", 0))
-
-
-def jitter_of(counts: Mapping[str, float]) -> Evidence:
-    """Whether spacing is told as variances; deviations cannot be told from small variances, so that is assumed."""
-    n = int(counts.get("jitter_n", 0))
-    if not n:
-        return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)
-    odd, unlikely = int(counts.get("jitter_outside_ms2", 0)), int(counts.get("jitter_unlikely", 0))
-    left_out = f"; {odd:,} are impossible, and count as not measured" if odd else ""
-    if many(unlikely, n):
-        why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
-        return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)
-    told = " and ".join(f"{int(counts.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())
-    why = f"assumed, as FreeSWITCH counts: of {n:,} values {told} would be above {JITTER_BAD_MS:g} ms{left_out}"
-    return Evidence("jitter_unit", "ms2", n, counts.get("jitter_ordered", 0) / n, why, odd, assumed=True)
-
-
-__all__ = ["decide", "detect_units", "units_of", "units_of_all"]
+__all__ = ["JITTER_IMPOSSIBLE_MS", "detect_units", "loss_contradicts", "units_of", "units_of_all"]

@@ -12,7 +12,8 @@ from functools import reduce
 import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
-from conv_analytics.analysis.audio.units import JITTER_IMPOSSIBLE_MS, MEASURED, READABLE, Units, loss_contradicts
+from conv_analytics.analysis.audio.detect_units import JITTER_IMPOSSIBLE_MS, loss_contradicts
+from conv_analytics.analysis.audio.units import MEASURED, READABLE, Units
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel

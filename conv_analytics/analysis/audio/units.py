@@ -1,4 +1,4 @@
-"""Units that the API's reference leaves open, and how a loss is read in one.
+"""Units that the API's reference leaves open: what they are in a dataset, and why.
 
 The scale of the reported score, the model behind it, and the units of loss and jitter differ between platforms and have
 changed before. `detect_units` decides each once per dataset; where it cannot, nothing is read in that unit, and no
@@ -10,8 +10,6 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-
-import narwhals as nw
 
 from conv_analytics.errors import ConfigError
 
@@ -41,12 +39,6 @@ UNIT_OF: Mapping[str, str] = {
 }  # fmt: skip
 #: The column of each unit.
 _COLUMN = {"mos_scale": "mos_score", "loss_unit": "packet_loss_perc", "jitter_unit": "jitter_max_var"}
-
-
-#: Flaws are one to three times the losses, counted by other clocks: losses lie between these multiples of the flaws.
-OF_FLAWS = (0.2, 2.0)
-#: Nobody talks over a line whose packets are spaced with a larger standard deviation. [ms]
-JITTER_IMPOSSIBLE_MS = 10_000.0
 
 
 @dataclass(frozen=True)
@@ -176,36 +168,4 @@ class Units:
         return f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
 
-def loss_fits(unit: str) -> nw.Expr:
-    """Whether the loss of a leg, read in a unit, goes with its flaws; null or false where there is nothing to compare.
-
-    Columns: ``packet_loss_perc``, ``packet_cnt``, ``flaw_total``.
-    """
-    return has_flaws() & loss_between(unit, nw.col("flaw_total") * 1.0, nw.col("packet_cnt") * 1.0, OF_FLAWS)
-
-
-def loss_contradicts(unit: str) -> nw.Expr:
-    """Whether the flaws of a leg say that its loss is in another unit than this one."""
-    others = [loss_fits(each).fill_null(value=False) for each in READABLE if each != unit]
-    return (others[0] | others[1]) & ~loss_fits(unit).fill_null(value=False)
-
-
-def has_flaws() -> nw.Expr:
-    """Whether a leg tells of losses and of flaws, so that they can be compared."""
-    loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
-    return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
-
-
-def loss_between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
-    """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
-    loss = nw.col("packet_loss_perc")
-    lost = loss * packets
-    if unit == "count":
-        expected = flaws * (loss + packets)
-        return (loss.floor() == loss) & (lost >= expected * bounds[0]) & (lost <= expected * bounds[1])
-    times = 100.0 if unit == "percent" else 1.0
-    return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
-
-
-__all__ = ["JITTER_IMPOSSIBLE_MS", "JITTER_UNITS", "LOSS_UNITS", "MEASURED", "MODELS", "READABLE", "SCALES", "UNIT_OF",
-           "Evidence", "Units", "has_flaws", "loss_between", "loss_contradicts", "loss_fits"]  # fmt: skip
+__all__ = ["JITTER_UNITS", "LOSS_UNITS", "MEASURED", "MODELS", "READABLE", "SCALES", "UNIT_OF", "Evidence", "Units"]
