@@ -26,7 +26,6 @@ from conv_analytics.exporter.source import Asked, Source
 from conv_analytics.exporter.steps import Observer
 from conv_analytics.exporter.targets import Exported, Folder, Frames, Memory
 from conv_analytics.exporter.watch import Watch
-from conv_analytics.privacy import Mask
 
 Client = Conversations | AsyncConversations
 
@@ -59,8 +58,6 @@ async def once(
     *,
     progress: Listener,
     observers: Sequence[Observer],
-    mask: Mask | None,
-    allow_empty: bool,
 ) -> Frames | Exported:
     """Run once, and give the result or raise what it lacks.
 
@@ -71,20 +68,20 @@ async def once(
         _text(chosen.since),
         _text(chosen.until),
         _text(started) or "",
-        allow_empty=allow_empty,
+        allow_empty=chosen.allow_empty,
         full=chosen.full,
-        mask=None if mask is None else mask.settings(),
+        mask=chosen.mask_settings,
     )
     watch = Watch(report, observers)
     target: Memory | Folder
     if destination is None:
-        target = Memory(chosen.tables, started.date())
+        target = Memory(chosen.selected, started.date())
     else:
         target = Folder(Path(destination), chosen, started, client.origin, report.mask)
     roster = Roster()
     try:
-        watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch, mask=mask)
+        watch.started(destination, chosen.selected)
+        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch)
         failure = await run.read()
         result = target.finish(report, roster, run.in_time)
     except (asyncio.CancelledError, _NoTimeError):
@@ -107,7 +104,7 @@ async def once(
         raise asyncio.CancelledError from stopped
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
-    if report.warning and not allow_empty:
+    if report.warning and not chosen.allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
 
@@ -134,14 +131,13 @@ class _Run:
         roster: Roster,
         progress: Listener,
         watch: Watch,
-        mask: Mask | None,
     ) -> None:
         self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
         self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
         self._ceiling = chosen.rate
         self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
-        self._mask = mask
-        asked: Asked = self._client if mask is None else Masked(self._client, mask)
+        self._mask = chosen.mask
+        asked: Asked = self._client if chosen.mask is None else Masked(self._client, chosen.mask)
         if target.journal is not None:
             asked = Source(asked, target.journal)
             # What was seen then is as old as the run that saw it.

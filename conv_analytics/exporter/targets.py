@@ -164,7 +164,7 @@ class Folder:
     ) -> None:
         self._root = root
         self._options, self._started = options, started
-        self._writer = DatasetWriter(root, started.date(), options.tables)
+        self._writer = DatasetWriter(root, started.date(), options.selected)
         try:
             # Once more, now that nobody else writes.
             same_mask(root, mask)
@@ -214,7 +214,7 @@ class Folder:
         report.swept_at = report.started_at if swept(report.to_dict()) else before
         report.planned = take(self._writer.layout.work, self._options, self._started, report)
         # As it is read back.
-        kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.tables)}))
+        kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.selected)}))
         whole = not report.interrupted
         commit = self._writer.commit(self._marks(roster, report), kept, whole=whole, in_time=in_time)
         report.commit = commit.number
