@@ -25,9 +25,10 @@ from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.estimate import Range, allot, seconds, spread, total
 from conv_analytics.exporter.options import Options, ReadOptions, takes
 from conv_analytics.exporter.pacing.pace import Pace
-from conv_analytics.exporter.probing import Past, Probing, Wanted, last_sweep, probing, text_of
+from conv_analytics.exporter.probing import Past, Probing, Wanted, last_sweep, probing
 from conv_analytics.exporter.summaries import Head, head_of
 from conv_analytics.exporter.targets import same_tables
+from conv_analytics.instants import utc_text
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
@@ -231,8 +232,8 @@ class _Looking:
             requests, pages, rate=self._options.rate, latency_s=latency, concurrency=self._options.concurrency
         )
         return Plan(
-            text_of(self._now), listed, len(groups[0]), passed, lists, gets, members, events, new, took, size,
-            (*warnings, *self._evidence(groups, places, latency)), self._sent,
+            utc_text(self._now, "seconds"), listed, len(groups[0]), passed, lists, gets, members, events, new, took,
+            size, (*warnings, *self._evidence(groups, places, latency)), self._sent,
         )  # fmt: skip
 
     async def _list(self) -> tuple[list[list[Head]], int, list[str]]:

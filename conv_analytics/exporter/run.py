@@ -26,6 +26,7 @@ from conv_analytics.exporter.source import Asked, Source
 from conv_analytics.exporter.steps import Observer
 from conv_analytics.exporter.targets import Exported, Folder, Frames, Memory
 from conv_analytics.exporter.watch import Watch
+from conv_analytics.instants import utc_text
 
 Client = Conversations | AsyncConversations
 
@@ -65,9 +66,9 @@ async def once(
     """
     started = datetime.now(UTC)
     report = Report(
-        _text(chosen.since),
-        _text(chosen.until),
-        _text(started) or "",
+        None if chosen.since is None else utc_text(chosen.since),
+        None if chosen.until is None else utc_text(chosen.until),
+        utc_text(started),
         allow_empty=chosen.allow_empty,
         full=chosen.full,
         mask=chosen.mask_settings,
@@ -230,7 +231,3 @@ class _Run:
         )
         self._watch.progressed(progress)
         self._progress(progress)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")
