@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.nexmo.com"
 
-SMALLEST_KEY_BITS = 2048
+MIN_KEY_BITS = 2048
 
 #: What is longer is no path, but a key without its first line; and what is shown of a wrong value.
-LONGEST_PATH, LONGEST_SHOWN = 1024, 200
+MAX_PATH_LENGTH, MAX_SHOWN_LENGTH = 1024, 200
 
 _ENVIRONMENT = {
     "application_id": ("VONAGE_APPLICATION_ID", "VONAGE_APP_ID"),
@@ -70,7 +70,7 @@ class Secret:
         return "Secret(hidden)"
 
 
-class Found(NamedTuple):
+class SourcedValue(NamedTuple):
     """A value and where it came from."""
 
     value: Secret
@@ -135,7 +135,7 @@ class Settings:
         # Frames live on in tracebacks, and those that show locals would show the key's text.
         del private_key, given
         places = [
-            _Place("{}=", arguments),
+            _Source("{}=", arguments),
             _environment(os.environ if env is None else env),
             *_cli_files(cwd or Path.cwd(), home or _home()),
         ]
@@ -207,7 +207,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def credentials_of(application: Found, key: Found) -> Credentials:
+def credentials_of(application: SourcedValue, key: SourcedValue) -> Credentials:
     """Check an application id and load its key."""
     identity = application.value.reveal().strip()
     if not re.fullmatch(r"[\w.-]+", identity):
@@ -233,16 +233,16 @@ def fingerprint_of(key: RSAPrivateKey) -> str:
     return f"SHA256:{hashlib.sha256(public).hexdigest()[:16]}"
 
 
-class _Place(NamedTuple):
+class _Source(NamedTuple):
     label: str
     values: Mapping[str, Secret]
 
 
-def _find(name: str, places: list[_Place]) -> Found | None:
+def _find(name: str, places: list[_Source]) -> SourcedValue | None:
     for place in places:
         value = place.values.get(name)
         if value is not None:
-            return Found(value, place.label.format(name))
+            return SourcedValue(value, place.label.format(name))
     return None
 
 
@@ -258,17 +258,17 @@ def _home() -> Path | None:
         return None
 
 
-def _environment(env: Mapping[str, str]) -> _Place:
+def _environment(env: Mapping[str, str]) -> _Source:
     values = {
         name: Secret(env[key])
         for name, keys in _ENVIRONMENT.items()
         for key in reversed(keys)
         if env.get(key, "").strip()
     }
-    return _Place("environment", values)
+    return _Source("environment", values)
 
 
-def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Place]:
+def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Source]:
     for path in (cwd / ".vonagerc", *([home / ".vonage" / "config.json"] if home else [])):
         try:
             payload = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -277,7 +277,7 @@ def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Place]:
             # end.
             continue
         if isinstance(payload, Mapping):
-            yield _Place(str(path).replace("{", "{{").replace("}", "}}"), _cli_values(payload))
+            yield _Source(str(path).replace("{", "{{").replace("}", "}}"), _cli_values(payload))
 
 
 def _cli_values(payload: Mapping[str, object]) -> dict[str, Secret]:
@@ -297,7 +297,7 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for e
         return "is empty"
     if "-----BEGIN" in text:
         return _parse_key(text)
-    if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
+    if "\n" in text or "\\n" in text or len(text) > MAX_PATH_LENGTH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
     try:
         path = expand_user(text)
@@ -337,12 +337,12 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each
         return "is damaged or no private key in PEM form"
     if not isinstance(key, RSAPrivateKey):
         return "is no RSA key, and the API only takes RS256"
-    if key.key_size < SMALLEST_KEY_BITS:
-        return f"is too small: {key.key_size} bits, at least {SMALLEST_KEY_BITS} are needed"
+    if key.key_size < MIN_KEY_BITS:
+        return f"is too small: {key.key_size} bits, at least {MIN_KEY_BITS} are needed"
     return key
 
 
 def _shown(text: str) -> str:
     # What was meant as a path may be a key that lost its first line.
-    looks_secret = len(text) > LONGEST_SHOWN or re.search(r"[A-Za-z0-9+/]{60,}", text)
+    looks_secret = len(text) > MAX_SHOWN_LENGTH or re.search(r"[A-Za-z0-9+/]{60,}", text)
     return "(not shown)" if looks_secret else repr(text)

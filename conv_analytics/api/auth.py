@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 import jwt
 
-from conv_analytics.api.clock import ServerClock, offset
+from conv_analytics.api.clock import ServerClock, clock_offset
 from conv_analytics.errors import ConfigError, ProblemDetails
 from conv_analytics.errors.redaction import HiddenText, safe_repr
 from conv_analytics.settings import Secret, private_key_of
@@ -38,7 +38,7 @@ BACKDATED_S = 5.0
 #: A refusal whose Date is this far from the clock that the token was signed by can have come from that.
 OFF_S = 5.0
 #: The platform refuses tokens that live longer.
-LONGEST_TTL_S = 86_400
+MAX_TTL_S = 86_400
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -116,7 +116,7 @@ class JWTAuth(OriginAuth):
         given = Secret(key) if isinstance(key, str) else key
         del key
         super().__init__(origin)
-        if not 2 * RENEW_BEFORE_S <= ttl <= LONGEST_TTL_S:
+        if not 2 * RENEW_BEFORE_S <= ttl <= MAX_TTL_S:
             raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
         self.application_id = application_id
         self.ttl = ttl
@@ -139,7 +139,7 @@ class JWTAuth(OriginAuth):
         # Of many requests in flight that are refused together, only the first has to mint.
         if header != self._header:
             return True
-        told = offset(date, self.clock.now() - self.clock.offset_s, 0.0)
+        told = clock_offset(date, self.clock.now() - self.clock.offset_s, 0.0)
         off = told is not None and abs(told - self._signed_by_s) >= OFF_S
         if ProblemDetails.read(body).code not in EXPIRED and not off:
             return False

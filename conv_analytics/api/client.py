@@ -17,7 +17,7 @@ from conv_analytics import markup
 from conv_analytics.api.auth import JWTAuth
 from conv_analytics.api.clock import ServerClock, SkewWatch
 from conv_analytics.api.driver import AsyncDriver, Driver, Wire
-from conv_analytics.api.flow import Rules, Send, Walk, encode, fetch, fetch_json, fetch_page, fetch_raw
+from conv_analytics.api.flow import Paginator, Rules, Send, encode, fetch, fetch_json, fetch_page, fetch_raw
 from conv_analytics.api.notices import Listener, Notice
 from conv_analytics.api.operation import operation
 from conv_analytics.api.page import RawPage
@@ -221,10 +221,10 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
 
     def items(self, listing: Listing[T]) -> Iterator[T]:
         """Go through a listing, page after page, each item once."""
-        walk = Walk(listing, self._rules)
-        while not walk.done:
-            page = self._driver.run(walk.step())
-            yield from walk.new_items(page)
+        paginator = Paginator(listing, self._rules)
+        while not paginator.done:
+            page = self._driver.run(paginator.next_page())
+            yield from paginator.new_items(page)
             _warn(page)
 
     def raw(self, call: Call[Any]) -> bytes:
@@ -240,9 +240,9 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
 
         A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
         """
-        walk = Walk(listing, self._rules, cursor)
-        while not walk.done:
-            yield self._driver.run(walk.step())
+        paginator = Paginator(listing, self._rules, cursor)
+        while not paginator.done:
+            yield self._driver.run(paginator.next_page())
 
     def request(
         self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
@@ -306,10 +306,10 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
 
     async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
         """Go through a listing, page after page, each item once."""
-        walk = Walk(listing, self._rules)
-        while not walk.done:
-            page = await self._driver.run(walk.step())
-            for item in walk.new_items(page):
+        paginator = Paginator(listing, self._rules)
+        while not paginator.done:
+            page = await self._driver.run(paginator.next_page())
+            for item in paginator.new_items(page):
                 yield item
             _warn(page)
 
@@ -326,9 +326,9 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
 
         A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
         """
-        walk = Walk(listing, self._rules, cursor)
-        while not walk.done:
-            yield await self._driver.run(walk.step())
+        paginator = Paginator(listing, self._rules, cursor)
+        while not paginator.done:
+            yield await self._driver.run(paginator.next_page())
 
     async def request(
         self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None

@@ -24,7 +24,7 @@ EVERY_S = 1.0
 #: The instants of a Date that is believed, until the year 2200: an absurd one must not become the time of tokens. [s]
 _BELIEVED = range(7_258_118_400)
 #: A skew is told when so many samples agree on it.
-SURE = 3
+MIN_SAMPLES = 3
 #: The last second that a datetime can tell, as Unix time. [s]
 LATEST_S = datetime.max.replace(tzinfo=UTC).timestamp() - 1.0
 
@@ -57,14 +57,14 @@ class ServerClock:
     @property
     def sure(self) -> bool:
         """Whether several answers were looked at."""
-        return len(self._samples) >= SURE
+        return len(self._samples) >= MIN_SAMPLES
 
     def answered(self, headers: Mapping[str, str], elapsed_s: float) -> None:
         """Look at an answer that took so long [s]; most are passed over when enough are known."""
         if len(self._samples) == SAMPLES and time.monotonic() < self._next_s:
             return
         # An answer out of a cache has the Date of the day on which it was put there.
-        if "age" in headers or (sample := offset(headers.get("date"), self._local(), elapsed_s)) is None:
+        if "age" in headers or (sample := clock_offset(headers.get("date"), self._local(), elapsed_s)) is None:
             return
         self._next_s = time.monotonic() + EVERY_S
         self._samples.append(sample)
@@ -72,7 +72,7 @@ class ServerClock:
 
     def corrected(self, date: str | None) -> None:
         """Believe this one Date: a token was refused, so what was known before is of no use."""
-        sample = offset(date, self._local(), 0.0)
+        sample = clock_offset(date, self._local(), 0.0)
         if sample is not None:
             self._samples.clear()
             self._samples.append(sample)
@@ -93,15 +93,17 @@ class SkewWatch:
             self._notify(ClockSkewed(round(self._clock.offset_s, 1)))
 
 
-def offset(date: str | None, received: float, elapsed_s: float) -> float | None:
+def clock_offset(date: str | None, received: float, elapsed_s: float) -> float | None:
     """How far the API's clock is ahead of ours, given a Date header, our Unix time [s] and the round trip [s].
 
     0 when the two may be equal as far as one answer tells; None without a readable Date of a believable year.
 
     >>> noon = 1_795_262_400.0
-    >>> offset("Sat, 21 Nov 2026 12:00:00 GMT", noon + 0.7, 0.2), offset("Sat, 21 Nov 2026 12:05:00 GMT", noon, 2.0)
-    (0.0, 301.5)
-    >>> offset("yesterday", noon, 0.1), offset("Fri, 31 Dec 9999 23:59:59 -2359", noon, 0.1)
+    >>> clock_offset("Sat, 21 Nov 2026 12:00:00 GMT", noon + 0.7, 0.2)
+    0.0
+    >>> clock_offset("Sat, 21 Nov 2026 12:05:00 GMT", noon, 2.0)
+    301.5
+    >>> clock_offset("yesterday", noon, 0.1), clock_offset("Fri, 31 Dec 9999 23:59:59 -2359", noon, 0.1)
     (None, None)
     """
     told = http_date(date)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 #: What comes out of a stage at a time. [B]
 PIECE_BYTES = 1 << 18
 #: A body is packed at most so often, one around the other; each stage has at most so many parts, one after the other.
-LONGEST_CHAIN, MOST_MEMBERS = 4, 1_000
+MAX_CODINGS, MAX_MEMBERS = 4, 1_000
 #: What may follow the end of a packed body without being looked at: some servers pad.
 _PADDING = b"\0"
 
@@ -46,7 +46,7 @@ class Content:
 
     def __init__(self, encoding: str | None, limit: int) -> None:
         named = [name for name in re.split(r"[,\s]+", (encoding or "").lower()) if name not in {"", "identity"}]
-        if len(named) > LONGEST_CHAIN or not {*named} <= {"gzip", "x-gzip", "deflate"}:
+        if len(named) > MAX_CODINGS or not {*named} <= {"gzip", "x-gzip", "deflate"}:
             raise DamagedContent
         self._stages = [_Stage(limit) for _ in named]
         self._limit, self._came, self.size = limit, 0, 0
@@ -114,7 +114,7 @@ class _Stage:
         if not data.strip(_PADDING):
             return False
         self._members += 1
-        if self._members >= MOST_MEMBERS:
+        if self._members >= MAX_MEMBERS:
             raise DamagedContent
         self._inflater = zlib.decompressobj(self._wbits)
         return True

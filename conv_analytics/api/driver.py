@@ -15,7 +15,7 @@ from conv_analytics.api.auth import JWTAuth, OriginAuth
 from conv_analytics.api.blocking_transport import time_limit
 from conv_analytics.api.clock import SkewWatch
 from conv_analytics.api.content_coding import Content, TooLong
-from conv_analytics.api.failures import FOREIGN, TotalTimeout, transport_error
+from conv_analytics.api.failures import TRANSPORT_EXCEPTIONS, TotalTimeout, transport_error
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
 from conv_analytics.api.large_bodies import LARGE_BYTES, LargeBodies
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 #: From sending to the last byte of its answer a request may take so many times the longest pause. An answer that comes
 #: in drops keeps every pause short.
-WHOLE = 10
+TOTAL_TIMEOUT_FACTOR = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class Wire:
     @property
     def limit_s(self) -> float | None:
         """All the time that a request may take [s]; None for no end."""
-        return None if self.timeout.read is None else WHOLE * self.timeout.read
+        return None if self.timeout.read is None else TOTAL_TIMEOUT_FACTOR * self.timeout.read
 
     def request(self, send: Send) -> httpx.Request:
         """The request as httpx wants it, not yet authenticated."""
@@ -140,7 +140,7 @@ class Driver:
                     body = _read(response, self.wire.max_body_bytes)
                 finally:
                     response.close()
-        except (*FOREIGN, TooLong) as error:
+        except (*TRANSPORT_EXCEPTIONS, TooLong) as error:
             return self.wire.failed(send, error)
         return self.wire.reply(send, response.status_code, response.headers, body, started_s)
 
@@ -238,7 +238,7 @@ class AsyncDriver:
         try:
             async with asyncio.timeout(limit_s) as scope:
                 status, headers, body = await exchange(lambda: self._enter(scope))
-        except (*FOREIGN, TooLong) as error:
+        except (*TRANSPORT_EXCEPTIONS, TooLong) as error:
             return self.wire.failed(send, TotalTimeout(limit_s) if limit_s is not None and scope.expired() else error)
         finally:
             if not self.large.keep:

@@ -22,7 +22,7 @@ from conv_analytics.api.proxy import Proxy
 from conv_analytics.errors import CertificateError, ProxyError, TransportError
 
 #: What a transport may raise because of the network, the proxy or the server.
-FOREIGN = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
+TRANSPORT_EXCEPTIONS = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
            httpcore.ProtocolError, httpcore.ProxyError, httpcore.UnsupportedProtocol,
            aiohttp.ClientError, DamagedContent, OSError)  # fmt: skip
 

@@ -20,9 +20,9 @@ from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from conv_analytics.api.clock import ServerClock
+from conv_analytics.api.list_guard import ListGuard
 from conv_analytics.api.notices import Listener, Retried
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
-from conv_analytics.api.patience import Patience
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.errors import (
     APIError,
@@ -38,11 +38,11 @@ from conv_analytics.resources.endpoint import Call, Listing, query
 T = TypeVar("T")
 
 #: A longer wait is slept in parts: no timer takes a Retry-After of a thousand years.
-LONGEST_SLEEP_S = 86_400.0
+MAX_SLEEP_S = 86_400.0
 
 #: Hardly a server has shorter pages than those that it gives to whoever asks for no size (contract 1.2). Whether a page
 #: with fewer records is the last one is asked only until the server has linked a page of a list of that kind.
-LEAST_PAGE = 10
+MIN_PAGE_SIZE = 10
 
 INVALID_CURSOR = "paginator-builder:error:invalid-cursor"
 
@@ -106,8 +106,8 @@ def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
                 raise
             rules.notify(_retried(send, error, wait_s))
         while wait_s > 0:
-            yield Sleep(min(wait_s, LONGEST_SLEEP_S))
-            wait_s -= LONGEST_SLEEP_S
+            yield Sleep(min(wait_s, MAX_SLEEP_S))
+            wait_s -= MAX_SLEEP_S
 
 
 def fetch(call: Call[T], rules: Rules) -> Flow[T]:
@@ -139,7 +139,7 @@ def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[
 
 
 @dataclass
-class Walk(Generic[T]):
+class Paginator(Generic[T]):
     """A listing on its way: where it is, what it has seen. Each `step` is a flow that reads one page.
 
     A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
@@ -161,12 +161,12 @@ class Walk(Generic[T]):
     _restarted: bool = False
     _last_id: int | None = None
     _read: set[int] = field(default_factory=set)
-    _patience: Patience = field(init=False)
+    _guard: ListGuard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._patience = Patience(self.listing.target)
+        self._guard = ListGuard(self.listing.target)
 
-    def step(self) -> Flow[RawPage]:
+    def next_page(self) -> Flow[RawPage]:
         """Read the next page."""
         if self.cursor is not None:
             if self.cursor in self._visited:
@@ -182,7 +182,7 @@ class Walk(Generic[T]):
         self.done = page.next_cursor is None
         if not self.done:
             checksum = zlib.crc32(page.embedded)
-            self._patience.page(new=checksum not in self._read)
+            self._guard.count(new=checksum not in self._read)
             self._read.add(checksum)
         if not self.done:
             self.rules.linked.add(self.listing.key)
@@ -219,7 +219,7 @@ class Walk(Generic[T]):
         count = _count(page, self.listing.key)
         if count < max(1, min(asked, page.page_size or 1)):
             return False
-        return count >= LEAST_PAGE or self.listing.key not in self.rules.linked
+        return count >= MIN_PAGE_SIZE or self.listing.key not in self.rules.linked
 
     def _is_cut(self, page: RawPage) -> Flow[bool]:
         names = _names(page, self.listing.key)
@@ -235,7 +235,7 @@ class Walk(Generic[T]):
         if set(other) != set(names):
             return True
         # A server that listens to nothing may hold more, or not.
-        return len(names) >= LEAST_PAGE and other == names
+        return len(names) >= MIN_PAGE_SIZE and other == names
 
     def _first_page(self, changed: tuple[tuple[str, str], ...]) -> Flow[RawPage]:
         params = dict(self.listing.params) | dict(changed)

@@ -12,7 +12,7 @@ from weakref import WeakSet
 #: A body is large when it is longer; a page of 100 events has about 100 kB. [B]
 LARGE_BYTES = 4 << 20
 #: So many are read, or in the hands of whoever asked for them, at the same time.
-AT_ONCE = 2
+MAX_AT_ONCE = 2
 #: Whoever keeps a body without going on holds the others up no longer than this. [s]
 PATIENCE_S = 60.0
 _LOOK_S = 0.05
@@ -41,7 +41,7 @@ class LargeBodies:
     async def enter(self) -> None:
         """Wait for a place for the body of this task."""
         until = time.monotonic() + PATIENCE_S
-        while self._busy() >= AT_ONCE and time.monotonic() < until:
+        while self._busy() >= MAX_AT_ONCE and time.monotonic() < until:
             await self.sleep(_LOOK_S)
         task = asyncio.current_task()
         if task is not None:

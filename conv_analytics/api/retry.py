@@ -6,7 +6,7 @@
   at once instead of after a pointless wait.
 * Otherwise wait a random time up to ``base_s * 2**n``, at most ``cap_s`` ("full jitter"), and give up after
   `repeats`.
-* A GET can be repeated after any passing failure. A change (POST, PUT, PATCH, DELETE) may have been carried
+* A GET can be repeated after any is_transient failure. A change (POST, PUT, PATCH, DELETE) may have been carried
   out although its answer
   was lost; repeating it could create a second conversation, or report a deletion that worked as "not found".
   So it is repeated only when the server says that it did nothing (429, 503 with Retry-After), or when the
@@ -28,10 +28,10 @@ from conv_analytics.defaults import MAX_RETRY_AFTER_S, RETRIES
 from conv_analytics.errors import APIError, CertificateError, ProxyError, StatusError, TransportError, UnexpectedPayload
 
 #: Refusals that pass: 408 and 425 ask for the same request once more, 429 for fewer.
-PASSING = frozenset({408, 425, 429})
+TRANSIENT_STATUSES = frozenset({408, 425, 429})
 #: Failures of a server (5xx, also those that gateways made up, such as 520) pass, but for those that say: never.
 SERVER_ERRORS = 500, 599
-FINAL = frozenset({501, 505, 506, 508, 510, 511})
+PERMANENT_STATUSES = frozenset({501, 505, 506, 508, 510, 511})
 
 _SECONDS = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
 
@@ -82,7 +82,7 @@ class Attempts:
 
     def wait_after(self, error: APIError) -> float | None:
         """Give the seconds to wait before the next try, or None to give up."""
-        if not passing(error) or not repeatable(error):
+        if not is_transient(error) or not is_safe_to_repeat(error):
             return None
         asked = error.retry_after if isinstance(error, StatusError) else None
         if asked is not None and asked > 0:
@@ -102,26 +102,28 @@ class Attempts:
         return wait
 
 
-def passing(error: APIError) -> bool:
+def is_transient(error: APIError) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(error, StatusError):
-        return passes(error.status)
+        return is_transient_status(error.status)
     if isinstance(error, ProxyError):
-        return error.status is None or passes(error.status)
+        return error.status is None or is_transient_status(error.status)
     # A certificate that does not fit will not fit in a minute.
     return isinstance(error, TransportError | UnexpectedPayload) and not isinstance(error, CertificateError)
 
 
-def passes(status: int) -> bool:
+def is_transient_status(status: int) -> bool:
     """Whether what a status tells may be over in a minute.
 
-    >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if passes(status)]
+    >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if is_transient_status(status)]
     [408, 429, 500, 520]
     """
-    return status in PASSING or (SERVER_ERRORS[0] <= status <= SERVER_ERRORS[1] and status not in FINAL)
+    return status in TRANSIENT_STATUSES or (
+        SERVER_ERRORS[0] <= status <= SERVER_ERRORS[1] and status not in PERMANENT_STATUSES
+    )
 
 
-def repeatable(error: APIError) -> bool:
+def is_safe_to_repeat(error: APIError) -> bool:
     """Whether sending the request again cannot do harm."""
     if error.method in {"GET", "HEAD", "OPTIONS"}:
         return True

@@ -13,7 +13,7 @@ import pytest
 
 from conv_analytics import AsyncConversations, Conversations
 from conv_analytics.api import ClockSkewed, JWTAuth, Notice, ResponseReceived, Retry
-from conv_analytics.api.clock import SAMPLES, ServerClock, SkewWatch, offset
+from conv_analytics.api.clock import SAMPLES, ServerClock, SkewWatch, clock_offset
 from conv_analytics.errors import AuthError, InvalidRequest, status_error
 from conv_analytics.sandbox import Sandbox
 
@@ -43,7 +43,7 @@ def test_the_true_distance_is_never_missed_by_more_than_one_answer_can_tell(
 ) -> None:
     sent, elapsed = NOON + fraction, 1.4
     told = int(sent + stamped * elapsed + ahead)
-    found = offset(formatdate(told, usegmt=True), sent + elapsed, elapsed)
+    found = clock_offset(formatdate(told, usegmt=True), sent + elapsed, elapsed)
     assert found is not None
     assert abs(found - ahead) <= max((1.0 + elapsed) / 2, 0.0 if found else abs(ahead))
     assert found or abs(ahead) <= 2

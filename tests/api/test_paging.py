@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from conv_analytics import errors
-from conv_analytics.api.flow import Reply, Rules, Send, Walk
+from conv_analytics.api.flow import Paginator, Reply, Rules, Send
 from conv_analytics.api.page import RawPage, read_page
 from conv_analytics.api.retry import Retry
 from conv_analytics.resources import endpoints
@@ -30,12 +30,12 @@ def page(ids: list[Any], following: Any = None, key: str = "conversations") -> b
 
 
 def drive(
-    walk: Walk[Any], answers: list[bytes | Reply], warnings: list[str] | None = None
+    walk: Paginator[Any], answers: list[bytes | Reply], warnings: list[str] | None = None
 ) -> tuple[list[Any], list[str]]:
     """All items, and the URLs asked for; the warnings of pages are added to those given."""
     found, asked, remaining = [], [], iter(answers)
     while not walk.done:
-        flow = walk.step()
+        flow = walk.next_page()
         step: Any = next(flow)
         while True:
             assert isinstance(step, Send)
@@ -52,8 +52,8 @@ def drive(
     return found, asked
 
 
-def walk(one: Listing[Any] | None = None) -> Walk[Any]:
-    return Walk(one or listing(), Rules(Retry(repeats=0)))
+def walk(one: Listing[Any] | None = None) -> Paginator[Any]:
+    return Paginator(one or listing(), Rules(Retry(repeats=0)))
 
 
 def test_filters_are_repeated_and_only_the_cursor_is_taken() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from conv_analytics.errors import CursorLoop
 
 #: So many pages in a row may bring nothing new: some servers filter a page after they have cut it.
-IDLE_PAGES = 100
+MAX_IDLE_PAGES = 100
 
 
-class Patience:
+class ListGuard:
     """Counts the pages of a list, and raises `CursorLoop` when it goes on without end.
 
     Pages may come again once, when a forgotten cursor made the list start anew: as many as brought something before
@@ -23,10 +23,10 @@ class Patience:
 
     Examples
     --------
-    >>> patience = Patience("/v1/users")
+    >>> guard = ListGuard("/v1/users")
     >>> for new in (True, True, *[False] * 102, True, *[False] * 103):
-    ...     patience.page(new=new)
-    >>> patience.page(new=False)
+    ...     guard.count(new=new)
+    >>> guard.count(new=False)
     Traceback (most recent call last):
         ...
     conv_analytics.errors.tree.CursorLoop: GET /v1/users goes on after 104 pages in a row without a new record. ...
@@ -36,11 +36,11 @@ class Patience:
         self._url, self._most = url, most
         self._pages = self._fresh = self._idle = 0
 
-    def page(self, *, new: bool) -> None:
+    def count(self, *, new: bool) -> None:
         """Count a page; `new` is whether it brought anything that was not there before."""
         self._pages += 1
         self._fresh, self._idle = (self._fresh + 1, 0) if new else (self._fresh, self._idle + 1)
-        if self._idle > IDLE_PAGES + self._fresh:
+        if self._idle > MAX_IDLE_PAGES + self._fresh:
             raise CursorLoop(
                 f"goes on after {self._idle:,} pages in a row without a new record", method="GET", url=self._url
             )
