@@ -1,25 +1,25 @@
-"""The end of a list that has none: cursors that are always new, and pages that bring nothing."""
+"""Protection against lists without an end: cursors that are always new, and pages without new records."""
 
 from __future__ import annotations
 
 from conv_analytics.errors import CursorLoop
 
-#: So many pages in a row may bring nothing new: some servers filter a page after they have cut it.
+#: Maximum consecutive pages without a new record: some servers filter a page after they have cut it.
 MAX_IDLE_PAGES = 100
 
 
 class ListGuard:
-    """Counts the pages of a list, and raises `CursorLoop` when it goes on without end.
+    """Counts the pages of a list, and raises `CursorLoop` when it has no end.
 
-    Pages may come again once, when a forgotten cursor made the list start anew: as many as brought something before
-    do not count.
+    Pages may come again once, when a forgotten cursor made the list start anew: as many as had new records before do
+    not count.
 
     Parameters
     ----------
     url
         The list, for the error.
-    most
-        Pages that it can have at all; None where nobody knows.
+    max_pages
+        Maximum pages of the list; None where it is unknown.
 
     Examples
     --------
@@ -32,17 +32,19 @@ class ListGuard:
     conv_analytics.errors.tree.CursorLoop: GET /v1/users goes on after 104 pages in a row without a new record. ...
     """
 
-    def __init__(self, url: str, most: int | None = None) -> None:
-        self._url, self._most = url, most
+    def __init__(self, url: str, max_pages: int | None = None) -> None:
+        self._url, self._max_pages = url, max_pages
         self._pages = self._fresh = self._idle = 0
 
     def count(self, *, new: bool) -> None:
-        """Count a page; `new` is whether it brought anything that was not there before."""
+        """Count a page; `new` is whether it had a new record."""
         self._pages += 1
         self._fresh, self._idle = (self._fresh + 1, 0) if new else (self._fresh, self._idle + 1)
         if self._idle > MAX_IDLE_PAGES + self._fresh:
             raise CursorLoop(
                 f"goes on after {self._idle:,} pages in a row without a new record", method="GET", url=self._url
             )
-        if self._most is not None and self._pages > self._most:
-            raise CursorLoop(f"goes on after {self._most:,} pages, more than it can have", method="GET", url=self._url)
+        if self._max_pages is not None and self._pages > self._max_pages:
+            raise CursorLoop(
+                f"goes on after {self._max_pages:,} pages, more than it can have", method="GET", url=self._url
+            )

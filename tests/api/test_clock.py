@@ -53,7 +53,7 @@ def test_the_true_distance_is_never_missed_by_more_than_one_answer_can_tell(
 def test_what_is_no_date_tells_nothing(text: str | None) -> None:
     clock = ServerClock(Clock())
     clock.answered({} if text is None else {"date": text}, 0.1)
-    assert (clock.offset_s, clock.sure) == (0.0, False)
+    assert (clock.offset_s, clock.reliable) == (0.0, False)
 
 
 def test_one_odd_answer_moves_nothing_and_caches_are_not_believed() -> None:

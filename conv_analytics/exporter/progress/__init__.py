@@ -8,14 +8,14 @@ from conv_analytics.exporter.progress.snapshot import Listener, Progress, descri
 from conv_analytics.exporter.progress.terminal import TerminalBar, TextLines
 
 __all__ = [
-    "TerminalBar",
-    "NotebookBlock",
-    "ProgressChoice",
-    "TextLines",
     "Listener",
+    "NotebookBlock",
     "Progress",
-    "describe",
+    "ProgressChoice",
+    "TerminalBar",
+    "TextLines",
     "default_listener",
+    "describe",
     "listener_for",
     "silent",
 ]
