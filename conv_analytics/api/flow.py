@@ -211,11 +211,11 @@ class Paginator(Generic[T]):
             self._last_id = max(self._last_id or 0, natural_number(name) or 0) or None
 
     def _may_be_cut(self, page: RawPage) -> bool:
-        asked = natural_number(dict(self.listing.params).get("page_size"))
-        if self.listing.key == "events" or page.cursor is not None or asked is None:
+        page_size = natural_number(dict(self.listing.params).get("page_size"))
+        if self.listing.key == "events" or page.cursor is not None or page_size is None:
             return False
         count = _count(page, self.listing.key)
-        if count < max(1, min(asked, page.page_size or 1)):
+        if count < max(1, min(page_size, page.page_size or 1)):
             return False
         return count >= MIN_PAGE_SIZE or self.listing.key not in self.rules.linked
 

@@ -77,11 +77,11 @@ class Attempts:
         """Time to wait before the next attempt [s]; None to give up."""
         if not is_transient(error) or not is_safe_to_repeat(error):
             return None
-        asked = error.retry_after if isinstance(error, StatusError) else None
-        if asked is not None and asked > 0:
-            if self.policy.max_retry_after_s is not None and asked > self.policy.max_retry_after_s:
+        retry_after_s = error.retry_after if isinstance(error, StatusError) else None
+        if retry_after_s is not None and retry_after_s > 0:
+            if self.policy.max_retry_after_s is not None and retry_after_s > self.policy.max_retry_after_s:
                 return None
-            wait = asked
+            wait = retry_after_s
         elif self.failed >= self.policy.repeats:
             return None
         else:

@@ -1,7 +1,7 @@
 """The aiohttp transport, behind the httpx interface, tuned for bulk reading.
 
 Unlike `httpx_aiohttp.AiohttpTransport`, it never repeats a request silently after a lost connection (aiohttp does so
-for GETs, uncounted), sends the URL unchanged (aiohttp would quote cursors again), uses only the proxy and the certificates
+for GETs, uncounted), sends the URL unchanged (aiohttp would quote cursors again), uses only the proxy and certificates
 that it is given, and prepares once what it can. It raises the exceptions of aiohttp, which
 `conv_analytics.api.failures` translates.
 """

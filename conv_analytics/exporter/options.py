@@ -92,7 +92,7 @@ class Options:
 
     @classmethod
     def checked(cls, function: str, given: ReadOptions, declared: type = ReadOptions) -> Options:
-        """The options that a function was called with, of those declared for it.
+        """The options of a call, checked against those declared for the function.
 
         Raises
         ------
@@ -204,10 +204,10 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _tables(names: Collection[str] | str) -> tuple[str, ...]:
-    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    if asked == ["all"]:
+    requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    if requested == ["all"]:
         return tuple(TABLES)
-    for name in asked:
+    for name in requested:
         if name not in TABLES:
             raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
-    return tuple(name for name in TABLES if name in asked)
+    return tuple(name for name in TABLES if name in requested)
