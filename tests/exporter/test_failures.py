@@ -17,7 +17,6 @@ import pytest
 
 from conv_analytics import aexport, export, open_dataset
 from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, TransportError
-from conv_analytics.exporter import run as once
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
@@ -204,7 +203,7 @@ def test_awaited(calm: Sandbox, tmp_path: Path) -> None:
 def test_cancelling_keeps_what_was_read(
     seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "STOP_S", seconds)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", seconds)
     sandbox = serve(conversations=40)
     reached = after(sandbox, 60, NEVER)
 

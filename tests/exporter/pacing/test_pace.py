@@ -166,9 +166,8 @@ def test_half_an_hour_ends_at_once_when_interrupted_and_what_was_read_is_committ
     import asyncio
 
     from conv_analytics import aexport, open_dataset
-    from conv_analytics.exporter import run as once
 
-    monkeypatch.setattr(once, "STOP_S", math.inf)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", math.inf)
 
     async def main(sandbox: Sandbox) -> None:
         waiting = asyncio.Event()
