@@ -60,6 +60,7 @@ class _Batch:
     conversations: list[bytes] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
     finished: dict[str, tuple[int | None, bool, LastChange | None]] = field(default_factory=dict)
+    with_gaps: list[str] = field(default_factory=list)
     size: int = 0
 
     def pieces(self) -> Iterator[_Batch]:
@@ -72,7 +73,7 @@ class _Batch:
             if piece.size >= _PIECE_BYTES:
                 yield piece
                 piece = _Batch()
-        piece.finished = self.finished
+        piece.finished, piece.with_gaps = self.finished, self.with_gaps
         yield piece
 
 
@@ -161,6 +162,10 @@ class Converter:
         known = change if sequence_number is not None else None
         self._batch.finished[conversation_id] = (sequence_number, events_listed, known)
 
+    def note_gap(self, conversation_id: str) -> None:
+        """Keep the watermark of a conversation where it was: its list has later events but skips earlier ones."""
+        self._batch.with_gaps.append(conversation_id)
+
     async def drain(self, in_time: Callable[[], None] | None = None) -> None:
         """Convert the rest, and wait until everything is in the sink.
 
@@ -234,6 +239,9 @@ class Converter:
             quarantined = (record.conversation_id for record in rows.broken if not record.kept)
             self._quarantined.update(name for name in quarantined if name is not None)
             self._advance(rows.tables["events"])
+        for conversation_id in batch.with_gaps:
+            self._disordered.add(conversation_id)
+            self._hold_back(conversation_id)
         for conversation_id, (sequence_number, events_listed, change) in batch.finished.items():
             self._finish(conversation_id, sequence_number, change, events_listed=events_listed)
 
@@ -251,12 +259,15 @@ class Converter:
             advanced.append((name, highest, name in known))
         self._states.advance(advanced)
         for name in self._disordered & ranges.keys():
-            # Earlier events may still be missing until the list has been read to its end.
-            watermark = known.get(name)
-            self._states.hold_back(name, (watermark and watermark.last_event) or 0, self._highest[name])
+            self._hold_back(name)
         for name, (_, _, at) in ranges.items():
             if at is not None:
                 self._last_at[name] = max(at, self._last_at.get(name, at))
+
+    def _hold_back(self, conversation_id: str) -> None:
+        """Keep a watermark where earlier runs left it: events below the highest one may be missing."""
+        known, highest = self._sink.known.get(conversation_id), self._highest.get(conversation_id, 0)
+        self._states.hold_back(conversation_id, (known and known.last_event) or 0, highest)
 
     def _finish(
         self, conversation_id: str, sequence_number: int | None, change: LastChange | None, *, events_listed: bool

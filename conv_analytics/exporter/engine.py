@@ -25,7 +25,7 @@ from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.incremental import IncrementalPolicy, LastChange, ListsToRead
 from conv_analytics.exporter.journalled_client import RawClient
-from conv_analytics.exporter.list_end import EventListEnd
+from conv_analytics.exporter.list_end import EventListEnd, still_missing
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES, Options
 from conv_analytics.exporter.pacing.pacer import Pacer
 from conv_analytics.exporter.report import Report
@@ -257,10 +257,20 @@ class Exporter:
             if end.continue_at is None:
                 break
             next_start = end.continue_at
+        reason = end.reason
+        if end.gap is not None and (reason := await self._gap(conversation_id, end.gap)):
+            self._converter.note_gap(conversation_id)
         if last and not listed and not known and self._policy.expects_events(conversation_id, last):
             # A conversation with events must list some, unless all of them are ephemeral.
             self._report.incomplete[conversation_id] = f"no events are listed, but its last one is {last}"
-        return [*pages.warnings, *([end.reason] if end.reason else [])]
+        return [*pages.warnings, *([reason] if reason else [])]
+
+    async def _gap(self, conversation_id: str, gap: range) -> str | None:
+        """Request the events that a list skips; return the reason why they may be missing."""
+        ids = {"start_id": gap.start, "end_id": gap.stop - 1}
+        listing = endpoints.list_all_events(conversation_id, **ids, page_size=self._options.page_size)
+        reasons = [still_missing(gap, page) async for page in self._pages(listing, len(gap))]
+        return next((reason for reason in reasons if reason), None)
 
     async def _users(self) -> None:
         users = UserReader(self._user, self._report.incomplete)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
+from conv_analytics.api.flow import MIN_PAGE_SIZE
 from conv_analytics.api.page import RawPage
 from conv_analytics.exporter.summaries import summary_of
 from conv_analytics.tables.pages import Raw, records
@@ -17,6 +19,8 @@ class EndCheck(NamedTuple):
     """The event id to continue from, when the list ended too early."""
     reason: str | None = None
     """Why events may be missing."""
+    gap: range | None = None
+    """The event ids to request before the list counts as whole."""
 
 
 class EventListEnd:
@@ -24,7 +28,8 @@ class EventListEnd:
 
     When a list ends with a full page before the last event, it lost its link, or the server's pages are shorter than
     requested; the same holds when the last link leads to an empty page. The next event is then requested by its id.
-    Fewer events than their ids suggest are normal: some are never stored (contract 2.7).
+    Fewer events than their ids suggest are normal: some are never stored (contract 2.7). But a single short page may
+    also come from a server that cuts its lists, links no next page and keeps no order: then its widest gap is requested.
 
     Parameters
     ----------
@@ -38,10 +43,12 @@ class EventListEnd:
     ...     end, items = EventListEnd(3), ", ".join(f'{{"id": {each}}}' for each in ids)
     ...     end.add(read_page(f'{{"page_size": 3, "_embedded": [{items}]}}'.encode(), "/v1/x", None))
     ...     return end.check(last=6, start=1)
-    >>> ended([4, 5, 6]), ended([1, 2])
-    (EndCheck(continue_at=None, reason=None), EndCheck(continue_at=None, reason=None))
+    >>> ended([1, 2])
+    EndCheck(continue_at=None, reason=None, gap=None)
     >>> ended([1, 2, 3])
-    EndCheck(continue_at=4, reason=None)
+    EndCheck(continue_at=4, reason=None, gap=None)
+    >>> ended([1, 5, 6])
+    EndCheck(continue_at=None, reason=None, gap=range(2, 5))
     """
 
     def __init__(self, page_size: int) -> None:
@@ -75,21 +82,41 @@ class EventListEnd:
         if last is None or self._page is None or self.warnings:
             return EndCheck()
         events = _events(self._page)
-        if len(events) < min(self._requested, self._page.page_size or self._requested):
+        if len(events) < min(self._requested, self._page.page_size or 1):
             if events or self._previous is None:
                 return EndCheck()
             events = _events(self._previous)
-        ids = [number for record in events if (number := summary_of(record).event_number) is not None]
+        ids = _ids(events)
         highest = max(ids, default=last)
         if highest >= last:
             # Ascending order was requested, but the page begins at the end: earlier events are not on it.
             backwards = self._pages == 1 and bool(ids) and min(ids) > start and ids != sorted(ids)
-            return EndCheck(
-                reason=f"only its last {len(ids)} events are listed, and in no order" if backwards else None
-            )
+            if backwards:
+                return EndCheck(reason=f"only its last {len(ids)} events are listed, and in no order")
+            return EndCheck(gap=_widest_gap(start, ids) if self._pages == 1 and len(ids) < MIN_PAGE_SIZE else None)
         if highest >= start:
             return EndCheck(highest + 1)
         return EndCheck(reason=f"its events end at {highest}, but its last one is {last}")
+
+
+def still_missing(gap: range, page: RawPage) -> str | None:
+    """Why events may be missing, given the response to a request for a gap; None when the server has none of them."""
+    listed = _ids(_events(page))
+    if not listed:
+        return None
+    if any(number in gap for number in listed):
+        return f"its list skips events between {gap.start} and {gap.stop - 1} that the server has"
+    return f"its list skips events from {gap.start} to {gap.stop - 1}, and the server does not tell whether it has them"
+
+
+def _widest_gap(start: int, ids: Sequence[int]) -> range | None:
+    known = sorted({start - 1, *ids})
+    gaps = [range(before + 1, after) for before, after in pairwise(known) if after > before + 1]
+    return max(gaps, key=len, default=None)
+
+
+def _ids(events: Sequence[Raw]) -> list[int]:
+    return [number for record in events if (number := summary_of(record).event_number) is not None]
 
 
 def _events(page: RawPage) -> Sequence[Raw]:
