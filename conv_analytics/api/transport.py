@@ -59,7 +59,7 @@ class BulkTransport(AiohttpTransport):
         url: str,
         headers: Mapping[str, str],
         content: bytes | None,
-        patience: ClientTimeout,
+        timeouts: ClientTimeout,
         limit: int,
         large: Callable[[], Awaitable[None]],
     ) -> tuple[int, Mapping[str, str], bytes]:
@@ -68,7 +68,7 @@ class BulkTransport(AiohttpTransport):
         `large` is awaited once, when the body turns out to be large. A body above `limit` raises `TooLong`. No httpx
         objects are made, which would take longer than a local response.
         """
-        response = await self._open(method, url, headers, content, patience)
+        response = await self._open(method, url, headers, content, timeouts)
         stream = BulkStream(response)
         try:
             return response.status, response.headers, await stream.read_within(limit, large)
@@ -99,7 +99,7 @@ class BulkTransport(AiohttpTransport):
         return session
 
     async def _open(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, patience: ClientTimeout
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, timeouts: ClientTimeout
     ) -> ClientResponse:
         return await self._session().request(
             method,
@@ -107,7 +107,7 @@ class BulkTransport(AiohttpTransport):
             headers=headers,
             data=content or None,
             allow_redirects=False,
-            timeout=patience,
+            timeout=timeouts,
             proxy=self._proxy_url,
             proxy_headers=self._proxy_headers,
         )

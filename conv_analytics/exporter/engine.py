@@ -267,8 +267,9 @@ class Exporter:
 
     async def _gap(self, conversation_id: str, gap: range) -> str | None:
         """Request the events that a list skips; return the reason why they may be missing."""
-        ids = {"start_id": gap.start, "end_id": gap.stop - 1}
-        listing = endpoints.list_all_events(conversation_id, **ids, page_size=self._options.page_size)
+        listing = endpoints.list_all_events(
+            conversation_id, start_id=gap.start, end_id=gap.stop - 1, page_size=self._options.page_size
+        )
         reasons = [still_missing(gap, page) async for page in self._pages(listing, len(gap))]
         return next((reason for reason in reasons if reason), None)
 

@@ -29,7 +29,7 @@ class EventListEnd:
     When a list ends with a full page before the last event, it lost its link, or the server's pages are shorter than
     requested; the same holds when the last link leads to an empty page. The next event is then requested by its id.
     Fewer events than their ids suggest are normal: some are never stored (contract 2.7). But a single short page may
-    also come from a server that cuts its lists, links no next page and keeps no order: then its widest gap is requested.
+    also come from a server that cuts its lists, links no next page and keeps no order: its widest gap is requested.
 
     Parameters
     ----------
