@@ -122,7 +122,7 @@ def test_loops_are_errors_and_lose_nothing(cursors: list[str]) -> None:
     answers = [page([number], cursor) for number, cursor in enumerate(cursors)]
     with pytest.raises(errors.CursorLoop, match="leads back"):  # noqa: PT012  at which page is part of the question
         for body in [*answers, b"never asked for"]:
-            flow = one.step()
+            flow = one.next_page()
             next(flow)
             try:
                 flow.send(Reply(200, {}, body))
@@ -198,7 +198,7 @@ def test_raw_page_that_the_fast_reader_refuses(text: bytes) -> None:
     "body", [b"[]", b"7", b"<p>", b'{"foo": 1}', b'{"title": "x", "code": "y"}', b'{"_embedded": {"e']
 )
 def test_what_is_no_page(body: bytes) -> None:
-    flow = walk().step()
+    flow = walk().next_page()
     next(flow)
     with pytest.raises(errors.UnexpectedPayload):
         flow.send(Reply(200, {}, body))
