@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel
 
 #: What hangups say of the audio.
@@ -120,7 +120,7 @@ def _between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, f
     return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
 
 
-def questions(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def questions(rows: Rows) -> Rows:
     """Every number that the decisions need, as one row of aggregates.
 
     What several of them look at is made once, as a column: pandas takes time for every step of every expression.
