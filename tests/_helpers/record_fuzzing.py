@@ -312,11 +312,11 @@ def _received(answer: Answer) -> bytes | None:
 
 
 def _look(record: bytes) -> None:
-    head = summary_of(record)
-    assert head.name is None or head.name
-    assert head.last_event is None or head.last_event >= 0
-    assert len(head.mark) == 8
-    assert head.changed is None or head.created is None or head.changed >= head.created
+    summary = summary_of(record)
+    assert summary.record_id is None or summary.record_id
+    assert summary.last_event is None or summary.last_event >= 0
+    assert len(summary.fingerprint) == 8
+    assert summary.changed is None or summary.created is None or summary.changed >= summary.created
 
 
 def _journal(bodies: Sequence[bytes]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conv_analytics import export
-from conv_analytics.api.list_guard import IDLE_PAGES
+from conv_analytics.api.list_guard import MAX_IDLE_PAGES
 from conv_analytics.cli.exits import Exit, exit_of
 from conv_analytics.errors import AuthError, CursorLoop, ExportIncomplete
 from conv_analytics.exporter.audit import audit
@@ -286,4 +286,4 @@ def test_the_blocking_client_ends_it_too(serve: Serve) -> None:
     sandbox.script(lambda _: True, lambda _: page("users", cursor=f"c{next(seen)}"), times=-1)
     with client_of(sandbox) as client, pytest.raises(CursorLoop, match="goes on after"):
         list(client.list_all_users())
-    assert next(seen) <= IDLE_PAGES + 5
+    assert next(seen) <= MAX_IDLE_PAGES + 5

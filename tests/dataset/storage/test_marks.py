@@ -117,7 +117,7 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ]
         assert list(found) == ["CON-1", "CON-2", "CON-3"]
         assert (len(found), "CON-4" in found) == (3, False)
-        assert (found.last_event("CON-1", 5), found.last_event("CON-1", 12), found.last_event("CON-4", None)) == (
+        assert (found.reached("CON-1", 5), found.reached("CON-1", 12), found.reached("CON-4", None)) == (
             9,
             12,
             0,
