@@ -10,11 +10,11 @@ import msgspec
 from conv_analytics.sandbox.problems import not_valid, refusal
 from conv_analytics.sandbox.reads import event_index, find_member
 from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, encode, ok
+from conv_analytics.sandbox.world.builder import emptied
 from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.records import Conversation, Event, Member
 from conv_analytics.sandbox.world.render import envelope, to_bytes
-from conv_analytics.sandbox.world.builder import emptied
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.world import World
