@@ -16,7 +16,9 @@ import pandas as pd
 
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
-from conv_analytics.analysis.dialogue.events import conversation, microseconds
+from conv_analytics.analysis.dialogue.events import conversation
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -122,7 +124,7 @@ def show_ladder(
     """
     zone_of(zone)
     source = conversation(data, conversation_id)
-    tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+    tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
     frame, levels = _legs(tables), _levels(tables, units or units_of_all(data))
     return Ladder(frame, levels, conversation_id, zone=zone, display=Display(on=mask), theme=theme)
 
@@ -369,7 +371,7 @@ def _levels(tables: Mapping[str, pd.DataFrame], units: Units | None) -> dict[str
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     frame = frame.copy()
     for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
-        frame[name] = microseconds(frame[name])
+        frame[name] = coerce.micros(frame[name])
     rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
@@ -104,7 +105,7 @@ def test_batches_hold_whole_conversations_and_every_row_once(world: World) -> No
     whole = world.frames["audio_events"][columns].sort_values(columns[:2]).reset_index(drop=True)
     for data in (world.dataset, world.relations):
         source = Source.of(data)
-        parts = list(source.batches(source.table("audio_events", columns), size=100))
+        parts = list(Rows.read(source, "audio_events", columns).batches(size=100))
         assert len(parts) > 3
         homes = pd.concat([part[["conversation_id"]].drop_duplicates() for part in parts])
         assert homes["conversation_id"].is_unique

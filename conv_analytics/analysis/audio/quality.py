@@ -12,6 +12,7 @@ from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound
@@ -132,9 +133,9 @@ def quality(
     wanted = given if columns is None else [column for column in given if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    source, rows, found = measured_legs(data, units, described, audio_events=audio_events)
+    rows, found = measured_legs(data, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
-    return source.give(verdicts(rows, book, found), wanted, by=by)
+    return verdicts(rows, book, found).result(wanted, by=by)
 
 
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
@@ -164,7 +165,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     True
     """
     book = profile_of(profile)
-    source, rows, found = measured_legs(data, units, m.KEYS)
+    rows, found = measured_legs(data, units, m.KEYS)
     rows = verdicts(rows, book, found).with_columns(
         _rank=_by_word("verdict", RANK),
         _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
@@ -180,8 +181,9 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         _worse=nw.col("mos_emodel").fill_null(9.0),
         _order=nw.col("_rank") * -1,
     )
-    rows = source.settled(rows)
-    together = rows.group_by("conversation_id").agg(
+    rows = rows.materialized()
+    together = rows.group(
+        ["conversation_id"],
         nw.len().alias("_legs"),
         nw.col("_seen").sum().alias("_measured"),
         nw.col("_mos").min().alias("_mos_low"),
@@ -189,7 +191,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         nw.col("_lost").sum().alias("_lost_all"),
         nw.col("_expected").sum().alias("_expected_all"),
     )
-    worst = rows.unique(subset=["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
+    worst = rows.unique(["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
     worst = worst.select(
         "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
         nw.col("leg_id").alias("worst_leg_id"),
@@ -203,7 +205,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         mos_emodel=nw.col("_emodel_low"),
         loss_pct=nw.when(nw.col("_expected_all") > 0).then(nw.col("_lost_all") / nw.col("_expected_all") * 100.0),
     )
-    return source.give(done, CALL_COLUMNS, by=("conversation_id",))
+    return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
 def compare_profiles(
@@ -238,7 +240,7 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, found = measured_legs(data, units, m.KEYS)
+    rows, found = measured_legs(data, units, m.KEYS)
     for book in books:
         rows = _judged(rows, book, found).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
     for word in ("poor", "good"):
@@ -251,12 +253,12 @@ def compare_profiles(
     columns = [column for name in shown for column in LEG_COLUMNS if column.name == name]
     columns += [Column(book.name, str, f"Verdict by {book.name}.") for book in books]
     columns += [Column("poor", int, "Rulebooks that say poor."), Column("good", int, "Rulebooks that say good.")]
-    return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+    return rows.result([*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
 
 
 def measured_legs(
     data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
-) -> tuple[Source, nw.LazyFrame[Any], Units]:
+) -> tuple[Rows, Units]:
     """Open data, detect its units if they are not given, and measure its legs.
 
     With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
@@ -264,21 +266,21 @@ def measured_legs(
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
-    found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
+    found = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
     told = None if audio_events is None else Source.of(audio_events)
-    return source, m.measures(excuses.with_context(source, rows, told), found), found
+    return m.measures(excuses.with_context(rows, told), found), found
 
 
-def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
+def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
-        rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
-        return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
+        rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
+        return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
     described = m.DESCRIBING if columns is None else columns
     return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
 
-def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
     """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
     rows = _judged(rows, book, units)
     share: nw.Expr = nw.lit(0.0)
@@ -304,7 +306,7 @@ def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFra
     )
 
 
-def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
     """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
 
     Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another

@@ -14,14 +14,14 @@ from conv_analytics.analysis.audio.measures import KEYS
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.audio.quality import measured_legs, verdicts
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
-
-Rows = nw.LazyFrame[Any]
 
 #: Calls this short are short. [s]
 SHORT_S = 6.0
@@ -64,27 +64,27 @@ class _Judge:
 
 
 # Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
-_FAILED = yes(_col("outcome_class").is_in(["network", "signalling", "platform"]))
-_TALKED = yes(_col("answered")) & ~_col("talk_s").is_null()
+_FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
+_TALKED = is_true(_col("answered")) & ~_col("talk_s").is_null()
 
 #: The cases that have a name.
 CASES = {
-    "answered": Case("outbound legs that were answered", None, yes(_col("answered")), ("answered",), "outbound"),
-    "unanswered": Case("outbound legs without an answer", None, ~yes(_col("answered")), ("answered",), "outbound"),
+    "answered": Case("outbound legs that were answered", None, is_true(_col("answered")), ("answered",), "outbound"),
+    "unanswered": Case("outbound legs without an answer", None, ~is_true(_col("answered")), ("answered",), "outbound"),
     "failed": Case(
         "outbound legs that the network, the signalling or the platform failed", None, _FAILED, ("outcome_class",),
         "outbound",
     ),
     "short": Case(
-        "answered legs of up to 6 s", _TALKED, yes(_col("talk_s") <= SHORT_S), ("answered", "talk_s"), "all"
+        "answered legs of up to 6 s", _TALKED, is_true(_col("talk_s") <= SHORT_S), ("answered", "talk_s"), "all"
     ),
     "poor": Case(
-        "measured legs with the verdict poor", yes(_col("verdict") != "unmeasured"), yes(_col("verdict") == "poor"),
-        judged=True,
+        "measured legs with the verdict poor", is_true(_col("verdict") != "unmeasured"),
+        is_true(_col("verdict") == "poor"), judged=True,
     ),
     "silent": Case(
         "legs of at least 5 s without audio in one direction or both that nothing excuses", ~_col("flow").is_null(),
-        yes(_col("silent_directions") > 0), judged=True,
+        is_true(_col("silent_directions") > 0), judged=True,
     ),
 }  # fmt: skip
 
@@ -92,7 +92,7 @@ CASES = {
 def counted(
     data: Any, by: Sequence[str], what: str, *, scope: str | None = None, tz: str = "UTC",
     profile: str | Profile = "recommended", units: Units | None = None, at: bool = False,
-) -> tuple[Source, Rows]:  # fmt: skip
+) -> Rows:  # fmt: skip
     """Legs at stake with the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1 each); with `at`, ``started_at`` too.
 
     Parameters
@@ -124,12 +124,8 @@ def counted(
         timed = at or source.single or bool(set(by) & set(zones.KEYS))
         rows, holds = _named(source, by, case, scope, _Judge(profile, units), timed=timed), case.holds
         of = every if case.of is None else case.of
-    rows = relational.keyed(source, rows, by, tz)
-    one, zero = nw.lit(1), nw.lit(0)
-    rows = rows.with_columns(
-        _k=nw.when(of & holds).then(one).otherwise(zero), _n=nw.when(of).then(one).otherwise(zero)
-    ).filter(_col("_n") == 1)
-    return source, rows.select(*by, *(["started_at"] if at else []), "_k", "_n")
+    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(of & holds), _n=one_if(of)).filter(_col("_n") == 1)
+    return rows.select(*by, *(["started_at"] if at else []), "_k", "_n")
 
 
 def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at: bool) -> tuple[Rows, nw.Expr, nw.Expr]:
@@ -137,12 +133,14 @@ def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at:
     extra: dict[str, Any] = {"started_at": datetime} if timed else {}
     if scope not in {None, "all"}:
         extra |= {"direction": str}
-        relational.one_of("scope", scope, scopes.SCOPES)
+        one_of("scope", scope, scopes.SCOPES)
     kinds: dict[str, Any] = {name: str for name in by if name not in zones.KEYS} | extra | {what: bool}
-    rows = source.frame([Column(name, kind, "") for name, kind in kinds.items()], needed=[*kinds], maker="yours")
+    rows = Rows.read_single(
+        source, [Column(name, kind, "") for name, kind in kinds.items()], needed=[*kinds], maker="yours"
+    )
     if "direction" in extra:
         rows = rows.filter(_col("direction") == scope)
-    return rows, ~_col(what).is_null(), yes(_col(what))
+    return rows, ~_col(what).is_null(), is_true(_col(what))
 
 
 def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, judge: _Judge, *, timed: bool) -> Rows:
@@ -154,7 +152,7 @@ def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, jud
     extra = [name for name in _JUDGED if judged]
     rows = scopes.attempts(source, scope=scope or case.scope, unit="leg", needs={*needs, *extra}, by=by)
     if case.judged and not judged:
-        _, measured, units = measured_legs(source, judge.units)
+        measured, units = measured_legs(source, judge.units)
         verdict = verdicts(measured, profile_of(judge.profile), units).select(*KEYS, *_JUDGED)
         rows = rows.join(verdict, on=[*KEYS], how="inner")
     return rows
@@ -162,16 +160,16 @@ def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, jud
 
 def _judged(source: Source, columns: Collection[str], scope: str, judge: _Judge) -> Rows:
     """Legs made from the tables, with some columns and their verdicts: made once."""
-    relational.one_of("scope", scope, scopes.SCOPES)
+    one_of("scope", scope, scopes.SCOPES)
     columns = {*columns} - set(zones.KEYS) | ({"direction"} if scope != "all" else set())
-    _, measured, units = measured_legs(source, judge.units, columns)
+    measured, units = measured_legs(source, judge.units, columns)
     rows = verdicts(measured, profile_of(judge.profile), units)
     return rows if scope == "all" else rows.filter(_col("direction") == scope)
 
 
-def totals(source: Source, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
+def totals(rows: Rows, by: Sequence[str]) -> pd.DataFrame:
     """Cases and legs at stake per group: the keys, ``k``, ``n``."""
-    done = relational.grouped(source, rows, by, [_col("_k").sum(), _col("_n").sum()])
+    done = rows.grouped(by, [_col("_k").sum(), _col("_n").sum()])
     done = done.rename(columns={"_k": "k", "_n": "n"})
     for name in ("k", "n"):
         done[name] = done[name].fillna(0).astype("Int64")

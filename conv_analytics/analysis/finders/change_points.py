@@ -14,8 +14,8 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import one_of
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, rates
 from conv_analytics.errors import ConfigError
@@ -112,16 +112,16 @@ def change_points(
             f"weeks={weeks}, min_n={min_n}, limit={limit}, weight={weight}: weeks and min_n are 1 or more, limit above "
             "0, weight above 0 and up to 1."
         )
-    keys = relational.keys_of(by)
-    source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units, at=True)
-    rows = source.settled(rows.filter(~nw.col("started_at").is_null()))
-    zone = zones.Zone.over(tz, *relational.span(source, rows, "started_at"))
-    rows = relational.with_micros(source, rows, "started_at")
+    keys = keys_of(by)
+    rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units, at=True)
+    rows = rows.filter(~nw.col("started_at").is_null()).materialized()
+    zone = zones.Zone.over(tz, *rows.span("started_at"))
+    rows = rows.with_micros("started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))
     rows = rows.with_columns((day if per == "day" else day * 24 + hour).alias("_period"))
-    counts = totals(source, rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
+    counts = totals(rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
     done = _charts(counts, keys, _Options(per, weeks, min_n, limit, weight))
-    return relational.answer(source, done, rows)
+    return rows.source.result(done)
 
 
 def _charts(counts: pd.DataFrame, keys: list[str], options: _Options) -> pd.DataFrame:

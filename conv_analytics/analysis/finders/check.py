@@ -13,7 +13,7 @@ from conv_analytics.analysis.audio.quality import quality
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.columns import LEGS
-from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.engine.rows import Rows, time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import legs
 from conv_analytics.analysis.finders.cases import SHORT_S
@@ -93,7 +93,7 @@ class _Legs:
         found = data if source.single else legs(source)
         opened = Source.of(found)
         needed = ("conversation_id", "leg_id")
-        self.frame = opened.collect(opened.frame(LEGS, needed=needed, maker="legs()"))
+        self.frame = Rows.read_single(opened, LEGS, needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 

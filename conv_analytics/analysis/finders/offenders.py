@@ -11,7 +11,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError
@@ -91,14 +91,14 @@ def offenders(
     1     c   1    1    0.92    0.34     False
     2     a   4  200  -37.58    0.02     False
     """
-    keys = relational.keys_of(by)
+    keys = keys_of(by)
     if not keys:
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile, units=units)
-    done = ranked(totals(source, rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
-    return relational.answer(source, done, rows)
+    rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile, units=units)
+    done = ranked(totals(rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
+    return rows.source.result(done)
 
 
 def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -> pd.DataFrame:

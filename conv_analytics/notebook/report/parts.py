@@ -10,7 +10,7 @@ import pandas as pd
 
 from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.engine.rows import time_keys
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.notebook.report import tally, words

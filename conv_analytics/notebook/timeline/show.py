@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
@@ -174,7 +175,7 @@ def _verdicts(data: Any, conversation_id: str, units: Units | None) -> pd.DataFr
     """Verdicts on the legs of one conversation; none where the tables do not tell of legs."""
     source = Source.of(data).of_conversation(conversation_id)
     try:
-        tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+        tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
         frame = verdicts_of(tables, units=units or units_of_all(data))
     except ConvAnalyticsError:
         return None
