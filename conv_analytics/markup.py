@@ -58,7 +58,7 @@ def escape(text: object) -> str:
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table: whole numbers with thousands separators on the right, everything else as text on the left; None is empty.
+    """A table: whole numbers with thousands separators on the right, the rest as text on the left; None is empty.
 
     >>> grid(["table"], [["<b>"]])
     '<table><thead><tr><th style="text-align:left">table</th></tr></thead><tbody><tr>\
