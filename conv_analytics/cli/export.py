@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Commit
     from conv_analytics.exporter.progress import Listener, Progress
     from conv_analytics.exporter.report import Report
-    from conv_analytics.exporter.steps import Observer
+    from conv_analytics.exporter.run_events import Observer
     from conv_analytics.privacy import Mask
 
 #: `conv_analytics.privacy.KEY_VARIABLE`, which is not imported for a help text.
@@ -91,8 +91,6 @@ def run(options: argparse.Namespace) -> int:
                 client,
                 dest,
                 **asked,
-                concurrency=options.concurrency,
-                rate=options.rate,
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,
@@ -137,9 +135,9 @@ def last_commit(folder: Path) -> Commit | None:
 
 def progress_listener() -> Listener:
     """The listener that shows progress on standard error, if there is one."""
-    from conv_analytics.exporter.progress import listener, silent
+    from conv_analytics.exporter.progress import default_listener, silent
 
-    return silent if sys.stderr is None else listener(sys.stderr)
+    return silent if sys.stderr is None else default_listener(sys.stderr)
 
 
 def telemetry() -> Observer | None:

@@ -10,6 +10,7 @@ from conv_analytics.cli.folders import folder
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
+from conv_analytics.defaults import SAMPLE
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,7 +43,9 @@ def add(
     add_connection(command.add_argument_group("from where"))
     how = command.add_argument_group("how")
     add_pace(how)
-    how.add_argument("--sample", metavar="N", type=int, default=20, help="number of conversations to look at (20)")
+    how.add_argument(
+        "--sample", metavar="N", type=int, default=SAMPLE, help=f"number of conversations to look at ({SAMPLE})"
+    )
     how.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
 
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.exporter.plan import plan
 
     with client_of(options) as client:
-        cost = plan(client, dest, **asked, concurrency=options.concurrency, rate=options.rate, sample=options.sample)
+        cost = plan(client, dest, **asked, sample=options.sample)
     if options.json:
         say_json(cost.to_dict())
     else:

@@ -26,7 +26,6 @@ examples:
   conv-analytics quality exports/ --verdict poor,unmeasured --format csv > bad.csv
 """
 
-_VERDICTS = ("poor", "fair", "good", "unmeasured")
 _SHOWN = (
     "conversation_id", "leg_id", "network_code", "verdict", "rule", "value", "limit", "evidence_event_id",
     "mos_reported", "mos_emodel", "mos_trust", "loss_pct", "jitter_sd_max_ms", "flow", "confidence",
@@ -50,11 +49,11 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Print the counts and the legs."""
+    from conv_analytics.analysis.entities.verdicts import Verdict
+
     wanted = [word.strip() for word in options.verdict.split(",")]
-    if unknown := set(wanted) - set(_VERDICTS):
-        raise ConfigError(
-            f"--verdict: {', '.join(sorted(unknown))} is not a verdict; there are {', '.join(_VERDICTS)}."
-        )
+    if unknown := set(wanted) - set(Verdict):
+        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is not a verdict; there are {', '.join(Verdict)}.")
     dataset = dataset_of(options)
     from conv_analytics.analysis import quality
     from conv_analytics.cli.output import note
@@ -63,8 +62,8 @@ def run(options: argparse.Namespace) -> int:
     judged = quality(dataset, options.profile, units=units)
     counts = judged["verdict"].value_counts()
     print_units(units)
-    note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in _VERDICTS))
-    rank = judged["verdict"].map({word: rank for rank, word in enumerate(_VERDICTS)})
+    note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in Verdict))
+    rank = judged["verdict"].map({word: rank for rank, word in enumerate(Verdict)})
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
     show(listed[list(_SHOWN)].head(options.last or len(listed)).reset_index(drop=True), options)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from conv_analytics.cli.when import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
+from conv_analytics.defaults import SWEEP
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
+
+    from conv_analytics.exporter.options import ReadOptions
 
 T = TypeVar("T")
 
@@ -29,17 +32,6 @@ credentials:
 """
 
 
-class Reading(TypedDict):
-    """Keyword arguments of `export` and `plan` that say what to read."""
-
-    since: datetime | None
-    until: datetime | None
-    tables: str | None
-    full: bool
-    lookback: timedelta | None
-    sweep: timedelta
-
-
 def add_reading(group: _ArgumentGroup) -> None:
     """Declare what to read."""
     group.add_argument("--since", metavar="T", help="only conversations created from this time on")
@@ -49,12 +41,13 @@ def add_reading(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--lookback", metavar="TIME", help="skip known conversations without events for longer than this, such as 7d"
     )
+    week = f"{SWEEP.days}d"
     group.add_argument(
-        "--sweep", metavar="TIME", default="7d", help="with --lookback, check the skipped ones this often (7d)"
+        "--sweep", metavar="TIME", default=week, help=f"with --lookback, check the skipped ones this often ({week})"
     )
 
 
-def reading(options: argparse.Namespace) -> Reading:
+def reading(options: argparse.Namespace) -> ReadOptions:
     """What the flags say."""
     now = datetime.now(UTC)
     return {
@@ -63,6 +56,8 @@ def reading(options: argparse.Namespace) -> Reading:
         "tables": options.tables,
         "full": options.full,
         "lookback": _read("--lookback", options.lookback, duration),
+        "concurrency": options.concurrency,
+        "rate": options.rate,
         "sweep": _read("--sweep", options.sweep, duration) or timedelta(),
     }
 

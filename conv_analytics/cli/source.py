@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from conv_analytics.defaults import CONCURRENCY, MAX_RETRY_AFTER_S, RATE, RETRIES, TIMEOUT_S
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -20,21 +21,18 @@ def add_connection(group: argparse._ArgumentGroup) -> None:
 
 def add_pace(group: argparse._ArgumentGroup) -> None:
     """Declare pace, retries and timeouts."""
-    group.add_argument(
-        "--rate", metavar="N", type=float, default=10.0, help="maximum requests per second (10); 0: no limit"
-    )
-    group.add_argument(
-        "--concurrency", metavar="N", type=int, default=20, help="maximum requests at the same time (20)"
-    )
-    group.add_argument("--retries", metavar="N", type=int, default=6, help="how often a failed request is repeated (6)")
-    group.add_argument(
+    add = group.add_argument
+    add("--rate", metavar="N", type=float, default=RATE, help=f"maximum requests per second; 0: no limit ({RATE:g})")
+    add("--concurrency", metavar="N", type=int, default=CONCURRENCY, help=f"maximum requests in flight ({CONCURRENCY})")
+    add("--retries", metavar="N", type=int, default=RETRIES, help=f"how often a failed request is repeated ({RETRIES})")
+    add(
         "--max-retry-after",
         metavar="S",
         type=float,
-        default=3600.0,
-        help="longest Retry-After that is obeyed, in seconds (3600); 0: any",
+        default=MAX_RETRY_AFTER_S,
+        help=f"longest Retry-After that is obeyed, in seconds ({MAX_RETRY_AFTER_S:g}); 0: any",
     )
-    group.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    add("--timeout", metavar="S", type=float, default=TIMEOUT_S, help=f"seconds to wait for a response ({TIMEOUT_S:g})")
 
 
 def check_pace(options: argparse.Namespace) -> None:

@@ -26,7 +26,7 @@ keys and texts are masked unless --unmasked is given.
 _EPILOG = """\
 examples:
   conv-analytics timeline exports/ CON-... -o call.html
-  conv-analytics timeline exports/ CON-... --zone Europe/London
+  conv-analytics timeline exports/ CON-... --tz Europe/London
   conv-analytics timeline exports/ CON-... --format csv > call.csv
 """
 
@@ -42,7 +42,7 @@ def add(
     command.add_argument("conversation", metavar="CON-ID", help="id of the conversation")
     command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
     command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
-    command.add_argument("--zone", metavar="NAME", default="UTC", help="time zone, such as Europe/London (UTC)")
+    command.add_argument("--tz", metavar="ZONE", default="UTC", help="time zone, such as Europe/London (UTC)")
     add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show phone numbers, names, pressed keys and texts")
     return command
@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
     data = open_dataset(path)
     units = units_of(options, data) if "hangups" in data.tables else None
-    view: dict[str, Any] = {"zone": options.zone, "mask": not options.unmasked, "units": units}
+    view: dict[str, Any] = {"tz": options.tz, "mask": not options.unmasked, "units": units}
     drawn = show_timeline(data, options.conversation, **view)
     try:
         ladder = show_ladder(data, options.conversation, **view)

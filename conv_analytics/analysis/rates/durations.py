@@ -15,7 +15,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates import counting
 from conv_analytics.analysis.rates import scope as scopes
-from conv_analytics.analysis.rates.metrics import SHORT_S
+from conv_analytics.analysis.rates.metrics import SHORT_BOUNDS_S
 from conv_analytics.errors import ConfigError
 
 #: Edges of the histogram: from a quarter of a minute to half an hour. [s]
@@ -26,7 +26,7 @@ def short_calls(
     data: Any,
     by: str | Sequence[str] = (),
     *,
-    bounds_s: Sequence[float] = SHORT_S,
+    bounds_s: Sequence[float] = SHORT_BOUNDS_S,
     without_zero: bool = False,
     scope: str = "outbound",
     unit: str = "leg",

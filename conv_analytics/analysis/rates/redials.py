@@ -46,7 +46,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     -------
     frame
         A row per call. ``redialled`` is null for a call without a known end, or with an end that has no address.
-        Which calls are redialled more than others: ``offenders(redials(data), by="network_code", bad="redialled")``.
+        Which calls are redialled more than others: ``offenders(redials(data), by="network_code", case="redialled")``.
 
     Notes
     -----
