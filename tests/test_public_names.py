@@ -37,6 +37,7 @@ def test_a_wrong_name_is_an_attribute_error() -> None:
         importlib.import_module("conv_analytics").no_such_name  # noqa: B018 - the look-up is the test
 
 
+@pytest.mark.slow
 def test_a_module_and_a_function_of_one_name() -> None:
     _run("""
 import conv_analytics.analysis.rates.kpi as module
@@ -51,6 +52,7 @@ assert module.kpi is kpi and callable(kpi)
 """)
 
 
+@pytest.mark.slow
 def test_export_is_the_function_whatever_was_imported_before() -> None:
     _run("""
 import conv_analytics.exporter
@@ -62,6 +64,15 @@ assert callable(export)
 """)
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("mypy")
+def test_types_of_the_questions() -> None:
+    command = [sys.executable, "-m", "mypy", "--strict", "tests/analysis/typing_questions.py"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
 def test_no_public_name_becomes_a_module() -> None:
     _run(f"""
 import importlib, pkgutil, types, conv_analytics
