@@ -17,6 +17,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio import unit_evidence as ev
 from conv_analytics.analysis.audio.unit_evidence import MEASURED, SCALES, Evidence
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
@@ -138,7 +139,7 @@ class Units:
 
 
 def detect_units(
-    data: Any,
+    data: Data,
     *,
     mos_scale: float | None = None,
     mos_model: str | None = None,
