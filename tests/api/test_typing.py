@@ -10,11 +10,11 @@ import pytest
 
 from conv_analytics import api
 
-pytestmark = pytest.mark.slow
-
 HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("mypy")
 def test_types_of_the_clients() -> None:
     command = [sys.executable, "-m", "mypy", "--strict", str(HERE / "typing_clients.py")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])

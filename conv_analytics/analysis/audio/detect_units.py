@@ -10,6 +10,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.unit_decisions import JITTER_BAD_MS, JITTER_UNLIKELY_MS, LONG, decide
 from conv_analytics.analysis.audio.units import MEASURED, READABLE, SCALES, Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
@@ -28,7 +29,7 @@ JITTER_IMPOSSIBLE_MS = 10_000.0
 
 
 def detect_units(
-    data: Any,
+    data: Data,
     *,
     mos_scale: float | None = None,
     mos_model: str | None = None,

@@ -13,6 +13,7 @@ from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.detect_units import units_of
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -70,6 +71,7 @@ CALL_COLUMNS = (
 )
 
 
+@question
 def quality(
     data: Any,
     profile: str | Profile = "recommended",
@@ -138,6 +140,7 @@ def quality(
     return rows.result(wanted, by=by)
 
 
+@question
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
     """One row per conversation: the verdict of its worst measured leg.
 
@@ -207,6 +210,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
+@question
 def compare_profiles(
     data: Any, profiles: Iterable[str | Profile] = tuple(PROFILES), *, units: Units | None = None
 ) -> Any:
