@@ -63,18 +63,18 @@ def _muted(rows: Rows, switches: Rows) -> Rows:
     """Per leg the seconds of its talk in which each direction was off, also of one that is never switched on again."""
     talk = rows.select(*KEYS, "talk_s", "ended_at").with_micros("ended_at")
     talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
-    found = switches.join(talk, on=[*KEYS], how="inner")
+    switched = switches.join(talk, on=[*KEYS], how="inner")
     # What is left of the talk from each switch on; from on to the end, less from off to the end, is the time between.
     since = nw.when(nw.col("at_us") < nw.col("_since")).then(nw.col("_since")).otherwise(nw.col("at_us") * 1.0)
     left = (nw.col("ended_at_us") - since) / 1e6
-    found = found.with_columns(_left=nw.when(left < 0).then(nw.lit(0.0)).otherwise(left) * nw.col("_on"))
-    found = found.with_columns(
+    switched = switched.with_columns(_left=nw.when(left < 0).then(nw.lit(0.0)).otherwise(left) * nw.col("_on"))
+    switched = switched.with_columns(
         **{f"_{audio}_s": nw.when(nw.col("_audio") == audio).then(nw.col("_left")) for audio in SWITCHES},
         **{f"_{audio}_n": one_if(nw.col("_audio") == audio) for audio in SWITCHES},
     )
     # Plain sums: groups of anything else are slow on pandas.
     sums = [nw.col(f"_{audio}_{what}").sum() for audio in SWITCHES for what in "sn"]
-    done = found.group(KEYS, *sums)
+    done = switched.group(KEYS, *sums)
     return done.select(*KEYS, *(nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")).alias(f"_{audio}_s")
                                 for audio in SWITCHES))  # fmt: skip
 

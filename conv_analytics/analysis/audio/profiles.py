@@ -66,11 +66,11 @@ class Rule:
         return MEASURES[self.column][0]
 
     def __str__(self) -> str:
-        said = f"{self.column} {self.comparison} {self.limit:g} {self.unit}".rstrip()
+        text = f"{self.column} {self.comparison} {self.limit:g} {self.unit}".rstrip()
         if self.also:
             column, comparison, limit = self.also
-            said += f" and {column} {comparison} {limit:g} {MEASURES[column][0]}"
-        return said
+            text += f" and {column} {comparison} {limit:g} {MEASURES[column][0]}"
+        return text
 
 
 @dataclass(frozen=True)

@@ -112,16 +112,16 @@ def _loss_of(counts: Mapping[str, float]) -> Evidence:
     if not some:
         why = f"all {n:,} values are 0, which is not the same as no loss" if n else "no leg has a value"
         return Evidence("loss_unit", "unknown", n, None, why)
-    found = _voted(counts, "flaws") if _flaws_speak(counts) else None
-    found = found or _by_packets(counts) or _voted(counts, "rate") or _by_size(counts)
-    beyond = int(counts.get(f"loss_outside_{found.decided}", 0))
+    evidence = _voted(counts, "flaws") if _flaws_speak(counts) else None
+    evidence = evidence or _by_packets(counts) or _voted(counts, "rate") or _by_size(counts)
+    beyond = int(counts.get(f"loss_outside_{evidence.decided}", 0))
     if _many(beyond, some):
-        why = f"mixed: {found.why}; but {beyond:,} of {some:,} losses cannot be in that unit"
-        return Evidence("loss_unit", "unknown", n, found.share, why)
+        why = f"mixed: {evidence.why}; but {beyond:,} of {some:,} losses cannot be in that unit"
+        return Evidence("loss_unit", "unknown", n, evidence.share, why)
     if not beyond:
-        return found
-    why = f"{found.why}; {beyond:,} of {some:,} losses cannot be in that unit, and count as not measured"
-    return Evidence("loss_unit", found.decided, n, found.share, why, found.odd + beyond, found.assumed)
+        return evidence
+    why = f"{evidence.why}; {beyond:,} of {some:,} losses cannot be in that unit, and count as not measured"
+    return Evidence("loss_unit", evidence.decided, n, evidence.share, why, evidence.odd + beyond, evidence.assumed)
 
 
 def _flaws_decide(counts: Mapping[str, float]) -> bool:
@@ -141,28 +141,28 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
     best = max(READABLE, key=lambda unit: counts.get(f"{by}_{unit}", 0))
     agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
     what = "flaws" if by == "flaws" else "jitter_loss_rate"
-    told = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
+    why = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
     if _many(against, votes):
-        return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {told}, {against:,} only in another unit")
+        return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {why}, {against:,} only in another unit")
     if votes < VOTES:
         if against:
             return None
-        return Evidence("loss_unit", best, n, agree / votes, f"assumed: {told}, and {VOTES} are needed", assumed=True)
+        return Evidence("loss_unit", best, n, agree / votes, f"assumed: {why}, and {VOTES} are needed", assumed=True)
     odd = int(counts.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
-    told += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
-    return Evidence("loss_unit", best, n, agree / votes, told, odd)
+    why += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
+    return Evidence("loss_unit", best, n, agree / votes, why, odd)
 
 
 def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     """Fractions, by losses that would be less than one packet as percents."""
     some, n = int(counts["loss_some"]), int(counts["loss_n"])
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
-    told = f"as percents, {small:,} of {some:,} losses would be less than one packet"
+    why = f"as percents, {small:,} of {some:,} losses would be less than one packet"
     # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
     if _many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
-        return Evidence("loss_unit", "unknown", n, None, f"mixed: {told}, and as fractions {big:,} would be above 1")
+        return Evidence("loss_unit", "unknown", n, None, f"mixed: {why}, and as fractions {big:,} would be above 1")
     if some >= ENOUGH and small * 2 > some and not _many(big, some):
-        return Evidence("loss_unit", "fraction", n, small / some, told)
+        return Evidence("loss_unit", "fraction", n, small / some, why)
     return None
 
 
@@ -205,8 +205,8 @@ def _jitter_of(counts: Mapping[str, float]) -> Evidence:
     if _many(unlikely, n):
         why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
         return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)
-    told = " and ".join(f"{int(counts.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())
-    why = f"assumed, as FreeSWITCH counts: of {n:,} values {told} would be above {JITTER_BAD_MS:g} ms{left_out}"
+    readings = " and ".join(f"{int(counts.get(f'jitter_bad_{each}', 0)):,} as {name}" for each, name in _JITTER.items())
+    why = f"assumed, as FreeSWITCH counts: of {n:,} values {readings} would be above {JITTER_BAD_MS:g} ms{left_out}"
     return Evidence("jitter_unit", "ms2", n, counts.get("jitter_ordered", 0) / n, why, odd, assumed=True)
 
 

@@ -146,13 +146,13 @@ class Units:
 
     def doubts(self) -> tuple[str, ...]:
         """A sentence for each unit that is not known, is assumed, or has odd values."""
-        said = [self.missing(name) for name in self.undecided]
-        said += [
+        sentences = [self.missing(name) for name in self.undecided]
+        sentences += [
             f"{_COLUMN[each.what]} is read as {each.decided}: {each.why}."
             for each in self.evidence
             if each.what in _COLUMN and each.what not in self.undecided and each.n and (each.assumed or each.odd)
         ]
-        return tuple(said)
+        return tuple(sentences)
 
     def __str__(self) -> str:
         lines = [f"{each.what:<12} {each.decided:<13} {each.why}" for each in self.evidence]

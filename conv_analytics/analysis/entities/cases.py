@@ -17,6 +17,8 @@ from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 SHORT_S = 6.0
 #: Columns that every frame of legs has.
 LEG_COLUMNS = frozenset(column.name for column in LEGS)
+#: Columns of `quality` that cases look at, and their kinds.
+JUDGED: Mapping[str, type] = {"verdict": str, "flow": str, "silent_directions": float}
 _col = nw.col
 
 
@@ -61,7 +63,7 @@ class Case:
     @property
     def judged(self) -> bool:
         """Whether it asks for columns of `quality`."""
-        return not LEG_COLUMNS.issuperset(self.needs)
+        return not JUDGED.keys().isdisjoint(self.needs)
 
     @property
     def of_verdicts(self) -> bool:
@@ -126,4 +128,4 @@ CASES: Mapping[str, Case] = {case.name: case for case in (
          _ANSWERED & ~_col("talk_s").is_null()),
 )}  # fmt: skip
 
-__all__ = ["CASES", "LEG_COLUMNS", "SHORT_S", "Case", "short"]
+__all__ = ["CASES", "JUDGED", "LEG_COLUMNS", "SHORT_S", "Case", "short"]

@@ -18,13 +18,10 @@ from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.entities.cases import CASES, LEG_COLUMNS, Case
+from conv_analytics.analysis.entities.cases import CASES, JUDGED, LEG_COLUMNS, Case
 from conv_analytics.analysis.rates.scope import SCOPES, attempts
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
-
-#: Columns of `quality` that cases look at.
-_JUDGED = frozenset({"verdict", "flow", "silent_directions"})
 
 
 def case_counts(data: Any, by: Sequence[str], case: str, **options: Any) -> tuple[Source, pd.DataFrame]:
@@ -63,30 +60,30 @@ def case_rows(
         If a column that is needed is missing.
     """
     source = Source.of(data)
-    there = frozenset(source.columns()) if source.single else frozenset[str]()
+    own_columns = frozenset(source.columns()) if source.single else frozenset[str]()
     # A column that every frame of legs has is no case of the caller's.
-    own = case in there and not (case in LEG_COLUMNS and "leg_id" in there)
+    own = case in own_columns and not (case in LEG_COLUMNS and "leg_id" in own_columns)
     if not own and case not in CASES:
         known = ", ".join(CASES)
         raise ConfigError(f"{case!r} is none of {known}, and no column of true and false in a frame that was given.")
-    asked = _own(case) if own else CASES[case]
-    scope = scope or asked.scope
+    counted = _own(case) if own else CASES[case]
+    scope = scope or counted.scope
     one_of("scope", scope, SCOPES)
     zones.zone_info(tz)
     columns = {*by, *(("started_at",) if timed or set(by) & set(zones.KEYS) else ())} - set(zones.KEYS)
     if own:
         rows = _own_rows(source, case, columns, scope)
-    elif not _JUDGED & set(asked.needs) or there >= _JUDGED:
-        rows = attempts(source, scope=scope, unit="leg", needs={*asked.needs, *columns}, by=by)
-    elif there:
-        needs = {*KEYS, *columns, *asked.needs} - _JUDGED
+    elif not counted.judged or own_columns >= JUDGED.keys():
+        rows = attempts(source, scope=scope, unit="leg", needs={*counted.needs, *columns}, by=by)
+    elif own_columns:
+        needs = {*KEYS, *columns, *counted.needs} - JUDGED.keys()
         rows = attempts(source, scope=scope, unit="leg", needs=needs, by=by)
-        rows = rows.join(judged_legs(source, profile, units)[0].select(*KEYS, *_JUDGED), on=[*KEYS], how="inner")
+        rows = rows.join(judged_legs(source, profile, units)[0].select(*KEYS, *JUDGED), on=[*KEYS], how="inner")
     else:
-        # Legs of tables are made once, with all that is asked.
+        # Legs of tables are made once, with every column that is needed.
         columns |= {"direction"} if scope != "all" else set()
         rows = _in_scope(judged_legs(source, profile, units, columns)[0], scope)
-    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(asked.holds), _n=one_if(asked.known))
+    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(counted.holds), _n=one_if(counted.known))
     return rows.filter(nw.col("_n") == 1).select(*by, *(["started_at"] if timed else []), "_k", "_n")
 
 

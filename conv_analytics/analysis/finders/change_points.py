@@ -154,7 +154,7 @@ def _chart(part: pd.DataFrame, options: _Options) -> pd.DataFrame:
     phi = _overdispersion(z)
     z, drift, sigma = z / np.sqrt(phi), drift / np.sqrt(phi), sigma * np.sqrt(phi)
     ewma, bound = _ewma(drift, options)
-    normal, told = NormalDist(), rates(k, n)
+    normal, rate = NormalDist(), rates(k, n)
     p = np.array([np.nan if np.isnan(value) else 2 * normal.cdf(-abs(value)) for value in z])
     flag = np.full(len(k), "", dtype=object)
     enough = n >= options.min_n
@@ -162,7 +162,7 @@ def _chart(part: pd.DataFrame, options: _Options) -> pd.DataFrame:
         flag[enough & (ewma > bound)], flag[enough & (ewma < -bound)] = "drift_up", "drift_down"
         flag[enough & (z > options.limit)], flag[enough & (z < -options.limit)] = "above", "below"
     return part.assign(
-        **{name: told[name] for name in ("rate", "lo", "hi")},
+        **{name: rate[name] for name in ("rate", "lo", "hi")},
         base_k=base_k, base_n=base_n, base_rate=base,
         baseline=baseline, overdispersion=phi,
         limit_lo=np.maximum(base - options.limit * sigma, 0.0), limit_hi=np.minimum(base + options.limit * sigma, 1.0),

@@ -66,8 +66,8 @@ def check(
     pandas.DataFrame
         A row per rule and group: ``rule``, ``group`` (text, empty for all), ``metric``, ``k``, ``n``, ``value``, ``lo``
         and ``hi`` (Wilson, 95 %, of rates), ``limit``, ``outcome`` and ``sure``. ``outcome`` is ``broken``, ``kept``,
-        or ``too_few`` where n is below ``min_n`` or the value cannot be told: that is no pass. ``sure`` tells that
-        the whole interval is beyond the limit. Broken ones come first.
+        or ``too_few`` where n is below ``min_n`` or the value is not known: that is no pass. ``sure``: the whole
+        interval is beyond the limit. Broken ones come first.
 
     Examples
     --------
@@ -83,8 +83,8 @@ def check(
     thresholds = [rule if isinstance(rule, Threshold) else Threshold.parse(rule) for rule in listed]
     if not thresholds:
         raise ConfigError(f"There is no rule to check: give one, such as {EXAMPLE!r}.")
-    told = _Legs(data, profile, tz, units)
-    rows = [row for rule in thresholds for row in _checked(rule, told, scope=scope, tz=tz)]
+    all_legs = _Legs(data, profile, tz, units)
+    rows = [row for rule in thresholds for row in _checked(rule, all_legs, scope=scope, tz=tz)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
     worst = table["outcome"].map({"broken": 0, "too_few": 1, "kept": 2})
     return table.assign(_worst=worst).sort_values("_worst", kind="stable").drop(columns="_worst").reset_index(drop=True)
@@ -95,8 +95,7 @@ class _Legs:
 
     def __init__(self, data: Any, profile: str | Profile, tz: str, units: Units | None) -> None:
         self._source = source = Source.of(data)
-        found = data if source.single else legs(source)
-        opened = Source.of(found)
+        opened = Source.of(data if source.single else legs(source))
         needed = ("conversation_id", "leg_id")
         self.frame = Rows.read_single(opened, LEGS, needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
@@ -126,23 +125,23 @@ class _Legs:
         return [(_name(by, key), part) for key, part in grouped]
 
 
-def _checked(rule: Threshold, told: _Legs, *, scope: str, tz: str) -> Iterable[tuple[Any, ...]]:
+def _checked(rule: Threshold, all_legs: _Legs, *, scope: str, tz: str) -> Iterable[tuple[Any, ...]]:
     if rule.metric in RATES:
         by = list(rule.by)
-        table = kpi(told.frame, by=by, metrics=[rule.metric], scope=scope, tz=tz, min_n=rule.min_n)
+        table = kpi(all_legs.frame, by=by, metrics=[rule.metric], scope=scope, tz=tz, min_n=rule.min_n)
         for record in table.to_dict("records"):
             group = _name(by, tuple(record[name] for name in by))
             k, n, rate, lo, hi = (record[name] for name in ("k", "n", "rate", "lo", "hi"))
             yield _row(rule, group, (k, n, rate, lo, hi))
         return
-    for group, part in told.groups(rule.by):
+    for group, part in all_legs.groups(rule.by):
         yield _row(rule, group, _measured(rule.metric, part))
 
 
 def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, float]:
     """Count, cases, value and interval of a metric over some legs."""
-    asked = quantile_of(metric)
-    if asked is None:
+    parsed = quantile_of(metric)
+    if parsed is None:
         case = case_of(metric)
         assert case is not None
         cases, known = case.flags(part)
@@ -152,11 +151,11 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
             return k, n, float(k) if n else math.nan, math.nan, math.nan
         lo, hi = wilson(k, n)
         return k, n, k / n if n else math.nan, float(lo), float(hi)
-    q, word = asked
+    q, word = parsed
     name = word if word in part.columns else NUMBERS.get(word, word)
     if name not in part.columns or not pd.api.types.is_numeric_dtype(part[name]):
         numbers = ", ".join(part.select_dtypes("number").columns)
-        raise ConfigError(f"{word!r} is no number of a leg; there are {', '.join(NUMBERS)}, {numbers}.")
+        raise ConfigError(f"{word!r} is not a number of a leg; there are {', '.join(NUMBERS)}, {numbers}.")
     column = part.loc[part["verdict"].isin(VERDICTS), name] if word in MEASURED else part[name]
     values = column.astype("Float64").dropna().astype(float)
     exact = q in {0.0, 1.0}

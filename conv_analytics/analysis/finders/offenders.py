@@ -106,7 +106,7 @@ def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -
     """The table of offenders from the keys with ``k`` and ``n``."""
     keys = [str(name) for name in counts if name not in {"k", "n"}]
     k, n = (counts[name].to_numpy("float64") for name in ("k", "n"))
-    told = rates(k, n)
+    rate = rates(k, n)
     rest = _share(k.sum() - k, n.sum() - n)
     excess = k - n * rest
     p = np.full(len(k), np.nan)
@@ -115,7 +115,7 @@ def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -
     p[tested] = binomial_tail(k[tested], n[tested], smooth[tested])
     q = benjamini_hochberg(np.clip(p, 0, 1))
     done = counts.assign(
-        **{name: told[name] for name in ("rate", "lo", "hi")},
+        **{name: rate[name] for name in ("rate", "lo", "hi")},
         rest_rate=rest, excess=excess, shrunk=shrunk(k, n), p=p, q=q,
         enough=pd.array(n >= min_n, "boolean"),
         offender=pd.array((q <= fdr) & (excess >= min_excess), "boolean"),

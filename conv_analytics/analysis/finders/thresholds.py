@@ -88,15 +88,15 @@ class Threshold:
         ConfigError
             If it is none, of a metric that is not known, or its limit is none for that metric.
         """
-        found = _RULE.fullmatch(text)
-        if found is None:
+        match = _RULE.fullmatch(text)
+        if match is None:
             raise ConfigError(
                 f"{text!r} is no rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
             )
-        metric = named(found["metric"])
-        keys = tuple(re.split(r"\s*,\s*", found["by"])) if found["by"] else ()
-        limit = _limit(text, found["metric"], metric, found["op"], found["limit"], percent=bool(found["percent"]))
-        return cls(metric, found["op"], limit, keys, int(found["min_n"] or MIN_N), text.strip())
+        metric = named(match["metric"])
+        keys = tuple(re.split(r"\s*,\s*", match["by"])) if match["by"] else ()
+        limit = _limit(text, match["metric"], metric, match["op"], match["limit"], percent=bool(match["percent"]))
+        return cls(metric, match["op"], limit, keys, int(match["min_n"] or MIN_N), text.strip())
 
     @property
     def quantile(self) -> tuple[float, str] | None:
@@ -167,10 +167,10 @@ def quantile_of(metric: str) -> tuple[float, str] | None:
     >>> quantile_of("p95(pdd_s)"), quantile_of("max(loss)"), quantile_of("asr")
     ((0.95, 'pdd_s'), (1.0, 'loss'), None)
     """
-    found = _OF.fullmatch(metric)
-    if found is None:
+    match = _OF.fullmatch(metric)
+    if match is None:
         return None
-    return int(found["percent"]) / 100 if found["percent"] else _QUANTILES[found["word"]], found["column"]
+    return int(match["percent"]) / 100 if match["percent"] else _QUANTILES[match["word"]], match["column"]
 
 
 def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: bool) -> float:

@@ -121,22 +121,22 @@ def timer_cliffs(
         return scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys).with_time_keys(keys, tz)
 
     rows = asked()
-    told, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
-    conditions = {"n": told}
+    timed, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
+    conditions = {"n": timed}
     for place, timer in enumerate(timers):
         wide = _around(timer)
-        conditions[f"k{place}"] = told & _within(talk, timer - before_s, timer + after_s)
-        conditions[f"w{place}"] = told & _within(talk, timer - wide, timer + wide)
+        conditions[f"k{place}"] = timed & _within(talk, timer - before_s, timer + after_s)
+        conditions[f"w{place}"] = timed & _within(talk, timer - wide, timer + wide)
     counts = count(rows, keys, conditions)
     done = _apart(_tested(counts, keys, timers, (before_s, after_s), min_n), max(before_s, after_s))
     done = _judged(done, fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
-    shared = _told_twice(done)
+    shared = _shared_timers(done)
     named = asked("conversation_id") if shared else rows
     for timer in shared:
-        at_timer = named.filter(told & _within(talk, timer - before_s, timer + after_s))
+        at_timer = named.filter(timed & _within(talk, timer - before_s, timer + after_s))
         ends = show_time_keys(at_timer.select("conversation_id", *keys).collect(), keys)
-        done = _explained(done, timer, keys, ends, fdr, min_excess)
+        done = _without_shared_calls(done, timer, keys, ends, fdr, min_excess)
     done = done.assign(
         likely=[TIMERS.get(timer, "a timer of your own") for timer in done["timer_s"]],
     ).astype({"likely": "str"})
@@ -158,9 +158,9 @@ def _tested(
         odds = length / max(2 * _around(timer) - length, 1e-9)
         enough = n >= min_n
         p = np.where(enough, binomial_tail(k, wide, share), np.nan)
-        told = rates(k, n)
+        rate = rates(k, n)
         part = counts[list(keys)].assign(
-            timer_s=timer, k=k, n=n, **{name: told[name] for name in ("rate", "lo", "hi")}, around=around, shared=0,
+            timer_s=timer, k=k, n=n, **{name: rate[name] for name in ("rate", "lo", "hi")}, around=around, shared=0,
             expected=around * odds, excess=k - around * odds, p=p, enough=enough, _group=counts.index, _share=share,
         )  # fmt: skip
         kinds = dict.fromkeys(("k", "n", "around", "shared"), "Int64") | {"enough": "boolean"}
@@ -187,13 +187,13 @@ def _judged(rows: pd.DataFrame, fdr: float, min_excess: float) -> pd.DataFrame:
     return rows.assign(q=q, cliff=pd.array((q <= fdr) & (rows["excess"] >= min_excess), "boolean"))
 
 
-def _told_twice(rows: pd.DataFrame) -> list[float]:
+def _shared_timers(rows: pd.DataFrame) -> list[float]:
     """Timers at which several groups have a cliff: legs of the same calls, perhaps."""
     counts = rows.loc[rows["cliff"].astype(bool), "timer_s"].value_counts()
     return sorted(float(timer) for timer in counts.index[counts > 1])
 
 
-def _explained(  # noqa: PLR0917 - a step of its own, for the length of `timer_cliffs`
+def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length of `timer_cliffs`
     rows: pd.DataFrame, timer: float, keys: Sequence[str], ends: pd.DataFrame, fdr: float, min_excess: float
 ) -> pd.DataFrame:
     """The rows, where the cliffs at a timer count no call twice: what a clearer cliff has is taken out of the others.
@@ -202,10 +202,10 @@ def _explained(  # noqa: PLR0917 - a step of its own, for the length of `timer_c
     """
     rows = rows.copy()
     first = rows["p"].to_numpy("float64")
-    here = rows[(rows["timer_s"] == timer) & rows["cliff"].astype(bool)].sort_values("p", kind="stable")
+    cliffs = rows[(rows["timer_s"] == timer) & rows["cliff"].astype(bool)].sort_values("p", kind="stable")
     group = _names(ends, keys)
     cut: set[Any] = set()
-    for row, name in zip(here.index, _names(here, keys), strict=True):
+    for row, name in zip(cliffs.index, _names(cliffs, keys), strict=True):
         calls = ends.loc[group == name, "conversation_id"]
         shared = int(calls.isin(cut).sum())
         cut |= set(calls.dropna())

@@ -136,16 +136,16 @@ def busy_hour(
     groups = dict(iter(spans.groupby(keys, dropna=False))) if keys else {(): spans}
     lost = dict(unplaced.groupby(keys, dropna=False).size().items()) if keys else {(): len(unplaced)}
     lost = {_key(key): number for key, number in lost.items()}
-    found = {_key(key): group for key, group in groups.items()}
-    made = []
-    for key in [*found, *(key for key in lost if key not in found)]:
-        group = found.get(key, spans.iloc[:0])
+    spans_by_key = {_key(key): group for key, group in groups.items()}
+    records = []
+    for key in [*spans_by_key, *(key for key in lost if key not in spans_by_key)]:
+        group = spans_by_key.get(key, spans.iloc[:0])
         steps = _steps(group)
         (peak, peak_at), (erlangs, busiest_at) = steps.peak(), steps.busiest()
-        made.append((*key, len(group), lost.get(key, 0), int(group["open"].sum()), peak, peak_at, busiest_at,
+        records.append((*key, len(group), lost.get(key, 0), int(group["open"].sum()), peak, peak_at, busiest_at,
                      erlangs, steps.seconds()))  # fmt: skip
     names = ["n", "unplaced", "open", "peak", "peak_at", "busy_hour_at", "busy_hour_erlangs", "busy_s"]
-    done = pd.DataFrame(made, columns=[*keys, *names])
+    done = pd.DataFrame(records, columns=[*keys, *names])
     for name in ("peak_at", "busy_hour_at"):
         done[name] = pd.to_datetime(done[name].astype("Int64"), unit="us", utc=True).astype(_INSTANT)
     kinds = dict.fromkeys(names[:4], "Int64") | dict.fromkeys(names[6:], "float64") | {k: spans[k].dtype for k in keys}
@@ -226,8 +226,8 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFram
     each = "call" if ask.unit == "call" else "leg"
     needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
     needs |= {"direction"} if ask.scope != "all" else set()
-    found = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
-    everything = _with_last(found).materialized()
+    attempts = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
+    everything = _with_last(attempts).materialized()
     one_of("scope", ask.scope, scopes.SCOPES)
     rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
     end = _cut_off(everything, begin, ask.until)
@@ -237,13 +237,13 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFram
         kept = kept.with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
         kept = kept.group(["conversation_id", *by], nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
         kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
-    got = kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")).collect()
-    got["open"] = got["end"].isna() | (got["end"] > pd.Timestamp(end))
-    got["end"] = got["end"].where(~got["open"], pd.Timestamp(end))
-    placed = got["start"].notna() & (got["end"] >= got["start"])
-    spans = got[placed]
+    all_spans = kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")).collect()
+    all_spans["open"] = all_spans["end"].isna() | (all_spans["end"] > pd.Timestamp(end))
+    all_spans["end"] = all_spans["end"].where(~all_spans["open"], pd.Timestamp(end))
+    placed = all_spans["start"].notna() & (all_spans["end"] >= all_spans["start"])
+    spans = all_spans[placed]
     spans = spans.assign(**{name: coerce.micros(spans[name]).astype("int64") for name in ("start", "end")})
-    return spans, got[~placed]
+    return spans, all_spans[~placed]
 
 
 def _with_last(rows: Rows) -> Rows:
@@ -281,10 +281,10 @@ def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
     for (since, offset), stop in zip(zone.steps, ends, strict=True):
         start = -((-(since + offset)) // HOUR) * HOUR - offset
         edges.update(range(start, stop + 1, HOUR))
-    found = np.array(sorted(edges), dtype="int64")
-    low = int(np.searchsorted(found, first, side="right")) - 1
-    high = int(np.searchsorted(found, last, side="left"))
-    return found[low : high + 1]
+    hours = np.array(sorted(edges), dtype="int64")
+    low = int(np.searchsorted(hours, first, side="right")) - 1
+    high = int(np.searchsorted(hours, last, side="left"))
+    return hours[low : high + 1]
 
 
 def _peaks(steps: Steps, starts: Any, ends: Any) -> list[int]:

@@ -54,10 +54,10 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
     [[2, 1, 0.01, 0.005]]
     """
-    source, given = Source.of(data), keys_of(by)
-    keys = [name for name in given if name != "currency"] + ["currency"]
+    source, asked = Source.of(data), keys_of(by)
+    keys = [name for name in asked if name != "currency"] + ["currency"]
     rows = scopes.attempts(
-        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"]
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=asked, reads=["currency"]
     )
     rows = rows.with_time_keys(keys, tz)
     answered, unpriced = is_true(nw.col("answered")), nw.col("price").is_null()
@@ -120,10 +120,10 @@ def price_audit(data: Any) -> Any:
     billed_rows = rows.filter(is_true(nw.col("billed_s") > 0) | is_true(nw.col("price") > 0))
     columns = ("leg_id", "billed_s", "price")
     # One row per leg that was billed: rounding is told by numpy, which says the same on every engine.
-    got = billed_rows.select(*keys, *columns).collect()
-    got["expected"] = got["rate"] * got["billed_s"] / 60
-    got["rule"] = _rules(got)
-    groups = got.groupby([*keys, "rule"], dropna=False, sort=True)
+    legs = billed_rows.select(*keys, *columns).collect()
+    legs["expected"] = legs["rate"] * legs["billed_s"] / 60
+    legs["rule"] = _rules(legs)
+    groups = legs.groupby([*keys, "rule"], dropna=False, sort=True)
     done = groups.agg(
         legs=("leg_id", "size"), billed_s=("billed_s", "sum"), spend=("price", "sum"), expected=("expected", "sum"),
         example_leg_id=("leg_id", "min"),
@@ -133,15 +133,15 @@ def price_audit(data: Any) -> Any:
     return source.result(done.astype({"rule": "str"}))
 
 
-def _rules(got: pd.DataFrame) -> pd.Series[Any]:
-    price, rate, billed = (got[name].to_numpy("float64") for name in ("price", "rate", "billed_s"))
-    rule = np.full(len(got), "differs", dtype=object)
+def _rules(legs: pd.DataFrame) -> pd.Series[Any]:
+    price, rate, billed = (legs[name].to_numpy("float64") for name in ("price", "rate", "billed_s"))
+    rule = np.full(len(legs), "differs", dtype=object)
     for increment in reversed(INCREMENTS_S[1:]):
         rounded = np.ceil(billed / increment) * increment
         rule[_close(price, rate * rounded / 60)] = f"rounded up to {increment} s"
     rule[_close(price, rate * billed / 60)] = "exact"
     rule[np.isnan(price) | np.isnan(rate) | np.isnan(billed)] = "unpriced"
-    return pd.Series(rule, index=got.index, dtype="str")
+    return pd.Series(rule, index=legs.index, dtype="str")
 
 
 def _close(price: Any, expected: Any) -> Any:
@@ -195,12 +195,12 @@ def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
         )
     ))  # fmt: skip
     sums = [nw.col(f"{name}_{what}").sum() for name in kinds for what in ("legs", "spend")]
-    found = shown.grouped(["currency"], sums)
-    whole = found["all_spend"].astype("float64")
+    totals = shown.grouped(["currency"], sums)
+    whole = totals["all_spend"].astype("float64")
     parts = []
     for name in kinds:
-        spend = found[f"{name}_spend"].fillna(0.0).astype("float64")
-        part = found[["currency"]].assign(kind=name, legs=found[f"{name}_legs"].astype("Int64"), spend=spend)
+        spend = totals[f"{name}_spend"].fillna(0.0).astype("float64")
+        part = totals[["currency"]].assign(kind=name, legs=totals[f"{name}_legs"].astype("Int64"), spend=spend)
         parts.append(part.assign(share=(spend / whole).where(whole > 0)))
     done = pd.concat(parts).assign(_row=lambda part: part.index)
     done = done.sort_values("_row", kind="stable", ignore_index=True).drop(columns="_row")

@@ -50,8 +50,8 @@ def count(rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.D
 
 def rate_columns(k: pd.Series[Any], n: pd.Series[Any]) -> dict[str, pd.Series[Any]]:
     """``k, n, rate, lo, hi`` of two columns of counts."""
-    told = rates(k.to_numpy("float64", na_value=np.nan), n.to_numpy("float64", na_value=np.nan))
-    return {"k": k, "n": n} | {name: pd.Series(told[name], index=k.index) for name in ("rate", "lo", "hi")}
+    rate = rates(k.to_numpy("float64", na_value=np.nan), n.to_numpy("float64", na_value=np.nan))
+    return {"k": k, "n": n} | {name: pd.Series(rate[name], index=k.index) for name in ("rate", "lo", "hi")}
 
 
 __all__ = ["count", "rate_columns", "table"]

@@ -65,9 +65,9 @@ def short_calls(
     [[6.0, 2, 4, 0.5, 1]]
     """
     bounds = _ascending("bounds_s", bounds_s)
-    told = _told(without_zero=without_zero)
-    conditions = {f"k{place}": told & is_true(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
-    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    timed = _timed(without_zero=without_zero)
+    conditions = {f"k{place}": timed & is_true(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
+    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, timed)
     parts = [
         counted[keys].assign(
             bound_s=bound,
@@ -114,13 +114,13 @@ def duration_hist(
     [[0.0, 1], [15.0, 1], [1800.0, 1]]
     """
     edges = [0.0, *(edge for edge in _ascending("edges_s", edges_s) if edge > 0), None]
-    told, talk = _told(), nw.col("talk_s")
+    timed, talk = _timed(), nw.col("talk_s")
     classes = list(itertools.pairwise(edges))
     conditions = {
-        f"k{place}": told & is_true(talk >= low) & (is_true(talk < high) if high is not None else told)
+        f"k{place}": timed & is_true(talk >= low) & (is_true(talk < high) if high is not None else timed)
         for place, (low, high) in enumerate(classes)
     }
-    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, timed)
     parts = [
         counted[keys].assign(
             from_s=low,
@@ -133,20 +133,20 @@ def duration_hist(
     return source.result(_stacked(parts))
 
 
-def _told(*, without_zero: bool = False) -> nw.Expr:
+def _timed(*, without_zero: bool = False) -> nw.Expr:
     """Answered, and the talk time is known."""
     least = is_true(nw.col("talk_s") > 0) if without_zero else is_true(nw.col("talk_s") >= 0)
     return is_true(nw.col("answered")) & least
 
 
 def _counted(  # noqa: PLR0917
-    data: Any, by: str | Sequence[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, told: nw.Expr
+    data: Any, by: str | Sequence[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, timed: nw.Expr
 ) -> tuple[Source, list[str], pd.DataFrame]:
     source, keys = Source.of(data), keys_of(by)
     rows = scopes.attempts(source, scope=scope, unit=unit, needs={"answered", "talk_s"}, by=keys)
     rows = rows.with_time_keys(keys, tz)
     unknown = is_true(nw.col("answered")) & nw.col("talk_s").is_null()
-    return source, keys, counting.count(rows, keys, {**conditions, "n": told, "unknown": unknown})
+    return source, keys, counting.count(rows, keys, {**conditions, "n": timed, "unknown": unknown})
 
 
 def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -156,10 +156,10 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _ascending(name: str, values: Sequence[float]) -> list[float]:
-    given = [float(value) for value in values]
-    if not given or given != sorted(set(given)) or given[0] < 0:
+    seconds = [float(value) for value in values]
+    if not seconds or seconds != sorted(set(seconds)) or seconds[0] < 0:
         raise ConfigError(f"{name}={list(values)} are no bounds: give seconds from 0 up, ascending, each once.")
-    return given
+    return seconds
 
 
 __all__ = ["duration_hist", "short_calls"]

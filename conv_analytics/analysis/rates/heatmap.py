@@ -110,8 +110,8 @@ def heatmap(
     done["starts"] = done["starts"].fillna(0).astype("Int64")
     done["per_hour"] = (done["starts"].astype("float64") / done["hours"]).where(done["hours"] > 0)
     if picked:
-        told = counting.table(known, ["weekday", "hour"], picked, min_n)
-        done = done.merge(told, on=["weekday", "hour"], how="left")
+        rates = counting.table(known, ["weekday", "hour"], picked, min_n)
+        done = done.merge(rates, on=["weekday", "hour"], how="left")
         done["metric"] = done["metric"].fillna(picked[0].name)
         for name in ("k", "n", "unknown"):
             done[name] = done[name].fillna(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import short
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
 
@@ -70,24 +72,37 @@ def with_code(rows: Rows) -> Rows:
     known = [word for words in _by_code().values() for word in words]
     reason, status = (nw.when(is_true(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
     rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
-    told = [is_true(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
+    codes = [is_true(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
     # 200 is the code of an answer, or of a CANCEL; the second says nothing of why.
     rows = rows.with_columns(
-        nw.sum_horizontal(*told).alias("_told"),
-        nw.when(is_true(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_given"),
+        nw.sum_horizontal(*codes).alias("_word_code"),
+        nw.when(is_true(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_own_code"),
     )
     # The nullable column first: pandas keeps its kind.
-    rows = rows.with_columns(nw.when(_col("_given") > 0).then(_col("_given")).otherwise(_col("_told")).alias("_other"))
+    rows = rows.with_columns(
+        nw.when(_col("_own_code") > 0).then(_col("_own_code")).otherwise(_col("_word_code")).alias("_other")
+    )
     final = nw.when(~is_true(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
     return rows.with_columns(final.alias(CODE))
 
 
+def final_codes(legs: pd.DataFrame) -> pd.Series[Any]:
+    """The final codes of legs in memory, as `with_code` finds them.
+
+    >>> busy = {"answered": False, "sip_code": None, "reason": "busy", "status": None, "reason_code": None}
+    >>> final_codes(pd.DataFrame([busy, busy | {"reason": None, "sip_code": 503}])).to_list()
+    [486, 503]
+    """
+    rows = with_code(Rows.of(Source.of(legs), legs))
+    return rows.select(CODE).collect()[CODE].astype("int64").set_axis(legs.index)
+
+
 def _by_code() -> dict[int, list[str]]:
-    found: dict[int, list[str]] = {}
+    words_by_code: dict[int, list[str]] = {}
     for word, code in WORDS.items():
         if code != _ANSWERED:
-            found.setdefault(code, []).append(word)
-    return found
+            words_by_code.setdefault(code, []).append(word)
+    return words_by_code
 
 
 def reads(counts: Iterable[Count]) -> set[str]:
@@ -251,12 +266,12 @@ def kpi_metrics() -> pd.DataFrame:
 def as_markdown() -> str:
     """The same for the reference."""
     lines = ["| metric | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|"]
-    said = [f"{row.meaning} {row.notes}".strip() for row in kpi_metrics().itertuples(index=False)]
+    meanings = [f"{row.meaning} {row.notes}".strip() for row in kpi_metrics().itertuples(index=False)]
     lines += [
         f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {words} | {row.source} |"
-        for row, words in zip(kpi_metrics().itertuples(index=False), said, strict=True)
+        for row, words in zip(kpi_metrics().itertuples(index=False), meanings, strict=True)
     ]
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["COUNTS", "METRICS", "Count", "Metric", "as_markdown", "kpi_metrics"]
+__all__ = ["COUNTS", "METRICS", "Count", "Metric", "as_markdown", "final_codes", "kpi_metrics"]

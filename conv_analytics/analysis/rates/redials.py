@@ -77,10 +77,11 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
         rows = call_rows(source)
     # Looked at twice: once for the next call of each pair.
     rows = rows.select(*_TAKEN).materialized()
-    here, there = nw.col("from_address"), nw.col("to_address")
-    known = ~here.is_null() & ~there.is_null() & ~nw.col("started_at").is_null()
+    caller, callee = nw.col("from_address"), nw.col("to_address")
+    known = ~caller.is_null() & ~callee.is_null() & ~nw.col("started_at").is_null()
     pair = nw.concat_str(
-        nw.when(here < there).then(here).otherwise(there), nw.when(here < there).then(there).otherwise(here),
+        nw.when(caller < callee).then(caller).otherwise(callee),
+        nw.when(caller < callee).then(callee).otherwise(caller),
         separator=" ",
     )  # fmt: skip
     rows = rows.with_columns(_pair=nw.when(known).then(pair), _place=nw.col("call").fill_null(0))

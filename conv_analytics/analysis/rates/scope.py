@@ -14,6 +14,7 @@ from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
+from conv_analytics.analysis.entities.cases import JUDGED
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.tables.column import Column
@@ -59,8 +60,8 @@ def attempts(
 
 
 def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
-    there = source.columns()
-    if "call" not in there:
+    columns = source.columns()
+    if "call" not in columns:
         if unit == "call":
             return _of_calls(call_rows(source))
         return _typed(source, wanted, LEGS, "legs()")
@@ -72,7 +73,7 @@ def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
 
 def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: str) -> Rows:
     declared = {column.name for column in columns}
-    more = [Column(name, str, "") for name in sorted(wanted) if name not in declared]
+    more = [Column(name, JUDGED.get(name, str), "") for name in sorted(wanted) if name not in declared]
     return Rows.read_single(source, (*columns, *more), needed=sorted(wanted), maker=maker)
 
 

@@ -85,13 +85,13 @@ def kpi_values(
         lost = is_true(~nw.col("answered"))
         rows = rows.with_columns(nw.when(~lost).then(nw.col("ring_s")).alias("ring_s"))
     rows = rows.with_time_keys(keys, tz).select(*keys, *names)
-    found = rows.grouped(keys, [each for name in names for each in _of(name)])
+    groups = rows.grouped(keys, [each for name in names for each in _of(name)])
     parts = []
     for name in names:
-        part = found[keys].assign(measure=name, n=found[f"{name}_n"].fillna(0).astype("Int64"))
+        part = groups[keys].assign(measure=name, n=groups[f"{name}_n"].fillna(0).astype("Int64"))
         for stat in ("mean", "p5", "p50", "p95", "min", "max", "total"):
             # Of no rows at all pandas gives a null that is no float.
-            numbers = found[f"{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
+            numbers = groups[f"{name}_{stat}"].astype("Float64").to_numpy("float64", na_value=np.nan)
             part[stat] = np.where(part["n"] > 0, numbers, np.nan)
         for stat in ("p5", "p95"):
             part[stat] = part[stat].where(part["n"] >= TAIL_N)

@@ -13,9 +13,10 @@ from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.engine.rows import time_keys
 from conv_analytics.analysis.entities.cases import CASES, SHORT_S
-from conv_analytics.analysis.entities.sip import FAILED_WORDS, WORDS, explain
+from conv_analytics.analysis.entities.sip import FAILED_WORDS, explain
 from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
+from conv_analytics.analysis.rates.metrics import final_codes
 from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period
@@ -157,11 +158,9 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
     """How attempts without an answer ended: SIP codes, else what the platform's words stand for."""
     attempts = rows if scope == "all" else rows[rows["direction"] == scope]
     lost = attempts[~attempts["answered"].fillna(value=False).astype(bool)]
-    told = lost["sip_code"].astype("Float64")
-    for name in ("reason", "status", "reason_code"):
-        told = told.fillna(lost[name].map(WORDS).astype("Float64"))
+    final = final_codes(lost)
     failed = lost["reason"].isin(FAILED_WORDS) | lost["status"].isin(FAILED_WORDS)
-    number = told.fillna(-1).astype("int64").where(told.notna() | ~failed, 0)
+    number = final.where((final != 0) | failed, -1)
     counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     found = []
     for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):

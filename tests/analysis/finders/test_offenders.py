@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv_analytics.analysis import legs, offenders
+from conv_analytics import export
+from conv_analytics.analysis import legs, offenders, quality
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.finders.offenders import ranked, shrunk
 from conv_analytics.errors import ColumnNotFound, ConfigError
+from conv_analytics.sandbox import Sandbox
 from tests._helpers.leg_tables import as_pandas, hangup, relations, statuses, tables
+from tests._helpers.sandboxes import client_of
 
 COLUMNS = [
     "route", "k", "n", "rate", "lo", "hi", "rest_rate", "excess", "shrunk", "p", "q", "enough", "offender",
@@ -159,6 +164,28 @@ def test_cases_by_name(case: str, k: int, n: int) -> None:
     for data in (made(), legs(made()), relations(made())):
         found = as_pandas(offenders(data, by="direction", case=case), ["direction"])
         assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
+
+
+def test_every_case_counts_the_same_legs_in_every_way() -> None:
+    with Sandbox(seed=11, conversations=150) as sandbox:
+        frames = export(client_of(sandbox), rate=0, progress=False)
+    keys = ["conversation_id", "leg_id"]
+    judged = quality(frames).merge(legs(frames)[[*keys, "outcome_class"]], on=keys, validate="one_to_one")
+    seen = 0
+    for name, case in CASES.items():
+        cases, known = case.flags(judged)
+        assert not (cases & ~known).any()
+        for data in (judged, frames):
+            found = offenders(data, by="technology", case=name, scope="all")
+            assert (found["k"].sum(), found["n"].sum()) == (cases.sum(), known.sum()), name
+        seen += bool(cases.any())
+    assert seen > len(CASES) - 3
+
+
+def test_the_reference_names_every_case(repository: Path) -> None:
+    page = (repository / "notebooks" / "reference" / "finding-causes.md").read_text(encoding="utf-8")
+    table = page.partition("| case | counts |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == set(CASES)
 
 
 def test_by_the_hour_of_a_zone() -> None:
