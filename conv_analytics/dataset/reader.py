@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, first_line, open_file
+from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.views import view
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr

@@ -19,10 +19,16 @@ from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, STAGED_QUARANTINE, Layout, file_name, marks_name
+from conv_analytics.dataset.storage.layout import (
+    COMMITS,
+    QUARANTINE,
+    STAGED_QUARANTINE,
+    Layout,
+    file_name,
+    watermarks_name,
+)
 from conv_analytics.dataset.storage.lock import WriterLock
-from conv_analytics.dataset.storage.marks import Mark
-from conv_analytics.dataset.storage.marks import write as write_marks
+from conv_analytics.dataset.storage.watermarks import Watermark, write_watermarks
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
@@ -147,7 +153,7 @@ class DatasetWriter:
 
     def commit(
         self,
-        marks: Iterable[Mark],
+        watermarks: Iterable[Watermark],
         report: Mapping[str, Any],
         *,
         whole: bool = True,
@@ -159,7 +165,7 @@ class DatasetWriter:
 
         Parameters
         ----------
-        marks
+        watermarks
             How far the run came, one for each conversation.
         report
             What it did.
@@ -179,7 +185,7 @@ class DatasetWriter:
                 self._close(part)
             with ThreadPoolExecutor(_SYNCS) as pool:
                 files = tuple(pool.map(self._verified, self._done))
-            few, beside = self._marked(marks)
+            few, filed = self._split_off(watermarks)
             commit = Commit(
                 number=self.number,
                 run=self.run,
@@ -187,10 +193,10 @@ class DatasetWriter:
                 files=files,
                 report=report,
                 quarantine=self._publish_quarantine(),
-                watermarks={mark.conversation_id: mark.last_event for mark in few if mark.last_event is not None},
-                settled={mark.conversation_id: mark.settled for mark in few if mark.settled is not None},
-                unfinished={mark.conversation_id: mark.unfinished for mark in few if mark.unfinished},
-                conversations=beside,
+                watermarks={each.conversation_id: each.last_event for each in few if each.last_event is not None},
+                settled={each.conversation_id: each.settled for each in few if each.settled is not None},
+                unfinished={each.conversation_id: each.unfinished for each in few if each.unfinished},
+                conversations=filed,
             )
             self._finish(log.prepare(self.layout, commit), commit)
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -311,21 +317,21 @@ class DatasetWriter:
         durable.sync_file(path)
         return File(name, table, rows, path.stat().st_size, durable.sha256(path))
 
-    def _marked(self, marks: Iterable[Mark]) -> tuple[list[Mark], File | None]:
-        """The marks of a commit, when they are few; otherwise the file that they were written to."""
-        waiting = iter(marks)
+    def _split_off(self, watermarks: Iterable[Watermark]) -> tuple[list[Watermark], File | None]:
+        """The watermarks of a commit when they are few; otherwise the file that they were written to."""
+        waiting = iter(watermarks)
         first = list(islice(waiting, FEW + 1))
         if len(first) <= FEW:
             return first, None
-        name = marks_name(self.number, self.run)
+        name = watermarks_name(self.number, self.run)
         path = self._staging / name
         path.parent.mkdir(exist_ok=True)
-        return [], self._recorded(name, COMMITS, write_marks(path, self._in_turn(chain(first, waiting))))
+        return [], self._recorded(name, COMMITS, write_watermarks(path, self._in_turn(chain(first, waiting))))
 
-    def _in_turn(self, marks: Iterable[Mark]) -> Iterator[Mark]:
-        for mark in marks:
+    def _in_turn(self, watermarks: Iterable[Watermark]) -> Iterator[Watermark]:
+        for watermark in watermarks:
             self._in_time()
-            yield mark
+            yield watermark
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.dataset.maintenance.finding import Finding, Level, some
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.maintenance.finding import Finding, Level, first_few
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit, numbers
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.exporter.blocking import run_blocking
@@ -83,7 +83,7 @@ class Audit:
             ),
         ):
             if found:
-                yield Finding(level, f"{text.format(len(found))}: {some(sorted(found))}", "API", advice)
+                yield Finding(level, f"{text.format(len(found))}: {first_few(sorted(found))}", "API", advice)
 
 
 def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: float = 10.0) -> Audit:
@@ -106,7 +106,7 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
     chosen = options(concurrency=concurrency, rate=rate)
 
     history = _readable(folder)
-    with closing(Known(Path(folder))) as known:
+    with closing(WatermarkIndex(Path(folder))) as known:
         for commit in history:
             # What is damaged, `verify` tells.
             with suppress(CorruptFile):
@@ -122,7 +122,7 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
 
 
 class _Auditor:
-    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: Known) -> None:
+    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: WatermarkIndex) -> None:
         self._client, self._history, self._known = client, history, known
         self._failures = 0
         self.audit = Audit()
@@ -200,7 +200,7 @@ class _Auditor:
             and created + _CLOCKS < (_instant(run.get("started_at")) or created)
             and (run.get("since") is None or created >= (_instant(run["since"]) or created))
             and (run.get("until") is None or created < (_instant(run["until"]) or created))
-            for run in (commit.report for commit in every(self._history))
+            for run in (commit.report for commit in with_carried(self._history))
         )
 
 

@@ -13,8 +13,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset.memory.event_index import Held
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.memory.event_index import StoredEvents
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.event_ids import disordered, last_events, looks_back
 from conv_analytics.exporter.last_seen import Unique
 from conv_analytics.exporter.probing import Finished, Gap, gap
@@ -23,7 +23,7 @@ from conv_analytics.exporter.roster import Roster
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen, digest
+from conv_analytics.tables.seen_events import SeenEvents, digest
 
 #: Pages are converted in batches of about this size: larger ones are no faster, and the peak of memory follows it. [B]
 BATCH_BYTES = 4 * 2**20
@@ -37,7 +37,7 @@ class Sink(Protocol):
     """Where rows go: a dataset folder, or memory."""
 
     @property
-    def known(self) -> Mapping[str, Mark]:
+    def known(self) -> Mapping[str, Watermark]:
         """What earlier runs wrote of each conversation."""
 
     def write(self, name: str, rows: pa.Table) -> None:
@@ -49,7 +49,7 @@ class Sink(Protocol):
     def repeated(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """What earlier runs wrote of some conversations and later events repeat, each with its conversation."""
 
-    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
         """What earlier runs wrote of those of some conversations whose events may come again, or of all if `wanted`."""
 
 
@@ -97,10 +97,10 @@ class Converter:
         self.events = 0
         self._sink, self._report, self._roster, self._exported_at = sink, report, roster, exported_at
         self._rows: Counter[str] = Counter()
-        self._seen = Seen()
+        self._seen = SeenEvents()
         self._unique = Unique()
         self._recalled: set[str] = set()
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, StoredEvents] = {}
         self._last_at: dict[str, datetime] = {}
         self._told: dict[str, int] = {}
         self._starts: dict[str, int] = {}
@@ -255,7 +255,7 @@ class Converter:
     def _finish(self, conversation_id: str, told: int | None, learnt: Finished | None, *, asked: bool) -> None:
         known = self._sink.known.get(conversation_id)
         before = (known and known.last_event) or 0
-        held = self._held.pop(conversation_id, None) or Held()
+        held = self._held.pop(conversation_id, None) or StoredEvents()
         # Above its watermark there is what was read of a list that failed, and what is beyond all its numbers.
         stored = (number for number in held.bodies if number <= max(told or 0, before) + BEYOND)
         last = max(before, self._highest.pop(conversation_id, 0), *stored)
@@ -309,7 +309,7 @@ class Converter:
         if again := again - self._held.keys():
             self._hold(self._sink.held(again, wanted=True))
 
-    def _hold(self, found: Mapping[str, Held]) -> None:
+    def _hold(self, found: Mapping[str, StoredEvents]) -> None:
         """Leave out what the folder has of some conversations, when it comes again."""
         for conversation_id, held in found.items():
             self._held[conversation_id] = held

@@ -14,7 +14,7 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.errors import APIError, StatusError, UnexpectedPayload, status_error
 from conv_analytics.exporter.source import Asked
 from conv_analytics.privacy import Mask
-from conv_analytics.privacy.shapes import WORD
+from conv_analytics.privacy.safe_patterns import WORD
 from conv_analytics.resources.endpoint import Call, Listing
 
 #: What an answer says that was not asked for, or why the API said no, may name people; it is left out.

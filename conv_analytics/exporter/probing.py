@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.roster import Entry
 from conv_analytics.exporter.summaries import Head
@@ -38,7 +38,7 @@ class Wanted(Enum):
 
 
 class Gap(NamedTuple):
-    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.marks.Mark`."""
+    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.watermarks.Watermark`."""
 
     sequence_number: int | None = None
     pending_since: str | None = None
@@ -48,7 +48,7 @@ class Gap(NamedTuple):
 class Past:
     """What earlier runs of a folder know; nothing, of a new one."""
 
-    known: Mapping[str, Mark] = field(default_factory=dict)
+    known: Mapping[str, Watermark] = field(default_factory=dict)
     """What the folder holds of each conversation."""
     swept_at: datetime | None = None
     """Start of the last run that asked for every conversation."""
@@ -64,7 +64,7 @@ class Finished(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Both as `Mark.settled` has them, with nothing before the space where no instant is known."""
+        """Both as `Watermark.settled` has them, with nothing before the space where no instant is known."""
         return f"{text_of(self.changed) if self.changed else ''} {self.mark}"
 
 
@@ -75,7 +75,7 @@ class Probing:
     Examples
     --------
     >>> head = Head(id="CON-1", timestamp={"created": "2026-11-01T10:00:00Z"})
-    >>> past = Past({"CON-1": Mark("CON-1", 41, f"2026-11-01T10:07:00Z {head.mark}")})
+    >>> past = Past({"CON-1": Watermark("CON-1", 41, f"2026-11-01T10:07:00Z {head.mark}")})
     >>> Probing(past).worth(head), Probing(past).known("CON-1")
     (True, 41)
     >>> week = Probing(past, quiet_before="2026-11-15T00:00:00Z")
@@ -102,7 +102,8 @@ class Probing:
 
         Without `again`, what is new, also in a run that reads everything once more.
 
-        >>> known = {"CON-1": Mark("CON-1", 10, None, 12, "2026-11-21T03:00:00Z"), "CON-2": Mark("CON-2", 10, None, 12)}
+        >>> awaited, given_up = (10, None, 12, "2026-11-21T03:00:00Z"), (10, None, 12)
+        >>> known = {"CON-1": Watermark("CON-1", *awaited), "CON-2": Watermark("CON-2", *given_up)}
         >>> decisions = Probing(Past(known))
         >>> [decisions.wanted("CON-1", told).name for told in (10, 12, 13)]
         ['NOTHING', 'TAIL', 'ALL']
@@ -136,7 +137,7 @@ class Probing:
         return changed >= self.quiet_before or mark != listed.mark or (last is not None and last > held)
 
 
-def gap(known: Mark | None, last: int, told: int | None, now: datetime, *, lost: bool = False) -> Gap:
+def gap(known: Watermark | None, last: int, told: int | None, now: datetime, *, lost: bool = False) -> Gap:
     """What is missing at the end of a conversation's events, and since when.
 
     Parameters
@@ -160,7 +161,7 @@ def gap(known: Mark | None, last: int, told: int | None, now: datetime, *, lost:
     >>> waiting = gap(None, 10, 12, first)
     >>> waiting
     Gap(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
-    >>> known = Mark("CON-1", 10, None, *waiting)
+    >>> known = Watermark("CON-1", 10, None, *waiting)
     >>> gap(known, 10, 12, first + timedelta(days=1)) == waiting
     True
     >>> gap(known, 10, 12, first + timedelta(days=2))
@@ -230,7 +231,7 @@ def swept(report: Mapping[str, Any]) -> bool:
     return asked and not bounded and not report.get("not_probed")
 
 
-def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool) -> Mark | None:
+def to_keep(entry: Entry, known: Watermark | None, started: datetime, *, unread: bool) -> Watermark | None:
     """What a commit keeps of a conversation; None when there is nothing that the folder does not know.
 
     A watermark never goes back. The first time a conversation is met, its last event tells since when it is quiet.
@@ -275,16 +276,16 @@ def to_keep(entry: Entry, known: Mark | None, started: datetime, *, unread: bool
     if further or entry.extended or (unread and before is not None) or news:
         last = max(entry.last_event or 0, held or 0)
         text = settled or (before if entry.learnt is not None else None)
-        return Mark(entry.conversation_id, last, text, *lacking)
-    return Mark(entry.conversation_id, None, settled) if settled else None
+        return Watermark(entry.conversation_id, last, text, *lacking)
+    return Watermark(entry.conversation_id, None, settled) if settled else None
 
 
-def _lacked(known: Mark | None) -> tuple[int | None, str | None, bool]:
+def _lacked(known: Watermark | None) -> tuple[int | None, str | None, bool]:
     """What is missing of a conversation, as the folder knows it."""
     return (None, None, False) if known is None else (known.sequence_number, known.pending_since, known.unread)
 
 
-def _lacking(entry: Entry, known: Mark | None, *, further: bool) -> tuple[int | None, str | None, bool]:
+def _lacking(entry: Entry, known: Watermark | None, *, further: bool) -> tuple[int | None, str | None, bool]:
     """The same after a run."""
     if entry.finished:
         return entry.sequence_number, entry.pending_since, False

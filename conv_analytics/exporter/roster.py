@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     sequence_number: int | None = None
     pending_since: str | None = None
     """Of a finished one whose events end early, or one with events above its watermark: as in
-    `conv_analytics.dataset.storage.marks.Mark`."""
+    `conv_analytics.dataset.storage.watermarks.Watermark`."""
 
 
 class Roster:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.memory.event_index import Held, Holdings, repeats
+from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.journal import Journal
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits, promised
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter.anomaly import odd
@@ -136,7 +136,7 @@ class Memory:
         """Nothing: there was no earlier run."""
         return ()
 
-    def held(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:  # noqa: ARG002
+    def held(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:  # noqa: ARG002
         """Nothing, either."""
         return {}
 
@@ -170,16 +170,16 @@ class Folder:
             same_mask(root, mask)
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             history = list(commits(self._writer.layout))
-            self.known = Known(root, history)
+            self.known = WatermarkIndex(root, history)
         except BaseException:
             self._writer.abandon()
             raise
-        self.reports = [commit.report for commit in every(history)]
+        self.reports = [commit.report for commit in with_carried(history)]
         self.past = Past(self.known, last_sweep(self.reports))
         # Where a watermark did not heed an event, the API lists it again.
         self._again = {name for report in self.reports for name in report.get("beyond", ())}
         self._history = history
-        self._holdings: Holdings | None = None
+        self._holdings: EventIndex | None = None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -188,15 +188,15 @@ class Folder:
         if self._options.full:
             return ()
         earlier, runs = open_dataset(self._root), self.known.runs(conversations)
-        tables = [name for name in earlier if repeats(TABLES[name])]
+        tables = [name for name in earlier if TABLES[name].repeats_items]
         return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
-    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+    def held(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
         """What the folder has of those conversations of which the API may list again what it has."""
-        every = wanted or self._options.full
-        again = [name for name in conversations if every or name in self._again or self._above(name)]
+        with_carried = wanted or self._options.full
+        again = [name for name in conversations if with_carried or name in self._again or self._above(name)]
         if again and self._holdings is None:
-            self._holdings = Holdings(self._root, self._history, self.known)
+            self._holdings = EventIndex(self._root, self._history, self.known)
         return self._holdings.of(again) if self._holdings and again else {}
 
     def _above(self, conversation_id: str) -> bool:
@@ -222,7 +222,7 @@ class Folder:
         layout = self._writer.layout
         return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
 
-    def _marks(self, roster: Roster, report: Report) -> Iterator[Mark]:
+    def _marks(self, roster: Roster, report: Report) -> Iterator[Watermark]:
         for entry in roster:
             name = entry.conversation_id
             mark = to_keep(entry, self.known.get(name), self._started, unread=name in report.incomplete)
@@ -277,7 +277,7 @@ def same_mask(root: Path, asked: Mapping[str, Any] | None) -> None:
     asked
         The settings of the mask; None when nothing is to be masked.
     """
-    reports = [commit.report for commit in every(commits(Layout(root)))]
+    reports = [commit.report for commit in with_carried(commits(Layout(root)))]
     recorded = next((report["mask"] for report in reversed(reports) if "mask" in report), None)
     if not reports or recorded == asked:
         return

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from conv_analytics.privacy import numbers_of, shapes
+from conv_analytics.privacy import safe_numbers, safe_patterns
 from conv_analytics.privacy.rules import Kind
 
 
@@ -149,20 +149,20 @@ KNOWN_OBJECTS = _words(
 )
 
 #: How a text looks that may stay.
-SHAPES: Mapping[Plain, re.Pattern[str]] = {
-    Plain.SERIAL: shapes.SERIAL,
-    Plain.NETWORK: shapes.NETWORK,
-    Plain.WORD: shapes.WORD,
-    Plain.TIME: shapes.TIME,
-    Plain.NUMBER: shapes.NUMBER,
-    Plain.COUNT: shapes.COUNT,
-    Plain.LABEL: shapes.LABEL,
-    Plain.PROBLEM: shapes.PROBLEM,
+SAFE_PATTERNS: Mapping[Plain, re.Pattern[str]] = {
+    Plain.SERIAL: safe_patterns.SERIAL,
+    Plain.NETWORK: safe_patterns.NETWORK,
+    Plain.WORD: safe_patterns.WORD,
+    Plain.TIME: safe_patterns.TIME,
+    Plain.NUMBER: safe_patterns.NUMBER,
+    Plain.COUNT: safe_patterns.COUNT,
+    Plain.LABEL: safe_patterns.LABEL,
+    Plain.PROBLEM: safe_patterns.PROBLEM,
 }
 #: What numbers stay, by what is counted.
-NUMBERS: Mapping[Plain, numbers_of.Fits] = {
-    Plain.SERIAL: numbers_of.measure,
-    Plain.COUNT: numbers_of.every,
-    Plain.NUMBER: numbers_of.measure,
-    Plain.TIME: numbers_of.instant,
+SAFE_NUMBERS: Mapping[Plain, safe_numbers.Fits] = {
+    Plain.SERIAL: safe_numbers.measure,
+    Plain.COUNT: safe_numbers.any_length,
+    Plain.NUMBER: safe_numbers.measure,
+    Plain.TIME: safe_numbers.instant,
 }

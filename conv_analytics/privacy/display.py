@@ -12,12 +12,12 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import found_in
 from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.identifiers import TOKEN, opaque, prefix
+from conv_analytics.privacy.personal_patterns import IDS, MAIL, PEOPLE, SCHEME, URL, is_ip, unquoted
 from conv_analytics.privacy.phones import calling_code, digits_of
 from conv_analytics.privacy.rules import Action, Kind
-from conv_analytics.privacy.shapes import API_ID, NETWORK, NOBODY, REFERENCE, UUID
+from conv_analytics.privacy.safe_patterns import API_ID, NETWORK, NOBODY, REFERENCE, UUID
 from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.privacy.walk import Walker
 
@@ -92,19 +92,19 @@ class _Shown(Tokens):
         return value if TOKEN.fullmatch(value) else f"address#{_hash(plain(value).strip().lower())}"
 
     def url(self, value: str) -> str:
-        found = found_in.URL.match(value.strip())
+        found = URL.match(value.strip())
         scheme = f"{found[0].partition(':')[0].lower()}://" if found else ""
         return value if TOKEN.fullmatch(value) else f"{scheme}{_DOT * 3}#{_hash(value)}"
 
     def uri(self, value: str) -> str:
         inner = within(plain(value))
-        if found_in.URL.match(inner):
+        if URL.match(inner):
             return self.url(inner)
         scheme, colon, rest = inner.partition(":")
         if not colon or "@" in scheme:
             scheme, colon, rest = "", "", inner
         user = re.split("[;?]", rest)[0].rpartition("@")
-        who = found_in.unquoted((user[0] or user[2]).partition(":")[0])
+        who = unquoted((user[0] or user[2]).partition(":")[0])
         return f"{scheme.lower()}{colon}{self.person(who)}"
 
 
@@ -165,10 +165,10 @@ class Display:
         digits = digits_of(bare)
         if digits is not None:
             return phone(digits)
-        if found_in.is_ip(bare):
+        if is_ip(bare):
             return self._tokens.address(bare)
         inner = within(bare)
-        is_uri = found_in.URL.match(inner) or found_in.MAIL.fullmatch(inner) or found_in.SCHEME.match(inner)
+        is_uri = URL.match(inner) or MAIL.fullmatch(inner) or SCHEME.match(inner)
         return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
 
     def identifier(self, value: str) -> str:
@@ -219,7 +219,7 @@ class Display:
 
     def ids(self, text: str) -> str:
         """Our own words, in which nothing of other people stands but ids: the numbers in it are counts."""
-        return found_in.IDS.sub(lambda found: self._tokens.identifier(found[0]), text) if self.on else text
+        return IDS.sub(lambda found: self._tokens.identifier(found[0]), text) if self.on else text
 
     def body(self, kind: str, body: str | None) -> Any:
         """The body of an event: what is known to tell of nobody stays, all else becomes a token or a length."""
@@ -237,7 +237,7 @@ class Display:
     def _without_people(self, text: str) -> str:
         if self._named is not None:
             text = self._named.sub(lambda found: self._names.get(found[0].casefold(), "name"), text)
-        return found_in.PEOPLE.sub(self._masked, text)
+        return PEOPLE.sub(self._masked, text)
 
     def _masked(self, found: re.Match[str]) -> str:
         text = found[0]
@@ -247,7 +247,7 @@ class Display:
             case "id":
                 return self._tokens.identifier(text)
             case "ip6":
-                return self._tokens.address(text) if found_in.is_ip(text) else text
+                return self._tokens.address(text) if is_ip(text) else text
             case _:
                 return self.party(text)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conv_analytics.privacy.shapes import API_ID, UUID
+from conv_analytics.privacy.safe_patterns import API_ID, UUID
 
 #: Words that ids begin with, or hold: kinds of records, as the API and its users' programs write them.
 _WORDS = (

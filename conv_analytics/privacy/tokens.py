@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from conv_analytics.privacy.characters import plain
-from conv_analytics.privacy.found_in import is_ip
 from conv_analytics.privacy.identifiers import opaque, prefix
+from conv_analytics.privacy.personal_patterns import is_ip
 from conv_analytics.privacy.phones import calling_code, digits_of
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import numbers_of, shapes
+from conv_analytics.privacy import safe_numbers, safe_patterns
 from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.contexts import (
     ENDPOINTS,
     EVERYWHERE,
     INSIDE,
     KNOWN_OBJECTS,
-    NUMBERS,
-    SHAPES,
+    SAFE_NUMBERS,
+    SAFE_PATTERNS,
     Person,
     Plain,
     Special,
@@ -83,7 +83,7 @@ class Rule:
         inside: Context | None = None,
         *,
         numbers: bool = False,
-        fits: numbers_of.Fits = numbers_of.few,
+        fits: safe_numbers.Fits = safe_numbers.few_digits,
         empty: bool = False,
     ) -> None:
         self.texts, self.numbers, self.fits, self.empty = texts, numbers, fits, empty
@@ -206,7 +206,7 @@ class Walker:
             self._place(known[key], key, known)
         record = Context(self.unknown, known)
         # The number of an event may have any length.
-        own_id = Rule(_Texts(self._identifier), fits=numbers_of.every)
+        own_id = Rule(_Texts(self._identifier), fits=safe_numbers.any_length)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
@@ -218,7 +218,7 @@ class Walker:
         record.strange["body"] = Rule(self.unknown.texts, self._strange_body(strange, known))
         page = Context(self.unknown, record)
         page.custom, page.strange = record.custom, record.strange
-        links = Rule(_Texts(_fitting(shapes.LINK, lambda _: None), remember=False))
+        links = Rule(_Texts(_fitting(safe_patterns.LINK, lambda _: None), remember=False))
         page["_links"] = links
         return page
 
@@ -235,7 +235,7 @@ class Walker:
         # When such an event was deleted is the platform's word (contract 7.5).
         return Rule(
             rule.texts,
-            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=numbers_of.instant)}),
+            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=safe_numbers.instant)}),
             numbers=True,
         )
 
@@ -286,20 +286,20 @@ class Walker:
         """What tells of nobody stays as long as it looks as it should."""
         if what is Plain.PHRASE:
             text = self._rule(Kind.TEXT).texts
-            return Rule(_Texts(lambda value: value if value.strip().lower() in shapes.PHRASES else text[value]))
+            return Rule(_Texts(lambda value: value if value.strip().lower() in safe_patterns.PHRASES else text[value]))
         if what is Plain.ID:
             return Rule(_Texts(self._identifier))
         unknown = self._rule(Kind.UNKNOWN).texts
         otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
-        texts = _Texts(_fitting(SHAPES[what], otherwise), remember=what is not Plain.TIME)
-        rule = Rule(texts, fits=NUMBERS.get(what, numbers_of.few))
+        texts = _Texts(_fitting(SAFE_PATTERNS[what], otherwise), remember=what is not Plain.TIME)
+        rule = Rule(texts, fits=SAFE_NUMBERS.get(what, safe_numbers.few_digits))
         rule.instant = what is Plain.TIME
         return rule
 
     def _identifier(self, value: str) -> str:
         # Without its id a record could not be joined, nor asked for: it is never dropped.
-        stays = not value or shapes.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
+        stays = not value or safe_patterns.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
         return value if stays else self._tokens.identifier(value)
 
     def _word(self, value: str) -> Any:
@@ -316,7 +316,7 @@ class Walker:
             Kind.NAME: lambda value: value if _made_up(value) else tokens.person(value),
             Kind.TEXT: tokens.text,
             Kind.DTMF: lambda value: f"d_{tokens.hexes('dtmf', value)}",
-            Kind.CUSTOM: lambda value: value if shapes.API_ID.fullmatch(value) else tokens.other("c", value),
+            Kind.CUSTOM: lambda value: value if safe_patterns.API_ID.fullmatch(value) else tokens.other("c", value),
             Kind.URL: tokens.url,
             Kind.ADDRESS: tokens.address,
             Kind.UNKNOWN: lambda value: value if _made_up(value) else tokens.other("u", value),
@@ -350,9 +350,9 @@ class Walker:
     def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
         """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
         seen = plain(value)
-        if seen.strip().lower() in shapes.NOBODY:
+        if seen.strip().lower() in safe_patterns.NOBODY:
             return value
-        if shapes.REFERENCE.fullmatch(value):
+        if safe_patterns.REFERENCE.fullmatch(value):
             return self._identifier(value)
         value = seen
         scheme = within(value).partition(":")[0].lower()
@@ -383,9 +383,9 @@ def _fitting(pattern: re.Pattern[str], otherwise: Change) -> Change:
 
 
 def _harmless_key(key: str) -> bool:
-    return not key or bool(shapes.KEY.fullmatch(key)) or _made_up(key)
+    return not key or bool(safe_patterns.KEY.fullmatch(key)) or _made_up(key)
 
 
 def _made_up(value: str) -> bool:
     """Whether a value is an id that a machine made."""
-    return bool(shapes.API_ID.fullmatch(value) or shapes.UUID.fullmatch(value))
+    return bool(safe_patterns.API_ID.fullmatch(value) or safe_patterns.UUID.fullmatch(value))

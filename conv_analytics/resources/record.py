@@ -34,7 +34,7 @@ from conv_analytics.resources.cells import Unreadable
 #: User data: any JSON value, kept verbatim. Its keys are never re-cased (contract 9, no. 32).
 Json = Any
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 #: A step of a path: the first item of a list; an object stands for a list of one (contract 9, no. 13 and 35).
 FIRST = "[0]"
@@ -119,7 +119,7 @@ class Field:
     name: str
     doc: str
     unit: str | None
-    paths: tuple[Path, ...]
+    paths: tuple[FieldPath, ...]
     kind: Any
     """What `cells` reads (``str``, ``datetime``, ``Decimal`` ...), `Json`, a vocabulary or a record class."""
     many: bool
@@ -243,7 +243,7 @@ def is_blank(kind: Any, value: object) -> bool:
     return isinstance(value, str) and not value.strip() and kind is not str and kind is not Json
 
 
-def dig(payload: object, path: Path) -> Any:
+def dig(payload: object, path: FieldPath) -> Any:
     """The value under a path of keys, or None. An object as the first item of a list is none: it has keys of its own.
 
     >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
@@ -368,7 +368,7 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _put(target: dict[str, Any], path: Path, value: Any) -> None:
+def _put(target: dict[str, Any], path: FieldPath, value: Any) -> None:
     for key in path[:-1]:
         target = target.setdefault(key, {})
     target[path[-1]] = value

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.resources.record import FIRST, Field, Json, Path, Record, fields, is_record
+from conv_analytics.resources.record import FIRST, Field, FieldPath, Json, Record, fields, is_record
 from conv_analytics.tables.kinds import storage
 
 
@@ -32,7 +32,7 @@ class Column:
     kind: Any
     doc: str
     unit: str | None = None
-    paths: tuple[Path, ...] = ()
+    paths: tuple[FieldPath, ...] = ()
     """Keys to go down from the record, in order of preference; empty for a column that the export computes."""
     first: bool = False
     """The wire may hold a list of which the first item is meant."""
@@ -63,7 +63,7 @@ class Column:
 class Each:
     """A list inside an event's body that gives one row per item."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[FieldPath, ...]
     """Where the list stands."""
     columns: tuple[str, ...]
     """The columns that come from the item; the others come from the event."""
@@ -112,6 +112,11 @@ class Table:
             "conv_analytics.key": json.dumps(self.key),
         }
         return pa.schema([column.arrow for column in self.columns], metadata=metadata)
+
+    @property
+    def repeats_items(self) -> bool:
+        """Whether later events repeat rows of this table, as each update of a leg repeats the leg's history."""
+        return self.each is not None and self.each.owner is not None
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

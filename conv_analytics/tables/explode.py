@@ -16,9 +16,9 @@ from conv_analytics.resources import scan
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Each, Table
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.kinds import to_arrow
 from conv_analytics.tables.pages import Raw
-from conv_analytics.tables.shape import Cell, Shape
 
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _NONE = frozenset({b"", b"null", b"[]", b"{}", b'""'})
@@ -188,9 +188,9 @@ class _Plan(NamedTuple):
 
     table: Table
     each: Each
-    outer: Shape
+    outer: ColumnDecoder
     """What the body tells."""
-    inner: Shape
+    inner: ColumnDecoder
     """What an item tells."""
 
 
@@ -202,4 +202,4 @@ def _plan(name: str) -> _Plan:
     outer = [column for column in table.columns if column.paths and column.name not in each.columns]
     outer += [replace(table[column], name=_BESIDE + column) for column in each.beside]
     inner = [column for column in table.columns if column.name in each.columns]
-    return _Plan(table, each, Shape([*outer, Column(_LIST, Json, "", paths=each.paths)]), Shape(inner))
+    return _Plan(table, each, ColumnDecoder([*outer, Column(_LIST, Json, "", paths=each.paths)]), ColumnDecoder(inner))

@@ -22,17 +22,17 @@ import pyarrow.compute as pc
 
 from conv_analytics.resources import EventType
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.bodies import read_bodies
-from conv_analytics.tables.broken import Broken, Ledger
+from conv_analytics.tables.broken_records import BrokenRecord, ProblemLog
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
 from conv_analytics.tables.envelope import KNOCKER, EventFamily
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.heads import nameless, read_events
 from conv_analytics.tables.kinds import INSTANT
 from conv_analytics.tables.pages import Page, records
+from conv_analytics.tables.read_bodies import read_bodies
+from conv_analytics.tables.read_events import nameless, read_events
 from conv_analytics.tables.redact import redact_column
-from conv_analytics.tables.seen import Seen
-from conv_analytics.tables.shape import Cell, Reading, Shape
+from conv_analytics.tables.seen_events import SeenEvents
 
 #: Only the keys are wanted; what they hold is passed over unread.
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -45,7 +45,7 @@ class Rows:
     """What some records gave."""
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[BrokenRecord] = field(default_factory=list)
     duplicates: int = 0
     """Records left out because the same page or another had them already."""
     repeated: pa.Table | None = None
@@ -56,7 +56,7 @@ class Rows:
     """Keys of events that no column is made for, with their number."""
 
 
-def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
+def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     """Pages of events as rows of all tables of events.
 
     Parameters
@@ -74,7 +74,7 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
     height = len(arrays["event_id"])
     rows = Rows(duplicates=height - len(fresh))
-    ledger = Ledger("events")
+    ledger = ProblemLog("events")
     events = _assemble(TABLES["events"], arrays)
     cells, without = read.cells, nameless(arrays["event_id"], "event_id")
     if rows.duplicates:
@@ -126,7 +126,7 @@ def _records(
         arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
     without = nameless(identity, table.key[-1])
     lost = {cell.row for cell in without}
-    ledger = Ledger(name)
+    ledger = ProblemLog(name)
     ledger.add(name, reading.cells)
     ledger.add(name, [cell for cell in without if cell.row not in ledger])
     rows = Rows(broken=ledger.broken(document, arrays, lost=lost))
@@ -147,7 +147,7 @@ class _Documents:
         return bytes(records(self._pages[page].body, self._name)[row - self._starts[page]])
 
 
-def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: Seen) -> list[int]:
+def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
     """The rows of events that did not come before."""
     ids = event_ids.to_pylist()
     rows: list[int] = []
@@ -159,7 +159,7 @@ def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, s
     return rows
 
 
-def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: Seen) -> list[int]:
+def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: SeenEvents) -> list[int]:
     """Without the events that have no id and that an earlier run wrote."""
     ids = arrays["event_id"]
     if not ids.null_count:
@@ -175,7 +175,7 @@ def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: Seen) -> 
 
 
 def _typed(
-    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: Seen
+    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: SeenEvents
 ) -> tuple[pa.Table, list[Cell]]:
     """The rows of one table of events, from the bodies of the rows wanted."""
     events = pa.array(wanted)
@@ -248,10 +248,10 @@ def _tables_of(event_type: str) -> tuple[str, ...] | None:
 
 
 @cache
-def _shape(name: str) -> Shape:
+def _shape(name: str) -> ColumnDecoder:
     """The shape of a table that is filled from whole records."""
     table = TABLES[name]
-    return Shape([column for column in table.columns if column.paths or column.name == "extra"])
+    return ColumnDecoder([column for column in table.columns if column.paths or column.name == "extra"])
 
 
 def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:

@@ -16,8 +16,8 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.dataset.memory.watermarks import Known
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter import Report
 from conv_analytics.exporter.audit import audit
@@ -68,8 +68,8 @@ def run(sandbox: Sandbox, folder: Path, **options: Any) -> Report:
     return report
 
 
-def mark(folder: Path, conversation: str) -> Mark:
-    known = Known(folder, open_dataset(folder).commits)
+def mark(folder: Path, conversation: str) -> Watermark:
+    known = WatermarkIndex(folder, open_dataset(folder).commits)
     found = known[conversation]
     known.close()
     return found

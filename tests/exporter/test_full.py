@@ -16,8 +16,8 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.dataset.memory.event_index import Holdings
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.event_index import EventIndex
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
@@ -200,8 +200,8 @@ def test_holdings_are_those_of_the_files(serve: Serve, tmp_path: Path) -> None:
         assert http.post(f"/v1/conversations/{long_one(sandbox)}/events", json=body).status_code == 201
     dataset = export(client_of(sandbox), tmp_path, rate=0).dataset
     names = sorted(sandbox.truth().sequence_numbers)
-    with closing(Known(tmp_path, dataset.commits)) as known:
-        holdings, runs = Holdings(tmp_path, dataset.commits, known), known.runs(names)
+    with closing(WatermarkIndex(tmp_path, dataset.commits)) as known:
+        holdings, runs = EventIndex(tmp_path, dataset.commits, known), known.runs(names)
         found = {name: one for part in (names[:7], names[7:]) for name, one in holdings.of(part).items()}
         holdings.close()
     events = dataset["events"].groupby("conversation_id")["event_id"].apply(set).to_dict()

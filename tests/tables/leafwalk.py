@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from conv_analytics.tables import TABLES, Column
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 from tests.tables.reading import (
     CON,
     NOW,
@@ -132,7 +132,7 @@ def hidden(value: Any, path: Path = (), *, kind: str | None = None) -> Any:  # n
 
 
 def walk_event(event: dict[str, Any]) -> tuple[Rows, list[Found]]:
-    rows = flatten_events([Page(CON, page([event]))], Seen())
+    rows = flatten_events([Page(CON, page([event]))], SeenEvents())
     (row,) = table(rows, "events")
     kept = hidden(event, kind=event.get("type"))
     found = list(_lost("events", kept, row, rows, but=("body",)))

@@ -17,18 +17,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.dataset.maintenance.latest import Rows, latest_rows
-from conv_analytics.dataset.maintenance.quarantine_copy import Second
+from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
+from conv_analytics.dataset.maintenance.quarantine_copy import QuarantineCopy
 from conv_analytics.dataset.maintenance.replay import Replayed, selected_tables
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.reader import Dataset, day_of, open_dataset
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File, promised
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
-from conv_analytics.dataset.storage.marks import Mark, of
-from conv_analytics.dataset.storage.parquet import as_recorded, first_line, open_file
+from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.quarantine import LINES
-from conv_analytics.dataset.storage.recorded import CARRIED
+from conv_analytics.dataset.storage.report_schema import CARRIED
+from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
 from conv_analytics.tables import TABLES
@@ -111,7 +112,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     writer.number = dataset.commits[-1].number + 1
     result = Compacted()
     try:
-        second = Second(dataset, writer, replay=replay)
+        second = QuarantineCopy(dataset, writer, replay=replay)
         for name in dataset.tables:
             result.superseded += _copy(dataset, name, second, writer)
         before = [file for commit in dataset.commits for file in commit.files]
@@ -131,7 +132,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
             LINES: second.quarantined,
             CARRIED: history.carry(dataset.commits),
         }
-        with closing(Known(dataset.path, dataset.commits)) as known:
+        with closing(WatermarkIndex(dataset.path, dataset.commits)) as known:
             commit = writer.commit(_marks(known, second.watermarks), report)
     except BaseException:
         writer.abandon()
@@ -141,11 +142,11 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     return result
 
 
-def _marks(known: Known, added: Mapping[str, int]) -> Iterator[Mark]:
+def _marks(known: WatermarkIndex, added: Mapping[str, int]) -> Iterator[Watermark]:
     """What the folder knew, and the events that were added."""
-    for mark in known.marks():
+    for mark in known.watermarks():
         yield mark._replace(last_event=known.reached(mark.conversation_id, added.get(mark.conversation_id)))
-    yield from of({name: last for name, last in added.items() if name not in known})
+    yield from watermarks_from({name: last for name, last in added.items() if name not in known})
 
 
 def _check(dataset: Dataset, target: Path) -> None:
@@ -196,7 +197,7 @@ class _Rows:
             raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 
 
-def _copy(dataset: Dataset, name: str, second: Second, writer: DatasetWriter) -> int:
+def _copy(dataset: Dataset, name: str, second: QuarantineCopy, writer: DatasetWriter) -> int:
     """Copy one table, day by day; give the number of rows that were left out."""
     table, patch = TABLES[name], second.patch(name)
     # One day after the other, so that each file is closed before the next is opened; runs in their order.
@@ -207,7 +208,7 @@ def _copy(dataset: Dataset, name: str, second: Second, writer: DatasetWriter) ->
         source.check(table)
     masks: list[Any] = []
     if table.latest:
-        slim = [Rows(number, _Rows(layout, file, [*table.key, table.latest])) for number, file in found]
+        slim = [RunRows(number, _Rows(layout, file, [*table.key, table.latest])) for number, file in found]
         total = sum(file.rows for _, file in found) + len(patch.new)
         masks = latest_rows(table, [*slim, *second.new(name)], total)
     dropped = 0

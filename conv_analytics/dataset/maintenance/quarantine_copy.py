@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from conv_analytics.dataset.maintenance.latest import Rows
-from conv_analytics.dataset.maintenance.patch import EVENT, Key, Patch, keys_of
+from conv_analytics.dataset.maintenance.latest_rows import RunRows
 from conv_analytics.dataset.maintenance.replay import Replayed, holding, run_of
-from conv_analytics.dataset.maintenance.reread import Again, Batch, reread
+from conv_analytics.dataset.maintenance.reread import Batch, RereadRecord, reread
+from conv_analytics.dataset.maintenance.table_patch import EVENT, Key, TablePatch, keys_of
 from conv_analytics.dataset.reader import Dataset
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.quarantine import Damage, Line, lines, to_text, with_run
@@ -17,7 +17,7 @@ from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.tables import TABLES
 
 
-class Second:
+class QuarantineCopy:
     """What the copy's quarantine holds, and the rows that records of the old one give by now.
 
     The rows are kept in memory: as much as the quarantine holds of records that can be read now.
@@ -36,7 +36,7 @@ class Second:
         self.watermarks: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._better: dict[str, list[pa.Table]] = {}
-        self._new: dict[str, list[Rows]] = {}
+        self._new: dict[str, list[RunRows]] = {}
         self._events: set[Key] = set()
         found = lines(Layout(dataset.path), dataset.commits)
         self.result.damaged = [str(damage) for damage in found if isinstance(damage, Damage)]
@@ -46,12 +46,12 @@ class Second:
             for line in self._lines():
                 self._keep(with_run(line))
 
-    def patch(self, name: str) -> Patch:
+    def patch(self, name: str) -> TablePatch:
         """What changes in a table."""
         new = [rows for run in self.new(name) for rows in run.batches]
-        return Patch(TABLES[name], self._better.get(name, []), new, self._events)
+        return TablePatch(TABLES[name], self._better.get(name, []), new, self._events)
 
-    def new(self, name: str) -> list[Rows]:
+    def new(self, name: str) -> list[RunRows]:
         """The rows of records that had none, by the run that met them."""
         return self._new.get(name, [])
 
@@ -92,7 +92,7 @@ class Second:
         readable = sum(record.has_row for record in batch.records)
         run = run_of(self._dataset, batch)
         for name, rows in batch.tables.items():
-            self._new.setdefault(name, []).append(Rows(run, [rows]))
+            self._new.setdefault(name, []).append(RunRows(run, [rows]))
         rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
         self.result.held += readable - len(rows)
@@ -100,7 +100,7 @@ class Second:
             for owner, last in keys_of(rows, EVENT):
                 self.watermarks[owner] = max(last or 0, self.watermarks.get(owner, 0))
 
-    def _count(self, record: Again, *, readable: bool) -> None:
+    def _count(self, record: RereadRecord, *, readable: bool) -> None:
         """Note a record that was read again; what is unreadable of it stays in the quarantine."""
         self.result.records += 1
         self.result.digests += record.line.raw is None

@@ -18,19 +18,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset.maintenance.keys import batches
-from conv_analytics.dataset.maintenance.latest import Rows
-from conv_analytics.dataset.maintenance.patch import EVENT, keys_of
+from conv_analytics.dataset.maintenance.key_scan import key_batches
+from conv_analytics.dataset.maintenance.latest_rows import RunRows
 from conv_analytics.dataset.maintenance.reread import Batch, reread
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.maintenance.table_patch import EVENT, keys_of
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.reader import Dataset, open_dataset
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import of
 from conv_analytics.dataset.storage.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
+from conv_analytics.dataset.storage.watermarks import watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 
 @dataclass
@@ -102,7 +102,7 @@ def replay(path: str | Path) -> Replayed:
         run.result.seconds = time.monotonic() - begin
         if run.resolved:
             report = run.report(started, selected)
-            run.result.commit = writer.commit(of(run.watermarks), report).number
+            run.result.commit = writer.commit(watermarks_from(run.watermarks), report).number
         else:
             writer.abandon()
     except BaseException:
@@ -125,7 +125,7 @@ class _Replay:
         self.watermarks: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._quarantined = 0
-        self._records: dict[str, list[Rows]] = {}
+        self._records: dict[str, list[RunRows]] = {}
 
     def read(self) -> None:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
@@ -140,7 +140,7 @@ class _Replay:
             self._add(batch)
         self._add_records()
         if self.watermarks:
-            with closing(Known(layout.root, commits)) as known:
+            with closing(WatermarkIndex(layout.root, commits)) as known:
                 self.watermarks = {name: known.reached(name, last) for name, last in self.watermarks.items()}
         self.result.damaged = [str(damage) for damage in lines(layout, commits) if isinstance(damage, Damage)]
 
@@ -172,7 +172,7 @@ class _Replay:
         self._quarantined += len(again)
         if batch.name != "events":
             rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
-            self._records.setdefault(batch.name, []).append(Rows(run_of(self._dataset, batch), [rows]))
+            self._records.setdefault(batch.name, []).append(RunRows(run_of(self._dataset, batch), [rows]))
             self.result.added += len(readable)
             return
         rows = batch.tables.get("events", TABLES["events"].empty())
@@ -197,7 +197,7 @@ class _Replay:
                 if each not in fresh or instants[row] >= instants[fresh[each]]:
                     fresh[each] = row
             for number, file in self._dataset.numbered(name) if name in self._dataset.tables else ():
-                for held in batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
+                for held in key_batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
                     for *values, at in keys_of(held, held.column_names):
                         found = fresh.get(tuple(values))
                         if found is not None and (number, at) >= instants[found]:
@@ -222,16 +222,16 @@ def run_of(dataset: Dataset, batch: Batch) -> int:
     return held[batch.records[0].line.file]
 
 
-def holding(dataset: Dataset, conversations: Collection[str]) -> Seen:
+def holding(dataset: Dataset, conversations: Collection[str]) -> SeenEvents:
     """What a dataset holds of some conversations."""
-    seen, wanted = Seen(), pa.array(sorted(conversations), pa.string())
+    seen, wanted = SeenEvents(), pa.array(sorted(conversations), pa.string())
     for name, table in TABLES.items():
         repeats = table.each is not None and table.each.owner is not None
         if not wanted or name not in dataset.tables or not (repeats or name == "events"):
             continue
         columns = ["conversation_id", *(table.key if repeats else ("event_id",))]
         for path in dataset.files(name):
-            for batch in batches(path, columns):
+            for batch in key_batches(path, columns):
                 rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
                 for owner, *key in keys_of(rows, columns):
                     if repeats:

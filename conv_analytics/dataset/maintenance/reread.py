@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from conv_analytics.dataset.storage.quarantine import Line
 from conv_analytics.resources import scan
-from conv_analytics.tables.broken import Broken
+from conv_analytics.tables.broken_records import BrokenRecord
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 #: Records are read again in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
@@ -21,11 +21,11 @@ _LINE_BYTES = 200
 
 
 @dataclass(frozen=True)
-class Again:
+class RereadRecord:
     """One record, read again."""
 
     line: Line
-    broken: Broken | None
+    broken: BrokenRecord | None
     """What is unreadable still; None when nothing is."""
 
     @property
@@ -48,11 +48,11 @@ class Batch:
 
     name: str
     """The list: ``events``, ``members``, ..."""
-    records: list[Again]
+    records: list[RereadRecord]
     tables: dict[str, pa.Table]
 
 
-def reread(lines: Iterable[Line], seen: Seen | None = None) -> Iterator[Batch]:
+def reread(lines: Iterable[Line], seen: SeenEvents | None = None) -> Iterator[Batch]:
     """Read records again.
 
     Parameters
@@ -63,7 +63,7 @@ def reread(lines: Iterable[Line], seen: Seen | None = None) -> Iterator[Batch]:
         What the dataset holds already; it is left out of the rows. Without it every batch is read for itself.
     """
     for lot in _lots(lines):
-        yield _batch(lot, Seen() if seen is None else seen)
+        yield _batch(lot, SeenEvents() if seen is None else seen)
 
 
 def _lots(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -88,7 +88,7 @@ def _kind(line: Line) -> tuple[object, ...]:
     return (line.list,) if line.list == "events" else (line.list, line.run_at)
 
 
-def _batch(lot: Sequence[Line], seen: Seen) -> Batch:
+def _batch(lot: Sequence[Line], seen: SeenEvents) -> Batch:
     # What is not one JSON value, or a digest of it, would take others with it.
     documents = [_document(line.raw) for line in lot]
     whole = [(line, raw) for line, raw in zip(lot, documents, strict=True) if raw is not None]
@@ -97,14 +97,14 @@ def _batch(lot: Sequence[Line], seen: Seen) -> Batch:
     records = []
     for line, raw in zip(lot, documents, strict=True):
         if raw is None:
-            lost = Broken(line.list, line.conversation_id, line.event_id, (), kept=False, raw=line.raw or b"")
-            records.append(Again(line, lost))
+            lost = BrokenRecord(line.list, line.conversation_id, line.event_id, (), kept=False, raw=line.raw or b"")
+            records.append(RereadRecord(line, lost))
         else:
-            records.append(Again(line, broken.get((_owner(line.list, line.conversation_id), raw))))
+            records.append(RereadRecord(line, broken.get((_owner(line.list, line.conversation_id), raw))))
     return Batch(lot[0].list, records, rows.tables)
 
 
-def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: Seen) -> Rows:
+def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: SeenEvents) -> Rows:
     run_at = whole[0][0].run_at
     if name == "conversations":
         return flatten_conversations([raw for _, raw in whole], run_at)

@@ -17,12 +17,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.dataset.maintenance import keys
-from conv_analytics.dataset.maintenance.finding import Finding, Level, some
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.maintenance import key_scan
+from conv_analytics.dataset.maintenance.finding import Finding, Level, first_few
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
@@ -48,7 +48,7 @@ class _Folder:
     finishing: set[str]
     """Runs that have written their commit, but not entered it in the log."""
     numbers: list[int]
-    known: Known
+    known: WatermarkIndex
     history: list[Commit] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     sound: dict[str, list[File]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class _Folder:
             if file.is_file()
         )
         finishing = {staging.name for staging in layout.runs() if log.promised(staging)}
-        return cls(layout, lying, finishing, log.numbers(layout), Known(path))
+        return cls(layout, lying, finishing, log.numbers(layout), WatermarkIndex(path))
 
     def add(self, level: Level, what: str, where: str = "", advice: str = "") -> None:
         """Note a finding."""
@@ -140,7 +140,7 @@ def _commits(folder: _Folder) -> None:
             folder.add(Level.ERROR, f"says that it is commit {commit.number}", _relative(folder, path), _RESTORE)
         folder.history.append(commit)
     last = max(folder.numbers, default=0)
-    there = sorted({0, *folder.numbers, *(commit.number for commit in every(folder.history))})
+    there = sorted({0, *folder.numbers, *(commit.number for commit in with_carried(folder.history))})
     # A number may be anything: what is missing between two of them is told in one go.
     for before, after in itertools.pairwise(there):
         if after - before > 1:
@@ -286,12 +286,12 @@ def _records(layout: Layout, name: str) -> Iterator[Mapping[str, object]]:
 def _keys(folder: _Folder) -> None:
     before = len(folder.findings)
     for name, table in TABLES.items():
-        key = keys.key_of(table)
+        key = key_scan.unique_key(table)
         for where, files in _sets(folder, name):
             paths = [folder.layout.root / file.path for file in files]
-            count, examples = keys.repeated(paths, key, sum(file.rows for file in files))
+            count, examples = key_scan.duplicate_keys(paths, key, sum(file.rows for file in files))
             if count:
-                shown = some([" ".join(map(str, found)) for found in examples], keys.SHOWN)
+                shown = first_few([" ".join(map(str, found)) for found in examples], key_scan.SHOWN)
                 what = f"{count:,} rows repeat the key ({', '.join(key)}) of another row, as {shown}"
                 # Of rows as last seen, readers take one per key anyway: a list that moved while it was read.
                 level = Level.ERROR if table.latest is None else Level.WARNING
@@ -320,12 +320,12 @@ def _watermarks(folder: _Folder) -> None:
     for name, table in TABLES.items():
         if not table.types and name != "events":
             continue
-        spans = keys.spans(folder.paths(name))
+        spans = key_scan.event_id_spans(folder.paths(name))
         above = (each for each, span in sorted(spans.items()) if span.last > folder.known.reached(each, 0))
         # What is above the watermark of one that was not read to its end is looked up before more is added.
         low = [each for each in above if not (mark := folder.known.get(each)) or not mark.unread]
         if low:
-            what = f"{len(low):,} conversations hold events above their watermark: {some(low)}"
+            what = f"{len(low):,} conversations hold events above their watermark: {first_few(low)}"
             folder.add(Level.ERROR, what, name, "The next export would add them a second time; export to a new folder.")
     _missing(folder)
     folder.all_well(f"watermarks of {len(folder.known):,} conversations are not below the events held", before)
@@ -334,7 +334,7 @@ def _watermarks(folder: _Folder) -> None:
 def _missing(folder: _Folder) -> None:
     """What the last runs know to be missing."""
     unread, pending = [], []
-    for mark in folder.known.marks():
+    for mark in folder.known.watermarks():
         unread += [mark.conversation_id] if mark.unread else []
         pending += [mark.conversation_id] if mark.pending_since is not None else []
     for found, what in (
@@ -342,18 +342,20 @@ def _missing(folder: _Folder) -> None:
         (pending, "{:,} conversations end before the event that they named as their last: {}"),
     ):
         if found:
-            folder.add(Level.WARNING, what.format(len(found), some(found)), "", "The next export asks for the rest.")
+            folder.add(
+                Level.WARNING, what.format(len(found), first_few(found)), "", "The next export asks for the rest."
+            )
 
 
 def _holes(folder: _Folder) -> None:
     before, paths = len(folder.findings), folder.paths("events")
-    spans = keys.spans(paths)
+    spans = key_scan.event_id_spans(paths)
     holes = {name: span.missing for name, span in spans.items() if span.missing > 0}
     unread = _lost_events(folder) if holes else Counter()
     unexplained = {name: count for name, count in holes.items() if count > unread[name]}
     if unexplained:
         largest = sorted(unexplained, key=lambda name: (-unexplained[name], name))[:_SHOWN]
-        ids = keys.missing_ids(paths, {name: spans[name].last for name in largest})
+        ids = key_scan.missing_ids(paths, {name: spans[name].last for name in largest})
         shown = [f"{name} ({_ids(ids[name], unexplained[name])})" for name in largest]
         rest = len(unexplained) - len(shown)
         what = f"{sum(unexplained.values()):,} event ids are held by no event, in {len(unexplained):,} conversations"

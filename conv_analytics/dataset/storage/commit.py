@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
-from conv_analytics.dataset.storage import durable, marks
+from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.layout import PREPARED, Layout, other_kind
-from conv_analytics.dataset.storage.marks import Mark, Unfinished
-from conv_analytics.dataset.storage.recorded import CARRIED, Count, Instant, check_report
+from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
+from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
 from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
@@ -61,18 +61,18 @@ class Commit:
     watermarks: Mapping[str, Count] = field(default_factory=dict)
     """Per conversation that this run read on, the highest event id in hand."""
     settled: Mapping[str, str] = field(default_factory=dict)
-    """Per conversation that this run read to its end: see `conv_analytics.dataset.storage.marks.Mark.settled`."""
+    """Per conversation that this run read to its end: see `storage.watermarks.Watermark.settled`."""
     unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
-    """Per conversation of which something is or was missing: see `storage.marks.Mark.unfinished`."""
+    """Per conversation of which something is or was missing: see `storage.watermarks.Watermark.unfinished`."""
     conversations: File | None = None
-    """Where there are many conversations, the file that has these three instead: see `storage.marks`."""
+    """Where there are many conversations, the file that has these three instead: see `storage.watermarks`."""
     format: int = field(default=FORMAT)
 
-    def marks(self, root: Path) -> Iterator[Mark]:
+    def read_watermarks(self, root: Path) -> Iterator[Watermark]:
         """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
-        yield from marks.of(self.watermarks, self.settled, self.unfinished)
+        yield from watermarks_from(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
-            yield from marks.read(Layout(root).file(self.conversations.path))
+            yield from read_watermarks(Layout(root).file(self.conversations.path))
 
     @property
     def published(self) -> tuple[File, ...]:

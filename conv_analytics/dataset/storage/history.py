@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.dataset.storage.commit import Commit
-from conv_analytics.dataset.storage.recorded import CARRIED
+from conv_analytics.dataset.storage.report_schema import CARRIED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ _NUMBERS = ("listed", "requests", "retries", "quarantined")
 _APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None}
 
 
-def every(commits: Iterable[Commit]) -> Iterator[Commit]:
+def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:
     """All commits with a report, oldest first: those that a compacted dataset carries on come without their files."""
     for commit in commits:
         for carried in commit.report.get(CARRIED) or ():
@@ -46,7 +46,7 @@ def every(commits: Iterable[Commit]) -> Iterator[Commit]:
 def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
     """What a compacted dataset keeps of the commits of the folder that it is made from."""
     result = []
-    for commit in every(commits):
+    for commit in with_carried(commits):
         report = {name: value for name, value in commit.report.items() if name != CARRIED}
         report["tables"] = report.get("tables", commit.rows)
         kept = {**asdict(commit), "report": report, **_APART}
@@ -56,7 +56,7 @@ def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
 
 def runs(commits: Iterable[Commit]) -> list[dict[str, Any]]:
     """One object of JSON values per run, with the keys of `COLUMNS`; what a report does not tell is 0 or None."""
-    return [_run(commit) for commit in every(commits)]
+    return [_run(commit) for commit in with_carried(commits)]
 
 
 def frame(commits: Iterable[Commit]) -> pd.DataFrame:

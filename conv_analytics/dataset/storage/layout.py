@@ -168,7 +168,7 @@ def _is_staging(path: Path) -> bool:
     return PREPARED in entries or entries <= _STAGED
 
 
-def marks_name(commit: int, run: str) -> str:
+def watermarks_name(commit: int, run: str) -> str:
     """Path of the file with the marks of a commit, as `file_name`."""
     return f"{COMMITS}/{commit:06d}-{run}.parquet"
 

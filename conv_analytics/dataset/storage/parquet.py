@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import durable
+from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile, SchemaChanged
@@ -63,8 +64,3 @@ def as_recorded(layout: Layout, file: File) -> str | None:
     if size != file.bytes:
         return f"has {size:,} bytes; {file.bytes:,} were recorded"
     return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -13,7 +13,7 @@ from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile
 from conv_analytics.resources.cells import Unreadable, instant
-from conv_analytics.tables.broken import Broken
+from conv_analytics.tables.broken_records import BrokenRecord
 
 #: Lists whose records the quarantine keeps.
 LISTS = frozenset({"conversations", "events", "members", "sessions", "users"})
@@ -66,7 +66,7 @@ def lines(layout: Layout, commits: Sequence[Commit]) -> Iterator[Line | Damage]:
             yield from _of_commit(layout, commit, resolved.get(commit.quarantine, []))
 
 
-def to_text(broken: Broken, run_at: datetime) -> str:
+def to_text(broken: BrokenRecord, run_at: datetime) -> str:
     """A record as a line of a commit that is not its run's own: it tells when that run began."""
     return json.dumps(json.loads(broken.to_json()) | {"run_at": _text(run_at)}, ensure_ascii=False, sort_keys=True)
 

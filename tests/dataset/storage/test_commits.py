@@ -21,7 +21,7 @@ from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import durable
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import (
     CorruptFile,
     DatasetError,
@@ -39,7 +39,7 @@ NAMES = ["events", "hangups", "leg_statuses"]
 def write(root: Path, start: int = 0, height: int = 6, watermark: int = 1) -> log.Commit:
     writer = DatasetWriter(root, DAY, NAMES)
     fill(writer, start, height)
-    return writer.commit([Mark(f"CON-{start}", watermark)], {"start": start})
+    return writer.commit([Watermark(f"CON-{start}", watermark)], {"start": start})
 
 
 def fill(writer: DatasetWriter, start: int = 0, height: int = 6) -> None:
@@ -148,7 +148,7 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
 
 def run(writer: DatasetWriter) -> None:
     fill(writer, 50)
-    writer.commit([Mark("CON-50", 1)], {})
+    writer.commit([Watermark("CON-50", 1)], {})
 
 
 STEPS: dict[str, tuple[object, str, int, bool]] = {

@@ -36,7 +36,7 @@ def keys_of(rows: pa.Table, columns: Sequence[str]) -> list[Key]:
     return list(zip(*(comparable(rows[name]) for name in columns), strict=True))
 
 
-class Patch:
+class TablePatch:
     """The rows of one table that were read again.
 
     Parameters

@@ -17,15 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.resources.record import FIRST, Json, Path, dig
+from conv_analytics.resources.record import FIRST, FieldPath, Json, dig
 from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable, nulls, to_arrow
-from conv_analytics.tables.leftover import LINKS, Leftover
+from conv_analytics.tables.lazy_object import LazyObject
 from conv_analytics.tables.pages import Raw, decode, records
-from conv_analytics.tables.parts import Parts
+from conv_analytics.tables.undeclared_keys import LINKS, UndeclaredKeys
 
 #: Stands for the undeclared keys among the paths of a shape; no wire key is empty.
-EXTRA: Path = ("",)
+EXTRA: FieldPath = ("",)
 
 #: From this share of distinct texts on, it does not pay to look for equal ones.
 _REPEATS = 0.7
@@ -52,7 +52,7 @@ class Reading(NamedTuple):
     cells: list[Cell]
 
 
-class Shape:
+class ColumnDecoder:
     """The columns of a table, ready to be read from JSON objects.
 
     Parameters
@@ -143,7 +143,7 @@ class Shape:
         cells: list[Cell] = []
         for row, raw in slow.items():
             try:
-                found = self._tree.find(Parts(raw))
+                found = self._tree.find(LazyObject(raw))
             except ValueError as error:
                 cells.append(Cell(row, "", str(error)))
                 continue
@@ -181,8 +181,8 @@ class _Tree:
     """The wire paths of some columns as nested structs."""
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self.leaves: dict[Path, bool] = {}
-        listed: list[Path] = []
+        self.leaves: dict[FieldPath, bool] = {}
+        listed: list[FieldPath] = []
         for column in columns:
             for path in column.paths or (EXTRA,):
                 if FIRST in path:
@@ -197,24 +197,24 @@ class _Tree:
             if any(path[:n] in self.leaves for n in range(1, len(path))):
                 del self.leaves[path]
         self.strict = EXTRA in self.leaves
-        self._leftover = Leftover(columns)
+        self._leftover = UndeclaredKeys(columns)
         inside = {path[:n] for column in columns for path in column.paths for n in range(1, len(path))}
         self._whole = [path for path, verbatim in self.leaves.items() if path in inside and not verbatim]
-        self.branches: dict[Path, type[msgspec.Struct]] = {}
+        self.branches: dict[FieldPath, type[msgspec.Struct]] = {}
         self.struct = self._derive(())
 
-    def find(self, parts: Parts) -> dict[Path, Any]:
+    def find(self, parts: LazyObject) -> dict[FieldPath, Any]:
         """The values of the leaves in one object, as far as there are any."""
         found = {path: parts.raw(path) if raw else parts.value(path) for path, raw in self.leaves.items()}
         if self.strict:
             found[EXTRA] = self._leftover.of(parts)
         return {path: value for path, value in found.items() if value is not None}
 
-    def suspects(self, values: Mapping[Path, list[Any]]) -> set[int]:
+    def suspects(self, values: Mapping[FieldPath, list[Any]]) -> set[int]:
         """Rows of which something may be left for ``extra``, although their keys are all declared."""
         return self._leftover.suspects(values, self._whole, _leaf) if self.strict else set()
 
-    def _derive(self, at: Path) -> type[msgspec.Struct]:
+    def _derive(self, at: FieldPath) -> type[msgspec.Struct]:
         depth = len(at)
         keys = dict.fromkeys(path[depth] for path in self.leaves if path[:depth] == at and len(path) > depth)
         declared: list[tuple[str, Any, Any]] = []
@@ -234,7 +234,7 @@ class _Tree:
         self.branches[at] = struct
         return struct
 
-    def values(self, at: Path, rows: Sequence[Any]) -> Iterator[tuple[Path, list[Any]]]:
+    def values(self, at: FieldPath, rows: Sequence[Any]) -> Iterator[tuple[FieldPath, list[Any]]]:
         """Per leaf that any row holds, its value in every row."""
         struct = self.branches[at]
         absent, blank = struct(), [None] * len(rows)
@@ -253,7 +253,7 @@ class _Tree:
 
 
 def _column(
-    column: Column, values: Mapping[Path, list[Any]], height: int, *, patched: bool
+    column: Column, values: Mapping[FieldPath, list[Any]], height: int, *, patched: bool
 ) -> tuple[pa.Array, list[Cell]]:
     spellings = []
     for path in column.paths or (EXTRA,):
@@ -280,7 +280,7 @@ def _column(
     return array, [Cell(row, column.name, reason) for row, reason in unread]
 
 
-def _leaf(path: Path, values: Mapping[Path, list[Any]]) -> list[Any] | None:
+def _leaf(path: FieldPath, values: Mapping[FieldPath, list[Any]]) -> list[Any] | None:
     """The values under a path, or under the part of it that was kept whole; None when no row has any."""
     for length in range(len(path), 0, -1):
         found = values.get(path[:length])
@@ -290,7 +290,7 @@ def _leaf(path: Path, values: Mapping[Path, list[Any]]) -> list[Any] | None:
     return None
 
 
-def _inside(value: Any, rest: Path) -> Any:
+def _inside(value: Any, rest: FieldPath) -> Any:
     """What is inside a value that was kept whole."""
     kind = type(value)
     if kind is msgspec.Raw or kind is bytes:

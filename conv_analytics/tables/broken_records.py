@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from conv_analytics.tables.column_decoder import Cell
 from conv_analytics.tables.redact import redact_record
-from conv_analytics.tables.shape import Cell
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenRecord:
     """One record of the API with at least one such value."""
 
     list: str
@@ -50,7 +50,7 @@ class Broken:
         return json.dumps(values, ensure_ascii=False, sort_keys=True)
 
 
-class Ledger:
+class ProblemLog:
     """Gathers unreadable cells of some records, whichever table they are of."""
 
     def __init__(self, name: str) -> None:
@@ -67,7 +67,7 @@ class Ledger:
 
     def broken(
         self, document: Callable[[int], bytes], arrays: Mapping[str, pa.Array], lost: Collection[int]
-    ) -> list[Broken]:
+    ) -> list[BrokenRecord]:
         """The records concerned.
 
         Parameters
@@ -81,7 +81,7 @@ class Ledger:
         """
         owners, events = arrays.get("conversation_id"), arrays.get("event_id")
         return [
-            Broken(
+            BrokenRecord(
                 self._name,
                 owners[row].as_py() if owners is not None else None,
                 events[row].as_py() if events is not None else None,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from conv_analytics.dataset.maintenance.keys import hashes
+from conv_analytics.dataset.maintenance.key_scan import hashes
 from conv_analytics.tables.column import Table
 
 #: Maximum number of rows that a pass compares; a larger table takes more passes.
@@ -17,7 +17,7 @@ PASS_ROWS = 2_000_000
 _ROW, _SOURCE, _RUN = "row", "source", "run"
 
 
-class Rows(NamedTuple):
+class RunRows(NamedTuple):
     """Rows of one run."""
 
     run: int
@@ -26,7 +26,7 @@ class Rows(NamedTuple):
     """May be gone through several times."""
 
 
-def latest_rows(table: Table, sources: Sequence[Rows], rows: int) -> list[Any]:
+def latest_rows(table: Table, sources: Sequence[RunRows], rows: int) -> list[Any]:
     """Per source, which of its rows are the latest of their keys.
 
     What a later run saw is later, whatever the clock said; of one run, the later instant wins, and then the last row.
@@ -45,7 +45,7 @@ def latest_rows(table: Table, sources: Sequence[Rows], rows: int) -> list[Any]:
     >>> from conv_analytics.tables import TABLES
     >>> made = [{"user_id": "USR-1", "name": name} for name in ("earlier", "later")]
     >>> batches = [[pa.Table.from_pylist([row], schema=TABLES["users"].schema)] for row in made]
-    >>> [mask.tolist() for mask in latest_rows(TABLES["users"], [Rows(2, batches[1]), Rows(1, batches[0])], 2)]
+    >>> [mask.tolist() for mask in latest_rows(TABLES["users"], [RunRows(2, batches[1]), RunRows(1, batches[0])], 2)]
     [[True], [False]]
     """
     assert table.latest is not None
@@ -64,7 +64,7 @@ def latest_rows(table: Table, sources: Sequence[Rows], rows: int) -> list[Any]:
     return masks
 
 
-def _part(sources: Sequence[Rows], columns: list[str], key: list[str], turn: int, passes: int) -> Iterator[pa.Table]:
+def _part(sources: Sequence[RunRows], columns: list[str], key: list[str], turn: int, passes: int) -> Iterator[pa.Table]:
     """Keys whose turn it is, with their places."""
     for number, source in enumerate(sources):
         first = 0

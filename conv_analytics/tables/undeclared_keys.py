@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conv_analytics.resources.cells import Unreadable
-from conv_analytics.resources.record import FIRST, Json, Path, is_blank, reader
+from conv_analytics.resources.record import FIRST, FieldPath, Json, is_blank, reader
 from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable
-from conv_analytics.tables.parts import Parts
+from conv_analytics.tables.lazy_object import LazyObject
 
 LINKS = "_links"
 
@@ -24,7 +24,7 @@ _NOTHING = frozenset({b"null", b"[]", b'""', b"{}"})
 Kept = Mapping[str, "bytes | Kept"]
 
 
-class Leftover:
+class UndeclaredKeys:
     """Finds what some columns leave of an object.
 
     Parameters
@@ -34,19 +34,19 @@ class Leftover:
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
-        self._readers: dict[Path, list[Column]] = {}
+        self._readers: dict[FieldPath, list[Column]] = {}
         for column in columns:
             for path in column.paths:
                 self._readers.setdefault(path, []).append(column)
         self._outer = {path[:depth] for path in self._readers for depth in range(1, len(path))}
         self._several = [column for column in columns if len(column.paths) > 1]
 
-    def of(self, parts: Parts) -> bytes | None:
+    def of(self, parts: LazyObject) -> bytes | None:
         """The rest of an object, as JSON; None when nothing is left."""
         kept = self._rest(parts, (), {})
         return to_json(kept) if kept else None
 
-    def suspects(self, values: Mapping[Path, list[Any]], whole: Sequence[Path], leaf: Any) -> set[int]:
+    def suspects(self, values: Mapping[FieldPath, list[Any]], whole: Sequence[FieldPath], leaf: Any) -> set[int]:
         """The rows, read by their declared keys alone, of which something may be left all the same.
 
         Parameters
@@ -70,7 +70,7 @@ class Leftover:
             rows.update(row for row, value in enumerate(values.get(path, ())) if type(value) in (dict, list))
         return rows
 
-    def _rest(self, parts: Parts, at: Path, taken: dict[str, Any]) -> dict[str, Any]:
+    def _rest(self, parts: LazyObject, at: FieldPath, taken: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for key, raw in (parts.members(at) or {}).items():
             path = (*at, key)
@@ -86,7 +86,7 @@ class Leftover:
                 kept[key] = raw
         return kept
 
-    def _holds(self, column: Column, path: Path, parts: Parts, taken: dict[str, Any]) -> bool:
+    def _holds(self, column: Column, path: FieldPath, parts: LazyObject, taken: dict[str, Any]) -> bool:
         """Whether a column's cell says what stands under a path; what it cannot read goes to the quarantine."""
         if len(column.paths) == 1:
             return True
@@ -110,7 +110,7 @@ def to_json(kept: Kept) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
-def _read(column: Column, path: Path, parts: Parts) -> Any:
+def _read(column: Column, path: FieldPath, parts: LazyObject) -> Any:
     """What a column would hold of the value under a path; None when that is nothing."""
     if column.kind is Json and FIRST not in path:
         return parts.raw(path)

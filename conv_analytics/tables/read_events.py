@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from conv_analytics.resources.record import Json
 from conv_analytics.tables.column import Column
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.envelope import EventFamily, Technology
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.kinds import recode
 from conv_analytics.tables.redact import redact_column
-from conv_analytics.tables.shape import Cell, Shape
 
 #: The key under which an event holds its sender.
 _EMBEDDED = "_embedded"
@@ -84,18 +84,18 @@ def nameless(ids: pa.Array, column: str) -> list[Cell]:
 
 
 @cache
-def _root() -> Shape:
+def _root() -> ColumnDecoder:
     """The keys of an event itself. What it embeds, its sender, is left as text: events of a member repeat it."""
     columns = [_outside(column) for column in EVENTS.columns]
     embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
-    return Shape([*(column for column in columns if column.paths or column.name == "extra"), embedded])
+    return ColumnDecoder([*(column for column in columns if column.paths or column.name == "extra"), embedded])
 
 
 @cache
-def _sender() -> Shape:
+def _sender() -> ColumnDecoder:
     """What an event embeds."""
     columns = (_inside(column) for column in EVENTS.columns)
-    return Shape([column for column in columns if column.paths or column.name == "extra"])
+    return ColumnDecoder([column for column in columns if column.paths or column.name == "extra"])
 
 
 def _outside(column: Column) -> Column:

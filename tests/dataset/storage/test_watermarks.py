@@ -20,11 +20,10 @@ from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.dataset.memory.watermarks import Known
-from conv_analytics.dataset.storage import marks
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit, commits
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import LARGEST, Mark
+from conv_analytics.dataset.storage.watermarks import LARGEST_EVENT_ID, Watermark, read_watermarks
 from conv_analytics.errors import CorruptFile
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
@@ -34,12 +33,12 @@ from tests.exporter.worlds import agree, client_of, held
 ODD = ["", " ", "CON-\x00-nul", "CON-' or 1=1 --", "con-É\U0001f600", "CON-" + "x" * 5000, "con-1", "CON-1"]
 
 
-def commit(root: Path, given: Iterable[Mark]) -> Commit:
+def commit(root: Path, given: Iterable[Watermark]) -> Commit:
     return DatasetWriter(root, DAY, ["events"]).commit(given, {})
 
 
-def known(root: Path) -> dict[str, Mark]:
-    with closing(Known(root, commits(Layout(root)))) as found:
+def known(root: Path) -> dict[str, Watermark]:
+    with closing(WatermarkIndex(root, commits(Layout(root)))) as found:
         return dict(found)
 
 
@@ -54,9 +53,9 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, writing.FEW, writing.FEW + 1, 20_000])
 def test_few_are_in_the_record_and_many_in_a_file(count: int, tmp_path: Path) -> None:
-    given = [Mark(f"CON-{number:06d}", number, f"2026-11-21T00:00:00Z {number:08x}") for number in range(count)]
+    given = [Watermark(f"CON-{number:06d}", number, f"2026-11-21T00:00:00Z {number:08x}") for number in range(count)]
     made = commit(tmp_path, iter(given))
-    assert list(made.marks(tmp_path)) == given
+    assert list(made.read_watermarks(tmp_path)) == given
     assert open_dataset(tmp_path).commits == (made,)
     assert list(known(tmp_path).values()) == given
     names = sorted(path.name for path in (tmp_path / "_commits").iterdir())
@@ -74,24 +73,28 @@ def test_few_are_in_the_record_and_many_in_a_file(count: int, tmp_path: Path) ->
 @pytest.mark.parametrize("few", [0, 100])
 def test_whatever_an_id_is_it_is_found_again(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "FEW", few)
-    given = [Mark(name, number, f" {number:08x}") for number, name in enumerate(ODD)]
+    given = [Watermark(name, number, f" {number:08x}") for number, name in enumerate(ODD)]
     commit(tmp_path, given)
     assert known(tmp_path) == {mark.conversation_id: mark for mark in given}
 
 
 def test_records_of_the_formats_before_are_read(tmp_path: Path) -> None:
-    commit(tmp_path, [Mark("CON-1", 7, " 0f0f0f0f"), Mark("CON-2", 5)])
+    commit(tmp_path, [Watermark("CON-1", 7, " 0f0f0f0f"), Watermark("CON-2", 5)])
     path = Layout(tmp_path).commit(1)
     values = json.loads(path.read_text())
     assert values.pop("conversations") is None
     # A sequence number was any whole number once.
     values["watermarks"]["CON-3"] = 10**40
     path.write_text(json.dumps({**values, "format": 2}))
-    expected = {"CON-1": Mark("CON-1", 7, " 0f0f0f0f"), "CON-2": Mark("CON-2", 5), "CON-3": Mark("CON-3", LARGEST)}
+    expected = {
+        "CON-1": Watermark("CON-1", 7, " 0f0f0f0f"),
+        "CON-2": Watermark("CON-2", 5),
+        "CON-3": Watermark("CON-3", LARGEST_EVENT_ID),
+    }
     assert known(tmp_path) == expected
     del values["settled"]
     path.write_text(json.dumps({**values, "format": 1}))
-    assert known(tmp_path) == expected | {"CON-1": Mark("CON-1", 7)}
+    assert known(tmp_path) == expected | {"CON-1": Watermark("CON-1", 7)}
 
 
 # -- what later runs change
@@ -100,15 +103,15 @@ def test_records_of_the_formats_before_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("few", [0, 100])
 def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writing, "FEW", few)
-    commit(tmp_path, [Mark("CON-1", 4, "a"), Mark("CON-2", 4, "a"), Mark("CON-3", 4, "a")])
+    commit(tmp_path, [Watermark("CON-1", 4, "a"), Watermark("CON-2", 4, "a"), Watermark("CON-3", 4, "a")])
     # Read on, but not to the end; told otherwise by the list, without an event; not met.
-    commit(tmp_path, [Mark("CON-1", 9), Mark("CON-2", None, "b")])
+    commit(tmp_path, [Watermark("CON-1", 9), Watermark("CON-2", None, "b")])
     assert known(tmp_path) == {
-        "CON-1": Mark("CON-1", 9),
-        "CON-2": Mark("CON-2", 4, "b"),
-        "CON-3": Mark("CON-3", 4, "a"),
+        "CON-1": Watermark("CON-1", 9),
+        "CON-2": Watermark("CON-2", 4, "b"),
+        "CON-3": Watermark("CON-3", 4, "a"),
     }
-    with closing(Known(tmp_path, commits(Layout(tmp_path)))) as found:
+    with closing(WatermarkIndex(tmp_path, commits(Layout(tmp_path)))) as found:
         assert [found.runs(names) for names in (["CON-1"], ["CON-3"], ["CON-4"], ["CON-3", "CON-2"])] == [
             {1, 2},
             {1},
@@ -135,7 +138,7 @@ def test_nights_with_a_file_each_are_as_exact_as_others(tmp_path: Path) -> None:
             assert http.post(f"/v1/conversations/{name}/events", json=body).status_code == 201
         more = export(client_of(sandbox), folder, rate=0, allow_empty=True)
         assert more.report.tables["events"] == 1
-        assert [mark.conversation_id for mark in more.dataset.commits[-1].marks(folder)] == [name]
+        assert [mark.conversation_id for mark in more.dataset.commits[-1].read_watermarks(folder)] == [name]
         assert export(client_of(sandbox), folder, rate=0, full=True, allow_empty=True).report.tables["events"] == 0
         compact(folder, copy)
         assert known(copy) == known(folder)
@@ -143,14 +146,16 @@ def test_nights_with_a_file_each_are_as_exact_as_others(tmp_path: Path) -> None:
         assert (again.report.tables.get("events", 0), again.report.requests) == (0, 1 + 40)
         assert len(again.dataset["events"]) == len(more.dataset["events"])
         for root in (folder, copy):
-            assert all(made.conversations is not None or not list(made.marks(root)) for made in commits(Layout(root)))
+            assert all(
+                made.conversations is not None or not list(made.read_watermarks(root)) for made in commits(Layout(root))
+            )
             assert Level.ERROR not in {finding.level for finding in verify(root)}
             assert {finding.level for finding in audit(client_of(sandbox), root, rate=0).findings()} == {Level.OK}
 
 
 @pytest.mark.usefixtures("beside")
 def test_the_copy_knows_since_when_conversations_are_quiet(tmp_path: Path) -> None:
-    commit(tmp_path / "a", [Mark("CON-1", 4, "2026-11-01T00:00:00Z aa"), Mark("CON-2", 4)])
+    commit(tmp_path / "a", [Watermark("CON-1", 4, "2026-11-01T00:00:00Z aa"), Watermark("CON-2", 4)])
     compact(tmp_path / "a", tmp_path / "b")
     assert known(tmp_path / "b") == known(tmp_path / "a")
 
@@ -197,7 +202,7 @@ def test_a_damaged_file_is_told_by_name(damage: str, tmp_path: Path) -> None:
         assert whole is not None
         break_it, what = DAMAGE[damage]
         if damage == "changed":
-            commit(tmp_path, [Mark("CON-1", 1)])
+            commit(tmp_path, [Watermark("CON-1", 1)])
             whole = open_dataset(tmp_path).commits[-1].conversations
             assert whole is not None
         break_it(tmp_path / whole.path)
@@ -218,7 +223,7 @@ def test_a_file_of_marks_without_its_columns_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     pq.write_table(rows_of_another_table(), path)
     with pytest.raises(CorruptFile):
-        list(marks.read(path))
+        list(read_watermarks(path))
 
 
 # -- room

@@ -16,7 +16,7 @@ def digest_nameless(event_type: str | None, at: object, body: str | None) -> int
     return hash((event_type, at, body))
 
 
-class Seen:
+class SeenEvents:
     """Event ids and repeated items, per conversation; forgotten when a conversation is complete.
 
     Event ids grow by one, so they are kept as a few ranges: a conversation of a million events costs no more memory
@@ -24,7 +24,7 @@ class Seen:
     """
 
     def __init__(self) -> None:
-        self._ids: dict[str, Ranges] = {}
+        self._ids: dict[str, IdRanges] = {}
         self._items: dict[str, set[Hashable]] = {}
         self._nameless: dict[str, Collection[int | None]] = {}
 
@@ -39,7 +39,7 @@ class Seen:
 
         Of events without an id, `nameless` has the `digest_nameless` of each, or None for any.
         """
-        ranges = self._ids.setdefault(conversation_id, Ranges())
+        ranges = self._ids.setdefault(conversation_id, IdRanges())
         for number in sorted(ids):
             ranges.add(number)
         self.items(conversation_id).update(items)
@@ -54,16 +54,16 @@ class Seen:
     def holes(self, conversation_id: str, start: int) -> int:
         """How many event ids are missing between the first one wanted and the last one that came.
 
-        >>> seen = Seen()
+        >>> seen = SeenEvents()
         >>> seen.fresh("CON-1", [4, 5, None, 8]), seen.holes("CON-1", 3), seen.holes("CON-2", 1)
         (None, 3, 0)
         """
-        pairs = [[start - 1, start - 1], *self._ids.get(conversation_id, Ranges()).pairs]
+        pairs = [[start - 1, start - 1], *self._ids.get(conversation_id, IdRanges()).pairs]
         return sum(max(0, after[0] - before[1] - 1) for before, after in itertools.pairwise(pairs))
 
     def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
         """Which places of a list of event ids are new; None when all are. An event without an id is always new."""
-        ranges = self._ids.setdefault(conversation_id, Ranges())
+        ranges = self._ids.setdefault(conversation_id, IdRanges())
         if ids and ranges.extend(ids):
             return None
         places = [place for place, number in enumerate(ids) if number is None or ranges.add(number)]
@@ -80,10 +80,10 @@ class Seen:
         self._nameless.pop(conversation_id, None)
 
 
-class Ranges:
+class IdRanges:
     """A set of whole numbers that mostly follow one another, as sorted, disjoint ranges.
 
-    >>> numbers = Ranges()
+    >>> numbers = IdRanges()
     >>> [numbers.add(number) for number in (1, 2, 3, 2, 7, 4)]
     [True, True, True, False, True, True]
     >>> numbers.pairs

@@ -11,7 +11,7 @@ import re
 from urllib.parse import unquote
 
 from conv_analytics.privacy.identifiers import TOKEN
-from conv_analytics.privacy.shapes import API_ID, UUID
+from conv_analytics.privacy.safe_patterns import API_ID, UUID
 
 URL = re.compile(r"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,15}://[^\s\"'<>]+", re.IGNORECASE)
 _HOST = r"(?:\[[0-9a-fA-F:.]{2,45}\]|[\w.-]{1,253})(?::[0-9]{1,5})?"

@@ -13,15 +13,15 @@ _FIRST, _LAST = 946_684_800, 4_102_444_800
 _PARTS = (1, 10**3, 10**6, 10**9)
 
 
-def every(written: str) -> bool:  # noqa: ARG001 - one of several that can be asked
+def any_length(written: str) -> bool:  # noqa: ARG001 - one of several that can be asked
     """A count: it may have any length."""
     return True
 
 
-def few(written: str) -> bool:
+def few_digits(written: str) -> bool:
     """A number of few digits.
 
-    >>> few("-12.5"), few("447700900123")
+    >>> few_digits("-12.5"), few_digits("447700900123")
     (True, False)
     """
     return sum(char.isdigit() for char in written) <= _FEW
@@ -36,7 +36,7 @@ def measure(written: str) -> bool:
     digits, _, exponent = written.lower().partition("e")
     # A positive exponent moves the point to the right: what it uncovers are the digits behind it.
     shifted = not exponent.startswith("-") and exponent.strip("+0") != ""
-    return sum(char.isdigit() for char in digits.partition(".")[0]) <= _MEASURE and (not shifted or few(digits))
+    return sum(char.isdigit() for char in digits.partition(".")[0]) <= _MEASURE and (not shifted or few_digits(digits))
 
 
 def instant(written: str) -> bool:
@@ -49,7 +49,7 @@ def instant(written: str) -> bool:
         found = float(written)
     except (ValueError, OverflowError):
         return False
-    return few(written) or any(_FIRST <= found / part <= _LAST for part in _PARTS)
+    return few_digits(written) or any(_FIRST <= found / part <= _LAST for part in _PARTS)
 
 
-__all__ = ["Fits", "every", "few", "instant", "measure"]
+__all__ = ["Fits", "any_length", "few_digits", "instant", "measure"]

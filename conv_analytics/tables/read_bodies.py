@@ -17,8 +17,8 @@ from conv_analytics.resources.bodies import BODIES
 from conv_analytics.resources.record import Record, fields
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Table
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.kinds import nulls
-from conv_analytics.tables.shape import Cell, Shape
 
 
 def read_bodies(table: Table, types: pa.DictionaryArray, bodies: pa.Array) -> tuple[dict[str, pa.Array], list[Cell]]:
@@ -53,13 +53,13 @@ def read_bodies(table: Table, types: pa.DictionaryArray, bodies: pa.Array) -> tu
 
 
 @cache
-def shape(name: str, record: Any) -> Shape:
+def shape(name: str, record: Any) -> ColumnDecoder:
     """The columns of a table that a kind of body can fill; all of them for a body that has no record."""
     columns = [column for column in TABLES[name].columns if column.paths]
     if record is None:
-        return Shape(columns)
+        return ColumnDecoder(columns)
     keys = {path[0] for declared in fields(record) for path in declared.paths}
-    return Shape([fitting for column in columns if (fitting := _fitting(column, keys)).paths])
+    return ColumnDecoder([fitting for column in columns if (fitting := _fitting(column, keys)).paths])
 
 
 def _fitting(column: Column, keys: set[str]) -> Column:
