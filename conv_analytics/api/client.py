@@ -23,6 +23,7 @@ from conv_analytics.api.operation import operation
 from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
 from conv_analytics.api.route import Route, route_to
+from conv_analytics.defaults import RETRIES, TIMEOUT_S
 from conv_analytics.errors import ConfigError, PagingWarning
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.resources import endpoints
@@ -75,8 +76,8 @@ class _Client(ABC, Generic[Transport, Gate]):
         private_key: str | Path | None = None,
         *,
         base_url: str | None = None,
-        timeout: float = 30.0,
-        retries: int | Retry = 6,
+        timeout: float = TIMEOUT_S,
+        retries: int | Retry = RETRIES,
         auth: httpx.Auth | None = None,
         user_agent: str | None = None,
         transport: Transport | None = None,
@@ -177,7 +178,7 @@ class _Client(ABC, Generic[Transport, Gate]):
         client = AsyncConversations(
             settings=self._settings,
             auth=self._wire.auth,
-            timeout=self._wire.timeout.read or 30.0,
+            timeout=self._wire.timeout.read or TIMEOUT_S,
             retries=self._rules.retry,
             gate=gate,
             on_event=on_event,

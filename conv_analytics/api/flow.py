@@ -156,7 +156,6 @@ class Walk(Generic[T]):
     rules: Rules
     cursor: str | None = None
     done: bool = False
-    warnings: list[str] = field(default_factory=list)
     _seen: set[object] = field(default_factory=set)
     _visited: set[str] = field(default_factory=set)
     _restarted: bool = False
@@ -190,8 +189,6 @@ class Walk(Generic[T]):
         elif self._may_be_cut(page) and (yield from self._is_cut(page)):
             what = f"{page.url} has {_count(page, self.listing.key)} records, a full page, and no link to a next page"
             page = replace(page, warning=f"{what}: the listing stops here and may be incomplete.")
-        if page.warning:
-            self.warnings.append(page.warning)
         return page
 
     def new_items(self, page: RawPage) -> list[T]:

@@ -18,7 +18,7 @@ from conv_analytics.errors import ProblemDetails
 from conv_analytics.errors.redaction import strip_tags
 from conv_analytics.resources import scan
 from conv_analytics.resources.cells import natural_number
-from conv_analytics.resources.links import cursor_of
+from conv_analytics.resources.links import cursor_of, next_href
 
 _NOTHING = msgspec.Raw(b"")
 #: Some proxies put one in front of what has one already; no JSON begins with any of these bytes.
@@ -190,15 +190,6 @@ def items(embedded: object, key: str) -> list[Mapping[str, Any]]:
     ):
         raise Unusable(f"a page whose {key} are not a list of objects")
     return list(found)
-
-
-def next_href(links: object) -> str | None:
-    """The address of the next page, or None at the end of the list (contract 2.5)."""
-    link = links.get("next") if isinstance(links, Mapping) else None
-    if isinstance(link, list):
-        link = link[0] if link else None
-    href = link.get("href") if isinstance(link, Mapping) else link
-    return href if isinstance(href, str) and href else None
 
 
 def _envelope(body: bytes) -> tuple[_Envelope, bool]:

@@ -24,6 +24,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from conv_analytics.api.clock import http_date
+from conv_analytics.defaults import MAX_RETRY_AFTER_S, RETRIES
 from conv_analytics.errors import APIError, CertificateError, ProxyError, StatusError, TransportError, UnexpectedPayload
 
 #: Refusals that pass: 408 and 425 ask for the same request once more, 429 for fewer.
@@ -31,9 +32,6 @@ PASSING = frozenset({408, 425, 429})
 #: Failures of a server (5xx, also those that gateways made up, such as 520) pass, but for those that say: never.
 SERVER_ERRORS = 500, 599
 FINAL = frozenset({501, 505, 506, 508, 510, 511})
-
-#: An hour: what longer waits ask for (the next day's quota, a server that is wrong by a year) is the next run's. [s]
-MAX_RETRY_AFTER_S = 3600.0
 
 _SECONDS = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
 
@@ -61,7 +59,7 @@ class Retry:
         A monotonic clock. [s]
     """
 
-    repeats: int = 6
+    repeats: int = RETRIES
     base_s: float = 0.5
     cap_s: float = 60.0
     max_retry_after_s: float | None = MAX_RETRY_AFTER_S

@@ -89,8 +89,6 @@ def run(options: argparse.Namespace) -> int:
                 client,
                 dest,
                 **asked,
-                concurrency=options.concurrency,
-                rate=options.rate,
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,

@@ -15,10 +15,11 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit, numbers
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.engine import FAILURES
-from conv_analytics.exporter.options import options
+from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.pacing.pace import Pace
 from conv_analytics.exporter.summaries import Head, head_of, is_empty
 from conv_analytics.resources import endpoints
@@ -86,7 +87,7 @@ class Audit:
                 yield Finding(level, f"{text.format(len(found))}: {first_few(sorted(found))}", "API", advice)
 
 
-def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: float = 10.0) -> Audit:
+def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY, rate: float = RATE) -> Audit:
     """Compare the last event of every conversation that the API lists with the folder's.
 
     Parameters
@@ -103,8 +104,7 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: f
     APIError
         If the list cannot be read, or nothing can any more.
     """
-    chosen = options(concurrency=concurrency, rate=rate)
-
+    chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
     with closing(WatermarkIndex(Path(folder))) as known:
         for commit in history:

@@ -61,7 +61,7 @@ def _compare(plan: Mapping[str, Any], report: Report) -> dict[str, Any]:
 def _asked_for(options: Options) -> dict[str, Any]:
     """The options that decide what a run reads."""
     return {
-        "tables": sorted(options.tables),
+        "tables": sorted(options.selected),
         "full": options.full,
         "lookback_s": options.lookback and options.lookback.total_seconds(),
         "since": options.since and options.since.isoformat(),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Unpack
 
 from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
@@ -17,22 +17,22 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.defaults import SAMPLE
 from conv_analytics.errors import AuthError, ConfigError, NotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import kept_estimate as planned
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.estimate import Range, allot, seconds, spread, total
-from conv_analytics.exporter.options import SWEEP, Options, options
+from conv_analytics.exporter.options import Options, ReadOptions, takes
 from conv_analytics.exporter.pacing.pace import Pace
-from conv_analytics.exporter.probing import Past, Probing, Wanted, last_sweep, probing, text_of
+from conv_analytics.exporter.probing import Past, Probing, Wanted, last_sweep, probing
 from conv_analytics.exporter.summaries import Head, head_of
 from conv_analytics.exporter.targets import same_tables
+from conv_analytics.instants import utc_text
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
-#: Conversations that are looked at, by default.
-SAMPLE = 20
 #: There are up to three kinds of them, and of each some must be seen.
 _LEAST_SAMPLE = 6
 #: Of so many of them a page of members and one of events is read, too, to see how large they are.
@@ -117,19 +117,9 @@ class Plan:
         }
 
 
+@takes(ReadOptions)
 def plan(
-    client: Conversations,
-    destination: str | Path,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    tables: Collection[str] | str | None = None,
-    concurrency: int = 20,
-    rate: float = 10.0,
-    full: bool = False,
-    lookback: timedelta | None = None,
-    sweep: timedelta = SWEEP,
-    sample: int = SAMPLE,
+    client: Conversations, destination: str | Path, *, sample: int = SAMPLE, **options: Unpack[ReadOptions]
 ) -> Plan:
     """Estimate what an `export` with the same arguments would cost.
 
@@ -139,10 +129,12 @@ def plan(
 
     Parameters
     ----------
-    client, destination, since, until, tables, concurrency, rate, full, lookback, sweep
-        As of `conv_analytics.export`.
-    sample
-        Conversations to ask for; 6 or more.
+    client, destination
+        As for `conv_analytics.export`.
+    sample : int, default 20
+        Conversations to request; 6 or more.
+    since, until, tables, concurrency, rate, full, lookback, sweep
+        As for `conv_analytics.export`, with the same defaults.
 
     Returns
     -------
@@ -170,19 +162,9 @@ def plan(
     """
     if sample < _LEAST_SAMPLE:
         raise ConfigError(f"sample is {sample}; fewer than {_LEAST_SAMPLE} conversations tell too little.")
-    chosen = options(
-        tables=tables,
-        since=since,
-        until=until,
-        concurrency=concurrency,
-        rate=rate,
-        full=full,
-        lookback=lookback,
-        sweep=sweep,
-    )
+    chosen = Options.checked("plan", options)
     root, now = Path(destination), datetime.now(UTC)
-    names = same_tables(root, chosen.tables if tables is not None else None)
-    chosen = replace(chosen, tables=names or chosen.tables)
+    chosen = replace(chosen, tables=same_tables(root, chosen.tables))
     layout = Layout(root)
     layout.prepare()
     history = list(commits(layout))
@@ -250,8 +232,8 @@ class _Looking:
             requests, pages, rate=self._options.rate, latency_s=latency, concurrency=self._options.concurrency
         )
         return Plan(
-            text_of(self._now), listed, len(groups[0]), passed, lists, gets, members, events, new, took, size,
-            (*warnings, *self._evidence(groups, places, latency)), self._sent,
+            utc_text(self._now, "seconds"), listed, len(groups[0]), passed, lists, gets, members, events, new, took,
+            size, (*warnings, *self._evidence(groups, places, latency)), self._sent,
         )  # fmt: skip
 
     async def _list(self) -> tuple[list[list[Head]], int, list[str]]:

@@ -17,6 +17,7 @@ from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.roster import Entry
 from conv_analytics.exporter.summaries import Head
+from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
 
 #: A nightly job that starts a little earlier than a week ago is a week after it all the same.
@@ -65,7 +66,7 @@ class Finished(NamedTuple):
     @property
     def text(self) -> str:
         """Both as `Watermark.settled` has them, with nothing before the space where no instant is known."""
-        return f"{text_of(self.changed) if self.changed else ''} {self.mark}"
+        return f"{_second(self.changed) if self.changed else ''} {self.mark}"
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def gap(known: Watermark | None, last: int, told: int | None, now: datetime, *, 
         return Gap(told)
     same = known is not None and not known.unread and known.sequence_number == told and (known.last_event or 0) == last
     if known is None or not same:
-        return Gap(told, text_of(now))
+        return Gap(told, _second(now))
     try:
         over = known.pending_since is None or now - instant(known.pending_since) >= PATIENCE - _EARLY
     except Unreadable:
@@ -188,7 +189,7 @@ def probing(past: Past, options: Options, now: datetime) -> Probing:
     if options.lookback is None or options.full or sweep_due(past.swept_at, options.sweep, now):
         return Probing(past, options.full, now=now)
     try:
-        return Probing(past, quiet_before=text_of(now - options.lookback), now=now)
+        return Probing(past, quiet_before=_second(now - options.lookback), now=now)
     except OverflowError:
         # Before the first year: nothing has been quiet for so long.
         return Probing(past, now=now)
@@ -267,9 +268,9 @@ def to_keep(entry: Entry, known: Watermark | None, started: datetime, *, unread:
     if entry.learnt is not None:
         changed, _, mark = entry.learnt.partition(" ")
         if held is None:
-            settled = entry.learnt if changed else f"{text_of(started)} {mark}"
+            settled = entry.learnt if changed else f"{_second(started)} {mark}"
         elif further or not (before or "").endswith(f" {mark}"):
-            settled = f"{text_of(started)} {mark}"
+            settled = f"{_second(started)} {mark}"
     lacking = _lacking(entry, known, further=further)
     # Of one that was read again there may be new rows below its watermark.
     news = lacking != _lacked(known) and (known is not None or entry.finished)
@@ -296,6 +297,6 @@ def _lacking(entry: Entry, known: Watermark | None, *, further: bool) -> tuple[i
     return entry.sequence_number or (number if unread or not further else None), since, entry.unread or unread
 
 
-def text_of(moment: datetime) -> str:
-    """An instant to the second; such texts are in the order of the instants."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def _second(moment: datetime) -> str:
+    """An instant to the second; such texts sort as the instants do."""
+    return utc_text(moment, "seconds")

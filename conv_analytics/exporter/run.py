@@ -26,7 +26,7 @@ from conv_analytics.exporter.source import Asked, Source
 from conv_analytics.exporter.steps import Observer
 from conv_analytics.exporter.targets import Exported, Folder, Frames, Memory
 from conv_analytics.exporter.watch import Watch
-from conv_analytics.privacy import Mask
+from conv_analytics.instants import utc_text
 
 Client = Conversations | AsyncConversations
 
@@ -59,8 +59,6 @@ async def once(
     *,
     progress: Listener,
     observers: Sequence[Observer],
-    mask: Mask | None,
-    allow_empty: bool,
 ) -> Frames | Exported:
     """Run once, and give the result or raise what it lacks.
 
@@ -68,23 +66,23 @@ async def once(
     """
     started = datetime.now(UTC)
     report = Report(
-        _text(chosen.since),
-        _text(chosen.until),
-        _text(started) or "",
-        allow_empty=allow_empty,
+        None if chosen.since is None else utc_text(chosen.since),
+        None if chosen.until is None else utc_text(chosen.until),
+        utc_text(started),
+        allow_empty=chosen.allow_empty,
         full=chosen.full,
-        mask=None if mask is None else mask.settings(),
+        mask=chosen.mask_settings,
     )
     watch = Watch(report, observers)
     target: Memory | Folder
     if destination is None:
-        target = Memory(chosen.tables, started.date())
+        target = Memory(chosen.selected, started.date())
     else:
         target = Folder(Path(destination), chosen, started, client.origin, report.mask)
     roster = Roster()
     try:
-        watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch, mask=mask)
+        watch.started(destination, chosen.selected)
+        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch)
         failure = await run.read()
         result = target.finish(report, roster, run.in_time)
     except (asyncio.CancelledError, _NoTimeError):
@@ -107,7 +105,7 @@ async def once(
         raise asyncio.CancelledError from stopped
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
-    if report.warning and not allow_empty:
+    if report.warning and not chosen.allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
 
@@ -134,14 +132,13 @@ class _Run:
         roster: Roster,
         progress: Listener,
         watch: Watch,
-        mask: Mask | None,
     ) -> None:
         self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
         self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
         self._ceiling = chosen.rate
         self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
-        self._mask = mask
-        asked: Asked = self._client if mask is None else Masked(self._client, mask)
+        self._mask = chosen.mask
+        asked: Asked = self._client if chosen.mask is None else Masked(self._client, chosen.mask)
         if target.journal is not None:
             asked = Source(asked, target.journal)
             # What was seen then is as old as the run that saw it.
@@ -234,7 +231,3 @@ class _Run:
         )
         self._watch.progressed(progress)
         self._progress(progress)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

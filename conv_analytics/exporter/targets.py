@@ -25,9 +25,10 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter.anomaly import odd
 from conv_analytics.exporter.kept_estimate import take
 from conv_analytics.exporter.options import Options
-from conv_analytics.exporter.probing import Past, last_sweep, swept, text_of, to_keep
+from conv_analytics.exporter.probing import Past, last_sweep, swept, to_keep
 from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.roster import Roster
+from conv_analytics.instants import utc_text
 from conv_analytics.markup import block, grid
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
@@ -164,7 +165,7 @@ class Folder:
     ) -> None:
         self._root = root
         self._options, self._started = options, started
-        self._writer = DatasetWriter(root, started.date(), options.tables)
+        self._writer = DatasetWriter(root, started.date(), options.selected)
         try:
             # Once more, now that nobody else writes.
             same_mask(root, mask)
@@ -210,11 +211,11 @@ class Folder:
         What `in_time` raises, which is called between steps, leaves the folder as it was.
         """
         report.warning = odd(report.to_dict(), self.reports)
-        before = text_of(self.past.swept_at) if self.past.swept_at else None
+        before = utc_text(self.past.swept_at, "seconds") if self.past.swept_at else None
         report.swept_at = report.started_at if swept(report.to_dict()) else before
         report.planned = take(self._writer.layout.work, self._options, self._started, report)
         # As it is read back.
-        kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.tables)}))
+        kept = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.selected)}))
         whole = not report.interrupted
         commit = self._writer.commit(self._marks(roster, report), kept, whole=whole, in_time=in_time)
         report.commit = commit.number

@@ -101,11 +101,6 @@ class Rate:
         learned = self._limit if self._limit is not None else (start if start < 20 * _FIRST else math.inf)
         return min(self._ceiling, learned)
 
-    @property
-    def paused_s(self) -> float:
-        """How long no request goes at all [s]."""
-        return max(0.0, self._paused_until - self._clock())
-
     def wait(self) -> float:
         """Seconds until the next request may go; 0 for at once."""
         now = self._clock()
