@@ -221,7 +221,7 @@ class Folder:
         report.commit = commit.number
         self._close()
         layout = self._writer.layout
-        return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
+        return Exported(report, Dataset(layout.root, (*commits(layout, before=commit.number), commit)))
 
     def _marks(self, roster: Roster, report: Report) -> Iterator[Watermark]:
         for entry in roster:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from conv_analytics.durable import write_atomically
 from conv_analytics.errors import DestinationError
 
 
@@ -27,25 +26,10 @@ def write(path: Path, text: str, *, private: bool) -> Path:
     DestinationError
         If it cannot be written.
     """
-    part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        part = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if not private:
-            # A temporary file is private by itself.
-            umask = os.umask(0)
-            os.umask(umask)
-            part.chmod(0o666 & ~umask)
-        part.replace(path)
+        write_atomically(path, text, private=private)
     except OSError as error:
         raise DestinationError(path, error.strerror or str(error)) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
     return path
 
 

@@ -13,13 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import open_dataset
+from conv_analytics import durable, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark

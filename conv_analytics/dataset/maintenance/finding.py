@@ -1,4 +1,4 @@
-"""What a check of a dataset says: one fact, how bad it is, where, and what to do about it."""
+"""A finding of a check: what is the case, how bad it is, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Finding:
 
 
 def first_few(names: list[str], most: int = 5) -> str:
-    """A few of many names, for one line.
+    """The first of many names, for one line.
 
     >>> first_few(["CON-1", "CON-2", "CON-3"], most=2)
     'CON-1, CON-2 and 1 more'

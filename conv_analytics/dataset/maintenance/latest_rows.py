@@ -1,4 +1,4 @@
-"""Which rows of a table are the latest of their keys, for tables that may be larger than memory."""
+"""Find the latest row of each key, in tables that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class RunRows(NamedTuple):
     run: int
     """The number of its commit."""
     batches: Iterable[pa.Table]
-    """May be gone through several times."""
+    """May be iterated several times."""
 
 
 def latest_rows(table: Table, sources: Sequence[RunRows], rows: int) -> list[Any]:
-    """Per source, which of its rows are the latest of their keys.
+    """For each source, which of its rows are the latest of their keys.
 
-    What a later run saw is later, whatever the clock said; of one run, the later instant wins, and then the last row.
+    A later run saw the later state, whatever the clock said; within a run the later instant wins, then the last row.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def latest_rows(table: Table, sources: Sequence[RunRows], rows: int) -> list[Any
     sources
         The rows, by run.
     rows
-        How many rows the sources have.
+        How many rows the sources have together.
 
     Examples
     --------
@@ -57,24 +57,24 @@ def latest_rows(table: Table, sources: Sequence[RunRows], rows: int) -> list[Any
         if not parts:
             continue
         # Compared in full, not by their hashes: a row that loses is dropped.
-        found = pa.concat_tables(parts).to_pandas().sort_values([_RUN, table.latest], kind="stable")
-        winners = found.drop_duplicates(key, keep="last")
+        ordered = pa.concat_tables(parts).to_pandas().sort_values([_RUN, table.latest], kind="stable")
+        winners = ordered.drop_duplicates(key, keep="last")
         for source, mine in winners.groupby(_SOURCE)[_ROW]:
             masks[int(str(source))][mine.to_numpy()] = True
     return masks
 
 
 def _part(sources: Sequence[RunRows], columns: list[str], key: list[str], turn: int, passes: int) -> Iterator[pa.Table]:
-    """Keys whose turn it is, with their places."""
+    """The keys that this pass compares, with source, run and row."""
     for number, source in enumerate(sources):
         first = 0
         for batch in source.batches:
             rows = batch.select(columns)
-            places = np.arange(first, first + len(batch))
+            numbers = np.arange(first, first + len(batch))
             first += len(batch)
             if passes > 1:
                 mine = hashes(rows.select(key)) % np.uint64(passes) == turn
-                rows, places = rows.filter(pa.array(mine)), places[mine]
+                rows, numbers = rows.filter(pa.array(mine)), numbers[mine]
             for name, value in ((_SOURCE, number), (_RUN, source.run)):
-                rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(places)))
-            yield rows.append_column(_ROW, pa.array(places))
+                rows = rows.append_column(name, pa.repeat(pa.scalar(value), len(numbers)))
+            yield rows.append_column(_ROW, pa.array(numbers))

@@ -1,7 +1,7 @@
-"""What is read back of the reports that commits keep, and which types it has to have.
+"""The types of what is read back from the reports in commits.
 
-A report is written for people and other programs, and may hold anything; but what a later run, `status` or `verify`
-looks at has to be what it was written as, or the commit is damaged.
+A report is written for people and other programs, and may hold anything; but the fields that a later run, `status` or
+`verify` looks at must have the types that they were written with, or the commit is damaged.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 from msgspec import Meta
 
-#: In the report of a compacted dataset's first commit: the runs of the folder that it was made from.
+#: In the report of a compacted dataset's first commit: the runs of its source folder.
 CARRIED = "history"
 
 Count = Annotated[int, Meta(ge=0)]
@@ -60,7 +60,7 @@ _INSTANTS = ("started_at", "swept_at", "since", "until")
 
 
 def check_report(report: Mapping[str, Any]) -> None:
-    """Raise `msgspec.ValidationError` or `ValueError` where a report is not what a run writes.
+    """Raise `msgspec.ValidationError` or `ValueError` if a report is not what a run writes.
 
     >>> check_report({"status": "complete", "listed": 3, "whatever": []})
     >>> check_report({"listed": "three"})
@@ -70,5 +70,5 @@ def check_report(report: Mapping[str, Any]) -> None:
     msgspec.convert(report, _Report)
     for name in _INSTANTS:
         if report.get(name):
-            # The thirteenth month has the form of an instant, too.
+            # The pattern lets a thirteenth month through.
             datetime.fromisoformat(report[name])

@@ -313,8 +313,8 @@ def test_a_quarantine_file_that_is_missing_or_torn_is_told(
     found = replay(folder)
     for damaged in (found.damaged, copied.replayed.damaged):
         assert damaged == [
-            f"_quarantine/{first.name}: line 1 is no record of the quarantine",
-            f"_quarantine/{first.name}: line {len(lines)} is no record of the quarantine",
+            f"_quarantine/{first.name}: line 1 is not a quarantined record",
+            f"_quarantine/{first.name}: line {len(lines)} is not a quarantined record",
             f"_quarantine/{second.name}: is missing; it holds what commit 2 could not read",
         ]
     assert found.added == copied.replayed.added == lost
@@ -334,7 +334,7 @@ def test_a_quarantine_file_that_is_missing_or_torn_is_told(
 def test_a_line_that_is_no_record_is_told(text: str, folder: Path) -> None:
     replay(folder)
     name = added(folder, [text]).quarantine
-    assert replay(folder).damaged == [f"{name}: line 1 is no record of the quarantine"]
+    assert replay(folder).damaged == [f"{name}: line 1 is not a quarantined record"]
 
 
 def test_a_folder_that_is_none_is_not_made_one(tmp_path: Path) -> None:

@@ -16,13 +16,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import Conversations, export
+from conv_analytics import Conversations, durable, export
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance import key_scan
 from conv_analytics.dataset.maintenance.finding import Finding, Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
@@ -218,7 +217,7 @@ def test_a_commit_cannot_lead_out_of_the_folder(folder: Path) -> None:
     file = largest(folder)
     shutil.copy(folder / file.path, folder.parent / "outside.parquet")
     add_commit(folder, (dataclasses.replace(file, path="../outside.parquet"),))
-    assert the_error(folder).what == "is no place for a file of table events"
+    assert the_error(folder).what == "is not where a file of table events belongs"
 
 
 def test_a_foreign_file_is_a_warning(folder: Path) -> None:
@@ -276,11 +275,11 @@ def test_a_missing_event_is_a_hole_with_its_number(folder: Path) -> None:
 def test_a_hole_that_the_quarantine_explains_is_none(tmp_path: Path) -> None:
     def write(root: Path, lines: list[str]) -> list[Finding]:
         writer = DatasetWriter(root, DAY, ["events"])
-        first_few = rows(TABLES["events"], 4)
+        written = rows(TABLES["events"], 4)
         numbers = pa.array([1, 2, 4, 5])
         columns = {"conversation_id": pa.array(["CON-1"] * 4), "event_id": numbers}
-        arrays = [columns.get(name, first_few[name]) for name in first_few.column_names]
-        writer.write("events", pa.Table.from_arrays(arrays, schema=first_few.schema))
+        arrays = [columns.get(name, written[name]) for name in written.column_names]
+        writer.write("events", pa.Table.from_arrays(arrays, schema=written.schema))
         writer.quarantine(lines)
         writer.commit([Watermark("CON-1", 5)], {})
         return of(verify(root), Level.WARNING)

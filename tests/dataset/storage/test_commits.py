@@ -16,11 +16,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import open_dataset
+from conv_analytics import durable, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import (
     CorruptFile,
@@ -156,7 +155,7 @@ STEPS: dict[str, tuple[object, str, int, bool]] = {
     "while staging": (pq.ParquetWriter, "write_table", 2, False),
     "closing a file": (pq.ParquetWriter, "close", 2, False),
     "before the commit is prepared": (log, "prepare", 1, False),
-    "writing the prepared commit": (durable, "write_text", 1, False),
+    "writing the prepared commit": (durable, "write_atomically", 1, False),
     "before the first rename": (log, "finish", 1, True),
     "after the first rename": (durable, "publish", 4, True),
     "after the second rename": (durable, "publish", 5, True),
@@ -210,7 +209,7 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     from conv_analytics.dataset import DatasetWriter
-    from conv_analytics.dataset.storage import durable
+    from conv_analytics import durable
     from tests.dataset.rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     root, after = Path(sys.argv[1]), int(sys.argv[2])

@@ -1,11 +1,11 @@
-"""Read a dataset: the committed files only, each row once."""
+"""Read an export folder as of one commit: the committed files only, each row once."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -31,62 +31,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def open_dataset(path: str | Path) -> Dataset:
-    """Open an export folder at its last commit.
+class Snapshot(Mapping[str, "pd.DataFrame"]):
+    """The tables of an export folder as of one commit, to be read."""
 
-    Parameters
-    ----------
-    path
-        The folder that `export` wrote.
-
-    Raises
-    ------
-    DatasetError
-        If the folder holds no commit.
-
-    Examples
-    --------
-    >>> from conv_analytics import Conversations, export
-    >>> from conv_analytics.sandbox import Sandbox
-    >>> from tempfile import TemporaryDirectory
-    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
-    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-    ...     done = export(client, folder, rate=0)
-    ...     len(open_dataset(folder)["conversations"])
-    3
-    """
-    layout = Layout(Path(path))
-    history = tuple(log.commits(layout))
-    if not history:
-        raise DatasetError(
-            f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
-        )
-    return Dataset(layout, history)
-
-
-class Dataset(Mapping[str, "pd.DataFrame"]):
-    """The tables of an export folder as of one commit; later runs do not change what it shows.
-
-    A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
-    columns and days, and `duckdb` gives a connection with a view per table.
-    """
-
-    def __init__(self, layout: Layout, history: tuple[Commit, ...]) -> None:
-        self.path = layout.root
+    def __init__(self, path: Path, commits: Iterable[Commit]) -> None:
+        self.path = path
         """The folder, as it was named."""
-        self.commits = history
-        # Found still when the working directory is another one.
-        self._layout = Layout(layout.root.absolute())
-        self._sound: set[File] = set()
+        self.commits = tuple(commits)
+        # The files are found from another working directory, too.
+        self._layout = Layout(path.absolute())
+        self._checked: set[File] = set()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Read the commits of a folder; raise `DatasetError` if there is none."""
+        commits = tuple(log.commits(Layout(Path(path))))
+        if not commits:
+            raise DatasetError(
+                f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
+            )
+        return cls(Path(path), commits)
 
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that the dataset holds."""
-        held = {file.table for commit in self.commits for file in commit.files}
-        return tuple(name for name in TABLES if name in held)
+        present = {file.table for commit in self.commits for file in commit.files}
+        return tuple(name for name in TABLES if name in present)
 
     def history(self) -> pd.DataFrame:
-        """What each run did, oldest first: a row per commit. A compacted folder tells the runs before it, too.
+        """What each run did, oldest first: a row per commit. A compacted folder has the earlier runs, too.
 
         Returns
         -------
@@ -127,13 +100,13 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
         declared = self._declared(table)
-        # In the order of their days, and of one day in that of the runs, as the frame has them.
-        found = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
-        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in found))
+        # By day and, within a day, by run: the order that the frame has.
+        files = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
+        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in files))
         if declared.latest is None or frame.empty:
             return frame
-        # What a later run saw is later, whatever the clock said.
-        runs = np.repeat([number for number, _ in found], [file.rows for _, file in found])
+        # A later run saw the later state, whatever the clock said.
+        runs = np.repeat([number for number, _ in files], [file.rows for _, file in files])
         order = np.lexsort((frame[declared.latest].to_numpy(), runs))
         latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
         return latest.sort_index().reset_index(drop=True)
@@ -147,7 +120,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
     @safe_repr
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
-        return f"Dataset({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
+        return f"{type(self).__name__}({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
 
     def _repr_html_(self) -> str:
         last = history.runs(self.commits)[-1]
@@ -156,8 +129,8 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         rows = [(name, self.rows(name), len(self._files(name)), *self._days(name)) for name in self.tables]
         size = sum(file.bytes for commit in self.commits for file in commit.files)
         count = sum(len(commit.files) for commit in self.commits)
-        told = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
-        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(told))
+        remarks = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
+        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
 
     def arrow(
         self,
@@ -203,8 +176,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
             The numbers of the commits to look at. A conversation lives for days, a folder for years.
         """
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
-        met = [commit for commit in self.commits if commit.number in runs]
-        for file in (file for commit in met for file in commit.files if file.table == table):
+        for file in (file for number, file in self.numbered(table) if number in runs):
             rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
             rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
             owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
@@ -218,7 +190,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         Raises
         ------
         CorruptFile, SchemaChanged
-            If a file is missing, cut off or another one. What else is damaged is met by the query.
+            If a file is missing, cut off or another one. Other damage shows when a query meets it.
         """
         import duckdb  # noqa: PLC0415  slow to import
 
@@ -232,7 +204,7 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
         return connection
 
     def damage(self) -> CorruptFile | None:
-        """The first file that has other bytes than were recorded: every file is read for that."""
+        """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
             try:
                 what = as_recorded(self._layout, file)
@@ -257,15 +229,15 @@ class Dataset(Mapping[str, "pd.DataFrame"]):
 
     def _check(self, file: File) -> None:
         """Check a file once: a dataset is asked many questions."""
-        if file not in self._sound:
+        if file not in self._checked:
             open_file(self._layout, file).close()
-            self._sound.add(file)
+            self._checked.add(file)
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            with open_file(self._layout, file) as found:
-                return found.read(columns=columns)
+            with open_file(self._layout, file) as opened:
+                return opened.read(columns=columns)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path / file.path, first_line(error)) from error
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import uuid
 from pathlib import Path
 
-#: Modes of what holds answers as they come: for the user of the run alone.
+#: Modes of files and folders with unmasked answers: for the user of the run alone.
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
-#: What file systems answer that have no hard links.
+#: Errors of file systems that have no hard links.
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV})
 
 
@@ -32,16 +33,8 @@ def sync_folder(path: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a new file and sync it."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def private(path: str, flags: int) -> int:
-    """Open a file for `open`: what it makes, only its user may read.
+    """An opener for `open` that makes files which only their user may read.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -51,6 +44,35 @@ def private(path: str, flags: int) -> int:
     '0o600'
     """
     return os.open(path, flags, PRIVATE)
+
+
+def write_atomically(path: Path, text: str, *, part: Path | None = None, private: bool = False) -> None:
+    """Write a text file so that a reader, also after a crash, sees the old one or the new one.
+
+    Parameters
+    ----------
+    path
+        The file.
+    text
+        What it holds.
+    part
+        The name until it is complete, in the same folder; a name of its own by default.
+    private
+        Whether only the user of this process may read it.
+    """
+    mode = PRIVATE if private else 0o666
+    part = part or path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with open(
+            part, "w", encoding="utf-8", newline="\n", opener=lambda name, flags: os.open(name, flags, mode)
+        ) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        publish(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def publish(source: Path, target: Path) -> None:
@@ -67,14 +89,14 @@ def create(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        # Killed when it had both names, it has taken the final one itself.
+        # A process that was killed while the file had both names has taken the final one itself.
         if not source.samefile(target):
             raise
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Without hard links (FAT, some network shares) the writer's lock is what keeps a second one away; the move
-        # is still whole or not at all.
+        # Without hard links (FAT, some network shares) only the writer's lock keeps a second one away; the
+        # move is still whole or not at all.
         if target.exists():
             raise FileExistsError(target) from error
         source.replace(target)
