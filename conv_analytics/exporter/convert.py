@@ -60,6 +60,7 @@ class _Batch:
     conversations: list[bytes] = field(default_factory=list)
     gone: list[bytes] = field(default_factory=list)
     finished: dict[str, tuple[int | None, bool, Finished | None]] = field(default_factory=dict)
+    skipping: list[str] = field(default_factory=list)
     size: int = 0
 
     def pieces(self) -> Iterator[_Batch]:
@@ -72,7 +73,7 @@ class _Batch:
             if piece.size >= _PIECE_BYTES:
                 yield piece
                 piece = _Batch()
-        piece.finished = self.finished
+        piece.finished, piece.skipping = self.finished, self.skipping
         yield piece
 
 
@@ -156,6 +157,10 @@ class Converter:
         known = learnt if sequence_number is not None else None
         self._batch.finished[conversation_id] = (sequence_number, asked, known)
 
+    def skips(self, conversation_id: str) -> None:
+        """Keep the watermark of a conversation where it was: its list has later events, and skips earlier ones."""
+        self._batch.skipping.append(conversation_id)
+
     async def drain(self, in_time: Callable[[], None] | None = None) -> None:
         """Convert what is left, and wait until everything is in the sink.
 
@@ -229,6 +234,9 @@ class Converter:
             lost = (record.conversation_id for record in rows.broken if not record.kept)
             self._lost.update(name for name in lost if name is not None)
             self._reach(rows.tables["events"])
+        for conversation_id in batch.skipping:
+            self._disordered.add(conversation_id)
+            self._hold_back(conversation_id)
         for conversation_id, (sequence_number, asked, learnt) in batch.finished.items():
             self._finish(conversation_id, sequence_number, learnt, asked=asked)
 
@@ -245,12 +253,15 @@ class Converter:
             reached.append((name, highest, name in known))
         self._roster.reach(reached)
         for name in self._disordered & found.keys():
-            # What belongs before it may be missing still, until the list was read to its end.
-            mark = known.get(name)
-            self._roster.hold_back(name, (mark and mark.last_event) or 0, self._highest[name])
+            self._hold_back(name)
         for name, (_, _, at) in found.items():
             if at is not None:
                 self._last_at[name] = max(at, self._last_at.get(name, at))
+
+    def _hold_back(self, conversation_id: str) -> None:
+        """Leave a watermark where earlier runs had it: what belongs before the highest event in hand may be missing."""
+        mark = self._sink.known.get(conversation_id)
+        self._roster.hold_back(conversation_id, (mark and mark.last_event) or 0, self._highest.get(conversation_id, 0))
 
     def _finish(self, conversation_id: str, told: int | None, learnt: Finished | None, *, asked: bool) -> None:
         known = self._sink.known.get(conversation_id)

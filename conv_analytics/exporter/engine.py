@@ -23,7 +23,7 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.api.patience import Patience
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.exporter.convert import Converter
-from conv_analytics.exporter.list_end import Ending
+from conv_analytics.exporter.list_end import Ending, still_missing
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.pacing.pace import Pace
 from conv_analytics.exporter.probing import Finished, Probing, Wanted
@@ -256,10 +256,20 @@ class Exporter:
             if verdict.following is None:
                 break
             following = verdict.following
+        reason = verdict.reason
+        if verdict.gap is not None and (reason := await self._gap(conversation_id, verdict.gap)):
+            self._converter.skips(conversation_id)
         if last and not listed and not known and self._probing.awaits(conversation_id, last):
             # A conversation that has events cannot list none at all, unless it has none but ephemeral ones.
             self._report.incomplete[conversation_id] = f"no events are listed, but its last one is {last}"
-        return [*ending.warnings, *([verdict.reason] if verdict.reason else [])]
+        return [*ending.warnings, *([reason] if reason else [])]
+
+    async def _gap(self, conversation_id: str, gap: range) -> str | None:
+        """Ask for the events that a list skips; give the reason why they may be missing."""
+        ids = {"start_id": gap.start, "end_id": gap.stop - 1}
+        listing = endpoints.list_all_events(conversation_id, **ids, page_size=self._options.page_size)
+        reasons = [still_missing(gap, page) async for page in self._pages(listing, len(gap))]
+        return next((reason for reason in reasons if reason), None)
 
     async def _users(self) -> None:
         users = Users(self._user, self._report.incomplete)

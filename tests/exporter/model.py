@@ -156,11 +156,16 @@ class Exports(RuleBasedStateMachine):
     # -- the server finds new ways
 
     def _cap(self, name: List, size: int, link: Link) -> None:
+        if name != "events" and size == 1 and link == "missing":
+            self.server.manners.noise.pop(name, None)
         self.server.manners.cap[name] = size
         self.server.manners.link[name] = link
 
     def _shake(self, name: List, seed: int) -> None:
-        self.server.manners.noise[name] = seed
+        """Keep no order. A list of one record without a link could be any of many: nothing tells, but ids of events."""
+        manners = self.server.manners
+        if name == "events" or (manners.cap.get(name), manners.link.get(name)) != (1, "missing"):
+            manners.noise[name] = seed
 
     def _lag(self, place: int, events: int) -> None:
         if conversation := self._at(place):

@@ -465,6 +465,29 @@ def test_a_server_that_repeats_its_short_page_is_told(serve: Serve, tmp_path: Pa
     assert mark(tmp_path, conversation).last_event == 20
 
 
+@pytest.mark.parametrize("size", [1, None])
+@pytest.mark.parametrize("place", [-1, 0])
+def test_one_event_of_many_is_no_whole_list(place: int, size: int | None, serve: Serve, tmp_path: Path) -> None:
+    """A list that is cut, unlinked and in no order may show its last event alone: its gap is asked for."""
+    sandbox = serve(conversations=3)
+
+    def show_one(page: dict[str, Any], request: Request) -> None:
+        unlinked(page, request)
+        page["_embedded"]["events"] = page["_embedded"]["events"][place:][:1]
+        page["page_size"] = size
+
+    def whole(request: Request) -> Request:
+        return replace(request, query={**request.query, "page_size": "100"})
+
+    alter(sandbox, "/events", show_one, ask=whole)
+    report = run(sandbox, tmp_path)
+    if place == -1:
+        assert report.status == "incomplete"
+        assert "its list skips events between 1 and" in str(report.incomplete)
+    mend(sandbox)
+    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+
+
 @pytest.mark.parametrize("ask", [smaller, lambda request: request])
 def test_pages_that_tell_how_many_records_they_have_are_complete(
     ask: Callable[[Request], Request], serve: Serve, tmp_path: Path
