@@ -16,7 +16,7 @@ from conv_analytics.tables.redact import redact_record
 
 @dataclass(frozen=True)
 class Problem:
-    """A value that is not what its column holds."""
+    """Why a value cannot be read into its column."""
 
     table: str
     column: str
@@ -26,20 +26,20 @@ class Problem:
 
 @dataclass(frozen=True)
 class BrokenRecord:
-    """One record of the API with at least one such value."""
+    """A record of the API with at least one unreadable value."""
 
     list: str
-    """What it is one of: ``events``, ``members``, ``conversations``, ``users``, ``sessions``."""
+    """The list that it belongs to: ``events``, ``members``, ``conversations``, ``users``, ``sessions``."""
     conversation_id: str | None
     event_id: int | None
     problems: tuple[Problem, ...]
     kept: bool
-    """Whether the record has its row all the same, with those cells null."""
+    """Whether the record has its row anyway, with those cells null."""
     raw: bytes
-    """The record as it came, but for secrets."""
+    """The record as it came, secrets included; `to_json` redacts them."""
 
     def to_json(self) -> str:
-        """One line for the quarantine file; bytes that are not UTF-8 are given in base64."""
+        """One line for the quarantine file; bytes that are not UTF-8 are written in base64."""
         values: dict[str, Any] = asdict(self)
         clean = redact_record(self.raw, self.list)
         try:
@@ -51,14 +51,14 @@ class BrokenRecord:
 
 
 class ProblemLog:
-    """Gathers unreadable cells of some records, whichever table they are of."""
+    """Collects the unreadable cells of some records, in whichever table they are."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._by_row: dict[int, list[Problem]] = {}
 
     def add(self, table: str, cells: Iterable[Cell]) -> None:
-        """Note cells; their row is the place of the record."""
+        """Add cells; their row is the number of the record."""
         for cell in cells:
             self._by_row.setdefault(cell.row, []).append(Problem(table, cell.column, cell.reason))
 
@@ -68,12 +68,12 @@ class ProblemLog:
     def broken(
         self, document: Callable[[int], bytes], arrays: Mapping[str, pa.Array], lost: Collection[int]
     ) -> list[BrokenRecord]:
-        """The records concerned.
+        """The records with unreadable cells.
 
         Parameters
         ----------
         document
-            Gives a record as it came.
+            Returns a record as it came.
         arrays
             Columns of the records, from which their ids are taken.
         lost

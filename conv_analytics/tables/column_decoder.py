@@ -1,4 +1,4 @@
-"""Take the columns of a table out of many JSON objects at once.
+"""Decode the columns of a table from many JSON objects at once.
 
 From the wire paths of the columns a `msgspec` struct is derived that holds just those leaves, as untyped values:
 decoding skips everything else and cannot fail on a wrong type. An object that does not fit even so (a list where an
@@ -73,12 +73,12 @@ class ColumnDecoder:
         slow: dict[int, bytes] = {}
         heights = []
         for page in pages:
-            found = decode(page, name, self._tree.struct)
-            if found is None:
-                found, left = self._each(records(page, name), absent_ok=False)
+            decoded = decode(page, name, self._tree.struct)
+            if decoded is None:
+                decoded, left = self._each(records(page, name), absent_ok=False)
                 slow |= {len(rows) + row: document for row, document in left.items()}
-            rows += found
-            heights.append(len(found))
+            rows += decoded
+            heights.append(len(decoded))
         starts = np.cumsum([0, *heights])
 
         def document(row: int) -> bytes:
@@ -94,7 +94,7 @@ class ColumnDecoder:
     def read_texts(self, texts: pa.Array) -> Reading:
         """Read JSON objects that are already a column of texts; null counts as an object without keys.
 
-        Equal texts are read once: what the events of a leg say of its channel, and of who sent them, repeats.
+        Equal texts are read once: the channel and the sender are the same in many events of a leg.
         """
         encoded = texts.dictionary_encode()
         if len(encoded.dictionary) > _REPEATS * len(texts):
@@ -113,17 +113,17 @@ class ColumnDecoder:
     def _together(self, documents: Sequence[Raw], *, absent_ok: bool) -> Reading:
         """Decode objects as one list; one by one when one of them does not fit."""
         try:
-            found = self._many.decode(b"[" + b",".join(documents) + b"]")
+            decoded = self._many.decode(b"[" + b",".join(documents) + b"]")
         except _REFUSED:
-            found = []
+            decoded = []
         slow: dict[int, bytes] = {}
         # A document that is no single value (``1,2``) would shift all that follow.
-        if len(found) != len(documents):
-            found, slow = self._each(documents, absent_ok=absent_ok)
-        return self._reading(found, slow, lambda row: bytes(documents[row]))
+        if len(decoded) != len(documents):
+            decoded, slow = self._each(documents, absent_ok=absent_ok)
+        return self._reading(decoded, slow, lambda row: bytes(documents[row]))
 
     def _each(self, documents: Sequence[Raw], *, absent_ok: bool) -> tuple[list[Any], dict[int, bytes]]:
-        """Decode objects one by one; those that the fast decoder refuses are given back."""
+        """Decode objects one by one; also return those that the fast decoder refuses."""
         rows: list[Any] = []
         refused: dict[int, bytes] = {}
         for row, document in enumerate(documents):
@@ -143,11 +143,11 @@ class ColumnDecoder:
         cells: list[Cell] = []
         for row, raw in slow.items():
             try:
-                found = self._tree.find(LazyObject(raw))
+                leaves = self._tree.find(LazyObject(raw))
             except ValueError as error:
                 cells.append(Cell(row, "", str(error)))
                 continue
-            for path, value in found.items():
+            for path, value in leaves.items():
                 values.setdefault(path, [None] * len(rows))[row] = value
         arrays = {}
         for column in self.columns:
@@ -197,22 +197,22 @@ class _Tree:
             if any(path[:n] in self.leaves for n in range(1, len(path))):
                 del self.leaves[path]
         self.strict = EXTRA in self.leaves
-        self._leftover = UndeclaredKeys(columns)
+        self._undeclared = UndeclaredKeys(columns)
         inside = {path[:n] for column in columns for path in column.paths for n in range(1, len(path))}
         self._whole = [path for path, verbatim in self.leaves.items() if path in inside and not verbatim]
         self.branches: dict[FieldPath, type[msgspec.Struct]] = {}
         self.struct = self._derive(())
 
-    def find(self, parts: LazyObject) -> dict[FieldPath, Any]:
+    def find(self, document: LazyObject) -> dict[FieldPath, Any]:
         """The values of the leaves in one object, as far as there are any."""
-        found = {path: parts.raw(path) if raw else parts.value(path) for path, raw in self.leaves.items()}
+        values = {path: document.raw(path) if raw else document.value(path) for path, raw in self.leaves.items()}
         if self.strict:
-            found[EXTRA] = self._leftover.of(parts)
-        return {path: value for path, value in found.items() if value is not None}
+            values[EXTRA] = self._undeclared.of(document)
+        return {path: value for path, value in values.items() if value is not None}
 
     def suspects(self, values: Mapping[FieldPath, list[Any]]) -> set[int]:
         """Rows of which something may be left for ``extra``, although their keys are all declared."""
-        return self._leftover.suspects(values, self._whole, _leaf) if self.strict else set()
+        return self._undeclared.suspects(values, self._whole, _leaf) if self.strict else set()
 
     def _derive(self, at: FieldPath) -> type[msgspec.Struct]:
         depth = len(at)
@@ -257,23 +257,23 @@ def _column(
 ) -> tuple[pa.Array, list[Cell]]:
     spellings = []
     for path in column.paths or (EXTRA,):
-        found = _leaf(path, values)
-        if found is None:
+        spelling = _leaf(path, values)
+        if spelling is None:
             continue
         if patched and column.loose:
-            found = [None if isinstance(value, Undecodable) else value for value in found]
+            spelling = [None if isinstance(value, Undecodable) else value for value in spelling]
         if column.absent:
-            found = [None if value in column.absent else value for value in found]
+            spelling = [None if value in column.absent else value for value in spelling]
         if column.true:
-            found = [True if isinstance(value, str) and value in column.true else value for value in found]
+            spelling = [True if isinstance(value, str) and value in column.true else value for value in spelling]
         if column.first:
-            found = list(map(_first_item, found))
+            spelling = list(map(_first_item, spelling))
         elif column.kind is Json:
-            texts = json_texts(found)
+            texts = json_texts(spelling)
             if isinstance(texts, pa.Array) and len(column.paths) <= 1:
                 return texts, []
-            found = texts.to_pylist() if isinstance(texts, pa.Array) else texts
-        spellings.append(found)
+            spelling = texts.to_pylist() if isinstance(texts, pa.Array) else texts
+        spellings.append(spelling)
     if not spellings:
         return nulls(column.kind, height), []
     array, unread = to_arrow(column.kind, spellings)
@@ -283,10 +283,10 @@ def _column(
 def _leaf(path: FieldPath, values: Mapping[FieldPath, list[Any]]) -> list[Any] | None:
     """The values under a path, or under the part of it that was kept whole; None when no row has any."""
     for length in range(len(path), 0, -1):
-        found = values.get(path[:length])
-        if found is not None:
+        inner = values.get(path[:length])
+        if inner is not None:
             rest = path[length:]
-            return [_inside(value, rest) for value in found] if rest else found
+            return [_inside(value, rest) for value in inner] if rest else inner
     return None
 
 

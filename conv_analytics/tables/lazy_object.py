@@ -32,13 +32,13 @@ class LazyObject:
     def value(self, path: FieldPath) -> Any:
         """The value under a path, decoded; None when there is nothing.
 
-        A value that no parser takes, and one inside of something that should be an object but is not, is given as
+        A value that no parser accepts, or one inside something that should be an object but is not, is returned as
         `Undecodable`.
         """
         if FIRST in path:
             listed = path.index(FIRST)
-            found = self.value(path[:listed])
-            return found if isinstance(found, Undecodable) else dig(found, path[listed:])
+            value = self.value(path[:listed])
+            return value if isinstance(value, Undecodable) else dig(value, path[listed:])
         raw = self._verbatim(path)
         try:
             if raw is not None:

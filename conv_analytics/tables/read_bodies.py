@@ -1,7 +1,7 @@
 """The typed columns of event bodies.
 
-A table unites several kinds of bodies, and each kind fills a few of its columns. So bodies are read kind by kind, with
-the columns that the kind's record declares; the other columns are null without having been looked for.
+A table holds several kinds of bodies, and each kind fills a few of its columns. So bodies are read kind by kind, with
+the columns that the kind's record declares; the other columns are null and are not looked for.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ def read_bodies(table: Table, types: pa.DictionaryArray, bodies: pa.Array) -> tu
         Type of each event, and the JSON text of its body.
     """
     parts: list[dict[str, pa.Array]] = []
-    places: list[Any] = []
+    numbers: list[Any] = []
     cells: list[Cell] = []
     for record, rows in _kinds(types):
-        reading = shape(table.name, cast("Any", record)).read_texts(bodies.take(pa.array(rows)))
+        reading = decoder(table.name, cast("Any", record)).read_texts(bodies.take(pa.array(rows)))
         parts.append(reading.arrays)
-        places.append(rows)
+        numbers.append(rows)
         cells += [Cell(int(rows[cell.row]), cell.column, cell.reason) for cell in reading.cells]
     if len(parts) == 1:
         return _filled(table, parts[0], len(bodies)), cells
-    order = pa.array(np.argsort(np.concatenate(places), kind="stable"))
+    order = pa.array(np.argsort(np.concatenate(numbers), kind="stable"))
     united = {}
     for name in {name for part in parts for name in part}:
         kind = table[name].kind
         pieces = [
-            part[name] if name in part else nulls(kind, len(rows)) for part, rows in zip(parts, places, strict=True)
+            part[name] if name in part else nulls(kind, len(rows)) for part, rows in zip(parts, numbers, strict=True)
         ]
         united[name] = pa.chunked_array(pieces).unify_dictionaries().combine_chunks().take(order)
     return _filled(table, united, len(bodies)), cells
 
 
 @cache
-def shape(name: str, record: Any) -> ColumnDecoder:
+def decoder(name: str, record: Any) -> ColumnDecoder:
     """The columns of a table that a kind of body can fill; all of them for a body that has no record."""
     columns = [column for column in TABLES[name].columns if column.paths]
     if record is None:

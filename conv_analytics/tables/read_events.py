@@ -1,4 +1,4 @@
-"""Read what every event has, whatever its type: its head, who sent it, and its body as text (contract 7.1)."""
+"""Read what events of every type have: id, type, instant, sender, and the body as text (contract 7.1)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _EMBEDDED = "_embedded"
 
 
 class Events(NamedTuple):
-    """Some events, without what their bodies mean."""
+    """Some events, with their bodies not yet read."""
 
     arrays: dict[str, pa.Array]
-    """The columns of the table of events, and those that other tables take over from it."""
+    """The columns of the table ``events``, and those that other tables copy from it."""
     bodies: pa.Array
-    """The bodies as they came, secrets included: for reading only, never to be written."""
+    """The bodies as they came, secrets included: to be read, never to be written."""
     heights: list[int]
     """The number of events in each page."""
     cells: list[Cell]
@@ -55,9 +55,9 @@ def read_events(pages: Sequence[bytes]) -> Events:
 
 
 def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) -> pa.Array:
-    """The column ``extra``, with what is left of the sender, and a sender's id that says something else than this."""
-    extra, rest, told = event["extra"], sender["extra"], event["from_member_id"]
-    twice = pc.fill_null(pc.not_equal(told, sender["from_member_id"]), fill_value=False)
+    """The column ``extra``, with what is left over from the sender, and a second sender id that differs."""
+    extra, rest, sender_id = event["extra"], sender["extra"], event["from_member_id"]
+    twice = pc.fill_null(pc.not_equal(sender_id, sender["from_member_id"]), fill_value=False)
     rows = np.flatnonzero(pc.or_(rest.is_valid(), twice).to_numpy(zero_copy_only=False)).tolist()
     if not rows:
         return extra
@@ -65,7 +65,7 @@ def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) ->
     for row in rows:
         parts = [] if texts[row] is None else [texts[row][1:-1]]
         if twice[row].as_py():
-            parts.append('"from":' + json.dumps(told[row].as_py()))
+            parts.append('"from":' + json.dumps(sender_id[row].as_py()))
         if rest[row].is_valid:
             parts.append(f'"{_EMBEDDED}":{rest[row].as_py()}')
         texts[row] = "{" + ",".join(parts) + "}"
@@ -73,7 +73,7 @@ def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) ->
 
 
 def _of_sender(cell: Cell) -> Cell:
-    # What is embedded may be no object at all; the event is one all the same.
+    # What is embedded may not be an object; the event still is one.
     return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
 
 
@@ -85,7 +85,7 @@ def nameless(ids: pa.Array, column: str) -> list[Cell]:
 
 @cache
 def _root() -> ColumnDecoder:
-    """The keys of an event itself. What it embeds, its sender, is left as text: events of a member repeat it."""
+    """Reads an event's own keys. The embedded sender is left as text, because a member's events repeat it."""
     columns = [_outside(column) for column in EVENTS.columns]
     embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
     return ColumnDecoder([*(column for column in columns if column.paths or column.name == "extra"), embedded])
@@ -93,7 +93,7 @@ def _root() -> ColumnDecoder:
 
 @cache
 def _sender() -> ColumnDecoder:
-    """What an event embeds."""
+    """Reads the sender that an event embeds."""
     columns = (_inside(column) for column in EVENTS.columns)
     return ColumnDecoder([column for column in columns if column.paths or column.name == "extra"])
 

@@ -1,4 +1,4 @@
-"""What was already flattened of the conversations under way, so that nothing is counted twice."""
+"""The events that were already flattened, so that none is counted twice."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 
 
 def digest(body: str | None) -> int:
-    """A number that stands for the body of an event, within this process."""
+    """A digest of the body of an event, valid within this process."""
     return hash(body)
 
 
 def digest_nameless(event_type: str | None, at: object, body: str | None) -> int:
-    """The same of an event that has no id to be known by."""
+    """A digest of an event that has no id."""
     return hash((event_type, at, body))
 
 
@@ -35,9 +35,9 @@ class SeenEvents:
         nameless: Collection[int | None],
         items: Iterable[Hashable],
     ) -> None:
-        """Take over what an earlier run wrote of a conversation: it is not new.
+        """Add what an earlier run wrote of a conversation: it is not new.
 
-        Of events without an id, `nameless` has the `digest_nameless` of each, or None for any.
+        For events without an id, `nameless` has the `digest_nameless` of each, or None for any.
         """
         ranges = self._ids.setdefault(conversation_id, IdRanges())
         for number in sorted(ids):
@@ -62,15 +62,15 @@ class SeenEvents:
         return sum(max(0, after[0] - before[1] - 1) for before, after in itertools.pairwise(pairs))
 
     def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
-        """Which places of a list of event ids are new; None when all are. An event without an id is always new."""
+        """The indexes of the new ids in a list of event ids; None when all are new. An event without an id is new."""
         ranges = self._ids.setdefault(conversation_id, IdRanges())
         if ids and ranges.extend(ids):
             return None
-        places = [place for place, number in enumerate(ids) if number is None or ranges.add(number)]
-        return None if len(places) == len(ids) else places
+        fresh = [index for index, number in enumerate(ids) if number is None or ranges.add(number)]
+        return None if len(fresh) == len(ids) else fresh
 
     def items(self, conversation_id: str) -> set[Hashable]:
-        """Items of lists that events repeat."""
+        """Keys of items that events repeat."""
         return self._items.setdefault(conversation_id, set())
 
     def forget(self, conversation_id: str) -> None:
@@ -96,7 +96,7 @@ class IdRanges:
             self.add(number)
 
     def extend(self, numbers: Sequence[int | None]) -> bool:
-        """Take numbers in that follow one another, and all that is there; say whether they do: the usual page."""
+        """Add numbers that follow one another and all earlier ones, as on the usual page; return whether they do."""
         first = numbers[0]
         last = self.pairs[-1][1] if self.pairs else None
         if first is None or (last is not None and first <= last) or numbers != list(range(first, first + len(numbers))):
@@ -108,7 +108,7 @@ class IdRanges:
         return True
 
     def add(self, number: int) -> bool:
-        """Take a number in; say whether it was new."""
+        """Add a number; return whether it was new."""
         pairs = self.pairs
         place = len(pairs)
         # New numbers nearly always come at the end.

@@ -1,7 +1,7 @@
-"""What of a JSON object no column holds: it goes to the column ``extra``, at whatever depth it stands.
+"""Find what no column takes from a JSON object, at any depth: the content of the column ``extra``.
 
-So nothing can vanish by construction. A value is left over when no column reads its path, when another spelling of the
-same field was taken and says something else, or when it stands where an object should be. Links are no data.
+So nothing can vanish, by construction. A value is left over when no column reads its path, when another spelling of the
+same field was taken and says something else, or when it stands where an object should be. Links are not data.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Kept = Mapping[str, "bytes | Kept"]
 
 
 class UndeclaredKeys:
-    """Finds what some columns leave of an object.
+    """Finds what some columns leave over from an object.
 
     Parameters
     ----------
     columns
-        What is read.
+        The columns that are read.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -41,13 +41,13 @@ class UndeclaredKeys:
         self._outer = {path[:depth] for path in self._readers for depth in range(1, len(path))}
         self._several = [column for column in columns if len(column.paths) > 1]
 
-    def of(self, parts: LazyObject) -> bytes | None:
-        """The rest of an object, as JSON; None when nothing is left."""
-        kept = self._rest(parts, (), {})
+    def of(self, document: LazyObject) -> bytes | None:
+        """What is left over from an object, as JSON; None when nothing is."""
+        kept = self._rest(document, (), {})
         return to_json(kept) if kept else None
 
     def suspects(self, values: Mapping[FieldPath, list[Any]], whole: Sequence[FieldPath], leaf: Any) -> set[int]:
-        """The rows, read by their declared keys alone, of which something may be left all the same.
+        """The rows, read by their declared keys alone, that may have something left over all the same.
 
         Parameters
         ----------
@@ -56,49 +56,49 @@ class UndeclaredKeys:
         whole
             The paths that were read as a whole, although columns read parts of them.
         leaf
-            Gives the values under a path.
+            Returns the values under a path.
         """
         rows: set[int] = set()
         for column in self._several:
-            spellings = [found for path in column.paths if (found := leaf(path, values)) is not None]
+            spellings = [column_values for path in column.paths if (column_values := leaf(path, values)) is not None]
             if len(spellings) > 1:
-                for row, given in enumerate(zip(*spellings, strict=True)):
-                    present = [value for value in given if value is not None]
+                for row, spelled in enumerate(zip(*spellings, strict=True)):
+                    present = [value for value in spelled if value is not None]
                     if len(present) > 1 and any(value != present[0] for value in present):
                         rows.add(row)
         for path in whole:
             rows.update(row for row, value in enumerate(values.get(path, ())) if type(value) in (dict, list))
         return rows
 
-    def _rest(self, parts: LazyObject, at: FieldPath, taken: dict[str, Any]) -> dict[str, Any]:
+    def _rest(self, document: LazyObject, at: FieldPath, taken: dict[str, Any]) -> dict[str, Any]:
         kept: dict[str, Any] = {}
-        for key, raw in (parts.members(at) or {}).items():
+        for key, raw in (document.members(at) or {}).items():
             path = (*at, key)
             if key == LINKS:
                 continue
             if path in self._outer and raw.startswith(b"{"):
-                if inner := self._rest(parts, path, taken):
+                if inner := self._rest(document, path, taken):
                     kept[key] = inner
             elif path in self._readers:
-                if not any(self._holds(column, path, parts, taken) for column in self._readers[path]):
+                if not any(self._holds(column, path, document, taken) for column in self._readers[path]):
                     kept[key] = raw
             elif path not in self._outer or raw not in _NOTHING:
                 kept[key] = raw
         return kept
 
-    def _holds(self, column: Column, path: FieldPath, parts: LazyObject, taken: dict[str, Any]) -> bool:
-        """Whether a column's cell says what stands under a path; what it cannot read goes to the quarantine."""
+    def _holds(self, column: Column, path: FieldPath, document: LazyObject, taken: dict[str, Any]) -> bool:
+        """Whether a column's cell has the value under a path; a value that it cannot read goes to the quarantine."""
         if len(column.paths) == 1:
             return True
         if column.name not in taken:
-            readable = (_read(column, each, parts) for each in column.paths)
+            readable = (_read(column, each, document) for each in column.paths)
             taken[column.name] = next((value for value in readable if value is not None), None)
         if taken[column.name] is None:
             return True
-        value = parts.value(path)
+        value = document.value(path)
         if value is None or is_blank(column.kind, value) or _is_absent(column, value):
             return True
-        return bool(_read(column, path, parts) == taken[column.name])
+        return bool(_read(column, path, document) == taken[column.name])
 
 
 def to_json(kept: Kept) -> bytes:
@@ -110,11 +110,11 @@ def to_json(kept: Kept) -> bytes:
     return b"{" + b",".join(members) + b"}"
 
 
-def _read(column: Column, path: FieldPath, parts: LazyObject) -> Any:
-    """What a column would hold of the value under a path; None when that is nothing."""
+def _read(column: Column, path: FieldPath, document: LazyObject) -> Any:
+    """The cell that the value under a path gives; None when it gives none."""
     if column.kind is Json and FIRST not in path:
-        return parts.raw(path)
-    value = parts.value(path)
+        return document.raw(path)
+    value = document.value(path)
     if value is None or isinstance(value, Undecodable) or is_blank(column.kind, value) or _is_absent(column, value):
         return None
     try:

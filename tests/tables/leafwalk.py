@@ -150,7 +150,7 @@ def walk_event(event: dict[str, Any]) -> tuple[Rows, list[Found]]:
             found += _cells(name, body, [(body, each) for each in typed], rows)
             continue
         lists = [given for path in declared.each.paths if isinstance(given := inside(body, path), list)]
-        items = lists[0] if lists else [body] if declared.each.beside and body.get("status") else []
+        items = lists[0] if lists else [body] if declared.each.last_item and body.get("status") else []
         if len(typed) != len(items):
             found.append(Found("null", name, "(rows)", len(typed)))
         found += _cells(name, body, [(item, each) for item, each in zip(items, typed, strict=False)], rows, outer=body)
