@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from conv_analytics.dataset.maintenance.compact import Compacted, compact
-from conv_analytics.dataset.maintenance.finding import Finding
-from conv_analytics.dataset.maintenance.replay import Replayed, replay
-from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from conv_analytics.dataset.maintenance.compact import Compacted
+    from conv_analytics.dataset.maintenance.finding import Finding
+    from conv_analytics.dataset.maintenance.replay import Replayed
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -67,6 +69,8 @@ class Dataset(Snapshot):
         ...     {str(finding.level) for finding in dataset.verify()}
         {'ok'}
         """
+        from conv_analytics.dataset.maintenance.verify import verify  # noqa: PLC0415  slow to import, and rarely used
+
         return verify(self._layout.root)
 
     def compact(self, target: str | Path, *, replay: bool = False) -> Compacted:
@@ -104,6 +108,8 @@ class Dataset(Snapshot):
         ...     len(open_dataset(f"{folder}/copy")["conversations"]), done.superseded
         (3, 3)
         """
+        from conv_analytics.dataset.maintenance.compact import compact  # noqa: PLC0415  slow to import, and rarely used
+
         return compact(self._layout.root, target, replay=replay)
 
     def replay(self) -> Replayed:
@@ -131,4 +137,6 @@ class Dataset(Snapshot):
         >>> result.records == result.unreadable == done.report.quarantined, result.commit
         (True, None)
         """
+        from conv_analytics.dataset.maintenance.replay import replay  # noqa: PLC0415  slow to import, and rarely used
+
         return replay(self._layout.root)

@@ -1,7 +1,6 @@
-"""Where people are in a text: numbers, addresses of SIP, mail, the web and the network, and ids that may hold a name.
+"""Patterns of personal data in a text: numbers, SIP, mail, web and IP addresses, and ids that may hold a name.
 
-Every expression begins where no such character stands before, and has bounds: a long text takes no longer than its
-length says.
+Each pattern is anchored at a boundary and bounded in length, so that a long text takes linear time.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _NUMBER = r"(?<![0-9])\+?(?:\([0-9]{1,4}\)\s?)?[0-9](?:(?:\(0\)|[\s().\-/_]{0,2}
 _BORN = rf"(?<![0-9A-Za-z])(?:{TOKEN.pattern}|{API_ID.pattern}|{UUID.pattern})(?![0-9A-Za-z])"
 _ID = r"(?<![0-9A-Za-z])(?:CON|MEM|USR|SES|SESSION|NAM|LEG)-[0-9A-Za-z_.-]{1,128}(?<![.-])"
 
-#: All of them in one go, each part of a text once; ``lastgroup`` says which it is.
+#: All of them in one pass, each part of a text once; ``lastgroup`` names the kind.
 PEOPLE = re.compile(
     rf"(?P<stays>{_BORN}|{_INSTANT})|(?P<id>{_ID})|(?P<named>{_NAMED})|(?P<url>{URL.pattern})|(?P<mail>{MAIL.pattern})"
     rf"|(?P<scheme>{SCHEME.pattern})|(?P<ip>{_IP})|(?P<ip6>{_IP6})|(?P<number>{_NUMBER})",
@@ -43,7 +42,7 @@ IDS = re.compile(_ID)
 
 
 def is_ip(text: str) -> bool:
-    """Whether a text is an address of the network, with a port or without.
+    """Whether a text is an IP address, with or without a port.
 
     >>> is_ip("203.0.113.77:5060"), is_ip("[2001:db8::7]:5060"), is_ip("fe80::1"), is_ip("10:00:00")
     (True, True, True, False)
@@ -58,7 +57,7 @@ def is_ip(text: str) -> bool:
 
 
 def unquoted(user: str) -> str:
-    """The user of an address without its percent signs."""
+    """The user of an address, percent-decoded."""
     return unquote(user) if "%" in user else user
 
 

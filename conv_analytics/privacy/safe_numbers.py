@@ -1,4 +1,4 @@
-"""Numbers that may stay, by what they are: any other may be a phone number, a coordinate, a customer."""
+"""Which numbers may stay, by what they measure: any other may be a phone number, a coordinate or a customer number."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def instant(written: str) -> bool:
     (True, False)
     """
     try:
-        found = float(written)
+        seconds = float(written)
     except (ValueError, OverflowError):
         return False
-    return few_digits(written) or any(_FIRST <= found / part <= _LAST for part in _PARTS)
+    return few_digits(written) or any(_FIRST <= seconds / part <= _LAST for part in _PARTS)
 
 
 __all__ = ["Fits", "any_length", "few_digits", "instant", "measure"]

@@ -1,7 +1,7 @@
-"""What a harmless value looks like: an id, a word of a vocabulary, an instant, a number.
+"""Patterns of harmless values: an id, a word of a vocabulary, an instant, a number.
 
-Knowing a key is not enough to let its value pass. What is under it must also look as the key says; anything else is
-masked like the value of an unknown key.
+A known key is not enough to let its value pass. The value must also look as the key says; anything else is masked like
+the value of an unknown key.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NUMBER = re.compile(
     r"|(?:[0-9]{1,3}(?:\.[0-9]{0,3})?|\.[0-9]{1,6})e\+?[0-9]{1,3})\s*|true|false",
     re.IGNORECASE,
 )
-#: A line of the platform's own, such as the title of a problem: of words that problems are told in.
+#: A line of the platform's own, such as the title of a problem, made of words that problems are described with.
 LABEL = re.compile(
     r"(?:(?:a|access|action|already|an|api|application|are|authorized|bad|be|been|body|call|callback|cannot|content"
     r"|conflict|conversation|could|credentials|denied|does|duplicate|error|event|exceeded|exist|exists|expired|failed"
@@ -58,13 +58,13 @@ LINK = re.compile(
     r"(?:/v[0-9.]+(?:/(?:conversations|members|events|users|sessions|[A-Z]{3,7}-[0-9A-Za-z-]+|[0-9]{1,9}))*)?"
     rf"(?:\?(?:(?:{_PARAMETER})=[^&\s]*(?:&(?:{_PARAMETER})=[^&\s]*)*&?)?)?"
 )
-#: A key that is a name given by a programmer, not one of a person.
+#: A key that a programmer named, and that is not the name of a person.
 KEY = re.compile(r"(?!.*[0-9]{5})[A-Za-z_][0-9A-Za-z_\-]{0,39}")
 
-#: What stands for nobody (contract 9, no. 26, and how carriers write a withheld number).
+#: Texts that stand for nobody (contract 9, no. 26, and how carriers write a withheld number).
 NOBODY = frozenset({"", "<null>", "anonymous", "unknown", "unavailable", "restricted", "private"})
 
-#: How SIP (RFC 3261) and the platform's media servers say why a call ended.
+#: The reasons for the end of a call in SIP (RFC 3261) and on the platform's media servers.
 PHRASES = frozenset(
     """ok|trying|ringing|session progress|accepted|moved permanently|moved temporarily|bad request|unauthorized
     |payment required|forbidden|not found|method not allowed|not acceptable|proxy authentication required

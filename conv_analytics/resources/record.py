@@ -134,19 +134,19 @@ class Field:
         return self._all(value, problems, at) if self.many else self._one(value, problems, at)
 
     def _all(self, value: object, problems: list[Problem] | None, at: str) -> tuple[Any, ...]:
-        found: list[Any] = []
+        items: list[Any] = []
         failures: list[Problem] = []
         for i, item in enumerate(_as_list(value)):
             try:
-                found.append(self._one(item, problems, f"{at}[{i}]"))
+                items.append(self._one(item, problems, f"{at}[{i}]"))
             except Unreadable as error:
                 failures.append(Problem(f"{at}[{i}]", str(error)))
-        if failures and not found:
-            # Nothing of the list is usable: another key may hold it.
+        if failures and not items:
+            # Nothing in the list is usable; another key may have the value.
             raise Unreadable(failures[0].reason)
         if problems is not None:
             problems.extend(failures)
-        return tuple(found)
+        return tuple(items)
 
     def _one(self, value: object, problems: list[Problem] | None, at: str) -> Any:
         if not is_record(self.kind):
@@ -302,12 +302,12 @@ def _field_value(field: Field, payload: Mapping[str, Any], problems: list[Proble
             return True
         where = ".".join((at, *path)) if at else ".".join(path)
         try:
-            found = field.read(value, problems, where)
+            result = field.read(value, problems, where)
         except Unreadable as error:
             failure = failure or Problem(where, str(error))
             continue
-        if found is not None:
-            return found
+        if result is not None:
+            return result
     if failure and problems is not None:
         problems.append(failure)
     return None
