@@ -10,13 +10,14 @@ from typing import Any, Literal, Unpack, overload
 
 from conv_analytics.errors import ExportStopped
 from conv_analytics.exporter.blocking import run_blocking
+from conv_analytics.exporter.folder_checks import commit_finished_runs, require_same_mask, resolve_tables
 from conv_analytics.exporter.job import Job
-from conv_analytics.exporter.logs import Log
+from conv_analytics.exporter.logs import LogObserver
 from conv_analytics.exporter.options import ExportOptions, Options, takes
-from conv_analytics.exporter.progress import Block, Listener, listener_for
-from conv_analytics.exporter.run import Client, once, stale
-from conv_analytics.exporter.steps import Observer
-from conv_analytics.exporter.targets import Exported, Frames, same_mask, same_tables, settle
+from conv_analytics.exporter.progress import Listener, NotebookBlock, listener_for
+from conv_analytics.exporter.results import Exported, Frames
+from conv_analytics.exporter.run import Client, resumed_old_run, run_export
+from conv_analytics.exporter.run_events import Observer
 
 
 @overload
@@ -41,7 +42,7 @@ def export(
 ) -> Frames | Exported | Job[Any]:
     """Export every conversation, member and event of an application.
 
-    Works in a script as well as in a notebook cell; interrupting it keeps what was read and leaves nothing running.
+    Works in a script and in a notebook cell; interrupting it keeps what was read and leaves nothing running.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def export(
         elsewhere, always on standard error (the variable ``CONV_ANALYTICS_PROGRESS=plain|rich|none`` overrides this);
         False or None shows nothing; a callable is called with each `Progress`.
     on_event : callable, default None
-        Called with a frozen value for everything that happens: see `conv_analytics.exporter.steps`. The logger
+        Called with a frozen value for everything that happens: see `conv_analytics.exporter.run_events`. The logger
         ``conv_analytics`` of `logging` reports the same in any case.
     mask : Mask, default None
         Replaces phone numbers, names, texts and other personal data with tokens before anything is stored. A folder
@@ -88,20 +89,20 @@ def export(
     Returns
     -------
     Frames or Exported
-        DataFrames by table name, or the run's report with the dataset written. With ``wait=False`` the `Job` whose
-        ``result()`` that is; what is raised here, but for wrong arguments, is raised there.
+        DataFrames by table name, or the run's report with the dataset written. With ``wait=False`` a `Job`, whose
+        ``result()`` returns that or raises the errors below, except those for wrong arguments.
 
     Raises
     ------
     ExportIncomplete
-        If something could not be read, or far less came than in the nights before (``.report.warning``);
-        ``.result`` holds what was read, and a folder has it committed.
+        If something could not be read, or far fewer events came than in the nights before (``.report.warning``);
+        ``.result`` has what was read, and a folder has it committed.
     ConfigError
         If an argument is wrong.
     APIError
         If nothing could be read at all.
     DatasetError
-        If the folder cannot be written; what it held before is untouched.
+        If the folder cannot be written; its earlier contents are untouched.
 
     Examples
     --------
@@ -119,7 +120,7 @@ def export(
     run = partial(_export, client, destination, chosen, show)
     if wait:
         return run_blocking(run)
-    if isinstance(show, Block):
+    if isinstance(show, NotebookBlock):
         # Below this cell: another one may be running when the first answer arrives.
         show.open()
 
@@ -155,12 +156,14 @@ async def _export(
     """Run, and once more if the run only finished one that was interrupted long ago."""
     if destination is not None:
         # What a killed run left finished is committed before this run is compared with it.
-        settle(Path(destination))
-        same_mask(Path(destination), chosen.mask_settings)
-        chosen = replace(chosen, tables=same_tables(Path(destination), chosen.tables))
-    watching: list[Observer] = [Log(), *observers] if chosen.on_event is None else [Log(), chosen.on_event, *observers]
-    run = partial(once, client, destination, chosen, progress=progress, observers=watching)
+        commit_finished_runs(Path(destination))
+        require_same_mask(Path(destination), chosen.mask_settings)
+        chosen = replace(chosen, tables=resolve_tables(Path(destination), chosen.tables))
+    watching: list[Observer] = (
+        [LogObserver(), *observers] if chosen.on_event is None else [LogObserver(), chosen.on_event, *observers]
+    )
+    run = partial(run_export, client, destination, chosen, progress=progress, observers=watching)
     result = await run()
-    if stale(result.report):
+    if resumed_old_run(result.report):
         result = await run()
     return result

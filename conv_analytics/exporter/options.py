@@ -11,8 +11,8 @@ from typing import Any, TypedDict, TypeVar
 
 from conv_analytics.defaults import CONCURRENCY, RATE, SWEEP
 from conv_analytics.errors import ConfigError
-from conv_analytics.exporter.progress import Choice
-from conv_analytics.exporter.steps import Observer
+from conv_analytics.exporter.progress import ProgressChoice
+from conv_analytics.exporter.run_events import Observer
 from conv_analytics.privacy import Mask
 from conv_analytics.resources import Conversation, endpoints
 from conv_analytics.resources.endpoint import Listing
@@ -25,6 +25,8 @@ OPTIONAL = ("users", "sessions")
 DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.
 MAX_CONCURRENCY = 100
+#: Maximum consecutive failures before listing stops: then the API is down, not the conversations.
+MAX_CONSECUTIVE_FAILURES = 20
 
 _SECOND = timedelta(seconds=1)
 
@@ -46,7 +48,7 @@ class ExportOptions(ReadOptions, total=False):
     """The options of `conv_analytics.export` and `conv_analytics.aexport`, which document each of them."""
 
     allow_empty: bool
-    progress: Choice
+    progress: ProgressChoice
     on_event: Observer | None
     mask: Mask | None
 
@@ -64,7 +66,7 @@ class Options:
     lookback: timedelta | None = None
     sweep: timedelta = SWEEP
     allow_empty: bool = False
-    progress: Choice = "auto"
+    progress: ProgressChoice = "auto"
     on_event: Observer | None = None
     mask: Mask | None = None
     page_size: int = 100
@@ -90,7 +92,7 @@ class Options:
 
     @classmethod
     def checked(cls, function: str, given: ReadOptions, declared: type = ReadOptions) -> Options:
-        """The options that a function was called with, of those declared for it.
+        """The options of a call, checked against those declared for the function.
 
         Raises
         ------
@@ -202,10 +204,10 @@ def _utc(moment: datetime) -> datetime:
 
 
 def _tables(names: Collection[str] | str) -> tuple[str, ...]:
-    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    if asked == ["all"]:
+    requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    if requested == ["all"]:
         return tuple(TABLES)
-    for name in asked:
+    for name in requested:
         if name not in TABLES:
             raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
-    return tuple(name for name in TABLES if name in asked)
+    return tuple(name for name in TABLES if name in requested)

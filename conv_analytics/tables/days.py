@@ -11,7 +11,7 @@ _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
 
 
-def by_day(rows: pa.Table, column: str, fallback: date) -> list[tuple[date, pa.Table]]:
+def by_day(rows: pa.Table, column: str, default: date) -> list[tuple[date, pa.Table]]:
     """Split rows by the UTC day of an instant; rows without one go to a default day.
 
     >>> from datetime import UTC, datetime
@@ -19,7 +19,7 @@ def by_day(rows: pa.Table, column: str, fallback: date) -> list[tuple[date, pa.T
     >>> [(str(day), part.num_rows) for day, part in by_day(rows, "at", date(2026, 11, 22))]
     [('2026-11-21', 1), ('2026-11-22', 1)]
     """
-    fallback = (fallback - _EPOCH).days
+    fallback = (default - _EPOCH).days
     days = pc.fill_null(rows[column].cast(pa.date32()).cast(pa.int32()), fallback)
     distinct = pc.unique(days).to_pylist()
     if len(distinct) == 1:
