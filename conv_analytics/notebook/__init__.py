@@ -1,4 +1,4 @@
-"""What `conv_analytics.analysis` computed, drawn: for notebooks, for files, for people who cannot see it.
+"""Plots, widgets and reports of what `conv_analytics.analysis` computes: in notebooks, as files, and as text.
 
 >>> from conv_analytics.notebook import html
 >>> html.escape("<b>")
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         plot_outcomes,
     )
     from conv_analytics.notebook.report import Report, quality_report
-    from conv_analytics.notebook.timeline.show import Timeline, show_timeline
+    from conv_analytics.notebook.timeline.timeline import Timeline, show_timeline
 
 #: Where each public name lives. They are imported when first used.
 _HOMES = {
@@ -33,7 +33,7 @@ _HOMES = {
     "Ladder": "conv_analytics.notebook.ladder",
     "Overview": "conv_analytics.notebook.overview",
     "Report": "conv_analytics.notebook.report",
-    "Timeline": "conv_analytics.notebook.timeline.show",
+    "Timeline": "conv_analytics.notebook.timeline.timeline",
     "export_panel": "conv_analytics.notebook.explorer",
     "explore": "conv_analytics.notebook.explorer",
     "plot_concurrency": "conv_analytics.notebook.plots",
@@ -45,7 +45,7 @@ _HOMES = {
     "quality_report": "conv_analytics.notebook.report",
     "show_ladder": "conv_analytics.notebook.ladder",
     "show_ledger": "conv_analytics.notebook.overview",
-    "show_timeline": "conv_analytics.notebook.timeline.show",
+    "show_timeline": "conv_analytics.notebook.timeline.timeline",
     "show_verdicts": "conv_analytics.notebook.overview",
 }
 

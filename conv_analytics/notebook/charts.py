@@ -24,27 +24,6 @@ _LABELS = 12
 #: How strong a cell of the heatmap can be, of 0 to 5.
 STEPS = 5
 
-STYLE = """\
-svg.ca-chart{display:block;width:100%;height:auto;max-width:640px}
-.ca-chart text{fill:var(--ca-text)}.ca-chart text.q{fill:var(--ca-quiet)}
-.ca-chart .grid{stroke:var(--ca-line);stroke-width:1}
-.ca-chart .b{fill:var(--ca-good)}.ca-chart .bad{fill:var(--ca-poor)}
-.ca-chart .mid{fill:var(--ca-fair);stroke:var(--ca-fair-edge)}
-.ca-chart .few{fill:var(--ca-unmeasured);fill-opacity:.35;stroke:var(--ca-unmeasured);stroke-dasharray:2 2}
-.ca-chart .whisker{stroke:var(--ca-text);stroke-width:1.2;fill:none}
-.ca-chart .line{stroke:var(--ca-good);stroke-width:2;fill:none}.ca-chart .line.bad{stroke:var(--ca-poor)}
-.ca-chart .band{fill:var(--ca-good);fill-opacity:.18}.ca-chart .band.bad{fill:var(--ca-poor)}
-.ca-chart .dot{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}.ca-chart .dot.bad{fill:var(--ca-poor)}
-.ca-chart .dot.few{fill:var(--ca-ground);stroke:var(--ca-unmeasured);stroke-width:1.5;stroke-dasharray:none}
-.ca-chart .said{paint-order:stroke;stroke:var(--ca-ground);stroke-width:3px;stroke-linejoin:round}
-.ca-chart .limit{stroke:var(--ca-text);stroke-width:1.2;stroke-dasharray:4 3}
-.ca-chart .cell{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}
-.ca-chart .none{fill:var(--ca-raised);stroke:var(--ca-line);stroke-width:.5}
-.ca-chart .s0{fill-opacity:.06}.ca-chart .s1{fill-opacity:.2}.ca-chart .s2{fill-opacity:.38}
-.ca-chart .s3{fill-opacity:.58}.ca-chart .s4{fill-opacity:.79}.ca-chart .s5{fill-opacity:1}
-"""
-
-
 @dataclass(frozen=True)
 class Bar:
     """A bar: its share, the interval around it, what is said of it, and whether it stands on enough cases."""

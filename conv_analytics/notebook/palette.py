@@ -1,6 +1,6 @@
-"""Colours: which there are, how well they can be seen, and by whom.
+"""The colours of everything drawn, and measures of how well they can be told apart, by people with colour blindness, too.
 
-Nothing is told by colour alone: states have patterns and words, kinds have shapes. The figures are tested.
+Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure contrasts and differences.
 """
 
 from __future__ import annotations
@@ -41,13 +41,18 @@ class Theme:
 
     @property
     def edges(self) -> Mapping[str, str]:
-        """What verdicts and states are outlined with: their colour, or as much darker or lighter as 3 to 1 takes."""
+        """The outlines of verdicts and states: their colour, darkened or lightened until it has a contrast of 3 to 1."""
         return {name: edge(colour, self.ground) for name, colour in {**self.states, **self.quality}.items()}
 
     def plain(self) -> dict[str, object]:
-        """As JSON takes it."""
-        told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
-        return told | {"edges": dict(self.edges)}
+        """The theme as JSON values."""
+        values = {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+        return values | {"edges": dict(self.edges)}
+
+    @property
+    def surfaces(self) -> dict[str, str]:
+        """The colours of a page, without those of verdicts, states and kinds."""
+        return {name: getattr(self, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
 
 
 def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
@@ -61,12 +66,13 @@ def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
     )  # fmt: skip
 
 
-QUALITY = ("good", "fair", "poor", "unmeasured")
+MEASURED = ("good", "fair", "poor")
+QUALITY = (*MEASURED, "unmeasured")
 STATES = ("joined", "answered", "ringing", "invited", "muted")
 KINDS = ("message", "control", "media", "end", "other")
 
-#: Quality: the high-contrast scheme of Paul Tol; light states: his bright one. The others are made for these grounds,
-#: so that they differ for every kind of eyes and stand out by 3 to 1.
+#: Quality is Paul Tol's high-contrast scheme, light states are his bright one. The others were chosen so that everybody
+#: can tell them apart, and for a contrast of 3 to 1 to the ground.
 LIGHT = _theme(
     "light", "#ffffff", "#f4f6f8", "#c9d1d9", "#1f2328", "#57606a", "#0b5cad",
     quality="#004488 #ddaa33 #bb5566 #7d8590",
@@ -81,14 +87,14 @@ DARK = _theme(
 )  # fmt: skip
 THEMES: Mapping[str, Theme] = MappingProxyType({"light": LIGHT, "dark": DARK})
 
-#: How people without one kind of cones see colours (Machado, Oliveira and Fernandes 2009, severity 1), on linear RGB.
+#: How people who lack one kind of cones see colours (Machado, Oliveira and Fernandes 2009, severity 1), on linear RGB.
 BLINDNESS: Mapping[str, tuple[tuple[float, float, float], ...]] = MappingProxyType({
     "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
     "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
     "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
 })  # fmt: skip
 
-#: Below it sRGB is linear (IEC 61966-2-1).
+#: Below this, sRGB is linear (IEC 61966-2-1).
 _DARK = 0.04045
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
 _XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
@@ -106,7 +112,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def edge(colour: str, ground: str, least: float = 3.0) -> str:
-    """A colour, drawn towards black or white until it stands out from a ground.
+    """A colour, mixed with black or white until it has enough contrast to a ground.
 
     >>> edge("#ddaa33", "#ffffff"), edge("#004488", "#ffffff")
     ('#b18829', '#004488')
@@ -121,7 +127,7 @@ def edge(colour: str, ground: str, least: float = 3.0) -> str:
 
 
 def seen(colour: str, blindness: str | None = None) -> tuple[float, float, float]:
-    """A colour in CIE L*a*b*, as it is seen: by everybody, or with a kind of `BLINDNESS`."""
+    """A colour in CIE L*a*b* as it is seen, by most people or with a kind of `BLINDNESS`."""
     rgb = _linear(colour)
     if blindness is not None:
         rows = (_dot(row, rgb) for row in BLINDNESS[blindness])
@@ -131,7 +137,7 @@ def seen(colour: str, blindness: str | None = None) -> tuple[float, float, float
 
 
 def difference(one: str, other: str, blindness: str | None = None) -> float:
-    """How different two colours look (CIE 1976); below about 10 they are taken for one another in small marks.
+    """How different two colours look (CIE 1976); below about 10, small marks are easily confused.
 
     >>> round(difference("#228833", "#bb5566")), round(difference("#228833", "#bb5566", "deutan"))
     (93, 18)
@@ -140,7 +146,7 @@ def difference(one: str, other: str, blindness: str | None = None) -> float:
 
 
 def nearest(colours: Iterable[str], blindness: str | None = None) -> float:
-    """The difference of the two colours that look most alike."""
+    """The difference between the two most similar colours."""
     return min(difference(one, other, blindness) for one, other in combinations(colours, 2))
 
 
@@ -158,6 +164,6 @@ def _root(value: float) -> float:
 
 
 __all__ = [
-    "BLINDNESS", "DARK", "KINDS", "LIGHT", "QUALITY", "STATES", "THEMES", "Theme",
+    "BLINDNESS", "DARK", "KINDS", "LIGHT", "MEASURED", "QUALITY", "STATES", "THEMES", "Theme",
     "contrast", "difference", "edge", "nearest", "seen",
 ]  # fmt: skip

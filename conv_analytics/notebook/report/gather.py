@@ -11,11 +11,11 @@ import pandas as pd
 import conv_analytics
 from conv_analytics.analysis.profiles import Profile, profile_of
 from conv_analytics.analysis.units import Evidence, Units
-from conv_analytics.notebook.report import found, parts, tally, words
+from conv_analytics.notebook.report import offenders, parts, statistics, sentences
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
 from conv_analytics.notebook.report.period import Period, period_of
-from conv_analytics.notebook.report.rows import Rows, read, slots_of
+from conv_analytics.notebook.report.legs import Rows, read, slots_of
 from conv_analytics.privacy.display import Display
 
 #: What opens a timeline, with the id of the conversation in it.
@@ -55,15 +55,15 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
     then = before if before is not None and len(before) else None
     slots = slots_of(now, period)
     masked = parts.masked(now, display)
-    rates = tally.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
+    rates = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     shown = figures(now, then, rates, rows.scope)
     by_name = {figure.name: figure.now for figure in shown}
     poor, measured = by_name["poor"], by_name["measured"]
     assert isinstance(poor, Rate)
     assert isinstance(measured, Rate)
-    verdict, sentence = words.verdict(len(now), poor, measured, _undecided(rows.units, book))
+    verdict, sentence = sentences.verdict(len(now), poor, measured, _undecided(rows.units, book))
     if verdict != "empty":
-        sentence = words.with_unknown(sentence, [rows.units.missing(name) for name in rows.units.undecided])
+        sentence = sentences.with_unknown(sentence, [rows.units.missing(name) for name in rows.units.undecided])
     ledger = ledger_of(data, now, untimed=int(rows.legs["started_at"].isna().sum()))
     numbers = Numbers(
         sentence=sentence,
@@ -97,7 +97,7 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
             masked=display.on,
         ),
     )
-    return replace(numbers, details=words.details(numbers, shown))
+    return replace(numbers, details=sentences.details(numbers, shown))
 
 
 def _undecided(units: Units, book: Profile) -> tuple[str, ...]:
@@ -140,10 +140,10 @@ _VALUES = (
 _COLUMNS = {"mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s"}
 
 
-def figures(now: pd.DataFrame, before: pd.DataFrame | None, rates: tally.Kpi, scope: str) -> tuple[Figure, ...]:
+def figures(now: pd.DataFrame, before: pd.DataFrame | None, rates: statistics.Kpi, scope: str) -> tuple[Figure, ...]:
     """The first row of the report, then and now; `rates` are those of now."""
     current = _rates(now, rates, scope)
-    earlier = None if before is None else _rates(before, tally.Kpi(before), scope)
+    earlier = None if before is None else _rates(before, statistics.Kpi(before), scope)
     held, past = _values(now), None if before is None else _values(before)
     made = [_figure(asked, current[asked.name], None if earlier is None else earlier[asked.name]) for asked in _RATES]
     made += [_figure(asked, held[asked.name], None if past is None else past[asked.name]) for asked in _VALUES]
@@ -152,17 +152,17 @@ def figures(now: pd.DataFrame, before: pd.DataFrame | None, rates: tally.Kpi, sc
 
 def _figure(asked: _Asked, now: Rate | Values, before: Rate | Values | None) -> Figure:
     return Figure(
-        asked.name, asked.title, asked.meaning, asked.unit, asked.good, now, before, tally.change(now, before)
+        asked.name, asked.title, asked.meaning, asked.unit, asked.good, now, before, statistics.change(now, before)
     )
 
 
 _METRICS = {"answered": "asr", "effective": "ner", "dropped": "drop_failure"}
 
 
-def _rates(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> dict[str, Rate]:
+def _rates(rows: pd.DataFrame, rates: statistics.Kpi, scope: str) -> dict[str, Rate]:
     told = {name: rates.rates(metric, scope) for name, metric in _METRICS.items()}
-    told |= {name: tally.flag_rates(*given) for name, given in parts.flags(rows).items()}
-    return {name: found[tally.ALL] for name, found in told.items()}
+    told |= {name: statistics.flag_rates(*given) for name, given in parts.flags(rows).items()}
+    return {name: found[statistics.ALL] for name, found in told.items()}
 
 
 def _values(rows: pd.DataFrame) -> dict[str, Values]:
@@ -171,7 +171,7 @@ def _values(rows: pd.DataFrame) -> dict[str, Values]:
     for name, column in _COLUMNS.items():
         of = len(rows) if name == "pdd" else up
         kept = rows[column] if name in {"pdd", "talk"} else rows.loc[judged, column]
-        found_[name] = tally.values(kept, of)
+        found_[name] = statistics.values(kept, of)
     return found_
 
 

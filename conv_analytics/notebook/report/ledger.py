@@ -9,7 +9,7 @@ import pandas as pd
 from conv_analytics.analysis import ledger
 from conv_analytics.dataset import history
 from conv_analytics.notebook.report.numbers import Entry, Ledger
-from conv_analytics.notebook.report.tally import rows_of
+from conv_analytics.notebook.report.statistics import rows_of
 
 
 def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from conv_analytics.notebook import charts
 from conv_analytics.notebook import html as safe
-from conv_analytics.notebook.report import pictures, words
+from conv_analytics.notebook.report import pictures, sentences
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
-from conv_analytics.notebook.report.words import amount, count, percent
+from conv_analytics.notebook.report.sentences import amount, count, percent
 
 #: What the verdict is called in one word.
 WORDS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
@@ -53,7 +53,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "sections": pictures.sections(numbers),
         "codes_chart": pictures.codes(numbers),
         "codes": [
-            (code.code or words.DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
+            (code.code or sentences.DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
              _OWNERS.get(code.owner, code.owner), code.advice)
             for code in numbers.codes
         ],
@@ -80,22 +80,22 @@ _OWNERS = {
     "caller": "the caller",
     "you": "you",
     "carrier": "the carrier",
-    "nobody": words.DASH,
+    "nobody": sentences.DASH,
 }
 _WHAT = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
 
 
 def _card(figure: Figure) -> dict[str, Any]:
-    way = words.direction(figure.good, figure.change) if figure.change else ""
+    way = sentences.direction(figure.good, figure.change) if figure.change else ""
     now = figure.now
     return {
         "title": figure.title,
         "meaning": figure.meaning,
-        "value": words.now_words(figure),
-        "interval": words.interval_words(figure),
-        "n": words.n_words(figure),
+        "value": sentences.now_words(figure),
+        "interval": sentences.interval_words(figure),
+        "n": sentences.n_words(figure),
         "enough": now.enough if isinstance(now, Rate) else now.p5 is not None,
-        "change": words.change_words(figure) if figure.change else "",
+        "change": sentences.change_words(figure) if figure.change else "",
         "direction": way if way in _MARKS else "",
         "mark": _MARKS.get(way, ""),
     }
@@ -147,7 +147,7 @@ def _method(numbers: Numbers) -> list[str]:
         "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
         f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}.",
         "A leg needs enough packets to be judged; one that was not measured is never good.",
-        f"All calls are good or poor only if the whole interval lies below or above {percent(words.TARGET, 0)}.",
+        f"All calls are good or poor only if the whole interval lies below or above {percent(sentences.TARGET, 0)}.",
         f"Attempts: {_SCOPES.get(method.scope, method.scope)}. A forwarded call has several legs.",
         *units,
         scores,

@@ -13,10 +13,10 @@ from conv_analytics.analysis.attempts import time_keys
 from conv_analytics.analysis.profiles import Profile
 from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.sip import Code as Known
-from conv_analytics.notebook.report import tally, words
+from conv_analytics.notebook.report import statistics, sentences
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period
-from conv_analytics.notebook.report.rows import Slots
+from conv_analytics.notebook.report.legs import Slots
 from conv_analytics.privacy.display import Display
 
 #: Groups, codes and legs that are listed; the others are counted.
@@ -67,18 +67,18 @@ def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
     return done
 
 
-def trend(rows: pd.DataFrame, slots: Slots, rates: tally.Kpi, scope: str) -> tuple[Slot, ...]:
+def trend(rows: pd.DataFrame, slots: Slots, rates: statistics.Kpi, scope: str) -> tuple[Slot, ...]:
     """Hour by hour, day by day or week by week; slots without a call are there, too."""
     if not rows["started_at"].notna().any():
         return ()
     answered = rates.rates("asr", scope, SLOT)
     holds, of = flags(rows)["poor"]
-    poor = tally.flag_rates(holds, of, slots.of)
-    mos = tally.values_by(rows["mos_emodel"].where(of), slots.of)
+    poor = statistics.flag_rates(holds, of, slots.of)
+    mos = statistics.values_by(rows["mos_emodel"].where(of), slots.of)
     legs = slots.of.value_counts()
     return tuple(
-        Slot(label, length, int(legs.get(label, 0)), tally.nothing(answered, label), tally.nothing(poor, label),
-             mos.get(label) or tally.values(pd.Series([], dtype="float64")))
+        Slot(label, length, int(legs.get(label, 0)), statistics.nothing(answered, label), statistics.nothing(poor, label),
+             mos.get(label) or statistics.values(pd.Series([], dtype="float64")))
         for label, length in zip(slots.labels, slots.hours, strict=True)
     )  # fmt: skip
 
@@ -129,16 +129,16 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     local = time_keys(timed, ["weekday", "hour"], period.zone.key)
     keys = local["weekday"] * 24 + local["hour"]
     holds, of = flags(timed)["poor"]
-    poor = tally.flag_rates(holds, of, keys)
+    poor = statistics.flag_rates(holds, of, keys)
     return tuple(
         Cell(int(row.weekday), int(row.hour), float(row.hours), int(row.starts),
              None if pd.isna(row.per_hour) else float(row.per_hour),
-             tally.nothing(poor, str(int(row.weekday) * 24 + int(row.hour))))
+             statistics.nothing(poor, str(int(row.weekday) * 24 + int(row.hour))))
         for row in cells.itertuples(index=False)
     )  # fmt: skip
 
 
-def groupings(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> tuple[Grouping, ...]:
+def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str) -> tuple[Grouping, ...]:
     """The legs by what they have in common, the largest groups first."""
     judged, marks = measured(rows), flags(rows)
     return tuple(
@@ -152,12 +152,12 @@ def _grouping(
     keys: pd.Series[Any], title: str, answered: dict[str, Rate], marks: dict[str, Flags],
     measures: dict[str, pd.Series[Any]],
 ) -> Grouping:  # fmt: skip
-    poor, silent = (tally.flag_rates(*marks[flag], keys) for flag in ("poor", "silent"))
-    mos, loss = (tally.values_by(numbers, keys) for numbers in measures.values())
-    codes, names = tally.grouped(keys)
+    poor, silent = (statistics.flag_rates(*marks[flag], keys) for flag in ("poor", "silent"))
+    mos, loss = (statistics.values_by(numbers, keys) for numbers in measures.values())
+    codes, names = statistics.grouped(keys)
     sizes = sorted(zip(names, np.bincount(codes).tolist(), strict=True), key=lambda each: (-each[1], each[0]))
     groups = tuple(
-        Group(key, n, tally.nothing(answered, key), poor[key], silent[key], mos[key], loss[key])
+        Group(key, n, statistics.nothing(answered, key), poor[key], silent[key], mos[key], loss[key])
         for key, n in sizes[:GROUPS]
     )
     others = [n for _, n in sizes[GROUPS:]]
@@ -176,7 +176,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
     counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     found = []
     for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):
-        share = tally.rate(n, len(attempts))
+        share = statistics.rate(n, len(attempts))
         known = _explained(code)
         if known is None:
             nothing = explain("failed")
@@ -212,7 +212,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tu
             "" if pd.isna(row["started_at"])
             else row["started_at"].tz_convert(period.zone.key).isoformat(" ", "seconds"),
             _text(row["remote_address"]), _text(row["network_code"]),
-            words.why(row["rule"], _float(row["value"]), _float(row["limit"]), book),
+            sentences.why(row["rule"], _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
             _float(row["confidence"]),
             command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
 from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
-from conv_analytics.notebook.report.words import DASH, TARGET, amount, count, percent
+from conv_analytics.notebook.report.sentences import DASH, TARGET, amount, count, percent
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe
 from conv_analytics.notebook.files import write
-from conv_analytics.notebook.report import rules, words
-from conv_analytics.notebook.report.beside import timelines as drawn
+from conv_analytics.notebook.report import rules, sentences
+from conv_analytics.notebook.report.timelines import timelines as drawn
 from conv_analytics.notebook.report.gather import gather
 from conv_analytics.notebook.report.numbers import Numbers
 from conv_analytics.notebook.report.page import page
@@ -102,8 +102,8 @@ class Report:
 
     def _repr_html_(self) -> str:
         rows = [
-            (figure.title, words.now_words(figure), words.interval_words(figure), words.n_words(figure),
-             words.change_words(figure) if figure.change else "")
+            (figure.title, sentences.now_words(figure), sentences.interval_words(figure), sentences.n_words(figure),
+             sentences.change_words(figure) if figure.change else "")
             for figure in self.numbers.figures
         ]  # fmt: skip
         lines = "".join(f"<li>{safe.escape(line)}</li>" for line in self.numbers.details)

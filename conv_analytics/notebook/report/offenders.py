@@ -9,7 +9,7 @@ import pandas as pd
 
 from conv_analytics.analysis.offenders import FDR, MIN_EXCESS, ranked
 from conv_analytics.analysis.stats import MIN_N
-from conv_analytics.notebook.report import parts, tally, words
+from conv_analytics.notebook.report import parts, statistics, sentences
 from conv_analytics.notebook.report.numbers import Offender, Rate
 
 #: What is looked for: name of the flag, and how it is told of a group.
@@ -23,7 +23,7 @@ _KEY = "group"
 def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...]:
     """Groups that are worse than the rest by more than chance, the largest excess first."""
     told: list[Offender] = []
-    groups = {column: tally.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
+    groups = {column: statistics.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
     for what, (holds, of) in _flags(rows, scope).items():
         for column, (codes, names) in groups.items():
             # Channels differ in how often they are answered: that is their nature.
@@ -51,12 +51,12 @@ def _found(holds: pd.Series[Any], of: pd.Series[Any], codes: Any, names: list[st
 
 
 def _offender(row: dict[str, Any], column: str, what: str) -> Offender:
-    rate: Rate = tally.rate(int(row["k"]), int(row["n"]))
+    rate: Rate = statistics.rate(int(row["k"]), int(row["n"]))
     key = str(row[_KEY])
     rest = None if pd.isna(row["rest_rate"]) else float(row["rest_rate"])
     reason = (
-        f"{_BY[column]} {key}: {words.percent(rate.rate)} {_BAD[what]} ({rate.k:,} of {rate.n:,}), the rest"
-        f" {words.percent(rest)}; {row['excess']:,.0f} too many"
+        f"{_BY[column]} {key}: {sentences.percent(rate.rate)} {_BAD[what]} ({rate.k:,} of {rate.n:,}), the rest"
+        f" {sentences.percent(rest)}; {row['excess']:,.0f} too many"
     )
     q = None if pd.isna(row["q"]) else float(row["q"])
     return Offender(column, key, what, rate, rest, float(row["excess"]), q, reason)
