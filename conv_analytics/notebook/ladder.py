@@ -16,8 +16,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import legs
-from conv_analytics.analysis.happenings import conversation, microseconds
-from conv_analytics.analysis.units import Units
+from conv_analytics.analysis.dialogue.events import conversation, microseconds
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write

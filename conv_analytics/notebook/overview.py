@@ -10,7 +10,7 @@ import pandas as pd
 
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
-from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 

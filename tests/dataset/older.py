@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter, open_dataset
-from conv_analytics.dataset.commit import Commit
-from conv_analytics.dataset.marks import of
+from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.marks import of
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken import Broken, Problem
