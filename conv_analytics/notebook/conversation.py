@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import quality
-from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConvAnalyticsError
 
 

@@ -1,4 +1,4 @@
-"""The one place that makes HTML of text: templates that escape, data for scripts, pages that load nothing from elsewhere."""
+"""The one place that makes HTML of text: templates that escape, data for scripts, pages that load nothing else."""
 
 from __future__ import annotations
 
@@ -101,7 +101,8 @@ def page_style() -> str:
     """The style sheet of a whole page: as light or dark as its theme or its reader's system is, and light on paper."""
     light, dark = (f"color-scheme:{theme.name};{variables(theme)}" for theme in (LIGHT, DARK))
     return (
-        f":root{{{variables(LIGHT)}color-scheme:light dark}}\n@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}\n"
+        f":root{{{variables(LIGHT)}color-scheme:light dark}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}\n"
         f":root[data-theme=light]{{{light}}}\n:root[data-theme=dark]{{{dark}}}\n"
         f"@media print{{:root,:root[data-theme=dark]{{{light}}}}}\n{resource('page.css')}"
     )

@@ -1,7 +1,6 @@
 """The ladder of a conversation: who signalled what to whom, as far as the API's events show it.
 
-The API has states, codes and reasons, not messages. The labels of the arrows are inferred from them, and the ladder says
-so.
+The API has states, codes and reasons, not messages. The labels of arrows are inferred from them, and a note says so.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import legs
-from conv_analytics.analysis.dialogue.events import conversation, microseconds
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.dialogue.events import conversation, microseconds
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write

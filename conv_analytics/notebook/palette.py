@@ -1,6 +1,6 @@
-"""The colours of everything drawn, and measures of how well they can be told apart, by people with colour blindness, too.
+"""The colours of everything drawn, and how well people with and without colour blindness can tell them apart.
 
-Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure contrasts and differences.
+Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure the differences.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Theme:
 
     @property
     def edges(self) -> Mapping[str, str]:
-        """The outlines of verdicts and states: their colour, darkened or lightened until it has a contrast of 3 to 1."""
+        """The outlines of verdicts and states: their colour, darkened or lightened to a contrast of 3 to 1."""
         return {name: edge(colour, self.ground) for name, colour in {**self.states, **self.quality}.items()}
 
     def plain(self) -> dict[str, object]:

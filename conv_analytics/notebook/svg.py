@@ -70,7 +70,7 @@ def number(value: float) -> str:
 
 
 def text_width(text: str, size: float = 12) -> float:
-    """The width of a text, overestimated a little. [px]"""
+    """Estimate the width of a text in pixels, rather too much."""
     return len(text) * size * _CHARACTER
 
 

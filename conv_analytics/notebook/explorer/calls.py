@@ -30,8 +30,9 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        The columns of `conv_analytics.analysis.calls`, and those of the leg with the worst audio: ``verdict``, ``rule``,
-        ``mos_emodel`` [1 to 5], ``loss_pct`` [%], ``worst_leg_id``. A call is ``unmeasured`` when all of its legs are.
+        The columns of `conv_analytics.analysis.calls`, and those of the leg with the worst audio: ``verdict``,
+        ``rule``, ``mos_emodel`` [1 to 5], ``loss_pct`` [%], ``worst_leg_id``. A call is
+        ``unmeasured`` when all of its legs are.
 
     Examples
     --------

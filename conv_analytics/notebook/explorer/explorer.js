@@ -1,6 +1,7 @@
 // The explorer's filters, numbers and table. Python decides what is shown; this draws it, and sends what its reader asks for.
 // All texts reach the page as text nodes: none is ever read as HTML.
-import { make, makeSvg, widget } from "../dom.js";
+import { make, makeSvg } from "../dom.js";
+import { widget } from "./widget.js";
 
 const STRIP_HEIGHT = 64, WAIT_MS = 200, JUMP = 10;
 const LISTS = { networks: "network", countries: "country", directions: "direction", outcomes: "outcome" };

@@ -307,7 +307,7 @@ def _dataset(folder: Path) -> Any:
 
 def script() -> str:
     """The module that draws the table."""
-    return module("dom.js", "explorer/explorer.js")
+    return module("dom.js", "explorer/widget.js", "explorer/explorer.js")
 
 
 class CallTable(anywidget.AnyWidget):

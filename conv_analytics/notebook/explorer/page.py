@@ -40,8 +40,8 @@ def fragment(view: View) -> str:
     return render(
         "explorer/explorer.html.j2", style=safe(style()), numbers=numbers.parts(), summary=numbers,
         masked=numbers.masked, mask=mask_label(masked=numbers.masked), bins=over_time,
-        strip=data_uri(strip(over_time)) if over_time else "", classes=CLASSES, columns=list(COLUMNS.values()), rows=rows,
-        caption=caption,
+        strip=data_uri(strip(over_time)) if over_time else "", classes=CLASSES, columns=list(COLUMNS.values()),
+        rows=rows, caption=caption,
     )  # fmt: skip
 
 

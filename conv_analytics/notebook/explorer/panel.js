@@ -1,6 +1,7 @@
 // The panel of an export: fields, two buttons, and the progress. Python runs the export; this shows its state.
 // All texts reach the page as text nodes: none is ever read as HTML.
-import { make, widget } from "../dom.js";
+import { make } from "../dom.js";
+import { widget } from "./widget.js";
 
 const FIELDS = [["folder", "export to", "text", ""], ["since", "created since", "date", ""], ["until", "before", "date", ""],
   ["tables", "tables", "text", "all but users, sessions"]];

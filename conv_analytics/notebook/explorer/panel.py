@@ -249,7 +249,7 @@ class ExportPanel:
 class PanelForm(anywidget.AnyWidget):
     """The panel in the browser: it shows the state in `shown`, and sends messages."""
 
-    _esm = module("dom.js", "explorer/panel.js")
+    _esm = module("dom.js", "explorer/widget.js", "explorer/panel.js")
     _css = style()
     shown = traitlets.Unicode().tag(sync=True)
 

@@ -1,33 +1,29 @@
-"""From numbers to a page: one file, light, dark and on paper, without any request."""
+"""The page of a report: one file that is light, dark or printed, and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
-from conv_analytics.notebook import charts
-from conv_analytics.notebook import html as safe
+from conv_analytics.notebook import html
 from conv_analytics.notebook.report import pictures, sentences
+from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
-from conv_analytics.notebook.report.sentences import amount, count, percent
+from conv_analytics.notebook.report.offenders import PROBLEMS
 
-#: What the verdict is called in one word.
-WORDS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
+#: The verdict in one word.
+_VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
 _MARKS = {"better": "▲ better", "worse": "▼ worse", "changed": "● changed"}
 
 
 def page(numbers: Numbers, links: Mapping[str, str] = MappingProxyType({})) -> str:
     """The whole page. The same numbers give the same bytes; `links` lead from conversations to their timelines."""
-    body = _template().render(**_context(numbers, links))
-    return safe.page(
-        f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=charts.STYLE + _text("page.css")
-    )
+    body = html.render("report/page.html.j2", **_context(numbers, links))
+    return html.page(
+        f"Call quality, {span(numbers)}", body, scripts=[html.module("dom.js", "report/page.js")],
+        style=html.resource("charts.css") + html.resource("report/page.css"),
+    )  # fmt: skip
 
 
 def span(numbers: Numbers) -> str:
@@ -48,24 +44,24 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "size": f"{count(numbers.legs, 'leg')} in {count(numbers.conversations, 'conversation')}",
         "before": before,
         "masked": numbers.masked,
-        "word": WORDS[numbers.verdict],
+        "word": _VERDICTS[numbers.verdict],
         "cards": [_card(figure) for figure in numbers.figures] if numbers.legs else [],
         "sections": pictures.sections(numbers),
         "codes_chart": pictures.codes(numbers),
         "codes": [
-            (code.code or sentences.DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
+            (code.code or DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
              _OWNERS.get(code.owner, code.owner), code.advice)
             for code in numbers.codes
         ],
         "offenders": None if numbers.offenders is None else [
-            (each.reason.partition(":")[0], _WHAT.get(each.what, each.what), f"{each.bad.k:,} of {each.bad.n:,}",
+            (each.reason.partition(":")[0], PROBLEMS.get(each.what, each.what), f"{each.bad.k:,} of {each.bad.n:,}",
              f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
              amount(each.excess))
             for each in numbers.offenders
         ],
         "worst": [_leg(leg) | {"link": links.get(leg.conversation_id, "")} for leg in numbers.worst],
         "worst_note": worst_note,
-        "stand": _stand(numbers),
+        "basis": _basis(numbers),
         "ledger": [
             (entry.metric, *(f"{each:,}" for each in (entry.n, entry.missing, entry.odd, entry.imputed,
                                                       entry.unmeasured)), entry.why)
@@ -80,9 +76,8 @@ _OWNERS = {
     "caller": "the caller",
     "you": "you",
     "carrier": "the carrier",
-    "nobody": sentences.DASH,
+    "nobody": DASH,
 }
-_WHAT = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
 
 
 def _card(figure: Figure) -> dict[str, Any]:
@@ -109,27 +104,27 @@ def _leg(leg: Leg) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _stand(numbers: Numbers) -> list[str]:
+def _basis(numbers: Numbers) -> list[str]:
     ledger = numbers.ledger
-    said = []
+    lines = []
     if ledger.complete is not None:
         state = "complete" if ledger.complete else "INCOMPLETE: numbers may be missing"
-        said.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
+        lines.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
     else:
-        said.append("The data does not tell whether the export was complete.")
+        lines.append("The data does not tell whether the export was complete.")
     if ledger.warning:
-        said.append(f"The last run warned: {ledger.warning}")
-    said.append(f"{count(ledger.quarantined, 'record')} could not be read.")
+        lines.append(f"The last run warned: {ledger.warning}")
+    lines.append(f"{count(ledger.quarantined, 'record')} could not be read.")
     if ledger.untimed:
-        said.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
+        lines.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
     for name in ("measured", "poor"):
         figure = numbers.figure(name)
         if name == "measured" and figure and isinstance(figure.now, Rate):
             rate = figure.now
-            said.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
+            lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
     if numbers.legs and not ledger.entries:
-        said.append("Nothing is missing, odd or concluded in the legs.")
-    return said
+        lines.append("Nothing is missing, odd or concluded in the legs.")
+    return lines
 
 
 def _method(numbers: Numbers) -> list[str]:
@@ -158,7 +153,7 @@ def _method(numbers: Numbers) -> list[str]:
     ]  # fmt: skip
 
 
-#: What each unit is of.
+#: What each unit belongs to.
 _UNITS = {
     "mos_scale": "Scale of the reported scores",
     "loss_unit": "Unit of packet_loss_perc",
@@ -170,21 +165,6 @@ _SCOPES = {"outbound": "outbound legs", "all": "all legs, for none went out"}
 def _edge(text: str) -> str:
     day, _, clock = text.partition("T")
     return day if clock.startswith(("00:00:00+", "00:00:00-")) else f"{day} {clock[:5]}"
-
-
-@cache
-def _template() -> Any:
-    # What an expression gives is escaped unless it was made safe; what markup cannot hold becomes a box.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_clean)
-    return environment.from_string(_text("page.html.j2"))
-
-
-def _clean(value: object) -> object:
-    return value if isinstance(value, Markup) else safe.clean(value)
-
-
-def _text(name: str) -> str:
-    return (files("conv_analytics.notebook.report") / name).read_text(encoding="utf-8")
 
 
 __all__ = ["page", "span"]

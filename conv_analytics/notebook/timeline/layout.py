@@ -178,7 +178,7 @@ def mark_of(what: str) -> Mark:
 
 
 def clusters(places: Iterable[float]) -> list[tuple[int, int]]:
-    """Groups of marks that would overlap, as first and one past last; places are sorted. [px]
+    """Groups of marks that would overlap, as first and one past last; places are sorted.
 
     A cluster is wider than a mark, since it has a number, but never wider than `WIDEST_PX`.
 
@@ -255,7 +255,7 @@ def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tup
             shown = name
         else:
             shown = display.identifier(name) if name == one else display.party(name)
-        counts[number] = (shown, kind, display.identifier(one))
+        lanes[number] = (shown, kind, display.identifier(one))
     return lanes
 
 
@@ -326,7 +326,8 @@ def _lines_of_lane(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> 
 
 
 def _item(
-    place: int, row: Mapping[str, Any], body: Any, *, line: int, start: int, texts: _DisplayedTexts, numbers: Mapping[int, int]
+    place: int, row: Mapping[str, Any], body: Any, *, line: int, start: int, texts: _DisplayedTexts,
+    numbers: Mapping[int, int],
 ) -> Item:  # fmt: skip
     begin = row["start_at"] if row["start_at"] is not None else start
     end = row["end_at"] if row["end_at"] is not None else begin

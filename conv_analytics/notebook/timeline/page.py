@@ -10,11 +10,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from conv_analytics.notebook.html import data_uri, json_for_script, module, page, render, resource, safe
-from conv_analytics.notebook.palette import DARK, LIGHT, Theme
+from conv_analytics.notebook.palette import DARK, LIGHT, MEASURED, Theme
 from conv_analytics.notebook.timeline.axis import LABEL_PX, STEPS, duration, stamp
-from conv_analytics.notebook.timeline.layout import MEASURED, NEAR_PX, OVERLAYS, WIDEST_PX, Item, Layout, mark_of, short
+from conv_analytics.notebook.timeline.layout import NEAR_PX, OVERLAYS, WIDEST_PX, Item, Layout, mark_of, short
 from conv_analytics.notebook.timeline.picture import (
-    AXIS, DENSE_PX, FILLS, GUTTER, PATTERNS, headline, picture, span, state_of, summary,
+    AXIS,
+    DENSE_PX,
+    FILLS,
+    GUTTER,
+    PATTERNS,
+    headline,
+    picture,
+    span,
+    state_of,
+    summary,
 )  # fmt: skip
 
 #: Rows of the table in the page itself; the script shows all of them, and so does the frame.
@@ -89,7 +98,7 @@ def packed(drawn: Layout, zone: ZoneInfo) -> str:
 
 
 def static_html(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live: bool = False) -> str:
-    """The part of the page that needs no script: headline, picture, table; with what the script needs to make it live."""
+    """Headline, picture and table, which need no script; if `live`, with the data for the script."""
     count = len(drawn.items)
     shown = f"{count:,} bands and events" if count <= ROWS else f"the first {ROWS:,} of {count:,} bands and events"
     return render(

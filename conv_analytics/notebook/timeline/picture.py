@@ -245,7 +245,13 @@ def span(drawn: Layout, zone: ZoneInfo) -> str:
 
 def summary(drawn: Layout) -> str:
     """How much there is, with what is open, late or duplicated, and whether people are masked."""
-    plural = {"open band": "open bands", "member": "members", "leg": "legs", "event": "events", "duplicate": "duplicates"}
+    plural = {
+        "open band": "open bands",
+        "member": "members",
+        "leg": "legs",
+        "event": "events",
+        "duplicate": "duplicates",
+    }
     counts = [
         f"{count:,} {name if count == 1 else plural.get(name, name)}"
         for name, count in drawn.counts().items()
@@ -292,5 +298,5 @@ def _rules(theme: Theme) -> str:
     ))  # fmt: skip
 
 
-__all__ = ["AXIS", "DENSE_PX", "FILLS", "GUTTER", "PATTERNS", "WIDTH", "headline", "picture", "span", "state_of", "style",
-           "summary"]  # fmt: skip
+__all__ = ["AXIS", "DENSE_PX", "FILLS", "GUTTER", "PATTERNS", "WIDTH", "headline", "picture", "span", "state_of",
+           "style", "summary"]  # fmt: skip

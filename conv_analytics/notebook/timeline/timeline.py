@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from conv_analytics.analysis import timeline
-from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
