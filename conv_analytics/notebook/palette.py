@@ -1,14 +1,13 @@
-"""The colours of everything drawn, and how well people with and without colour blindness can tell them apart.
+"""The colours of everything drawn, and their contrast.
 
-Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure the differences.
+Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure how well people with
+and without colour blindness can tell the colours apart.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from types import MappingProxyType
 
 
@@ -87,18 +86,9 @@ DARK = _theme(
 )  # fmt: skip
 THEMES: Mapping[str, Theme] = MappingProxyType({"light": LIGHT, "dark": DARK})
 
-#: How people who lack one kind of cones see colours (Machado, Oliveira and Fernandes 2009, severity 1), on linear RGB.
-BLINDNESS: Mapping[str, tuple[tuple[float, float, float], ...]] = MappingProxyType({
-    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
-    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
-    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
-})  # fmt: skip
-
 #: Below this, sRGB is linear (IEC 61966-2-1).
 _DARK = 0.04045
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
-_WHITE = (0.95047, 1.0, 1.08883)
 
 
 def contrast(one: str, other: str) -> float:
@@ -107,7 +97,7 @@ def contrast(one: str, other: str) -> float:
     >>> round(contrast("#000000", "#ffffff"))
     21
     """
-    low, high = sorted(_dot(_LUMINANCE, _linear(colour)) for colour in (one, other))
+    low, high = sorted(dot(_LUMINANCE, linear_rgb(colour)) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
@@ -126,44 +116,16 @@ def edge(colour: str, ground: str, least: float = 3.0) -> str:
     return mixed
 
 
-def seen(colour: str, blindness: str | None = None) -> tuple[float, float, float]:
-    """A colour in CIE L*a*b* as it is seen, by most people or with a kind of `BLINDNESS`."""
-    rgb = _linear(colour)
-    if blindness is not None:
-        rows = (_dot(row, rgb) for row in BLINDNESS[blindness])
-        rgb = tuple(min(max(value, 0.0), 1.0) for value in rows)
-    x, y, z = (_root(_dot(row, rgb) / white) for row, white in zip(_XYZ, _WHITE, strict=True))
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
-
-
-def difference(one: str, other: str, blindness: str | None = None) -> float:
-    """How different two colours look (CIE 1976); below about 10, small marks are easily confused.
-
-    >>> round(difference("#228833", "#bb5566")), round(difference("#228833", "#bb5566", "deutan"))
-    (93, 18)
-    """
-    return math.dist(seen(one, blindness), seen(other, blindness))
-
-
-def nearest(colours: Iterable[str], blindness: str | None = None) -> float:
-    """The difference between the two most similar colours."""
-    return min(difference(one, other, blindness) for one, other in combinations(colours, 2))
-
-
-def _linear(colour: str) -> tuple[float, ...]:
+def linear_rgb(colour: str) -> tuple[float, ...]:
+    """Red, green and blue of a colour, 0 to 1, proportional to light."""
     parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return tuple(part / 12.92 if part <= _DARK else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
 
 
-def _dot(row: Iterable[float], values: Iterable[float]) -> float:
+def dot(row: Iterable[float], values: Iterable[float]) -> float:
+    """The sum of the products."""
     return sum(a * b for a, b in zip(row, values, strict=True))
 
 
-def _root(value: float) -> float:
-    return float(value ** (1 / 3)) if value > 216 / 24389 else (24389 / 27 * value + 16) / 116
-
-
-__all__ = [
-    "BLINDNESS", "DARK", "KINDS", "LIGHT", "MEASURED", "QUALITY", "STATES", "THEMES", "Theme",
-    "contrast", "difference", "edge", "nearest", "seen",
-]  # fmt: skip
+__all__ = ["DARK", "KINDS", "LIGHT", "MEASURED", "QUALITY", "STATES", "THEMES", "Theme", "contrast", "dot", "edge",
+           "linear_rgb"]  # fmt: skip

@@ -167,15 +167,15 @@ def _figures(
 
 
 def _key_numbers(legs: pd.DataFrame, kpi: statistics.Kpi, scope: str) -> dict[str, Rate | Values]:
-    flags, judged = parts.flags(legs), parts.measured(legs)
-    answered = int(legs["answered"].fillna(value=False).sum())
+    flags = parts.flags(legs)
+    measured, answered = flags["measured"]
     numbers: dict[str, Rate | Values] = {}
     for key in _RATES:
         rates = statistics.flag_rates(*flags[key.source]) if key.source in flags else kpi.rates(key.source, scope)
         numbers[key.name] = rates[statistics.ALL]
     for key in _VALUES:
-        column = legs[key.source] if key.source in _NOT_AUDIO else legs.loc[judged, key.source]
-        numbers[key.name] = statistics.values(column, len(legs) if key.name == "pdd" else answered)
+        column = legs[key.source] if key.source in _NOT_AUDIO else legs.loc[measured, key.source]
+        numbers[key.name] = statistics.values(column, len(legs) if key.name == "pdd" else int(answered.sum()))
     return numbers
 
 

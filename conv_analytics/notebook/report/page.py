@@ -135,7 +135,7 @@ def _method(numbers: Numbers) -> list[str]:
         "freeswitch_r": "The reported scores are only a curve of flawed packets (codec and delay are not in them):"
                         " they decide nothing here.",
         "other": "The reported scores are of a model of their own, and count.",
-    }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
+    }.get(method.scores, "It is not known what the reported scores are: too few legs with flaws.")  # fmt: skip
     units = [f"{_UNITS[each.what]}: {each.decided} ({each.why})." for each in method.units if each.what in _UNITS]
     return [
         "Intervals are Wilson's at 95 %, of differences Newcombe's.",

@@ -349,7 +349,7 @@ export class Timeline {
     });
   }
 
-  /** Pick the item so many rows further among those that are shown. */
+  /** Pick the item that is some rows further down or up among those shown. */
   step(by) {
     const { shown } = this, row = this.picked < 0 ? (by > 0 ? -1 : shown.length) : lowerBound(shown, this.picked);
     if (shown.length) this.pick(shown[Math.min(Math.max(row + by, 0), shown.length - 1)]);

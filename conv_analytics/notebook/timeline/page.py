@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from conv_analytics.notebook.html import data_uri, json_for_script, module, page, render, resource, safe
-from conv_analytics.notebook.palette import DARK, LIGHT, MEASURED, Theme
+from conv_analytics.notebook.palette import DARK, LIGHT, MEASURED, THEMES, Theme
 from conv_analytics.notebook.timeline.axis import LABEL_PX, STEPS, duration, stamp
 from conv_analytics.notebook.timeline.layout import NEAR_PX, OVERLAYS, WIDEST_PX, Item, Layout, mark_of, short
 from conv_analytics.notebook.timeline.picture import (
@@ -87,7 +87,7 @@ def payload(drawn: Layout, zone: ZoneInfo) -> dict[str, Any]:
         "orders": _ORDERS, "measured": MEASURED, "patterns": [list(pattern) for pattern in PATTERNS],
         "gutter": GUTTER, "axis": {"height": AXIS, "steps": STEPS, "label_px": LABEL_PX},
         "clusters": {"near_px": NEAR_PX, "widest_px": WIDEST_PX}, "dense_px": DENSE_PX,
-        "themes": {theme.name: theme.plain() for theme in (LIGHT, DARK)},
+        "themes": {name: theme.plain() for name, theme in THEMES.items()},
     }  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def packed(drawn: Layout, zone: ZoneInfo) -> str:
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
-def static_html(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live: bool = False) -> str:
+def static_fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live: bool = False) -> str:
     """Headline, picture and table, which need no script; if `live`, with the data for the script."""
     count = len(drawn.items)
     shown = f"{count:,} bands and events" if count <= ROWS else f"the first {ROWS:,} of {count:,} bands and events"
@@ -120,12 +120,12 @@ def static_html(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto", live: boo
 
 def fragment(drawn: Layout, zone: ZoneInfo, *, theme: str = "auto") -> str:
     """HTML for a notebook: several in one page do not disturb each other."""
-    return f'{static_html(drawn, zone, theme=theme, live=True)}<script type="module">{script()}</script>\n'
+    return f'{static_fragment(drawn, zone, theme=theme, live=True)}<script type="module">{script()}</script>\n'
 
 
 def document(drawn: Layout, zone: ZoneInfo, *, more: str = "", theme: str = "auto") -> str:
     """A page of its own; `more` is HTML that follows."""
-    body = f"<main>{static_html(drawn, zone, theme=theme, live=True)}{more}</main>"
+    body = f"<main>{static_fragment(drawn, zone, theme=theme, live=True)}{more}</main>"
     return page(f"Timeline of {drawn.conversation_id}", body, scripts=[script()])
 
 
@@ -155,4 +155,4 @@ class _Index:
         return self._places.setdefault(value, len(self._places))
 
 
-__all__ = ["HEAD", "ROWS", "cells", "document", "fragment", "packed", "payload", "script", "static_html", "style"]
+__all__ = ["HEAD", "ROWS", "cells", "document", "fragment", "packed", "payload", "script", "static_fragment", "style"]

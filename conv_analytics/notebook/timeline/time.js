@@ -94,7 +94,7 @@ export function lowerBound(values, value, low = 0, high = values.length) {
   return low;
 }
 
-/** Where an instant of a view stands on a strip of so many pixels. */
+/** The position of an instant of a view, which is so wide and begins at left. [px] */
 export const position = (at, [from, to], left, width) => left + ((at - from) / (to - from)) * width;
 
 /** The instant that stands there. */

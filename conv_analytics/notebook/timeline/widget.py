@@ -9,7 +9,7 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.notebook.timeline.axis import zone_of
-from conv_analytics.notebook.timeline.page import fragment, packed, script, static_html
+from conv_analytics.notebook.timeline.page import fragment, packed, script, static_fragment
 
 if TYPE_CHECKING:
     from conv_analytics.notebook.timeline.timeline import Timeline
@@ -55,7 +55,7 @@ class TimelineWidget(anywidget.AnyWidget):
 
 def _traits(timeline: Timeline) -> dict[str, Any]:
     zone = zone_of(timeline.zone)
-    html = static_html(timeline.layout, zone, theme=timeline.theme)
+    html = static_fragment(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
 
 
