@@ -9,13 +9,14 @@ import pandas as pd
 
 from conv_analytics.analysis import quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConvAnalyticsError
 
 
 def conversation_tables(source: Source) -> dict[str, pd.DataFrame]:
     """Every table of a source as a pandas frame."""
-    return {name: source.collect(source.table(name, needed=())) for name in source.tables}
+    return {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
 
 
 def leg_verdicts(tables: Mapping[str, pd.DataFrame], data: Any, units: Units | None) -> pd.DataFrame | None:

@@ -11,7 +11,8 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.analysis.audio.quality import RANK
+from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 
@@ -46,7 +47,7 @@ class Overview:
         return markup.block(self._title, self._line, markup.grid(self._head, self._rows))
 
 
-def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bool = True) -> Overview:
+def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: bool = True) -> Overview:
     """How many legs are poor, fair, good or unmeasured, and by which rules.
 
     Parameters
@@ -73,21 +74,21 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bo
     """
     book = profile_of(profile)
     frame = _pandas(quality(data, book, columns=list(_NEEDED)))
-    counts = {verdict: int((frame["verdict"] == verdict).sum()) for verdict in reversed(RANK)}
+    counts = {verdict: int((frame["verdict"] == verdict).sum()) for verdict in Verdict}
     falling = {rule.id for rule in book.rules if rule.comparison.startswith("<")}
     rows: list[tuple[object, ...]] = []
-    for verdict in reversed(RANK):
+    for verdict in Verdict:
         legs = frame[frame["verdict"] == verdict]
         by_rule = legs.groupby(legs["rule"].fillna(""), sort=True)
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
             worst = _worst(part, Display(on=mask), falls=rule in falling)
-            rows.append((verdict, str(rule) or "no rule applies", len(part), *worst))
+            rows.append((verdict.value, str(rule) or "no rule applies", len(part), *worst))
     head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "event")
     line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
 
 
-def show_ledger(data: Any) -> Overview:
+def show_ledger(data: Data) -> Overview:
     """The lines of the ledger with values that are missing, odd, concluded or unmeasured.
 
     Parameters

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -65,8 +67,7 @@ def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
     )  # fmt: skip
 
 
-MEASURED = ("good", "fair", "poor")
-QUALITY = (*MEASURED, "unmeasured")
+QUALITY = tuple(verdict.value for verdict in (*MEASURED, Verdict.UNMEASURED))
 STATES = ("joined", "answered", "ringing", "invited", "muted")
 KINDS = ("message", "control", "media", "end", "other")
 
@@ -127,5 +128,5 @@ def dot(row: Iterable[float], values: Iterable[float]) -> float:
     return sum(a * b for a, b in zip(row, values, strict=True))
 
 
-__all__ = ["DARK", "KINDS", "LIGHT", "MEASURED", "QUALITY", "STATES", "THEMES", "Theme", "contrast", "dot", "edge",
+__all__ = ["DARK", "KINDS", "LIGHT", "QUALITY", "STATES", "THEMES", "Theme", "contrast", "dot", "edge",
            "linear_rgb"]  # fmt: skip

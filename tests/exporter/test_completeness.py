@@ -23,8 +23,10 @@ from conv_analytics.exporter import Report
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
-from tests.exporter import list_fuzzing
-from tests.exporter.worlds import Serve, agree, client_of, held
+from tests._helpers import list_fuzzing
+from tests._helpers.sandboxes import Serve, agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 DAY = timedelta(days=1)
 Change = Callable[[dict[str, Any], Request], None]
@@ -465,6 +467,29 @@ def test_a_server_that_repeats_its_short_page_is_told(serve: Serve, tmp_path: Pa
     assert mark(tmp_path, conversation).last_event == 20
 
 
+@pytest.mark.parametrize("size", [1, None])
+@pytest.mark.parametrize("place", [-1, 0])
+def test_one_event_of_many_is_no_whole_list(place: int, size: int | None, serve: Serve, tmp_path: Path) -> None:
+    """A list that is cut, unlinked and in no order may show its last event alone: its gap is asked for."""
+    sandbox = serve(conversations=3)
+
+    def show_one(page: dict[str, Any], request: Request) -> None:
+        unlinked(page, request)
+        page["_embedded"]["events"] = page["_embedded"]["events"][place:][:1]
+        page["page_size"] = size
+
+    def whole(request: Request) -> Request:
+        return replace(request, query={**request.query, "page_size": "100"})
+
+    alter(sandbox, "/events", show_one, ask=whole)
+    report = run(sandbox, tmp_path)
+    if place == -1:
+        assert report.status == "incomplete"
+        assert "its list skips events between 1 and" in str(report.incomplete)
+    mend(sandbox)
+    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+
+
 @pytest.mark.parametrize("ask", [smaller, lambda request: request])
 def test_pages_that_tell_how_many_records_they_have_are_complete(
     ask: Callable[[Request], Request], serve: Serve, tmp_path: Path
@@ -575,7 +600,7 @@ def test_a_conversation_that_is_damaged_when_asked_for_is_compared_all_the_same(
     sandbox.script(lambda request: request.path == path, Reply(200, body), times=-1)
     assert run(sandbox, tmp_path).status == "complete"
     found = audit(client_of(sandbox), tmp_path, rate=0)
-    assert (found.equal, found.untold) == (6, {})
+    assert (found.equal, found.not_compared) == (6, {})
 
 
 @pytest.mark.parametrize(
@@ -591,7 +616,7 @@ def test_a_record_whose_id_cannot_be_read_leaves_the_run_incomplete(
         report = run(calm, tmp_path)
         assert report.incomplete == {"conversations": "it has a record without an id that can be read"}
         assert report.listed == calm.truth().conversations - 1
-        assert audit(client_of(calm), tmp_path, rate=0).untold == {
+        assert audit(client_of(calm), tmp_path, rate=0).not_compared == {
             "the list": "it has a record without an id that can be read"
         }
     finally:

@@ -17,7 +17,7 @@ from conv_analytics import show_timeline
 from conv_analytics.notebook.html import data_uri, resource
 from conv_analytics.notebook.timeline.axis import duration, stamp, zone_of
 from conv_analytics.notebook.timeline.page import payload, script
-from tests.notebook.shown import many
+from tests._helpers.drawn_conversations import many
 
 FOLDER = Path(conv_analytics.notebook.__file__).parent / "timeline"
 

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.audio import unit_evidence as ev
-from conv_analytics.analysis.audio.unit_evidence import SCALES, Evidence
-from conv_analytics.analysis.engine import gather
+from conv_analytics.analysis.audio.unit_evidence import MEASURED, SCALES, Evidence
+from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.tables import TABLES
 
@@ -27,17 +28,6 @@ MODELS = ("freeswitch_r", "other", "undetermined")
 LOSS_UNITS = (*ev.READABLE, "unknown", "ignore")
 JITTER_UNITS = ("ms2", "ms")
 
-#: What hangups say of the audio.
-MEASURED = (
-    "mos_score",
-    "quality_percentage",
-    "jitter_min_var",
-    "jitter_max_var",
-    "jitter_loss_rate",
-    "flaw_total",
-    "packet_cnt",
-    "packet_loss_perc",
-)
 #: Which unit each measure is read in.
 UNIT_OF: Mapping[str, str] = {
     "loss_pct": "loss_unit", "mos_emodel": "loss_unit", "mos_emodel_low": "loss_unit",
@@ -149,7 +139,7 @@ class Units:
 
 
 def detect_units(
-    data: Any,
+    data: Data,
     *,
     mos_scale: float | None = None,
     mos_model: str | None = None,
@@ -203,7 +193,7 @@ def detect_units(
     """
     source = Source.of(data)
     known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
-    return units_of(source, measured_rows(source), known)
+    return units_of(measured_rows(source), known)
 
 
 def units_of_all(data: Any) -> Units | None:
@@ -214,20 +204,21 @@ def units_of_all(data: Any) -> Units | None:
         return None
 
 
-def measured_rows(source: Source) -> nw.LazyFrame[Any]:
+def measured_rows(source: Source) -> Rows:
     """What was measured, once per hangup."""
     if source.single:
         kinds = {column.name: column for column in TABLES["hangups"].columns}
         wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
-        return source.frame(wanted, needed=[*MEASURED], maker="legs()")
+        return Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()")
     key = ["conversation_id", "event_id"]
-    rows = source.table("hangups", [*key, *MEASURED])
-    return rows if gather.once(source, "hangups") else rows.unique(subset=key, keep="any")
+    rows = Rows.read(source, "hangups", [*key, *MEASURED])
+    legs = Rows.read(source, "hangups", KEY, needed=())
+    return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
 
 
-def units_of(source: Source, rows: nw.LazyFrame[Any], known: Mapping[str, Any] | None = None) -> Units:
+def units_of(rows: Rows, known: Mapping[str, Any] | None = None) -> Units:
     """Decide on rows that hold the measured columns; what is given is not asked."""
-    row = source.collect(rows.select(**ev.questions())).iloc[0]
+    row = ev.questions(rows).collect().iloc[0]
     numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
     return decide(numbers, known or {})
 

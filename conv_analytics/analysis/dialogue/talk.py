@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue import spans as s
-from conv_analytics.analysis.engine.given import give_rows
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -52,6 +52,7 @@ TALK_CONVERSATIONS = (
 )
 
 
+@question
 def talk(data: Any, *, by: str = "member") -> Any:
     """Who spoke how long, over whom, and how long nobody did.
 
@@ -101,7 +102,7 @@ def talk(data: Any, *, by: str = "member") -> Any:
     source = Source.of(data)
     parts = (_batch(spans, legs, by) for spans, legs in s.batches(source, "speaking"))
     columns = TALK_MEMBERS if by == "member" else TALK_CONVERSATIONS
-    return give_rows(source, parts, columns, [column.name for column in columns[:2]])
+    return source.result_of_parts(parts, columns, by=[column.name for column in columns[:2]])
 
 
 def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:

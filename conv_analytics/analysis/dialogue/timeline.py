@@ -9,10 +9,11 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.bands import Row, audio_bands, close, leg_bands, member_bands
-from conv_analytics.analysis.dialogue.events import Happening, conversation, happenings, microseconds, records
+from conv_analytics.analysis.dialogue.events import Happening, conversation, happenings, records
 from conv_analytics.analysis.dialogue.labels import mark
 from conv_analytics.analysis.dialogue.lanes import Lane, Lanes, lanes
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import legs as legs_of
@@ -46,7 +47,7 @@ TIMELINE = (
 )  # fmt: skip
 
 
-def timeline(data: Any, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
+def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
     """One conversation as lanes, bands and marks.
 
     Parameters
@@ -123,7 +124,7 @@ def _legs(source: Source) -> list[dict[str, Any]]:
         return []
     frame = legs_of(source)
     for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
-        frame[name] = microseconds(frame[name])
+        frame[name] = coerce.micros(frame[name])
     rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items() if value is not None} for row in rows if row["leg_id"]]
 

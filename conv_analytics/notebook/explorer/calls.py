@@ -8,7 +8,7 @@ import pandas as pd
 
 from conv_analytics.analysis import calls
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.quality import RANK
+from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.notebook.report.legs import judged_legs
 
 #: The columns of a call's worst leg, besides those of `conv_analytics.analysis.calls`.
@@ -51,7 +51,7 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     frame: pd.DataFrame = calls(legs)
     worst = _worst_legs(legs, frame)
     joined = frame.assign(**{_CONVERSATION: frame[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
-    joined = joined.assign(verdict=joined["verdict"].fillna("unmeasured")).astype(JUDGED)
+    joined = joined.assign(verdict=joined["verdict"].fillna(Verdict.UNMEASURED.value)).astype(JUDGED)
     return joined.sort_values("started_at", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
 

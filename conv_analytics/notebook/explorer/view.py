@@ -49,7 +49,7 @@ class View:
     ----------
     frame
         Calls as `judged_calls` gives them.
-    zone
+    tz
         IANA name of the time zone.
     mask
         False shows numbers and names as they are.
@@ -60,8 +60,8 @@ class View:
         Positions in `frame` of the selected calls, in the order they were selected.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, zone: str = "UTC", mask: bool = True) -> None:
-        self.frame, self.zone = frame.reset_index(drop=True), zone
+    def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
+        self.frame, self.tz = frame.reset_index(drop=True), tz
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
@@ -77,7 +77,7 @@ class View:
 
     @filters.setter
     def filters(self, wanted: Filters) -> None:
-        period_of(wanted.since, wanted.until, self.zone)
+        period_of(wanted.since, wanted.until, self.tz)
         self._filters, self.first = wanted, 0
         self._apply()
 
@@ -131,7 +131,7 @@ class View:
         if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
             return ""
         if name == "started_at":
-            return str(value.tz_convert(self.zone).strftime("%Y-%m-%d %H:%M:%S"))
+            return str(value.tz_convert(self.tz).strftime("%Y-%m-%d %H:%M:%S"))
         if name == "talk_s":
             return duration(round(value * 1_000_000))
         text = str(self.display.column(name, str(value)))
@@ -157,7 +157,7 @@ class View:
     @cached_property
     def clock(self) -> pd.Series:
         """When each call of `frame` started, on the clock of the zone."""
-        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.zone).dt.tz_localize(None)
+        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.tz).dt.tz_localize(None)
         return local
 
     def _apply(self) -> None:
@@ -181,7 +181,7 @@ class View:
     def _within(self, wanted: Filters) -> Rows:
         at = self.frame["started_at"]
         rows = np.ones(len(at), dtype=bool)
-        period = period_of(wanted.since, wanted.until, self.zone)
+        period = period_of(wanted.since, wanted.until, self.tz)
         if period.since is not None:
             rows &= (at >= period.since).to_numpy(dtype=bool)
         if period.until is not None:

@@ -11,6 +11,8 @@ import pandas as pd
 import conv_analytics
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.entities.cases import CASES
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.notebook.report import parts, sentences, statistics
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_of
@@ -67,7 +69,7 @@ def gather(
         codes=parts.codes(now, judged.scope),
         offenders=offenders_of(masked, judged.scope),
         worst=parts.worst(masked, period, rulebook, COMMAND),
-        poor_legs=int((now["verdict"] == "poor").sum()),
+        poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
         method=_method(judged, rulebook, masked=mask),
     )
@@ -130,13 +132,15 @@ _RATES = (
         "up",
         "ner",
     ),
-    _KeyFigure("poor", "Poor audio", "of the legs with enough packets to judge", "%", "down", "poor"),
-    _KeyFigure("silent", "No audio one way or both", "of the answered legs of 5 s or more", "%", "down", "silent"),
+    _KeyFigure("poor", CASES["poor"].title, "of the legs with enough packets to judge", "%", "down", "poor"),
+    _KeyFigure("silent", CASES["silent"].title, "of the answered legs of 5 s or more", "%", "down", "silent"),
     _KeyFigure(
         "dropped", "Broke off", "of the answered legs with media whose end is known", "%", "down", "drop_failure"
     ),
-    _KeyFigure("short", "Over within 6 s", "of the answered legs; carriers dislike many", "%", "down", "short"),
-    _KeyFigure("measured", "Measured", "of the answered legs; no verdict on the others", "%", "up", "measured"),
+    _KeyFigure("short", CASES["short"].title, "of the answered legs; carriers dislike many", "%", "down", "short"),
+    _KeyFigure(
+        "measured", CASES["measured"].title, "of the answered legs; no verdict on the others", "%", "up", "measured"
+    ),
 )
 _VALUES = (
     _KeyFigure("mos", "Score of the loss", "E-model, G.711 with concealment; median", "MOS", "up", "mos_emodel"),
@@ -167,7 +171,7 @@ def _figures(
 
 
 def _key_numbers(legs: pd.DataFrame, kpi: statistics.Kpi, scope: str) -> dict[str, Rate | Values]:
-    flags = parts.flags(legs)
+    flags = {name: CASES[name].flags(legs) for name in parts.COUNTED}
     measured, answered = flags["measured"]
     numbers: dict[str, Rate | Values] = {}
     for key in _RATES:

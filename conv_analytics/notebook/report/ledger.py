@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -25,7 +26,8 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
     """
     entries = []
     if len(legs):
-        for row in ledger(legs).itertuples(index=False):
+        rows: Iterable[Any] = ledger(legs).itertuples(index=False)
+        for row in rows:
             if row.table == "legs" and row.n and row.missing + row.odd + row.imputed + row.unmeasured:
                 n, missing, odd, imputed, unmeasured = (
                     int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured)

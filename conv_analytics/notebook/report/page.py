@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import html
 from conv_analytics.notebook.report import pictures, sentences
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
-from conv_analytics.notebook.report.offenders import PROBLEMS
 
 #: The verdict in one word.
 _VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
@@ -54,7 +54,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
             for code in numbers.codes
         ],
         "offenders": None if numbers.offenders is None else [
-            (each.reason.partition(":")[0], PROBLEMS.get(each.what, each.what), f"{each.bad.k:,} of {each.bad.n:,}",
+            (each.reason.partition(":")[0], CASES[each.what].label, f"{each.bad.k:,} of {each.bad.n:,}",
              f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
              amount(each.excess))
             for each in numbers.offenders

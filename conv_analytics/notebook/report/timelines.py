@@ -35,13 +35,13 @@ def write_timelines(data: Any, numbers: Numbers, page: Path, units: Units | None
         The relative link to the page of each conversation; one that cannot be drawn is left out.
     """
     folder = page.with_name(f"{page.stem}-timelines")
-    zone, mask = numbers.tz, numbers.masked
+    tz, mask = numbers.tz, numbers.masked
     links: dict[str, str] = {}
     units = units or units_of_all(data)
     for one in dict.fromkeys(leg.conversation_id for leg in numbers.worst):
         try:
-            timeline = show_timeline(data, one, zone=zone, mask=mask, units=units)
-            ladder = show_ladder(data, one, zone=zone, mask=mask, units=units)
+            timeline = show_timeline(data, one, tz=tz, mask=mask, units=units)
+            ladder = show_ladder(data, one, tz=tz, mask=mask, units=units)
         except (ConfigError, TableNotFound, ColumnNotFound):
             # Its events are missing: the command says so when it is tried.
             continue

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from conv_analytics.analysis.entities.verdicts import MEASURED
 from conv_analytics.notebook.html import data_uri, json_for_script, module, page, render, resource, safe
-from conv_analytics.notebook.palette import DARK, LIGHT, MEASURED, THEMES, Theme
+from conv_analytics.notebook.palette import DARK, LIGHT, THEMES, Theme
 from conv_analytics.notebook.timeline.axis import LABEL_PX, STEPS, duration, stamp
 from conv_analytics.notebook.timeline.layout import NEAR_PX, OVERLAYS, WIDEST_PX, Item, Layout, mark_of, short
 from conv_analytics.notebook.timeline.picture import (

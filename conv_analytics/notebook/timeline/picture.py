@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from conv_analytics.analysis.entities.verdicts import MEASURED
 from conv_analytics.notebook.html import mask_label
-from conv_analytics.notebook.palette import DARK, LIGHT, MEASURED, Theme
+from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 from conv_analytics.notebook.svg import Drawing, fitted, text_width
 from conv_analytics.notebook.timeline.axis import duration, stamp, ticks
 from conv_analytics.notebook.timeline.layout import OVERLAYS, Item, Layout, Line, clusters, mark_of, short
