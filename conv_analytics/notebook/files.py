@@ -1,4 +1,4 @@
-"""Write pages and pictures: whole or not at all, and for their user alone where people are shown."""
+"""Writing pages and pictures: atomically, and readable only by their owner where people are shown."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from conv_analytics.errors import DestinationError
 
 
 def write(path: Path, text: str, *, private: bool) -> Path:
-    """Write a file: a reader sees the old one or the new one, never half of one.
+    """Write a file atomically: a reader sees the old one or the new one, never half of one.
 
     Parameters
     ----------
     path
-        The file; its folder has to be there.
+        The file; its folder has to exist.
     text
-        What it holds.
+        Its content.
     private
-        Whether only the user who runs this may read it (0600), as befits what is not masked. Otherwise the file has the
-        mode of any new file.
+        Whether only its owner may read it (0600), for a file that is not masked. Otherwise it has the mode of any new
+        file.
 
     Raises
     ------

@@ -1,9 +1,9 @@
-"""Counts of legs in memory, as the values of a report: rates and quantiles, of all and per group."""
+"""Rates and quantiles of legs in memory: of all legs, and per group."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,24 @@ from conv_analytics.analysis import kpi
 from conv_analytics.analysis.maths.stats import MIN_N, TAIL_N, newcombe, rates
 from conv_analytics.notebook.report.numbers import Change, Rate, Values
 
-#: How a group is called whose value is missing.
+#: The name of the group of rows without a value.
 NOT_KNOWN = "not known"
+#: The key of all rows together.
 ALL = ""
+
+
+class Rates(dict[str, Rate]):
+    """Rates by group; a group that is not there has no cases."""
+
+    def __missing__(self, key: str) -> Rate:
+        return rate(0, 0)
+
+
+class Distributions(dict[str, Values]):
+    """Distributions by group; a group that is not there has no values."""
+
+    def __missing__(self, key: str) -> Values:
+        return Values(0, 0, None, None, None, None, None)
 
 
 def rate(k: int, n: int, unknown: int = 0) -> Rate:
@@ -25,19 +40,19 @@ def rate(k: int, n: int, unknown: int = 0) -> Rate:
     >>> rate(5, 10).enough, round(rate(5, 10).lo, 3)
     (False, 0.237)
     """
-    told = {name: _number(float(value)) for name, value in rates(k, n).items()}
-    return Rate(k, n, told["rate"], told["lo"], told["hi"], unknown, n >= MIN_N)
+    interval = {name: _number(float(value)) for name, value in rates(k, n).items()}
+    return Rate(k, n, interval["rate"], interval["lo"], interval["hi"], unknown, n >= MIN_N)
 
 
-def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] | None = None) -> dict[str, Rate]:
-    """How often something holds among the rows of which it is known, per key; all together without keys.
+def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] | None = None) -> Rates:
+    """How often something holds among the rows for which that is known, per key; of all rows without keys.
 
     Parameters
     ----------
     holds, of
         Flags of equal length; null is false.
     keys
-        Of any kind; what is missing is a group of its own.
+        Of any type; rows without a key are a group of their own.
     """
     known = of.fillna(value=False).to_numpy("bool")
     true = holds.fillna(value=False).to_numpy("bool") & known
@@ -45,14 +60,14 @@ def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] |
 
 
 class Kpi:
-    """Rates of `kpi` over legs, asked once: counts add up, so those of any group are sums.
+    """The rates of `kpi` over legs. It is computed once: counts add up, so those of any group are sums.
 
     Parameters
     ----------
     rows
         Legs, with the columns to group by.
     by
-        What rates may be asked by.
+        The columns that rates can be grouped by.
     """
 
     METRICS = ("asr", "ner", "drop_failure")
@@ -61,16 +76,16 @@ class Kpi:
         keys = list(dict.fromkeys([*by, "direction"]))
         self._table: pd.DataFrame = kpi(rows, by=keys, metrics=self.METRICS, scope="all")
 
-    def rates(self, metric: str, scope: str, by: str | None = None) -> dict[str, Rate]:
-        """One metric of the attempts in scope, per key; all together without."""
-        held = self._table["metric"] == metric
-        told = self._table[held if scope == "all" else held & (self._table["direction"] == scope)]
-        k, n, unknown = (told[name].to_numpy("int64") for name in ("k", "n", "unknown"))
-        return summed(k, n, unknown, None if by is None else told[by])
+    def rates(self, metric: str, scope: str, by: str | None = None) -> Rates:
+        """One metric of the attempts in scope, per value of a column; of all of them without one."""
+        wanted = self._table["metric"] == metric
+        counts = self._table[wanted if scope == "all" else wanted & (self._table["direction"] == scope)]
+        k, n, unknown = (counts[name].to_numpy("int64") for name in ("k", "n", "unknown"))
+        return summed(k, n, unknown, None if by is None else counts[by])
 
 
-def summed(k: Any, n: Any, unknown: Any, keys: pd.Series[Any] | None = None) -> dict[str, Rate]:
-    """Rates of counts that are added up per key; all together without keys.
+def summed(k: Any, n: Any, unknown: Any, keys: pd.Series[Any] | None = None) -> Rates:
+    """Rates of counts that are summed per key; of all of them without keys.
 
     >>> summed([1, 2], [4, 4], [0, 1]) == {ALL: rate(3, 8, 1)}
     True
@@ -80,33 +95,35 @@ def summed(k: Any, n: Any, unknown: Any, keys: pd.Series[Any] | None = None) -> 
         np.bincount(groups, weights=np.asarray(each, dtype="float64"), minlength=len(names)).astype("int64")
         for each in (k, n, unknown)
     )
-    told = rates(k, n)
-    share, lo, hi = ([_number(value) for value in told[part].tolist()] for part in ("rate", "lo", "hi"))
-    return {
-        name: Rate(int(k[i]), int(n[i]), share[i], lo[i], hi[i], int(unknown[i]), bool(n[i] >= MIN_N))
-        for i, name in enumerate(names)
-    }
+    intervals = rates(k, n)
+    share, lo, hi = ([_number(value) for value in intervals[part].tolist()] for part in ("rate", "lo", "hi"))
+    return Rates(
+        {
+            name: Rate(int(k[i]), int(n[i]), share[i], lo[i], hi[i], int(unknown[i]), bool(n[i] >= MIN_N))
+            for i, name in enumerate(names)
+        }
+    )
 
 
 def values(numbers: pd.Series[Any], of: int | None = None) -> Values:
-    """A distribution: p5 and p95 of 20 values or more, quantiles as numpy's ``linear``.
+    """A distribution: quantiles as numpy's ``linear``, p5 and p95 only of 20 values or more.
 
     >>> values(pd.Series([1.0, 2.0, None])).p50
     1.5
     """
-    return _spread(numbers.to_numpy("float64", na_value=np.nan), len(numbers) if of is None else of)
+    return _distribution(numbers.to_numpy("float64", na_value=np.nan), len(numbers) if of is None else of)
 
 
-def values_by(numbers: pd.Series[Any], keys: pd.Series[Any]) -> dict[str, Values]:
-    """The same per key."""
+def values_by(numbers: pd.Series[Any], keys: pd.Series[Any]) -> Distributions:
+    """A distribution per key."""
     groups, names = grouped(keys)
     order = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=len(names)))
     parts = np.split(numbers.to_numpy("float64", na_value=np.nan)[order], ends[:-1])
-    return {name: _spread(part, len(part)) for name, part in zip(names, parts, strict=True)}
+    return Distributions({name: _distribution(part, len(part)) for name, part in zip(names, parts, strict=True)})
 
 
-def _spread(numbers: npt.NDArray[np.float64], of: int) -> Values:
+def _distribution(numbers: npt.NDArray[np.float64], of: int) -> Values:
     known = numbers[~np.isnan(numbers)]
     if not len(known):
         return Values(0, of, None, None, None, None, None)
@@ -118,7 +135,7 @@ def _spread(numbers: npt.NDArray[np.float64], of: int) -> Values:
 
 
 def change(now: Rate | Values, before: Rate | Values | None) -> Change | None:
-    """Now minus before: of rates with Newcombe's interval, of distributions between the medians."""
+    """Now minus before: of rates with Newcombe's interval, of distributions the difference of the medians."""
     if isinstance(now, Rate) and isinstance(before, Rate):
         if not now.n or not before.n:
             return None
@@ -130,7 +147,7 @@ def change(now: Rate | Values, before: Rate | Values | None) -> Change | None:
 
 
 def grouped(keys: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """The group of each row, and the names of the groups as text; what is missing has a name, too.
+    """The group of each row, and the names of the groups as texts; rows without a value are the group `NOT_KNOWN`.
 
     >>> groups, names = grouped(pd.Series(["a", None, "b", "a"]))
     >>> groups.tolist(), names
@@ -142,19 +159,9 @@ def grouped(keys: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
     return np.array([places[name] for name in shown], dtype="int64")[codes], list(places)
 
 
-def rows_of(table: pd.DataFrame) -> Iterable[Any]:
-    """The rows of a small table, with an attribute per column."""
-    return table.itertuples(index=False)
-
-
-def nothing(found: Mapping[str, Rate], key: str) -> Rate:
-    """The rate of a key, or one of no cases."""
-    return found.get(key) or rate(0, 0)
-
-
 def _number(value: Any) -> float | None:
     return None if value is None or pd.isna(value) or not math.isfinite(value) else float(value)
 
 
-__all__ = ["ALL", "NOT_KNOWN", "Kpi", "change", "flag_rates", "grouped", "nothing", "rate", "rows_of", "summed",
+__all__ = ["ALL", "NOT_KNOWN", "Distributions", "Kpi", "Rates", "change", "flag_rates", "grouped", "rate", "summed",
            "values", "values_by"]  # fmt: skip

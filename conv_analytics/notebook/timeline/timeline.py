@@ -1,4 +1,4 @@
-"""`show_timeline`: from data to something that shows itself in a notebook, prints itself, and can be kept as a file."""
+"""The timeline of one conversation: it shows itself in a notebook, prints itself, and can be saved as a file."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
-from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import Data
-from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.errors import ConfigError, ConvAnalyticsError
+from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.timeline.axis import zone_of
@@ -46,33 +45,34 @@ def show_timeline(
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.dialogue.timeline`.
+        A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.timeline`.
     conversation_id
         The conversation.
     tz
-        IANA name of the time zone that is shown at first.
+        IANA name of the time zone that is shown first.
     mask
-        False shows numbers, names, pressed keys and texts as they are. They are masked before anything is drawn: a
-        file that was made with the mask does not hold them.
+        False shows numbers, names, pressed keys and texts as they are. Masking happens before anything is drawn: a
+        masked file does not contain them.
     theme
-        ``light``, ``dark``, or ``auto``: as the page around it, or the reader's system.
+        ``light``, ``dark``, or ``auto``, which follows the page around it or the reader's system.
     quality
-        Verdicts on legs, as `conv_analytics.analysis.audio.quality` gives them; worked out when absent.
+        Verdicts on legs, as `conv_analytics.analysis.quality` gives them; computed when absent.
     units
-        What `conv_analytics.analysis.detect_units` found; detected on all data when absent, for one conversation does
-        not tell.
+        Units as `conv_analytics.analysis.detect_units` gives them; detected on all data when absent, because one
+        conversation is not enough for that.
 
     Returns
     -------
     Timeline
-        Shows itself in a notebook; ``print`` gives a table, ``save`` a page, ``widget`` a selection for Python.
+        Shows itself in a notebook; ``print`` gives a table, ``save`` writes a page, ``widget`` makes a widget whose
+        selection Python can read.
 
     Raises
     ------
     ConfigError
         If the zone or the theme is unknown, or the data has nothing of the conversation.
     TableNotFound
-        If no table holds events.
+        If no table has events.
 
     Examples
     --------
@@ -88,8 +88,9 @@ def show_timeline(
     if theme not in _THEMES:
         raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
     zone_of(tz)
-    verdicts = _verdicts(data, conversation_id, units) if quality is None else quality
-    frame = timeline(data, conversation_id, quality=verdicts)
+    if quality is None:
+        quality = leg_verdicts(conversation_tables(Source.of(data).of_conversation(conversation_id)), data, units)
+    frame = timeline(data, conversation_id, quality=quality)
     return Timeline(frame, conversation_id, tz=tz, mask=mask, theme=theme, data=data)
 
 
@@ -99,9 +100,9 @@ class Timeline:
     Attributes
     ----------
     frame
-        What is drawn, as `conv_analytics.analysis.dialogue.timeline` gives it. It is not masked.
+        What is drawn, as `conv_analytics.analysis.timeline` gives it; not masked.
     conversation_id, tz, mask, theme
-        As they were given.
+        As passed to `show_timeline`.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Timeline:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where everything stands; masked already."""
+        """The layout of everything that is drawn; masked already."""
         return layout(self.frame, self.conversation_id, Display(on=self.mask))
 
     def svg(self, theme: str | None = None) -> str:
@@ -121,35 +122,35 @@ class Timeline:
         return picture(self.layout, zone_of(self.tz), theme=theme or self.theme, tips=True)
 
     def html(self) -> str:
-        """A whole page: one file that asks nobody for anything."""
+        """A whole page: one file that loads nothing from elsewhere."""
         return document(self.layout, zone_of(self.tz), theme=self.theme)
 
     def save(self, path: str | Path) -> Path:
-        """Write the page, or with the suffix ``.svg`` the picture; without a mask it is for its user alone (0600)."""
+        """Write the page, or with the suffix ``.svg`` the picture; unmasked, only its owner may read it (0600)."""
         path = Path(path)
         return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self.mask)
 
     def save_with(self, ladder: Ladder | None, path: Path) -> Path:
-        """Write the page with a ladder below; a picture is that of the timeline alone."""
+        """Write the page with a ladder below; a picture shows the timeline alone."""
         if path.suffix == ".svg" or ladder is None:
             return self.save(path)
         more = f"<h2>Who signalled what to whom</h2>{ladder.fragment()}"
         return write(path, document(self.layout, zone_of(self.tz), theme=self.theme, more=more), private=not self.mask)
 
     def widget(self) -> TimelineWidget:
-        """The same as a widget: what is clicked or measured is in its ``selected``, a frame."""
+        """The timeline as a widget: the frame ``selected`` has what is clicked or measured in it."""
         from conv_analytics.notebook.timeline.widget import TimelineWidget  # noqa: PLC0415 - widgets load slowly
 
         return TimelineWidget(self)
 
     def shown(self) -> pd.DataFrame:
-        """What is shown as a frame of texts, masked."""
+        """The rows of the table as a frame of texts, masked."""
         zone = zone_of(self.tz)
         rows = [cells(self.layout, item, zone) for item in self.layout.items]
         return pd.DataFrame(rows, columns=pd.Index(HEAD)).astype("str")
 
     def text(self) -> str:
-        """The same as lines."""
+        """The rows of the table as lines of text."""
         zone = zone_of(self.tz)
         lines = [line(headline(self.layout, zone)), summary(self.layout), ""]
         for item in self.layout.items:
@@ -170,15 +171,4 @@ class Timeline:
         return f"<Timeline {line(self.layout.conversation_id)}: {summary(self.layout)}>"
 
 
-def _verdicts(data: Any, conversation_id: str, units: Units | None) -> pd.DataFrame | None:
-    """Verdicts on the legs of one conversation; none where the tables do not tell of legs."""
-    source = Source.of(data).of_conversation(conversation_id)
-    try:
-        tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
-        frame = verdicts_of(tables, units=units or units_of_all(data))
-    except ConvAnalyticsError:
-        return None
-    return frame if isinstance(frame, pd.DataFrame) else None
-
-
-__all__ = ["Timeline", "show_timeline", "write"]
+__all__ = ["Timeline", "show_timeline"]

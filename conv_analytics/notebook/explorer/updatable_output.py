@@ -1,4 +1,4 @@
-"""Something shown in a notebook whose last state stays in the saved file, though it changed after its cell had run."""
+"""An output of a cell that is updated after the cell has run, so that a saved notebook has its last state."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 
-class Kept:
-    """One output that can be drawn anew in its place, from any thread.
+class UpdatableOutput:
+    """One output that can be updated in its place, from any thread.
 
     Parameters
     ----------
     bundle
-        Gives what is shown: content by media type.
+        Gives the content by media type.
     """
 
     def __init__(self, bundle: Callable[[], dict[str, Any]]) -> None:
@@ -27,10 +27,10 @@ class Kept:
         if handle is not None:
             self._handles.append(handle)
 
-    def renew(self) -> None:
-        """Show it as it is now, wherever it was shown."""
+    def update(self) -> None:
+        """Show its current content, wherever it was shown."""
         for handle in self._handles:
             handle.update(self._bundle(), raw=True)
 
 
-__all__ = ["Kept"]
+__all__ = ["UpdatableOutput"]

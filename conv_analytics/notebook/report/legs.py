@@ -23,15 +23,15 @@ _JUDGED = ["loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_tr
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Legs with their verdicts, a row each; and what their numbers are in.
+class JudgedLegs:
+    """Legs with their verdicts, one row each, and the units of their numbers.
 
     Attributes
     ----------
     legs
         The columns of `legs`, and those of `quality` that a report shows.
     scope
-        What counts as an attempt: ``outbound``, or ``all`` where nothing went out.
+        Which legs are attempts: ``outbound`` ones, or ``all`` if there are no outbound ones.
     """
 
     legs: pd.DataFrame
@@ -39,16 +39,16 @@ class Rows:
     scope: str
 
     def within(self, since: Any, until: Any) -> pd.DataFrame:
-        """The legs that started in a time, the end not included."""
+        """The legs that started in a time, the end excluded."""
         at = self.legs["started_at"]
-        found: pd.DataFrame = self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
-        return found
+        started: pd.DataFrame = self.legs[(at >= since).fillna(value=False) & (at < until).fillna(value=False)]
+        return started
 
 
-def read(data: Any, profile: str | Profile, units: Units | None = None) -> Rows:
-    """Read the legs of whatever an analysis takes; data without any give no rows. Units are detected when absent.
+def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -> JudgedLegs:
+    """Read the legs of any data that an analysis takes, and judge them. Units are detected when absent.
 
-    The legs of a dataset are made by DuckDB out of its files; a row per leg is then held in memory.
+    DuckDB makes the legs of a dataset out of its files; then there is one row per leg in memory.
     """
     source = Source.of(data)
     names = [column.name for column in LEGS]
@@ -62,7 +62,7 @@ def read(data: Any, profile: str | Profile, units: Units | None = None) -> Rows:
     judged = quality(legs, profile, units=units, audio_events=source)
     legs = legs.drop_duplicates(_KEYS).merge(judged[[*_KEYS, *_JUDGED]], on=_KEYS, how="left", validate="1:1")
     scope = "outbound" if bool((legs["direction"] == "outbound").any()) else "all"
-    return Rows(legs, units, scope)
+    return JudgedLegs(legs, units, scope)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Slots:
     of
         The label of each leg's slot; null outside the period.
     labels, hours
-        Of all slots, the label and the length. [h]
+        Label and length of all slots. [h]
     """
 
     of: pd.Series[Any]
@@ -83,14 +83,14 @@ class Slots:
 
 
 def slots_of(rows: pd.DataFrame, period: Period) -> Slots:
-    """In which hour, day or week each leg started."""
+    """The hour, day or week in which each leg started."""
     starts = period.slots()
     labels = [period.label(at) for at in starts[:-1]]
     hours = [round((after - at).total_seconds() / 3600, 3) for at, after in itertools.pairwise(starts)]
     timed = rows["started_at"].dropna()
     places = pd.DatetimeIndex(starts, tz="UTC").as_unit("us").searchsorted(timed, side="right") - 1
-    named = [labels[place] if 0 <= place < len(labels) else None for place in places]
-    return Slots(pd.Series(named, index=timed.index, dtype="str").reindex(rows.index), labels, hours)
+    label_of = [labels[place] if 0 <= place < len(labels) else None for place in places]
+    return Slots(pd.Series(label_of, index=timed.index, dtype="str").reindex(rows.index), labels, hours)
 
 
-__all__ = ["Rows", "Slots", "read", "slots_of"]
+__all__ = ["JudgedLegs", "Slots", "judged_legs", "slots_of"]

@@ -1,4 +1,4 @@
-"""`explore`: calls to look through, in a notebook."""
+"""`explore`: browse the calls of a dataset in a notebook."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,17 +24,17 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import Filters
-from conv_analytics.notebook.explorer.kept import Kept
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
-from conv_analytics.notebook.explorer.told import bins, summary
+from conv_analytics.notebook.explorer.summary import bins, summary
+from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
-from conv_analytics.notebook.html import escape
+from conv_analytics.notebook.html import escape, module
 from conv_analytics.notebook.timeline.axis import zone_of
-from conv_analytics.notebook.timeline.show import show_timeline
+from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
-_VERDICTS = [verdict.value for verdict in Verdict]
+_WORST_FIRST = [verdict.value for verdict in Verdict]
 
 
 def explore(
@@ -48,31 +46,30 @@ def explore(
     client: Conversations | AsyncConversations | None = None,
     panel: ExportPanel | None = None,
 ) -> Explorer:
-    """Look through calls: filter them, select some, open the timeline of one; and export them first where need be.
+    """Browse calls: filter them, select some, open the timeline of one; and export them first if need be.
 
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping of table name to frame; when absent what the panel's folder
-        holds.
+        A `Dataset`, `Frames`, or a mapping of table name to frame; when absent the dataset in the panel's folder.
     tz
-        IANA name of the time zone of what is shown, and of the days that calls are filtered by.
+        IANA name of the time zone that is shown, and of the days that calls are filtered by.
     mask
-        False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they never reach the browser,
+        False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they reach neither the browser
         nor the saved notebook.
     profile
         The rulebook of the verdicts on audio.
     client
         Adds a panel above that exports this client's application to the dataset's folder (``exports`` without one);
-        after each run the folder is shown as it is then.
+        after each run, what is in the folder is shown.
     panel
-        The same with a panel of your own: ``explore(panel=export_panel(client, "exports", rate=30))``.
+        The same with a panel that you configure: ``explore(panel=export_panel(client, "exports", rate=30))``.
 
     Returns
     -------
     Explorer
-        Shows itself in a notebook. What is done there is in its ``calls``, ``selected``, ``filters`` and ``timeline``;
-        and what these are set to is shown there.
+        Shows itself in a notebook. Its ``calls``, ``selected``, ``filters`` and ``timeline`` follow what is done
+        there, and setting the filters changes what is shown.
 
     Raises
     ------
@@ -100,12 +97,12 @@ def explore(
             raise ConfigError("Give a client or a panel: a panel has its client.")
         panel = export_panel(client, getattr(data, "path", "exports"), tz=tz)
     if data is None:
-        data = {} if panel is None else _held(Path(panel.fields.folder))
+        data = {} if panel is None else _dataset(Path(panel.fields.folder))
     return Explorer(data, tz=tz, mask=mask, profile=profile, panel=panel)
 
 
 class Explorer:
-    """Calls to look through; made by `explore`.
+    """Browses calls; made by `explore`.
 
     Attributes
     ----------
@@ -120,18 +117,18 @@ class Explorer:
     ) -> None:
         self._tz, self._mask, self._profile = tz, mask, profile
         self._error = ""
-        # A front end may have what is asked for in the browser done in another thread than the cells.
+        # A front end may handle messages of the browser in another thread than the cells.
         self._lock = threading.RLock()
         self._opened: int | None = None
         self._timeline: TimelineWidget | None = None
         self._below = ipywidgets.VBox()
         self._read(data)
-        self._table = CallTable(self._asked, shown=self._state())
-        self._kept = Kept(self._repr_mimebundle_)
+        self._table = CallTable(self._on_message, shown=self._state())
+        self._output = UpdatableOutput(self._repr_mimebundle_)
         self.panel = panel
         above = []
         if panel is not None:
-            panel.ends.append(self._exported)
+            panel.ends.append(self._on_export)
             above = [panel.widget]
         self.widget = ipywidgets.VBox([*above, self._table, self._below])
 
@@ -142,7 +139,7 @@ class Explorer:
 
     @property
     def filters(self) -> Filters:
-        """What is looked for; can be set.
+        """The filters; can be set.
 
         Examples
         --------
@@ -161,7 +158,7 @@ class Explorer:
             self._show()
 
     def filter(self, **changes: Any) -> Self:
-        """Change some of the filters, as `Filters` names them, and keep the others.
+        """Change some of the `Filters` and keep the others.
 
         Examples
         --------
@@ -174,21 +171,21 @@ class Explorer:
 
     @property
     def calls(self) -> pd.DataFrame:
-        """The calls that pass the filters, in the order shown: columns of `judged_calls`, not masked."""
+        """The calls that pass the filters, in the order shown, with the columns of `judged_calls`; not masked."""
         return self._view.calls
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The calls that are selected, whether the filters show them or not; not masked."""
+        """The selected calls, whether they pass the filters or not; not masked."""
         return self._view.selected
 
     @property
     def timeline(self) -> TimelineWidget | None:
-        """The timeline that is open: its ``selected`` is the frame of the events selected in it."""
+        """The open timeline: its ``selected`` is the frame of the events selected in it."""
         return self._timeline
 
     def select(self, conversation_ids: str | list[str]) -> Self:
-        """Select the calls of these conversations, and open the timeline where it is one.
+        """Select the calls of some conversations; of a single one, the timeline is opened.
 
         Raises
         ------
@@ -196,11 +193,11 @@ class Explorer:
             If the data has no call of one of them.
         """
         wanted = [conversation_ids] if isinstance(conversation_ids, str) else list(conversation_ids)
-        held = self._view.frame["conversation_id"]
+        ids = self._view.frame["conversation_id"]
         for conversation_id in wanted:
-            if not bool((held == conversation_id).any()):
+            if not bool((ids == conversation_id).any()):
                 raise ConfigError(f"There is no call of the conversation {conversation_id!r}.")
-        places = [place for place, known in enumerate(held.isin(wanted)) if known]
+        places = [place for place, selected in enumerate(ids.isin(wanted)) if selected]
         with self._lock:
             self._view.choose(places)
             if len(wanted) == 1:
@@ -209,7 +206,7 @@ class Explorer:
         return self
 
     def reload(self, data: Any) -> None:
-        """Show other data with the same filters: after an export, the folder as it is then."""
+        """Show other data with the same filters, such as a folder after an export."""
         with self._lock:
             filters, sort, descending = self._view.filters, self._view.sort, self._view.descending
             self._read(data)
@@ -218,17 +215,17 @@ class Explorer:
             self._opened = None
             self._show()
 
-    def _exported(self, folder: Path) -> None:
+    def _on_export(self, folder: Path) -> None:
         """Show what an export has written; called in its thread."""
         try:
-            self.reload(_held(folder))
+            self.reload(_dataset(folder))
         except ConvAnalyticsError as error:
             self._error = self._view.display.text(str(error))
             self._show()
-        self._kept.renew()
+        self._output.update()
 
-    def _asked(self, message: Any) -> None:
-        """Do what the reader asks for; what cannot be done is said, and changes nothing."""
+    def _on_message(self, message: Any) -> None:
+        """Do what the reader asks for; if that is impossible, show why, and change nothing."""
         with self._lock:
             self._error = ""
             try:
@@ -256,13 +253,13 @@ class Explorer:
                     self._open(int(message["open"]))
 
     def _toggle(self, place: int) -> None:
-        held = self._view.chosen
-        self._view.choose([each for each in held if each != place] if place in held else [*held, place])
+        chosen = self._view.chosen
+        self._view.choose([each for each in chosen if each != place] if place in chosen else [*chosen, place])
 
     def _open(self, place: int) -> None:
         conversation_id = str(self._view.frame["conversation_id"].iloc[place])
         self._opened = place
-        # One conversation does not tell its units, and all data are asked only once.
+        # One conversation is not enough to detect units; all data are searched for them only once.
         self._units = self._units or units_of_all(self._data)
         try:
             drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, units=self._units)
@@ -276,14 +273,14 @@ class Explorer:
         self._below.children = [self._timeline]
 
     def _state(self) -> str:
-        view, told = self._view, summary(self._view)
+        view, numbers = self._view, summary(self._view)
         page = list(view.page())
         chosen = set(view.chosen)
         return json.dumps({
             "columns": list(COLUMNS.items()), "rows": page, "first": view.first, "page": PAGE,
-            "found": len(view.places), "total": len(view.frame), "sort": view.sort, "descending": view.descending,
-            "filters": view.filters.plain(), "options": view.options(), "verdicts": _VERDICTS, "kinds": CLASSES,
-            "numbers": told.parts(), "masked": told.masked, "error": self._error, "opened": self._opened,
+            "matching": len(view.places), "total": len(view.frame), "sort": view.sort, "descending": view.descending,
+            "filters": view.filters.plain(), "options": view.options(), "verdicts": _WORST_FIRST, "kinds": CLASSES,
+            "numbers": numbers.parts(), "masked": numbers.masked, "error": self._error, "opened": self._opened,
             "selected": len(chosen), "chosen": [place for place, _ in page if place in chosen],
             "bins": [[each.at, each.counts] for each in bins(view)],
         })  # fmt: skip
@@ -297,34 +294,33 @@ class Explorer:
         return {**bundle, "text/html": above + fragment(self._view), "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
-        self._kept.show()
+        self._output.show()
 
     @safe_repr
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
 
 
-def _held(folder: Path) -> Any:
-    """What a folder holds; nothing before the first export."""
+def _dataset(folder: Path) -> Any:
+    """The dataset in a folder; no tables before the first export."""
     return open_dataset(folder) if any((folder / "_commits").glob("*.json")) else {}
 
 
-@cache
 def script() -> str:
     """The module that draws the table."""
-    return resources.files("conv_analytics.notebook.explorer").joinpath("explorer.js").read_text(encoding="utf-8")
+    return module("dom.js", "explorer/widget.js", "explorer/explorer.js")
 
 
 class CallTable(anywidget.AnyWidget):
-    """The table of calls and its filters in the browser: shows what `shown` says, and tells what was asked for."""
+    """The table of calls and its filters in the browser: it shows the state in `shown`, and sends messages."""
 
     _esm = script()
     _css = style()
     shown = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, asked: Callable[[Any], None], **traits: Any) -> None:
+    def __init__(self, on_message: Callable[[Any], None], **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_msg(lambda _widget, message, _buffers: asked(message))
+        self.on_msg(lambda _widget, message, _buffers: on_message(message))
 
 
 __all__ = ["CallTable", "Explorer", "explore", "script"]

@@ -1,4 +1,4 @@
-"""What the explorer says of the calls that pass its filters: a line of numbers, and how they lie in time."""
+"""The explorer's summary of the calls that pass its filters: a line of numbers, and a histogram over time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.notebook.explorer.view import CLASSES, View
+from conv_analytics.notebook.html import mask_label
 
 _BINS = 60
 _STEPS = ("1min", "5min", "15min", "1h", "3h", "6h", "1D", "7D", "28D", "91D", "364D")
@@ -15,14 +16,14 @@ _STEPS = ("1min", "5min", "15min", "1h", "3h", "6h", "1D", "7D", "28D", "91D", "
 
 @dataclass(frozen=True)
 class Summary:
-    """Calls by what matters first; shares say of what.
+    """The numbers of some calls.
 
     Attributes
     ----------
     total
         Calls without any filter.
     calls, answered, poor, unmeasured
-        Calls that pass the filters; poor and unmeasured are of the answered ones.
+        Calls that pass the filters; poor and unmeasured ones among the answered.
     """
 
     total: int
@@ -38,7 +39,7 @@ class Summary:
         return self.answered - self.unmeasured
 
     def parts(self) -> list[tuple[str, str]]:
-        """The numbers, and what each is of.
+        """Each number, and what it counts.
 
         >>> Summary(100, 50, 40, 3, 10, masked=True).parts()
         [('50', 'of 100 calls'), ('40 (80.0%)', 'answered'), ('3 (10.0%)', 'poor, of 30 measured'), \
@@ -53,8 +54,7 @@ class Summary:
         ]
 
     def __str__(self) -> str:
-        said = "; ".join(f"{number} {words}" for number, words in self.parts())
-        return f"{said}; {'people masked' if self.masked else 'UNMASKED'}"
+        return "; ".join([*(f"{number} {words}" for number, words in self.parts()), mask_label(masked=self.masked)])
 
 
 def summary(view: View) -> Summary:
@@ -67,25 +67,25 @@ def summary(view: View) -> Summary:
 
 @dataclass(frozen=True)
 class Bin:
-    """A part of time: when it begins, as text of the zone, and how many calls of each of `CLASSES` began in it."""
+    """A bin of the histogram: its start on the zone's clock, and how many calls of each of `CLASSES` started in it."""
 
     at: str
     counts: tuple[int, ...]
 
 
 def bins(view: View) -> list[Bin]:
-    """The calls that a view shows by time: at most sixty parts of minutes, hours or days on the zone's clock."""
-    known = view.places[view.clock.notna().to_numpy()[view.places]]
-    if not len(known):
+    """The calls that a view shows over time: at most sixty bins of minutes, hours or days on the zone's clock."""
+    timed = view.places[view.clock.notna().to_numpy()[view.places]]
+    if not len(timed):
         return []
-    local = view.clock.iloc[known]
+    local = view.clock.iloc[timed]
     first, length = local.min(), local.max() - local.min()
     step = next((each for each in _STEPS if length / pd.Timedelta(each) < _BINS - 1), _STEPS[-1])
     size = pd.Timedelta(step)
     start = first.floor(min(size, pd.Timedelta("1D")))
     place = ((local - start) // size).to_numpy(dtype=np.int64)
     table = np.zeros((int(place.max()) + 1, len(CLASSES)), dtype=np.int64)
-    np.add.at(table, (place, view.kinds[known]), 1)
+    np.add.at(table, (place, view.kinds[timed]), 1)
     form = "%Y-%m-%d" if size >= pd.Timedelta("1D") else "%Y-%m-%d %H:%M"
     return [Bin((start + number * size).strftime(form), tuple(map(int, row))) for number, row in enumerate(table)]
 

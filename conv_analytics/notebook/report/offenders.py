@@ -1,4 +1,4 @@
-"""Who stands out: groups of legs that are worse than the rest."""
+"""The offenders of a report: groups of legs that are worse than the rest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pandas as pd
 from conv_analytics.analysis.entities.cases import CASES, Case
 from conv_analytics.analysis.finders.offenders import FDR, MIN_EXCESS, ranked
 from conv_analytics.analysis.maths.stats import MIN_N
-from conv_analytics.notebook.report import tally, words
+from conv_analytics.notebook.report import statistics
+from conv_analytics.notebook.report.formatting import percent
 from conv_analytics.notebook.report.numbers import Offender, Rate
 
-#: Cases that are looked for.
-_LOOKED_FOR = ("poor", "silent", "unanswered")
+#: The cases that groups are compared by.
+_COMPARED = ("poor", "silent", "unanswered")
 _BY = {"network_code": "Network", "country": "Country", "channel_type": "Channel", "user_id": "User",
        "remote_address": "Number"}  # fmt: skip
 MOST = 12
@@ -23,22 +24,22 @@ _KEY = "group"
 
 def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...]:
     """Groups that are worse than the rest by more than chance, the largest excess first."""
-    told: list[Offender] = []
-    groups = {column: tally.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
+    offenders: list[Offender] = []
+    groups = {column: statistics.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
     attempts = pd.Series(data=True, index=rows.index) if scope == "all" else rows["direction"] == scope
-    for case in (CASES[name] for name in _LOOKED_FOR):
+    for case in (CASES[name] for name in _COMPARED):
         cases, known = case.flags(rows)
         if case.scope != "all":
             cases, known = cases & attempts, known & attempts
         for column, (codes, names) in groups.items():
-            # Channels differ in how often they are answered: that is their nature.
+            # How often calls are answered differs between channels anyway.
             if (case.name, column) != ("unanswered", "channel_type"):
-                told += [_offender(row, column, case) for row in _found(cases, known, codes, names)]
-    return tuple(sorted(told, key=lambda each: (-each.excess, each.column, each.key, each.what))[:MOST])
+                offenders += [_offender(row, column, case) for row in _ranked(cases, known, codes, names)]
+    return tuple(sorted(offenders, key=lambda each: (-each.excess, each.column, each.key, each.what))[:MOST])
 
 
-def _found(cases: pd.Series[Any], known: pd.Series[Any], codes: Any, names: list[str]) -> list[dict[str, Any]]:
-    """The offenders among some groups, as `offenders` ranks them; the legs are counted here, many times as fast."""
+def _ranked(cases: pd.Series[Any], known: pd.Series[Any], codes: Any, names: list[str]) -> list[dict[str, Any]]:
+    """The offenders among some groups, ranked as `offenders` does it, but much faster: the legs are counted here."""
     counts = pd.DataFrame({
         _KEY: pd.Series(names, dtype="str"),
         "k": np.bincount(codes[cases], minlength=len(names)), "n": np.bincount(codes[known], minlength=len(names)),
@@ -48,12 +49,12 @@ def _found(cases: pd.Series[Any], known: pd.Series[Any], codes: Any, names: list
 
 
 def _offender(row: dict[str, Any], column: str, case: Case) -> Offender:
-    rate: Rate = tally.rate(int(row["k"]), int(row["n"]))
+    rate: Rate = statistics.rate(int(row["k"]), int(row["n"]))
     key = str(row[_KEY])
     rest = None if pd.isna(row["rest_rate"]) else float(row["rest_rate"])
     reason = (
-        f"{_BY[column]} {key}: {words.percent(rate.rate)} {case.label} ({rate.k:,} of {rate.n:,}), the rest"
-        f" {words.percent(rest)}; {row['excess']:,.0f} too many"
+        f"{_BY[column]} {key}: {percent(rate.rate)} {case.label} ({rate.k:,} of {rate.n:,}), the rest"
+        f" {percent(rest)}; {row['excess']:,.0f} too many"
     )
     q = None if pd.isna(row["q"]) else float(row["q"])
     return Offender(column, key, case.name, rate, rest, float(row["excess"]), q, reason)
