@@ -27,7 +27,7 @@ from conv_analytics.dataset.storage.watermarks import LARGEST_EVENT_ID, Watermar
 from conv_analytics.errors import CorruptFile
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests._helpers.sandboxes import agree, client_of, held
+from tests._helpers.sandboxes import agree, client_of, contents_of
 from tests._helpers.table_rows import DAY, rows, watermarks
 
 ODD = ["", " ", "CON-\x00-nul", "CON-' or 1=1 --", "con-É\U0001f600", "CON-" + "x" * 5000, "con-1", "CON-1"]
@@ -133,7 +133,7 @@ def test_nights_with_a_file_each_are_as_exact_as_others(tmp_path: Path) -> None:
     with Sandbox(conversations=40, seed=11, quirks=True) as sandbox:
         folder, copy = tmp_path / "exports", tmp_path / "copy"
         first = export(client_of(sandbox), folder, rate=0)
-        agree(held(first), sandbox.truth())
+        agree(contents_of(first), sandbox.truth())
         nothing = export(client_of(sandbox), folder, rate=0, allow_empty=True).report
         assert (nothing.tables.get("events", 0), nothing.requests) == (0, 1 + 40)
         name = max(sandbox.truth().sequence_numbers.items(), key=lambda item: item[1])[0]
