@@ -151,7 +151,7 @@ and no minutes yet (`untimed` counts those), one that was not priced has minutes
 alone.
 
 Days begin at midnight and weeks on Mondays of the zone, whatever clocks do, and every function and rule takes them
-from the same place (`analysis.zones`).
+from the same place (`analysis.engine.zones`).
 
 ## The rates
 
