@@ -17,11 +17,11 @@ from conv_analytics import explore
 from conv_analytics.cli.formats import CONTROL_CHARACTERS
 from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.show import script
+from tests._helpers.hostile_world import PAYLOADS, untouched, world
 from tests.notebook.conftest import Open
-from tests.notebook.hostile import PAYLOADS, untouched, world
 from tests.notebook.outputs import OUTPUTS, Given, unregistered
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 #: What a page, its pictures and those of matplotlib are made of. No link, no frame, no form, no object.
 TAGS = frozenset(re.findall(r"\S+", """
