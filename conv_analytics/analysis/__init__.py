@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         offered,
         trunks_needed,
     )
-    from conv_analytics.analysis.maths.published import freeswitch_flaws, rtp_jitter, twilio_mos
+    from conv_analytics.analysis.maths.published_formulas import freeswitch_flaws, rtp_jitter, twilio_mos
     from conv_analytics.analysis.maths.stats import benjamini_hochberg, binomial_tail, newcombe, wilson
     from conv_analytics.analysis.maths.survival import aalen_johansen, kaplan_meier
     from conv_analytics.analysis.rates.concurrency import busy_hour, concurrency, traffic
@@ -102,7 +102,7 @@ _HOMES = {
     "explain": "conv_analytics.analysis.entities.sip",
     "fault_side": "conv_analytics.analysis.audio.fault_side",
     "first_responses": "conv_analytics.analysis.dialogue.responses",
-    "freeswitch_flaws": "conv_analytics.analysis.maths.published",
+    "freeswitch_flaws": "conv_analytics.analysis.maths.published_formulas",
     "heatmap": "conv_analytics.analysis.rates.heatmap",
     "kaplan_meier": "conv_analytics.analysis.maths.survival",
     "kpi": "conv_analytics.analysis.rates.kpi",
@@ -127,7 +127,7 @@ _HOMES = {
     "recognition": "conv_analytics.analysis.dialogue.recognition",
     "redials": "conv_analytics.analysis.rates.redials",
     "responses": "conv_analytics.analysis.dialogue.responses",
-    "rtp_jitter": "conv_analytics.analysis.maths.published",
+    "rtp_jitter": "conv_analytics.analysis.maths.published_formulas",
     "service_level": "conv_analytics.analysis.rates.service_level",
     "short_calls": "conv_analytics.analysis.rates.durations",
     "sip_codes": "conv_analytics.analysis.entities.sip",
@@ -136,7 +136,7 @@ _HOMES = {
     "timer_cliffs": "conv_analytics.analysis.finders.timer_cliffs",
     "traffic": "conv_analytics.analysis.rates.concurrency",
     "trunks_needed": "conv_analytics.analysis.maths.erlang",
-    "twilio_mos": "conv_analytics.analysis.maths.published",
+    "twilio_mos": "conv_analytics.analysis.maths.published_formulas",
     "waste": "conv_analytics.analysis.rates.cost",
     "wilson": "conv_analytics.analysis.maths.stats",
 }

@@ -16,7 +16,7 @@ import pandas as pd
 
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
-from conv_analytics.analysis.dialogue.events import conversation
+from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.errors import ConvAnalyticsError
@@ -123,7 +123,7 @@ def show_ladder(
     486 busy
     """
     zone_of(zone)
-    source = conversation(data, conversation_id)
+    source = one_conversation(data, conversation_id)
     tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
     frame, levels = _legs(tables), _levels(tables, units or units_of_all(data))
     return Ladder(frame, levels, conversation_id, zone=zone, display=Display(on=mask), theme=theme)

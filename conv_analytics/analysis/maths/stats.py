@@ -1,7 +1,7 @@
-"""Honest numbers: intervals of rates and differences, tails, false discoveries, quantiles.
+"""Statistics: intervals of rates and differences, tails, false discoveries, quantiles.
 
-Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. Nothing measured is NaN,
-never 0.
+Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. What was not measured is
+NaN, never 0.
 
 >>> lo, hi = wilson(45, 50)
 >>> round(float(lo), 6), round(float(hi), 6)
@@ -26,7 +26,7 @@ Floats = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 #: How quantiles between two values are made: numpy's default, DuckDB's `quantile_cont`.
 QUANTILE_METHOD: Final = "linear"
-#: A quantile this far out, or further, is not told from fewer values than `TAIL_N`.
+#: A quantile this far out, or further, needs at least `TAIL_N` values.
 TAIL = 0.05
 TAIL_N = 20
 #: Rates of fewer cases are shown, but neither ranked nor coloured.
@@ -58,8 +58,8 @@ def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE
 
     Notes
     -----
-    Unlike the textbook's p +- z s it stays within 0..1, and tells something of 0 and of n cases: of 10 calls without
-    an answer the rate may still be 0.28. Source: E. B. Wilson, JASA 22 (1927).
+    Unlike the textbook's p +- z s it stays within 0..1, and has a width at 0 and at n cases: of 10 calls without an
+    answer the rate may still be 0.28. Source: E. B. Wilson, JASA 22 (1927).
 
     Examples
     --------
@@ -180,7 +180,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
-    """What share of false discoveries each p value stands for, when it and all smaller ones are called findings.
+    """The share of false discoveries for each p value, when it and all smaller ones are called findings.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
 
 
 def quantile(values: npt.ArrayLike, q: float) -> float:
-    """A quantile (numpy's ``linear``), or NaN when there are too few values to tell it.
+    """A quantile (numpy's ``linear``), or NaN when there are too few values.
 
     Parameters
     ----------
@@ -240,8 +240,8 @@ def summary(values: npt.ArrayLike) -> Mapping[str, Any]:
 
     Examples
     --------
-    >>> told = summary([4.5] * 94 + [1.5] * 6)
-    >>> round(told["mean"], 2), told["p5"], told["p50"]
+    >>> talk = summary([4.5] * 94 + [1.5] * 6)
+    >>> round(talk["mean"], 2), talk["p5"], talk["p50"]
     (4.32, 1.5, 4.5)
     """
     known = np.asarray(values, dtype="float64").ravel()
@@ -259,7 +259,7 @@ def _counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def between(value: float, name: str) -> float:
-    """Refuse what is no share between 0 and 1."""
+    """A number that has to be between 0 and 1; others are refused."""
     if not 0 < value < 1:
         raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
     return value
