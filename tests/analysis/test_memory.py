@@ -14,6 +14,8 @@ from conv_analytics.dataset.reader import Dataset
 from conv_analytics.errors import MemoryExhausted
 from tests.benchmarks import analysis as benchmark
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
@@ -38,7 +40,7 @@ def test_the_bare_queries_say_the_same(made: Dataset, name: str) -> None:
     "name", ["timer_cliffs", "redials", "ledger", "offenders", "call_quality", "fault_side", "change_points"]
 )
 def test_in_steps_as_in_memory(made: Dataset, name: str) -> None:
-    options = {"rate": "answered"} if name == "change_points" else {}
+    options = {"case": "answered"} if name == "change_points" else {}
     tables = {table: made[table] for table in made}
     found, expected = (getattr(analysis, name)(data, **options) for data in (made, tables))
     assert len(found) > 0

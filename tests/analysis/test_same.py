@@ -19,7 +19,9 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
-from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, at, hangup, relations, statuses, tables
+
+pytestmark = pytest.mark.slow
 
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
@@ -35,7 +37,7 @@ _RULES = ["poor_ratio > 0.03 by network_code min_n 1", "asr < 0.5"]
 #: How every other one is asked here; those that are not named are asked with the data alone.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "answer_curve": {"by": "direction"}, "answer_times": {"by": "direction"}, "busy_hour": {"by": "direction"},
-    "change_points": {"rate": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
+    "change_points": {"case": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
     "containment": {"roles": {}}, "dtmf": {"menus_only": False}, "duration_hist": {"by": "direction"},
     "first_responses": {"roles": {}}, "heatmap": {"metric": "asr", "tz": "Europe/London"}, "kpi": {"by": _KEYS},
     "kpi_values": {"by": "weekday"}, "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
@@ -59,6 +61,7 @@ class World:
             for name in self.dataset.tables
         }
         self.relations = relations(self.frames)
+        self.views = self.dataset.duckdb()
         self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
 
 
@@ -66,7 +69,7 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     """The answer of a question as pandas, in an order that its words and numbers decide."""
     ask, options = getattr(analysis, name), _OPTIONS.get(name, {})
     if name == "compare":
-        found = ask(data, data, by="network_code", rate="answered").groups
+        found = ask(data, data, by="network_code", case="answered").groups
     elif name == "detect_units":
         found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
     elif name == "mos_audit":
@@ -96,7 +99,7 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) ->
     expected = _asked(world, name, world.frames)
     assert len(expected) > 0
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
-    for data in (world.relations, world.dataset.duckdb()):
+    for data in (world.relations, world.views):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 

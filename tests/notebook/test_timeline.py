@@ -24,8 +24,8 @@ from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.shapes import PHRASES
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
-from tests.notebook.shown import events, many, of_type
+from tests._helpers.command_line import call
+from tests._helpers.drawn_conversations import events, many, of_type
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_page_of_2500_events_is_small() -> None:
 
 def test_no_quality_is_never_good(transfer: Any, frames: Any) -> None:
     frame = transfer.frame.assign(level=None)
-    drawn = type(transfer)(frame, transfer.conversation_id, zone="UTC", mask=True, theme="light")
+    drawn = type(transfer)(frame, transfer.conversation_id, tz="UTC", mask=True, theme="light")
     assert 'class="q-none"' in drawn.svg()
     assert 'class="q-good"' not in drawn.svg()
     assert 'class="q-good"' in transfer.svg()
@@ -137,7 +137,7 @@ def test_days_of_a_change_are_at_midnight() -> None:
 
 def test_wrong_calls_say_what_to_do(frames: Any, tmp_path: Path, transfer: Any) -> None:
     with pytest.raises(ConfigError, match="IANA name"):
-        show_timeline(frames, transfer.conversation_id, zone="Mars/Olympus")
+        show_timeline(frames, transfer.conversation_id, tz="Mars/Olympus")
     with pytest.raises(ConfigError, match="no theme"):
         show_timeline(frames, transfer.conversation_id, theme="blue")
     with pytest.raises(ConfigError, match="nothing of conversation"):
@@ -174,17 +174,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_writes_a_page_and_prints(folder: Path, transfer: Any, tmp_path: Path) -> None:
     page = tmp_path / "call.html"
-    done = run("timeline", folder, transfer.conversation_id, "-o", page)
+    done = call("timeline", folder, transfer.conversation_id, "-o", page)
     assert (done.code, done.out) == (0, "")
     text = page.read_text(encoding="utf-8")
     assert "Content-Security-Policy" in text
     assert "Who signalled what to whom" in text
     printed = {
-        form: run("timeline", folder, transfer.conversation_id, "--format", form).out for form in ("csv", "json")
+        form: call("timeline", folder, transfer.conversation_id, "--format", form).out for form in ("csv", "json")
     }
     rows = list(csv.DictReader(io.StringIO(printed["csv"])))
     assert len(rows) == len(json.loads(printed["json"])) == len(transfer.frame)
-    assert "BYE" in run("timeline", folder, transfer.conversation_id).out
-    wrong = run("timeline", folder, "CON-none")
+    assert "BYE" in call("timeline", folder, transfer.conversation_id).out
+    wrong = call("timeline", folder, "CON-none")
     assert wrong.code == 2
     assert "CON-none" in wrong.err

@@ -14,10 +14,10 @@ from conv_analytics.notebook.timeline.axis import ticks, zone_of
 from conv_analytics.notebook.timeline.layout import clusters
 from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
+from tests._helpers.drawn_conversations import events, many, of_type
 from tests.notebook.conftest import Open
-from tests.notebook.shown import events, many, of_type
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 T = "document.querySelector('[data-ca-timeline]').timeline"
 
@@ -39,7 +39,7 @@ def live(page: Page, count: int = 1) -> Page:
 
 @pytest.fixture(scope="module")
 def transfer(frames: Any) -> Any:
-    return show_timeline(frames, of_type(frames, "rtc:transfer"), zone="Europe/London")
+    return show_timeline(frames, of_type(frames, "rtc:transfer"), tz="Europe/London")
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.audio import measures as m
-from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, measured_legs, verdicts
+from conv_analytics.analysis.audio.profiles import LEVELS, Profile
+from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, judged_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
 
@@ -55,7 +56,7 @@ class MosAudit:
         return f"{self.units._repr_html_()}{shown() if shown else ''}"
 
 
-def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
+def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
     """Set the reported scores against what was measured.
 
     A score of 4.5 is also what a leg starts with, what it shows after its sequence numbers were reset, and what it
@@ -94,10 +95,9 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
     0      a  contradicted  packets spaced with a deviation over 60 ms
     1      b         reset                     jitter_loss_rate over 1
     """
-    rows, found = measured_legs(data, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
-    rows = verdicts(rows, profile_of(profile), found)
+    rows, detected = judged_legs(data, profile, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
     green = m.sure(nw.col("mos_reported") >= GREEN)
-    bad = nw.col("verdict").is_in(["poor", "fair"]) | nw.col("mos_trust").is_in(["contradicted", "reset"])
+    bad = nw.col("verdict").is_in(LEVELS) | nw.col("mos_trust").is_in(["contradicted", "reset"])
     gap = nw.col("mos_reported") - nw.col("mos_emodel")
     rows = rows.with_columns(
         why=_why(),
@@ -118,7 +118,7 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
         green=nw.col("_g").cast(nw.Int64()),
         green_but_bad=nw.col("_b").cast(nw.Int64()),
     )
-    return MosAudit(rows.result(COLUMNS, by=m.KEYS), counts.result(SUMMARY, by=("mos_trust",)), found)
+    return MosAudit(rows.result(COLUMNS, by=m.KEYS), counts.result(SUMMARY, by=("mos_trust",)), detected)
 
 
 def _why() -> nw.Expr:

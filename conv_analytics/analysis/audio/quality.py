@@ -10,19 +10,19 @@ import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
-from conv_analytics.analysis.audio.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
+from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 #: Seconds of silence that are enough to be sure of it.
 SURE_SILENCE_S = 10.0
-#: How a verdict ranks; worse is larger.
-RANK = {"unmeasured": 0, "good": 1, "fair": 2, "poor": 3}
 
 LEG_COLUMNS = (
     *m.leg_columns(),
@@ -69,6 +69,7 @@ CALL_COLUMNS = (
 )
 
 
+@question
 def quality(
     data: Any,
     profile: str | Profile = "recommended",
@@ -125,19 +126,19 @@ def quality(
     0      a       NaN         NaN    poor   no_audio    1.0    1.0
     1      b       6.0        3.82    poor  loss_poor    6.0    5.0
     """
-    book = profile_of(profile)
-    given = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    known = (*LEG_COLUMNS, *VERDICT_COLUMNS)
     for name in columns or ():
-        if name not in {column.name for column in given}:
-            raise ColumnNotFound("of quality()", name, [column.name for column in given])
-    wanted = given if columns is None else [column for column in given if column.name in columns]
+        if name not in {column.name for column in known}:
+            raise ColumnNotFound("of quality()", name, [column.name for column in known])
+    wanted = known if columns is None else [column for column in known if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    rows, found = measured_legs(data, units, described, audio_events=audio_events)
+    rows, _ = judged_legs(data, profile, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
-    return verdicts(rows, book, found).result(wanted, by=by)
+    return rows.result(wanted, by=by)
 
 
+@question
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
     """One row per conversation: the verdict of its worst measured leg.
 
@@ -164,11 +165,10 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     >>> bool((calls["measured"] <= calls["legs"]).all())
     True
     """
-    book = profile_of(profile)
-    rows, found = measured_legs(data, units, m.KEYS)
-    rows = verdicts(rows, book, found).with_columns(
+    rows, _ = judged_legs(data, profile, units, m.KEYS)
+    rows = rows.with_columns(
         _rank=_by_word("verdict", RANK),
-        _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
+        _seen=nw.when(nw.col("verdict") != Verdict.UNMEASURED).then(nw.lit(1)).otherwise(nw.lit(0)),
     )
     seen = nw.col("_seen") == 1
     expected = nw.col("_packets") / (nw.col("loss_pct") * -1.0 + 100.0) * 100.0
@@ -208,6 +208,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
+@question
 def compare_profiles(
     data: Any, profiles: Iterable[str | Profile] = tuple(PROFILES), *, units: Units | None = None
 ) -> Any:
@@ -240,20 +241,31 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    rows, found = measured_legs(data, units, m.KEYS)
+    rows, detected = measured_legs(data, units, m.KEYS)
     for book in books:
-        rows = _judged(rows, book, found).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
-    for word in ("poor", "good"):
+        rows = (
+            _judged(rows, book, detected).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
+        )
+    for verdict in (Verdict.POOR, Verdict.GOOD):
         total: nw.Expr = nw.lit(0)
         for book in books:
-            total = total + nw.when(nw.col(book.name) == word).then(nw.lit(1)).otherwise(nw.lit(0))
-        rows = rows.with_columns(total.alias(word))
+            total = total + nw.when(nw.col(book.name) == verdict).then(nw.lit(1)).otherwise(nw.lit(0))
+        rows = rows.with_columns(total.alias(verdict.value))
     rows = rows.with_columns(disagree=(nw.col("poor") > 0) & (nw.col("good") > 0))
     shown = ("conversation_id", "leg_id", "packet_cnt", "loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel")
     columns = [column for name in shown for column in LEG_COLUMNS if column.name == name]
     columns += [Column(book.name, str, f"Verdict by {book.name}.") for book in books]
     columns += [Column("poor", int, "Rulebooks that say poor."), Column("good", int, "Rulebooks that say good.")]
     return rows.result([*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+
+
+def judged_legs(
+    data: Any, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
+    audio_events: Any = None,
+) -> tuple[Rows, Units]:  # fmt: skip
+    """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
+    rows, detected = measured_legs(data, units, columns, audio_events=audio_events)
+    return verdicts(rows, profile_of(profile), detected), detected
 
 
 def measured_legs(
@@ -266,9 +278,9 @@ def measured_legs(
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
-    found = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
-    told = None if audio_events is None else Source.of(audio_events)
-    return m.measures(excuses.with_context(rows, told), found), found
+    detected = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
+    events = None if audio_events is None else Source.of(audio_events)
+    return m.measures(excuses.with_context(rows, events), detected), detected
 
 
 def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
@@ -296,13 +308,15 @@ def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
         _reset=nw.when((nw.col("_by_packets") == 1) & (nw.col("mos_trust") == "reset"))
         .then(nw.lit(0.5))
         .otherwise(nw.lit(1.0)),
-        _share=nw.when(nw.col("verdict") == "fair").then(share / max(len(book.required), 1)).otherwise(nw.lit(1.0)),
+        _share=nw.when(nw.col("verdict") == Verdict.FAIR)
+        .then(share / max(len(book.required), 1))
+        .otherwise(nw.lit(1.0)),
     )
     weight = nw.col("_amount") * nw.col("_doubt") * nw.col("_reset") * nw.col("_share")
     return rows.with_columns(
         profile=nw.lit(book.name),
         evidence_event_id=nw.col("hangup_event_id"),
-        confidence=nw.when(nw.col("verdict") == "unmeasured").then(nw.lit(0.0)).otherwise(weight),
+        confidence=nw.when(nw.col("verdict") == Verdict.UNMEASURED).then(nw.lit(0.0)).otherwise(weight),
     )
 
 
@@ -313,7 +327,7 @@ def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
     reason would be the only ones with one, and all shares of them wrong.
     """
     unknown = units.undecided_of(book.required)
-    ordered = [rule for level in ("poor", "fair") for rule in book.rules if rule.level == level]
+    ordered = [rule for level in LEVELS for rule in book.rules if rule.level == level]
     enough = m.sure(nw.col("_packets") >= book.min_packets)
     firing = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
     whole: nw.Expr = enough & nw.lit(not unknown)
@@ -323,7 +337,7 @@ def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
     few = (nw.col("_packets") > 0) & ~enough
     return rows.with_columns(
         verdict=_first(firing, lambda rule: nw.lit(rule.level),
-                       nw.when(whole).then(nw.lit("good")).otherwise(nw.lit("unmeasured"))),
+                       nw.when(whole).then(nw.lit(Verdict.GOOD)).otherwise(nw.lit(Verdict.UNMEASURED))),
         rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough, unknown))
                     if book.required else _missing(book, enough, unknown)),
         value=_first(firing, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
@@ -368,5 +382,5 @@ def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
     return said
 
 
-__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "RANK", "VERDICT_COLUMNS", "call_quality", "compare_profiles", "legs_once",
-           "measured_legs", "quality", "verdicts"]  # fmt: skip
+__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "VERDICT_COLUMNS", "call_quality", "compare_profiles",
+           "judged_legs", "legs_once", "measured_legs", "quality", "verdicts"]  # fmt: skip

@@ -24,6 +24,7 @@ from conv_analytics.analysis.dialogue.timeline_bands import (
 from conv_analytics.analysis.dialogue.timeline_labels import mark
 from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes, lanes_of
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import legs as legs_of
@@ -57,7 +58,7 @@ TIMELINE = (
 )  # fmt: skip
 
 
-def timeline(data: Any, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
+def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
     """One conversation as lanes, bands and marks.
 
     Parameters

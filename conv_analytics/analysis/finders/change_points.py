@@ -15,6 +15,7 @@ import pandas as pd
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, rates
@@ -42,10 +43,11 @@ class _Options:
     weight: float
 
 
+@question
 def change_points(
     data: Any,
     by: str | Sequence[str] = (),
-    rate: str = "answered",
+    case: str = "answered",
     *,
     per: str = "day",
     scope: str | None = None,
@@ -65,7 +67,7 @@ def change_points(
         As for `offenders`.
     by
         Groups with a chart of their own; none when empty.
-    rate
+    case
         What is counted, as for `compare`.
     per
         ``day`` or ``hour``, on the clock of `tz`.
@@ -102,7 +104,7 @@ def change_points(
     >>> import pandas as pd
     >>> days = pd.date_range("2026-11-02", periods=14, tz="UTC")
     >>> rows = [(day, n < (80 if place < 13 else 40)) for place, day in enumerate(days) for n in range(100)]
-    >>> chart = change_points(pd.DataFrame(rows, columns=["started_at", "ok"]), rate="ok")
+    >>> chart = change_points(pd.DataFrame(rows, columns=["started_at", "ok"]), case="ok")
     >>> chart.loc[chart["flag"] != "", ["period", "k", "n", "base_rate", "baseline", "flag"]].values.tolist()
     [['2026-11-15', 40, 100, 0.8, 'same_weekday', 'below']]
     """
@@ -113,7 +115,7 @@ def change_points(
             "0, weight above 0 and up to 1."
         )
     keys = keys_of(by)
-    rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units, at=True)
+    rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, at=True)
     rows = rows.filter(~nw.col("started_at").is_null()).materialized()
     zone = zones.Zone.over(tz, *rows.span("started_at"))
     rows = rows.with_micros("started_at")

@@ -14,6 +14,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.finders.offenders import FDR
@@ -58,10 +59,10 @@ class Comparison:
 
 
 def compare(
-    before: Any,
-    after: Any,
+    before: Data,
+    after: Data,
     by: str | Sequence[str] = "network_code",
-    rate: str = "answered",
+    case: str = "answered",
     *,
     scope: str | None = None,
     tz: str = "UTC",
@@ -78,7 +79,7 @@ def compare(
         Data of each period, as for `kpi`; both of the same kind.
     by, scope, tz, profile, units
         As for `offenders`.
-    rate
+    case
         What is counted: a case that `offenders` knows (``answered``, ``poor``, ...), or a column of true and false.
     min_n
         Groups smaller than this in either period are not tested.
@@ -111,7 +112,7 @@ def compare(
     >>> def calls(**routes):
     ...     rows = [(route, i < k) for route, (k, n) in routes.items() for i in range(n)]
     ...     return pd.DataFrame(rows, columns=["route", "ok"])
-    >>> told = compare(calls(A=(640, 800), B=(60, 200)), calls(A=(410, 500), B=(160, 500)), by="route", rate="ok")
+    >>> told = compare(calls(A=(640, 800), B=(60, 200)), calls(A=(410, 500), B=(160, 500)), by="route", case="ok")
     >>> told.total[["part", "change"]].round(3).values.tolist()
     [['total', -0.13], ['mix', -0.15], ['rate', 0.02]]
     >>> told.why, told.groups[["route", "rate0", "rate1"]].values.tolist()
@@ -124,7 +125,7 @@ def compare(
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
     periods = []
     for data in (before, after):
-        rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units)
+        rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
         periods.append((rows.source, totals(rows, keys)))
     (source, one), (other, two) = periods
     if source.kind != other.kind:

@@ -9,9 +9,11 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
 #: A price may be off by so much, or by this share of itself.
@@ -20,6 +22,7 @@ _OFF, _OFF_SHARE = 1e-6, 0.01
 INCREMENTS_S = (1, 6, 10, 30, 60)
 
 
+@question
 def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str = "UTC") -> Any:
     """Spend, and spend per minute of talk.
 
@@ -84,6 +87,7 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     return source.result(done)
 
 
+@question
 def price_audit(data: Any) -> Any:
     """Prices against rate and duration, in clusters of the same rule.
 
@@ -145,7 +149,8 @@ def _close(price: Any, expected: Any) -> Any:
         return np.abs(price - expected) <= np.maximum(_OFF, _OFF_SHARE * np.abs(expected))
 
 
-def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
+@question
+def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     """What was spent on calls that were of no use.
 
     Parameters
@@ -175,10 +180,10 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=verdicts, reads=reads)
     answered = is_true(nw.col("answered"))
     kinds = {
-        **({"poor": is_true(nw.col("verdict") == "poor")} if verdicts else {}),
+        **({"poor": CASES["poor"].holds} if verdicts else {}),
         "mute": answered & is_true((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
-        "short": answered & is_true(nw.col("talk_s") <= short_s),
-        "unanswered": ~answered,
+        "short": short(short_s),
+        "unanswered": CASES["unanswered"].holds,
     }
     kinds["any"] = nw.any_horizontal(*kinds.values(), ignore_nulls=True)
     kinds["all"] = answered | ~answered

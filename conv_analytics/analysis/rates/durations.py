@@ -9,24 +9,26 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates import counting
 from conv_analytics.analysis.rates import scope as scopes
-from conv_analytics.analysis.rates.metrics import SHORT_S
+from conv_analytics.analysis.rates.metrics import SHORT_BOUNDS_S
 from conv_analytics.errors import ConfigError
 
 #: Edges of the histogram: from a quarter of a minute to half an hour. [s]
 EDGES_S = (15, 30, 60, 120, 180, 300, 600, 1200, 1800)
 
 
+@question
 def short_calls(
     data: Any,
     by: str | Sequence[str] = (),
     *,
-    bounds_s: Sequence[float] = SHORT_S,
+    bounds_s: Sequence[float] = SHORT_BOUNDS_S,
     without_zero: bool = False,
     scope: str = "outbound",
     unit: str = "leg",
@@ -78,6 +80,7 @@ def short_calls(
     return source.result(_stacked(parts))
 
 
+@question
 def duration_hist(
     data: Any,
     by: str | Sequence[str] = (),

@@ -11,10 +11,11 @@ import pandas as pd
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.entities.cases import short
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
 
 #: Bounds of short calls. [s]
-SHORT_S = (3, 6, 10, 20, 60)
+SHORT_BOUNDS_S = (3, 6, 10, 20, 60)
 _ANSWERED = 200
 _col = nw.col
 
@@ -166,8 +167,8 @@ COUNTS: tuple[Count, ...] = (
           ~_answered & (_col(CODE) == 0), _SIP),
     Count("talk_told", "answered, and the talk time is known", _answered & ~_talk_unknown, ("answered", "talk_s")),
     Count("talk_unknown", "answered, and the talk time is not known", _talk_unknown, ("answered", "talk_s")),
-    *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", _answered & is_true(_col("talk_s") <= bound),
-            ("answered", "talk_s")) for bound in SHORT_S),
+    *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", short(bound),
+            ("answered", "talk_s")) for bound in SHORT_BOUNDS_S),
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
@@ -203,7 +204,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("undecided", "undecided", "attempts", "", "Attempts of which nothing final is known: still going, or lost.",
            "this package", "They stay in the n of every rate above."),
     *(Metric(f"short_{bound}", f"short_{bound}", "talk_told", "talk_unknown", f"Answered calls of up to {bound} s.",
-             "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_S),
+             "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_BOUNDS_S),
 )  # fmt: skip
 
 BY_NAME = {metric.name: metric for metric in METRICS}
