@@ -220,11 +220,11 @@ def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Co
             raise ConfigError(f"{code!r} is no reason that is known. Known are SIP codes and: {known}.")
         code = WORDS[code]
     code = int(code)
-    known = CODES.get(code) or _unlisted(code)
+    entry = CODES.get(code) or _unlisted(code)
     if override and code in override:
-        values = {field.name: getattr(known, field.name) for field in fields(known)}
+        values = {field.name: getattr(entry, field.name) for field in fields(entry)}
         return Code(**{**values, "q850": override[code]})
-    return known
+    return entry
 
 
 def _unlisted(code: int) -> Code:
