@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from conv_analytics.analysis.maths.stats import CONFIDENCE, between
 from conv_analytics.errors import ConfigError
-
-Floats = npt.NDArray[np.float64]
+from conv_analytics.proportions import CONFIDENCE, Floats, between, normal_quantile
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     events = counted.astype("float64")
     at_risk = (len(t) - np.searchsorted(np.sort(t), time, side="left")).astype("float64")
     survival = np.cumprod(1 - events / at_risk)
-    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
+    z = normal_quantile(confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events)))) / np.abs(np.log(survival))
         lo, hi = survival ** np.exp(z * spread), survival ** np.exp(-z * spread)
@@ -192,7 +189,7 @@ def aalen_johansen(
     before = np.concatenate([[1.0], free[:-1]]) if len(time) else free
     share = np.minimum(np.cumsum(before * d1 / n), 1.0)
     variance = _variance_of_incidence(n, d1, d1 + d2, before, share)
-    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
+    z = normal_quantile(confidence)
     limited = (share < 1 - 1e-12) & (variance > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Sums that should be 1 may be a rounding away from it: there is no limit there.
