@@ -16,7 +16,7 @@ import pandas as pd
 
 from conv_analytics.analysis import legs
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.dialogue.events import conversation
+from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.entities.verdicts import Verdict
@@ -124,7 +124,7 @@ def show_ladder(
     486 busy
     """
     zone_of(tz)
-    tables = conversation_tables(conversation(data, conversation_id))
+    tables = conversation_tables(one_conversation(data, conversation_id))
     verdicts = _verdict_by_leg(leg_verdicts(tables, data, units))
     return Ladder(_legs(tables), verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
 

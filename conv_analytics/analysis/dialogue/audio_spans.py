@@ -1,4 +1,4 @@
-"""Spans of speech and of mutes: starts and ends matched for all conversations at once.
+"""Spans of speech, mutes and earmuffs: their on and off events matched, for all conversations at once.
 
 A span belongs to a leg, or to a member where its events name no leg. Times are microseconds.
 """
@@ -24,8 +24,8 @@ _EVENTS = ("conversation_id", "event_id", "type", "at", "from_member_id", "leg_i
 _LEGS = ("conversation_id", "leg_id", "member_id", "answered_at", "ended_at")
 
 
-def batches(source: Source, *whats: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Spans of some kinds (`speaking`, `mute`, `earmuff`) with the answered legs of the same conversations.
+def span_batches(source: Source, *whats: str) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Spans of some kinds (`speaking`, `mute`, `earmuff`), each batch with the answered legs of its conversations.
 
     Spans have ``conversation_id, who, leg_id, member_id, what, start, end, open_start, open_end``; of a span with
     an open start only the end is known, and `start` is the same.
@@ -33,16 +33,16 @@ def batches(source: Source, *whats: str) -> Iterator[tuple[pd.DataFrame, pd.Data
     types = [f"audio:{what}:{way}" for what in whats for way in ("on", "off")]
     rows = Rows.read(source, "audio_events", _EVENTS, needed=_EVENTS[:4])
     rows = rows.filter(nw.col("type").is_in(types), ~nw.col("at").is_null(), ~nw.col("conversation_id").is_null())
-    # Made once for all batches: a batch only looks up its own.
-    known = any(name in source.tables for name in LEG_TABLES)
-    every = leg_rows(source, _LEGS).select(*_LEGS).materialized() if known else None
+    # Computed once for all batches: each only looks up its own.
+    legs_known = any(name in source.tables for name in LEG_TABLES)
+    all_legs = leg_rows(source, _LEGS).select(*_LEGS).materialized() if legs_known else None
     for events in rows.batches():
-        legs = _legs(every, events["conversation_id"])
+        legs = _legs(all_legs, events["conversation_id"])
         yield _spans(events, legs), legs
 
 
 def _legs(rows: Rows | None, conversations: pd.Series[Any]) -> pd.DataFrame:
-    """The answered legs of the conversations that speak."""
+    """The answered legs of some conversations."""
     if rows is not None:
         wanted = pd.DataFrame({"conversation_id": pd.Series(conversations.unique(), dtype="str")})
         frame = rows.join(Rows.of_pandas(rows.source, wanted), on="conversation_id", how="inner").collect()
@@ -85,7 +85,7 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _swapped(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Without spans whose end is older than their start by the clock, but not by the log: they last no time."""
+    """Rows without spans that end before they start by the clock, but not by event number: they last no time."""
     group = rows.groupby(key, sort=False)
     after_off = group["on"].shift(-1, fill_value=False) & (group["event_id"].shift(-1) < rows["event_id"]).fillna(
         value=False
@@ -96,13 +96,13 @@ def _swapped(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 
 def _alternating(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Without starts of what runs, and ends of what is over."""
+    """Rows without starts of a span that runs, and ends of one that is over."""
     group = rows.groupby(key, sort=False)
     before = group["on"].shift(1)
     return rows[before.isna() | (before.astype("boolean") != rows["on"]).fillna(value=True)]
 
 
-def merged(spans: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+def merged_spans(spans: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     """The union of the spans of each key: none of them overlap, or touch."""
     rows = spans[[*key, "start", "end"]].sort_values([*key, "start", "end"], kind="stable").reset_index(drop=True)
     if rows.empty:
@@ -113,8 +113,8 @@ def merged(spans: pd.DataFrame, key: list[str]) -> pd.DataFrame:
     return rows.groupby([*key, "part"], sort=False).agg(start=("start", "min"), end=("end", "max")).reset_index()
 
 
-def count(spans: pd.DataFrame) -> pd.DataFrame:
-    """How many spans run between any two neighbouring bounds of a conversation: ``start, end, running``."""
+def running_spans(spans: pd.DataFrame) -> pd.DataFrame:
+    """How many spans run between neighbouring bounds of a conversation: ``start, end, running``."""
     if spans.empty:
         return spans[["conversation_id", "start", "end"]].assign(running=0)
     bounds = pd.DataFrame({
@@ -128,10 +128,10 @@ def count(spans: pd.DataFrame) -> pd.DataFrame:
     return rows.loc[rows["end"] > rows["start"], ["conversation_id", "start", "end", "running"]].reset_index(drop=True)
 
 
-def seconds(spans: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
-    """Add up their lengths, in seconds."""
+def seconds_of_spans(spans: pd.DataFrame, by: list[str], name: str) -> pd.DataFrame:
+    """The seconds of all spans together, per key."""
     lengths = spans["end"] - spans["start"]
     return (lengths.groupby([spans[one] for one in by], sort=False).sum() / 1e6).rename(name).reset_index()
 
 
-__all__ = ["CAP_S", "batches", "count", "merged", "seconds"]
+__all__ = ["CAP_S", "merged_spans", "running_spans", "seconds_of_spans", "span_batches"]

@@ -1,7 +1,7 @@
-"""Others' arithmetic, to hold a number against theirs: Twilio's score, RFC 3550's jitter, FreeSWITCH's flaws.
+"""Published formulas of others, for comparison: Twilio's score, RFC 3550's jitter, FreeSWITCH's flaws.
 
-None of them is asked for a verdict: round trips and the arrival of single packets are not in an export. They explain
-why another tool says something else of the same call, and what the columns of `hangups` can and cannot tell.
+No verdict uses them: round trips and the arrival of single packets are not in an export. They explain why another tool
+shows another number for the same call, and what the columns of `hangups` can and cannot say.
 """
 
 from __future__ import annotations
@@ -77,15 +77,15 @@ def rtp_jitter(differences_ms: Iterable[float]) -> list[float]:
     >>> [round(jitter, 6) for jitter in rtp_jitter([0, 10, -10, 20, 0])]
     [0.0, 0.625, 1.210938, 2.385254, 2.236176]
     """
-    jitter, told = 0.0, []
+    jitter, reported = 0.0, []
     for difference in differences_ms:
         jitter += (abs(difference) - jitter) / 16
-        told.append(jitter)
-    return told
+        reported.append(jitter)
+    return reported
 
 
 def freeswitch_flaws(sequence: Iterable[int]) -> tuple[int, int]:
-    """Packets and flaws that FreeSWITCH counts for a stream: what ``flaw_total`` is, and what it is not.
+    """Packets and flaws of a stream as FreeSWITCH counts them: what ``flaw_total`` is, and what it is not.
 
     A lost packet that stands alone costs three flaws, a gap of ten only twelve: losses in bursts, which listeners like
     least, look best in ``mos_score``.

@@ -1,4 +1,4 @@
-"""What happened in one conversation: its events in order, each with what its table and its body tell of it."""
+"""Events of one conversation in order, each with the values of its table and its body."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from conv_analytics.tables import TABLES
 EVENT_TABLES = (
     "events", "hangups", "call_events", "call_records", "messages", "message_statuses", "member_events", "audio_events",
 )  # fmt: skip
-#: Tables that tell what an event says beside them.
-_ALSO = ("leg_statuses", "transcripts")
+#: Tables with further values of events that other tables have.
+_MORE = ("leg_statuses", "transcripts")
 
 
 @dataclass(slots=True)
-class Happening:
+class ConversationEvent:
     """One event.
 
     Attributes
@@ -39,7 +39,7 @@ class Happening:
     detail
         Its body, verbatim.
     order
-        `ok`; `late` when an event with a smaller number is younger; `duplicate` when it tells what was known.
+        `ok`; `late` when an event with a smaller number is younger; `duplicate` when it repeats what is known.
     """
 
     event_id: int | None
@@ -48,15 +48,15 @@ class Happening:
     sender: str | None
     detail: str | None
     order: str = "ok"
-    told: Mapping[str, Any] = field(default_factory=dict)
-    """What its table holds, without nulls."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """The columns of its tables, without nulls."""
     body: Any = None
 
     def get(self, name: str) -> Any:
         """A column of its table: from the table, or else from the body; None where neither has it."""
-        if name in self.told:
-            return self.told[name]
-        return _found(self.body, _paths(self.type).get(name, ())) if self.body else None
+        if name in self.values:
+            return self.values[name]
+        return _first_value(self.body, _paths(self.type).get(name, ())) if self.body else None
 
     def text(self, name: str) -> str | None:
         """The same as text; empty is None."""
@@ -76,7 +76,7 @@ class Happening:
         return self.type.partition(":")[0]
 
 
-def conversation(data: Any, conversation_id: str) -> Source:
+def one_conversation(data: Any, conversation_id: str) -> Source:
     """The tables of one conversation, in memory.
 
     Raises
@@ -87,38 +87,39 @@ def conversation(data: Any, conversation_id: str) -> Source:
         If there are events, but none of this conversation.
     """
     source = Source.of(data)
-    if not any(name in source.tables for name in (*EVENT_TABLES, *_ALSO)):
+    if not any(name in source.tables for name in (*EVENT_TABLES, *_MORE)):
         raise TableNotFound("events", source.tables, where="the data")
-    one = source.of_conversation(conversation_id)
-    if not any(map(one.has_rows, one.tables)) and any(map(source.has_rows, source.tables)):
+    tables = source.of_conversation(conversation_id)
+    if not any(map(tables.has_rows, tables.tables)) and any(map(source.has_rows, source.tables)):
         raise ConfigError(
             f"The data has nothing of conversation {conversation_id!r}. "
             "Look for its id in the column conversation_id of events or conversations."
         )
-    return one
+    return tables
 
 
-def happenings(source: Source) -> list[Happening]:
-    """The events of a conversation by number; those that are repeated in the data stand once."""
-    told: dict[int, dict[str, Any]] = {}
-    loose: list[dict[str, Any]] = []
-    for name in (*EVENT_TABLES, *_ALSO):
+def conversation_events(source: Source) -> list[ConversationEvent]:
+    """The events of a conversation by number, each once even if the data repeats it."""
+    by_id: dict[int, dict[str, Any]] = {}
+    without_id: list[dict[str, Any]] = []
+    for name in (*EVENT_TABLES, *_MORE):
         for row in records(source, name):
             if row.get("event_id") is None:
-                loose += [] if name in _ALSO else [row]
-            elif name not in _ALSO:
-                told.setdefault(row["event_id"], {}).update(row)
-            elif row["event_id"] in told or "events" not in source.tables:
-                _also(told.setdefault(row["event_id"], {"event_id": row["event_id"]}), name, row)
-    found = [_happening(row) for _, row in sorted(told.items())]
-    found += [_happening(row) for row in {json.dumps(row, default=str, sort_keys=True): row for row in loose}.values()]
+                without_id += [] if name in _MORE else [row]
+            elif name not in _MORE:
+                by_id.setdefault(row["event_id"], {}).update(row)
+            elif row["event_id"] in by_id or "events" not in source.tables:
+                _add_values(by_id.setdefault(row["event_id"], {"event_id": row["event_id"]}), name, row)
+    events = [_event(row) for _, row in sorted(by_id.items())]
+    distinct = {json.dumps(row, default=str, sort_keys=True): row for row in without_id}
+    events += map(_event, distinct.values())
     latest = None
-    for one in found:
-        if one.at is not None and one.event_id is not None:
-            if latest is not None and one.at < latest:
-                one.order = "late"
-            latest = one.at if latest is None else max(latest, one.at)
-    return found
+    for event in events:
+        if event.at is not None and event.event_id is not None:
+            if latest is not None and event.at < latest:
+                event.order = "late"
+            latest = event.at if latest is None else max(latest, event.at)
+    return events
 
 
 def records(source: Source, name: str) -> Iterator[dict[str, Any]]:
@@ -136,7 +137,7 @@ def records(source: Source, name: str) -> Iterator[dict[str, Any]]:
         yield {name: value for name, value in zip(columns, values, strict=True) if value is not None}
 
 
-def _also(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
+def _add_values(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
     if name == "transcripts":
         row["heard"] = row.get("heard", 0) + 1
         if more.get("alternative", 1) == 1:
@@ -155,11 +156,11 @@ def _also(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
     row.setdefault("type", base["type"])
 
 
-def _happening(row: dict[str, Any]) -> Happening:
+def _event(row: dict[str, Any]) -> ConversationEvent:
     kind = str(row.get("type", ""))
     detail = row.get("body")
-    return Happening(
-        row.get("event_id"), kind, row.get("at"), row.get("from_member_id"), detail, told=row, body=_parsed(detail)
+    return ConversationEvent(
+        row.get("event_id"), kind, row.get("at"), row.get("from_member_id"), detail, values=row, body=_parsed(detail)
     )
 
 
@@ -177,7 +178,7 @@ def _paths(kind: str) -> Mapping[str, tuple[tuple[str, ...], ...]]:
     return {column.name: column.paths for table in tables for column in table.columns if column.paths}
 
 
-def _found(body: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
+def _first_value(body: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
     for path in paths:
         value = body
         for key in path:
@@ -187,4 +188,4 @@ def _found(body: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
     return None
 
 
-__all__ = ["EVENT_TABLES", "Happening", "conversation", "happenings", "records"]
+__all__ = ["EVENT_TABLES", "ConversationEvent", "conversation_events", "one_conversation", "records"]
