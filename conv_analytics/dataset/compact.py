@@ -33,6 +33,7 @@ from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.kinds import as_declared
 
 #: Rows that are copied at a time.
 _BATCH_ROWS = 2**14
@@ -178,7 +179,8 @@ class _Rows:
         try:
             with pq.ParquetFile(self.path) as held:
                 for batch in held.iter_batches(_BATCH_ROWS, columns=list(self._columns)):
-                    yield pa.Table.from_batches([batch]).select(self._columns)
+                    rows = pa.Table.from_batches([batch]).select(self._columns)
+                    yield as_declared(rows, TABLES[self.file.table].schema)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path, first_line(error)) from error
 

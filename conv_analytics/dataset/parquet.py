@@ -15,6 +15,7 @@ from conv_analytics.dataset.commit import File
 from conv_analytics.dataset.layout import Layout
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.kinds import reads_as
 
 _TABLE = b"conv_analytics.table"
 
@@ -27,7 +28,7 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
     CorruptFile
         If it is missing, damaged or another one.
     SchemaChanged
-        If a column of its table is missing, or of another type.
+        If a column of its table is missing, or of a type that it never had.
     """
     path = layout.file(file.path)
     try:
@@ -47,7 +48,7 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
         place = held.get_field_index(column.name)
         if place < 0:
             raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
-        if held.field(place).type != column.type:
+        if not reads_as(held.field(place).type, column.type):
             raise SchemaChanged(
                 file.table, column.name, f"is {held.field(place).type} in {file.path}, not {column.type}"
             )

@@ -28,6 +28,7 @@ from conv_analytics.dataset.parquet import as_recorded
 from conv_analytics.dataset.quarantine import LINES
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.kinds import reads_as
 
 #: So many conversations with holes are told by name.
 _SHOWN = 5
@@ -221,7 +222,7 @@ def _columns_fault(file: File, held: pa.Schema) -> tuple[Level, str]:
     for name, kind in declared.items():
         if name not in present:
             return Level.ERROR, f"has no column {name}, which its table has"
-        if present[name] != kind:
+        if not reads_as(present[name], kind):
             return Level.ERROR, f"column {name} is {present[name]}, not {kind}"
     if more := present.keys() - declared.keys():
         return Level.WARNING, f"has columns that this version does not know: {', '.join(sorted(more))}"

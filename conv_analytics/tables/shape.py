@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable, nulls, to_arrow
 from conv_analytics.tables.leftover import LINKS, Leftover
 from conv_analytics.tables.pages import Raw, decode, records
-from conv_analytics.tables.parts import Parts
+from conv_analytics.tables.parts import Parts, decoded
 
 #: Stands for the undeclared keys among the paths of a shape; no wire key is empty.
 EXTRA: Path = ("",)
@@ -31,6 +32,7 @@ EXTRA: Path = ("",)
 _REPEATS = 0.7
 
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_numbers_as_text = msgspec.json.Decoder(float_hook=str)
 _NOTHING = frozenset({b"", b"null"})
 _NULLS = pa.array(["", "null"])
 _NULL_LENGTH = len("null")
@@ -188,7 +190,7 @@ class _Tree:
                 if FIRST in path:
                     listed.append(path[: path.index(FIRST)])
                 else:
-                    verbatim = column.kind is Json and not column.first
+                    verbatim = column.kind in {Json, Decimal} and not column.first
                     self.leaves[path] = verbatim and self.leaves.get(path, True)
         # A list of which an item is read is kept whole, and verbatim where a column holds all of it.
         self.leaves = dict.fromkeys(listed, False) | self.leaves
@@ -260,15 +262,8 @@ def _column(
         found = _leaf(path, values)
         if found is None:
             continue
-        if patched and column.loose:
-            found = [None if isinstance(value, Undecodable) else value for value in found]
-        if column.absent:
-            found = [None if value in column.absent else value for value in found]
-        if column.true:
-            found = [True if isinstance(value, str) and value in column.true else value for value in found]
-        if column.first:
-            found = list(map(_first_item, found))
-        elif column.kind is Json:
+        found = _values(column, found, patched=patched)
+        if column.kind is Json and not column.first:
             texts = json_texts(found)
             if isinstance(texts, pa.Array) and len(column.paths) <= 1:
                 return texts, []
@@ -278,6 +273,19 @@ def _column(
         return nulls(column.kind, height), []
     array, unread = to_arrow(column.kind, spellings)
     return array, [Cell(row, column.name, reason) for row, reason in unread]
+
+
+def _values(column: Column, found: list[Any], *, patched: bool) -> list[Any]:
+    """The values under a path, without those that stand for none."""
+    if column.kind is Decimal:
+        found = list(map(_amount, found))
+    if patched and column.loose:
+        found = [None if isinstance(value, Undecodable) else value for value in found]
+    if column.absent:
+        found = [None if value in column.absent else value for value in found]
+    if column.true:
+        found = [True if isinstance(value, str) and value in column.true else value for value in found]
+    return list(map(_first_item, found)) if column.first else found
 
 
 def _leaf(path: Path, values: Mapping[Path, list[Any]]) -> list[Any] | None:
@@ -301,6 +309,16 @@ def _inside(value: Any, rest: Path) -> Any:
     elif kind is not dict and kind is not list:
         return None
     return dig(value, rest) if isinstance(value, dict | list) else None
+
+
+def _amount(value: object) -> object:
+    # As it is written: a double would round a number of many digits.
+    if not isinstance(value, msgspec.Raw | bytes):
+        return value
+    try:
+        return _numbers_as_text.decode(value) if value else None
+    except _REFUSED:
+        return decoded(bytes(value))
 
 
 def _first_item(value: object) -> object:
