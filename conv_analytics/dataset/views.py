@@ -24,7 +24,7 @@ def view(table: Table, paths: Sequence[Path]) -> str:
     end of the path.
     """
     if MONEY in table.schema.types:
-        # DuckDB takes the types of the first file and rounds what does not fit; those of the latest file are the widest.
+        # DuckDB takes the types of the first file and rounds what does not fit; the latest file has the widest ones.
         paths = paths[::-1]
     files = ", ".join(_text(literal(str(path))) for path in paths)
     columns = ", ".join(map(_column, table.columns))
