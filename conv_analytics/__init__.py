@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from conv_analytics.api import AsyncConversations, Conversations
     from conv_analytics.dataset import Dataset, open_dataset
-    from conv_analytics.export import Exported, Frames, Job, aexport, export
+    from conv_analytics.exporter import Exported, Frames, Job, aexport, export
     from conv_analytics.notebook import (
         Filters,
         explore,
@@ -38,15 +38,15 @@ _HOMES = {
     "AsyncConversations": "conv_analytics.api",
     "Conversations": "conv_analytics.api",
     "Dataset": "conv_analytics.dataset",
-    "Exported": "conv_analytics.export",
+    "Exported": "conv_analytics.exporter",
     "Filters": "conv_analytics.notebook",
-    "Frames": "conv_analytics.export",
-    "Job": "conv_analytics.export",
-    "aexport": "conv_analytics.export",
+    "Frames": "conv_analytics.exporter",
+    "Job": "conv_analytics.exporter",
+    "aexport": "conv_analytics.exporter",
     "describe": "conv_analytics.tables.dictionary",
     "export_panel": "conv_analytics.notebook",
     "explore": "conv_analytics.notebook",
-    "export": "conv_analytics.export",
+    "export": "conv_analytics.exporter",
     "for_excel": "conv_analytics.tables.excel",
     "open_dataset": "conv_analytics.dataset",
     "plot_concurrency": "conv_analytics.notebook",

@@ -8,16 +8,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conv_analytics.analysis import metrics
-from conv_analytics.analysis.columns import LEG_FLAGS, RESULTS
-from conv_analytics.analysis.containment import CONTAINMENT
-from conv_analytics.analysis.dtmf import PATHS, PROMPTS
-from conv_analytics.analysis.messages import FUNNEL, LATENCY, RECEIPTS
-from conv_analytics.analysis.mute import MUTES
-from conv_analytics.analysis.recognition import RECOGNITION
-from conv_analytics.analysis.responses import FIRST_RESPONSES, RESPONSES
-from conv_analytics.analysis.talk import TALK_CONVERSATIONS, TALK_MEMBERS
-from conv_analytics.analysis.timeline import TIMELINE
+from conv_analytics.analysis.dialogue.containment import CONTAINMENT
+from conv_analytics.analysis.dialogue.dtmf import PATHS, PROMPTS
+from conv_analytics.analysis.dialogue.messages import FUNNEL, LATENCY, RECEIPTS
+from conv_analytics.analysis.dialogue.mute import MUTES
+from conv_analytics.analysis.dialogue.recognition import RECOGNITION
+from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
+from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
+from conv_analytics.analysis.dialogue.timeline import TIMELINE
+from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
+from conv_analytics.analysis.rates import metrics
 from conv_analytics.tables import TABLES, dictionary
 from conv_analytics.tables.kinds import storage
 from tests.cli.running import environment

@@ -36,6 +36,6 @@ def test_every_fault_names_tests_that_exist() -> None:
 
 
 def test_every_test_of_a_fault_is_in_its_row() -> None:
-    for name in functions_of("tests/export/test_faults.py"):
+    for name in functions_of("tests/exporter/test_faults.py"):
         for number in re.findall(r"(?<=_)(\d\d)(?=_)", name):
             assert name in ROWS[int(number) - 1], name

@@ -23,9 +23,9 @@ import yaml
 
 from conv_analytics.cli.entry import parser
 from conv_analytics.cli.exits import Exit
-from conv_analytics.dataset.layout import Layout
-from conv_analytics.dataset.lock import WriterLock
-from conv_analytics.export.report import Report
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.lock import WriterLock
+from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[1]

@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from conv_analytics import Conversations, export, markup, open_dataset, show_ledger, show_verdicts
-from conv_analytics.export.plan import plan
-from conv_analytics.export.report import Report
-from conv_analytics.export.targets import Frames
+from conv_analytics.exporter.plan import plan
+from conv_analytics.exporter.report import Report
+from conv_analytics.exporter.targets import Frames
 from conv_analytics.sandbox import Sandbox
 
 NASTY = ("<img src=x onerror=alert(1)>", "</td></table><script>alert(1)</script>", "\x00\x1b[2J", "\u202egnp.exe",

@@ -60,7 +60,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Print each rule with its groups; the exit code tells whether all were kept."""
-    from conv_analytics.analysis.check import Threshold, check
+    from conv_analytics.analysis.finders.check import Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]
     dataset = dataset_of(options)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Iterator
 
-    from conv_analytics.dataset.compact import Compacted
+    from conv_analytics.dataset.maintenance.compact import Compacted
 
 _DESCRIPTION = """\
 Copy an export folder to a new one: per table and day few large files instead of one per run, and of each conversation
@@ -65,7 +65,7 @@ def to_copy(options: argparse.Namespace, *, replay: bool) -> Compacted:
         if not getattr(options, name).strip():
             raise ConfigError(f"{'DEST' if name == 'dest' else '--to'} is empty: name a folder.")
 
-    from conv_analytics.dataset.compact import compact
+    from conv_analytics.dataset.maintenance.compact import compact
 
     return compact(expand_user(options.dest), expand_user(options.to), replay=replay)
 

@@ -17,7 +17,7 @@ from conv_analytics.errors import ConfigError, DestinationError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from conv_analytics.export.targets import Exported
+    from conv_analytics.exporter.targets import Exported
     from conv_analytics.sandbox import Sandbox
 
 #: Marks a folder as a demo's, so that made-up calls never get among real ones.
@@ -93,8 +93,8 @@ def _claim(folder: Path, world: dict[str, int]) -> bool:
 
 def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
     from conv_analytics.api import Conversations
-    from conv_analytics.export.progress import silent
-    from conv_analytics.export.run import export
+    from conv_analytics.exporter.entry import export
+    from conv_analytics.exporter.progress import silent
 
     with Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url) as client:
         return export(client, folder, rate=0, progress=silent if quiet else progress_listener())

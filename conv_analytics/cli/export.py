@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
     from conv_analytics.dataset import Commit
-    from conv_analytics.export.progress import Listener, Progress
-    from conv_analytics.export.report import Report
-    from conv_analytics.export.steps import Observer
+    from conv_analytics.exporter.progress import Listener, Progress
+    from conv_analytics.exporter.report import Report
+    from conv_analytics.exporter.steps import Observer
     from conv_analytics.privacy import Mask
 
 #: `conv_analytics.privacy.KEY_VARIABLE`, which is not imported for a help text.
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     check_pace(options)
     mask = _mask(options)
 
-    from conv_analytics.export.run import export
+    from conv_analytics.exporter.entry import export
 
     with client_of(options) as client:
         watch = _Watch(quiet=options.quiet)
@@ -125,8 +125,8 @@ def show(report: Report, *, as_json: bool) -> None:
 
 def last_commit(folder: Path) -> Commit | None:
     """The newest commit of a folder, if there is one."""
-    from conv_analytics.dataset.commit import Commit, numbers
-    from conv_analytics.dataset.layout import Layout
+    from conv_analytics.dataset.storage.commit import Commit, numbers
+    from conv_analytics.dataset.storage.layout import Layout
 
     layout = Layout(folder)
     found = numbers(layout)
@@ -135,7 +135,7 @@ def last_commit(folder: Path) -> Commit | None:
 
 def progress_listener() -> Listener:
     """What shows progress on the standard error, if there is one."""
-    from conv_analytics.export.progress import listener, silent
+    from conv_analytics.exporter.progress import listener, silent
 
     return silent if sys.stderr is None else listener(sys.stderr)
 
@@ -144,7 +144,7 @@ def telemetry() -> Observer | None:
     """What passes the run on to OpenTelemetry, where `opentelemetry-instrument` started this program."""
     if "opentelemetry.sdk" not in sys.modules:
         return None
-    from conv_analytics.export.otel import OpenTelemetry
+    from conv_analytics.exporter.otel import OpenTelemetry
 
     return OpenTelemetry()
 
@@ -164,7 +164,7 @@ class _Watch:
 
     def summary(self) -> Mapping[str, Any]:
         """The summary of a run that committed nothing."""
-        from conv_analytics.export.report import Report
+        from conv_analytics.exporter.report import Report
 
         last, report = self._last, Report(interrupted=True, seconds=time.monotonic() - self._begin)
         if last is not None:
@@ -179,7 +179,7 @@ def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, 
         if as_json:
             _print_json(watch.summary())
         return
-    from conv_analytics.export.report import Report
+    from conv_analytics.exporter.report import Report
 
     values = {name: value for name, value in now.report.items() if name in Report.__dataclass_fields__}
     report = Report(**values)

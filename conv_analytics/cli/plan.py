@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     dest, asked = folder(options.dest), reading(options)
     check_pace(options)
 
-    from conv_analytics.export.plan import plan
+    from conv_analytics.exporter.plan import plan
 
     with client_of(options) as client:
         found = plan(client, dest, **asked, concurrency=options.concurrency, rate=options.rate, sample=options.sample)

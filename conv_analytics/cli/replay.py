@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
     from collections.abc import Iterator
 
-    from conv_analytics.dataset.replay import Replayed
+    from conv_analytics.dataset.maintenance.replay import Replayed
 
 _DESCRIPTION = """\
 Read again, with this version, the records that earlier runs could not read (_quarantine/). Nothing is asked of the API.
@@ -65,7 +65,7 @@ def run(options: argparse.Namespace) -> int:
     if not options.dest.strip():
         raise ConfigError("DEST is empty: name the folder of an export.")
 
-    from conv_analytics.dataset.replay import replay
+    from conv_analytics.dataset.maintenance.replay import replay
 
     found = replay(expand_user(options.dest))
     if options.json:

@@ -68,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.dest.strip():
         raise ConfigError("DEST is empty: name the folder to look at.")
 
-    from conv_analytics.dataset import history, open_dataset
+    from conv_analytics.dataset import open_dataset
+    from conv_analytics.dataset.storage import history
     from conv_analytics.privacy.display import Display
 
     dataset = open_dataset(expand_user(options.dest))
@@ -89,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _totals(dataset: Dataset) -> dict[str, Any]:
     """What the folder holds, all runs together."""
-    from conv_analytics.dataset import history
+    from conv_analytics.dataset.storage import history
 
     every = history.runs(dataset.commits)
     files = [file for commit in dataset.commits for file in commit.files]

@@ -10,7 +10,7 @@ from conv_analytics.cli.output import note
 if TYPE_CHECKING:
     from conv_analytics.analysis import Units
 
-#: As `conv_analytics.analysis.units` has them; they are told here without importing pandas.
+#: As `conv_analytics.analysis.audio.units` has them; they are told here without importing pandas.
 _SCALES = ("1", "10", "100")
 _LOSS = ("percent", "fraction", "count", "ignore")
 _JITTER = ("ms2", "ms")
@@ -55,6 +55,6 @@ def tell_units(units: Units) -> None:
 
 def blocked(units: Units, profile: str) -> bool:
     """Whether verdicts by a profile cannot be made, because a unit that they need is not known."""
-    from conv_analytics.analysis.profiles import profile_of
+    from conv_analytics.analysis.audio.profiles import profile_of
 
     return bool(units.undecided_of(profile_of(profile).required))

@@ -19,7 +19,7 @@ from conv_analytics.paths import expand_user
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from conv_analytics.dataset.finding import Finding
+    from conv_analytics.dataset.maintenance.finding import Finding
 
 _DESCRIPTION = """\
 Check an export folder: every file against its size and checksum, the log of commits, keys, event ids and watermarks.
@@ -57,8 +57,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("DEST is empty: name the folder of an export.")
     check_pace(options)
 
-    from conv_analytics.dataset.finding import Level
-    from conv_analytics.dataset.verify import verify
+    from conv_analytics.dataset.maintenance.finding import Level
+    from conv_analytics.dataset.maintenance.verify import verify
     from conv_analytics.privacy.display import Display
 
     folder = expand_user(options.dest)
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _against_api(folder: Path, options: argparse.Namespace) -> list[Finding]:
-    from conv_analytics.export.audit import audit
+    from conv_analytics.exporter.audit import audit
 
     with client_of(options) as client:
         return list(audit(client, folder, concurrency=options.concurrency, rate=options.rate).findings())

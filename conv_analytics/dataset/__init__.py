@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conv_analytics.dataset.commit import Commit, File
 from conv_analytics.dataset.reader import Dataset, open_dataset
+from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.writer import DatasetWriter
 
 __all__ = ["Commit", "Dataset", "DatasetWriter", "File", "open_dataset"]

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset import commit as log
-from conv_analytics.dataset import history
-from conv_analytics.dataset.commit import Commit, File
-from conv_analytics.dataset.layout import Layout
-from conv_analytics.dataset.parquet import as_recorded, first_line, open_file
-from conv_analytics.dataset.views import view
+from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.parquet import as_recorded, first_line, open_file
+from conv_analytics.dataset.storage.views import view
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes

@@ -15,14 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.dataset import commit as log
-from conv_analytics.dataset import durable
-from conv_analytics.dataset.commit import Commit, File
-from conv_analytics.dataset.journal import Header, Journal
-from conv_analytics.dataset.layout import COMMITS, QUARANTINE, STAGED_QUARANTINE, Layout, file_name, marks_name
-from conv_analytics.dataset.lock import WriterLock
-from conv_analytics.dataset.marks import Mark
-from conv_analytics.dataset.marks import write as write_marks
+from conv_analytics.dataset.memory.journal import Header, Journal
+from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage import durable
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, STAGED_QUARANTINE, Layout, file_name, marks_name
+from conv_analytics.dataset.storage.lock import WriterLock
+from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.marks import write as write_marks
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES

@@ -15,8 +15,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import legs, quality
-from conv_analytics.analysis.happenings import conversation, microseconds
-from conv_analytics.analysis.units import Units, units_of_all
+from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.dialogue.events import conversation, microseconds
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write

@@ -10,7 +10,7 @@ import pandas as pd
 
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
-from conv_analytics.analysis.profiles import Profile, profile_of
+from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 
@@ -52,7 +52,7 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bo
     Parameters
     ----------
     data, profile
-        As for `conv_analytics.analysis.quality`.
+        As for `conv_analytics.analysis.audio.quality`.
     mask
         False shows ids that may hold a name or a number as they are; ids of the platform are shown anyhow.
 
@@ -99,7 +99,7 @@ def show_ledger(data: Any) -> Overview:
     Parameters
     ----------
     data
-        As for `conv_analytics.analysis.ledger`.
+        As for `conv_analytics.analysis.entities.ledger`.
 
     Returns
     -------

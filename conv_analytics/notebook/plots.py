@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.stats import rates
-from conv_analytics.analysis.zones import zone_info
+from conv_analytics.analysis.engine.zones import zone_info
+from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.notebook.charts import DAYS
 from conv_analytics.notebook.html import line

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.engine.source import Source
 
 NINE = pd.Timestamp("2026-05-04T09:00:00Z")
 

@@ -9,9 +9,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from conv_analytics.analysis.coerce import shown
-from conv_analytics.analysis.columns import LEGS
-from conv_analytics.analysis.sip import CLASSES, explain
+from conv_analytics.analysis.engine.coerce import shown
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.entities.sip import CLASSES, explain
 
 NINE = pd.Timestamp("2026-11-02T09:00:00Z")
 KIND_OF = {column.name: column.kind for column in LEGS}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from conv_analytics import analysis, open_dataset
-from conv_analytics.analysis import frames
-from conv_analytics.analysis.frames import Source
+from conv_analytics.analysis.engine import source as frames
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.cli import main
 from conv_analytics.dataset.reader import Dataset
 from conv_analytics.errors import MemoryExhausted

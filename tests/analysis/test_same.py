@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
-from conv_analytics.analysis.columns import LEGS
-from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.legs import TABLES as LEG_TABLES
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
 from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conv_analytics.analysis import quality, r_to_mos
-from conv_analytics.analysis.emodel import freeswitch_r
-from conv_analytics.analysis.published import freeswitch_flaws, rtp_jitter, twilio_mos
-from conv_analytics.analysis.units import Units
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.maths.emodel import freeswitch_r
+from conv_analytics.analysis.maths.published import freeswitch_flaws, rtp_jitter, twilio_mos
 from conv_analytics.errors import ConfigError
 from tests.analysis.made_legs import legs
 
@@ -83,7 +83,7 @@ PROPERTIES = {
 
 def held_by(file: str, test: str) -> str:
     """The text of a test with its decorators, and the constants of its file that it names."""
-    text = (HERE / file).read_text(encoding="utf-8")
+    text = next(HERE.rglob(file)).read_text(encoding="utf-8")
     tree = ast.parse(text)
     found = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == test)
     names = {

@@ -23,7 +23,7 @@ from typing import Any
 import duckdb
 
 from conv_analytics import analysis
-from conv_analytics.analysis.sip import WORDS
+from conv_analytics.analysis.entities.sip import WORDS
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.tables import TABLES
 

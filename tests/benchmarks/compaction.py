@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 import run
 
 from conv_analytics.dataset import DatasetWriter, open_dataset
-from conv_analytics.dataset.compact import compact
-from conv_analytics.dataset.marks import of
+from conv_analytics.dataset.maintenance.compact import compact
+from conv_analytics.dataset.storage.marks import of
 from conv_analytics.tables.flatten import flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen

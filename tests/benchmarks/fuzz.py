@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.export import list_fuzzing
+from tests.exporter import list_fuzzing
 from tests.tables.fuzzing import Tally, answers, check
 
 #: Pages that are read together, as an export reads them.

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from conv_analytics import Conversations, export
-from conv_analytics.export import once
+from conv_analytics.exporter import run as once
 from conv_analytics.sandbox import Fault, Reply, Sandbox
 
 RUNS = 5

@@ -16,7 +16,7 @@ from typing import Any
 import duckdb
 
 from conv_analytics.analysis import kpi
-from conv_analytics.analysis.columns import LEGS
+from conv_analytics.analysis.engine.columns import LEGS
 
 _TYPES = {"str": "VARCHAR", "int": "BIGINT", "float": "DOUBLE", "bool": "BOOLEAN", "datetime": "TIMESTAMPTZ"}
 _MADE = {

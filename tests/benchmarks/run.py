@@ -29,8 +29,8 @@ import orjson
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.export.estimate import Range, total
-from conv_analytics.export.plan import SAMPLE, plan
+from conv_analytics.exporter.estimate import Range, total
+from conv_analytics.exporter.plan import SAMPLE, plan
 from conv_analytics.sandbox import World
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Page, flatten_events

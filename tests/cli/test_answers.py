@@ -20,7 +20,7 @@ from conv_analytics import export, open_dataset
 from conv_analytics.analysis import offenders
 from conv_analytics.sandbox import Sandbox
 from tests.cli.running import run
-from tests.export.worlds import client_of
+from tests.exporter.worlds import client_of
 
 
 @pytest.fixture(scope="module")
@@ -192,8 +192,8 @@ FORGED = "CON-1\ncomplete: 5 conversations\r\nok  everything\u2028x\x85y"
 
 
 def test_no_id_begins_a_line_of_what_is_printed() -> None:
-    from conv_analytics.dataset.finding import Finding, Level
-    from conv_analytics.export.report import Report
+    from conv_analytics.dataset.maintenance.finding import Finding, Level
+    from conv_analytics.exporter.report import Report
     from conv_analytics.log import Entry
 
     report = Report(incomplete={FORGED: f"because {FORGED}"}, warning=FORGED)

@@ -151,7 +151,7 @@ def test_an_unforeseen_error_is_a_sentence_or_with_debug_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no eyJhbGciOi.eyJpYXQ.c2ln here")
 
-    monkeypatch.setattr("conv_analytics.export.run.export", broken)
+    monkeypatch.setattr("conv_analytics.exporter.entry.export", broken)
     assert _export(small_sandbox, "out") == 1
     assert capsys.readouterr().err == (
         "conv-analytics: RuntimeError: no [token] here. This is a bug; --debug shows where it is.\n"

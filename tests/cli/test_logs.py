@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from conv_analytics.cli import main
-from conv_analytics.export import Report
+from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
 from tests.cli.running import ROOT, command, credentials, environment, run
-from tests.export.worlds import NEVER, PATIENCE_S, after
+from tests.exporter.worlds import NEVER, PATIENCE_S, after
 
 #: What a run must never show, in the places where it can come from.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"

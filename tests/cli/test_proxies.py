@@ -13,7 +13,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from tests.cli.running import Ended, commits, credentials, run
 from tests.cli.test_privacy import absent, everything
-from tests.export.rude import rude
+from tests.exporter.rude import rude
 from tests.proxies import BASE_URL, Way, answer, ca_file, proxy
 
 PASSWORD, PHRASE = "s3cret-of-the-proxy", "what-the-proxy-says"

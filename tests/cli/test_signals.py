@@ -20,7 +20,7 @@ import pytest
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from tests.cli.running import ROOT, command, commits, credentials, environment, run
-from tests.export.worlds import NEVER, PATIENCE_S, after, least, members_of
+from tests.exporter.worlds import NEVER, PATIENCE_S, after, least, members_of
 
 
 @contextmanager

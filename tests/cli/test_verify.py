@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from conv_analytics.cli import main
-from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Reply, Sandbox
 from tests.cli.running import credentials, run
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.marks import Mark
+from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.tables import TABLES
 from tests.dataset.rows import DAY, all_null, rows
 

@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics import Conversations, export
-from conv_analytics.dataset import DatasetWriter, durable, open_dataset
-from conv_analytics.dataset.commit import Commit, File
-from conv_analytics.dataset.layout import Layout
-from conv_analytics.dataset.marks import of
+from conv_analytics.dataset import DatasetWriter, open_dataset
+from conv_analytics.dataset.storage import durable
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.marks import of
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken import Broken, Problem

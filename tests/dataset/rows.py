@@ -11,9 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.dataset.commit import commits
-from conv_analytics.dataset.known import Known
-from conv_analytics.dataset.layout import Layout
+from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.storage.commit import commits
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import is_vocabulary, storage

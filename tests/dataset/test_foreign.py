@@ -14,14 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from conv_analytics import open_dataset
-from conv_analytics.dataset import DatasetWriter, durable
-from conv_analytics.dataset import commit as log
-from conv_analytics.dataset.commit import Commit
-from conv_analytics.dataset.compact import compact
-from conv_analytics.dataset.finding import Level
-from conv_analytics.dataset.layout import Layout
-from conv_analytics.dataset.marks import Mark
-from conv_analytics.dataset.verify import verify
+from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset.maintenance.compact import compact
+from conv_analytics.dataset.maintenance.finding import Level
+from conv_analytics.dataset.maintenance.verify import verify
+from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage import durable
+from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError, SchemaChanged
 from conv_analytics.tables import TABLES
 from tests.dataset.rows import DAY, rows

@@ -22,10 +22,10 @@ import pytest
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.analysis import cost, price_audit, waste
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.compact import compact
-from conv_analytics.dataset.finding import Level
-from conv_analytics.dataset.replay import replay
-from conv_analytics.dataset.verify import verify
+from conv_analytics.dataset.maintenance.compact import compact
+from conv_analytics.dataset.maintenance.finding import Level
+from conv_analytics.dataset.maintenance.replay import replay
+from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import EARLIER_MONEY, MONEY

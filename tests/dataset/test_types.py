@@ -19,9 +19,9 @@ from pandas.testing import assert_frame_equal
 from conv_analytics import open_dataset
 from conv_analytics.analysis import kpi
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.compact import compact
-from conv_analytics.export.report import Report
-from conv_analytics.export.targets import Memory
+from conv_analytics.dataset.maintenance.compact import compact
+from conv_analytics.exporter.report import Report
+from conv_analytics.exporter.targets import Memory
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import is_vocabulary, storage
 from tests.dataset.rows import BIG, DAY, EVERY, all_null, rows

@@ -30,8 +30,8 @@ from conv_analytics import (
 )
 from conv_analytics.cli import main
 from conv_analytics.cli.entry import parser
-from conv_analytics.export.progress.notebook import as_html
-from conv_analytics.export.progress.snapshot import Progress
+from conv_analytics.exporter.progress.notebook import as_html
+from conv_analytics.exporter.progress.snapshot import Progress
 from conv_analytics.notebook import show_ledger, show_verdicts
 
 PACKAGE = Path(conv_analytics.__file__).parent

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("lab")
 WORLD = """\
 from conv_analytics import Conversations, explore, export_panel, open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.export.worlds import NEVER, after
+from tests.exporter.worlds import NEVER, after
 
 sandbox = Sandbox(seed=7, conversations=120).start()
 client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)

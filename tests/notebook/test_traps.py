@@ -18,8 +18,8 @@ from packaging.requirements import Requirement
 
 from conv_analytics import Conversations, export, open_dataset, quality_report, show_ladder, show_timeline
 from conv_analytics.errors import ConfigError
-from conv_analytics.export.progress.notebook import as_html
-from conv_analytics.export.progress.snapshot import Progress
+from conv_analytics.exporter.progress.notebook import as_html
+from conv_analytics.exporter.progress.snapshot import Progress
 from conv_analytics.sandbox import Sandbox
 from tests.notebook import reporting as made
 from tests.notebook.conftest import Open

@@ -24,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.api.page import Unusable, check_document, loads, next_href, read_page
-from conv_analytics.dataset.journal import Header, Journal
-from conv_analytics.export.heads import head_of
+from conv_analytics.dataset.memory.journal import Header, Journal
+from conv_analytics.exporter.summaries import head_of
 from conv_analytics.resources.links import cursor_of
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from conv_analytics import for_excel
-from conv_analytics.export.report import Report
-from conv_analytics.export.targets import Memory
+from conv_analytics.exporter.report import Report
+from conv_analytics.exporter.targets import Memory
 from conv_analytics.tables import TABLES
 from tests.dataset.rows import BIG, DAY, EVERY, rows
 

@@ -20,7 +20,7 @@ from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact_page
-from tests.export.worlds import client_of
+from tests.exporter.worlds import client_of
 from tests.tables import fuzzing
 from tests.tables.fuzzing import PLANTED, Answer, Tally, answers, check, check_answers, count
 from tests.tables.reading import flatten

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import calls
-from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.quality import RANK
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import RANK
 from conv_analytics.notebook.report.rows import read
 
 #: What the worst leg of a call adds to the columns of `conv_analytics.analysis.calls`.

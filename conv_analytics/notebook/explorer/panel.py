@@ -17,8 +17,8 @@ import traitlets
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.export import Exported, Job, Progress, export
-from conv_analytics.export.progress.notebook import as_html, as_text
+from conv_analytics.exporter import Exported, Job, Progress, export
+from conv_analytics.exporter.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.kept import Kept
 from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.html import clean, escape

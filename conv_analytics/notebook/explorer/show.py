@@ -16,9 +16,9 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
-from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.quality import RANK
-from conv_analytics.analysis.units import Units, units_of_all
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import RANK
+from conv_analytics.analysis.audio.units import Units, units_of_all
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conv_analytics.analysis.units import Units, units_of_all
+from conv_analytics.analysis.audio.units import Units, units_of_all
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.notebook.ladder import show_ladder
 from conv_analytics.notebook.report.numbers import Numbers

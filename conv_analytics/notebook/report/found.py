@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.offenders import FDR, MIN_EXCESS, ranked
-from conv_analytics.analysis.stats import MIN_N
+from conv_analytics.analysis.finders.offenders import FDR, MIN_EXCESS, ranked
+from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.notebook.report import parts, tally, words
 from conv_analytics.notebook.report.numbers import Offender, Rate
 

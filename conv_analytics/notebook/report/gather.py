@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 import conv_analytics
-from conv_analytics.analysis.profiles import Profile, profile_of
-from conv_analytics.analysis.units import Evidence, Units
+from conv_analytics.analysis.audio.profiles import Profile, profile_of
+from conv_analytics.analysis.audio.units import Evidence, Units
 from conv_analytics.notebook.report import found, parts, tally, words
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values

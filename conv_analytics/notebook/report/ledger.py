@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis import ledger
-from conv_analytics.dataset import history
+from conv_analytics.dataset.storage import history
 from conv_analytics.notebook.report.numbers import Entry, Ledger
 from conv_analytics.notebook.report.tally import rows_of
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis import heatmap
-from conv_analytics.analysis.attempts import time_keys
-from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.sip import FAILED_WORDS, WORDS, explain
-from conv_analytics.analysis.sip import Code as Known
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.entities.sip import FAILED_WORDS, WORDS, explain
+from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from conv_analytics.analysis.zones import zone_info
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 
 TICK = timedelta(microseconds=1)

@@ -9,8 +9,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.units import Units
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe

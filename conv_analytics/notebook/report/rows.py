@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.analysis import coerce, detect_units, quality
-from conv_analytics.analysis.columns import LEGS
-from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.legs import TABLES, leg_rows
-from conv_analytics.analysis.profiles import Profile
-from conv_analytics.analysis.units import Units
+from conv_analytics.analysis import detect_units, quality
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.legs import TABLES, leg_rows
 from conv_analytics.notebook.report.period import Period
 
 _KEYS = ["conversation_id", "leg_id"]

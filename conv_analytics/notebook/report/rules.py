@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conv_analytics.analysis.thresholds import SAME, Threshold
+from conv_analytics.analysis.finders.thresholds import SAME, Threshold
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.report.numbers import Figure, Numbers, Rate
 

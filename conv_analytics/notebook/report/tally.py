@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from conv_analytics.analysis import kpi
-from conv_analytics.analysis.stats import MIN_N, TAIL_N, newcombe, rates
+from conv_analytics.analysis.maths.stats import MIN_N, TAIL_N, newcombe, rates
 from conv_analytics.notebook.report.numbers import Change, Rate, Values
 
 #: How a group is called whose value is missing.

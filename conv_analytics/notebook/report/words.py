@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from conv_analytics.analysis.profiles import MEASURES, Profile
+from conv_analytics.analysis.audio.profiles import MEASURES, Profile
 from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Offender, Rate, Values
 
 #: Share of poor legs that is put up with: what Teams' dashboard aims at over all networks.
@@ -90,7 +90,7 @@ def direction(good: str, change: Change) -> str:
 def why(rule: str | None, value: float | None, limit: float | None, book: Profile) -> str:
     """The reason of a verdict.
 
-    >>> from conv_analytics.analysis.profiles import PROFILES
+    >>> from conv_analytics.analysis import PROFILES
     >>> why("loss_poor", 12.34, 5.0, PROFILES["recommended"])
     'lost packets 12.3 % (limit 5 %)'
     """

@@ -10,8 +10,8 @@ import pandas as pd
 
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
-from conv_analytics.analysis.frames import Source
-from conv_analytics.analysis.units import Units, units_of_all
+from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -44,7 +44,7 @@ def show_timeline(
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.timeline`.
+        A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.dialogue.timeline`.
     conversation_id
         The conversation.
     zone
@@ -55,7 +55,7 @@ def show_timeline(
     theme
         ``light``, ``dark``, or ``auto``: as the page around it, or the reader's system.
     quality
-        Verdicts on legs, as `conv_analytics.analysis.quality` gives them; worked out when absent.
+        Verdicts on legs, as `conv_analytics.analysis.audio.quality` gives them; worked out when absent.
     units
         What `conv_analytics.analysis.detect_units` found; detected on all data when absent, for one conversation does
         not tell.
@@ -97,7 +97,7 @@ class Timeline:
     Attributes
     ----------
     frame
-        What is drawn, as `conv_analytics.analysis.timeline` gives it. It is not masked.
+        What is drawn, as `conv_analytics.analysis.dialogue.timeline` gives it. It is not masked.
     conversation_id, zone, mask, theme
         As they were given.
     """

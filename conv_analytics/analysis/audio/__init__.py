@@ -1,0 +1,1 @@
+"""Audio quality of legs and calls: measured values, verdicts, flows of audio."""

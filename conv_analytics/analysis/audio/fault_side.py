@@ -1,0 +1,181 @@
+"""On which side of a call the trouble was: the caller's access, the bridge between the legs, or the callee's access.
+
+What the platform receives on one leg should leave it on the other. Losses on the way in belong to that leg's access;
+audio that came in and did not go out was lost between. What happens after it has left the platform is not in the data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.audio import measures as m
+from conv_analytics.analysis.audio.quality import measured_legs
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.tables.column import Column
+
+#: From here on a leg's way in is called bad.
+LOSS_PCT, JITTER_MS = 3.0, 30.0
+#: Less than this share of what came in on one leg going out on the other is a gap.
+CONSERVED = 0.5
+#: Packets whose size differs by more than this share are of another codec.
+SAME_SIZE = 0.1
+#: How sure each finding is; with only one of the two legs measured it is halved.
+CONFIDENCE = {"access": 0.8, "bridge": 0.6, "transcoded": 0.4}
+
+COLUMNS = (
+    Column("conversation_id", str, "The conversation."),
+    Column("legs", int, "Its answered legs."),
+    Column("caller_leg_id", str, "The leg that called: the inbound one, else the first."),
+    Column("callee_leg_id", str, "The leg that was called."),
+    Column("fault_side", str, "caller_access, bridge, callee_access or unknown; null if no fault was seen."),
+    Column("why", str, "What says so."),
+    Column("caller_loss_pct", float, "Packets lost between the caller and the platform.", "%"),
+    Column("callee_loss_pct", float, "Packets lost between the callee and the platform.", "%"),
+    Column("forward_ratio", float, "What went out to the callee by what came in from the caller, per second."),
+    Column("back_ratio", float, "What went out to the caller by what came in from the callee, per second."),
+    Column("conserved_by", str, "What was compared: bytes, or packets where the legs' codecs differ."),
+    Column("caller_event_id", int, "The caller's hangup."),
+    Column("callee_event_id", int, "The callee's hangup."),
+    Column("confidence", float, "0 to 1, by what was compared."),
+)
+_LEG = (
+    "leg_id",
+    "loss_pct",
+    "_trouble",
+    "_in",
+    "_out",
+    "_size",
+    "_deaf",
+    "hangup_event_id",
+    "_known",
+    "answered_at",
+    "ended_at",
+)
+
+
+def fault_side(data: Any, *, units: Units | None = None) -> Any:
+    """One row per conversation with answered legs: on which side its trouble was.
+
+    Parameters
+    ----------
+    data, units
+        As for `quality`.
+
+    Returns
+    -------
+    frame
+        ``fault_side`` of a call of two answered legs that overlap:
+
+        - ``caller_access`` or ``callee_access``: its leg came in with 3 % loss or more, with packets spaced by a
+          deviation over 30 ms, or with no audio that nothing excuses (see `audio_flow`), and the other leg did not;
+        - ``bridge``: both came in well, and less than half of it went out on the other leg, per second of talk;
+        - ``unknown``: trouble on both, more than two legs (a conference mixes them), legs that do not overlap, or
+          nothing measured; ``why`` says which;
+        - null: no fault was seen. That is less than no fault: what got lost after it had left the platform, on the
+          receiver's access, shows on no leg.
+
+        A single leg shows its own access only. Where packets of the two legs differ in size by more than 10 % (another
+        codec), packets are compared instead of bytes: those sent are estimated from the size of those received.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> legs = pd.DataFrame({"conversation_id": "CON-1", "leg_id": ["a", "b"], "direction": ["inbound", "outbound"],
+    ...     "answered": True, "talk_s": 60.0, "hangup_event_id": [8, 9], "mos_score": 4.2, "quality_percentage": 90.0,
+    ...     "jitter_min_var": 1.0, "jitter_max_var": 25.0, "jitter_loss_rate": 0.0, "flaw_total": 30,
+    ...     "packet_cnt": 2950, "packet_loss_perc": [6.0, 0.1], "byte_in": 507400, "byte_out": 507400})
+    >>> fault_side(legs)[["fault_side", "why", "caller_loss_pct", "forward_ratio"]]
+          fault_side                  why  caller_loss_pct  forward_ratio
+    0  caller_access  the caller's way in              6.0            1.0
+    """
+    source, rows, _ = measured_legs(data, units, (*m.KEYS, "direction", "answered_at", "ended_at"))
+    rows = source.settled(_sides(rows.filter(nw.col("_answered") == 1)))
+    number = rows.group_by("conversation_id").agg(nw.len().alias("_n"))
+    number = number.select("conversation_id", nw.col("_n").cast(nw.Int64()).alias("legs"))
+    order = ["_inbound", "_timeless", "answered_at", "leg_id"]
+    first = rows.unique(subset=["conversation_id"], keep="first", order_by=order)
+    last = rows.unique(subset=["conversation_id"], keep="last", order_by=order)
+    pairs = number.join(_as(first, "a"), on="conversation_id", how="inner")
+    pairs = pairs.join(_as(last, "b"), on="conversation_id", how="inner")
+    return source.give(_decided(pairs), COLUMNS, by=("conversation_id",))
+
+
+def _sides(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """What each leg shows of its access, and what went through it per second."""
+    talk, lossy, late = nw.col("talk_s"), nw.col("loss_pct") >= LOSS_PCT, nw.col("jitter_sd_max_ms") > JITTER_MS
+    no_in = m.unexcused("in")
+    known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()
+    return rows.with_columns(
+        _trouble=nw.when(m.sure(lossy) | m.sure(late) | m.sure(no_in)).then(nw.lit(1)).otherwise(nw.lit(0)),
+        # Who cannot hear, or only speaks, is sent nothing: that is no gap.
+        _deaf=nw.when(nw.col("_out_excuse").is_null()).then(nw.lit(0)).otherwise(nw.lit(1)),
+        _known=nw.when(known).then(nw.lit(1)).otherwise(nw.lit(0)),
+        _in=nw.when(talk >= m.FLOW_S).then(nw.col("byte_in") / talk),
+        _out=nw.when(talk >= m.FLOW_S).then(nw.col("byte_out") / talk),
+        _size=nw.when(nw.col("_packets") >= m.PACKETS_TO_SHOW).then(nw.col("byte_in") / nw.col("_packets")),
+        _inbound=nw.when(m.sure(nw.col("direction") == "inbound")).then(nw.lit(0)).otherwise(nw.lit(1)),
+        _timeless=nw.when(nw.col("answered_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+
+
+def _as(rows: nw.LazyFrame[Any], side: str) -> nw.LazyFrame[Any]:
+    extra = ("_inbound",) if side == "a" else ()
+    named = [nw.col(name).alias(f"{side}_{name.lstrip('_')}") for name in (*_LEG, *extra)]
+    return rows.select("conversation_id", *named)
+
+
+def _decided(pairs: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    two, one = nw.col("legs") == 2, nw.col("legs") == 1  # noqa: PLR2004  caller and callee
+    same = (nw.col("a_size") / nw.col("b_size")).is_between(1.0 - SAME_SIZE, 1.0 / (1.0 - SAME_SIZE))
+    scale = nw.col("a_size") / nw.col("b_size")
+    sized = nw.when(m.sure(same)).then(nw.lit(1.0)).otherwise(scale)
+    pairs = pairs.with_columns(
+        conserved_by=nw.when(two & ~scale.is_null()).then(
+            nw.when(same).then(nw.lit("bytes")).otherwise(nw.lit("packets"))),
+        forward_ratio=nw.when(two & (nw.col("a_in") > 0)).then(nw.col("b_out") / nw.col("a_in") * sized),
+        back_ratio=nw.when(two & (nw.col("b_in") > 0)).then(nw.col("a_out") / nw.col("b_in") / sized),
+        _apart=nw.when(m.sure((nw.col("a_ended_at") < nw.col("b_answered_at"))
+                              | (nw.col("b_ended_at") < nw.col("a_answered_at")))).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )  # fmt: skip
+    caller, callee = nw.col("a_trouble") == 1, nw.col("b_trouble") == 1
+    forward = m.sure(nw.col("forward_ratio") < CONSERVED) & (nw.col("b_deaf") == 0)
+    gap = forward | (m.sure(nw.col("back_ratio") < CONSERVED) & (nw.col("a_deaf") == 0))
+    dark = (nw.col("a_known") == 0) & (nw.col("b_known") == 0)
+    cases: tuple[tuple[nw.Expr, str | None, str], ...] = (
+        (nw.col("legs") > 2, "unknown", "more than two answered legs"),  # noqa: PLR2004
+        (dark, "unknown", "nothing was measured"),
+        (two & (nw.col("_apart") == 1), "unknown", "the legs do not overlap"),
+        (two & caller & callee, "unknown", "trouble on both ways in"),
+        (one & caller & (nw.col("a_inbound") == 0), "caller_access", "the caller's way in"),
+        (one & caller, "callee_access", "the callee's way in"),
+        (two & caller, "caller_access", "the caller's way in"),
+        (two & callee, "callee_access", "the callee's way in"),
+        (two & gap, "bridge", "came in and did not go out"),
+    )
+    side: nw.Expr = nw.lit(None).cast(nw.String())
+    why: nw.Expr = nw.lit("no fault seen")
+    for condition, word, reason in reversed(cases):
+        side = nw.when(condition).then(nw.lit(word)).otherwise(side)
+        why = nw.when(condition).then(nw.lit(reason)).otherwise(why)
+    half = nw.when(one | (nw.col("a_known") == 0) | (nw.col("b_known") == 0)).then(nw.lit(0.5)).otherwise(nw.lit(1.0))
+    pairs = pairs.with_columns(fault_side=side, why=why, _half=half)
+    access = nw.col("fault_side").is_in(["caller_access", "callee_access"])
+    bridged = nw.when(nw.col("conserved_by") == "packets").then(nw.lit(CONFIDENCE["transcoded"]))
+    sure = nw.when(access).then(nw.lit(CONFIDENCE["access"])).otherwise(
+        nw.when(nw.col("fault_side") == "bridge").then(bridged.otherwise(nw.lit(CONFIDENCE["bridge"]))))  # fmt: skip
+    outgoing = one & (nw.col("a_inbound") == 1)
+    called = two | outgoing
+    return pairs.with_columns(
+        caller_leg_id=nw.when(~outgoing).then(nw.col("a_leg_id")),
+        callee_leg_id=nw.when(called).then(nw.col("b_leg_id")),
+        caller_loss_pct=nw.when(~outgoing).then(nw.col("a_loss_pct")),
+        callee_loss_pct=nw.when(called).then(nw.col("b_loss_pct")),
+        caller_event_id=nw.when(~outgoing).then(nw.col("a_hangup_event_id")),
+        callee_event_id=nw.when(called).then(nw.col("b_hangup_event_id")),
+        confidence=sure * nw.col("_half"),
+    )
+
+
+__all__ = ["COLUMNS", "CONFIDENCE", "fault_side"]

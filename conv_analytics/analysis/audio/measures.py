@@ -1,0 +1,258 @@
+"""What was measured on a leg, in units that can be compared: the columns that verdicts, audits and flows look at.
+
+Nothing here judges. A leg of which nothing was measured has nulls, whatever start values it reports.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.audio import expected_silence as excuses
+from conv_analytics.analysis.audio.unit_evidence import JITTER_IMPOSSIBLE_MS, READABLE, loss_contradicts
+from conv_analytics.analysis.audio.units import MEASURED, Units
+from conv_analytics.analysis.maths import emodel
+from conv_analytics.tables.column import Column
+
+#: Fewer packets than this (2 s of audio) show nothing; up to here a perfect score is the start value (10 s).
+PACKETS_TO_SHOW, PACKETS_TO_TRUST = 100, 500
+#: Losses by jitter_loss_rate are renewed every five seconds.
+PACKETS_TO_REFRESH = 250
+#: Seconds between packets where nothing else was agreed.
+PACKET_S = 0.020
+#: Under these many bits per second there is no audio; legs shorter than this are not asked.
+SILENT_BPS, FLOW_S = 1000.0, 5.0
+#: What contradicts a score of 4.4 and more.
+GREEN_MOS, LOUD_LOSS_PCT, LOUD_LOSS_RATE, LOUD_JITTER_MS = 4.4, 3.0, 0.03, 60.0
+#: Flaws bound losses from above: beside fewer flaws than this share of the packets, a loss of 0 hides none that is bad.
+FLAWED_PCT = 3.0
+#: Bytes of a packet with 20 ms of audio and its RTP header, the tolerance, and the codec.
+PACKET_SIZES = ((172, 4, "g711"), (32, 2, "g729"), (45, 2, "gsm"), (640, 14, "l16"), (95, 35, "opus"))
+
+KEYS = excuses.KEYS
+#: Columns of `legs` that quality is about; the first are needed, the others describe the leg.
+NEEDED = {
+    "conversation_id": str, "leg_id": str, "answered": bool, "talk_s": float, "hangup_event_id": int,
+    "mos_score": float, "quality_percentage": float, "jitter_min_var": float, "jitter_max_var": float,
+    "jitter_loss_rate": float, "flaw_total": int, "packet_cnt": int, "packet_loss_perc": float,
+    "byte_in": int, "byte_out": int,
+}  # fmt: skip
+DESCRIBING = {
+    "technology": str,
+    "channel_type": str,
+    "direction": str,
+    "remote_address": str,
+    "country": str,
+    "network_code": str,
+    "started_at": datetime,
+    "answered_at": datetime,
+    "ended_at": datetime,
+}  # fmt: skip
+
+
+def leg_columns() -> list[Column]:
+    """The columns of legs that are read, as declarations."""
+    return [Column(name, kind, "") for name, kind in {**NEEDED, **DESCRIBING}.items()]
+
+
+def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
+    """Add what was measured, in the units detected, to legs `with_context`."""
+    legs = legs.with_columns(
+        _packets=nw.when(nw.col("packet_cnt") >= 0).then(nw.col("packet_cnt").cast(nw.Float64())),
+        _flaws=nw.when(nw.col("flaw_total") >= 0).then(nw.col("flaw_total").cast(nw.Float64())),
+        _answered=nw.when(nw.col("answered")).then(nw.lit(1)).otherwise(nw.lit(0)),
+        mos_model=nw.lit(units.mos_model),
+        mos_reported=_mos(units),
+    )
+    heard = (nw.col("_packets") > 0) | (nw.col("_flaws") > 0)
+    # Ten packets without a loss are no line without losses; a count of 0 beside flaws is a count that is not known.
+    uncounted = (nw.col("_packets").is_null() | (nw.col("_packets") == 0)) & (nw.col("_flaws") > 0)
+    shown = (nw.col("_packets") >= PACKETS_TO_SHOW) | uncounted
+    legs = legs.with_columns(
+        _heard=nw.when(heard).then(nw.lit(1)).otherwise(nw.lit(0)),
+        _shown=nw.when(shown).then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+    legs = legs.with_columns(
+        _loss_said=_loss(units),
+        _loss_rate=_rate(units),
+        _no_flaws=nw.when(
+            (nw.col("_packets") >= PACKETS_TO_SHOW)
+            & (nw.col("_flaws") == 0)
+            & ~(nw.col("jitter_loss_rate").fill_null(0.0) > 1)
+            & nw.lit("loss_unit" not in units.undecided)
+        ).then(nw.lit(0.0)),
+        jitter_sd_min_ms=_jitter("jitter_min_var", units),
+        jitter_sd_max_ms=_jitter("jitter_max_var", units),
+        _bits_in=_bps("byte_in"),
+        _bits_out=_bps("byte_out"),
+        media_ratio=nw.when((nw.col("_answered") == 1) & (nw.col("talk_s") > 0)).then(
+            nw.col("_packets") * PACKET_S / nw.col("talk_s")
+        ),
+        codec_guess=_codec(),
+    )
+    legs = legs.with_columns(
+        loss_pct=nw.coalesce("_loss_said", "_loss_rate", "_no_flaws"),
+        loss_source=nw.when(~nw.col("_loss_said").is_null())
+        .then(nw.lit("packet_loss_perc"))
+        .otherwise(
+            nw.when(~nw.col("_loss_rate").is_null())
+            .then(nw.lit("jitter_loss_rate"))
+            .otherwise(nw.when(~nw.col("_no_flaws").is_null()).then(nw.lit("no_flaws")))
+        ),
+        flow=_flow(),
+        **{f"_{audio}_excuse": _excuse(audio) for audio in excuses.SWITCHES},
+    )
+    counted = nw.col("mos_reported")
+    legs = legs.with_columns(
+        mos_emodel=emodel.mos_emodel(nw.col("loss_pct")),
+        mos_emodel_low=emodel.mos_emodel(nw.col("loss_pct"), codec="g711_no_plc"),
+        mos_independent=counted if units.mos_model != "freeswitch_r" else nw.when(counted < 0).then(counted),
+        excuse=nw.coalesce("_in_excuse", "_out_excuse"),
+        silent_directions=nw.when(~nw.col("flow").is_null()).then(_silent("in") + _silent("out")),
+    )
+    return legs.with_columns(mos_trust=_trust())
+
+
+def _mos(units: Units) -> nw.Expr:
+    scaled = nw.col("mos_score") / (units.mos_scale or 1.0)
+    return nw.when(scaled.is_between(1.0, 5.0) & nw.lit(units.mos_scale is not None)).then(scaled)
+
+
+def _loss(units: Units) -> nw.Expr:
+    """Percent of packets lost, of legs that heard anything; nothing where the column never says anything.
+
+    A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
+    is no measurement.
+    """
+    told = said = nw.col("packet_loss_perc")
+    if units.loss_unit == "count":
+        said = said / (said + nw.col("_packets")) * 100.0
+    elif units.loss_unit == "fraction":
+        said = said * 100.0
+    known = (nw.col("_shown") == 1) & (told >= 0) & (said <= 100)  # noqa: PLR2004  percent
+    if units.loss_unit == "count":
+        known = known & (told.floor() == told)
+    if units.loss_checked:
+        known = known & ~sure(loss_contradicts(units.loss_unit))
+    known = known & ~((told == 0) & _flawed())
+    return nw.when(known & nw.lit(units.loss_told and units.loss_unit in READABLE)).then(said)
+
+
+def _rate(units: Units) -> nw.Expr:
+    """Percent of packets lost by ``jitter_loss_rate``; nothing where the unit of the losses is in doubt."""
+    rate = nw.col("jitter_loss_rate")
+    known = (nw.col("_packets") >= PACKETS_TO_REFRESH) & rate.is_between(0.0, 1.0) & ~((rate == 0) & _flawed())
+    told = units.rate_told and "loss_unit" not in units.undecided
+    return nw.when(known & nw.lit(told)).then(rate * 100.0)
+
+
+def _flawed() -> nw.Expr:
+    """Whether so many packets were flawed that some must have been lost."""
+    return sure((nw.col("_flaws") > 0) & (nw.col("_flaws") * 100.0 >= nw.col("_packets").fill_null(0.0) * FLAWED_PCT))
+
+
+def _jitter(column: str, units: Units) -> nw.Expr:
+    value = nw.col(column)
+    squared = units.jitter_unit == "ms2"
+    most = JITTER_IMPOSSIBLE_MS**2 if squared else JITTER_IMPOSSIBLE_MS
+    known = nw.when((nw.col("_shown") == 1) & (value >= 0) & (value <= most)).then(value)
+    return known.sqrt() if squared else known
+
+
+def _bps(column: str) -> nw.Expr:
+    asked = (nw.col("_answered") == 1) & (nw.col("talk_s") >= FLOW_S) & (nw.col(column) >= 0)
+    return nw.when(asked).then(nw.col(column) * 8.0 / nw.col("talk_s"))
+
+
+def _flow() -> nw.Expr:
+    """Which directions carried audio; null where bytes or seconds are missing or too few."""
+    no_in, no_out = nw.col("_bits_in") < SILENT_BPS, nw.col("_bits_out") < SILENT_BPS
+    known = ~nw.col("_bits_in").is_null() & ~nw.col("_bits_out").is_null()
+    return nw.when(known).then(
+        nw.when(no_in & no_out).then(nw.lit("ghost")).otherwise(
+            nw.when(no_in).then(nw.lit("no_in")).otherwise(
+                nw.when(no_out).then(nw.lit("no_out")).otherwise(nw.lit("both"))))
+    )  # fmt: skip
+
+
+def _excuse(audio: str) -> nw.Expr:
+    """What excuses a direction that is silent; null where it is not silent."""
+    return nw.when(nw.col(f"_bits_{audio}") < SILENT_BPS).then(excuses.excuse(audio))
+
+
+def unexcused(audio: str) -> nw.Expr:
+    """Whether a direction is silent and nothing excuses it."""
+    return sure(nw.col(f"_bits_{audio}") < SILENT_BPS) & nw.col(f"_{audio}_excuse").is_null()
+
+
+def _silent(audio: str) -> nw.Expr:
+    return nw.when(unexcused(audio)).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+
+
+def _codec() -> nw.Expr:
+    """The codec whose packets have about this size: a guess (G.722 has packets as large as those of G.711)."""
+    size = nw.col("byte_in") / nw.col("_packets")
+    guess: nw.Expr = nw.lit("other")
+    for middle, tolerance, name in reversed(PACKET_SIZES):
+        near = size.is_between(float(middle - tolerance), float(middle + tolerance))
+        guess = nw.when(near).then(nw.lit(name)).otherwise(guess)
+    return nw.when((nw.col("_packets") >= PACKETS_TO_SHOW) & (nw.col("byte_in") > 0)).then(guess)
+
+
+def sure(condition: nw.Expr) -> nw.Expr:
+    """A condition that does not hold where it cannot be told."""
+    return condition.fill_null(value=False)
+
+
+def nothing_measured() -> nw.Expr:
+    """Whether too little came for a score to mean anything: no packets and no flaws, or under two seconds."""
+    few = (nw.col("_packets") > 0) & (nw.col("_packets") < PACKETS_TO_SHOW)
+    return nw.col("mos_reported").is_null() | (nw.col("_heard") == 0) | sure(few)
+
+
+def contradictions() -> dict[str, nw.Expr]:
+    """What speaks against a score of 4.4 and more, each with its words."""
+    return {
+        "loss of 3 % or more": nw.col("loss_pct") >= LOUD_LOSS_PCT,
+        "jitter_loss_rate of 0.03 or more": nw.col("jitter_loss_rate").is_between(LOUD_LOSS_RATE, 1.0),
+        "packets spaced with a deviation over 60 ms": nw.col("jitter_sd_max_ms") > LOUD_JITTER_MS,
+        "no audio in one direction or both": nw.col("silent_directions") >= 1,
+    }
+
+
+def lossless_flaws() -> nw.Expr:
+    """Whether no column tells of a loss although so many packets were flawed that some must have been lost."""
+    columns = [nw.col("packet_loss_perc"), nw.col("jitter_loss_rate")]
+    none, some = nw.lit(value=True), nw.lit(value=False)
+    for column in columns:
+        none = none & ~sure(column > 0)
+        some = some | sure(column == 0)
+    return (nw.col("_packets") > 0) & _flawed() & none & some
+
+
+def start_values() -> nw.Expr:
+    """Whether the score is what a leg begins with: 4.5 and 100, on under ten seconds of packets."""
+    perfect = (nw.col("mos_reported") >= 4.495) & (nw.col("quality_percentage") >= 100)  # noqa: PLR2004
+    return perfect & (nw.col("_packets") < PACKETS_TO_TRUST)
+
+
+def _trust() -> nw.Expr:
+    against: nw.Expr | None = None
+    for condition in contradictions().values():
+        held = sure(condition)
+        against = held if against is None else against | held
+    assert against is not None
+    return nw.when(nothing_measured()).then(nw.lit("unmeasured")).otherwise(
+        nw.when(nw.col("jitter_loss_rate") > 1).then(nw.lit("reset")).otherwise(
+            nw.when((nw.col("mos_reported") >= GREEN_MOS) & against | sure(lossless_flaws()))
+            .then(nw.lit("contradicted")).otherwise(
+                nw.when(start_values()).then(nw.lit("default")).otherwise(nw.lit("ok"))))
+    )  # fmt: skip
+
+
+__all__ = [
+    "DESCRIBING", "KEYS", "MEASURED", "NEEDED", "PACKETS_TO_SHOW", "PACKETS_TO_TRUST", "contradictions",
+    "leg_columns", "lossless_flaws", "measures", "nothing_measured", "start_values", "sure", "unexcused",
+]  # fmt: skip

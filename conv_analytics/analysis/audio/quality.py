@@ -1,0 +1,370 @@
+"""Verdicts on the audio of legs and calls: good, fair, poor or unmeasured, each with its rule and its evidence."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.audio import expected_silence as excuses
+from conv_analytics.analysis.audio import measures as m
+from conv_analytics.analysis.audio.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
+from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.errors import ColumnNotFound
+from conv_analytics.tables.column import Column
+
+_COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
+#: Seconds of silence that are enough to be sure of it.
+SURE_SILENCE_S = 10.0
+#: How a verdict ranks; worse is larger.
+RANK = {"unmeasured": 0, "good": 1, "fair": 2, "poor": 3}
+
+LEG_COLUMNS = (
+    *m.leg_columns(),
+    Column("loss_pct", float, "Packets lost.", "%"),
+    Column("loss_source", str, "Which column the loss is from: packet_loss_perc, jitter_loss_rate or no_flaws."),
+    Column("jitter_sd_min_ms", float, "Smallest standard deviation of the packets' spacing.", "ms"),
+    Column("jitter_sd_max_ms", float, "Largest standard deviation of the packets' spacing.", "ms"),
+    Column("mos_reported", float, "The reported score on the scale of 1 to 5; null where it is none."),
+    Column("mos_model", str, "What the reported scores of the dataset are: freeswitch_r, other or undetermined."),
+    Column("mos_emodel", float, "The E-model's score of the loss alone: G.711 with concealment."),
+    Column("mos_emodel_low", float, "The same without concealment: the lower end of the band."),
+    Column("mos_trust", str, "Whether to believe the reported score; see mos_audit."),
+    Column("media_ratio", float, "Audio received by the length of the talk, at 20 ms a packet; 1 is usual."),
+    Column("codec_guess", str, "Codec whose packets are as large as these."),
+    Column("flow", str, "Directions with audio: both, no_in, no_out or ghost (neither)."),
+    Column("excuse", str, "What excuses a direction without audio: muted, earmuffed, websocket or one_leg."),
+    Column("silent_directions", float, "How many directions had no audio that nothing excuses."),
+)
+VERDICT_COLUMNS = (
+    Column("profile", str, "The rulebook."),
+    Column("verdict", str, "good, fair, poor or unmeasured."),
+    Column("rule", str, "The rule that decided; of an unmeasured leg, what was missing."),
+    Column("value", float, "What the rule looked at."),
+    Column("limit", float, "The rule's limit."),
+    Column("evidence_event_id", int, "The hangup that holds the numbers."),
+    Column("confidence", float, "0 to 1; see quality."),
+)
+CALL_COLUMNS = (
+    Column("conversation_id", str, "The conversation."),
+    Column("profile", str, "The rulebook."),
+    Column("verdict", str, "That of the worst leg that was measured."),
+    Column("rule", str, "The rule that decided there."),
+    Column("value", float, "What it looked at."),
+    Column("limit", float, "Its limit."),
+    Column("worst_leg_id", str, "The leg that decided."),
+    Column("evidence_event_id", int, "The hangup of that leg."),
+    Column("confidence", float, "That of the leg's verdict."),
+    Column("legs", int, "Legs of the conversation."),
+    Column("measured", int, "Legs with a verdict other than unmeasured."),
+    Column("partial", bool, "Whether some legs were measured and others not."),
+    Column("mos_reported", float, "Lowest reported score of the measured legs."),
+    Column("mos_emodel", float, "Lowest E-model score of the measured legs."),
+    Column("loss_pct", float, "Packets lost of all that were expected, over the measured legs.", "%"),
+)
+
+
+def quality(
+    data: Any,
+    profile: str | Profile = "recommended",
+    *,
+    units: Units | None = None,
+    columns: Sequence[str] | None = None,
+    audio_events: Any = None,
+) -> Any:
+    """One row per leg: what was measured, and a verdict that names its rule, value, limit and evidence.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
+    profile
+        A name of `PROFILES`, or a `Profile` of your own.
+    units
+        What `detect_units` found; detected when absent.
+    columns
+        The columns wanted; all when absent. Only what they need is read and computed: of a large dataset ask for those
+        that you need, such as ``["network_code", "verdict"]``. ``country`` takes longest.
+
+    Returns
+    -------
+    frame
+        Of the kind that was given. Some columns of `legs`, then ``loss_pct``, ``jitter_sd_max_ms``, ``mos_emodel`` and
+        others (their meanings are in `LEG_COLUMNS`), then the verdict:
+
+        - ``verdict``: poor if a poor rule applies, else fair if a fair one does, else good if every measure that the
+          profile requires is there; else unmeasured. Legs with too few packets are unmeasured, and so are all
+          rules of packets on them; silence is judged by bytes and seconds, and forgiven where `audio_flow` excuses it:
+          who was muted, listens only, or was alone is not poor.
+        - ``rule``: the first rule that applies; of an unmeasured leg ``not_answered``, ``no_packets``,
+          ``packets_unknown`` (flaws without a count), ``too_few_packets``, ``no_`` and the missing measure, or, of all
+          legs, ``loss_unit_unknown`` or ``mos_scale_unknown`` (see `detect_units`).
+        - ``confidence``: the amount of evidence (packets by twice the packets needed, for silence seconds by 10, at
+          most 1), halved if the unit of the loss had to be assumed, halved if the sequence numbers were reset, and for
+          fair times the share of required measures that are there. 0 for unmeasured. A weight, no probability.
+
+    Notes
+    -----
+    Delay, echo, and when within a call it went bad are not in the export. The numbers are of what the platform
+    received: what got lost on the way to a listener is not seen.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> legs = pd.DataFrame({"conversation_id": "CON-1", "leg_id": ["a", "b"], "answered": True, "talk_s": 60.0,
+    ...     "hangup_event_id": [8, 9], "mos_score": [4.5, 4.42], "quality_percentage": [100.0, 95.0],
+    ...     "jitter_min_var": 1.0, "jitter_max_var": 100.0, "jitter_loss_rate": [0.0, 0.06], "flaw_total": [0, 150],
+    ...     "packet_cnt": [0, 2900], "packet_loss_perc": [0.0, 6.0], "byte_in": [0, 498800], "byte_out": 500000})
+    >>> quality(legs)[["leg_id", "loss_pct", "mos_emodel", "verdict", "rule", "value", "limit"]].round(2)
+      leg_id  loss_pct  mos_emodel verdict       rule  value  limit
+    0      a       NaN         NaN    poor   no_audio    1.0    1.0
+    1      b       6.0        3.82    poor  loss_poor    6.0    5.0
+    """
+    book = profile_of(profile)
+    given = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    for name in columns or ():
+        if name not in {column.name for column in given}:
+            raise ColumnNotFound("of quality()", name, [column.name for column in given])
+    wanted = given if columns is None else [column for column in given if column.name in columns]
+    describing = {*m.DESCRIBING, *m.KEYS}
+    described = None if columns is None else {column.name for column in wanted if column.name in describing}
+    source, rows, found = measured_legs(data, units, described, audio_events=audio_events)
+    by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
+    return source.give(verdicts(rows, book, found), wanted, by=by)
+
+
+def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
+    """One row per conversation: the verdict of its worst measured leg.
+
+    Parameters
+    ----------
+    data, profile, units
+        As for `quality`.
+
+    Returns
+    -------
+    frame
+        Scores are the lowest of the measured legs, never a mean: one bad leg spoils a call. ``measured`` of ``legs``
+        tell how much of it was seen, and ``partial`` that a leg was not: a good call that is partial is good as far as
+        it was seen.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=30) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0)
+    >>> calls = call_quality(frames)
+    >>> bool((calls["measured"] <= calls["legs"]).all())
+    True
+    """
+    book = profile_of(profile)
+    source, rows, found = measured_legs(data, units, m.KEYS)
+    rows = verdicts(rows, book, found).with_columns(
+        _rank=_by_word("verdict", RANK),
+        _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
+    )
+    seen = nw.col("_seen") == 1
+    expected = nw.col("_packets") / (nw.col("loss_pct") * -1.0 + 100.0) * 100.0
+    weighed = seen & (nw.col("_packets") > 0) & (nw.col("loss_pct") < 100)  # noqa: PLR2004  percent
+    rows = rows.with_columns(
+        _expected=nw.when(weighed).then(expected),
+        _lost=nw.when(weighed).then(expected - nw.col("_packets")),
+        _mos=nw.when(seen & (nw.col("mos_trust") != "unmeasured")).then(nw.col("mos_reported")),
+        _emodel=nw.when(seen).then(nw.col("mos_emodel")),
+        _worse=nw.col("mos_emodel").fill_null(9.0),
+        _order=nw.col("_rank") * -1,
+    )
+    rows = source.settled(rows)
+    together = rows.group_by("conversation_id").agg(
+        nw.len().alias("_legs"),
+        nw.col("_seen").sum().alias("_measured"),
+        nw.col("_mos").min().alias("_mos_low"),
+        nw.col("_emodel").min().alias("_emodel_low"),
+        nw.col("_lost").sum().alias("_lost_all"),
+        nw.col("_expected").sum().alias("_expected_all"),
+    )
+    worst = rows.unique(subset=["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
+    worst = worst.select(
+        "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
+        nw.col("leg_id").alias("worst_leg_id"),
+    )  # fmt: skip
+    together = together.with_columns(
+        legs=nw.col("_legs").cast(nw.Int64()), measured=nw.col("_measured").cast(nw.Int64())
+    )
+    done = worst.join(together, on="conversation_id", how="inner").with_columns(
+        partial=(nw.col("measured") > 0) & (nw.col("measured") < nw.col("legs")),
+        mos_reported=nw.col("_mos_low"),
+        mos_emodel=nw.col("_emodel_low"),
+        loss_pct=nw.when(nw.col("_expected_all") > 0).then(nw.col("_lost_all") / nw.col("_expected_all") * 100.0),
+    )
+    return source.give(done, CALL_COLUMNS, by=("conversation_id",))
+
+
+def compare_profiles(
+    data: Any, profiles: Iterable[str | Profile] = tuple(PROFILES), *, units: Units | None = None
+) -> Any:
+    """One row per leg: its verdict under each rulebook, side by side.
+
+    Legs on which rulebooks disagree are the ones to listen to.
+
+    Parameters
+    ----------
+    data, units
+        As for `quality`.
+    profiles
+        The rulebooks; every named one when absent.
+
+    Returns
+    -------
+    frame
+        The leg's keys and measures, a column per profile with its verdict, ``poor`` and ``good`` (how many rulebooks
+        say so) and ``disagree`` (some say poor, others good).
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=30) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0)
+    >>> side_by_side = compare_profiles(frames, ["recommended", "strict"])
+    >>> bool((side_by_side["poor"] + side_by_side["good"] <= 2).all())
+    True
+    """
+    books = [profile_of(each) for each in profiles]
+    source, rows, found = measured_legs(data, units, m.KEYS)
+    for book in books:
+        rows = _judged(rows, book, found).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
+    for word in ("poor", "good"):
+        total: nw.Expr = nw.lit(0)
+        for book in books:
+            total = total + nw.when(nw.col(book.name) == word).then(nw.lit(1)).otherwise(nw.lit(0))
+        rows = rows.with_columns(total.alias(word))
+    rows = rows.with_columns(disagree=(nw.col("poor") > 0) & (nw.col("good") > 0))
+    shown = ("conversation_id", "leg_id", "packet_cnt", "loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel")
+    columns = [column for name in shown for column in LEG_COLUMNS if column.name == name]
+    columns += [Column(book.name, str, f"Verdict by {book.name}.") for book in books]
+    columns += [Column("poor", int, "Rulebooks that say poor."), Column("good", int, "Rulebooks that say good.")]
+    return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+
+
+def measured_legs(
+    data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
+) -> tuple[Source, nw.LazyFrame[Any], Units]:
+    """Open data, detect its units if they are not given, and measure its legs.
+
+    With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
+    """
+    source = Source.of(data)
+    rows = legs_once(source, columns)
+    # Units ask the hangups themselves: that is a single query, and the legs are made only once.
+    found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
+    told = None if audio_events is None else Source.of(audio_events)
+    return source, m.measures(excuses.with_context(source, rows, told), found), found
+
+
+def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
+    """The legs: of a frame of legs each once, otherwise made from the tables."""
+    if source.single:
+        rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
+        return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
+    described = m.DESCRIBING if columns is None else columns
+    return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
+
+
+def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+    """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
+    rows = _judged(rows, book, units)
+    share: nw.Expr = nw.lit(0.0)
+    for column in book.required:
+        share = share + nw.when(~nw.col(column).is_null()).then(nw.lit(1.0)).otherwise(nw.lit(0.0))
+    heard, silent = nw.col("_packets") / (2.0 * book.min_packets), nw.col("talk_s") / SURE_SILENCE_S
+    amount = nw.when(nw.col("_by_packets") == 1).then(heard).otherwise(silent)
+    assumed = "loss_unit" in units.assumed
+    doubt = nw.when((nw.col("loss_source") == "packet_loss_perc") & nw.lit(assumed)).then(nw.lit(0.5))
+    rows = rows.with_columns(
+        _amount=nw.when(amount > 1).then(nw.lit(1.0)).otherwise(amount.fill_null(0.0)),
+        _doubt=nw.when(nw.col("_by_packets") == 1).then(doubt.otherwise(nw.lit(1.0))).otherwise(nw.lit(1.0)),
+        _reset=nw.when((nw.col("_by_packets") == 1) & (nw.col("mos_trust") == "reset"))
+        .then(nw.lit(0.5))
+        .otherwise(nw.lit(1.0)),
+        _share=nw.when(nw.col("verdict") == "fair").then(share / max(len(book.required), 1)).otherwise(nw.lit(1.0)),
+    )
+    weight = nw.col("_amount") * nw.col("_doubt") * nw.col("_reset") * nw.col("_share")
+    return rows.with_columns(
+        profile=nw.lit(book.name),
+        evidence_event_id=nw.col("hangup_event_id"),
+        confidence=nw.when(nw.col("verdict") == "unmeasured").then(nw.lit(0.0)).otherwise(weight),
+    )
+
+
+def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+    """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
+
+    Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another
+    reason would be the only ones with one, and all shares of them wrong.
+    """
+    unknown = units.undecided_of(book.required)
+    ordered = [rule for level in ("poor", "fair") for rule in book.rules if rule.level == level]
+    enough = m.sure(nw.col("_packets") >= book.min_packets)
+    firing = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
+    whole: nw.Expr = enough & nw.lit(not unknown)
+    for column in book.required:
+        whole = whole & ~nw.col(column).is_null()
+    none = nw.lit(None).cast(nw.Float64())
+    few = (nw.col("_packets") > 0) & ~enough
+    return rows.with_columns(
+        verdict=_first(firing, lambda rule: nw.lit(rule.level),
+                       nw.when(whole).then(nw.lit("good")).otherwise(nw.lit("unmeasured"))),
+        rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough, unknown))
+                    if book.required else _missing(book, enough, unknown)),
+        value=_first(firing, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
+        limit=_first(firing, lambda rule: nw.lit(float(rule.limit)),
+                     nw.when(few).then(nw.lit(float(book.min_packets))).otherwise(none)),
+        _by_packets=_first(firing, lambda rule: nw.lit(int(rule.column not in NO_PACKETS_NEEDED)), nw.lit(1)),
+    )  # fmt: skip
+
+
+def _applies(rule: Rule, enough: nw.Expr) -> nw.Expr:
+    condition: nw.Expr = _COMPARE[rule.comparison](nw.col(rule.column), rule.limit)
+    if rule.also:
+        column, comparison, limit = rule.also
+        condition = condition & _COMPARE[comparison](nw.col(column), limit)
+    return condition if rule.column in NO_PACKETS_NEEDED else condition & enough
+
+
+def _first(firing: Sequence[tuple[Rule, nw.Expr]], give: Any, otherwise: nw.Expr) -> nw.Expr:
+    """What the first rule that applies gives."""
+    for rule, condition in reversed(firing):
+        otherwise = nw.when(condition).then(give(rule)).otherwise(otherwise)
+    return otherwise
+
+
+def _missing(book: Profile, enough: nw.Expr, unknown: Sequence[str]) -> nw.Expr:
+    """What an unmeasured leg lacks."""
+    said: nw.Expr = nw.lit(f"{unknown[0]}_unknown") if unknown else nw.lit(None).cast(nw.String())
+    for column in () if unknown else reversed(book.required):
+        said = nw.when(nw.col(column).is_null()).then(nw.lit(f"no_{column}")).otherwise(said)
+    said = nw.when(~enough).then(nw.lit("too_few_packets")).otherwise(said)
+    said = nw.when(nw.col("_packets") == 0).then(
+        nw.when(nw.col("_flaws") > 0).then(nw.lit("packets_unknown")).otherwise(nw.lit("no_packets"))
+    ).otherwise(said)  # fmt: skip
+    said = nw.when(nw.col("_packets").is_null()).then(nw.lit("no_packets")).otherwise(said)
+    return nw.when((nw.col("_answered") == 0) & (nw.col("_heard") == 0)).then(nw.lit("not_answered")).otherwise(said)
+
+
+def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
+    said: nw.Expr = nw.lit(0)
+    for word, number in numbers.items():
+        said = nw.when(nw.col(column) == word).then(nw.lit(number)).otherwise(said)
+    return said
+
+
+__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "RANK", "VERDICT_COLUMNS", "call_quality", "compare_profiles", "legs_once",
+           "measured_legs", "quality", "verdicts"]  # fmt: skip

@@ -1,0 +1,265 @@
+"""Messages: what became of each, per recipient, the funnel, and how long delivery took (M44, M45)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.relational import with_micros
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.maths.stats import rates
+from conv_analytics.analysis.maths.survival import aalen_johansen
+from conv_analytics.tables.column import Column
+
+Rows = nw.LazyFrame[Any]
+
+STATES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
+RECEIPTS = (
+    Column("conversation_id", str, "The conversation."),
+    Column("message_event_id", int, "The message: its event_id."),
+    Column("recipient", str, "Member that it went to; null for a message of which nothing was heard."),
+    Column("sender", str, "Member that sent it; null where the message itself is not in the data."),
+    Column("sent_at", datetime, "When it was sent."),
+    *(Column(f"{state}_at", datetime, f"When it was {state}; null where that was not told.") for state in STATES),
+    *(Column(state, bool, f"Whether it was {state}; a later state implies the earlier ones.") for state in STATES),
+    Column("imputed", int, "How many of these were concluded, not told."),
+    Column("state", str, "`sent`, or the state that it ended in."),
+    Column("latency_s", float, "Submitted (else sent) to delivered; null while that is not known.", "s"),
+    Column("flags", str, "`clock`: delivered before it was submitted. `contradicted`: delivered and refused."),
+)
+
+
+def receipts(data: Any) -> Any:
+    """What became of each message for each recipient.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, or a mapping with ``messages`` or ``message_statuses``, best with both.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        One row per message and recipient, and one per message of which nothing was heard; the columns are those of
+        `RECEIPTS`.
+
+    Notes
+    -----
+    Seen implies delivered, delivered implies submitted; both are concluded where they were not told, and counted in
+    ``imputed``. Not seen is not the same as unread: receipts are optional. Of repeated receipts the first counts.
+    Source: M44.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-05-04 09:00:02", "2026-05-04 09:00:09"], utc=True)
+    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
+    ...                      "type": ["message:submitted", "message:seen"], "from_member_id": "MEM-2"})
+    >>> receipts({"message_statuses": told})[["recipient", "delivered", "seen", "imputed", "state"]]
+      recipient  delivered  seen  imputed state
+    0     MEM-2       True  True        1  seen
+    """
+    source = Source.of(data)
+    return source.give(_rows(source), RECEIPTS, by=["conversation_id", "message_event_id", "recipient"])
+
+
+def _rows(source: Source) -> Rows:
+    col = nw.col
+    key = ["conversation_id", "message_event_id"]
+    both = [name for name in ("messages", "message_statuses") if name in source.tables]
+    needed = {"message_statuses": ["conversation_id", "type", "at"], "messages": ["conversation_id", "event_id"]}
+    names = ["conversation_id", "type", "at", "from_member_id", "message_event_id"]
+    told = source.table("message_statuses", names, needed=needed["message_statuses"] if "message_statuses" in both else
+                        () if both else ["conversation_id"])  # fmt: skip
+    told = told.filter(~col("conversation_id").is_null()).with_columns(
+        col("message_event_id").fill_null(-1), col("from_member_id").fill_null("").alias("recipient"),
+        *(nw.when(col("type") == f"message:{state}").then(col("at")).alias(f"{state}_at") for state in STATES),
+    ).filter(col("type").is_in([f"message:{state}" for state in STATES]))  # fmt: skip
+    told = told.group_by(*key, "recipient").agg(*(col(f"{state}_at").min() for state in STATES))
+    sent = source.table("messages", ["conversation_id", "event_id", "at", "from_member_id"],
+                        needed=needed["messages"] if "messages" in both else ())  # fmt: skip
+    sent = sent.filter(~col("conversation_id").is_null(), ~col("event_id").is_null())
+    sent = sent.group_by("conversation_id", "event_id").agg(col("at").min().alias("sent_at"),
+                                                            col("from_member_id").min().alias("sender"))  # fmt: skip
+    sent = sent.rename({"event_id": "message_event_id"})
+    rows = told.join(sent, on=key, how="full", suffix="_of_message")
+    since = nw.coalesce("submitted_at", "sent_at").alias("since")
+    rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key), since)
+    return _judged(with_micros(source, rows, "delivered_at", "since"))
+
+
+def _judged(rows: Rows) -> Rows:
+    col = nw.col
+    told = {state: ~col(f"{state}_at").is_null() for state in STATES}
+    over = told["rejected"] | told["undeliverable"]
+    got = told["delivered"] | told["seen"]
+    taken = told["submitted"] | got
+    final: Any = nw.lit("sent")
+    for state, there in (("submitted", taken), ("undeliverable", told["undeliverable"]), ("rejected", told["rejected"]),
+                         ("delivered", got), ("seen", told["seen"])):  # fmt: skip
+        final = nw.when(there).then(nw.lit(state)).otherwise(final)
+    span = col("delivered_at_us") - col("since_us")
+
+    def number(condition: Any) -> Any:
+        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
+
+    clock, odd = (span < 0).fill_null(False), got & over  # noqa: FBT003
+    return rows.with_columns(
+        taken.alias("submitted"), got.alias("delivered"), *(told[state].alias(state) for state in STATES[2:]),
+        (number(taken & ~told["submitted"]) + number(got & ~told["delivered"])).alias("imputed"),
+        final.alias("state"),
+        nw.when(span >= 0).then(span.abs() / 1_000_000).alias("latency_s"),
+        nw.concat_str([nw.when(clock).then(nw.lit(",clock")).otherwise(nw.lit("")),
+                       nw.when(odd).then(nw.lit(",contradicted")).otherwise(nw.lit(""))],
+                      separator="").str.slice(1).alias("flags"),
+        nw.when(col("recipient") != "").then(col("recipient")).alias("recipient"),
+        nw.when(col("message_event_id") >= 0).then(col("message_event_id")).alias("message_event_id"),
+    )  # fmt: skip
+
+
+FUNNEL = (
+    Column("state", str, "State that messages come to."),
+    Column("k", int, "Messages, per recipient, that came to it."),
+    Column("n", int, "Messages, per recipient."),
+    Column("rate", float, "Share of them."),
+    Column("lo", float, "Lower limit of the share, 95 %."),
+    Column("hi", float, "Upper limit."),
+    Column("imputed", int, "How many of k were concluded from a later state."),
+)
+
+
+def message_funnel(data: Any) -> pd.DataFrame:
+    """How many messages were submitted, delivered, seen, rejected, undeliverable.
+
+    Parameters
+    ----------
+    data
+        As for `receipts`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per state; the columns are those of `FUNNEL`. Limits are Wilson's; rates of nothing are null.
+
+    Notes
+    -----
+    n counts a message once per recipient, and messages of which nothing was heard. App to app there is no
+    ``submitted``: it is imputed there. Source: M44.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2], "message_event_id": 1, "type": "message:seen",
+    ...                      "at": pd.to_datetime(["2026-05-04"], utc=True), "from_member_id": "MEM-2"})
+    >>> message_funnel({"message_statuses": told}).loc[:2, ["state", "k", "n", "imputed"]]
+           state  k  n  imputed
+    0  submitted  1  1        1
+    1  delivered  1  1        1
+    2       seen  1  1        0
+    """
+    source = Source.of(data)
+    col, one = nw.col, nw.lit(1)
+    sums = [nw.when(col(state)).then(one).otherwise(nw.lit(0)).sum().alias(state) for state in STATES]
+    told = [(~col(f"{state}_at").is_null()).cast(nw.Int64).sum().alias(f"{state}_told") for state in STATES]
+    counted = source.collect(_rows(source).select(nw.len().alias("n"), *sums, *told)).fillna(0)
+    row = {str(name): int(value) for name, value in counted.iloc[0].items()}
+    k, n = np.array([row[state] for state in STATES]), np.full(len(STATES), row["n"])
+    found = pd.DataFrame({"state": list(STATES), **rates(k, n), "imputed": k - [row[f"{s}_told"] for s in STATES]})
+    return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in FUNNEL})
+
+
+LATENCY = (
+    Column("n", int, "Messages, per recipient, that were submitted or sent at a known time."),
+    Column("delivered", int, "Those whose delivery was told."),
+    Column("bounded", int, "Those seen without a receipt of delivery before: delivered by then, at the latest."),
+    Column("refused", int, "Those rejected or undeliverable: never delivered."),
+    Column("censored", int, "Those still on the way at the end: they count as long as they were watched."),
+    Column("clock", int, "Those delivered before they were sent: left out."),
+    Column("p50_s", float, "Half of all are delivered by then, at the latest; null when so many are not.", "s"),
+    Column("p95_s", float, "19 of 20 of all are delivered by then, at the latest.", "s"),
+)
+
+
+def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame:
+    """How long delivery takes, with those that were not delivered, or of which that was not told, not left out.
+
+    Parameters
+    ----------
+    data
+        As for `receipts`.
+    until
+        When the watching ended; by default the last instant of any message or receipt.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row; the columns are those of `LATENCY`.
+
+    Notes
+    -----
+    Aalen-Johansen. What was seen had been delivered before: a message that was only seen counts as delivered when it
+    was seen, so with any ``bounded`` the times are upper bounds. One that was rejected or undeliverable is never
+    delivered, however long anyone waits: a competing event. One of which nothing was heard by `until` has lasted at
+    least that long: censored. Leaving these out would make delivery look faster than it is. Source: M45.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-05-04 09:00:00", "2026-05-04 09:00:04"], utc=True)
+    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
+    ...                      "type": ["message:submitted", "message:delivered"], "from_member_id": "MEM-2"})
+    >>> message_latency({"message_statuses": told})[["n", "delivered", "p50_s"]]
+       n  delivered  p50_s
+    0  1          1    4.0
+    """
+    source = Source.of(data)
+    instants = ["sent_at", *(f"{state}_at" for state in STATES)]
+    rows = source.settled(_rows(source).select(*instants, "latency_s", "flags"))
+    if until is None:
+        last = source.collect(rows.select(nw.col(name).max() for name in instants)).iloc[0]
+        until = last.max()
+    # Only how long each lasted, and whether it came to its end, leaves the engine: there may be millions.
+    times = source.collect(_lasted(source, rows, pd.Timestamp(until)))
+    counted = {name: int(times[name].sum()) for name in ("delivered", "bounded", "refused", "censored", "clock")}
+    used = times[times["used"].astype(bool)]
+    there, never = (used[name].to_numpy("int64") == 1 for name in ("there", "refused"))
+    curve = aalen_johansen(used["duration"].to_numpy("float64"), there, never)
+    found = pd.DataFrame([{
+        "n": len(used), **counted, "p50_s": curve.quantile(0.5), "p95_s": curve.quantile(0.95),
+    }])  # fmt: skip
+    return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in LATENCY})
+
+
+def _lasted(source: Source, rows: Rows, end: pd.Timestamp) -> Rows:
+    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, and what ended it."""
+    col, states = nw.col, [f"{state}_at" for state in STATES]
+    rows = with_micros(source, rows, "sent_at", *states)
+    # Where no instant is known, nothing is watched, and any end will do.
+    last = 0 if pd.isna(end) else int(end.value // 1000)
+    # Delivered or seen, whichever was first, and else refused: what was delivered was not refused, whoever says so.
+    there = nw.min_horizontal("delivered_at_us", "seen_at_us")
+    refused = nw.min_horizontal("rejected_at_us", "undeliverable_at_us")
+    since = nw.coalesce("submitted_at_us", "sent_at_us")
+    rows = rows.with_columns(since=since, got=there, over=nw.coalesce(there, refused, nw.lit(last)))
+    rows = rows.with_columns(duration=(col("over") - col("since")) / 1e6)
+    known = ~col("since").is_null() & ~col("duration").is_null()
+    odd = col("flags").str.contains("clock", literal=True) | (col("duration") < 0).fill_null(False)  # noqa: FBT003
+    there, told = ~col("got").is_null(), ~col("delivered_at_us").is_null()
+    refused = ~there & ~(col("rejected_at_us").is_null() & col("undeliverable_at_us").is_null())
+
+    def number(condition: Any) -> Any:
+        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
+
+    return rows.select(
+        "duration", used=number(known & ~odd), clock=number(odd), there=number(known & ~odd & there),
+        delivered=number(known & ~odd & told), bounded=number(known & ~odd & there & ~told),
+        refused=number(known & ~odd & refused), censored=number(known & ~odd & ~there & ~refused),
+    )  # fmt: skip
+
+
+__all__ = ["FUNNEL", "LATENCY", "RECEIPTS", "message_funnel", "message_latency", "receipts"]

@@ -1,0 +1,118 @@
+"""Recognised speech: how sure it was, and why nothing was heard (M47)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine.recipes import Cases
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.errors import ConfigError
+from conv_analytics.tables.column import Column
+
+_ID = "conversation_id"
+_KEY = [_ID, "event_id"]
+RECOGNITION = (
+    Column(_ID, str, "The conversation."),
+    Column("event_id", int, "The `audio:asr:done`."),
+    Column("at", datetime, "When it was done."),
+    Column("leg_id", str, "Leg that was listened to."),
+    Column("member_id", str, "Member that spoke, as the event tells."),
+    Column("alternatives", int, "What it may have been: how many there are."),
+    Column("confidence", float, "Of the best, 0 to 1; null when it was not set."),
+    Column("confidence_min", float, "Of the worst that was set."),
+    Column("confidence_mean", float, "Mean of those that were set."),
+    Column("low", bool, "The best is less sure than the limit; null when it was not set."),
+    Column("outcome", str, "`heard`, `no_speech`, `cut_off` (too long), `failed` or `unknown`."),
+    Column("timeout_reason", str, "Why listening ended."),
+    Column("error", str, "What went wrong."),
+)
+#: Below this nobody should act on what was heard.
+LOW = 0.5
+
+
+def recognition(data: Any, *, low: float = LOW) -> Any:
+    """One row per attempt to recognise speech, with its confidence and its outcome.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, or a mapping with ``audio_events`` or ``transcripts``, best with both.
+    low
+        Less than this is low confidence, 0 to 1.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        The columns are those of `RECOGNITION`.
+
+    Raises
+    ------
+    ConfigError
+        If `low` is not between 0 and 1.
+
+    Notes
+    -----
+    A confidence of 0.0 means that none was set (as Google's API has it), as does one outside 0..1: both are null, not
+    low. Alternatives are ordered by the platform, the first is the best. Source: M47.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> heard = pd.DataFrame({"conversation_id": "CON-1", "event_id": [1, 1, 2], "alternative": [1, 2, 1],
+    ...                       "confidence": [0.4, 0.2, 0.0]})
+    >>> recognition({"transcripts": heard})[["alternatives", "confidence", "low", "outcome"]]
+       alternatives  confidence   low outcome
+    0             2         0.4  True   heard
+    1             1         NaN  <NA>   heard
+    """
+    if not 0 <= low <= 1:
+        raise ConfigError(f"low is {low}: confidence goes from 0 to 1.")
+    source = Source.of(data)
+    return source.give(_rows(source, low), RECOGNITION, by=_KEY)
+
+
+def _rows(source: Source, low: float) -> Any:
+    col = nw.col
+    both = [name for name in ("audio_events", "transcripts") if name in source.tables]
+    names = [*_KEY, "at", "leg_id", "from_member_id", "alternative", "confidence", "timeout_reason"]
+    heard = source.table("transcripts", names, needed=() if both == ["audio_events"] else _KEY)
+    heard = heard.filter(~col(_ID).is_null(), ~col("event_id").is_null())
+    sure = nw.when((col("confidence") > 0) & (col("confidence") <= 1)).then(col("confidence"))
+    place = col("alternative").fill_null(1)
+    heard = heard.with_columns(sure.alias("sure"), place.alias("alternative")).with_columns(
+        nw.when(col("alternative") == 1).then(col("sure")).alias("best")
+    )
+    # The same alternative twice is one that was exported twice.
+    heard = heard.group_by(*_KEY, "alternative").agg(
+        col("sure").min(), col("best").min(), *(col(name).min() for name in ("at", "leg_id", "from_member_id",
+                                                                             "timeout_reason")),
+    ).group_by(*_KEY).agg(
+        nw.len().alias("alternatives"), col("best").min().alias("confidence"),
+        col("sure").min().alias("confidence_min"), col("sure").mean().alias("confidence_mean"),
+        *(col(name).min() for name in ("at", "leg_id", "from_member_id", "timeout_reason")),
+    )  # fmt: skip
+    names = [*_KEY, "type", "at", "leg_id", "from_member_id", "asr_error", "asr_timeout_reason"]
+    done = source.table("audio_events", names, needed=[*_KEY, "type"] if "audio_events" in both else ())
+    done = done.filter(col("type") == "audio:asr:done", ~col(_ID).is_null(), ~col("event_id").is_null())
+    done = done.group_by(*_KEY).agg(*(col(name).min() for name in names[3:]))
+    rows = heard.join(done, on=_KEY, how="full", suffix="_told")
+    same = [nw.coalesce(name, f"{name}_told").alias(name) for name in (*_KEY, "at", "leg_id", "from_member_id")]
+    why = nw.coalesce("timeout_reason", "asr_timeout_reason")
+    error = nw.when(col("asr_error") != "").then(col("asr_error"))
+    rows = rows.with_columns(*same, why.alias("timeout_reason"), error.alias("error"),
+                             col("alternatives").fill_null(0))  # fmt: skip
+    outcome = Cases([
+        ((col("alternatives") > 0) & (col("timeout_reason") == "max_duration").fill_null(False), "cut_off"),  # noqa: FBT003
+        (col("alternatives") > 0, "heard"),
+        ((col("timeout_reason") == "start_timeout").fill_null(False), "no_speech"),  # noqa: FBT003
+        (~col("error").is_null(), "failed"),
+    ], "unknown").expr()  # fmt: skip
+    unsure = nw.when(~col("confidence").is_null()).then(col("confidence") < low)
+    return rows.with_columns(outcome.alias("outcome"), unsure.alias("low"),
+                             col("from_member_id").alias("member_id"))  # fmt: skip
+
+
+__all__ = ["LOW", "RECOGNITION", "recognition"]

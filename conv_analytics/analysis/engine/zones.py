@@ -1,0 +1,152 @@
+"""Local time of any zone as plain integers: the same on every engine, and right on days with 23, 24.5 or 25 hours.
+
+The offsets of a zone are looked up once for the time that the data covers; rows then need sums and comparisons only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.maths.sweep import HOUR
+from conv_analytics.errors import ConfigError
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+TICK = timedelta(microseconds=1)
+_DAY = 24 * HOUR
+#: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
+KEYS = ("hour", "weekday", "day", "week")
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A zone's offsets over some time.
+
+    Attributes
+    ----------
+    name
+        IANA name, such as ``Europe/London``.
+    steps
+        Pairs of an instant and the offset that holds from there on; the first instant is as early as is asked. [us]
+    """
+
+    name: str
+    steps: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def over(cls, name: str, first: datetime | None, last: datetime | None) -> Zone:
+        """The zone between two instants; what lies outside has the nearest offset known.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such zone.
+        """
+        zone = zone_info(name)
+        if first is None or last is None:
+            return cls(name, ((0, 0),))
+        start = first.astimezone(UTC)
+        steps = [(micros(start), _offset(zone, start))]
+        while start < last:
+            later = min(start + timedelta(days=1), last.astimezone(UTC))
+            if _offset(zone, later) != steps[-1][1]:
+                steps += [(at, _offset(zone, EPOCH + at * TICK)) for at in _changes(zone, start, later)]
+            start = later
+        return cls(name, tuple(steps))
+
+    def local(self, utc: nw.Expr) -> nw.Expr:
+        """Microseconds of the zone's clock, as if it were UTC, of an instant in microseconds."""
+        offset: nw.Expr = nw.lit(self.steps[0][1])
+        for since, shift in self.steps[1:]:
+            offset = nw.when(utc < since).then(offset).otherwise(nw.lit(shift))
+        return utc + offset
+
+    def floor(self, at: int) -> int:
+        """The start of the zone's hour that an instant lies in."""
+        offset = self._offset_at(at)
+        return (at + offset) // HOUR * HOUR - offset
+
+    def ceil(self, at: int) -> int:
+        """The end of the zone's hour that an instant lies in, or ends."""
+        offset = self._offset_at(at - 1)
+        return -(-(at + offset) // HOUR) * HOUR - offset
+
+    def _offset_at(self, at: int) -> int:
+        return next((offset for since, offset in reversed(self.steps) if since <= at), self.steps[0][1])
+
+    def key(self, name: str, utc: nw.Expr) -> nw.Expr:
+        """One of `KEYS` as a number: hours and weekdays as they are, days and weeks counted from 1970-01-01."""
+        local = self.local(utc)
+        if name == "hour":
+            return _whole(_rest(local, _DAY), HOUR)
+        day = _whole(local, _DAY)
+        if name == "day":
+            return day
+        # 1970-01-01 was a Thursday.
+        weekday = _rest(day + 3, 7)
+        return weekday if name == "weekday" else day - weekday
+
+
+def _rest(number: nw.Expr, divisor: int) -> nw.Expr:
+    """What remains, never negative: engines disagree on the sign, and on `//` of integers."""
+    return (number % divisor + divisor) % divisor
+
+
+def _whole(number: nw.Expr, divisor: int) -> nw.Expr:
+    return (number - _rest(number, divisor)) / divisor
+
+
+def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
+    """A key as it is shown: numbers, and days as text."""
+    if name in {"hour", "weekday"}:
+        return numbers.astype("Int64")
+    days = numbers.astype("float64").map(lambda day: (EPOCH + timedelta(days=day)).strftime("%Y-%m-%d"), "ignore")
+    return days.astype("str")
+
+
+def labels(name: str, instants: Iterable[int]) -> list[str]:
+    """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``."""
+    zone = zone_info(name)
+    return [(EPOCH + int(at) * TICK).astimezone(zone).isoformat(" ", "minutes") for at in instants]
+
+
+def zone_info(name: str) -> ZoneInfo:
+    """The zone of that name, or an error that says how zones are called."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise ConfigError(f"tz={name!r} is no time zone. Zones are named like 'Europe/London' or 'UTC'.") from error
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - EPOCH) // TICK
+
+
+def _offset(zone: ZoneInfo, at: datetime) -> int:
+    shift = at.astimezone(zone).utcoffset() or timedelta()
+    return shift // TICK
+
+
+def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
+    """Where the offset changes between two instants less than a day apart: once, to the second."""
+    before = _offset(zone, low)
+    while high - low > timedelta(seconds=1):
+        middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+        if middle in {low, high}:
+            break
+        if _offset(zone, middle) == before:
+            low = middle
+        else:
+            high = middle
+    whole = high.replace(microsecond=0)
+    return [micros(whole if _offset(zone, whole) != before else high)]
+
+
+__all__ = ["EPOCH", "HOUR", "KEYS", "TICK", "Zone", "labels", "micros", "shown", "zone_info"]

@@ -1,0 +1,189 @@
+"""Calls: the legs of a conversation that belong together, and who hung up (M7, M49)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine import gather, recipes
+from conv_analytics.analysis.engine.columns import CALLS, LEG_FLAGS
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.hung_up import hung_up
+from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.analysis.entities.sip import class_of
+
+Rows = nw.LazyFrame[Any]
+
+#: Legs further apart than this are different calls. [s]
+GAP_S = 5
+_KEY = ("conversation_id", "call")
+_CONVERSATION = "conversation_id"
+_ENDLESS = 2**62
+_INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
+#: What the hangups of legs say of who ended them.
+_WHO = ("this_leg", "network", "platform")
+#: What calls are made of. Instants are microseconds on the way.
+_NEEDED = (
+    "leg_id", "direction", "from_address", "to_address", "country", "network_code", "answered", "open", "sip_code",
+    "outcome", "hung_up_by", "transferred", "price", "flags", *_INSTANTS,
+)  # fmt: skip
+
+
+def calls(data: Any) -> Any:
+    """One row per call: legs of a conversation that overlap in time, or follow each other within 5 seconds.
+
+    Parameters
+    ----------
+    data
+        As for `legs`, or a frame of legs.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Key ``conversation_id, call``; the columns are those of `conv_analytics.analysis.engine.columns.CALLS`.
+
+    Notes
+    -----
+    A leg without an end lasts for ever when it was answered, and until its last known instant otherwise.
+    The inbound legs of a call are its ``from`` side, the outbound ones its ``to`` side.
+
+    Who hung up: the side whose hangup came first; within 250 ms time cannot tell. The reasons of the hangups speak for
+    or against it, and decide with less confidence when time does not. Unanswered calls are decided by their outcome.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-05-04 09:00", "2026-05-04 09:01", "2026-05-04 10:00"], utc=True)
+    >>> three = pd.DataFrame({
+    ...     "conversation_id": ["CON-1"] * 3, "leg_id": ["a", "b", "c"], "started_at": at, "answered_at": at,
+    ...     "ended_at": at + pd.Timedelta(minutes=3), "answered": True, "open": False, "outcome": "answered",
+    ...     "direction": ["inbound", "outbound", "outbound"],
+    ... })
+    >>> calls(three)[["call", "legs", "talk_s", "outcome"]]
+       call  legs  talk_s   outcome
+    0     0     2   120.0  answered
+    1     1     1   180.0  answered
+    """
+    source = Source.of(data)
+    return source.give(call_rows(source), CALLS, by=_KEY)
+
+
+def call_rows(source: Source) -> Rows:
+    """The calls as a lazy frame, for further questions; with ``last_at``: the last that is known, null while up."""
+    numbered = source.settled(_numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS)))
+    together = _together(numbered)
+    first = numbered.select(
+        _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
+    )  # fmt: skip
+    told = ("to_address", "country", "network_code", "sip_code", nw.col("outcome").alias("leg_outcome"))
+    rows = together.join(first, on=[_CONVERSATION, "first"], how="left")
+    rows = rows.join(
+        numbered.select(_CONVERSATION, nw.col("place").alias("main"), *told), on=[_CONVERSATION, "main"], how="left"
+    )
+    rows = hung_up(source, _timed(source, rows))
+    named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
+    rows = rows.with_columns(named).select(*(column.name for column in CALLS), "last_at")
+    return gather.instants(source, rows, ("started_at", "answered_at", "ended_at", "last_at"))
+
+
+def _numbered(rows: Rows) -> Rows:
+    """Legs with the number of their call, and their place within the conversation."""
+    last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").fill_null(0)
+    endless = (nw.col("open") & nw.col("answered")).fill_null(False)  # noqa: FBT003
+    rows = rows.with_columns(
+        nw.col(_CONVERSATION).fill_null(""),
+        nw.col("started_at").fill_null(0).alias("start"),
+        nw.when(endless).then(nw.lit(_ENDLESS)).otherwise(last).alias("end"),
+        nw.lit(1).alias("one"),
+    )
+    order = ["start", "leg_id"]
+    rows = rows.with_columns(nw.col("end").cum_max().over(_CONVERSATION, order_by=order).alias("reach"))
+    rows = rows.with_columns(
+        nw.col("reach").shift(1).over(_CONVERSATION, order_by=order).alias("before"),
+        nw.col("one").cum_sum().over(_CONVERSATION, order_by=order).alias("place"),
+    )
+    apart = (nw.col("start") - nw.col("before")) > GAP_S * 1_000_000
+    rows = rows.with_columns(nw.when(apart).then(nw.lit(1)).otherwise(nw.lit(0)).alias("new"))
+    return rows.with_columns(nw.col("new").cum_sum().over(_CONVERSATION, order_by=order).alias("call"))
+
+
+def _together(rows: Rows) -> Rows:
+    """What the legs of a call add up to, in all and by side."""
+    col = nw.col
+    inbound, outbound = col("direction") == "inbound", col("direction") == "outbound"
+    up = col("answered").fill_null(False)  # noqa: FBT003
+    hung = nw.coalesce("hung_up_at", "ended_at")
+
+    def number(condition: nw.Expr) -> nw.Expr:
+        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
+
+    sides = {"in": inbound, "out": outbound}
+    marked = rows.with_columns(
+        number(up).alias("up"),
+        number(outbound).alias("outbound"),
+        number(outbound & up).alias("outbound_up"),
+        number(col("open").fill_null(True)).alias("still"),  # noqa: FBT003
+        number(col("transferred").fill_null(False)).alias("moved"),  # noqa: FBT003
+        nw.when(outbound).then(col("place")).alias("place_out"),
+        *(nw.when(side & up).then(col("answered_at")).alias(f"{name}_answered") for name, side in sides.items()),
+        *(nw.when(side & up).then(col("ended_at")).alias(f"{name}_ended") for name, side in sides.items()),
+        *(nw.when(side & up).then(hung).alias(f"{name}_hung") for name, side in sides.items()),
+        *(number(side & up & (col("hung_up_by") == who)).alias(f"{name}_{who}")
+          for name, side in sides.items() for who in _WHO),
+        *(number(col("flags").fill_null("").str.contains(rf"\b{name}\b")).alias(f"has_{name}") for name in LEG_FLAGS),
+    )  # fmt: skip
+    grouped = marked.group_by(*_KEY).agg(
+        col("started_at").min(),
+        col("answered_at").min().alias("first_answer"),
+        col("ended_at").max().alias("last_end"),
+        col("end").max().alias("reach"),
+        col("one").sum().alias("legs"),
+        col("up").sum().alias("answered_legs"),
+        *(col(name).sum() for name in ("outbound", "outbound_up", "still", "moved")),
+        col("place").min().alias("first"),
+        col("place_out").min(),
+        *(col(f"{name}_answered").min() for name in sides),
+        *(col(f"{name}_{what}").max() for name in sides for what in ("ended", "hung", *_WHO)),
+        col("price").sum().alias("paid"),
+        col("price").count().alias("priced"),
+        *(col(f"has_{name}").max() for name in LEG_FLAGS),
+    )
+    return grouped.with_columns(nw.coalesce("place_out", "first").alias("main"))
+
+
+def _later(one: str, other: str, *, earlier: bool = False) -> nw.Expr:
+    """The later (or earlier) of two instants, of which one may be missing."""
+    left, right = nw.col(one), nw.col(other)
+    first = (left <= right) if earlier else (left >= right)
+    return nw.when(right.is_null() | first).then(left).otherwise(right)
+
+
+def _timed(source: Source, rows: Rows) -> Rows:
+    col = nw.col
+    answered = nw.when(col("outbound") > 0).then(col("outbound_up") > 0).otherwise(col("answered_legs") > 0)
+    rows = rows.with_columns(
+        answered.alias("was_answered"),
+        nw.coalesce(_later("in_answered", "out_answered"), "first_answer").alias("both_up"),
+        nw.coalesce(_later("in_ended", "out_ended", earlier=True), "last_end").alias("one_down"),
+    ).with_columns(
+        nw.when(col("was_answered")).then(nw.lit("answered")).otherwise(col("leg_outcome")).alias("outcome"),
+        nw.when(col("was_answered")).then(col("both_up")).alias("answered_at"),
+        nw.when(col("still") == 0).then(col("last_end")).alias("ended_at"),
+        nw.when((col("reach") < _ENDLESS) & (col("reach") > 0)).then(col("reach")).alias("last_at"),
+    )
+    talk = col("one_down") - col("answered_at")
+    words = {"open": col("still") > 0, **{name: col(f"has_{name}") > 0 for name in LEG_FLAGS}}
+    rows = recipes.add(source, rows, {
+        "talk_s": nw.when((talk >= 0) & (col("still") == 0)).then(talk) / 1_000_000,
+        "outcome": nw.coalesce("outcome", nw.lit("unknown")),
+        "transferred": col("moved") > 0,
+        "forwarded": (col("outbound") > 1) & (col("moved") == 0),
+        "price": nw.when(col("priced") > 0).then(col("paid")),
+        "to_address": nw.coalesce("to_address", "f_to"),
+        "flags": recipes.Joined(words),
+    })  # fmt: skip
+    return recipes.add(source, rows, {"outcome_class": class_of(col("outcome"))})
+
+
+__all__ = ["GAP_S", "call_rows", "calls"]

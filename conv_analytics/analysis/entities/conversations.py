@@ -1,0 +1,146 @@
+"""Conversations: one row each, with what happened in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine import recipes
+from conv_analytics.analysis.engine.columns import CONVERSATIONS
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.calls import call_rows
+from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
+from conv_analytics.analysis.entities.sip import CLASSES
+from conv_analytics.errors import TableNotFound
+
+Rows = nw.LazyFrame[Any]
+
+#: Outcomes from the worst to the best.
+_WORST = ("platform", "network", "signalling", "policy", "number", "user", "caller", "redirect", "unknown", "success")
+_RANKED = sorted(CLASSES, key=lambda outcome: _WORST.index(CLASSES[outcome]))
+_ID = "conversation_id"
+
+
+def conversations(data: Any) -> Any:
+    """One row per conversation: when, who, how many calls and messages, what they cost, and how they went.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, or a mapping of table name to frame; every table helps, none is needed but one that
+        names conversations.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Key ``conversation_id``; the columns are those of `conv_analytics.analysis.engine.columns.CONVERSATIONS`. Counts
+        are null where the table that would tell is missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> chat = pd.DataFrame({"conversation_id": ["CON-1", "CON-1"], "event_id": [1, 2],
+    ...                      "at": pd.to_datetime(["2026-05-04 09:00", "2026-05-04 09:05"], utc=True)})
+    >>> conversations({"messages": chat})[["conversation_id", "messages", "kinds"]]
+      conversation_id  messages     kinds
+    0           CON-1         2  messages
+    """
+    source = Source.of(data)
+    return source.give(conversation_rows(source), CONVERSATIONS, by=[_ID])
+
+
+def conversation_rows(source: Source) -> Rows:
+    """The conversations as a lazy frame."""
+    made: list[Rows] = []
+    if "conversations" in source.tables:
+        rows = source.table("conversations", [_ID, "created_at"], needed=[_ID])
+        made.append(_by_id(rows, nw.col("created_at").min(), nw.len().alias("listed")))
+    made += [_counted(source, name) for name in ("events", "messages") if name in source.tables]
+    if "members" in source.tables:
+        rows = source.table("members", [_ID, "member_id", "user_id"], needed=[_ID])
+        one = rows.group_by(_ID, "member_id").agg(nw.col("user_id").min())
+        users = one.filter(~nw.col("user_id").is_null()).select(_ID, "user_id").unique()
+        made.append(_by_id(one, nw.len().alias("members")))
+        made.append(_by_id(users, nw.len().alias("users")))
+    if source.single or any(name in source.tables for name in LEG_TABLES):
+        made.append(_called(source, call_rows(source)))
+    if not made:
+        raise TableNotFound("conversations", source.tables, where="the data")
+    whole = made[0]
+    for other in made[1:]:
+        joined = whole.join(other, on=[_ID], how="full", suffix="_other")
+        whole = joined.with_columns(nw.coalesce(_ID, f"{_ID}_other").alias(_ID)).drop(f"{_ID}_other")
+    return _finished(source, whole)
+
+
+def _by_id(rows: Rows, *what: nw.Expr) -> Rows:
+    return rows.with_columns(nw.col(_ID).fill_null("")).group_by(_ID).agg(*what)
+
+
+def _counted(source: Source, name: str) -> Rows:
+    """Events or messages of each conversation; repeated rows count once."""
+    rows = source.table(name, [_ID, "event_id", "at"], needed=[_ID]).unique()
+    return _by_id(rows, nw.len().alias(name), nw.col("at").min().alias(f"{name}_first"),
+                  nw.col("at").max().alias(f"{name}_last"))  # fmt: skip
+
+
+def _called(source: Source, rows: Rows) -> Rows:
+    rank = recipes.Cases([(nw.col("outcome") == outcome, float(place)) for place, outcome in enumerate(_RANKED)], 99.0)
+    marked = recipes.add(source, rows, {"rank": rank}).with_columns(
+        nw.when(nw.col("outcome") == "answered").then(nw.lit(1)).otherwise(nw.lit(0)).alias("up"),
+        nw.when(nw.col("ended_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("still"),
+    )
+    return _by_id(
+        marked,
+        nw.len().alias("calls"),
+        nw.col("legs").sum(),
+        nw.col("up").sum().alias("answered_calls"),
+        nw.col("talk_s").sum(),
+        nw.col("price").sum().alias("paid"),
+        nw.col("price").count().alias("priced"),
+        nw.col("rank").min(),
+        nw.col("still").max(),
+        nw.col("started_at").min().alias("calls_first"),
+        nw.col("ended_at").max().alias("calls_last"),
+    )
+
+
+def _finished(source: Source, rows: Rows) -> Rows:
+    col = nw.col
+    there = set(rows.collect_schema().names())
+    at, number = datetime, int
+    wanted: dict[str, Any] = {
+        **dict.fromkeys(("created_at", *(f"{name}_{end}" for name in ("events", "messages", "calls")
+                                         for end in ("first", "last"))), at),
+        **dict.fromkeys(("members", "users", "calls", "legs", "answered_calls", "messages", "events"), number),
+        **dict.fromkeys(("listed", "priced", "still"), number),
+        **dict.fromkeys(("talk_s", "paid", "rank"), float),
+    }  # fmt: skip
+    rows = source.with_nulls(rows, wanted)
+    # A table that is there and tells nothing of a conversation says that there is none.
+    counts = [name for name in ("members", "users", "calls", "legs", "answered_calls", "messages", "events")
+              if name in there]  # fmt: skip
+    rows = rows.with_columns(col(name).fill_null(0) for name in counts) if counts else rows
+    called, wrote = (col("calls") > 0).fill_null(False), (col("messages") > 0).fill_null(False)  # noqa: FBT003
+    flags = {
+        "no_events": (col("events") == 0).fill_null(False),  # noqa: FBT003
+        **({"no_record": col("listed").is_null()} if "conversations" in source.tables else {}),
+        "open": (col("still") > 0).fill_null(False),  # noqa: FBT003
+    }
+    kinds = [(called & wrote, "calls,messages"), (called, "calls"), (wrote, "messages")]
+    rows = recipes.add(source, rows, {
+        "first_at": nw.coalesce("events_first", "calls_first", "messages_first"),
+        "last_at": nw.coalesce("events_last", "calls_last", "messages_last"),
+        "kinds": recipes.Cases(kinds, "other"),
+        "price": nw.when(col("priced") > 0).then(col("paid")),
+        "worst": recipes.Cases([(col("rank") == place, outcome) for place, outcome in enumerate(_RANKED)], "unknown"),
+        "flags": recipes.Joined(flags),
+        _ID: nw.when(col(_ID) != "").then(col(_ID)),
+    })  # fmt: skip
+    rows = rows.with_columns(nw.when(~col("rank").is_null()).then(col("worst")).alias("worst_outcome"))
+    return rows.select(*(column.name for column in CONVERSATIONS))
+
+
+__all__ = ["conversation_rows", "conversations"]

@@ -1,0 +1,143 @@
+"""The ledger: what is missing, odd, concluded or unmeasured, so that no number stands on sand unseen."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.columns import LEDGER, LEG_FLAGS
+from conv_analytics.analysis.engine.source import SINGLE, Source
+from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
+from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.tables import TABLES
+
+
+class _Entry(NamedTuple):
+    """What to count of the legs: conditions, or None where there is nothing to count."""
+
+    metric: str
+    scope: nw.Expr | None
+    missing: nw.Expr | None
+    odd: nw.Expr | None
+    imputed: nw.Expr | None
+    unmeasured: nw.Expr | None
+    why: str
+
+
+def ledger(data: Any) -> Any:
+    """What is missing, odd, concluded from other values, or unmeasured, per table and metric.
+
+    Parameters
+    ----------
+    data
+        As for `legs`.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        One row per table and metric: ``table``, ``metric``, ``n`` (rows that could have it), ``missing``, ``odd``,
+        ``imputed``, ``unmeasured``, ``share`` (of n that is neither missing, odd nor unmeasured) and ``why``.
+        ``table`` is a table of the export, or ``legs`` for what `legs` makes of them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-1"], "event_id": [1, 1], "leg_id": ["a", "a"]})
+    >>> found = ledger({"hangups": hangups}).set_index(["table", "metric"])
+    >>> int(found.loc[("hangups", "rows"), "odd"]), int(found.loc[("legs", "ended_at"), "missing"])
+    (1, 1)
+    """
+    source = Source.of(data)
+    rows = [_table(source, name) for name in LEG_TABLES if not source.single]
+    # The rows of one table are few and small; those of a missing one say what cannot be known.
+    frame = pd.DataFrame([row for part in rows for row in part] + _legs(source), columns=[c.name for c in LEDGER[:-2]]
+                         + ["why"])  # fmt: skip
+    good = frame["n"] - frame["missing"] - frame["odd"] - frame["unmeasured"]
+    frame.insert(len(LEDGER) - 2, "share", (good / frame["n"]).where(frame["n"] > 0))
+    frame = coerce.shown(frame, {column.name: column.kind for column in LEDGER})
+    if source.gives == "pandas":
+        return frame
+    if source.gives == "duckdb":
+        return nw.to_native(source.lazy(frame, source.any((*source.tables, SINGLE)[0])))
+    return coerce.from_pandas(frame, source.gives)
+
+
+def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
+    key = list(TABLES[name].key)
+    if name not in source.tables:
+        return [(name, "table", 0, 0, 0, 0, 0, "the table is not there")]
+    rows = source.table(name, list(dict.fromkeys(["conversation_id", "leg_id", *key])), needed=())
+    total, different = source.count(rows), source.count(rows.select(*key).unique())
+    lost = source.count(rows.filter(nw.col("leg_id").is_null()))
+    return [
+        (name, "rows", total, 0, total - different, 0, 0, f"odd: repeated rows of a key ({', '.join(key)})"),
+        (name, "leg_id", total, lost, 0, 0, 0, "missing: matched by their member, or legs of their own"),
+    ]
+
+
+def _has(flag: str) -> nw.Expr:
+    return nw.col("flags").fill_null("").str.contains(rf"\b{flag}\b")
+
+
+#: What the entries look at. Without the keys of legs, which are long.
+_READ = (
+    "started_at", "answered_at", "ended_at", "answered", "pdd_s", "talk_s", "outcome", "direction", "remote_kind",
+    "country", "country_source", "price", "mos_score", "packet_cnt", "byte_in", "flags",
+)  # fmt: skip
+
+
+def _entries() -> list[_Entry]:
+    col = nw.col
+    up, ended = col("answered").fill_null(False), ~col("ended_at").is_null()  # noqa: FBT003
+    number = col("remote_kind").is_in(["e164", "masked", "anonymous"])
+    hidden = col("remote_kind") == "anonymous"
+    told = col("packet_cnt").fill_null(0) > 0
+    early = _has("out_of_order") | _has("hangup_before_answer")
+    entries = [
+        _Entry("started_at", None, col("started_at").is_null(), None, _has("no_start"), None,
+               "imputed: the first event of the leg"),
+        _Entry("pdd_s", None, col("pdd_s").is_null() & ~early, col("pdd_s").is_null() & early, None, None,
+               "missing: no start, ringing or answer; odd: would be negative"),
+        _Entry("answered_at", up, None, None, col("answered_at").is_null(), None,
+               "imputed: only the end tells of an answer, not when"),
+        _Entry("ended_at", None, ~ended, None, None, None, "missing: open, or its hangup was lost"),
+        _Entry("talk_s", up, col("talk_s").is_null() & ~early, col("talk_s").is_null() & early, None, None,
+               "missing: no instant of the answer or the end; odd: would be negative"),
+        _Entry("outcome", None, (col("outcome") == "unknown"), None, None, None, "missing: no code and no reason"),
+        _Entry("direction", None, col("direction").is_null(), None, None, None, "missing: no event tells"),
+        _Entry("country", number, col("country").is_null() & ~hidden, None,
+               col("country_source").is_in(["calling_code", "network"]) & ~col("country").is_null(),
+               col("country").is_null() & hidden,
+               "imputed: from the calling code or the network; unmeasured: the number is withheld"),
+        _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or the record is"),
+        _Entry("mos_score", up, col("mos_score").is_null(), None, None, ~col("mos_score").is_null() & ~told,
+               "unmeasured: no packet came, so the score is the start value"),
+        _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: the hangup tells no quality"),
+        _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: the hangup tells no bytes"),
+    ]  # fmt: skip
+    return entries + [_Entry(flag, None, None, _has(flag), None, None, doc) for flag, doc in LEG_FLAGS.items()]
+
+
+def _legs(source: Source) -> list[tuple[Any, ...]]:
+    if not source.single and not any(name in source.tables for name in LEG_TABLES):
+        return []
+    entries, counted = _entries(), {}
+    for place, entry in enumerate(entries):
+        scope = nw.lit(True) if entry.scope is None else entry.scope.fill_null(False)  # noqa: FBT003
+        for name, condition in (("n", None), *((name, getattr(entry, name)) for name in _Entry._fields[2:6])):
+            if name == "n" or condition is not None:
+                met = scope if condition is None else scope & condition.fill_null(False)  # noqa: FBT003
+                counted[f"{name}_{place}"] = nw.when(met).then(nw.lit(1)).otherwise(nw.lit(0))
+    rows = leg_rows(source, _READ).with_columns(expr.alias(name) for name, expr in counted.items())
+    sums = source.collect(rows.select(nw.col(name).sum() for name in counted)).iloc[0]
+    found = sums.fillna(0).astype("int64").to_dict()
+    return [
+        ("legs", entry.metric, *(found.get(f"{name}_{place}", 0) for name in ("n", *_Entry._fields[2:6])), entry.why)
+        for place, entry in enumerate(entries)
+    ]
+
+
+__all__ = ["ledger"]

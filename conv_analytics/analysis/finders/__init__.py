@@ -1,0 +1,1 @@
+"""Searches for what is wrong: offenders, changes, cliffs, comparisons, checks."""

@@ -1,0 +1,197 @@
+"""Thresholds: is any group beyond its limit, and are there enough cases to say so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import quality
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.legs import legs
+from conv_analytics.analysis.finders.cases import SHORT_S
+from conv_analytics.analysis.finders.thresholds import COUNTS, EXAMPLE, MEASURED, NUMBERS, Threshold, quantile_of
+from conv_analytics.analysis.maths.stats import quantile, wilson
+from conv_analytics.analysis.rates.kpi import kpi
+from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
+from conv_analytics.errors import ConfigError
+
+#: Legs whose audio was followed, by which way it went.
+_FLOWS = ("both", "no_in", "no_out", "ghost")
+_VERDICTS = ("good", "fair", "poor")
+
+_COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "outcome", "sure")
+
+
+def check(
+    data: Any,
+    rules: str | Threshold | Iterable[str | Threshold],
+    *,
+    profile: str | Profile = "recommended",
+    scope: str = "outbound",
+    tz: str = "UTC",
+    units: Units | None = None,
+) -> pd.DataFrame:
+    """Compare what was measured with limits, group by group.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
+    rules
+        One rule or several, as text (see `Threshold.parse`) or as `Threshold`.
+    profile
+        The rulebook of verdicts, for ``poor_ratio`` and its like.
+    scope
+        Of rates of `kpi`: ``outbound``, ``inbound`` or ``all`` attempts. Verdicts are of all legs.
+    tz
+        Time zone of the keys ``hour``, ``weekday``, ``day`` and ``week``.
+    units
+        What `detect_units` found; detected when absent. Where they are not known, no leg has a verdict.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per rule and group: ``rule``, ``group`` (text, empty for all), ``metric``, ``k``, ``n``, ``value``, ``lo``
+        and ``hi`` (Wilson, 95 %, of rates), ``limit``, ``outcome`` and ``sure``. ``outcome`` is ``broken``, ``kept``,
+        or ``too_few`` where n is below ``min_n`` or the value cannot be told: that is no pass. ``sure`` tells that
+        the whole interval is beyond the limit. Broken ones come first.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=40) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0, progress=False)
+    >>> check(frames, "asr < 99%")[["rule", "outcome"]].values.tolist()
+    [['asr < 0.99 min_n 30', 'broken']]
+    """
+    listed = [rules] if isinstance(rules, str | Threshold) else list(rules)
+    thresholds = [rule if isinstance(rule, Threshold) else Threshold.parse(rule) for rule in listed]
+    if not thresholds:
+        raise ConfigError(f"There is no rule to check: give one, such as {EXAMPLE!r}.")
+    told = _Legs(data, profile, tz, units)
+    rows = [row for rule in thresholds for row in _checked(rule, told, scope=scope, tz=tz)]
+    table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
+    worst = table["outcome"].map({"broken": 0, "too_few": 1, "kept": 2})
+    return table.assign(_worst=worst).sort_values("_worst", kind="stable").drop(columns="_worst").reset_index(drop=True)
+
+
+class _Legs:
+    """The legs, and their verdicts when somebody asks for them: computed once for all rules."""
+
+    def __init__(self, data: Any, profile: str | Profile, tz: str, units: Units | None) -> None:
+        self._source = source = Source.of(data)
+        found = data if source.single else legs(source)
+        opened = Source.of(found)
+        needed = ("conversation_id", "leg_id")
+        self.frame = opened.collect(opened.frame(LEGS, needed=needed, maker="legs()"))
+        self._profile, self._tz, self._units = profile, tz, units
+        self._judged: pd.DataFrame | None = None
+
+    @property
+    def judged(self) -> pd.DataFrame:
+        """Legs with their verdicts."""
+        if self._judged is None:
+            verdicts = quality(self.frame, self._profile, units=self._units, audio_events=self._source)
+            more = [name for name in verdicts.columns if name not in self.frame.columns]
+            keys = ["conversation_id", "leg_id"]
+            self._judged = self.frame.merge(verdicts[[*keys, *more]], on=keys, how="left", validate="one_to_one")
+        return self._judged
+
+    def groups(self, by: Sequence[str]) -> Iterable[tuple[str, pd.DataFrame]]:
+        """The judged legs by group, each with its name."""
+        frame = self.judged
+        if not by:
+            return [("", frame)]
+        timed = [name for name in by if name in zones.KEYS and name not in frame.columns]
+        for name in by:
+            if name not in frame.columns and name not in zones.KEYS:
+                raise ConfigError(f"Legs have no column {name!r} to group by; they have {', '.join(frame.columns)}.")
+        frame = frame.assign(**{str(name): key for name, key in time_keys(frame, timed, self._tz).items()})
+        grouped = frame.groupby(list(by), dropna=False, observed=True, sort=True)
+        return [(_name(by, key), part) for key, part in grouped]
+
+
+def _checked(rule: Threshold, told: _Legs, *, scope: str, tz: str) -> Iterable[tuple[Any, ...]]:
+    if rule.metric in RATES:
+        by = list(rule.by)
+        table = kpi(told.frame, by=by, metrics=[rule.metric], scope=scope, tz=tz, min_n=rule.min_n)
+        for record in table.to_dict("records"):
+            group = _name(by, tuple(record[name] for name in by))
+            k, n, rate, lo, hi = (record[name] for name in ("k", "n", "rate", "lo", "hi"))
+            yield _row(rule, group, (k, n, rate, lo, hi))
+        return
+    for group, part in told.groups(rule.by):
+        yield _row(rule, group, _measured(rule.metric, part))
+
+
+def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, float]:
+    """Count, cases, value and interval of a metric over some legs."""
+    asked = quantile_of(metric)
+    if asked is None:
+        holds, of = _share(COUNTS.get(metric, metric).removesuffix("_ratio"), part)
+        k, n = int((holds & of).sum()), int(of.sum())
+        if metric in COUNTS:
+            # Of no legs at all nobody knows how many are poor.
+            return k, n, float(k) if n else math.nan, math.nan, math.nan
+        lo, hi = wilson(k, n)
+        return k, n, k / n if n else math.nan, float(lo), float(hi)
+    q, word = asked
+    name = word if word in part.columns else NUMBERS.get(word, word)
+    if name not in part.columns or not pd.api.types.is_numeric_dtype(part[name]):
+        numbers = ", ".join(part.select_dtypes("number").columns)
+        raise ConfigError(f"{word!r} is no number of a leg; there are {', '.join(NUMBERS)}, {numbers}.")
+    held = part.loc[part["verdict"].isin(_VERDICTS), name] if word in MEASURED else part[name]
+    values = held.astype("Float64").dropna().astype(float)
+    exact = q in {0.0, 1.0}
+    value = (values.min() if q == 0 else values.max()) if exact and len(values) else quantile(values, q)
+    return pd.NA, len(values), float(value), math.nan, math.nan
+
+
+def _share(word: str, part: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
+    """Of which legs something holds, and of which it is known."""
+    if word == "measured":
+        return part["verdict"].isin(_VERDICTS), _true(part["answered"])
+    if word == "short":
+        return _true(part["talk_s"] <= SHORT_S), _true(part["answered"]) & part["talk_s"].notna()
+    if word == "silent":
+        return part["silent_directions"] > 0, part["flow"].isin(_FLOWS)
+    if word in _FLOWS:
+        # A silence that is excused is none that somebody has to look at.
+        return (part["flow"] == word) & (part["silent_directions"] > 0), part["flow"].isin(_FLOWS)
+    return part["verdict"] == word, part["verdict"].isin(
+        [*_VERDICTS, *(["unmeasured"] if word == "unmeasured" else [])]
+    )
+
+
+def _true(flags: pd.Series[Any]) -> pd.Series[Any]:
+    return flags.astype("boolean").fillna(value=False).astype(bool)
+
+
+def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, float]) -> tuple[Any, ...]:
+    k, n, value, lo, hi = measured
+    if pd.isna(value) or (n < rule.min_n and rule.metric not in COUNTS):
+        outcome, sure = "too_few", False
+    else:
+        broken = rule.beyond(value)
+        outcome = "broken" if broken else "kept"
+        bound = lo if rule.op.startswith(">") else hi
+        sure = bool(broken and not math.isnan(bound) and rule.beyond(bound))
+    return (str(rule), group, rule.metric, k, n, value, lo, hi, rule.limit, outcome, sure)
+
+
+def _name(by: Sequence[str], key: Any) -> str:
+    values = key if isinstance(key, tuple) else (key,)
+    return ", ".join(f"{name}={'unknown' if pd.isna(value) else value}" for name, value in zip(by, values, strict=True))
+
+
+__all__ = ["Threshold", "check"]

@@ -1,0 +1,155 @@
+"""Who is worse than the rest, and by how many calls: a list that small numbers do not head."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.finders.cases import counted, totals
+from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
+from conv_analytics.errors import ConfigError
+
+Floats = npt.NDArray[np.float64]
+
+#: Of those called offenders, one in ten may be chance.
+FDR = 0.1
+#: Fewer cases too many than this are nothing to act on.
+MIN_EXCESS = 3.0
+
+
+def offenders(
+    data: Any,
+    by: str | Sequence[str] = "network_code",
+    bad: str = "poor",
+    *,
+    scope: str | None = None,
+    tz: str = "UTC",
+    profile: str | Profile = "recommended",
+    units: Units | None = None,
+    min_n: int = MIN_N,
+    fdr: float = FDR,
+    min_excess: float = MIN_EXCESS,
+) -> Any:
+    """Groups with more bad calls than the rest, by how many too many.
+
+    Parameters
+    ----------
+    data
+        As for `kpi`; or any frame with the keys and a column of true and false, such as ``mos_audit(data).legs``.
+    by
+        What to group by: columns of legs (``network_code``, ``country``, ``user_id``, ``to_address``, ...), and
+        ``hour``, ``weekday``, ``day``, ``week`` of the start in `tz`.
+    bad
+        ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
+        network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
+        ``answered``, ``short`` (up to 6 s); or a column of the frame, of which null counts neither as bad nor as good.
+    scope
+        ``outbound``, ``inbound`` or ``all``; that of `bad` when absent.
+    profile
+        Rulebook of ``poor``.
+    units
+        What `detect_units` found; detected when absent.
+    min_n
+        Smaller groups are shown, but not tested: they are no offenders.
+    fdr
+        Share of false ones among the offenders that is put up with, 0..1.
+    min_excess
+        Cases too many that it takes to be an offender.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per group, offenders first, then by excess: the keys; ``k`` bad of ``n``, ``rate``, ``lo``, ``hi`` (Wilson,
+        95 %); ``rest_rate`` of all other groups; ``excess`` = k - n x rest_rate, the bad calls that there would not be
+        if this group were like the rest; ``shrunk``, the rate drawn towards the mean of all as far as so few cases
+        tell; ``p``, ``q`` (adjusted) of the test, null if not tested; ``enough``; ``offender``.
+
+    Notes
+    -----
+    Test: one-sided binomial of k among n at the rate of the rest, (k_rest + 1/2) / (n_rest + 1) so that a rest without
+    cases does not make a single one a finding. False discoveries: Benjamini and Hochberg. Shrinkage: a beta prior
+    whose mean is the rate of all and whose weight is the moment estimate of the variance between groups (C. Morris,
+    JASA 78 (1983) 47). Calls are taken as independent: twenty bad legs of one caller count as twenty.
+
+    Examples
+    --------
+    A route with one bad call of one does not head the list:
+
+    >>> import pandas as pd
+    >>> calls = pd.DataFrame({"route": ["a"] * 200 + ["b"] * 100 + ["c"], "bad": [True] * 4 + [False] * 196
+    ...                       + [True] * 20 + [False] * 80 + [True]})
+    >>> offenders(calls, by="route", bad="bad")[["route", "k", "n", "excess", "shrunk", "offender"]].round(2)
+      route   k    n  excess  shrunk  offender
+    0     b  20  100   17.51    0.20      True
+    1     c   1    1    0.92    0.34     False
+    2     a   4  200  -37.58    0.02     False
+    """
+    keys = relational.keys_of(by)
+    if not keys:
+        raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
+    if min_n < 1 or not 0 < fdr < 1:
+        raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
+    source, rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile, units=units)
+    done = ranked(totals(source, rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
+    return relational.answer(source, done, rows)
+
+
+def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -> pd.DataFrame:
+    """The table of offenders from the keys with ``k`` and ``n``."""
+    keys = [str(name) for name in counts if name not in {"k", "n"}]
+    k, n = (counts[name].to_numpy("float64") for name in ("k", "n"))
+    told = rates(k, n)
+    rest = _share(k.sum() - k, n.sum() - n)
+    excess = k - n * rest
+    p = np.full(len(k), np.nan)
+    tested = (n >= min_n) & (n.sum() - n > 0)
+    smooth = (k.sum() - k + 0.5) / (n.sum() - n + 1)
+    p[tested] = binomial_tail(k[tested], n[tested], smooth[tested])
+    q = benjamini_hochberg(np.clip(p, 0, 1))
+    done = counts.assign(
+        **{name: told[name] for name in ("rate", "lo", "hi")},
+        rest_rate=rest, excess=excess, shrunk=shrunk(k, n), p=p, q=q,
+        enough=pd.array(n >= min_n, "boolean"),
+        offender=pd.array((q <= fdr) & (excess >= min_excess), "boolean"),
+    )  # fmt: skip
+    done = done.assign(_first=~done["offender"].astype(bool), _size=-np.nan_to_num(excess, nan=-np.inf))
+    done = done.sort_values(["_first", "_size", *keys], kind="stable", ignore_index=True)
+    return done.drop(columns=["_first", "_size"])
+
+
+def shrunk(k: Floats, n: Floats) -> Floats:
+    """Rates drawn towards the rate of all, the more the fewer cases there are.
+
+    Examples
+    --------
+    >>> shrunk(np.array([10.0, 14.0, 1.0]), np.array([100.0, 100.0, 1.0])).round(3).tolist()
+    [0.103, 0.138, 0.175]
+    """
+    if not len(k) or not n.sum():
+        return np.full(len(k), np.nan)
+    mean, size = k.sum() / n.sum(), n.sum()
+    within = mean * (1 - mean)
+    spread = float(np.sum(n * (_share(k, n) - mean) ** 2, where=n > 0)) - (np.count_nonzero(n) - 1) * within
+    scale = size - float(np.sum(n * n)) / size
+    between = max(spread / scale, 0.0) if scale > 0 else 0.0
+    if not between or not within:
+        return np.full(len(k), mean)
+    weight = max(within / between - 1, 0.0)
+    result: Floats = (k + weight * mean) / np.maximum(n + weight, 1e-300)
+    return result
+
+
+def _share(k: Floats, n: Floats) -> Floats:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result: Floats = np.where(n > 0, k / n, np.nan)
+    return result
+
+
+__all__ = ["FDR", "MIN_EXCESS", "offenders", "ranked", "shrunk"]

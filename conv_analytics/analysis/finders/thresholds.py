@@ -1,0 +1,192 @@
+"""Limits as they are written, for `check` and for reports: one grammar, one set of words, the same refusals."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from conv_analytics.analysis.maths.stats import MIN_N
+from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
+from conv_analytics.errors import ConfigError
+
+EXAMPLE = "poor > 3% by network_code min_n 30"
+
+#: Shares of legs by their verdict, by which way audio went, or by their length: what is counted, and of what.
+SHARES: Mapping[str, str] = {
+    "good_ratio": "good, of measured legs",
+    "fair_ratio": "fair, of measured legs",
+    "poor_ratio": "poor, of measured legs",
+    "unmeasured_ratio": "without enough packets to judge, of all legs",
+    "measured_ratio": "with enough packets to judge, of answered legs",
+    "no_in_ratio": "no audio from them, of legs of 5 s or more",
+    "no_out_ratio": "no audio to them, of legs of 5 s or more",
+    "ghost_ratio": "no audio at all, of legs of 5 s or more",
+    "silent_ratio": "no audio one way or both, of legs of 5 s or more",
+    "short_ratio": "over within 6 s, of answered legs",
+}
+COUNTS: Mapping[str, str] = {name.replace("_ratio", "_count"): name for name in SHARES}
+#: Numbers of legs with a word of their own, and their column. The first three are those of measured legs.
+NUMBERS: Mapping[str, str] = {
+    "mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s",
+}  # fmt: skip
+MEASURED = ("mos", "loss", "jitter")
+#: Shares that are of verdicts, and columns that are read in a unit.
+_VERDICTS = ("good", "fair", "poor", "unmeasured", "measured")
+_OF_AUDIO = ("loss_pct", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_emodel_low")
+#: Other words for the same.
+SAME: Mapping[str, str] = {
+    "answered": "asr", "effective": "ner", "dropped": "drop_failure",
+    **{name.removesuffix("_ratio"): name for name in SHARES},
+}  # fmt: skip
+
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le,
+}  # fmt: skip
+_RULE = re.compile(
+    r"\s*(?P<metric>[a-z]\w*(?:\(\s*\w+\s*\))?)\s*(?P<op>[<>]=?)\s*(?P<limit>\d+(?:\.\d+)?)\s*(?P<percent>%?)"
+    r"(?:\s+by\s+(?P<by>\w+(?:\s*,\s*\w+)*))?(?:\s+min_n\s+(?P<min_n>\d+))?\s*",
+    re.IGNORECASE,
+)
+_OF = re.compile(r"(?:p(?P<percent>\d{1,2})|(?P<word>median|min|max))\((?P<column>\w+)\)")
+_SHORT = re.compile(rf"(?P<name>{'|'.join(NUMBERS)})_(?P<of>p\d{{1,2}}|median|min|max)")
+_QUANTILES = {"median": 0.5, "min": 0.0, "max": 1.0}
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """One rule.
+
+    Attributes
+    ----------
+    metric
+        A rate of `kpi`, ``poor_ratio`` and its like (of `quality`), ``poor_count``, or ``p95(column)``,
+        ``median(column)``, ``min(column)``, ``max(column)`` of a number of legs.
+    op, limit
+        The rule is broken where ``value op limit`` holds. Shares are compared as 0..1, however they were written.
+    by
+        Columns to group by; none for all together.
+    min_n
+        Fewer cases are too few to say anything.
+    text
+        As it was written; two rules that say the same are equal.
+    """
+
+    metric: str
+    op: str
+    limit: float
+    by: tuple[str, ...] = ()
+    min_n: int = MIN_N
+    text: str = field(default="", compare=False, repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Threshold:
+        """Read a rule as it is written: ``METRIC OP LIMIT [by COLUMN,...] [min_n N]``.
+
+        A share is written as 3% or as 0.03. ``poor`` is short for ``poor_ratio``, ``answered`` for ``asr``,
+        ``effective`` for ``ner``, ``dropped`` for ``drop_failure``, and ``mos_p5`` for ``p5(mos)``.
+
+        >>> Threshold.parse("poor_ratio > 3% by network_code min_n 50")
+        Threshold(metric='poor_ratio', op='>', limit=0.03, by=('network_code',), min_n=50)
+        >>> Threshold.parse("poor>3%") == Threshold.parse("poor_ratio > 0.03")
+        True
+        >>> str(Threshold.parse("mos_p5<3.5"))
+        'p5(mos) < 3.5 min_n 30'
+
+        Raises
+        ------
+        ConfigError
+            If it is none, of a metric that is not known, or its limit is none for that metric.
+        """
+        found = _RULE.fullmatch(text)
+        if found is None:
+            raise ConfigError(
+                f"{text!r} is no rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
+            )
+        metric = named(found["metric"])
+        keys = tuple(re.split(r"\s*,\s*", found["by"])) if found["by"] else ()
+        limit = _limit(text, found["metric"], metric, found["op"], found["limit"], percent=bool(found["percent"]))
+        return cls(metric, found["op"], limit, keys, int(found["min_n"] or MIN_N), text.strip())
+
+    @property
+    def quantile(self) -> tuple[float, str] | None:
+        """Which quantile of which number (0 and 1 are the extremes); None of rates, shares and counts."""
+        return quantile_of(self.metric)
+
+    @property
+    def share(self) -> bool:
+        """Whether it limits a share, from 0 to 1."""
+        return self.metric in RATES or self.metric in SHARES
+
+    @property
+    def of_verdicts(self) -> bool:
+        """Whether it asks for verdicts on the audio, or for what was measured of it: for what units decide.
+
+        >>> [Threshold.parse(text).of_verdicts for text in ("poor > 3%", "loss_p95 > 5", "pdd_p95 > 8", "asr < 40%")]
+        [True, True, False, False]
+        """
+        if self.quantile:
+            return self.quantile[1] in {*MEASURED, *_OF_AUDIO}
+        return COUNTS.get(self.metric, self.metric) in {f"{word}_ratio" for word in _VERDICTS}
+
+    def beyond(self, value: float) -> bool:
+        """Whether a value breaks it."""
+        return _COMPARE[self.op](value, self.limit)
+
+    def __str__(self) -> str:
+        grouped = f" by {', '.join(self.by)}" if self.by else ""
+        return f"{self.metric} {self.op} {self.limit:g}{grouped} min_n {self.min_n}"
+
+
+def named(word: str) -> str:
+    """The name of a metric from any of its words.
+
+    >>> named("Poor"), named("loss_p95"), named("p95( pdd_s )"), named("poor_count")
+    ('poor_ratio', 'p95(loss)', 'p95(pdd_s)', 'poor_count')
+
+    Raises
+    ------
+    ConfigError
+        If there is no such metric; the message lists those that there are.
+    """
+    plain = re.sub(r"\s", "", word.lower())
+    metric = SAME.get(plain, plain)
+    if short := _SHORT.fullmatch(metric):
+        metric = f"{short['of']}({short['name']})"
+    if metric in RATES or metric in SHARES or metric in COUNTS or quantile_of(metric):
+        return metric
+    words = (*(name.removesuffix("_ratio") for name in SHARES), "answered", "effective", "dropped")
+    known = ", ".join((*words, *COUNTS, *RATES))
+    quantiles = f"mos_p5, loss_p95 and the like of {', '.join(NUMBERS)}, p95(COLUMN), median(COLUMN), max(COLUMN)"
+    raise ConfigError(f"There is no metric {plain!r} to set a limit to. There are {known}; {quantiles}.")
+
+
+def quantile_of(metric: str) -> tuple[float, str] | None:
+    """Which quantile of which number a metric is.
+
+    >>> quantile_of("p95(pdd_s)"), quantile_of("max(loss)"), quantile_of("asr")
+    ((0.95, 'pdd_s'), (1.0, 'loss'), None)
+    """
+    found = _OF.fullmatch(metric)
+    if found is None:
+        return None
+    return int(found["percent"]) / 100 if found["percent"] else _QUANTILES[found["word"]], found["column"]
+
+
+def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: bool) -> float:
+    """The limit as it is compared; a limit that says something else than was meant is refused."""
+    value = float(number)
+    if metric not in RATES and metric not in SHARES:
+        if percent:
+            raise ConfigError(f"{text!r}: {word} is no share; leave % out.")
+        return value
+    # A share of 3 can never be: who writes it means 3 %, and would wait for an alarm that never comes.
+    if not percent and value >= 1:
+        raise ConfigError(f"{text!r}: {word} is a share; write it like {word} {op} {number}%.")
+    if percent and value > 100:  # noqa: PLR2004 - per cent
+        raise ConfigError(f"{text!r}: {word} is a share; it is never above 100 %.")
+    return value / 100 if percent else value
+
+
+__all__ = ["COUNTS", "EXAMPLE", "MEASURED", "NUMBERS", "SAME", "SHARES", "Threshold", "named", "quantile_of"]

@@ -1,0 +1,1 @@
+"""Arithmetic without data: intervals, Erlang, the E-model, survival curves."""

@@ -1,0 +1,75 @@
+"""How many intervals are up at once: an exact sweep over their ends, in numpy. All instants in microseconds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+#: In microseconds.
+HOUR = 3_600_000_000
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many are up from each instant on, until the next; 0 before the first and after the last.
+
+    Attributes
+    ----------
+    since
+        Instants at which something starts or ends, ascending. [us]
+    up
+        Intervals up from there on.
+    """
+
+    since: Ints
+    up: Ints
+
+    @classmethod
+    def of(cls, starts: Ints, ends: Ints) -> Steps:
+        """Intervals are half-open: one that ends where another starts is not up with it, an empty one never is."""
+        ends = np.maximum(ends, starts)
+        at, place = np.unique(np.concatenate([starts, ends]), return_inverse=True)
+        change = np.bincount(place[: len(starts)], minlength=len(at)) - np.bincount(
+            place[len(starts) :], minlength=len(at)
+        )
+        return cls(at.astype("int64"), np.cumsum(change, dtype="int64"))
+
+    def peak(self) -> tuple[int, int | None]:
+        """Most that are up at once, and the first instant at which they are."""
+        if not len(self.since) or self.up.max() == 0:
+            return 0, None
+        place = int(self.up.argmax())
+        return int(self.up[place]), int(self.since[place])
+
+    def seconds(self) -> float:
+        """Seconds of all intervals together."""
+        return float((self.up[:-1] * np.diff(self.since)).sum()) / 1e6
+
+    def until(self, instants: npt.ArrayLike) -> Floats:
+        """Seconds of all intervals together before each instant."""
+        instants = np.asarray(instants, dtype="int64")
+        if not len(self.since):
+            return np.zeros(len(instants))
+        done = np.concatenate([[0], np.cumsum(self.up[:-1] * np.diff(self.since))])
+        place = np.clip(np.searchsorted(self.since, instants, side="right") - 1, 0, None)
+        inside = np.maximum(instants - self.since[place], 0) * self.up[place]
+        return np.asarray(done[place] + inside, dtype="float64") / 1e6
+
+    def busiest(self, width: int = HOUR) -> tuple[float, int | None]:
+        """Erlangs of the busiest stretch of a width, and where it starts.
+
+        The load of a sliding stretch changes its slope only where one of its edges meets a step: those are tried all.
+        """
+        if not len(self.since) or self.up.max() == 0:
+            return 0.0, None
+        starts = np.unique(np.concatenate([self.since, self.since - width]))
+        load = self.until(starts + width) - self.until(starts)
+        place = int(load.argmax())
+        return float(load[place]) / (width / 1e6), int(starts[place])
+
+
+__all__ = ["Steps"]

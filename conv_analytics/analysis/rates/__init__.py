@@ -1,0 +1,1 @@
+"""Rates, durations, costs and load of calls, by any key."""

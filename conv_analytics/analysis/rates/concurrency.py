@@ -1,0 +1,307 @@
+"""How much goes on at once: concurrent calls, traffic per hour, the busy hour (M28, M29)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine import relational, zones
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.zones import HOUR
+from conv_analytics.analysis.maths.sweep import Steps
+from conv_analytics.analysis.rates import scope as scopes
+from conv_analytics.errors import ConfigError
+
+UNITS = ("leg", "call", "conversation")
+FROM = ("started", "answered")
+#: What tells where a leg without an end ends, where it is there.
+_LAST = ("answered", "answered_at", "ringing_at")
+_INSTANT = pd.DatetimeTZDtype("us", "UTC")
+
+
+def concurrency(
+    data: Any,
+    *,
+    unit: str = "leg",
+    scope: str = "all",
+    busy_from: str = "started",
+    until: datetime | None = None,
+) -> Any:
+    """How many legs, calls or conversations are up, from each instant at which that changes.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
+    unit
+        ``leg`` (what lines carry), ``call`` or ``conversation`` (from its first leg to its last): a forwarded call is
+        one call of two legs or more, so their peaks differ.
+    scope
+        ``outbound``, ``inbound`` or ``all``.
+    busy_from
+        ``started`` (a line is taken from there on) or ``answered`` (talk).
+    until
+        Where those end that are still up; the last instant in the data when absent. What begins later is left out.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        ``at``, ``concurrent`` (from there until the next row), ``open`` (those among them that were answered and have
+        no end).
+
+    Notes
+    -----
+    Intervals are half-open: a call that ends in the microsecond in which another starts is not up with it. The area
+    under the curve is the sum of the durations. Without an end an answered leg is still up, as in `calls`; one that was
+    not answered ends at the last instant that is known of it: its end was lost. Rows with no start, or an end before
+    it, are in `busy_hour` as ``unplaced``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-11-02T09:00:00Z", "2026-11-02T09:05:00Z"], utc=True, format="ISO8601")
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "started_at": at,
+    ...                     "ended_at": at + pd.Timedelta(minutes=10)})
+    >>> concurrency(two)["concurrent"].to_list()
+    [1, 2, 1, 0]
+    """
+    source = Source.of(data)
+    rows, spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    steps, still = _steps(spans), _steps(spans[spans["open"]])
+    place = np.searchsorted(still.since, steps.since, side="right") - 1
+    without = (
+        np.where(place >= 0, still.up[np.clip(place, 0, None)], 0) if len(still.since) else np.zeros_like(steps.up)
+    )
+    done = pd.DataFrame({
+        "at": _instants(steps.since),
+        "concurrent": pd.array(steps.up, "Int64"),
+        "open": pd.array(without, "Int64"),
+    })  # fmt: skip
+    return relational.answer(source, done, rows)
+
+
+def busy_hour(
+    data: Any,
+    by: str | Sequence[str] = (),
+    *,
+    unit: str = "leg",
+    scope: str = "all",
+    busy_from: str = "started",
+    until: datetime | None = None,
+) -> Any:
+    """The peak, and the busiest 60 minutes, of each group.
+
+    Parameters
+    ----------
+    by
+        Columns of legs or calls; times of the day say nothing here, see `traffic`.
+
+    Other parameters are those of `concurrency`.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        The keys, ``n`` (legs or calls that have a place in time), ``unplaced`` (those without a start, or with an end
+        before it), ``open`` (answered, without an end: up until `until`), ``peak``, ``peak_at``, ``busy_hour_at`` (its
+        start, at any second), ``busy_hour_erlangs``, ``busy_s`` (seconds of all together).
+
+    Notes
+    -----
+    The hour slides; it is not one of the clock. Erlangs are busy seconds / 3600. Put them into `trunks_needed`, with
+    care where calls were blocked: what was carried is less than what was offered.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-11-02T09:00:00Z", "2026-11-02T09:05:00Z"], utc=True, format="ISO8601")
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "started_at": at,
+    ...                     "ended_at": at + pd.Timedelta(minutes=15)})
+    >>> busy_hour(two)[["n", "peak", "busy_hour_erlangs"]].values.tolist()
+    [[2, 2, 0.5]]
+    """
+    source, keys = Source.of(data), relational.keys_of(by)
+    rows, spans, unplaced = _spans(_Ask(source, unit, scope, busy_from, until), keys)
+    groups = dict(iter(spans.groupby(keys, dropna=False))) if keys else {(): spans}
+    lost = dict(unplaced.groupby(keys, dropna=False).size().items()) if keys else {(): len(unplaced)}
+    lost = {_key(key): number for key, number in lost.items()}
+    found = {_key(key): group for key, group in groups.items()}
+    made = []
+    for key in [*found, *(key for key in lost if key not in found)]:
+        group = found.get(key, spans.iloc[:0])
+        steps = _steps(group)
+        (peak, peak_at), (erlangs, busiest_at) = steps.peak(), steps.busiest()
+        made.append((*key, len(group), lost.get(key, 0), int(group["open"].sum()), peak, peak_at, busiest_at,
+                     erlangs, steps.seconds()))  # fmt: skip
+    names = ["n", "unplaced", "open", "peak", "peak_at", "busy_hour_at", "busy_hour_erlangs", "busy_s"]
+    done = pd.DataFrame(made, columns=[*keys, *names])
+    for name in ("peak_at", "busy_hour_at"):
+        done[name] = pd.to_datetime(done[name].astype("Int64"), unit="us", utc=True).astype(_INSTANT)
+    kinds = dict.fromkeys(names[:4], "Int64") | dict.fromkeys(names[6:], "float64") | {k: spans[k].dtype for k in keys}
+    done = done.astype(kinds)
+    return relational.answer(source, done.sort_values(keys, ignore_index=True) if keys else done, rows)
+
+
+def traffic(
+    data: Any,
+    *,
+    unit: str = "leg",
+    scope: str = "all",
+    busy_from: str = "started",
+    until: datetime | None = None,
+    tz: str = "UTC",
+) -> Any:
+    """The load of every hour of the clock, from the first to the last.
+
+    Parameters are those of `concurrency`, and the IANA time zone whose hours are meant.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        ``at`` (start of the hour, UTC), ``local`` (its start on the zone's clock, with the offset), ``seconds`` (how
+        long it lasts, 1800 or 5400 where clocks change by half an hour), ``starts``, ``busy_s``, ``erlangs``, ``peak``.
+
+    Notes
+    -----
+    Hours without traffic are there, with 0. An hour that the clock repeats is two rows, one that it skips is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-11-02T09:30:00Z"], utc=True, format="ISO8601")
+    >>> one = pd.DataFrame({"conversation_id": ["CON-1"], "leg_id": ["a"], "started_at": at,
+    ...                     "ended_at": at + pd.Timedelta(minutes=60)})
+    >>> traffic(one, tz="Europe/Vienna")[["local", "starts", "erlangs"]].values.tolist()
+    [['2026-11-02 10:00+01:00', 1, 0.5], ['2026-11-02 11:00+01:00', 0, 0.5]]
+    """
+    source = Source.of(data)
+    zones.zone_info(tz)
+    rows, spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    steps = _steps(spans)
+    edges = _hours(tz, steps)
+    starts, ends = edges[:-1], edges[1:]
+    busy = steps.until(ends) - steps.until(starts)
+    begun = np.histogram(spans["start"].to_numpy("int64"), bins=edges)[0] if len(starts) else starts
+    seconds = (ends - starts) / 1e6
+    done = pd.DataFrame({
+        "at": _instants(starts),
+        "local": pd.array(zones.labels(tz, starts), "str"),
+        "seconds": seconds,
+        "starts": pd.array(begun, "Int64"),
+        "busy_s": busy,
+        "erlangs": busy / seconds,
+        "peak": pd.array(_peaks(steps, starts, ends), "Int64"),
+    })  # fmt: skip
+    return relational.answer(source, done, rows)
+
+
+@dataclass(frozen=True)
+class _Ask:
+    source: Source
+    unit: str
+    scope: str
+    busy_from: str
+    until: datetime | None
+
+
+def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
+    """The rows; start, end and open of those that have a place in time; and those that have none."""
+    relational.one_of("unit", ask.unit, UNITS)
+    relational.one_of("busy_from", ask.busy_from, FROM)
+    if set(by) & set(zones.KEYS):
+        raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Ask traffic() for them.")
+    begin = f"{ask.busy_from}_at"
+    each = "call" if ask.unit == "call" else "leg"
+    needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
+    needs |= {"direction"} if ask.scope != "all" else set()
+    found = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
+    everything = ask.source.settled(_with_last(found))
+    relational.one_of("scope", ask.scope, scopes.SCOPES)
+    rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
+    end = _cut_off(ask.source, everything, begin, ask.until)
+    kept = rows if ask.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
+    kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
+    if ask.unit == "conversation":
+        kept = kept.with_columns(nw.when(nw.col("last_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("o"))
+        kept = kept.group_by("conversation_id", *by).agg(
+            nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum()
+        )
+        kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
+    got = ask.source.collect(kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")))
+    got["open"] = got["end"].isna() | (got["end"] > pd.Timestamp(end))
+    got["end"] = got["end"].where(~got["open"], pd.Timestamp(end))
+    placed = got["start"].notna() & (got["end"] >= got["start"])
+    spans = got[placed]
+    spans = spans.assign(
+        **{name: spans[name].astype("datetime64[us, UTC]").astype("int64") for name in ("start", "end")}
+    )
+    return rows, spans, got[~placed]
+
+
+def _with_last(rows: Any) -> Any:
+    """The rows with ``last_at``: where they end, null for those that are still up."""
+    if "last_at" in rows.collect_schema().names():
+        return rows
+    known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
+    up = relational.yes(nw.col("answered"))
+    return rows.with_columns(nw.coalesce("ended_at", nw.when(~up).then(known)).alias("last_at"))
+
+
+def _cut_off(source: Source, rows: Any, begin: str, until: datetime | None) -> datetime:
+    if until is not None:
+        if until.tzinfo is None:
+            raise ConfigError("until has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
+        return until.astimezone(UTC)
+    names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
+    latest = [relational.span(source, rows, name)[1] for name in names]
+    # One microsecond more: what starts at the last instant is up there.
+    last = max((at for at in latest if at), default=zones.EPOCH)
+    return last + zones.TICK
+
+
+def _steps(spans: pd.DataFrame) -> Steps:
+    return Steps.of(spans["start"].to_numpy("int64"), spans["end"].to_numpy("int64"))
+
+
+def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Edges of the zone's hours that hold all steps: its full hours, and where its offset changes."""
+    if not len(steps.since):
+        return np.array([], dtype="int64")
+    first, last = int(steps.since[0]), max(int(steps.since[-1]), int(steps.since[0]) + 1)
+    margin = 2 * HOUR
+    zone = zones.Zone.over(tz, *(zones.EPOCH + at * zones.TICK for at in (first - margin, last + margin)))
+    ends = [*(since for since, _ in zone.steps[1:]), last + margin]
+    edges = {since for since, _ in zone.steps[1:]}
+    for (since, offset), stop in zip(zone.steps, ends, strict=True):
+        start = -((-(since + offset)) // HOUR) * HOUR - offset
+        edges.update(range(start, stop + 1, HOUR))
+    found = np.array(sorted(edges), dtype="int64")
+    low = int(np.searchsorted(found, first, side="right")) - 1
+    high = int(np.searchsorted(found, last, side="left"))
+    return found[low : high + 1]
+
+
+def _peaks(steps: Steps, starts: Any, ends: Any) -> list[int]:
+    """Most that are up within each hour."""
+    if not len(starts):
+        return []
+    before = np.searchsorted(steps.since, starts, side="right") - 1
+    behind = np.searchsorted(steps.since, ends, side="left")
+    return [int(steps.up[max(low, 0) : high].max(initial=0)) for low, high in zip(before, behind, strict=True)]
+
+
+def _key(key: Any) -> tuple[Any, ...]:
+    values = key if isinstance(key, tuple) else (key,)
+    return tuple(None if pd.isna(value) else value for value in values)
+
+
+def _instants(micros: Any) -> pd.Series[Any]:
+    return pd.Series(pd.to_datetime(pd.Series(micros, dtype="int64"), unit="us", utc=True).astype(_INSTANT))
+
+
+__all__ = ["busy_hour", "concurrency", "traffic"]

@@ -1,0 +1,206 @@
+"""What calls cost, whether the prices are right, and what bad calls cost (M31)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.rates import scope as scopes
+
+#: A price may be off by so much, or by this share of itself.
+_OFF, _OFF_SHARE = 1e-6, 0.01
+#: Billing increments that are usual. [s]
+INCREMENTS_S = (1, 6, 10, 30, 60)
+
+
+def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str = "UTC") -> Any:
+    """Spend, and spend per minute of talk.
+
+    Parameters
+    ----------
+    data, by, scope, tz
+        As for `kpi`; legs only, as those are billed. With a frame of `quality`, ``by="verdict"`` gives the cost of poor
+        legs.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per group and currency: the keys, ``currency`` (null: the account's), ``legs``, ``unpriced`` (without a price,
+        as is usual for unanswered ones), ``unpriced_answered``, ``spend``, ``spend_unanswered``, ``talk_min``
+        (minutes of answered legs), ``untimed`` (answered legs whose minutes are not known: still up, or their end or
+        answer was lost), ``per_answered_min`` (spend per minute of the answered legs of which both are known; null
+        without any).
+
+    Notes
+    -----
+    Currencies are never added up. A missing price is not 0. A leg that has a price and no minutes, or minutes and no
+    price, would make minutes dearer or cheaper than any were: it is in the sums, not in the price per minute.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "answered": [True, False],
+    ...                     "talk_s": [120.0, None], "price": [0.01, None], "currency": "EUR"})
+    >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
+    [[2, 1, 0.01, 0.005]]
+    """
+    source, given = Source.of(data), relational.keys_of(by)
+    keys = [name for name in given if name != "currency"] + ["currency"]
+    rows = scopes.attempts(
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"]
+    )
+    rows = relational.keyed(source, rows, keys, tz)
+    answered, unpriced = yes(nw.col("answered")), nw.col("price").is_null()
+    untimed = nw.col("talk_s").is_null()
+    both = answered & ~unpriced & ~untimed
+    one, none = nw.lit(1), nw.lit(0)
+    shown = rows.select(
+        *keys,
+        one.alias("legs"),
+        nw.when(unpriced).then(one).otherwise(none).alias("unpriced"),
+        nw.when(unpriced & answered).then(one).otherwise(none).alias("unpriced_answered"),
+        nw.col("price").alias("spend"),
+        nw.when(~answered).then(nw.col("price")).alias("spend_unanswered"),
+        nw.when(answered).then(nw.col("talk_s")).alias("talk_s"),
+        nw.when(answered & untimed).then(one).otherwise(none).alias("untimed"),
+        nw.when(both).then(nw.col("price")).alias("known_spend"),
+        nw.when(both).then(nw.col("talk_s")).alias("known_s"),
+    )
+    names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s", "untimed", "known_spend",
+             "known_s")  # fmt: skip
+    done = relational.grouped(source, shown, keys, [nw.col(name).sum() for name in names])
+    minutes, untimed_legs = done.pop("talk_s").fillna(0.0) / 60, done.pop("untimed")
+    known, spent = done.pop("known_s").fillna(0.0) / 60, done.pop("known_spend")
+    done = done.assign(spend=done["spend"].fillna(0.0), spend_unanswered=done["spend_unanswered"].fillna(0.0))
+    done["talk_min"] = minutes
+    done["untimed"] = untimed_legs
+    done["per_answered_min"] = (spent / known).where(known > 0)
+    return relational.answer(source, done, rows)
+
+
+def price_audit(data: Any) -> Any:
+    """Prices against rate and duration, in clusters of the same rule.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per ``country``, ``network_code``, ``currency``, ``rate`` and ``rule``: ``legs``, ``billed_s``, ``spend``,
+        ``expected`` (rate / 60 for every second), ``difference``, ``example_leg_id``. The rules: ``exact`` (price =
+        rate x duration, give or take 1 %), ``rounded up to N s`` (of 6, 10, 30, 60), ``differs``,
+        ``unpriced`` (a duration without a price or rate).
+
+    Notes
+    -----
+    ``rate`` is per minute: 0.0045 for 2 s is 0.00015. Rounding and least charges differ by country, so a cluster
+    that is not exact is a question to the price list, not a mistake by itself.
+    Unanswered legs of no duration are left out.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "rate": [0.0045, 0.0045],
+    ...                     "billed_s": [2.0, 61.0], "price": [0.00015, 0.009]})
+    >>> price_audit(two)[["rule", "legs"]].values.tolist()
+    [['exact', 1], ['rounded up to 60 s', 1]]
+    """
+    source = Source.of(data)
+    keys = ["country", "network_code", "currency", "rate"]
+    needs = {"leg_id", "price", "rate", "billed_s"}
+    rows = scopes.attempts(source, scope="all", unit="leg", needs=needs, reads=keys)
+    billed_rows = rows.filter(yes(nw.col("billed_s") > 0) | yes(nw.col("price") > 0))
+    columns = ("leg_id", "billed_s", "price")
+    # One row per leg that was billed: rounding is told by numpy, which says the same on every engine.
+    got = source.collect(billed_rows.select(*keys, *columns))
+    got["expected"] = got["rate"] * got["billed_s"] / 60
+    got["rule"] = _rules(got)
+    groups = got.groupby([*keys, "rule"], dropna=False, sort=True)
+    done = groups.agg(
+        legs=("leg_id", "size"), billed_s=("billed_s", "sum"), spend=("price", "sum"), expected=("expected", "sum"),
+        example_leg_id=("leg_id", "min"),
+    ).reset_index()  # fmt: skip
+    done.insert(len(done.columns) - 1, "difference", done["spend"] - done["expected"])
+    done["legs"] = done["legs"].astype("Int64")
+    return relational.answer(source, done.astype({"rule": "str"}), rows)
+
+
+def _rules(got: pd.DataFrame) -> pd.Series[Any]:
+    price, rate, billed = (got[name].to_numpy("float64") for name in ("price", "rate", "billed_s"))
+    rule = np.full(len(got), "differs", dtype=object)
+    for increment in reversed(INCREMENTS_S[1:]):
+        rounded = np.ceil(billed / increment) * increment
+        rule[_close(price, rate * rounded / 60)] = f"rounded up to {increment} s"
+    rule[_close(price, rate * billed / 60)] = "exact"
+    rule[np.isnan(price) | np.isnan(rate) | np.isnan(billed)] = "unpriced"
+    return pd.Series(rule, index=got.index, dtype="str")
+
+
+def _close(price: Any, expected: Any) -> Any:
+    with np.errstate(invalid="ignore"):
+        return np.abs(price - expected) <= np.maximum(_OFF, _OFF_SHARE * np.abs(expected))
+
+
+def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
+    """What was spent on calls that were of no use.
+
+    Parameters
+    ----------
+    data, scope
+        As for `cost`. A frame with a column ``verdict``, as `quality` gives it, tells poor ones too.
+    short_s
+        Longest answered call that counts as short, in seconds.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per currency and ``kind`` (``poor``, ``mute``: no byte either way, ``short``, ``unanswered``, ``any``: each leg
+        once, ``all``: the whole spend): ``legs``, ``spend``, ``share`` of the whole spend. Kinds may overlap.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "answered": True,
+    ...                     "talk_s": [4.0, 60.0], "price": [0.01, 0.03], "currency": "EUR"})
+    >>> waste(two).query("kind == 'short'")[["legs", "spend", "share"]].values.tolist()
+    [[1, 0.01, 0.25]]
+    """
+    source = Source.of(data)
+    verdicts = ["verdict"] if source.single and "verdict" in source.columns() else []
+    needs, reads = {"answered", "talk_s", "price"}, ("currency", "byte_in", "byte_out")
+    rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=verdicts, reads=reads)
+    answered = yes(nw.col("answered"))
+    kinds = {
+        **({"poor": yes(nw.col("verdict") == "poor")} if verdicts else {}),
+        "mute": answered & yes((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
+        "short": answered & yes(nw.col("talk_s") <= short_s),
+        "unanswered": ~answered,
+    }
+    kinds["any"] = nw.any_horizontal(*kinds.values(), ignore_nulls=True)
+    kinds["all"] = answered | ~answered
+    priced = rows.filter(~nw.col("price").is_null())
+    shown = priced.select("currency", *(
+        column for name, holds in kinds.items() for column in (
+            nw.when(holds).then(nw.lit(1)).otherwise(nw.lit(0)).alias(f"{name}_legs"),
+            nw.when(holds).then(nw.col("price")).alias(f"{name}_spend"),
+        )
+    ))  # fmt: skip
+    sums = [nw.col(f"{name}_{what}").sum() for name in kinds for what in ("legs", "spend")]
+    found = relational.grouped(source, shown, ["currency"], sums)
+    whole = found["all_spend"].astype("float64")
+    parts = []
+    for name in kinds:
+        spend = found[f"{name}_spend"].fillna(0.0).astype("float64")
+        part = found[["currency"]].assign(kind=name, legs=found[f"{name}_legs"].astype("Int64"), spend=spend)
+        parts.append(part.assign(share=(spend / whole).where(whole > 0)))
+    done = pd.concat(parts).assign(_row=lambda part: part.index)
+    done = done.sort_values("_row", kind="stable", ignore_index=True).drop(columns="_row")
+    return relational.answer(source, done.astype({"kind": "str"}), rows)
+
+
+__all__ = ["cost", "price_audit", "waste"]

@@ -1,0 +1,162 @@
+"""How long calls last: short ones, and the whole distribution (M24)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.maths.stats import MIN_N
+from conv_analytics.analysis.rates import counting
+from conv_analytics.analysis.rates import scope as scopes
+from conv_analytics.analysis.rates.metrics import SHORT_S
+from conv_analytics.errors import ConfigError
+
+#: Edges of the histogram: from a quarter of a minute to half an hour. [s]
+EDGES_S = (15, 30, 60, 120, 180, 300, 600, 1200, 1800)
+
+
+def short_calls(
+    data: Any,
+    by: str | Sequence[str] = (),
+    *,
+    bounds_s: Sequence[float] = SHORT_S,
+    without_zero: bool = False,
+    scope: str = "outbound",
+    unit: str = "leg",
+    tz: str = "UTC",
+    min_n: int = MIN_N,
+) -> Any:
+    """Share of answered calls that were over after some seconds: what carriers charge extra for.
+
+    Parameters
+    ----------
+    data, by, scope, unit, tz, min_n
+        As for `kpi`. Carriers often count per calling number and week: ``by=["from_address", "week"]``.
+    bounds_s
+        Bounds, each with a rate of its own; a call of exactly so many seconds is in it.
+    without_zero
+        Leave calls of 0 s out, above and below the line.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per group and bound: the keys, ``bound_s``, ``k``, ``n``, ``rate``, ``lo``, ``hi``, ``unknown`` (answered, of an
+        unknown length), ``enough``.
+
+    Notes
+    -----
+    Rules differ: 15 % up to 6 s (Telnyx, UTC weeks), 20 % below 6 s (CallTrackingMetrics), 15 % below 10 s (Twilio).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> five = pd.DataFrame({"conversation_id": list("abcde"), "leg_id": list("abcde"), "direction": "outbound",
+    ...                      "answered": True, "talk_s": [2.0, 6.0, 40.0, 90.0, None]})
+    >>> short_calls(five, bounds_s=[6])[["bound_s", "k", "n", "rate", "unknown"]].values.tolist()
+    [[6.0, 2, 4, 0.5, 1]]
+    """
+    bounds = _ascending("bounds_s", bounds_s)
+    told = _told(without_zero=without_zero)
+    conditions = {f"k{place}": told & yes(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
+    source, rows, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    parts = [
+        counted[keys].assign(
+            bound_s=bound,
+            **counting.rate_columns(counted[f"_k{place}"], counted["_n"]),
+            unknown=counted["_unknown"],
+            enough=(counted["_n"] >= min_n).astype("boolean"),
+        )
+        for place, bound in enumerate(bounds)
+    ]
+    return relational.answer(source, _stacked(parts), rows)
+
+
+def duration_hist(
+    data: Any,
+    by: str | Sequence[str] = (),
+    *,
+    edges_s: Sequence[float] = EDGES_S,
+    scope: str = "all",
+    unit: str = "leg",
+    tz: str = "UTC",
+) -> Any:
+    """Answered calls by how long they lasted.
+
+    Parameters
+    ----------
+    data, by, scope, unit, tz
+        As for `kpi`.
+    edges_s
+        Where one class ends and the next begins; the first begins at 0, the last has no end.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        Per group and class: the keys, ``from_s`` (included), ``to_s`` (not included; null of the last), ``k``, ``n``,
+        ``rate``, ``lo``, ``hi``, ``unknown`` (answered, of an unknown length).
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> three = pd.DataFrame({"conversation_id": list("abc"), "leg_id": list("abc"), "answered": True,
+    ...                       "talk_s": [14.9, 15.0, 4000.0]})
+    >>> duration_hist(three, edges_s=[15, 1800])[["from_s", "k"]].values.tolist()
+    [[0.0, 1], [15.0, 1], [1800.0, 1]]
+    """
+    edges = [0.0, *(edge for edge in _ascending("edges_s", edges_s) if edge > 0), None]
+    told, talk = _told(), nw.col("talk_s")
+    classes = list(itertools.pairwise(edges))
+    conditions = {
+        f"k{place}": told & yes(talk >= low) & (yes(talk < high) if high is not None else told)
+        for place, (low, high) in enumerate(classes)
+    }
+    source, rows, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    parts = [
+        counted[keys].assign(
+            from_s=low,
+            to_s=float("nan") if high is None else high,
+            **counting.rate_columns(counted[f"_k{place}"], counted["_n"]),
+            unknown=counted["_unknown"],
+        )
+        for place, (low, high) in enumerate(classes)
+    ]
+    return relational.answer(source, _stacked(parts), rows)
+
+
+def _told(*, without_zero: bool = False) -> nw.Expr:
+    """Answered, and the talk time is known."""
+    least = yes(nw.col("talk_s") > 0) if without_zero else yes(nw.col("talk_s") >= 0)
+    return yes(nw.col("answered")) & least
+
+
+def _counted(  # noqa: PLR0917
+    data: Any, by: str | Sequence[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, told: nw.Expr
+) -> tuple[Source, Any, list[str], pd.DataFrame]:
+    source, keys = Source.of(data), relational.keys_of(by)
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs={"answered", "talk_s"}, by=keys)
+    rows = relational.keyed(source, rows, keys, tz)
+    unknown = yes(nw.col("answered")) & nw.col("talk_s").is_null()
+    return source, rows, keys, counting.count(source, rows, keys, {**conditions, "n": told, "unknown": unknown})
+
+
+def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Group by group; within, in the order of the parts."""
+    done = pd.concat(parts)
+    return done.assign(_row=done.index).sort_values("_row", kind="stable", ignore_index=True).drop(columns="_row")
+
+
+def _ascending(name: str, values: Sequence[float]) -> list[float]:
+    given = [float(value) for value in values]
+    if not given or given != sorted(set(given)) or given[0] < 0:
+        raise ConfigError(f"{name}={list(values)} are no bounds: give seconds from 0 up, ascending, each once.")
+    return given
+
+
+__all__ = ["duration_hist", "short_calls"]

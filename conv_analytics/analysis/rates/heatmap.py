@@ -1,0 +1,156 @@
+"""When it is busy: hour by weekday in any time zone, per hour that existed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine import relational, zones
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.maths.stats import MIN_N
+from conv_analytics.analysis.rates import counting
+from conv_analytics.analysis.rates import metrics as declared
+from conv_analytics.analysis.rates import scope as scopes
+from conv_analytics.errors import ConfigError
+
+_CELLS = 7 * 24
+_WEEK = 7 * 24 * zones.HOUR
+
+
+def heatmap(
+    data: Any,
+    metric: str | None = None,
+    *,
+    tz: str = "UTC",
+    scope: str = "all",
+    unit: str = "leg",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    min_n: int = MIN_N,
+) -> Any:
+    """Starts per hour of the week, or a rate of them.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs` or `calls`.
+    metric
+        A rate out of `kpi_metrics`; only the starts are counted when absent.
+    tz
+        IANA time zone whose hours and weekdays are meant, such as ``Europe/London``.
+    scope, unit
+        As for `kpi`.
+    since, until
+        The time that is looked at, the end not included. From the first to the last start, as full hours, when absent.
+    min_n
+        Cells with a rate of fewer cases are not ``enough``.
+
+    Returns
+    -------
+    pandas.DataFrame or the caller's kind
+        168 rows, ``weekday`` (0 is Monday), ``hour``, ``hours`` (how often that hour came, 0.5 for half of it),
+        ``starts``, ``per_hour`` (starts / hours; null where the hour never came). With a metric also ``metric``, ``k``,
+        ``n``, ``rate``, ``lo``, ``hi``, ``unknown``, ``enough``. Starts at an unknown time are in no cell.
+
+    Raises
+    ------
+    ConfigError
+        If the zone or the metric is not known, or an instant has no time zone.
+
+    Notes
+    -----
+    Where clocks change, an hour is missing or comes twice: a Sunday in October has two hours from 1 to 2 in London, and
+    counting them as one would show twice the calls. So starts are divided by the hours that there were.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2024-10-27T00:30:00Z", "2024-10-27T01:30:00Z"], utc=True, format="ISO8601")
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"], "started_at": at})
+    >>> cells = heatmap(two, tz="Europe/London")
+    >>> cells[cells["starts"] > 0].values.tolist()
+    [[6, 1, 2.0, 2, 1.0]]
+    """
+    source = Source.of(data)
+    picked = declared.chosen([metric]) if metric is not None else []
+    needs = {"started_at"} | {column for each in declared.counts_of(picked) for column in each.needs}
+    reads = declared.reads(declared.counts_of(picked))
+    rows = source.settled(scopes.attempts(source, scope=scope, unit=unit, needs=needs, reads=reads))
+    zones.zone_info(tz)
+    first, last = _period(source, rows, since, until)
+    if since is not None:
+        rows = rows.filter(nw.col("started_at") >= nw.lit(first))
+    if until is not None:
+        rows = rows.filter(nw.col("started_at") < nw.lit(last))
+    zone = zones.Zone.over(tz, first, last)
+    begin, end = (None if at is None else zones.micros(at) for at in (first, last))
+    if begin is not None and end is not None:
+        # Whole hours of that clock, unless the caller says from when to when.
+        begin = begin if since is not None else zone.floor(begin)
+        end = end if until is not None else zone.ceil(end)
+        zone = zones.Zone.over(tz, zones.EPOCH + begin * zones.TICK, zones.EPOCH + end * zones.TICK)
+    hours = _hours(zone, begin, end)
+    cells = pd.DataFrame({
+        "weekday": pd.array(np.repeat(np.arange(7), 24), "Int64"),
+        "hour": pd.array(np.tile(np.arange(24), 7), "Int64"),
+        "hours": hours,
+    })  # fmt: skip
+    keyed = relational.with_micros(source, rows, "started_at")
+    keyed = keyed.with_columns(zone.key(name, nw.col("started_at_us")).alias(name) for name in ("weekday", "hour"))
+    known = keyed.filter(~nw.col("started_at").is_null())
+    starts = counting.count(source, known, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
+    done = cells.merge(starts.rename(columns={"_starts": "starts"}), on=["weekday", "hour"], how="left")
+    done["starts"] = done["starts"].fillna(0).astype("Int64")
+    done["per_hour"] = (done["starts"].astype("float64") / done["hours"]).where(done["hours"] > 0)
+    if picked:
+        told = counting.table(source, known, ["weekday", "hour"], picked, min_n)
+        done = done.merge(told, on=["weekday", "hour"], how="left")
+        done["metric"] = done["metric"].fillna(picked[0].name)
+        for name in ("k", "n", "unknown"):
+            done[name] = done[name].fillna(0)
+        done["enough"] = done["enough"].fillna(value=False)
+    return relational.answer(source, done, rows)
+
+
+def _period(
+    source: Source, rows: Any, since: datetime | None, until: datetime | None
+) -> tuple[datetime | None, datetime | None]:
+    for name, at in (("since", since), ("until", until)):
+        if at is not None and at.tzinfo is None:
+            raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
+    first, last = relational.span(source, rows, "started_at")
+    first = since.astimezone(UTC) if since is not None else first
+    last = until.astimezone(UTC) if until is not None else last and last + zones.TICK
+    if first is not None and last is not None and first > last:
+        if since is not None and until is not None:
+            raise ConfigError(f"since={since} is after until={until}.")
+        last = first
+    return (first, last) if first is not None and last is not None else (None, None)
+
+
+def _hours(zone: zones.Zone, begin: int | None, end: int | None) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """How many hours of each cell lie between two instants, in the order of the cells."""
+    total = np.zeros(_CELLS)
+    if begin is None or end is None:
+        return total
+    stops = [*(since for since, _ in zone.steps[1:]), end]
+    for (since, offset), stop in zip(zone.steps, stops, strict=True):
+        low, high = max(since, begin) + offset, min(stop, end) + offset
+        if low < high:
+            total += _before(high) - _before(low)
+    return total
+
+
+def _before(local: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Hours of each cell before an instant of a clock without jumps, from a Monday on."""
+    since_monday = local + int(timedelta(days=3) / zones.TICK)
+    weeks, rest = divmod(since_monday, _WEEK)
+    inside = np.clip(rest - np.arange(_CELLS) * zones.HOUR, 0, zones.HOUR)
+    return np.asarray(weeks + inside / zones.HOUR, dtype="float64")
+
+
+__all__ = ["heatmap"]

@@ -1,0 +1,260 @@
+"""Every rate, declared once: what is counted, of what, and where that comes from (M10-M18, M21, M24)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine.relational import one_of, yes
+from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
+
+#: Bounds of short calls. [s]
+SHORT_S = (3, 6, 10, 20, 60)
+_ANSWERED = 200
+_col = nw.col
+
+
+@dataclass(frozen=True)
+class Count:
+    """A condition, and how often it holds.
+
+    Attributes
+    ----------
+    name, words
+        Its name, and what it says in words.
+    holds
+        The condition; never null.
+    needs, helps
+        Columns it cannot do without, and those that it looks at where they are there.
+    """
+
+    name: str
+    words: str
+    holds: nw.Expr
+    needs: tuple[str, ...] = ()
+    helps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A rate: `k` of `n`, both names of counts, where k is part of n.
+
+    Attributes
+    ----------
+    unknown
+        The count of those left out of n because it is not known, or "" when nothing is left out.
+    meaning, source, notes
+        For people.
+    """
+
+    name: str
+    k: str
+    n: str
+    unknown: str
+    meaning: str
+    source: str
+    notes: str = ""
+
+
+def with_code(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """The rows with the final code: 200 when answered, else the hangup's, else what its words stand for; 0 if none.
+
+    Step by step and without nesting: an expression that is used several times would be written out each time.
+    """
+    known = [word for words in _by_code().values() for word in words]
+    reason, status = (nw.when(yes(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
+    rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
+    told = [yes(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
+    # 200 is the code of an answer, or of a CANCEL; the second says nothing of why.
+    rows = rows.with_columns(
+        nw.sum_horizontal(*told).alias("_told"),
+        nw.when(yes(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_given"),
+    )
+    # The nullable column first: pandas keeps its kind.
+    rows = rows.with_columns(nw.when(_col("_given") > 0).then(_col("_given")).otherwise(_col("_told")).alias("_other"))
+    final = nw.when(~yes(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
+    return rows.with_columns(final.alias(CODE))
+
+
+def _by_code() -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for word, code in WORDS.items():
+        if code != _ANSWERED:
+            found.setdefault(code, []).append(word)
+    return found
+
+
+def reads(counts: Iterable[Count]) -> set[str]:
+    """Every column that some counts look at: those they need, and those that help where they are there."""
+    counts = list(counts)
+    needed = {column for count in counts for column in (*count.needs, *count.helps)}
+    helping = {"sip_code": ("status", "reason", "reason_code"), "ended_at": ("flags", "reason")}
+    return needed | {other for column in needed for other in helping.get(column, ())}
+
+
+#: The column that `with_code` adds.
+CODE = "final_code"
+
+
+def _code(*codes: int) -> nw.Expr:
+    return _col(CODE).is_in(codes)
+
+
+def _within(low: int, high: int) -> nw.Expr:
+    return (_col(CODE) >= low) & (_col(CODE) <= high)
+
+
+_answered = yes(_col("answered"))
+_rang = ~_col("ringing_at").is_null()
+# A SIP code is an answer to a call that was sent, a refusal, too. Only what the platform kept back is no seizure.
+_not_sent = ~_answered & ~_rang & ~yes(_col("sip_code") > 0) & yes(_col("reason").is_in(NOT_SENT_WORDS))
+_able = _answered | _code(480, 486, 600, 603)
+_effective = _able | _code(607) | (_rang & _code(408, 487))
+_end_unknown = _answered & (_col("ended_at").is_null() | yes(_col("flags").str.contains("no_hangup", literal=True)))
+# Codes and words that end a call which was up: time-outs, lost dialogues, servers. Any other end is a hangup.
+_broken = (
+    yes(_col("sip_code").is_in([408, 481]) | ((_col("sip_code") >= 500) & (_col("sip_code") <= 599)))  # noqa: PLR2004
+    | yes(_col("reason_code") == "REMOTE_FAILURE")
+    | yes(_col("reason").is_in(FAILED_WORDS))
+)
+_media_unknown = _answered & (_col("byte_in").is_null() | _col("byte_out").is_null())
+_mute = _answered & yes((_col("byte_in") == 0) & (_col("byte_out") == 0))
+_inbound = yes(_col("direction") == "inbound")
+_gave_up = _inbound & ~_answered & (_code(487) | yes(_col("outcome") == "cancelled"))
+_talk_unknown = _answered & _col("talk_s").is_null()
+
+_SIP = ("answered", "sip_code", "reason")
+_SENT = ("sip_code", "reason", "ringing_at")
+_MEDIA = ("answered", "byte_in", "byte_out")
+_END = ("answered", "ended_at", "sip_code")
+COUNTS: tuple[Count, ...] = (
+    Count("attempts", "every attempt in scope", nw.col("_one") == 1),
+    Count("answered", "answered", _answered, ("answered",)),
+    Count("seizures", "attempts that were sent out, whoever refused them: all but those that the platform kept back "
+          "(no SIP code, and the reason payment_required, banned_call_ended or flow_failed)",
+          ~_not_sent, ("answered",), _SENT),
+    Count("effective", "seizures answered, or with 480, 486, 600, 603, 607, or with 408 or 487 after ringing",
+          _effective & ~_not_sent, (*_SIP, "ringing_at")),
+    Count("effective_terminal", "the same, or with 406, 415, 488, 606",
+          (_effective | _code(406, 415, 488, 606)) & ~_not_sent, (*_SIP, "ringing_at")),
+    Count("not_redirected", "attempts without 3xx", ~_within(300, 399), _SIP),
+    Count("able", "answered, or 480, 486, 600, 603", _able, _SIP),
+    Count("able_487", "the same, or 487", _able | _code(487), _SIP),
+    Count("ineffective", "408, 500, 503, 504", _code(408, 500, 503, 504), _SIP),
+    Count("not_ineffective", "attempts without 408, 500, 503, 504", ~_code(408, 500, 503, 504), _SIP),
+    Count("not_failed", "attempts without 5xx, 6xx, or 408 before ringing",
+          ~(_within(500, 699) | (_code(408) & ~_rang)), (*_SIP, "ringing_at")),
+    Count("completed", "answered, and ended by a hangup", _answered & ~_end_unknown & ~_broken, _END),
+    Count("end_told", "attempts, without answered ones whose end is not known", ~_end_unknown, _END),
+    Count("end_unknown", "answered, and the hangup is missing", _end_unknown, _END),
+    Count("mute", "answered, and no byte in or out", _mute, _MEDIA),
+    Count("media_told", "attempts, without answered ones whose bytes are not known", ~_media_unknown, _MEDIA),
+    Count("media_unknown", "answered, and bytes are not known", _media_unknown, _MEDIA),
+    Count("broken", "answered with media, and ended by 408, 481, 5xx or a failure",
+          _answered & ~_mute & ~_end_unknown & _broken, (*_END, "byte_in", "byte_out")),
+    Count("set_up", "answered with media, and the end is known", _answered & ~_mute & ~_end_unknown,
+          (*_END, "byte_in", "byte_out")),
+    Count("gave_up", "inbound, and the caller ended it before an answer", _gave_up, (*_SIP, "direction"),
+          ("outcome",)),
+    Count("offered", "inbound attempts", _inbound, ("direction",)),
+    Count("undecided", "attempts that are neither answered nor ended with a code or reason that is known",
+          ~_answered & (_col(CODE) == 0), _SIP),
+    Count("talk_told", "answered, and the talk time is known", _answered & ~_talk_unknown, ("answered", "talk_s")),
+    Count("talk_unknown", "answered, and the talk time is not known", _talk_unknown, ("answered", "talk_s")),
+    *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", _answered & yes(_col("talk_s") <= bound),
+            ("answered", "talk_s")) for bound in SHORT_S),
+)  # fmt: skip
+
+METRICS: tuple[Metric, ...] = (
+    Metric("asr", "answered", "seizures", "", "Answer-seizure ratio.", "ITU-T E.411, E.425",
+           "A call that the far end refused (403, 488, ...) seized the route all the same. RFC 6076 has `ser`. Compare "
+           "it only with itself: same route, normal traffic."),
+    Metric("abr", "answered", "attempts", "", "Answer-bid ratio: never above ASR.", "ITU-T E.425"),
+    Metric("ner", "effective", "seizures", "", "Network effectiveness: the network did its part, whatever people did.",
+           "ITU-T E.425",
+           "Answer, user busy, ring no answer, and rejection by the user. Refusals on the way (400, 403, 488, 606) and "
+           "bad numbers (404) count against it. RFC 6076 has `seer`; others are `ner_terminal` and `ner_isa`."),
+    Metric("ner_terminal", "effective_terminal", "seizures", "", "NER that forgives the called equipment, too.",
+           "ITU-T E.425, read widely",
+           "It counts the terminal rejection of ISDN: this takes 406, 415, 488 and 606 (nothing in common) for it."),
+    Metric("ner_isa", "not_ineffective", "attempts", "", "Network effectiveness, as 100 % less ISA.",
+           "in use beside E.425", "Higher than `ner`: bad numbers and caller's cancels count for it."),
+    Metric("ser", "answered", "not_redirected", "", "Session establishment ratio.", "RFC 6076"),
+    Metric("seer", "able", "not_redirected", "", "Session establishment effectiveness: never below SER.",
+           "RFC 6076"),
+    Metric("seer_487", "able_487", "not_redirected", "", "SEER that forgives callers who gave up (487).",
+           "variant of RFC 6076", "487 is not in the RFC's list."),
+    Metric("isa", "ineffective", "attempts", "", "Ineffective session attempts.", "RFC 6076",
+           "502 is not in the RFC's list; 3xx stay in n."),
+    Metric("scr", "completed", "end_told", "end_unknown", "Session completion: answered, and ended by a hangup.",
+           "RFC 6076", "A missing hangup is no failure: such calls are unknown."),
+    Metric("ccr", "not_failed", "attempts", "", "Call completion as routers see it: all but the network's failures.",
+           "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),
+    Metric("setup_failure", "mute", "media_told", "media_unknown", "Answered, but no media ever flowed.",
+           "Teams CQD"),
+    Metric("drop_failure", "broken", "set_up", "end_unknown", "Media flowed, but the call broke off.", "Teams CQD"),
+    Metric("abandoned", "gave_up", "offered", "", "Inbound callers who gave up before an answer.", "contact centres",
+           "Ask with scope='inbound' or 'all'. See `service_level` for cut-offs."),
+    Metric("undecided", "undecided", "attempts", "", "Attempts of which nothing final is known: still going, or lost.",
+           "this package", "They stay in the n of every rate above."),
+    *(Metric(f"short_{bound}", f"short_{bound}", "talk_told", "talk_unknown", f"Answered calls of up to {bound} s.",
+             "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_S),
+)  # fmt: skip
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+COUNT_OF = {count.name: count for count in COUNTS}
+
+
+def chosen(names: str | Iterable[str] | None) -> list[Metric]:
+    """The metrics of these names, all when absent."""
+    if names is None:
+        return list(METRICS)
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        one_of("metrics", name, BY_NAME)
+    return [BY_NAME[name] for name in dict.fromkeys(names)]
+
+
+def counts_of(metrics: Sequence[Metric]) -> list[Count]:
+    """The counts that some metrics are made of, each once."""
+    names = dict.fromkeys(name for metric in metrics for name in (metric.k, metric.n, metric.unknown) if name)
+    return [COUNT_OF[name] for name in names]
+
+
+def kpi_metrics() -> pd.DataFrame:
+    """Every rate that `kpi` knows: its name, what it counts, of what, its meaning and source.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``metric, k, n, unknown, meaning, source, notes``, all text.
+
+    Examples
+    --------
+    >>> kpi_metrics().set_index("metric").loc["ser", ["k", "n"]].to_list()
+    ['answered', 'attempts without 3xx']
+    """
+    rows = [
+        (metric.name, COUNT_OF[metric.k].words, COUNT_OF[metric.n].words,
+         COUNT_OF[metric.unknown].words if metric.unknown else "", metric.meaning, metric.source, metric.notes)
+        for metric in METRICS
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["metric", "k", "n", "unknown", "meaning", "source", "notes"]).astype("str")
+
+
+def as_markdown() -> str:
+    """The same for the reference."""
+    lines = ["| metric | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|"]
+    said = [f"{row.meaning} {row.notes}".strip() for row in kpi_metrics().itertuples(index=False)]
+    lines += [
+        f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {words} | {row.source} |"
+        for row, words in zip(kpi_metrics().itertuples(index=False), said, strict=True)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+__all__ = ["COUNTS", "METRICS", "Count", "Metric", "as_markdown", "kpi_metrics"]

@@ -1,0 +1,102 @@
+"""Who calls again at once: the same two ends within minutes of the end of a call, in either direction (M50)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine.columns import CALLS
+from conv_analytics.analysis.engine.relational import with_micros
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.calls import call_rows
+from conv_analytics.errors import ConfigError
+from conv_analytics.tables.column import Column
+
+#: A call within this time of the end of another is about the same thing. [s]
+WITHIN_S = 600.0
+
+_TAKEN = (
+    "conversation_id", "call", "started_at", "ended_at", "talk_s", "direction", "from_address", "to_address",
+    "country", "network_code", "outcome", "outcome_class",
+)  # fmt: skip
+COLUMNS = (
+    *(column for name in _TAKEN for column in CALLS if column.name == name),
+    Column("redialled", bool, "Whether the two ends called again in time; null where an end or the end is not known."),
+    Column("gap_s", float, "From the end of the call to their next one, however long; null when there is none.", "s"),
+    Column("reversed", bool, "Whether it was the other side that called again."),
+    Column("next_conversation_id", str, "The conversation of their next call."),
+)
+
+
+def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
+    """Calls, and whether the same two ends called again.
+
+    A redial is the plainest sign that a call did not do its work: use it to check verdicts and outcomes.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `calls` gives.
+    within_s
+        How soon after its end the next call has to start. [s]
+
+    Returns
+    -------
+    frame
+        A row per call. ``redialled`` is null for a call without a known end, or with an end that has no address.
+        Which calls are redialled more than others: ``offenders(redials(data), by="network_code", bad="redialled")``.
+
+    Notes
+    -----
+    The next call of a pair is the one that starts next, whoever starts it; one that starts before the end of this one
+    is no redial. Calls after the export's last are not seen: redials of the last `within_s` are missing.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> at = pd.to_datetime(["2026-11-02T10:00:00Z", "2026-11-02T10:05:00Z"], utc=True, format="ISO8601")
+    >>> two = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "call": 0, "started_at": at,
+    ...     "ended_at": at + pd.Timedelta(seconds=60), "from_address": ["+44123456789", "+33123456789"],
+    ...     "to_address": ["+33123456789", "+44123456789"], "outcome": "answered"})
+    >>> redials(two)[["redialled", "gap_s", "reversed", "next_conversation_id"]]
+       redialled  gap_s  reversed next_conversation_id
+    0       True  240.0      True                CON-2
+    1      False    NaN      <NA>                  NaN
+    """
+    if within_s <= 0:
+        raise ConfigError(f"within_s={within_s} is no time: give seconds above 0, such as 600.")
+    source = Source.of(data)
+    if source.single:
+        needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")
+        rows = source.frame(CALLS, needed=needed, maker="calls()")
+    else:
+        rows = call_rows(source)
+    # Looked at twice: once for the next call of each pair.
+    rows = source.settled(rows.select(*_TAKEN))
+    here, there = nw.col("from_address"), nw.col("to_address")
+    known = ~here.is_null() & ~there.is_null() & ~nw.col("started_at").is_null()
+    pair = nw.concat_str(
+        nw.when(here < there).then(here).otherwise(there), nw.when(here < there).then(there).otherwise(here),
+        separator=" ",
+    )  # fmt: skip
+    rows = rows.with_columns(_pair=nw.when(known).then(pair), _place=nw.col("call").fill_null(0))
+    order = ["started_at", "conversation_id", "_place"]
+    later = {"_next_at": "started_at", "next_conversation_id": "conversation_id", "_next_from": "from_address"}
+    paired = rows.filter(~nw.col("_pair").is_null()).with_columns(
+        nw.col(name).shift(-1).over("_pair", order_by=order).alias(alias) for alias, name in later.items()
+    )
+    paired = source.settled(paired.select("conversation_id", "_place", *later))
+    rows = rows.join(paired, on=["conversation_id", "_place"], how="left")
+    rows = with_micros(source, rows, "_next_at", "ended_at")
+    rows = rows.with_columns(gap_s=(nw.col("_next_at_us") - nw.col("ended_at_us")) / 1e6)
+    soon = (nw.col("gap_s") >= 0) & (nw.col("gap_s") <= within_s)
+    can_tell = ~nw.col("_pair").is_null() & ~nw.col("ended_at").is_null()
+    rows = rows.with_columns(
+        redialled=nw.when(can_tell).then(soon.fill_null(False)),  # noqa: FBT003
+        reversed=nw.when(~nw.col("_next_from").is_null()).then(nw.col("_next_from") != nw.col("from_address")),
+    )
+    return source.give(rows, COLUMNS, by=("conversation_id", "call"))
+
+
+__all__ = ["COLUMNS", "WITHIN_S", "redials"]

@@ -1,0 +1,96 @@
+"""What rates count: legs or calls in scope, with the columns that a question needs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.columns import CALLS, LEGS
+from conv_analytics.analysis.engine.relational import one_of
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.calls import call_rows
+from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.errors import ColumnNotFound, ConfigError
+from conv_analytics.tables.column import Column
+
+Rows = nw.LazyFrame[Any]
+
+SCOPES = ("outbound", "inbound", "all")
+UNITS = ("leg", "call")
+#: What rates ask of legs and is not known of calls.
+_ONLY_LEGS: dict[str, Any] = {
+    "ringing_at": datetime,
+    **dict.fromkeys(("byte_in", "byte_out"), int),
+    **dict.fromkeys(("reason", "reason_code", "status"), str),
+    **dict.fromkeys(("pdd_s", "ring_s", "setup_s", "billed_s", "rate"), float),
+}
+
+
+def attempts(
+    source: Source,
+    *,
+    scope: str,
+    unit: str,
+    needs: Collection[str],
+    by: Sequence[str] = (),
+    reads: Collection[str] = (),
+) -> Rows:
+    """Legs or calls in scope, with the columns needed, those of `by`, and those of `reads`: null where there are none.
+
+    Of legs that have to be made only these columns are made; frames and calls may have more.
+
+    Raises
+    ------
+    ConfigError
+        If scope or unit is none that is known, or a table of legs is asked for calls.
+    ColumnNotFound
+        If a column that is needed is missing.
+    """
+    one_of("scope", scope, SCOPES)
+    one_of("unit", unit, UNITS)
+    extra = [name for name in by if name not in zones.KEYS]
+    wanted = {*needs, *extra, *({"direction"} if scope != "all" else ())}
+    wanted |= {"started_at"} if set(by) & set(zones.KEYS) else set()
+    rows = _single(source, unit, wanted) if source.single else _tables(source, unit, extra, wanted | set(reads))
+    return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
+
+
+def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
+    there = source.columns()
+    if "call" not in there:
+        if unit == "call":
+            return _of_calls(source, call_rows(source))
+        return _typed(source, wanted, LEGS, "legs()")
+    if unit == "leg":
+        raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
+    wanted = {"outcome", *wanted} - {"answered", *_ONLY_LEGS}
+    return _of_calls(source, _typed(source, wanted, CALLS, "calls()"))
+
+
+def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: str) -> Rows:
+    declared = {column.name for column in columns}
+    more = [Column(name, str, "") for name in sorted(wanted) if name not in declared]
+    return source.frame((*columns, *more), needed=sorted(wanted), maker=maker)
+
+
+def _of_calls(source: Source, rows: Rows) -> Rows:
+    """Calls with the columns of legs. A call is answered when the party that was wanted answered."""
+    rows = rows.with_columns((nw.col("outcome") == "answered").alias("answered"))
+    return source.with_nulls(rows, _ONLY_LEGS)
+
+
+def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str]) -> Rows:
+    declared, maker = (CALLS, "calls()") if unit == "call" else (LEGS, "legs()")
+    names = [column.name for column in declared]
+    for name in extra:
+        if name not in names:
+            raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
+    # Only what is asked for: the keys of legs are long, and rows may be computed into a table.
+    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
+
+
+__all__ = ["SCOPES", "UNITS", "attempts"]

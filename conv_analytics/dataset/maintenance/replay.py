@@ -1,0 +1,241 @@
+"""Read the quarantine again after an upgrade, and add to a dataset what has a row now.
+
+A record of the quarantine has no row (to the reader of its time it was none), or it has one with empty cells. The first
+kind is added here, in a commit like any other. Files are never rewritten, so the second kind is only counted: `compact`
+puts its cells in their places in a new folder.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.dataset.maintenance.keys import batches
+from conv_analytics.dataset.maintenance.latest import Rows
+from conv_analytics.dataset.maintenance.patch import EVENT, keys_of
+from conv_analytics.dataset.maintenance.reread import Batch, reread
+from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.reader import Dataset, open_dataset
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.marks import of
+from conv_analytics.dataset.storage.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
+from conv_analytics.dataset.writer import DatasetWriter
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.explode import comparable
+from conv_analytics.tables.seen import Seen
+
+
+@dataclass
+class Replayed:
+    """What came of the records of a quarantine."""
+
+    records: int = 0
+    """Records that were read again."""
+    added: int = 0
+    """Records that had no row, and have one now."""
+    held: int = 0
+    """Records that had no row, and need none: a later run brought them."""
+    cells: int = 0
+    """Records whose row has empty cells that can be read now."""
+    unreadable: int = 0
+    """Records that are as unreadable as before."""
+    digests: int = 0
+    """Those of them of which only a digest was kept: they can never be read again."""
+    tables: dict[str, int] = field(default_factory=dict)
+    """Rows added, per table."""
+    damaged: list[str] = field(default_factory=list)
+    """Quarantine files, or lines of them, that are missing or damaged."""
+    commit: int | None = None
+    """Number of the commit; None when there was nothing to commit."""
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as JSON values."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"seconds": round(self.seconds, 3)}
+
+
+def replay(path: str | Path) -> Replayed:
+    """Read the quarantine of a dataset again, and commit the records that have a row now.
+
+    Rows that the dataset holds already are not added again. Which records were resolved is kept in the report of the
+    commit, so the next call passes them over. Without anything to add, nothing is written.
+
+    Parameters
+    ----------
+    path
+        The folder that `export` wrote.
+
+    Raises
+    ------
+    DatasetError
+        If the folder is no dataset, cannot be read or cannot be written; what it held before is untouched.
+    DatasetLocked
+        If another run writes to it.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> from tempfile import TemporaryDirectory
+    >>> with Sandbox(conversations=30, broken=0.05) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     done = export(client, folder, rate=0)
+    ...     again = replay(folder)
+    >>> again.records == again.unreadable == done.report.quarantined, again.commit
+    (True, None)
+    """
+    begin, started = time.monotonic(), datetime.now(UTC)
+    root, selected = Path(path), selected_tables(open_dataset(path))
+    writer = DatasetWriter(root, started.date(), selected)
+    try:
+        # Once more: the writer may have finished a run that was killed.
+        run = _Replay(open_dataset(root), writer)
+        run.read()
+        run.result.seconds = time.monotonic() - begin
+        if run.resolved:
+            report = run.report(started, selected)
+            run.result.commit = writer.commit(of(run.watermarks), report).number
+        else:
+            writer.abandon()
+    except BaseException:
+        writer.abandon()
+        raise
+    return run.result
+
+
+def selected_tables(dataset: Dataset) -> tuple[str, ...]:
+    """The tables that the runs of a dataset export."""
+    return tuple(dataset.commits[-1].report.get("selected") or dataset.tables)
+
+
+class _Replay:
+    """One replay under way."""
+
+    def __init__(self, dataset: Dataset, writer: DatasetWriter) -> None:
+        self.result = Replayed()
+        self.resolved: list[Line] = []
+        self.watermarks: dict[str, int] = {}
+        self._dataset, self._writer = dataset, writer
+        self._quarantined = 0
+        self._records: dict[str, list[Rows]] = {}
+
+    def read(self) -> None:
+        """Read every line again: first those with a row, to count them, then those without one, to add them."""
+        layout, commits = self._writer.layout, self._dataset.commits
+        for batch in reread(self._lines(kept=True)):
+            better = sum(record.better for record in batch.records)
+            self.result.cells += better
+            self.result.unreadable += len(batch.records) - better
+        lost = {line.conversation_id or "" for line in _only(lines(layout, commits), kept=False)}
+        seen = holding(self._dataset, lost)
+        for batch in reread(self._lines(kept=False), seen):
+            self._add(batch)
+        self._add_records()
+        if self.watermarks:
+            with closing(Known(layout.root, commits)) as known:
+                self.watermarks = {name: known.reached(name, last) for name, last in self.watermarks.items()}
+        self.result.damaged = [str(damage) for damage in lines(layout, commits) if isinstance(damage, Damage)]
+
+    def report(self, started: datetime, selected: tuple[str, ...]) -> Mapping[str, Any]:
+        """What the commit keeps. It asked the API nothing, so no night is measured by it."""
+        return {
+            **self.result.to_dict(),
+            "command": "replay",
+            "status": "replayed",
+            "started_at": started.isoformat().replace("+00:00", "Z"),
+            "requests": 0,
+            "selected": list(selected),
+            RESOLVED: ranges(self.resolved),
+            LINES: self._quarantined,
+        }
+
+    def _lines(self, *, kept: bool) -> Iterator[Line]:
+        for line in _only(lines(self._writer.layout, self._dataset.commits), kept=kept):
+            self.result.records += 1
+            self.result.digests += line.raw is None
+            yield line
+
+    def _add(self, batch: Batch) -> None:
+        readable = [record for record in batch.records if record.has_row]
+        self.result.unreadable += len(batch.records) - len(readable)
+        self.resolved += [record.line for record in readable]
+        again = [record for record in readable if record.broken is not None]
+        self._writer.quarantine([to_text(record.broken, record.line.run_at) for record in again if record.broken])
+        self._quarantined += len(again)
+        if batch.name != "events":
+            rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
+            self._records.setdefault(batch.name, []).append(Rows(run_of(self._dataset, batch), [rows]))
+            self.result.added += len(readable)
+            return
+        rows = batch.tables.get("events", TABLES["events"].empty())
+        self.result.added += len(rows)
+        self.result.held += len(readable) - len(rows)
+        for name, table in batch.tables.items():
+            self._write(name, table)
+        for owner, last in keys_of(rows, EVENT):
+            self.watermarks[owner] = max(last or 0, self.watermarks.get(owner, 0))
+
+    def _add_records(self) -> None:
+        """Conversations, members, users and sessions: the latest row of each, unless the dataset has a later one."""
+        for name, parts in self._records.items():
+            table = TABLES[name]
+            key = list(table.key)
+            parts.sort(key=lambda part: part.run)
+            runs = [part.run for part in parts for rows in part.batches for _ in range(len(rows))]
+            ordered = pa.concat_tables([rows for part in parts for rows in part.batches])
+            instants = list(zip(runs, comparable(ordered[str(table.latest)]), strict=True))
+            fresh: dict[tuple[Any, ...], int] = {}
+            for row, each in enumerate(keys_of(ordered, key)):
+                if each not in fresh or instants[row] >= instants[fresh[each]]:
+                    fresh[each] = row
+            for number, file in self._dataset.numbered(name) if name in self._dataset.tables else ():
+                for held in batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
+                    for *values, at in keys_of(held, held.column_names):
+                        found = fresh.get(tuple(values))
+                        if found is not None and (number, at) >= instants[found]:
+                            del fresh[tuple(values)]
+            self.result.added -= len(ordered) - len(fresh)
+            self.result.held += len(ordered) - len(fresh)
+            self._write(name, ordered.take(pa.array(sorted(fresh.values()), pa.int64())))
+
+    def _write(self, name: str, rows: pa.Table) -> None:
+        self._writer.write(name, rows)
+        if rows.num_rows:
+            self.result.tables[name] = self.result.tables.get(name, 0) + rows.num_rows
+
+
+def _only(found: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
+    return (line for line in found if isinstance(line, Line) and line.kept is kept)
+
+
+def run_of(dataset: Dataset, batch: Batch) -> int:
+    """The number of the commit whose quarantine holds the records of a batch: those of a list are of one run."""
+    held = {commit.quarantine: commit.number for commit in dataset.commits}
+    return held[batch.records[0].line.file]
+
+
+def holding(dataset: Dataset, conversations: Collection[str]) -> Seen:
+    """What a dataset holds of some conversations."""
+    seen, wanted = Seen(), pa.array(sorted(conversations), pa.string())
+    for name, table in TABLES.items():
+        repeats = table.each is not None and table.each.owner is not None
+        if not wanted or name not in dataset.tables or not (repeats or name == "events"):
+            continue
+        columns = ["conversation_id", *(table.key if repeats else ("event_id",))]
+        for path in dataset.files(name):
+            for batch in batches(path, columns):
+                rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
+                for owner, *key in keys_of(rows, columns):
+                    if repeats:
+                        seen.items(owner).add(tuple(key))
+                    else:
+                        seen.fresh(owner, key)
+    return seen

@@ -1,0 +1,1 @@
+"""What a run remembers: watermarks, event ids, the journal."""

@@ -1,0 +1,159 @@
+"""What a dataset holds of some conversations, looked up again and again while all of them are read once more.
+
+The files of a run hold its conversations in the order in which they came, so looking for a few of them means to go
+through all. That is done once per run: the keys go into a temporary database, ordered by conversation, of 16 bytes per
+event. It lies on the disk as soon as it is large, and is gone when it is closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics.dataset.memory.scratch import Scratch
+from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.errors import CorruptFile
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.explode import comparable
+from conv_analytics.tables.seen import digest, digest_nameless
+
+#: Rows that are read at a time.
+_ROWS = 65_536
+#: In place of the id of an event that has none, and of a body that the tables do not hold.
+_NONE = np.iinfo(np.int64).min
+_EVENTS, _ITEMS = 0, 1
+
+
+@dataclass
+class Held:
+    """What a dataset holds of one conversation."""
+
+    bodies: dict[int, int | None] = field(default_factory=dict)
+    """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
+    nameless: set[int | None] = field(default_factory=set)
+    """Of the events without an id, the digest of each; None stands for any."""
+    items: set[tuple[Any, ...]] = field(default_factory=set)
+    """Keys of rows that later events repeat: statuses of legs."""
+
+
+class Holdings:
+    """An index of the event ids, bodies and repeated items in a dataset, filled as far as it is asked for.
+
+    Parameters
+    ----------
+    root
+        The dataset folder.
+    history
+        Its commits. The files of one are read when a conversation is asked for that it met, and only once.
+    known
+        Which conversations each of them met.
+    """
+
+    def __init__(self, root: Path, history: Iterable[Commit], known: Known) -> None:
+        self._root, self._known = root, known
+        self._unread = list(history)
+        held = {file.table for commit in self._unread for file in commit.files}
+        # An event is in every table that it belongs to, or in none: the tables of one run are committed together.
+        self._with_ids = ["events"] if "events" in held else [name for name in held if _has_ids(TABLES[name])]
+        self._with_items = [name for name in held if repeats(TABLES[name])]
+        self._database = Scratch(
+            "create table held (conversation text, kind integer, data blob)",
+            "create index by_conversation on held (conversation)",
+        )
+
+    def of(self, conversations: Collection[str]) -> dict[str, Held]:
+        """What there is of some conversations; those without anything are left out."""
+        runs = self._known.runs(conversations)
+        for commit in [commit for commit in self._unread if commit.number in runs]:
+            self._read(commit)
+            self._unread.remove(commit)
+        result: dict[str, Held] = {}
+        query = "select kind, data from held where conversation = ?"
+        for name in conversations:
+            for kind, data in self._database.all(query, (name,)):
+                _add(result.setdefault(name, Held()), kind, data)
+        return result
+
+    def close(self) -> None:
+        """Drop the index."""
+        self._database.close()
+
+    def _read(self, commit: Commit) -> None:
+        for file in commit.files:
+            path = Layout(self._root).file(file.path)
+            if file.table in self._with_ids:
+                bodies = ["body", "type", "at"] if file.table == "events" else []
+                self._insert(_EVENTS, path, ["event_id", *bodies], _packed_events)
+            if file.table in self._with_items:
+                self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
+
+    def _insert(self, kind: int, path: Path, columns: list[str], pack: Any) -> None:
+        for rows in _batches(path, list(dict.fromkeys(["conversation_id", *columns]))):
+            places = _starts(rows["conversation_id"])
+            owners = rows["conversation_id"].take(pa.array(places)).to_pylist()
+            packed = pack([rows[name] for name in columns], places)
+            statement = "insert into held values (?, ?, ?)"
+            found = ((owner, kind, data) for owner, data in zip(owners, packed, strict=True))
+            self._database.fill(statement, found)
+
+
+def repeats(table: Table) -> bool:
+    """Whether later events repeat the rows of a table."""
+    return table.each is not None and table.each.owner is not None
+
+
+def _has_ids(table: Table) -> bool:
+    return bool(table.types) and not repeats(table)
+
+
+def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(_ROWS, columns=columns)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise CorruptFile(path, str(error).splitlines()[0]) from error
+
+
+def _starts(owners: pa.Array) -> Any:
+    """Where another conversation begins: the rows of one mostly follow one another."""
+    codes = owners.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(np.diff(codes, prepend=-2))
+
+
+def _packed_events(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
+    pairs = np.full((len(columns[0]), 2), _NONE, np.int64)
+    pairs[:, 0] = columns[0].fill_null(_NONE).to_numpy(zero_copy_only=False)
+    if len(columns) > 1:
+        pairs[:, 1] = list(map(digest, columns[1].to_pylist()))
+        for row in np.flatnonzero(columns[0].is_null().to_numpy(zero_copy_only=False)).tolist():
+            body, event_type, at = (column[row].as_py() for column in columns[1:])
+            pairs[row, 1] = digest_nameless(event_type, at, body)
+    return (part.tobytes() for part in np.split(pairs, places[1:]))
+
+
+def _packed_items(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
+    keys = list(zip(*map(comparable, columns), strict=True))
+    ends = [*places[1:].tolist(), len(keys)]
+    return (msgspec.msgpack.encode(keys[start:end]) for start, end in zip(places.tolist(), ends, strict=True))
+
+
+def _add(held: Held, kind: int, data: bytes) -> None:
+    if kind == _ITEMS:
+        held.items.update(map(tuple, msgspec.msgpack.decode(data)))
+        return
+    for event_id, number in np.frombuffer(data, np.int64).reshape(-1, 2).tolist():
+        body = None if number == _NONE else number
+        if event_id == _NONE:
+            held.nameless.add(body)
+        else:
+            held.bodies[event_id] = body

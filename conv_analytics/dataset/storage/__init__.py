@@ -1,0 +1,1 @@
+"""Files of a dataset folder: layout, commits, Parquet files, the lock."""

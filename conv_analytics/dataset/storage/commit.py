@@ -1,0 +1,237 @@
+"""The commit log: one numbered JSON record per run, written last, never changed.
+
+A dataset is the sum of its commits: a file that no commit names is not part of it. A commit is created under the next
+free number in one step that fails if the number is taken, so two runs can never both believe that they were next.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from conv_analytics.dataset.storage import durable, marks
+from conv_analytics.dataset.storage.layout import PREPARED, Layout, other_kind
+from conv_analytics.dataset.storage.marks import Mark, Unfinished
+from conv_analytics.dataset.storage.recorded import CARRIED, Count, Instant, check_report
+from conv_analytics.errors import CorruptFile
+from conv_analytics.log import LOGGER, Entry
+
+#: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
+#: decimals in the files. Older ones are read as before.
+FORMAT = 4
+_NAME = re.compile(r"(\d{6,})\.json")
+#: A folder with a run every second would take longer to get there than numbers are good for.
+_LARGEST = 10**12
+
+
+@dataclass(frozen=True)
+class File:
+    """One Parquet file of a commit."""
+
+    path: str
+    """Relative to the dataset, with slashes."""
+    table: str
+    rows: Count
+    bytes: Count
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What one run added to the dataset."""
+
+    number: Count
+    run: str
+    committed_at: Instant
+    """UTC, ISO 8601."""
+    files: tuple[File, ...]
+    report: Mapping[str, Any]
+    """What the run did: window, rows, requests, what was gone, incomplete or unreadable."""
+    quarantine: str | None = None
+    """The quarantine file of the run, relative to the dataset."""
+    watermarks: Mapping[str, Count] = field(default_factory=dict)
+    """Per conversation that this run read on, the highest event id in hand."""
+    settled: Mapping[str, str] = field(default_factory=dict)
+    """Per conversation that this run read to its end: see `conv_analytics.dataset.storage.marks.Mark.settled`."""
+    unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
+    """Per conversation of which something is or was missing: see `storage.marks.Mark.unfinished`."""
+    conversations: File | None = None
+    """Where there are many conversations, the file that has these three instead: see `storage.marks`."""
+    format: int = field(default=FORMAT)
+
+    def marks(self, root: Path) -> Iterator[Mark]:
+        """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
+        yield from marks.of(self.watermarks, self.settled, self.unfinished)
+        if self.conversations is not None:
+            yield from marks.read(Layout(root).file(self.conversations.path))
+
+    @property
+    def published(self) -> tuple[File, ...]:
+        """All files that have to be in their places before the commit is."""
+        return self.files if self.conversations is None else (*self.files, self.conversations)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows added per table."""
+        result: dict[str, int] = {}
+        for file in self.files:
+            result[file.table] = result.get(file.table, 0) + file.rows
+        return result
+
+    def to_json(self) -> str:
+        """The record as it is written: sorted keys, so that equal commits are equal bytes."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Commit:
+        """Read a commit; raise `CorruptFile` if it is not one."""
+        if (kind := other_kind(path)) is not None:
+            raise CorruptFile(path, f"it is {kind}, not a file")
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(values, dict) or not isinstance(values["format"], int):
+                raise CorruptFile(path, "not a commit record (it has no format)")
+            if values["format"] > FORMAT:
+                raise CorruptFile(
+                    path, f"written by a newer version (format {values['format']}); upgrade conv_analytics"
+                )
+            # Half a surrogate pair can be read, and written nowhere.
+            json.dumps(values, ensure_ascii=False).encode()
+            return cls._of(values)
+        except msgspec.ValidationError as error:
+            raise CorruptFile(path, f"not a commit record ({error})") from error
+        except (OSError, ValueError, KeyError, RecursionError) as error:
+            raise CorruptFile(path, f"not a commit record ({type(error).__name__})") from error
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Commit:
+        """A commit from JSON values, every one of the type that it has to have."""
+        if unknown := values.keys() - cls.__dataclass_fields__.keys():
+            raise msgspec.ValidationError(f"unknown key {min(unknown)!r}")
+        done = msgspec.convert(values, cls)
+        check_report(done.report)
+        for carried in done.report.get(CARRIED) or ():
+            cls._of({**carried, "files": []})
+        return done
+
+
+def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
+    """All commits of a dataset, or those before a number, oldest first; raise `CorruptFile` for a bad one."""
+    for number in numbers(layout):
+        if before is None or number < before:
+            commit = Commit.read(layout.commit(number))
+            if commit.number != number:
+                raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
+            yield commit
+
+
+def numbers(layout: Layout) -> list[int]:
+    """The numbers of all commits, in order."""
+    layout.check()
+    if not layout.commits.is_dir():
+        return []
+    names = [path.name for path in layout.commits.iterdir()]
+    found = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
+    for name, digits in found.items():
+        if len(digits) > len(str(_LARGEST)) or layout.commit(int(digits)).name != name:
+            raise CorruptFile(layout.commits / name, "no commit has such a number")
+    return sorted(map(int, found.values()))
+
+
+def next_number(layout: Layout) -> int:
+    """The number that the next commit takes."""
+    return max(numbers(layout), default=0) + 1
+
+
+def prepare(layout: Layout, commit: Commit) -> Path:
+    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
+    path = layout.staging(commit.run) / PREPARED
+    # Under its name it is whole: a half-written promise would be in the way of every later run.
+    part = path.with_suffix(".part")
+    durable.write_text(part, commit.to_json())
+    durable.publish(part, path)
+    durable.sync_folder(path.parent)
+    return path
+
+
+def promised(staging: Path) -> Path | None:
+    """The prepared commit of a staging folder, if its run came so far."""
+    path = staging / PREPARED
+    return path if path.exists() or path.is_symlink() else None
+
+
+class OvertakenError(Exception):
+    """Another run was entered under the number of a commit, which no lock kept away."""
+
+
+def recover(layout: Layout) -> None:
+    """Finish or sweep what killed runs left in the work folder.
+
+    A promise that another run has overtaken, because the lock of the file system kept nobody away or the log is from an
+    older copy of the folder, is dropped with its files: what it read is asked for again, and nothing is there twice.
+    """
+    for staging in layout.runs():
+        if prepared := promised(staging):
+            commit = _promise(prepared)
+            if _entered(layout, commit):
+                pass
+            elif commit.number == next_number(layout):
+                finish(layout, prepared, commit)
+            else:
+                drop(layout, commit)
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def drop(layout: Layout, commit: Commit) -> None:
+    """Take back the files of a promise that is not to be kept."""
+    named = {file.path for each in commits(layout) for file in each.published}
+    own = [file.path for file in commit.published]
+    for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
+        if name not in named and f"-{commit.run}" in name:
+            with suppress(CorruptFile, NotADirectoryError):
+                layout.file(name).unlink(missing_ok=True)
+    LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
+
+
+def _promise(prepared: Path) -> Commit:
+    commit = Commit.read(prepared)
+    if commit.run != prepared.parent.name:
+        raise CorruptFile(prepared, f"it is the promise of another run ({commit.run!r})")
+    return commit
+
+
+def _entered(layout: Layout, commit: Commit) -> bool:
+    """Whether a promised commit is in the log: its run died afterwards, or its folder was copied then."""
+    path = layout.commit(commit.number)
+    return path.exists() and Commit.read(path).run == commit.run
+
+
+def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
+    """Move the files of a prepared commit to their places and enter it in the log.
+
+    May be repeated after a crash at any point: what is in place stays there.
+
+    Raises
+    ------
+    OvertakenError
+        If another run has taken the number.
+    """
+    for file in commit.published:
+        staged, final = Layout(layout.staging(commit.run)).file(file.path), layout.file(file.path)
+        if staged.exists():
+            durable.publish(staged, final)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(durable.sync_folder, {layout.file(file.path).parent for file in commit.published}))
+    try:
+        durable.create(prepared, layout.commit(commit.number))
+    except FileExistsError as error:
+        raise OvertakenError(commit.number) from error

@@ -1,0 +1,178 @@
+"""Where things lie in a dataset folder.
+
+::
+
+    exports/
+      events/date=2026-11-21/000042-1a2b3c4d-0.parquet   finished, immutable files and nothing else
+      _commits/000042.json                               what a run added
+      _commits/000042-1a2b3c4d.parquet                   how far it came, when it met many conversations
+      _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
+      _work/journal                                      answers that are not committed yet; the next run begins there
+      _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
+
+A plain reader of a table's folder therefore never meets a half-written or foreign file.
+
+Every path that a file of the folder names goes through `Layout.file`, which lets none of them lead out of the folder;
+and nothing in `_work` is deleted but what `Layout.runs` takes for a run of ours.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path, PurePosixPath
+
+from conv_analytics.dataset.storage import durable
+from conv_analytics.errors import CorruptFile, DatasetError, DestinationError
+from conv_analytics.tables import TABLES
+
+COMMITS, WORK, QUARANTINE = "_commits", "_work", "_quarantine"
+#: The files that runs and plans keep in the work folder.
+LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
+_PROBE = ".writable"
+_FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", _PROBE})
+_RUN = re.compile(r"[0-9a-f]{8}")
+#: What the staging folder of a run may hold.
+PREPARED, STAGED_QUARANTINE = "commit.json", "quarantine.jsonl"
+_STAGED = frozenset({PREPARED, "commit.part", STAGED_QUARANTINE, COMMITS, *TABLES})
+#: What other things than files are called.
+_KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one dataset folder."""
+
+    root: Path
+    _inside: set[Path] = field(default_factory=set, repr=False, compare=False)
+    """Folders that were looked at and lie inside."""
+
+    @property
+    def commits(self) -> Path:
+        """The commit log."""
+        return self.root / COMMITS
+
+    @property
+    def work(self) -> Path:
+        """Staged files and the lock; safe to delete between runs."""
+        return self.root / WORK
+
+    @property
+    def quarantine(self) -> Path:
+        """What could not be read."""
+        return self.root / QUARANTINE
+
+    @property
+    def journal(self) -> Path:
+        """The answers of a run under way."""
+        return self.work / JOURNAL
+
+    def commit(self, number: int) -> Path:
+        """The record of one commit."""
+        return self.commits / f"{number:06d}.json"
+
+    def staging(self, run: str) -> Path:
+        """Where a run keeps its files until they are finished."""
+        return self.work / run
+
+    def file(self, name: str) -> Path:
+        """The path of a file that a commit names; it need not be there.
+
+        Raises
+        ------
+        CorruptFile
+            If the name leads out of the folder, by ``..``, as an absolute path or over a link, or if what is there is
+            no plain file: a pipe would be waited for, a device read for ever.
+        """
+        parts = PurePosixPath(name).parts
+        if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
+            raise CorruptFile(repr(name), f"no file of {self.root} is called that")
+        path = self.root.joinpath(*parts)
+        folder = path.parent
+        if folder not in self._inside:
+            if not folder.resolve().is_relative_to(self.root.resolve()):
+                raise CorruptFile(path, f"a link leads out of {self.root}")
+            self._inside.add(folder)
+        if (kind := other_kind(path)) is not None:
+            raise CorruptFile(path, f"it is {kind}, not a file")
+        return path
+
+    def runs(self) -> list[Path]:
+        """The staging folders of runs, and nothing else that somebody keeps in the work folder."""
+        if self.work.is_symlink() or not self.work.is_dir():
+            return []
+        return sorted(path for path in self.work.iterdir() if _is_staging(path))
+
+    def check(self) -> None:
+        """Raise `DatasetError` if the folders that are ours alone are links or files."""
+        for path in (self.commits, self.work, self.quarantine):
+            kind = other_kind(path, plain=stat.S_IFDIR)
+            if kind is not None:
+                advice = "Put a folder in its place, or name another folder"
+                raise DatasetError(f"{path} is {kind}, and has to be a folder of its own. {advice}.")
+
+    def prepare(self) -> None:
+        """Make the folders, or raise `DestinationError` saying why that cannot be."""
+        if self.root.exists() and not self.root.is_dir():
+            raise DestinationError(self.root, "it is a file; name a folder")
+        self.check()
+        try:
+            self._refuse_foreign()
+            self.commits.mkdir(parents=True, exist_ok=True)
+            # Answers lie there as they come, for nobody else to read.
+            self.work.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
+            probe = self.work / _PROBE
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise DestinationError(self.root, error.strerror or str(error)) from error
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a work folder that is somebody else's, before anything is written there."""
+        if not self.work.exists():
+            return
+        entries = list(self.work.iterdir())
+        for path in entries:
+            if path.name in _FILES and (kind := other_kind(path)) is not None:
+                reason = f"{WORK}/{path.name} is {kind}, not the file that runs keep there; delete it"
+                raise DestinationError(self.root, reason)
+        foreign = sorted(path.name for path in entries if path.name not in _FILES and not _is_staging(path))
+        if foreign and not (self.work / LOCK).exists():
+            reason = f"{WORK} holds what no run of ours left ({foreign[0]!r}); move it away, or name another folder"
+            raise DestinationError(self.root, reason)
+
+
+def other_kind(path: Path, *, plain: int = stat.S_IFREG) -> str | None:
+    """What there is instead of a plain file (or folder); None when it is one, or nothing is there."""
+    try:
+        mode = stat.S_IFMT(path.lstat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return None if mode == plain else _KINDS.get(mode, "a file" if mode == stat.S_IFREG else "something else")
+
+
+def _is_staging(path: Path) -> bool:
+    """Whether this is the staging folder of a run: nobody else's folder of that name is swept."""
+    if not _RUN.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    entries = {entry.name for entry in path.iterdir()}
+    return PREPARED in entries or entries <= _STAGED
+
+
+def marks_name(commit: int, run: str) -> str:
+    """Path of the file with the marks of a commit, as `file_name`."""
+    return f"{COMMITS}/{commit:06d}-{run}.parquet"
+
+
+def file_name(table: str, day: date, commit: int, run: str, part: int) -> str:
+    """Path of a file within the dataset, with slashes on every system."""
+    return f"{table}/date={day.isoformat()}/{commit:06d}-{run}-{part}.parquet"

@@ -1,0 +1,58 @@
+"""One writer per dataset: a second run stops at once and says who holds the folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from datetime import UTC, datetime
+
+from filelock import FileLock, Timeout
+
+from conv_analytics.dataset.storage.layout import LOCK, OWNER, Layout
+from conv_analytics.errors import DatasetLocked, DestinationError
+
+
+class WriterLock:
+    """Held from the first staged file to the commit.
+
+    The operating system releases it when the process ends in whatever way, so a killed run blocks nobody.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._lock = FileLock(layout.work / LOCK, timeout=0)
+        self._owner = layout.work / OWNER
+        self._root = layout.root
+
+    def acquire(self) -> None:
+        """Take the lock, or raise `DatasetLocked` naming the owner."""
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise DatasetLocked(self._root, self._describe()) from None
+        except OSError as error:
+            # Somebody else's, mostly: a run of another user, who left it to that one alone.
+            reason = (
+                f"the lock in its work folder cannot be taken ({error.strerror or error}); run as its user, or delete"
+                " it when no run is under way"
+            )
+            raise DestinationError(self._root, reason) from error
+        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        try:
+            self._owner.write_text(json.dumps(owner), encoding="utf-8")
+        except OSError as error:
+            self.release()
+            raise DestinationError(self._root, error.strerror or str(error)) from error
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self._owner.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _describe(self) -> str:
+        try:
+            owner = json.loads(self._owner.read_text(encoding="utf-8"))
+            return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return "another process"

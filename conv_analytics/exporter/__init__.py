@@ -1,0 +1,11 @@
+"""The exporter: from the API to DataFrames or to a folder of Parquet files."""
+
+from __future__ import annotations
+
+from conv_analytics.exporter.entry import aexport, export
+from conv_analytics.exporter.job import Job
+from conv_analytics.exporter.progress import Progress
+from conv_analytics.exporter.report import Report
+from conv_analytics.exporter.targets import Exported, Frames
+
+__all__ = ["Exported", "Frames", "Job", "Progress", "Report", "aexport", "export"]

@@ -1,0 +1,1 @@
+"""How fast a run asks: requests per second, and requests in flight."""

@@ -1,0 +1,67 @@
+"""Progress on a terminal, and in plain lines where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
+
+from conv_analytics.exporter.progress.snapshot import Listener, Progress, describe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+
+class Lines:
+    """A line every half a minute, and one at the end."""
+
+    def __init__(self, stream: TextIO, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stream, self._every, self._clock = stream, every_s, clock
+        self._last = clock()
+
+    def __call__(self, progress: Progress) -> None:
+        """Print a line when it is time for one."""
+        now = self._clock()
+        if progress.finished or now - self._last >= self._every:
+            self._last = now
+            print(describe(progress), file=self._stream, flush=True)
+
+
+class Bar:
+    """A progress bar; it appears with the first snapshot, so that a run that never starts leaves none behind."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._show: Listener | None = None
+
+    def __call__(self, progress: Progress) -> None:
+        """Move the bar."""
+        if self._show is None:
+            self._show = _started(self._stream)
+        self._show(progress)
+
+
+def _started(stream: TextIO) -> Listener:
+    from rich.console import Console  # noqa: PLC0415  slow to import
+    from rich.errors import LiveError  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (BarColumn(bar_width=30), TextColumn("{task.description}"), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(file=stream), transient=False)
+    try:
+        bar.start()
+    except LiveError:
+        # A terminal holds one live display per console, and the calling program has one already.
+        return Lines(stream)
+    return _moving(bar)
+
+
+def _moving(bar: RichProgress) -> Listener:
+    task = bar.add_task("connecting", total=None)
+
+    def move(progress: Progress) -> None:
+        bar.update(task, total=progress.total, completed=progress.done, description=describe(progress))
+        if progress.finished:
+            bar.stop()
+
+    return move

@@ -1,0 +1,68 @@
+"""What the exporter asks: the API, or the journal where a run that was cut short left the API's answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, Protocol
+
+import msgspec
+
+from conv_analytics.api.page import RawPage
+from conv_analytics.dataset.memory.journal import Journal, Kept
+from conv_analytics.errors import NotFound, status_error
+from conv_analytics.resources.endpoint import Call, Listing
+
+
+class Asked(Protocol):
+    """What the exporter needs of a client."""
+
+    async def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer."""
+
+    def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
+        """The pages of a listing, from the first or from a cursor."""
+
+
+class Source:
+    """A client whose answers are kept in a journal until they are committed.
+
+    An answer is in the journal before it is handed out, so that a run that is killed at any instant loses at most the
+    answers on their way: one per request in flight.
+    """
+
+    def __init__(self, client: Asked, journal: Journal) -> None:
+        self._client, self._journal = client, journal
+
+    async def raw(self, call: Call[Any]) -> bytes:
+        """The body of a call's answer, as `AsyncConversations.raw` gives it."""
+        kept = self._kept(call.target)
+        if kept is not None:
+            return kept.body
+        try:
+            body = await self._client.raw(call)
+        except NotFound:
+            self._journal.add(call.target, None)
+            raise
+        self._journal.add(call.target, body)
+        return body
+
+    async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
+        """The pages of a listing, as `AsyncConversations.raw_pages` gives them."""
+        while (kept := self._kept(key := listing.page(cursor))) is not None:
+            yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, kept.page_size, kept.warning)
+            cursor = kept.next_cursor
+            if cursor is None:
+                return
+        try:
+            async for page in self._client.raw_pages(listing, cursor):
+                self._journal.add(page.url, page.body, page.next_cursor, page.page_size, page.warning)
+                yield page
+        except NotFound as error:
+            self._journal.add(error.url, None)
+            raise
+
+    def _kept(self, key: str) -> Kept | None:
+        try:
+            return self._journal.take(key)
+        except KeyError:
+            raise status_error("GET", key, 404, b"") from None

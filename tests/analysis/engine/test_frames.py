@@ -1,0 +1,164 @@
+"""Where rows come from: every kind of data gives the same rows, with the same types, and says what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
+
+COLUMNS = ["conversation_id", "event_id", "type", "at", "mos_score"]
+
+
+def hangups() -> pd.DataFrame:
+    return pd.DataFrame({
+        "conversation_id": ["CON-1", "CON-2", None],
+        "event_id": pd.array([1, None, 3], "Int64"),
+        "type": pd.Categorical(["sip:hangup", None, "rtc:hangup"]),
+        "at": pd.to_datetime(["2026-01-01T10:00:00.000001Z", None, "2026-01-01T12:00:00Z"], utc=True, format="ISO8601"),
+        "mos_score": [4.5, None, 3.0],
+    })  # fmt: skip
+
+
+def as_relation(frame: pd.DataFrame) -> Any:
+    connection = duckdb.connect()
+    connection.register("given", frame.astype({"type": "str"}))
+    return connection.table("given")
+
+
+KINDS = {
+    "pandas": hangups,
+    "pyarrow": lambda: pa.Table.from_pandas(hangups(), preserve_index=False),
+    "polars": lambda: pl.from_arrow(pa.Table.from_pandas(hangups(), preserve_index=False)),
+    "lazy polars": lambda: pl.from_arrow(pa.Table.from_pandas(hangups(), preserve_index=False)).lazy(),
+    "duckdb": lambda: as_relation(hangups()),
+}
+
+
+def shown(given: Any) -> pd.DataFrame:
+    """Whatever came back, as pandas."""
+    if isinstance(given, pl.DataFrame):
+        given = given.to_arrow()
+    if isinstance(given, pd.DataFrame):
+        return given
+    return Source.of({"hangups": given}).collect(Source.of({"hangups": given}).table("hangups", COLUMNS))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_gives_the_same_rows_and_gets_its_kind_back(kind: str) -> None:
+    data = {"hangups": KINDS[kind]()}
+    source = Source.of(data)
+    given = source.give(source.table("hangups", COLUMNS))
+    assert type(given).__module__.split(".")[0].strip("_") == kind.rsplit(" ", maxsplit=1)[-1]
+    expected = hangups().astype({"type": "str"})
+    pd.testing.assert_frame_equal(shown(given), expected)
+
+
+@pytest.mark.parametrize("kind", ["pandas", "duckdb"])
+def test_a_missing_table_or_column_is_empty_or_an_error(kind: str) -> None:
+    source = Source.of({"hangups": KINDS[kind]()})
+    with pytest.raises(TableNotFound, match="Available: hangups"):
+        source.table("call_events", ["conversation_id"])
+    with pytest.raises(ColumnNotFound, match=r"'packet_cnt' is needed.*'hangups'"):
+        source.table("hangups", ["event_id", "packet_cnt"])
+    rows = source.collect(source.table("hangups", ["event_id", "packet_cnt", "leg_id"], needed=["event_id"]))
+    assert rows["packet_cnt"].isna().all()
+    assert rows["leg_id"].isna().all()
+    assert list(map(str, rows.dtypes)) == ["Int64", "Int64", "str"]
+    empty = source.collect(source.table("call_events", ["at", "machine_confidence"], needed=()))
+    assert (len(empty), list(map(str, empty.dtypes))) == (0, ["datetime64[us, UTC]", "float64"])
+
+
+def test_a_small_frame_joins_whatever_the_data_is() -> None:
+    names = pd.DataFrame({"conversation_id": ["CON-1"], "n": [5], "x": [0.5], "flag": [True]})
+    for kind in ("pandas", "duckdb"):
+        source = Source.of({"hangups": KINDS[kind]()})
+        rows = source.table("hangups", ["conversation_id", "mos_score"])
+        joined = rows.join(source.lazy(names, rows), on="conversation_id", how="inner")
+        assert source.collect(joined).to_dict("records") == [
+            {"conversation_id": "CON-1", "mos_score": 4.5, "n": 5, "x": 0.5, "flag": True}
+        ]
+
+
+AT = "2026-01-01T10:00:00"
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (pd.Series([pd.Timestamp(AT, tz="Europe/Vienna")]), pd.Timestamp("2026-01-01T09:00:00Z")),
+        (pd.Series([pd.Timestamp(AT, tz="UTC")]).astype("datetime64[ns, UTC]"), pd.Timestamp(AT, tz="UTC")),
+        (pd.Series([pd.Timestamp(AT, tz="UTC"), None], dtype="object"), pd.Timestamp(AT, tz="UTC")),
+        (
+            pd.Series([pd.Timestamp(AT, tz="UTC")]).astype(pd.ArrowDtype(pa.timestamp("ns", "UTC"))),
+            pd.Timestamp(AT, tz="UTC"),
+        ),
+    ],
+)
+def test_instants_of_any_zone_become_utc(given: pd.Series, expected: pd.Timestamp) -> None:
+    source = Source.of({"hangups": pd.DataFrame({"at": given})})
+    at = source.collect(source.table("hangups", ["at"]))["at"]
+    assert str(at.dtype) == "datetime64[us, UTC]"
+    assert at[0] == expected
+
+
+def test_mixed_zones_are_instants_too() -> None:
+    given = pd.Series([pd.Timestamp(AT, tz="Europe/Vienna"), pd.Timestamp(AT, tz="UTC")], dtype="object")
+    source = Source.of({"hangups": pd.DataFrame({"at": given})})
+    at = source.collect(source.table("hangups", ["at"]))["at"]
+    assert list(at) == [pd.Timestamp("2026-01-01T09:00:00Z"), pd.Timestamp("2026-01-01T10:00:00Z")]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (pd.Series([pd.Timestamp(AT)]), "without a time zone"),
+        (pd.Series([pd.Timestamp(AT)], dtype="object"), "without a time zone"),
+        (pd.Series([AT]), "holds no instants"),
+        (pd.Series([1767261600]), "holds no instants"),
+    ],
+)
+def test_what_is_no_instant_is_refused(given: pd.Series, says: str) -> None:
+    frame = pd.DataFrame({"at": given})
+    with pytest.raises(ConfigError, match=says):
+        Source.of({"hangups": frame}).table("hangups", ["at"])
+    if given.dtype != "object":
+        connection = duckdb.connect()
+        connection.register("given", frame)
+        with pytest.raises(ConfigError, match=says):
+            Source.of({"hangups": connection.table("given")}).table("hangups", ["at"])
+
+
+def test_columns_of_other_tools_become_what_they_are() -> None:
+    frame = pd.DataFrame({
+        "event_id": [1.0, None],
+        "from_number": [442079460000.0, None],
+        "to_number": pd.Series([442079460000, 1], dtype="int64"),
+        "packet_cnt": ["12", None],
+        "mos_score": pd.Series(["4.5", None], dtype="object"),
+        "leg_id": [None, None],
+    })  # fmt: skip
+    source = Source.of({"hangups": frame})
+    rows = source.collect(source.table("hangups", list(frame.columns)))
+    assert list(map(str, rows.dtypes)) == ["Int64", "str", "str", "Int64", "float64", "str"]
+    assert rows.iloc[0].dropna().tolist() == [1, "442079460000", "442079460000", 12, 4.5]
+    assert rows.iloc[1].dropna().tolist() == ["1"]
+    with pytest.raises(ConfigError, match=r"'packet_cnt' of hangups cannot be read as Int64"):
+        Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}).table("hangups", ["packet_cnt"])
+
+
+@pytest.mark.parametrize("data", [3, "hangups", {"hangups": [1]}, None])
+def test_what_is_no_data_is_refused(data: Any) -> None:
+    with pytest.raises(ConfigError, match="is no data to analyse"):
+        Source.of(data)
+
+
+def test_kinds_are_not_mixed() -> None:
+    with pytest.raises(ConfigError, match="different kinds: duckdb, pandas"):
+        Source.of({"hangups": hangups(), "members": KINDS["duckdb"]()})

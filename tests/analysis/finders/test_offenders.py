@@ -1,0 +1,171 @@
+"""Offenders: by hand, by properties, on every engine, and from named cases."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conv_analytics.analysis import legs, offenders
+from conv_analytics.analysis.finders.cases import CASES
+from conv_analytics.analysis.finders.offenders import ranked, shrunk
+from conv_analytics.errors import ColumnNotFound, ConfigError
+from tests.analysis.made import as_pandas, hangup, relations, statuses, tables
+
+COLUMNS = [
+    "route", "k", "n", "rate", "lo", "hi", "rest_rate", "excess", "shrunk", "p", "q", "enough", "offender",
+]  # fmt: skip
+
+
+def calls(**routes: tuple[int, int]) -> pd.DataFrame:
+    rows = [(route, place < k) for route, (k, n) in routes.items() for place in range(n)]
+    return pd.DataFrame(rows, columns=["route", "bad"]).astype({"route": "str", "bad": "boolean"})
+
+
+def one(frame: pd.DataFrame, route: str) -> Any:
+    return frame[frame["route"] == route].iloc[0]
+
+
+def test_by_hand() -> None:
+    found = offenders(calls(a=(4, 200), b=(20, 100), c=(1, 1)), by="route", bad="bad")
+    assert list(found) == COLUMNS
+    worst = one(found, "b")
+    assert worst["rest_rate"] == pytest.approx(5 / 201)
+    assert worst["excess"] == pytest.approx(20 - 100 * 5 / 201)
+    tail = sum(math.comb(100, k) * (5.5 / 202) ** k * (1 - 5.5 / 202) ** (100 - k) for k in range(20, 101))
+    assert worst["p"] == pytest.approx(tail, rel=1e-9)
+    assert worst["q"] == pytest.approx(2 * tail, rel=1e-9), "of two tests: a single call is not tested"
+    assert list(found["offender"]) == [True, False, False]
+    assert pd.isna(one(found, "c")["p"])
+    assert not one(found, "c")["enough"]
+
+
+def test_a_route_with_one_bad_call_of_one_does_not_head_the_list() -> None:
+    found = offenders(calls(tiny=(3, 3), big=(60, 400), rest=(20, 1000)), by="route", bad="bad")
+    assert found["route"][0] == "big"
+    assert one(found, "tiny")["shrunk"] < one(found, "tiny")["rate"]
+
+
+def test_a_rest_without_cases_does_not_make_one_a_finding() -> None:
+    found = offenders(calls(a=(1, 40), b=(0, 400)), by="route", bad="bad")
+    assert not found["offender"].any()
+    assert one(found, "a")["p"] > 0.04
+
+
+def test_few_cases_too_many_are_nothing_to_act_on() -> None:
+    data = calls(a=(4, 40), b=(2, 2000))
+    assert offenders(data, by="route", bad="bad")["offender"].any()
+    assert not offenders(data, by="route", bad="bad", min_excess=5)["offender"].any()
+
+
+def test_null_is_neither_bad_nor_good() -> None:
+    data = pd.concat([calls(a=(5, 50), b=(1, 50)), pd.DataFrame({"route": ["a"] * 90, "bad": pd.array([None] * 90)})])
+    assert one(offenders(data, by="route", bad="bad"), "a")["n"] == 50
+
+
+def test_a_missing_key_is_a_group_of_its_own() -> None:
+    data = calls(a=(5, 50)).assign(route=pd.array([None] * 50, "str"))
+    found = offenders(pd.concat([data, calls(b=(1, 60))]), by="route", bad="bad")
+    assert found["n"].sum() == 110
+    assert found["route"].isna().sum() == 1
+
+
+def test_empty() -> None:
+    found = offenders(calls(), by="route", bad="bad")
+    assert list(found) == COLUMNS
+    assert len(found) == 0
+    single = offenders(calls(a=(3, 40)), by="route", bad="bad")
+    assert pd.isna(single["p"][0]), "there is no rest to hold it against"
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"by": ()}, ConfigError, "by names no column"),
+        ({"bad": "rotten"}, ConfigError, "'rotten' is none of answered, unanswered, failed"),
+        ({"by": "carrier"}, ColumnNotFound, "carrier"),
+        ({"by": ["route", "route"]}, ConfigError, "twice"),
+        ({"min_n": 0}, ConfigError, "min_n=0"),
+        ({"fdr": 1.0}, ConfigError, "fdr=1.0"),
+        ({"tz": "Mars/Olympus"}, ConfigError, "no time zone"),
+        ({"by": ["route", "hour"]}, ColumnNotFound, "started_at"),
+    ],
+)
+def test_malformed(options: dict[str, Any], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        offenders(calls(a=(3, 40)), **{"by": "route", "bad": "bad", **options})
+
+
+GROUPS = st.dictionaries(
+    st.sampled_from("abcdefgh"),
+    st.integers(0, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    min_size=1,
+)
+
+
+@given(GROUPS, st.randoms(use_true_random=False))
+@settings(max_examples=20, deadline=None)
+def test_properties(groups: dict[str, tuple[int, int]], random: Any) -> None:
+    data = calls(**groups)
+    found = offenders(data, by="route", bad="bad", min_n=5)
+    rows = list(range(len(data)))
+    random.shuffle(rows)
+    pd.testing.assert_frame_equal(found, offenders(data.iloc[rows], by="route", bad="bad", min_n=5))
+    assert found["k"].sum() == sum(k for k, _ in groups.values())
+    for row in found.itertuples():
+        assert row.lo <= row.rate <= row.hi
+        low, high = sorted((row.rate, data["bad"].mean()))
+        assert low - 1e-9 <= row.shrunk <= high + 1e-9, "between its own rate and the rate of all"
+        assert not row.offender or (row.excess >= 3 and row.q <= 0.1 and row.n >= 5)
+
+
+def test_shrinking_goes_with_the_evidence() -> None:
+    k, n = np.array([30.0, 3.0, 10.0, 90.0]), np.array([100.0, 10.0, 1000.0, 300.0])
+    drawn = shrunk(k, n)
+    assert abs(drawn[1] - 0.3) > abs(drawn[0] - 0.3), "ten calls tell less than a hundred"
+    assert shrunk(np.array([5.0, 5.0]), np.array([50.0, 50.0])).tolist() == [0.1, 0.1]
+
+
+def test_duckdb_gives_the_same() -> None:
+    data = calls(a=(4, 200), b=(20, 100), c=(1, 1), d=(0, 35))
+    (relation,) = relations({"calls": data}).values()
+    given_back = offenders(relation, by="route", bad="bad")
+    assert not isinstance(given_back, pd.DataFrame)
+    expected = offenders(data, by="route", bad="bad").sort_values("route", ignore_index=True)
+    pd.testing.assert_frame_equal(as_pandas(given_back, ["route"]), expected, check_dtype=False)
+
+
+def made(count: int = 3) -> dict[str, pd.DataFrame]:
+    """Legs of three kinds: answered, refused by the network, and busy."""
+    steps, ends = [], []
+    for place in range(count):
+        answered, failed = f"a{place}", f"f{place}"
+        steps += statuses(answered, ("started", 0), ("ringing", 1), ("answered", 5), ("completed", 9), reason="ok")
+        steps += statuses(failed, ("started", 0), ("failed", 2), reason="service_unavailable")
+        ends += [hangup(answered, 9, 40 + place), hangup(failed, 2, 60 + place, sip_code=503)]
+    return tables(leg_statuses=steps, hangups=ends)
+
+
+@pytest.mark.parametrize(
+    ("bad", "k", "n"), [("failed", 3, 6), ("unanswered", 3, 6), ("answered", 3, 6), ("short", 3, 3)]
+)
+def test_cases_by_name(bad: str, k: int, n: int) -> None:
+    assert bad in CASES
+    for data in (made(), legs(made()), relations(made())):
+        found = as_pandas(offenders(data, by="direction", bad=bad), ["direction"])
+        assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
+
+
+def test_by_the_hour_of_a_zone() -> None:
+    found = offenders(legs(made()), by=["direction", "hour"], bad="failed", tz="Asia/Kolkata")
+    assert found["hour"].tolist() == [14], "09:00 UTC"
+
+
+def test_counts_are_enough() -> None:
+    table = ranked(pd.DataFrame({"x": ["a", "b"], "k": [50, 1], "n": [100, 100]}), min_n=30, fdr=0.1, min_excess=3)
+    assert table["offender"].tolist() == [True, False]

@@ -1,0 +1,134 @@
+"""Runs of the exporter in processes of their own, to be killed at any instant."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import pandas as pd
+import polars as pl
+
+from conv_analytics import Conversations, export
+from conv_analytics.dataset import open_dataset
+from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
+
+#: What tells when a run was, not what it saw.
+_WHEN = ["exported_at", "date"]
+
+
+def server() -> ForkServerContext:
+    """Processes that start in milliseconds: all is imported before they fork."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.exporter.killing"])
+    return context
+
+
+def _export(where: tuple[str, str, str], dest: Path, concurrency: int) -> None:
+    application, key, host = where
+    client = Conversations(application, key, base_url=host)
+    export(client, dest, rate=0, concurrency=concurrency)
+
+
+def start(sandbox: Sandbox, dest: Path, *, concurrency: int) -> BaseProcess:
+    """An export in a process of its own."""
+    where = (sandbox.application_id, sandbox.private_key, sandbox.base_url)
+    process = server().Process(target=_export, args=(where, dest, concurrency), daemon=True)
+    process.start()
+    return process
+
+
+def kill(process: BaseProcess) -> None:
+    """End a process without a word to it."""
+    if process.pid is not None and process.is_alive():
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def content(dest: Path) -> dict[str, pd.DataFrame]:
+    """All that a folder holds but when it was seen, in one order.
+
+    Of conversations and members the latest row, because each run that sees one writes one; of the rest, what any reader
+    of the plain files finds.
+    """
+    held = open_dataset(dest)
+    frames = {}
+    for name in held:
+        frame = held[name] if TABLES[name].latest else pd.read_parquet(dest / name)
+        texts = frame.drop(columns=_WHEN, errors="ignore").astype(str)
+        frames[name] = texts.sort_values(list(texts.columns)).reset_index(drop=True)
+    return frames
+
+
+def same(found: dict[str, pd.DataFrame], wanted: dict[str, pd.DataFrame]) -> None:
+    """Both hold the same rows, each as often."""
+    assert found.keys() == wanted.keys()
+    for name, frame in wanted.items():
+        pd.testing.assert_frame_equal(found[name], frame, obj=name)
+
+
+class Reader:
+    """Somebody who reads a folder all the while, in every usual way."""
+
+    def __init__(self, dest: Path) -> None:
+        self.reads = 0
+        self._dest, self._rows = dest, 0
+        self._over = threading.Event()
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._read_on)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._failed is not None:
+            raise AssertionError("the reader met something that no reader may meet") from self._failed
+
+    def _read_on(self) -> None:
+        try:
+            while not self._over.is_set() or not self.reads:
+                self._read()
+                self.reads += 1
+        except BaseException as error:  # noqa: BLE001  told by the thread that waits
+            self._failed = error
+
+    def _read(self) -> None:
+        key = ["conversation_id", "event_id"]
+        files = f"{self._dest}/hangups/*/*.parquet"
+        opened, plain = open_dataset(self._dest)["hangups"], pd.read_parquet(self._dest / "hangups", columns=key)
+        query = f"select count(*), count(distinct (conversation_id, event_id)) from read_parquet('{files}')"
+        scanned = pl.read_parquet(files, columns=key)
+        for rows, distinct in (
+            (len(opened), len(opened.drop_duplicates(key))),
+            (len(plain), len(plain.drop_duplicates(key))),
+            duckdb.connect().sql(query).fetchall()[0],
+            (len(scanned), scanned.n_unique()),
+        ):
+            assert rows == distinct
+            # What was there once stays there.
+            assert rows >= self._rows
+        self._rows = len(opened)
+
+
+def at_request(number: int, act: Callable[[], None]) -> Callable[[object], bool]:
+    """What a sandbox asks about each request; acts at one of them, and never answers itself."""
+    seen = 0
+
+    def look(_request: object) -> bool:
+        nonlocal seen
+        seen += 1
+        if seen == number:
+            act()
+        return False
+
+    return look

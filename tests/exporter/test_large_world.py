@@ -1,0 +1,22 @@
+"""The world that issue and README speak of: 2,000 conversations, about 130,000 events, everything switched on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conv_analytics.exporter import export
+from conv_analytics.sandbox import Sandbox
+from tests.exporter.worlds import FAULTS, agree, client_of, held
+
+
+@pytest.mark.parametrize("shape", ["object", "list"])
+def test_every_count_and_sum_of_a_large_world(shape: str, tmp_path: Path) -> None:
+    options = {"quirks": True, "broken": 0.005, "faults": FAULTS}
+    with Sandbox(seed=7, conversations=2000, events_shape=shape, **options) as sandbox:  # type: ignore[arg-type]
+        result = export(client_of(sandbox), tmp_path, rate=0)
+        truth = sandbox.truth()
+    assert truth.events > 130_000
+    assert result.report.retries > 0
+    agree(held(result), truth)

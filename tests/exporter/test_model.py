@@ -1,0 +1,24 @@
+"""The state machine of `tests.exporter.model`, the same examples each time.
+
+The long run is `python -m tests.benchmarks.model`.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.exporter.model import Exports
+
+
+def test_whatever_a_server_does_the_report_is_true() -> None:
+    run_state_machine_as_test(
+        Exports,
+        settings=settings(
+            max_examples=20,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            database=None,
+        ),
+    )

@@ -1,0 +1,114 @@
+"""A run that was cut short is gone on with: what it had is not asked for again."""
+
+from __future__ import annotations
+
+import math
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from conv_analytics import export
+from conv_analytics.dataset import open_dataset
+from conv_analytics.dataset.memory.journal import Header, Journal
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.errors import DestinationError
+from conv_analytics.exporter import run as once
+from conv_analytics.exporter.blocking import run_blocking
+from conv_analytics.exporter.entry import aexport
+from conv_analytics.sandbox import Reply, Request, Sandbox
+from tests.exporter.killing import at_request, content, same
+from tests.exporter.worlds import Serve, client_of
+
+CONCURRENCY = 4
+NO_MASK = "null"
+
+
+def _not_ours(_request: Request) -> Reply:
+    raise AssertionError("the script only looks on")
+
+
+def _interrupt_at(sandbox: Sandbox, dest: Path, number: int) -> None:
+    """A run that is interrupted at one of its requests, as a cell's stop button does it."""
+    import asyncio
+
+    async def run() -> None:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        assert task is not None
+        sandbox.script(at_request(number, lambda: loop.call_soon_threadsafe(task.cancel)), _not_ours)
+        await aexport(client_of(sandbox), dest, rate=0, concurrency=CONCURRENCY)
+
+    with pytest.raises(asyncio.CancelledError):
+        run_blocking(run)
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 0.0], ids=["committed", "in the journal"])
+@pytest.mark.parametrize("number", [3, 12, 25, 40])
+def test_an_interrupted_run_is_gone_on_with(
+    number: int, seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "STOP_S", seconds)
+    sandbox = serve(seed=8, conversations=14)
+    whole = export(client_of(sandbox), tmp_path / "whole", rate=0, concurrency=CONCURRENCY)
+    sandbox.requests.clear()
+    _interrupt_at(sandbox, tmp_path / "out", number)
+    done = export(client_of(sandbox), tmp_path / "out", rate=0, concurrency=CONCURRENCY)
+    assert len(sandbox.requests) - whole.report.requests <= CONCURRENCY
+    assert done.report.resumed > 0
+    assert "answers were kept" in str(done.report)
+    same(content(tmp_path / "out"), content(tmp_path / "whole"))
+
+
+def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "STOP_S", math.inf)
+    sandbox = serve(seed=8, conversations=6)
+    _interrupt_at(sandbox, tmp_path, 20)
+    layout = Layout(tmp_path)
+    began = datetime.now(UTC) - timedelta(hours=5)
+    _age(layout, client_of(sandbox).origin, began)
+    sandbox.requests.clear()
+    done = export(client_of(sandbox), tmp_path, rate=0)
+    runs = open_dataset(tmp_path).commits
+    assert [bool(run.report["resumed_from"]) for run in runs] == [False, True, False]
+    assert done.report.resumed == 0
+    # The list is asked for again, or what came in the meantime would be missed.
+    assert sum(request.path == "/v1/conversations" for request in sandbox.requests) >= 1
+    same(content(tmp_path), content(export(client_of(sandbox), tmp_path / "whole", rate=0).dataset.path))
+
+
+def _age(layout: Layout, source: str, began: datetime) -> None:
+    """Let the journal's run have begun earlier."""
+    number = len(list(layout.commits.iterdir())) + 1
+    old = Journal(layout.journal, Header(source, NO_MASK, number, ""))
+    assert old.resumed
+    answers = {key.decode(): old.take(key.decode()) for (key,) in list(old._kept.all("select key from kept"))}
+    old.remove()
+    aged = Journal(layout.journal, Header(source, NO_MASK, number, began.isoformat()))
+    for key, kept in answers.items():
+        aged.add(key, kept.body, kept.next_cursor) if kept else aged.add(key, None)
+    aged.close()
+
+
+def test_a_journal_that_cannot_be_written_ends_the_run_with_advice(serve: Serve, tmp_path: Path) -> None:
+    import resource
+
+    sandbox = serve(seed=8, conversations=14)
+    whole = export(client_of(sandbox), tmp_path / "whole", rate=0)
+    sandbox.requests.clear()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(DestinationError, match="File too large"):
+            export(client_of(sandbox), tmp_path / "out", rate=0, concurrency=CONCURRENCY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert threading.active_count() < 50
+    done = export(client_of(sandbox), tmp_path / "out", rate=0, concurrency=CONCURRENCY)
+    assert done.report.resumed > 0
+    # The answers that could not be kept, one per worker, are asked for again.
+    assert len(sandbox.requests) - whole.report.requests <= CONCURRENCY
+    same(content(tmp_path / "out"), content(tmp_path / "whole"))
