@@ -1,7 +1,7 @@
-"""The package's log: records of the standard `logging` under the name ``conv_analytics``, without secrets.
+"""The package's log: records of the logger ``conv_analytics`` of `logging`, without secrets.
 
 Nothing is shown until a program configures logging; this package never does. Each record's message is an `Entry`, a
-name and fields: as text it reads ``committed commit=3``, and a formatter can make JSON of it.
+name with fields: as text it reads ``committed commit=3``, and a formatter can turn it into JSON.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from conv_analytics.errors import redact
 from conv_analytics.markup import line
 
 LOGGER = logging.getLogger("conv_analytics")
-# Without it Python would print warnings of a program that configured nothing on the standard error.
+# Without a handler Python prints warnings on standard error.
 LOGGER.addHandler(logging.NullHandler())
 
 
 class Entry:
-    """The message of a record: what happened, and its fields. No secret gets in.
+    """The message of a record: an event and its fields, without secrets.
 
     >>> str(Entry("gone", {"run": "1f", "conversations": ["CON-1"]}))
     "gone run=1f conversations=['CON-1']"
@@ -38,7 +38,7 @@ class Entry:
 
 
 def clean(value: Any) -> Any:
-    """A value with the secrets taken out of every text in it.
+    """A value with the secrets removed from every text in it.
 
     >>> clean({"to": ["Bearer abcdefgh"], "n": 1})
     {'to': ['Bearer [secret]'], 'n': 1}

@@ -1,15 +1,16 @@
 """Where credentials and options come from: arguments, the environment, the Vonage CLI's files.
 
-========================  ====================================  ===========================================
-value                     environment                           Vonage CLI: ``./.vonagerc``,
-``~/.vonage/config.json`` ========================  ====================================
-=========================================== application id            ``VONAGE_APPLICATION_ID``
-``app-id`` private key (path, PEM)   ``VONAGE_PRIVATE_KEY``                ``private-key`` host or region
-``VONAGE_API_HOST`` API key and secret        ``VONAGE_API_KEY``, ``_API_SECRET``   ``api-key``,
-``api-secret`` ========================  ====================================
-===========================================
+=======================  ======================================  ============================
+value                    environment variable                    key in the Vonage CLI's files
+=======================  ======================================  ============================
+application id           ``VONAGE_APPLICATION_ID``               ``app-id``
+private key (path, PEM)  ``VONAGE_PRIVATE_KEY``                  ``private-key``
+API key and secret       ``VONAGE_API_KEY``, ``_API_SECRET``     ``api-key``, ``api-secret``
+host or region           ``VONAGE_API_HOST``
+=======================  ======================================  ============================
 
-Key material is read once into a key object and never shown: only the fingerprint of its public half is.
+The Vonage CLI's files are ``./.vonagerc`` and ``~/.vonage/config.json``. Key material is read once into a key object
+and never shown; only the fingerprint of the public key is.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
 
 DEFAULT_BASE_URL = "https://api.nexmo.com"
 
-SMALLEST_KEY_BITS = 2048
+MIN_KEY_BITS = 2048
 
-#: What is longer is no path, but a key without its first line; and what is shown of a wrong value.
-LONGEST_PATH, LONGEST_SHOWN = 1024, 200
+#: A longer text is not a path but a key without its first line; and the longest wrong value that is shown.
+MAX_PATH_LENGTH, MAX_SHOWN_LENGTH = 1024, 200
 
 _ENVIRONMENT = {
     "application_id": ("VONAGE_APPLICATION_ID", "VONAGE_APP_ID"),
@@ -45,7 +46,7 @@ _ENVIRONMENT = {
     "api_secret": ("VONAGE_API_SECRET",),
     "base_url": ("VONAGE_API_HOST",),
 }
-# The CLI's own names, and those its older versions wrote, compared without case and punctuation.
+# The names that the CLI and its older versions write, compared without case and punctuation.
 _CLI_NAMES = {
     "application_id": ("appid", "applicationid", "vonageappid", "vonageapplicationid"),
     "private_key": ("privatekey", "privatekeypath", "vonageprivatekey"),
@@ -55,7 +56,7 @@ _CLI_NAMES = {
 
 
 class Secret:
-    """A text that no repr, no log and no traceback shows."""
+    """A text that no repr, log or traceback shows."""
 
     __slots__ = ("_text",)
 
@@ -70,8 +71,8 @@ class Secret:
         return "Secret(hidden)"
 
 
-class Found(NamedTuple):
-    """A value and where it came from."""
+class SourcedValue(NamedTuple):
+    """A value and its source."""
 
     value: Secret
     source: str
@@ -96,7 +97,7 @@ class Settings:
     base_url
         Scheme, host and port of the API, without a slash at the end.
     credentials
-        The application and its key; None where another way of authentication is used.
+        The application and its key; None where another authentication is used.
     sources
         Where each value came from.
     """
@@ -117,32 +118,32 @@ class Settings:
         cwd: Path | None = None,
         home: Path | None = None,
     ) -> Self:
-        """Find every value: the first place that has it wins.
+        """Find every value; the first source that has it wins.
 
-        What is wrong raises a `ConfigError` of one sentence.
+        A wrong value raises a `ConfigError` of one sentence.
 
         Parameters
         ----------
         application_id, private_key, base_url
-            Given values. The key is a path or PEM text.
+            Values that take precedence. The key is a path or PEM text.
         need_credentials
-            Whether application and key must be there.
+            Whether application and key are required.
         env, cwd, home
-            The environment and the folders to look into; by default those of the process.
+            The environment and the folders to search; by default those of the process.
         """
-        given = {"application_id": application_id, "private_key": private_key, "base_url": base_url}
-        arguments = {name: _secret(value) for name, value in given.items() if value is not None}
-        # Frames live on in tracebacks, and those that show locals would show the key's text.
-        del private_key, given
-        places = [
-            _Place("{}=", arguments),
+        values = {"application_id": application_id, "private_key": private_key, "base_url": base_url}
+        arguments = {name: _secret(value) for name, value in values.items() if value is not None}
+        # A traceback that shows the locals of this frame must not show the key's text.
+        del private_key, values
+        value_sources = [
+            _Source("{}=", arguments),
             _environment(os.environ if env is None else env),
             *_cli_files(cwd or Path.cwd(), home or _home()),
         ]
-        host = _find("base_url", places)
+        host = _find("base_url", value_sources)
         sources = {"base_url": host.source if host else "default"}
         url = base_url_of(host.value.reveal(), host.source) if host else DEFAULT_BASE_URL
-        application, key = _find("application_id", places), _find("private_key", places)
+        application, key = _find("application_id", value_sources), _find("private_key", value_sources)
         if not need_credentials and not (application and key):
             return cls(url, None, sources)
         if application is None:
@@ -160,7 +161,7 @@ class Settings:
         return self.credentials.application_id if self.credentials else None
 
     def describe(self) -> dict[str, str]:
-        """Every value with its source, fit to be shown."""
+        """Every value with its source, without secrets."""
         values = {"base_url": self.base_url}
         if self.credentials:
             values["application_id"] = self.credentials.application_id
@@ -207,7 +208,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def credentials_of(application: Found, key: Found) -> Credentials:
+def credentials_of(application: SourcedValue, key: SourcedValue) -> Credentials:
     """Check an application id and load its key."""
     identity = application.value.reveal().strip()
     if not re.fullmatch(r"[\w.-]+", identity):
@@ -218,7 +219,7 @@ def credentials_of(application: Found, key: Found) -> Credentials:
 
 def private_key_of(key: Secret, source: str) -> RSAPrivateKey:
     """Load a private key from its PEM text, or from the file that holds it."""
-    # A sentence, not an exception, comes back, so that no frame of the traceback holds the key's text.
+    # `_load_key` returns a sentence instead of raising, so that no frame of the traceback has the key's text.
     loaded = _load_key(key)
     if isinstance(loaded, str):
         raise ConfigError(f"The private key ({source}) {loaded}.")
@@ -233,16 +234,16 @@ def fingerprint_of(key: RSAPrivateKey) -> str:
     return f"SHA256:{hashlib.sha256(public).hexdigest()[:16]}"
 
 
-class _Place(NamedTuple):
+class _Source(NamedTuple):
     label: str
     values: Mapping[str, Secret]
 
 
-def _find(name: str, places: list[_Place]) -> Found | None:
-    for place in places:
-        value = place.values.get(name)
+def _find(name: str, sources: list[_Source]) -> SourcedValue | None:
+    for source in sources:
+        value = source.values.get(name)
         if value is not None:
-            return Found(value, place.label.format(name))
+            return SourcedValue(value, source.label.format(name))
     return None
 
 
@@ -251,53 +252,52 @@ def _secret(value: str | Path | Secret) -> Secret:
 
 
 def _home() -> Path | None:
-    """The home folder, if this user has one: in a container with any user id there may be none."""
+    """The home folder; None where the user has none, as in a container with an arbitrary user id."""
     try:
         return Path.home()
     except RuntimeError:
         return None
 
 
-def _environment(env: Mapping[str, str]) -> _Place:
+def _environment(env: Mapping[str, str]) -> _Source:
     values = {
         name: Secret(env[key])
         for name, keys in _ENVIRONMENT.items()
         for key in reversed(keys)
         if env.get(key, "").strip()
     }
-    return _Place("environment", values)
+    return _Source("environment", values)
 
 
-def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Place]:
+def _cli_files(cwd: Path, home: Path | None) -> Iterator[_Source]:
     for path in (cwd / ".vonagerc", *([home / ".vonage" / "config.json"] if home else [])):
         try:
             payload = json.loads(path.read_text(encoding="utf-8-sig"))
         except (OSError, ValueError):
-            # Not ours: a file that cannot be read is as good as none, and what is missing is named in the
-            # end.
+            # The file belongs to the CLI: an unreadable one counts as absent, and missing values are reported later.
             continue
         if isinstance(payload, Mapping):
-            yield _Place(str(path).replace("{", "{{").replace("}", "}}"), _cli_values(payload))
+            yield _Source(str(path).replace("{", "{{").replace("}", "}}"), _cli_values(payload))
 
 
 def _cli_values(payload: Mapping[str, object]) -> dict[str, Secret]:
     plain = {re.sub(r"[^a-z]", "", str(key).lower()): value for key, value in payload.items()}
-    found = {}
+    values = {}
     for name, keys in _CLI_NAMES.items():
         value = next((plain[key] for key in keys if isinstance(plain.get(key), str) and plain[key]), None)
         if isinstance(value, str):
-            found[name] = Secret(value)
-    return found
+            values[name] = Secret(value)
+    return values
 
 
-def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each thing that can be wrong
-    """The key, or what is wrong with it as the end of a sentence."""
-    text = given.reveal().strip()
+def _load_key(secret: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one return per kind of mistake
+    """The key, or the end of a sentence that says what is wrong with it."""
+    text = secret.reveal().strip()
     if not text:
         return "is empty"
     if "-----BEGIN" in text:
         return _parse_key(text)
-    if "\n" in text or "\\n" in text or len(text) > LONGEST_PATH:
+    if "\n" in text or "\\n" in text or len(text) > MAX_PATH_LENGTH:
         return "is neither a path nor PEM text: it must begin with -----BEGIN PRIVATE KEY-----"
     try:
         path = expand_user(text)
@@ -318,12 +318,12 @@ def _load_key(given: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one for e
     return f"{problem}: {path}" if isinstance(problem, str) else problem
 
 
-def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each thing that can be wrong
+def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one return per kind of mistake
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415  loading it takes 50 ms
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415  loading it takes 50 ms
     from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415  loading it takes 50 ms
 
-    # Environment variables and YAML often carry the line ends as two characters.
+    # Environment variables and YAML often have line ends as two characters.
     text = text.replace("\\r", "").replace("\\n", "\n").strip()
     if "CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text:
         return "is a certificate, not a private key"
@@ -337,12 +337,12 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one for each
         return "is damaged or no private key in PEM form"
     if not isinstance(key, RSAPrivateKey):
         return "is no RSA key, and the API only takes RS256"
-    if key.key_size < SMALLEST_KEY_BITS:
-        return f"is too small: {key.key_size} bits, at least {SMALLEST_KEY_BITS} are needed"
+    if key.key_size < MIN_KEY_BITS:
+        return f"is too small: {key.key_size} bits, at least {MIN_KEY_BITS} are needed"
     return key
 
 
 def _shown(text: str) -> str:
-    # What was meant as a path may be a key that lost its first line.
-    looks_secret = len(text) > LONGEST_SHOWN or re.search(r"[A-Za-z0-9+/]{60,}", text)
+    # A supposed path may be a key that lost its first line.
+    looks_secret = len(text) > MAX_SHOWN_LENGTH or re.search(r"[A-Za-z0-9+/]{60,}", text)
     return "(not shown)" if looks_secret else repr(text)

@@ -67,13 +67,13 @@ def _goto(page: Page, path: Path) -> None:
 
 
 def _timeline(page: Page, data: Dataset, room: Path) -> Locator:
-    _goto(page, show_timeline(data, _call(data), zone="Europe/London").save(room / "call.html"))
+    _goto(page, show_timeline(data, _call(data), tz="Europe/London").save(room / "call.html"))
     page.locator("[data-live=yes]").wait_for()
     return page.locator(".ca-timeline")
 
 
 def _ladder(page: Page, data: Dataset, room: Path) -> Locator:
-    _goto(page, show_ladder(data, _call(data), zone="Europe/London").save(room / "ladder.html"))
+    _goto(page, show_ladder(data, _call(data), tz="Europe/London").save(room / "ladder.html"))
     return page.locator(".ca-ladder img")
 
 
@@ -87,7 +87,7 @@ def _explorer(page: Page, data: Dataset, room: Path) -> Locator:
     from conv_analytics.notebook.explorer.page import style
     from conv_analytics.notebook.explorer.show import script
 
-    explorer = explore(data, zone="Europe/London").filter(verdicts=["poor", "fair"])
+    explorer = explore(data, tz="Europe/London").filter(verdicts=["poor", "fair"])
     (room / "explorer.html").write_text("<!doctype html><meta charset=utf-8><div id=here></div>", encoding="utf-8")
     _goto(page, room / "explorer.html")
     page.evaluate(MOUNT, [script(), style(), explorer._table.shown])

@@ -13,7 +13,7 @@ import pytest
 from conv_analytics import Conversations, export, markup, open_dataset, show_ledger, show_verdicts
 from conv_analytics.exporter.plan import plan
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.targets import Frames
+from conv_analytics.exporter.results import Frames
 from conv_analytics.sandbox import Sandbox
 
 NASTY = ("<img src=x onerror=alert(1)>", "</td></table><script>alert(1)</script>", "\x00\x1b[2J", "\u202egnp.exe",

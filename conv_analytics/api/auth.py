@@ -1,7 +1,7 @@
-"""Authentication as `httpx.Auth`: each scheme is written once and works blocking and async.
+"""Authentication as `httpx.Auth`: each scheme works for both blocking and async clients.
 
-Every scheme knows the one origin (scheme, host, port) it belongs to, and leaves a request to any other origin
-untouched, whatever link or redirect led there.
+A scheme belongs to one origin (scheme, host, port), and leaves requests to any other origin unchanged, whatever link or
+redirect led there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl, urlencode
 import httpx
 import jwt
 
-from conv_analytics.api.clock import ServerClock, offset
+from conv_analytics.api.clock import ServerClock, clock_offset
 from conv_analytics.errors import ConfigError, ProblemDetails
 from conv_analytics.errors.redaction import HiddenText, safe_repr
 from conv_analytics.settings import Secret, private_key_of
@@ -31,18 +31,18 @@ DEFAULT_ORIGIN = "https://api.nexmo.com"
 
 EXPIRED = frozenset({"system:error:expired-token", "jwt-expired"})
 
-#: A token is renewed this long before it expires, so that it cannot expire on the way.
+#: A token is renewed this long before it expires, so that it cannot expire in transit.
 RENEW_BEFORE_S = 60.0
-#: A token claims to be this old, so that a platform whose clock is behind takes it.
+#: A token claims to be this old, so that a platform with a slow clock accepts it.
 BACKDATED_S = 5.0
-#: A refusal whose Date is this far from the clock that the token was signed by can have come from that.
-OFF_S = 5.0
+#: A refusal with a Date this far from the clock that signed the token may be caused by that clock.
+MAX_SKEW_S = 5.0
 #: The platform refuses tokens that live longer.
-LONGEST_TTL_S = 86_400
+MAX_TTL_S = 86_400
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port, in the form in which two of them can be compared."""
+    """Scheme, host and port, for comparison."""
     return url.scheme, url.host, url.port
 
 
@@ -53,19 +53,19 @@ class OriginAuth(httpx.Auth, ABC):
         self._origin = origin_of(httpx.URL(origin))
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request, with the secret if it goes to the right origin."""
+        """Send the request, with the secret if it goes to the origin."""
         if origin_of(request.url) == self._origin:
             yield from self._attach(request)
         else:
             yield request
 
     def covers(self, url: str) -> bool:
-        """Whether a URL has the origin that the secret belongs to."""
+        """Whether a URL has the origin of the secret."""
         return origin_of(httpx.URL(url)) == self._origin
 
     @abstractmethod
     def _attach(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Send the request with the secret; what a scheme is made of."""
+        """Send the request with the secret."""
 
     @safe_repr
     def __repr__(self) -> str:
@@ -76,33 +76,33 @@ class OriginAuth(httpx.Auth, ABC):
 class JWTAuth(OriginAuth):
     """Sign requests with a token of a Vonage application (contract 3).
 
-    A token is minted once and used until a minute before it expires: signing takes longer than many requests.
-    It is signed by the API's clock as soon as an answer has told it, so that this machine's may be wrong. When a token
-    is refused because it has expired, or with a Date that shows another time than the token's, the request is sent
-    once more with a new one.
+    A token is used until a minute before it expires, because signing takes longer than many requests. It is signed by
+    the API's clock as soon as a response has shown it, so this machine's clock may be wrong. When a token is refused
+    because it has expired, or with a Date that differs from the token's time, the request is sent once more with a new
+    token.
 
     Parameters
     ----------
     application_id
-        UUID of the application; the token sees only its data.
+        UUID of the application; the token gives access to its data only.
     key
         The application's RSA private key, or its PEM text.
     ttl
-        Life of a token, 120..86400. [s]
+        Lifetime of a token, 120..86400. [s]
     subject
         User name, for the calls that act as a user (``get_me``); None for an admin token.
     acl
-        Paths the token may use; None for all.
+        Paths that the token may be used for; None for all.
     clock
         This machine's clock, Unix time. [s]
     origin
-        The only scheme, host and port that the token is sent to.
+        The only scheme, host and port to which the token is sent.
     """
 
-    # Of a refused request only the body tells whether its token had expired.
+    # Only the body of a refusal says whether the token had expired.
     requires_response_body = True
 
-    def __init__(  # noqa: PLR0917  the order of these is how Vonage's other libraries take them
+    def __init__(  # noqa: PLR0917  the order is that of Vonage's other libraries
         self,
         application_id: str,
         key: RSAPrivateKey | str,
@@ -112,36 +112,36 @@ class JWTAuth(OriginAuth):
         clock: Callable[[], float] = time.time,
         origin: str = DEFAULT_ORIGIN,
     ) -> None:
-        # Frames live on in tracebacks, and those that show locals would show the key's text.
-        given = Secret(key) if isinstance(key, str) else key
+        # A traceback that shows the locals of this frame must not show the key's text.
+        secret = Secret(key) if isinstance(key, str) else key
         del key
         super().__init__(origin)
-        if not 2 * RENEW_BEFORE_S <= ttl <= LONGEST_TTL_S:
+        if not 2 * RENEW_BEFORE_S <= ttl <= MAX_TTL_S:
             raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
         self.application_id = application_id
         self.ttl = ttl
         self.subject = subject
         self.acl = acl
-        self._key = private_key_of(given, "key=") if isinstance(given, Secret) else given
+        self._key = private_key_of(secret, "key=") if isinstance(secret, Secret) else secret
         self.clock = ServerClock(clock)
         self._header = ""
         self._signed_by_s = 0.0
         self._renew_at = 0.0
 
     def header(self) -> str:
-        """The Authorization header of now, minting a token when there is none that lives long enough."""
+        """The current Authorization header, with a new token if the last one expires soon."""
         if self.clock.now() >= self._renew_at:
             self._mint()
         return self._header
 
     def refused(self, header: str, body: bytes, date: str | None) -> bool:
-        """Tell whether a refused request should be sent again with a new `header`: its token was of a wrong time."""
-        # Of many requests in flight that are refused together, only the first has to mint.
+        """Whether to send a refused request again with a new `header`, because its token had a wrong time."""
+        # When many requests in flight are refused together, only the first needs a new token.
         if header != self._header:
             return True
-        told = offset(date, self.clock.now() - self.clock.offset_s, 0.0)
-        off = told is not None and abs(told - self._signed_by_s) >= OFF_S
-        if ProblemDetails.read(body).code not in EXPIRED and not off:
+        server_offset = clock_offset(date, self.clock.now() - self.clock.offset_s, 0.0)
+        skewed = server_offset is not None and abs(server_offset - self._signed_by_s) >= MAX_SKEW_S
+        if ProblemDetails.read(body).code not in EXPIRED and not skewed:
             return False
         self.clock.corrected(date)
         self._renew_at = 0.0
@@ -173,7 +173,7 @@ class JWTAuth(OriginAuth):
 
 
 class BasicAuth(OriginAuth):
-    """Send API key and secret as HTTP Basic. The Conversation API does not take it; its neighbours do."""
+    """Send API key and secret as HTTP Basic; other APIs of Vonage take it, the Conversation API does not."""
 
     def __init__(self, api_key: str, api_secret: str, origin: str = DEFAULT_ORIGIN) -> None:
         self._header = HiddenText(f"Basic {base64.b64encode(f'{api_key}:{api_secret}'.encode()).decode()}")

@@ -1,7 +1,7 @@
-"""The blocking transport: connections of httpcore behind the httpx interface, with an end to every request.
+"""The blocking transport: httpcore connections behind the httpx interface, with a total time per request.
 
-httpx's own transport bounds each wait for bytes, so that a server which sends one header a minute, or interim answers
-(1xx) for ever, is never given up. Here each read also ends when all the time of its request is over.
+httpx's own transport limits each wait for bytes only, so a server that sends one header a minute, or interim responses
+(1xx) for ever, would never time out. Here each read also ends with the total time of its request.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _EARLY_S = 0.005
 
 
 class _Deadline:
-    """When a request must have its answer."""
+    """The time by which a request must be complete."""
 
     def __init__(self, limit_s: float) -> None:
         self._limit_s, self._until = limit_s, time.monotonic() + limit_s
 
     @contextmanager
     def wait(self, timeout: float | None) -> Iterator[float]:
-        """Give the longest that a wait may take now [s]; raise `TotalTimeout` when no time is left, before or after."""
+        """The longest possible wait now [s]; raise `TotalTimeout` when no time is left, before or after it."""
         left = self._left()
         try:
             yield left if timeout is None else min(timeout, left)
@@ -40,7 +40,7 @@ class _Deadline:
 
     def _left(self) -> float:
         left = self._until - time.monotonic()
-        # A timeout may end a little early.
+        # A timeout may fire a little early.
         if left < _EARLY_S:
             raise TotalTimeout(self._limit_s)
         return left
@@ -51,7 +51,7 @@ _DEADLINE: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
 
 @contextmanager
 def time_limit(limit_s: float | None) -> Iterator[None]:
-    """Give a request, from connecting to its last byte, so much time [s]; None for no end."""
+    """Limit the total time of a request, from connecting to the last byte [s]; None for no limit."""
     before = _DEADLINE.set(None if limit_s is None else _Deadline(limit_s))
     try:
         yield
@@ -60,7 +60,7 @@ def time_limit(limit_s: float | None) -> Iterator[None]:
 
 
 class BlockingTransport(httpx.BaseTransport):
-    """Requests over a pool of httpcore; raises what httpcore raises."""
+    """Requests over an httpcore pool; raises the exceptions of httpcore."""
 
     def __init__(self, *, tls: ssl.SSLContext, proxy: Proxy | None = None, connections: int = 100) -> None:
         options: dict[str, Any] = {
@@ -77,24 +77,24 @@ class BlockingTransport(httpx.BaseTransport):
         if proxy.is_socks:
             self._pool = httpcore.SOCKSProxy(proxy.url, proxy_auth=auth, **options)
         else:
-            # Only a proxy that is itself asked over TLS may be given the settings for that.
+            # httpcore accepts TLS settings only for a proxy that is itself reached over TLS.
             over_tls = tls if proxy.url.startswith("https:") else None
             self._pool = httpcore.HTTPProxy(proxy.url, proxy_auth=auth, proxy_ssl_context=over_tls, **options)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; give the answer as soon as its headers are there."""
+        """Send one request; return the response as soon as its headers have arrived."""
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
             host=request.url.raw_host,
             port=request.url.port,
             target=request.url.raw_path,
         )
-        answer = self._pool.handle_request(
+        response = self._pool.handle_request(
             httpcore.Request(
                 request.method, url, headers=request.headers.raw, content=request.stream, extensions=request.extensions
             )
         )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer.stream), request=request)
+        return httpx.Response(response.status, headers=response.headers, stream=_Body(response.stream), request=request)
 
     def close(self) -> None:
         """Close all connections."""
@@ -113,7 +113,7 @@ class _Body(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.NetworkBackend):
-    """The network, each of whose waits ends with the request's time."""
+    """A network backend whose waits end with the total time of the request."""
 
     def __init__(self) -> None:
         self._inner = httpcore.SyncBackend()

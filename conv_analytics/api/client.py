@@ -1,4 +1,4 @@
-"""The clients: `Conversations` blocks, `AsyncConversations` runs on an event loop; the rest is the same."""
+"""The clients: `Conversations` blocks, `AsyncConversations` runs on an event loop; otherwise they are the same."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from conv_analytics import markup
 from conv_analytics.api.auth import JWTAuth
 from conv_analytics.api.clock import ServerClock, SkewWatch
 from conv_analytics.api.driver import AsyncDriver, Driver, Wire
-from conv_analytics.api.flow import Rules, Send, Walk, encode, fetch, fetch_json, fetch_page, fetch_raw
+from conv_analytics.api.flow import Paginator, Rules, Send, encode, fetch, fetch_json, fetch_page, fetch_raw
 from conv_analytics.api.notices import Listener, Notice
 from conv_analytics.api.operation import operation
 from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
 from conv_analytics.api.route import Route, route_to
+from conv_analytics.defaults import RETRIES, TIMEOUT_S
 from conv_analytics.errors import ConfigError, PagingWarning
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.resources import endpoints
@@ -35,7 +36,7 @@ Gate = TypeVar("Gate")
 
 USER_AGENT = f"conv-analytics python/{platform.python_version()}"
 
-#: A page of 100 events is about 100 kB; what is far above is no page.
+#: A page of 100 events has about 100 kB; a body far larger is not a page.
 MAX_BODY_BYTES = 64 << 20
 
 
@@ -75,8 +76,8 @@ class _Client(ABC, Generic[Transport, Gate]):
         private_key: str | Path | None = None,
         *,
         base_url: str | None = None,
-        timeout: float = 30.0,
-        retries: int | Retry = 6,
+        timeout: float = TIMEOUT_S,
+        retries: int | Retry = RETRIES,
         auth: httpx.Auth | None = None,
         user_agent: str | None = None,
         transport: Transport | None = None,
@@ -90,33 +91,31 @@ class _Client(ABC, Generic[Transport, Gate]):
         Parameters
         ----------
         application_id, private_key
-            The application, and its RSA private key as a path or as PEM text. Where absent they are taken
-            from the environment (``VONAGE_APPLICATION_ID``, ``VONAGE_PRIVATE_KEY``), else from the Vonage
-            CLI's configuration.
+            The application, and its RSA private key as a path or as PEM text. By default they come from the environment
+            (``VONAGE_APPLICATION_ID``, ``VONAGE_PRIVATE_KEY``), else from the Vonage CLI's configuration.
         base_url
             Host of the API, or a region (``us``, ``eu``, ``ap``). Default ``VONAGE_API_HOST``, else
             ``https://api.nexmo.com``.
         timeout
-            Longest time to connect, and between two pieces of an answer. [s]
+            Longest time to connect, and between two pieces of a response. [s]
         retries
             How often a failed request is repeated, or a whole `Retry` policy.
         auth
-            Another way of authentication; then no application and key are needed.
+            Another authentication; then application and key are not needed.
         user_agent
-            Put in front of this package's own.
+            A prefix for this package's own.
         transport
-            What sends the requests, instead of the usual connections.
+            A transport to send the requests, instead of the default one.
         gate
-            Called (by the async client: awaited) before each request and each repetition: the place for a
-            rate limit.
+            Called (by the async client: awaited) before each request and each retry, for example by a rate limit.
         on_event
-            Called with a frozen value for each request, answer and repetition, and once when the clock is off.
+            Called with a frozen value for each request, response and retry, and once when the local clock is wrong.
         max_body_bytes
-            Longest body that is accepted, decompressed. [B]
+            Maximum size of a body, decompressed. [B]
         settings
-            Settings resolved before; then the first arguments are not looked at.
+            Resolved settings; then application, key and base URL are ignored.
         """
-        # The frame lives on in tracebacks, and those that show locals would show the key's text.
+        # A traceback that shows the locals of this frame must not show the key's text.
         key = None if private_key is None else Secret(str(private_key))
         del private_key
         settings = settings or Settings.resolve(application_id, key, base_url=base_url, need_credentials=auth is None)
@@ -145,11 +144,11 @@ class _Client(ABC, Generic[Transport, Gate]):
 
     @abstractmethod
     def _connect(self, transport: Transport | None, gate: Gate | None, route: Route | None) -> None:
-        """Make the driver; there is either a transport or a route."""
+        """Make the driver, with either a transport or a route."""
 
     @property
     def config(self) -> Mapping[str, str]:
-        """What the client works with, and where each value came from; secrets as a fingerprint."""
+        """The client's configuration with the source of each value; the key as a fingerprint."""
         return {
             **self._settings.describe(),
             "auth": type(self._wire.auth).__name__,
@@ -160,7 +159,7 @@ class _Client(ABC, Generic[Transport, Gate]):
 
     @property
     def origin(self) -> str:
-        """What is asked: the host, and the application on it."""
+        """The host, and the application on it."""
         return f"{self._settings.base_url} {self._settings.application_id}"
 
     def bulk(
@@ -170,14 +169,14 @@ class _Client(ABC, Generic[Transport, Gate]):
         on_event: Listener,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> AsyncConversations:
-        """An asynchronous client with the same settings and credentials, for one bulk run on its own loop.
+        """An async client with the same settings and credentials, for a bulk run on its own loop.
 
-        `sleep` is awaited before repetitions, with the seconds to wait.
+        `sleep` is awaited before retries, with the seconds to wait.
         """
         client = AsyncConversations(
             settings=self._settings,
             auth=self._wire.auth,
-            timeout=self._wire.timeout.read or 30.0,
+            timeout=self._wire.timeout.read or TIMEOUT_S,
             retries=self._rules.retry,
             gate=gate,
             on_event=on_event,
@@ -219,15 +218,15 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
         return self._driver.run(fetch(call, self._rules))
 
     def items(self, listing: Listing[T]) -> Iterator[T]:
-        """Go through a listing, page after page, each item once."""
-        walk = Walk(listing, self._rules)
-        while not walk.done:
-            page = self._driver.run(walk.step())
-            yield from walk.new_items(page)
+        """Iterate over a listing, page after page, each item once."""
+        paginator = Paginator(listing, self._rules)
+        while not paginator.done:
+            page = self._driver.run(paginator.next_page())
+            yield from paginator.new_items(page)
             _warn(page)
 
     def raw(self, call: Call[Any]) -> bytes:
-        """The body of a call's answer, verbatim; a JSON object for sure."""
+        """The body of a response, verbatim; always a JSON object."""
         return self._driver.run(fetch_raw(call, self._rules))
 
     def raw_page(self, listing: Listing[Any], cursor: str | None = None) -> RawPage:
@@ -237,18 +236,18 @@ class Conversations(_Client[httpx.BaseTransport, Callable[[], None]]):
     def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> Iterator[RawPage]:
         """The pages of a listing, from the first or from a cursor.
 
-        A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
+        The caller checks `RawPage.warning`. When the API has forgotten a cursor, the pages begin again.
         """
-        walk = Walk(listing, self._rules, cursor)
-        while not walk.done:
-            yield self._driver.run(walk.step())
+        paginator = Paginator(listing, self._rules, cursor)
+        while not paginator.done:
+            yield self._driver.run(paginator.next_page())
 
     def request(
         self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
     ) -> Any:
         """Send any request to the API's host; the decoded JSON, or None for an empty answer.
 
-        The door to what no method covers: ``client.request("PUT", "/v1/conversations/CON-1/record",
+        For requests without a method of their own: ``client.request("PUT", "/v1/conversations/CON-1/record",
         json={"action": "start"})``.
         """
         return self._driver.run(fetch_json(_any(method, path, params, json), self._rules))
@@ -295,7 +294,7 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
         self._driver = AsyncDriver(self._wire, transport, gate)
 
     def run_in_bulk(self, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """Set what is awaited before repetitions, and let tasks have large bodies in hand until their next request."""
+        """Set what is awaited before retries, and let tasks keep large bodies until their next request."""
         self._driver.sleep = sleep
         self._driver.large.keep = True
 
@@ -304,16 +303,16 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
         return await self._driver.run(fetch(call, self._rules))
 
     async def items(self, listing: Listing[T]) -> AsyncIterator[T]:
-        """Go through a listing, page after page, each item once."""
-        walk = Walk(listing, self._rules)
-        while not walk.done:
-            page = await self._driver.run(walk.step())
-            for item in walk.new_items(page):
+        """Iterate over a listing, page after page, each item once."""
+        paginator = Paginator(listing, self._rules)
+        while not paginator.done:
+            page = await self._driver.run(paginator.next_page())
+            for item in paginator.new_items(page):
                 yield item
             _warn(page)
 
     async def raw(self, call: Call[Any]) -> bytes:
-        """The body of a call's answer, verbatim; a JSON object for sure."""
+        """The body of a response, verbatim; always a JSON object."""
         return await self._driver.run(fetch_raw(call, self._rules))
 
     async def raw_page(self, listing: Listing[Any], cursor: str | None = None) -> RawPage:
@@ -323,11 +322,11 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
     async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
         """The pages of a listing, from the first or from a cursor.
 
-        A `RawPage.warning` is left to the caller. After a cursor that the API forgot the pages begin again.
+        The caller checks `RawPage.warning`. When the API has forgotten a cursor, the pages begin again.
         """
-        walk = Walk(listing, self._rules, cursor)
-        while not walk.done:
-            yield await self._driver.run(walk.step())
+        paginator = Paginator(listing, self._rules, cursor)
+        while not paginator.done:
+            yield await self._driver.run(paginator.next_page())
 
     async def request(
         self, method: str, path: str, *, params: Mapping[str, object] | None = None, json: object = None
@@ -349,7 +348,7 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
 
 
 def _silent(_notice: Notice) -> None:
-    """Tell nobody."""
+    """Ignore a notice."""
 
 
 def _token(settings: Settings) -> JWTAuth:

@@ -1,4 +1,4 @@
-"""The two drivers of flows, blocking and async: they send, wait, and tell what came of it."""
+"""The two drivers of flows, blocking and async: they send requests, wait, and report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from conv_analytics.api.auth import JWTAuth, OriginAuth
 from conv_analytics.api.blocking_transport import time_limit
 from conv_analytics.api.clock import SkewWatch
 from conv_analytics.api.content_coding import Content, TooLong
-from conv_analytics.api.failures import FOREIGN, TotalTimeout, transport_error
+from conv_analytics.api.failures import TRANSPORT_EXCEPTIONS, TotalTimeout, transport_error
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
 from conv_analytics.api.large_bodies import LARGE_BYTES, LargeBodies
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
@@ -25,14 +25,13 @@ from conv_analytics.errors import APIError, ResponseTooLarge
 
 T = TypeVar("T")
 
-#: From sending to the last byte of its answer a request may take so many times the longest pause. An answer that comes
-#: in drops keeps every pause short.
-WHOLE = 10
+#: Total time of a request, as a multiple of the read timeout: a response that trickles in never reaches that timeout.
+TOTAL_TIMEOUT_FACTOR = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wire:
-    """What both drivers share: how a request is built, and how its end is reported."""
+    """What both drivers share: building requests and reporting responses."""
 
     base_url: str
     auth: httpx.Auth
@@ -45,8 +44,8 @@ class Wire:
 
     @property
     def limit_s(self) -> float | None:
-        """All the time that a request may take [s]; None for no end."""
-        return None if self.timeout.read is None else WHOLE * self.timeout.read
+        """Total time of a request [s]; None for no limit."""
+        return None if self.timeout.read is None else TOTAL_TIMEOUT_FACTOR * self.timeout.read
 
     def request(self, send: Send) -> httpx.Request:
         """The request as httpx wants it, not yet authenticated."""
@@ -59,25 +58,25 @@ class Wire:
         )
 
     def headers_of(self, send: Send) -> Mapping[str, str]:
-        """The headers of a request but for its authentication."""
+        """The headers of a request, without authentication."""
         return self.headers if send.body is None else {**self.headers, "content-type": "application/json"}
 
     def sent(self, send: Send) -> float:
-        """Report that a request goes out, and give the time it does [s]."""
+        """Report that a request is sent, and return the time [s]."""
         self.notify(RequestSent(send.method, send.url))
         return time.perf_counter()
 
     def reply(
         self, send: Send, status: int, headers: Mapping[str, str], body: bytes, started_s: float
     ) -> Reply | ResponseTooLarge:
-        """Report an answer that was read to its end."""
+        """Report a response that was read to its end."""
         elapsed_s = time.perf_counter() - started_s
         self.skew.answered(headers, elapsed_s)
         self.notify(ResponseReceived(send.method, send.url, status, len(body), elapsed_s))
         return Reply(status, headers, body)
 
     def failed(self, send: Send, error: Exception) -> APIError:
-        """The error for a request without a usable answer."""
+        """The error for a request without a usable response."""
         if isinstance(error, TooLong):
             return ResponseTooLarge(self.max_body_bytes, method=send.method, url=send.url)
         return transport_error(
@@ -90,7 +89,7 @@ class Wire:
         )
 
     def wants(self, reply: Reply) -> bool:
-        """Whether the authentication has to see an answer: our own schemes only look at refusals."""
+        """Whether the authentication must see a response; our own schemes need refusals only."""
         return reply.status == HTTPStatus.UNAUTHORIZED or not isinstance(self.auth, OriginAuth)
 
 
@@ -140,7 +139,7 @@ class Driver:
                     body = _read(response, self.wire.max_body_bytes)
                 finally:
                     response.close()
-        except (*FOREIGN, TooLong) as error:
+        except (*TRANSPORT_EXCEPTIONS, TooLong) as error:
             return self.wire.failed(send, error)
         return self.wire.reply(send, response.status_code, response.headers, body, started_s)
 
@@ -194,11 +193,11 @@ class AsyncDriver:
                 return reply
 
     async def _send_bulk(self, send: Send, transport: BulkTransport, token: JWTAuth) -> Reply | APIError:
-        # The same as below without httpx's request and response objects: twice the requests per second.
+        # Like `_once`, without httpx's request and response objects: twice the requests per second.
         header = ""
 
         async def exchange(large: Callable[[], Awaitable[None]]) -> tuple[int, Mapping[str, str], bytes]:
-            # Not before there is a place for the request, which may take longer than a token lives.
+            # Signed only now: waiting for a place may take longer than a token lives.
             nonlocal header
             header = token.header()
             headers = {**self.wire.headers_of(send), "authorization": header}
@@ -230,7 +229,7 @@ class AsyncDriver:
         send: Send,
         exchange: Callable[[Callable[[], Awaitable[None]]], Awaitable[tuple[int, Mapping[str, str], bytes]]],
     ) -> Reply | APIError:
-        """Send a request once, within its time, and report what came."""
+        """Send a request once, within its total time, and report the response."""
         if self.gate is not None:
             await self.gate()
         started_s = self.wire.sent(send)
@@ -238,7 +237,7 @@ class AsyncDriver:
         try:
             async with asyncio.timeout(limit_s) as scope:
                 status, headers, body = await exchange(lambda: self._enter(scope))
-        except (*FOREIGN, TooLong) as error:
+        except (*TRANSPORT_EXCEPTIONS, TooLong) as error:
             return self.wire.failed(send, TotalTimeout(limit_s) if limit_s is not None and scope.expired() else error)
         finally:
             if not self.large.keep:
@@ -246,7 +245,7 @@ class AsyncDriver:
         return self.wire.reply(send, status, headers, body, started_s)
 
     async def _enter(self, scope: asyncio.Timeout) -> None:
-        """Wait for a place for a large body; that is no fault of the server, and its time stands still."""
+        """Wait for a place for a large body; the wait does not count towards the total time."""
         when, now = scope.when(), asyncio.get_running_loop().time
         scope.reschedule(None)
         began = now()
@@ -256,7 +255,7 @@ class AsyncDriver:
 
 
 def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTransport, JWTAuth] | None:
-    # Exactly these classes: a subclass may have changed the methods that this way goes around.
+    # Exactly these classes: a subclass may override the methods that are bypassed here.
     if type(transport) is BulkTransport and type(wire.auth) is JWTAuth and wire.auth.covers(wire.base_url):
         return transport, wire.auth
     return None
@@ -264,7 +263,7 @@ def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTranspor
 
 def _read(response: httpx.Response, limit: int) -> bytes:
     if response.is_stream_consumed:
-        # A transport of somebody's own may give answers that are read already.
+        # A custom transport may return responses that are already read.
         return _within(response.content, limit)
     content = Content(response.headers.get("content-encoding"), limit)
     for chunk in response.iter_raw():
@@ -275,11 +274,11 @@ def _read(response: httpx.Response, limit: int) -> bytes:
 async def _aread(response: httpx.Response, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
     if response.is_stream_consumed:
         return _within(response.content, limit)
-    content, asked = Content(response.headers.get("content-encoding"), limit), False
+    content, large_reported = Content(response.headers.get("content-encoding"), limit), False
     async for chunk in response.aiter_raw():
         content.feed(chunk)
-        if not asked and content.size > LARGE_BYTES:
-            asked = True
+        if not large_reported and content.size > LARGE_BYTES:
+            large_reported = True
             await large()
     return content.whole()
 
@@ -291,6 +290,6 @@ def _within(body: bytes, limit: int) -> bytes:
 
 
 def _seen(reply: Reply, request: httpx.Request) -> httpx.Response:
-    """The answer for the authentication to look at: already decompressed."""
+    """The response for the authentication, already decompressed."""
     headers = [(name, value) for name, value in reply.headers.items() if name.lower() != "content-encoding"]
     return httpx.Response(reply.status, headers=headers, content=reply.body, request=request)

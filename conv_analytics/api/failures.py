@@ -1,7 +1,7 @@
-"""What the libraries below say when no usable answer came, in words of our own.
+"""Errors of the HTTP libraries, in our own words.
 
-Their messages quote what arrived, the URL of a proxy with its password, or headers, and all of that would be kept in
-commits and logs. So nothing that they say is passed on: the kind of failure is told, and numbers of the system.
+Their messages quote responses, headers, or the URL of a proxy with its password, which would then be kept in commits
+and logs. So only the kind of failure and the system's error numbers are passed on.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from conv_analytics.api.proxy import Proxy
 from conv_analytics.errors import CertificateError, ProxyError, TransportError
 
 #: What a transport may raise because of the network, the proxy or the server.
-FOREIGN = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
+TRANSPORT_EXCEPTIONS = (httpx.RequestError, httpx.InvalidURL, httpcore.NetworkError, httpcore.TimeoutException,
            httpcore.ProtocolError, httpcore.ProxyError, httpcore.UnsupportedProtocol,
            aiohttp.ClientError, DamagedContent, OSError)  # fmt: skip
 
@@ -41,7 +41,7 @@ _NEVER_SENT = (
 _BY_PROXY = (aiohttp.ClientHttpProxyError, httpcore.ProxyError, httpx.ProxyError)
 _CONNECT_TIMEOUTS = (aiohttp.ConnectionTimeoutError, httpcore.ConnectTimeout, httpx.ConnectTimeout)
 _TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
-#: What is told when an error is, or came from, one of these.
+#: The reason that is given for an error of, or caused by, one of these.
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (DamagedContent, httpx.DecodingError),
@@ -60,7 +60,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 class TotalTimeout(httpx.ReadTimeout):
-    """A request whose answer was not there in whole when all its time was over."""
+    """A request whose response was not complete in the total time."""
 
     def __init__(self, limit_s: float) -> None:
         super().__init__("")
@@ -70,22 +70,22 @@ class TotalTimeout(httpx.ReadTimeout):
 def transport_error(
     error: Exception, *, method: str, url: str, host: str, proxy: Proxy | None, timeout_s: float | None
 ) -> TransportError:
-    """The error for a request that got no usable answer.
+    """The error for a request without a usable response.
 
     Parameters
     ----------
     error
-        What a transport raised.
+        The exception of a transport.
     method, url, host
         The request.
     proxy
-        What the request went through.
+        The proxy of the request, if any.
     timeout_s
         Longest time to connect, and between two pieces. [s]
     """
     chain = tuple(_chain(error))
     for each in chain:
-        # One of aiohttp's errors passes for this one, and lacks what it has.
+        # One of aiohttp's errors is an instance of this one without its attributes.
         if isinstance(each, ssl.SSLCertVerificationError) and not isinstance(each, aiohttp.ClientError):
             return CertificateError(each.verify_message, method=method, url=url)
     source = proxy.source if proxy else None
@@ -109,28 +109,28 @@ def _reason(chain: tuple[BaseException, ...], timeout_s: float | None, peer: str
     if isinstance(error, _TIMEOUTS):
         return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
     for kinds, reason in _REASONS:
-        found = next((each for each in chain if isinstance(each, kinds)), None)
-        if found is not None:
-            return f"{reason}{_code(found)}"
+        cause = next((each for each in chain if isinstance(each, kinds)), None)
+        if cause is not None:
+            return f"{reason}{_code(cause)}"
     if isinstance(error, _NEVER_SENT):
         return f"ConnectError: no connection to {peer}{_number(chain)}"
     return f"ReadError: the connection was lost{_number(chain)}"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it came from."""
+    """An error and its causes."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
         seen.add(id(cause))
         yield cause
-        # aiohttp keeps the system's error as an attribute.
-        kept = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None)
-        cause = kept or cause.__cause__ or cause.__context__
+        # aiohttp has the system's error in an attribute.
+        wrapped = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None)
+        cause = wrapped or cause.__cause__ or cause.__context__
 
 
 def _number(chain: tuple[BaseException, ...]) -> str:
-    """What the system calls the failure, from its number."""
+    """The system's name of the failure, from its number."""
     if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
         return " (the name is not known)"
     for each in chain:
@@ -140,7 +140,7 @@ def _number(chain: tuple[BaseException, ...]) -> str:
 
 
 def _code(error: BaseException) -> str:
-    """OpenSSL's name of a failure, one of a fixed list: ``WRONG_VERSION_NUMBER``."""
+    """OpenSSL's name of a failure, such as ``WRONG_VERSION_NUMBER``."""
     reason = getattr(error, "reason", None) if isinstance(error, ssl.SSLError) else None
     return f" ({reason})" if isinstance(reason, str) and re.fullmatch(r"[A-Z0-9_]{1,60}", reason) else ""
 
@@ -149,5 +149,5 @@ def _status(error: BaseException) -> int | None:
     """The status with which a proxy refused."""
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return error.status
-    found = re.match(r"[1-9][0-9]{2}(?![0-9])", str(error))
-    return int(found[0]) if found else None
+    status = re.match(r"[1-9][0-9]{2}(?![0-9])", str(error))
+    return int(status[0]) if status else None

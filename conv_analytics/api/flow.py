@@ -1,8 +1,7 @@
-"""The protocol without the network: generators that yield what to do and are sent what came of it.
+"""Retrying and paging without the network: generators that yield what to do and are sent the outcome.
 
-A flow yields `Send` and is sent a `Reply` or an error; it yields `Sleep` and is sent nothing. What it returns
-is the result. So the whole of retrying and paging is written once, for blocking and for async code, and can
-be stepped by hand in a test::
+A flow yields `Send` and is sent a `Reply` or an error; it yields `Sleep` and is sent nothing; it returns the result. So
+retrying and paging are written once for blocking and async code, and a test can step through them::
 
     >>> from conv_analytics.resources.endpoints import get_conversation
     >>> flow = fetch(get_conversation("CON-1"), Rules())
@@ -20,9 +19,9 @@ from http import HTTPStatus
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from conv_analytics.api.clock import ServerClock
+from conv_analytics.api.list_guard import ListGuard
 from conv_analytics.api.notices import Listener, Retried
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
-from conv_analytics.api.patience import Patience
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.errors import (
     APIError,
@@ -37,12 +36,12 @@ from conv_analytics.resources.endpoint import Call, Listing, query
 
 T = TypeVar("T")
 
-#: A longer wait is slept in parts: no timer takes a Retry-After of a thousand years.
-LONGEST_SLEEP_S = 86_400.0
+#: Longer waits are split: timers do not take a Retry-After of a thousand years.
+MAX_SLEEP_S = 86_400.0
 
-#: Hardly a server has shorter pages than those that it gives to whoever asks for no size (contract 1.2). Whether a page
-#: with fewer records is the last one is asked only until the server has linked a page of a list of that kind.
-LEAST_PAGE = 10
+#: Hardly any server has pages shorter than its default size (contract 1.2). A shorter page is checked for being cut
+#: only until the server has linked a page of a list of that kind.
+MIN_PAGE_SIZE = 10
 
 INVALID_CURSOR = "paginator-builder:error:invalid-cursor"
 
@@ -63,15 +62,15 @@ class Sleep(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """An answer, read to its end."""
+    """A response, read to its end."""
 
     status: int
     headers: Mapping[str, str]
-    """Names in any case: the mapping ignores it."""
+    """A mapping that ignores the case of names."""
     body: bytes
 
     def __repr__(self) -> str:
-        # What a server sends back may be a token, and tracebacks show locals.
+        # A body may contain a token, and tracebacks show locals.
         return f"Reply({self.status}, {len(self.body)} bytes)"
 
 
@@ -79,22 +78,22 @@ Flow = Generator[Send | Sleep, Reply | APIError | None, T]
 
 
 def _ignore(_notice: object) -> None:
-    """Tell nobody."""
+    """Ignore a notice."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What holds for every request of a client."""
+    """The rules for every request of a client."""
 
     retry: Retry = field(default_factory=Retry)
     notify: Listener = _ignore
     clock: ServerClock = field(default_factory=ServerClock)
     linked: set[str] = field(default_factory=set)
-    """The kinds of lists of which the server was seen to link a next page."""
+    """The kinds of lists for which the server has linked a next page."""
 
 
 def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
-    """Send a request until its answer is accepted or the policy gives up."""
+    """Send a request until its response is accepted or the policy gives up."""
     attempts = rules.retry.start()
     while True:
         outcome = yield send
@@ -106,12 +105,12 @@ def exchange(send: Send, accept: Callable[[Reply], T], rules: Rules) -> Flow[T]:
                 raise
             rules.notify(_retried(send, error, wait_s))
         while wait_s > 0:
-            yield Sleep(min(wait_s, LONGEST_SLEEP_S))
-            wait_s -= LONGEST_SLEEP_S
+            yield Sleep(min(wait_s, MAX_SLEEP_S))
+            wait_s -= MAX_SLEEP_S
 
 
 def fetch(call: Call[T], rules: Rules) -> Flow[T]:
-    """Carry out a call and read its answer."""
+    """Carry out a call and read its response."""
 
     def accept(reply: Reply) -> T:
         if call.read is None:
@@ -123,7 +122,7 @@ def fetch(call: Call[T], rules: Rules) -> Flow[T]:
 
 
 def fetch_raw(call: Call[Any], rules: Rules) -> Flow[bytes]:
-    """Carry out a call; its body verbatim, after making sure that it is a JSON object and no error."""
+    """Carry out a call; its body verbatim, after a check that it is a JSON object and not an error."""
     return exchange(_send_call(call), lambda reply: check_document(_body(reply)), rules)
 
 
@@ -139,35 +138,33 @@ def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[
 
 
 @dataclass
-class Walk(Generic[T]):
-    """A listing on its way: where it is, what it has seen. Each `step` is a flow that reads one page.
+class Paginator(Generic[T]):
+    """Pages through a listing; each `next_page` is a flow that reads one page.
 
-    A cursor that the API does not know any more restarts the listing once (contract 2.4), events after the
-    last one seen. Items seen before are left out, so nothing comes twice. A listing without an end raises `CursorLoop`.
+    When the API no longer knows a cursor, the listing restarts once (contract 2.4), events after the last one seen.
+    Items seen before are left out, so nothing comes twice. A listing without an end raises `CursorLoop`.
 
-    A first page without a link to a next one may be full because the server has no longer ones, or because that is all
-    there is: `RawPage.page_size` may be the number of records (contract 2.1), and may be missing. A page with room for
-    half as many tells: there is no link on it, either, where the server gives none. Where it is as long as before, the
-    list from its other end tells. Lists of events are left alone: the number of a conversation's last event tells where
-    they end.
+    A full first page without a link to a next one may be the whole list, or the server may have cut it:
+    `RawPage.page_size` may be the number of records (contract 2.1) or missing. A second request, for half as many
+    records, shows whether the server links pages at all. If that page is as long as the first, the list in reverse
+    order shows whether there is more. Lists of events are not checked: the conversation's last event shows their end.
     """
 
     listing: Listing[T]
     rules: Rules
     cursor: str | None = None
     done: bool = False
-    warnings: list[str] = field(default_factory=list)
     _seen: set[object] = field(default_factory=set)
     _visited: set[str] = field(default_factory=set)
     _restarted: bool = False
     _last_id: int | None = None
     _read: set[int] = field(default_factory=set)
-    _patience: Patience = field(init=False)
+    _guard: ListGuard = field(init=False)
 
     def __post_init__(self) -> None:
-        self._patience = Patience(self.listing.target)
+        self._guard = ListGuard(self.listing.target)
 
-    def step(self) -> Flow[RawPage]:
+    def next_page(self) -> Flow[RawPage]:
         """Read the next page."""
         if self.cursor is not None:
             if self.cursor in self._visited:
@@ -183,20 +180,18 @@ class Walk(Generic[T]):
         self.done = page.next_cursor is None
         if not self.done:
             checksum = zlib.crc32(page.embedded)
-            self._patience.page(new=checksum not in self._read)
+            self._guard.count(new=checksum not in self._read)
             self._read.add(checksum)
         if not self.done:
             self.rules.linked.add(self.listing.key)
         elif self._may_be_cut(page) and (yield from self._is_cut(page)):
             what = f"{page.url} has {_count(page, self.listing.key)} records, a full page, and no link to a next page"
             page = replace(page, warning=f"{what}: the listing stops here and may be incomplete.")
-        if page.warning:
-            self.warnings.append(page.warning)
         return page
 
     def new_items(self, page: RawPage) -> list[T]:
-        """The items of a page that did not come before."""
-        found = []
+        """The items of a page that are new."""
+        items = []
         try:
             payloads = page.items(self.listing.key)
         except Unusable as error:
@@ -208,37 +203,37 @@ class Walk(Generic[T]):
                     continue
                 self._seen.add(name)
                 self._note_event(name)
-            found.append(self.listing.read(payload))
-        return found
+            items.append(self.listing.read(payload))
+        return items
 
     def _note_event(self, name: str) -> None:
         if self.listing.key == "events":
             self._last_id = max(self._last_id or 0, natural_number(name) or 0) or None
 
     def _may_be_cut(self, page: RawPage) -> bool:
-        asked = natural_number(dict(self.listing.params).get("page_size"))
-        if self.listing.key == "events" or page.cursor is not None or asked is None:
+        page_size = natural_number(dict(self.listing.params).get("page_size"))
+        if self.listing.key == "events" or page.cursor is not None or page_size is None:
             return False
         count = _count(page, self.listing.key)
-        if count < max(1, min(asked, page.page_size or 1)):
+        if count < max(1, min(page_size, page.page_size or 1)):
             return False
-        return count >= LEAST_PAGE or self.listing.key not in self.rules.linked
+        return count >= MIN_PAGE_SIZE or self.listing.key not in self.rules.linked
 
     def _is_cut(self, page: RawPage) -> Flow[bool]:
         names = _names(page, self.listing.key)
         if len(names) > 1:
-            found = yield from self._first_page(query(page_size=len(names) // 2))
-            if found.next_cursor is not None or found.warning is not None:
+            half = yield from self._first_page(query(page_size=len(names) // 2))
+            if half.next_cursor is not None or half.warning is not None:
                 self.rules.linked.add(self.listing.key)
                 return False
-            if len(_names(found, self.listing.key)) < len(names):
+            if len(_names(half, self.listing.key)) < len(names):
                 return True
         ascending = dict(self.listing.params).get("order", "asc").lower() == "asc"
         other = _names((yield from self._first_page(query(order="desc" if ascending else "asc"))), self.listing.key)
         if set(other) != set(names):
             return True
-        # A server that listens to nothing may hold more, or not.
-        return len(names) >= LEAST_PAGE and other == names
+        # A server that ignores both parameters may have more, or not.
+        return len(names) >= MIN_PAGE_SIZE and other == names
 
     def _first_page(self, changed: tuple[tuple[str, str], ...]) -> Flow[RawPage]:
         params = dict(self.listing.params) | dict(changed)
@@ -258,13 +253,13 @@ class Walk(Generic[T]):
 
 
 def _names(page: RawPage, key: str) -> list[str]:
-    """The ids of the records of a page; the empty records of contract 9, no. 4 have none."""
+    """The ids of the records of a page; empty records (contract 9, no. 4) have none."""
     named = (identity(item.get("id")) or identity(item.get("uuid")) for item in _items(page, key))
     return [name for name in named if name is not None]
 
 
 def _count(page: RawPage, key: str) -> int:
-    """The number of records on a page, empty ones included: they take room, too."""
+    """The number of records on a page, including empty ones."""
     return len(_items(page, key))
 
 
@@ -276,7 +271,7 @@ def _items(page: RawPage, key: str) -> list[Mapping[str, Any]]:
 
 
 def encode(json_body: object) -> bytes | None:
-    """A request body as it is sent."""
+    """A request body as bytes."""
     return (
         None
         if json_body is None

@@ -1,4 +1,4 @@
-"""What a client reports while it works: frozen values, sent to the callable given as ``on_event``."""
+"""What a client reports: frozen values, passed to its ``on_event`` callable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class RequestSent:
-    """A request goes out. Repeated ones are reported again, each."""
+    """A request is sent; each retry is reported again."""
 
     method: str
     url: str
@@ -17,7 +17,7 @@ class RequestSent:
 
 @dataclass(frozen=True, slots=True)
 class ResponseReceived:
-    """An answer was read to its end."""
+    """A response was read to its end."""
 
     method: str
     url: str
@@ -45,7 +45,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class ClockSkewed:
-    """The clock of this machine is off; told once per client. Tokens are signed by the API's."""
+    """The local clock is wrong; reported once per client. Tokens are signed by the API's clock."""
 
     offset_s: float
     """The API's clock minus this machine's. [s]"""

@@ -1,8 +1,7 @@
 """Methods of the clients, declared once: an endpoint function becomes a blocking and an async method.
 
-`operation` is a descriptor. Looked up on a client it gives a callable with the endpoint's name, documentation
-and parameters, so that tab completion and ``?`` in Jupyter show them; looked up on the class it gives the
-endpoint function itself.
+`operation` makes a descriptor. On a client it is a callable with the endpoint's name, documentation and parameters, so
+that tab completion and ``?`` in Jupyter show them; on the class it is the endpoint function itself.
 """
 
 from __future__ import annotations
@@ -11,15 +10,32 @@ import functools
 import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from conv_analytics.resources.endpoint import Call, Listing
 
-if TYPE_CHECKING:
-    from conv_analytics.api.client import AsyncConversations, Conversations
-
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class BlockingClient(Protocol):
+    """A client that waits for responses."""
+
+    def fetch(self, call: Call[T]) -> T:
+        """Carry out a call."""
+
+    def items(self, listing: Listing[T]) -> Iterator[T]:
+        """Iterate over a listing."""
+
+
+class AsyncClient(Protocol):
+    """A client on an event loop."""
+
+    def fetch(self, call: Call[T]) -> Coroutine[Any, Any, T]:
+        """Carry out a call."""
+
+    def items(self, listing: Listing[T]) -> AsyncIterator[T]:
+        """Iterate over a listing."""
 
 
 class CallOperation(Generic[P, T]):
@@ -32,15 +48,15 @@ class CallOperation(Generic[P, T]):
     @overload
     def __get__(self, client: None, owner: type) -> Callable[P, Call[T]]: ...
     @overload
-    def __get__(self, client: Conversations, owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: BlockingClient, owner: type) -> Callable[P, T]: ...
     @overload
-    def __get__(self, client: AsyncConversations, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+    def __get__(self, client: AsyncClient, owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
         return self.endpoint if client is None else _bound(self.endpoint, client.fetch, client.returns_call)
 
 
 class ListingOperation(Generic[P, T]):
-    """A method that goes through a `Listing`."""
+    """A method that iterates over a `Listing`."""
 
     def __init__(self, endpoint: Callable[P, Listing[T]]) -> None:
         self.endpoint = endpoint
@@ -49,9 +65,9 @@ class ListingOperation(Generic[P, T]):
     @overload
     def __get__(self, client: None, owner: type) -> Callable[P, Listing[T]]: ...
     @overload
-    def __get__(self, client: Conversations, owner: type) -> Callable[P, Iterator[T]]: ...
+    def __get__(self, client: BlockingClient, owner: type) -> Callable[P, Iterator[T]]: ...
     @overload
-    def __get__(self, client: AsyncConversations, owner: type) -> Callable[P, AsyncIterator[T]]: ...
+    def __get__(self, client: AsyncClient, owner: type) -> Callable[P, AsyncIterator[T]]: ...
     def __get__(self, client: Any, owner: type) -> Any:
         return self.endpoint if client is None else _bound(self.endpoint, client.items, client.returns_items)
 

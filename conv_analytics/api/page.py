@@ -1,7 +1,7 @@
-"""Reading a response body: a document, or a page of which only the envelope is decoded.
+"""Reading of response bodies: a document, or a page of which only the envelope is decoded.
 
-Decoding the items costs most of the time of a bulk export, and the exporter wants their text anyway. So a
-page is read in two steps: here the links, and the items left as text; later, or never, the items.
+Decoding the items takes most of the time of a bulk export, and the exporter needs their text anyway. So the links are
+read here and the items left as text; the items are decoded later, or never.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ from conv_analytics.errors import ProblemDetails
 from conv_analytics.errors.redaction import strip_tags
 from conv_analytics.resources import scan
 from conv_analytics.resources.cells import natural_number
-from conv_analytics.resources.links import cursor_of
+from conv_analytics.resources.links import cursor_of, next_href
 
 _NOTHING = msgspec.Raw(b"")
-#: Some proxies put one in front of what has one already; no JSON begins with any of these bytes.
+#: The byte-order mark, which some proxies add a second time; no JSON begins with any of its bytes.
 _BOM = b"\xef\xbb\xbf"
 
 
 class Unusable(Exception):  # noqa: N818  never leaves this package: flows turn it into UnexpectedPayload
-    """A body is not what was asked for; the text says what it is instead."""
+    """A body is not what was requested; the text says what it is instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawPage:
-    """A page as it came, with nothing decoded but its links.
+    """A page as received, with only its links decoded.
 
     Attributes
     ----------
     url
-        The request it answers, without host.
+        Path and query of its request.
     cursor
-        The cursor it was asked with; None for the first page.
+        The cursor of the request; None for the first page.
     body
         The whole body, verbatim but for a byte-order mark.
     embedded
-        The JSON text of ``_embedded``, which holds the items; empty when the page has none.
+        The JSON text of ``_embedded``, which contains the items; empty when the page has none.
         ``bytes(page.embedded)`` copies it.
     next_cursor
         Cursor of the next page, decoded; None on the last page.
     page_size
-        What the page says about its size; no sign of the end (contract 2.1).
+        The page size according to the page; it does not mark the end (contract 2.1).
     warning
         Why the listing may be incomplete, or None.
     """
@@ -73,12 +73,12 @@ class _Envelope(msgspec.Struct):
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_MOST_DIGITS = 1000
+_MAX_DIGITS = 1000
 _LIST_AHEAD = re.compile(rb'\s*(?:\[|\{\s*"(\w+)"\s*:\s*\[)')
 
 
 def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None) -> RawPage:
-    """Read a page's envelope; raise `Unusable` when the body is no page, or holds no list under `key`.
+    """Read a page's envelope; raise `Unusable` when the body is not a page, or has no list under `key`.
 
     >>> body = b'{"_embedded": {"members": [{"id": "MEM-1"}]}, "_links": {"next": {"href": "?cursor=a%2Bb"}}}'
     >>> page = read_page(body, "/v1/conversations/CON-1/members", None)
@@ -100,18 +100,18 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
 
 
 def check_list(embedded: bytes, key: str, *, sound: bool) -> None:
-    """Raise `Unusable` when something else stands where a page has its items: it would read as an empty page.
+    """Raise `Unusable` when a page has something else in the place of its items: it would look like an empty page.
 
-    Of `sound` JSON the beginning tells; else its items are looked for, as whoever takes them out will do.
+    In `sound` JSON the beginning is enough; otherwise the items are located as they will be when they are read.
     """
     ahead = _LIST_AHEAD.match(embedded[:200])
-    # Of equal keys the last one counts.
+    # Among equal keys the last one counts.
     if sound and ahead and (ahead[1] is None or (ahead[1] == key.encode() and embedded.count(b'"%b"' % ahead[1]) == 1)):
         return
     try:
-        found = scan.listed(embedded, key)
-        if found and not sound:
-            scan.items(found)
+        listed = scan.listed(embedded, key)
+        if listed and not sound:
+            scan.items(listed)
     except ValueError:
         raise Unusable(f"a page whose {key} are not a list of objects") from None
 
@@ -136,13 +136,12 @@ def read_any(body: bytes) -> Any:
 
 
 def check_document(body: bytes) -> bytes:
-    """Give a body back when it is a JSON object and no error; its values are not decoded."""
+    """Return a body if it is a JSON object and not an error; its values are not decoded."""
     body = body.lstrip(_BOM)
     try:
         members = _MEMBERS.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        # Slower and more tolerant: lone surrogates, control characters, a byte-order mark, values nested very
-        # deeply.
+        # Slower and more tolerant: lone surrogates, control characters, very deep nesting.
         read_document(body) if not _too_deep(body) else _members(body)
         return body
     if not members or not members.keys() & {"id", "uuid", "_links", "_embedded"}:
@@ -151,7 +150,7 @@ def check_document(body: bytes) -> bytes:
 
 
 def loads(body: bytes) -> Any:
-    """Decode JSON, tolerating what the strict decoder refuses; raise `Unusable` when it is no JSON at all."""
+    """Decode JSON, more tolerantly than the strict decoder; raise `Unusable` when it is not JSON at all."""
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -175,34 +174,25 @@ def items(embedded: object, key: str) -> list[Mapping[str, Any]]:
     >>> items({}, "events")
     []
     """
-    found: object = embedded
+    array: object = embedded
     if isinstance(embedded, Mapping):
-        found = embedded.get(key)
+        array = embedded.get(key)
         data = embedded.get("data")
-        if found is None and data is not None:
+        if array is None and data is not None:
             return items(data, key)
-    if found is None or found == {}:
+    if array is None or array == {}:
         return []
     if (
-        not isinstance(found, Sequence)
-        or isinstance(found, str)
-        or not all(isinstance(item, Mapping) for item in found)
+        not isinstance(array, Sequence)
+        or isinstance(array, str)
+        or not all(isinstance(item, Mapping) for item in array)
     ):
         raise Unusable(f"a page whose {key} are not a list of objects")
-    return list(found)
-
-
-def next_href(links: object) -> str | None:
-    """The address of the next page, or None at the end of the list (contract 2.5)."""
-    link = links.get("next") if isinstance(links, Mapping) else None
-    if isinstance(link, list):
-        link = link[0] if link else None
-    href = link.get("href") if isinstance(link, Mapping) else link
-    return href if isinstance(href, str) and href else None
+    return list(array)
 
 
 def _envelope(body: bytes) -> tuple[_Envelope, bool]:
-    """The envelope of a page, and whether the strict decoder took it."""
+    """The envelope of a page, and whether the strict decoder accepted it."""
     try:
         return _ENVELOPE.decode(body), True
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -225,7 +215,7 @@ def _too_deep(body: bytes) -> bool:
 
 
 def _members(body: bytes) -> dict[str, bytes]:
-    """The members of a JSON object as text, found by counting brackets, so that no depth is too deep."""
+    """The members of a JSON object as text, located by counting brackets, so that any depth works."""
     try:
         return scan.members(body)
     except ValueError as error:
@@ -233,8 +223,7 @@ def _members(body: bytes) -> dict[str, bytes]:
 
 
 def _refuse_other(payload: Mapping[str, Any]) -> None:
-    # ``{}`` is an empty last page (contract 2.5); any other object without a single key of a page is
-    # something else.
+    # ``{}`` is an empty last page (contract 2.5); any other object without a key of a page is something else.
     if payload:
         raise Unusable(f"an object that is no page (keys: {', '.join(sorted(payload))[:100]})")
 
@@ -244,8 +233,8 @@ def _kind(payload: object) -> str:
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number; of thousands of digits, which Python refuses to read, as a float without end."""
-    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+    """A whole number; with thousands of digits, which Python refuses to read, an infinite float."""
+    return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 
 def _describe(text: str) -> str:

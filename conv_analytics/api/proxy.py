@@ -1,11 +1,11 @@
-"""Which proxy a request goes through: decided here alone, once per client, from the environment.
+"""The proxy of a client, from the environment at the time when the client is made.
 
 ``HTTPS_PROXY`` (else ``ALL_PROXY``, else what the system is set to) names the proxy, in the forms that curl takes;
 ``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each
-with a port or without, or ``*``. Nothing that goes to this machine ever takes a proxy: the token would travel there in
+with a port or without, or ``*``. Requests to this machine never go through a proxy: the token would travel there in
 clear.
 
-User and password are taken out of the URL before any library sees it, because libraries quote URLs in their messages.
+User and password are removed from the URL before any library sees it, because libraries quote URLs in messages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import HiddenText
 from conv_analytics.settings import is_loopback
 
-#: What an environment variable of the system's own is called in a message.
+#: The source in messages when the operating system names the proxy.
 _SYSTEM = "The proxy in the settings of the system"
 _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _ENTRY = re.compile(r"\[([^\]]*)\](?::([0-9]+))?|([^:]+):([0-9]+)|(.+)")
@@ -36,7 +36,7 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy as it is reached, and what it wants to know of us.
+    """A proxy: its address and credentials.
 
     Attributes
     ----------
@@ -65,12 +65,12 @@ class Proxy:
 
 
 def proxy_for(url: str, env: Mapping[str, str] | None = None) -> Proxy | None:
-    """Decide the proxy for a URL; None for none.
+    """The proxy for a URL; None for none.
 
-    Raises `ConfigError` for a setting that cannot be used; the message names the variable and never quotes it.
+    Raises a `ConfigError` for a wrong setting, which names the variable and never quotes it.
 
-    >>> found = proxy_for("https://api.nexmo.com", {"HTTPS_PROXY": "user:secret@proxy.example:3128"})
-    >>> found
+    >>> proxy = proxy_for("https://api.nexmo.com", {"HTTPS_PROXY": "user:secret@proxy.example:3128"})
+    >>> proxy
     Proxy(url='http://proxy.example:3128', source='HTTPS_PROXY')
     >>> proxy_for("https://api.nexmo.com", {"HTTPS_PROXY": "proxy.example:3128", "NO_PROXY": ".nexmo.com:443"})
     >>> proxy_for("http://127.0.0.1:8080", {"HTTP_PROXY": "proxy.example:3128"})
@@ -96,11 +96,11 @@ def proxy_for(url: str, env: Mapping[str, str] | None = None) -> Proxy | None:
 
 
 def _named(scheme: str, env: Mapping[str, str], *, system: bool) -> tuple[str, HiddenText] | None:
-    """The setting that counts, and where it stands."""
+    """The setting that applies, with its source."""
     for name in (f"{scheme}_proxy", "all_proxy"):
-        found = _variable(name, env)
-        if found is not None:
-            return found if found[1].strip() else None
+        setting = _variable(name, env)
+        if setting is not None:
+            return setting if setting[1].strip() else None
     if not system or any(name.lower().endswith("_proxy") for name in env):
         return None
     text = urllib.request.getproxies().get(scheme)
@@ -108,14 +108,14 @@ def _named(scheme: str, env: Mapping[str, str], *, system: bool) -> tuple[str, H
 
 
 def _variable(name: str, env: Mapping[str, str]) -> tuple[str, HiddenText] | None:
-    """A variable of the environment, which counts in small letters first; set to nothing it counts, too."""
-    # In a CGI script HTTP_PROXY is what a client sent as the header "Proxy".
+    """An environment variable; lower case takes precedence, and an empty value counts as set."""
+    # In a CGI script HTTP_PROXY is the value of the request header "Proxy".
     names = (name,) if name == "http_proxy" and "REQUEST_METHOD" in env else (name, name.upper())
     return next(((each, HiddenText(env[each])) for each in names if each in env), None)
 
 
 def _covers(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY means a host."""
+    """Whether an entry of NO_PROXY matches a host."""
     if entry == "*":
         return True
     match = _ENTRY.fullmatch(entry)
@@ -136,9 +136,9 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def _read(source: str, text: HiddenText) -> Proxy | str:
-    """The proxy that a setting names, or what is wrong with it.
+    """The proxy of a setting, or a sentence that says what is wrong with it.
 
-    A sentence, not an exception, so that no frame of a traceback holds the password.
+    It returns the sentence instead of raising, so that no frame of a traceback has the password.
     """
     whole = text.strip()
     if "://" not in whole:
@@ -159,9 +159,9 @@ def _read(source: str, text: HiddenText) -> Proxy | str:
     elif scheme not in _PORTS:
         return f"{source} is of a kind that is not known: {_FORM}."
     port = _PORTS[scheme] if port is None else port
-    # A password with a # or / that is not encoded makes a host of the user, and a path or fragment of the rest.
-    odd = parts.path not in {"", "/"} or parts.query or parts.fragment or re.search(r"\s", whole)
-    if odd or not port or not re.fullmatch(r"[^\\%]+", host):
+    # With an unencoded # or / in the password, the user is read as the host and the rest as path or fragment.
+    malformed = parts.path not in {"", "/"} or parts.query or parts.fragment or re.search(r"\s", whole)
+    if malformed or not port or not re.fullmatch(r"[^\\%]+", host):
         return f"{source} is no URL of a proxy: {_FORM}."
     name = f"[{host}]" if ":" in host else host
     user, password = HiddenText(unquote(parts.username or "")), HiddenText(unquote(parts.password or ""))

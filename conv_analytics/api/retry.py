@@ -1,15 +1,11 @@
-"""When to repeat a request, and how long to wait first. Pure: randomness and clocks come in as arguments.
+"""When to repeat a request, and how long to wait first. Pure: randomness and clocks are arguments.
 
-* If the API says how long to wait, obey exactly: not less, and not more. Such a wait is no failed try, so it
-  does not
-  count, unless it is longer than `max_retry_after_s`, or the `deadline_s` would be passed: then the error is raised
-  at once instead of after a pointless wait.
-* Otherwise wait a random time up to ``base_s * 2**n``, at most ``cap_s`` ("full jitter"), and give up after
-  `repeats`.
-* A GET can be repeated after any passing failure. A change (POST, PUT, PATCH, DELETE) may have been carried
-  out although its answer
-  was lost; repeating it could create a second conversation, or report a deletion that worked as "not found".
-  So it is repeated only when the server says that it did nothing (429, 503 with Retry-After), or when the
+* If the API says how long to wait, wait exactly that long. Such a wait does not count as a failed attempt. If it is
+  longer than `max_retry_after_s`, or would end after `deadline_s`, the error is raised at once instead.
+* Otherwise wait a random time up to ``base_s * 2**n``, at most ``cap_s`` ("full jitter"), and give up after `repeats`.
+* A GET can be repeated after any transient failure. A change (POST, PUT, PATCH, DELETE) may have been carried out
+  although its response was lost; repeating it could create a second conversation, or report a successful deletion as
+  "not found". So it is repeated only when the server says that it did nothing (429, 503 with Retry-After), or when the
   connection was never made.
 """
 
@@ -24,44 +20,39 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from conv_analytics.api.clock import http_date
+from conv_analytics.defaults import MAX_RETRY_AFTER_S, RETRIES
 from conv_analytics.errors import APIError, CertificateError, ProxyError, StatusError, TransportError, UnexpectedPayload
 
-#: Refusals that pass: 408 and 425 ask for the same request once more, 429 for fewer.
-PASSING = frozenset({408, 425, 429})
-#: Failures of a server (5xx, also those that gateways made up, such as 520) pass, but for those that say: never.
+#: Transient refusals: 408 and 425 ask for the same request again, 429 for fewer requests.
+TRANSIENT_STATUSES = frozenset({408, 425, 429})
+#: Server errors (5xx, including those of gateways, such as 520) are transient, except the permanent ones.
 SERVER_ERRORS = 500, 599
-FINAL = frozenset({501, 505, 506, 508, 510, 511})
-
-#: An hour: what longer waits ask for (the next day's quota, a server that is wrong by a year) is the next run's. [s]
-MAX_RETRY_AFTER_S = 3600.0
+PERMANENT_STATUSES = frozenset({501, 505, 506, 508, 510, 511})
 
 _SECONDS = re.compile(r"\s*([+-]?\d+(?:\.\d+)?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """The policy.
+    """A retry policy.
 
     Attributes
     ----------
     repeats
-        How often a request is repeated after failures for which the API named no waiting time. 0 never
-        repeats.
+        How often a request is repeated after failures without a waiting time from the API; 0 for never.
     base_s, cap_s
-        Longest first wait, and longest wait of all. [s]
+        Longest first wait, and longest wait. [s]
     max_retry_after_s
-        Longest wait that the API may ask for (Retry-After); a request that would have to wait longer fails at once.
-        None for any. [s]
+        Longest wait that the API may ask for (Retry-After); a longer one fails the request at once. None for any. [s]
     deadline_s
-        Time after which a request is not repeated any more, counted from its first try; None for no limit.
-        [s]
+        Time from the first attempt after which a request is no longer repeated; None for no limit. [s]
     random
-        Gives a number in 0..1.
+        Returns a number in 0..1.
     clock
         A monotonic clock. [s]
     """
 
-    repeats: int = 6
+    repeats: int = RETRIES
     base_s: float = 0.5
     cap_s: float = 60.0
     max_retry_after_s: float | None = MAX_RETRY_AFTER_S
@@ -70,32 +61,31 @@ class Retry:
     clock: Callable[[], float] = time.monotonic
 
     def start(self) -> Attempts:
-        """Begin a request."""
+        """Start counting the attempts of a request."""
         return Attempts(self, self.clock())
 
 
 @dataclass
 class Attempts:
-    """What happened so far to one request."""
+    """The attempts of one request."""
 
     policy: Retry
     started_s: float
     failed: int = field(default=0)
 
     def wait_after(self, error: APIError) -> float | None:
-        """Give the seconds to wait before the next try, or None to give up."""
-        if not passing(error) or not repeatable(error):
+        """Time to wait before the next attempt [s]; None to give up."""
+        if not is_transient(error) or not is_safe_to_repeat(error):
             return None
-        asked = error.retry_after if isinstance(error, StatusError) else None
-        if asked is not None and asked > 0:
-            if self.policy.max_retry_after_s is not None and asked > self.policy.max_retry_after_s:
+        retry_after_s = error.retry_after if isinstance(error, StatusError) else None
+        if retry_after_s is not None and retry_after_s > 0:
+            if self.policy.max_retry_after_s is not None and retry_after_s > self.policy.max_retry_after_s:
                 return None
-            wait = asked
+            wait = retry_after_s
         elif self.failed >= self.policy.repeats:
             return None
         else:
-            # No waiting time, or one that is over ("now"): repeating at once would hammer a struggling
-            # server.
+            # Without a waiting time, or with one in the past, repeating at once would overload a failing server.
             wait = self.policy.random() * min(self.policy.cap_s, self.policy.base_s * 2.0 ** min(self.failed, 60))
             self.failed += 1
         limit = self.policy.deadline_s
@@ -104,27 +94,29 @@ class Attempts:
         return wait
 
 
-def passing(error: APIError) -> bool:
+def is_transient(error: APIError) -> bool:
     """Whether the same request may succeed later."""
     if isinstance(error, StatusError):
-        return passes(error.status)
+        return is_transient_status(error.status)
     if isinstance(error, ProxyError):
-        return error.status is None or passes(error.status)
-    # A certificate that does not fit will not fit in a minute.
+        return error.status is None or is_transient_status(error.status)
+    # A wrong certificate will still be wrong in a minute.
     return isinstance(error, TransportError | UnexpectedPayload) and not isinstance(error, CertificateError)
 
 
-def passes(status: int) -> bool:
-    """Whether what a status tells may be over in a minute.
+def is_transient_status(status: int) -> bool:
+    """Whether a status may be over in a minute.
 
-    >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if passes(status)]
+    >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if is_transient_status(status)]
     [408, 429, 500, 520]
     """
-    return status in PASSING or (SERVER_ERRORS[0] <= status <= SERVER_ERRORS[1] and status not in FINAL)
+    return status in TRANSIENT_STATUSES or (
+        SERVER_ERRORS[0] <= status <= SERVER_ERRORS[1] and status not in PERMANENT_STATUSES
+    )
 
 
-def repeatable(error: APIError) -> bool:
-    """Whether sending the request again cannot do harm."""
+def is_safe_to_repeat(error: APIError) -> bool:
+    """Whether sending the request again is harmless."""
     if error.method in {"GET", "HEAD", "OPTIONS"}:
         return True
     if isinstance(error, StatusError):
@@ -137,7 +129,7 @@ def repeatable(error: APIError) -> bool:
 def retry_after(value: str | None, now: datetime | None = None) -> float | None:
     """Read a Retry-After header, a number of seconds or an HTTP date, as seconds from now.
 
-    Negative when the date is over; None when the header says nothing.
+    Negative when the date is in the past; None when the header is absent or unreadable.
 
     >>> retry_after("120"), retry_after("-5"), retry_after("soon"), retry_after(None)
     (120.0, -5.0, None, None)

@@ -1,4 +1,4 @@
-"""How a client reaches its host: through which proxy, trusting which certificates, over which transport."""
+"""How a client reaches its host: proxy, trusted certificates and transport."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conv_analytics.api.transport import BulkTransport
 
 
 class Route(NamedTuple):
-    """The way to a host, as the environment was when the client was made."""
+    """The route to a host, from the environment at the time when the client was made."""
 
     proxy: Proxy | None
     tls: ssl.SSLContext
@@ -24,10 +24,10 @@ class Route(NamedTuple):
         return BlockingTransport(tls=self.tls, proxy=self.proxy)
 
     def asynchronous(self) -> httpx.AsyncBaseTransport:
-        """Connections for the client on an event loop."""
+        """Connections for the async client."""
         if self.proxy is None or not self.proxy.is_socks:
             return BulkTransport(tls=self.tls, proxy=self.proxy)
-        # aiohttp knows no SOCKS.
+        # aiohttp does not support SOCKS.
         return httpx.AsyncHTTPTransport(
             verify=self.tls,
             trust_env=False,
@@ -37,8 +37,8 @@ class Route(NamedTuple):
 
 
 def route_to(base_url: str) -> Route:
-    """Read the environment for the way to a host; raise `ConfigError` for what is wrong in it."""
+    """The route to a host according to the environment; raise `ConfigError` for a wrong setting."""
     proxy = proxy_for(base_url)
-    # Loading certificates takes 30 ms, which plain http to this machine has no use for.
+    # Loading certificates takes 30 ms, and plain http to this machine does not need them.
     tls = ssl_context() if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return Route(proxy, tls)

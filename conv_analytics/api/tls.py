@@ -1,4 +1,4 @@
-"""Which certificates are trusted: decided here alone, from the environment, else those of the package certifi."""
+"""The trusted certificates: those that the environment names, else those of the package certifi."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import certifi
 
 from conv_analytics.errors import ConfigError
 
-#: The first one that is set counts. The last two are those of requests and curl, which companies set for everybody.
+#: The first one that is set counts. The last two are those of requests and curl, which companies often set.
 VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 _ADVICE = "name a file of certificates in PEM form, or unset it"
 
 
 def ssl_context(env: Mapping[str, str] | None = None) -> ssl.SSLContext:
-    """Make the settings of TLS: certificates are checked, against what the environment trusts.
+    """The TLS settings: certificates are checked against those that the environment trusts.
 
-    Raises `ConfigError` that names the variable, when what it names cannot be used.
+    Raises a `ConfigError` that names the variable when its file or folder cannot be used.
 
     >>> ssl_context({}).verify_mode.name
     'CERT_REQUIRED'
@@ -31,7 +31,7 @@ def ssl_context(env: Mapping[str, str] | None = None) -> ssl.SSLContext:
         return _context("SSLKEYLOGFILE", cafile=certifi.where())
     place = env[name]
     if name == "SSL_CERT_DIR":
-        # OpenSSL takes several folders; of those that are there it says nothing until a certificate is looked for.
+        # OpenSSL takes several folders, and checks them only when it looks for a certificate.
         if not any(Path(each).is_dir() for each in place.split(os.pathsep)):
             raise ConfigError(f"{name} names a folder that does not exist: {place!r}. Name one, or unset it.")
         return _context(name, capath=place)
@@ -45,6 +45,6 @@ def _context(source: str, *, cafile: str | None = None, capath: str | None = Non
         raise ConfigError(f"{source} names a file without certificates: {cafile!r}; {_ADVICE}.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-        # Without a variable for certificates only the one for a log of TLS keys can be wrong.
+        # Without a variable for certificates, only the one for the TLS key log can be wrong.
         shown = "" if source == "SSLKEYLOGFILE" else f": {cafile!r}"
         raise ConfigError(f"{source} names a file that cannot be used ({reason}){shown}; {_ADVICE}.") from None

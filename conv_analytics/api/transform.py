@@ -1,4 +1,4 @@
-"""Re-casing the keys of nested JSON, as the Node SDK's transformers do, and leaving user data alone.
+"""Re-casing of keys in nested JSON, as by the Node SDK's transformers; user data stays as it is.
 
 The keys inside ``custom_data``, ``custom`` and ``headers`` belong to the user and are never re-cased
 (contract 9, no. 32).
@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-#: Under these keys everything is the user's own, in any casing of the key itself.
+#: Values of these keys, in any casing, are the user's own data.
 USER_DATA = frozenset({"custom_data", "custom", "headers"})
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z0-9]+|[A-Z]+[0-9]*|[0-9]+")
 
 
 def snake_case_keys(value: Any, preserve: Iterable[str] = USER_DATA) -> Any:
-    """Re-case all keys to snake_case, deep.
+    """Convert all keys to snake_case, at any depth.
 
     >>> snake_case_keys({"displayName": "A", "properties": {"customData": {"myKey": 1}}})
     {'display_name': 'A', 'properties': {'custom_data': {'myKey': 1}}}
@@ -26,7 +26,7 @@ def snake_case_keys(value: Any, preserve: Iterable[str] = USER_DATA) -> Any:
 
 
 def camel_case_keys(value: Any, preserve: Iterable[str] = USER_DATA) -> Any:
-    """Re-case all keys to camelCase, deep.
+    """Convert all keys to camelCase, at any depth.
 
     >>> camel_case_keys({"page_size": 10, "_links": {"self": {}}, "headers": {"X_Id": 1}})
     {'pageSize': 10, '_links': {'self': {}}, 'headers': {'X_Id': 1}}
@@ -37,7 +37,7 @@ def camel_case_keys(value: Any, preserve: Iterable[str] = USER_DATA) -> Any:
 
 
 def kebab_case_keys(value: Any, preserve: Iterable[str] = USER_DATA) -> Any:
-    """Re-case all keys to kebab-case, deep.
+    """Convert all keys to kebab-case, at any depth.
 
     >>> kebab_case_keys([{"contentType": "audio/l16"}])
     [{'content-type': 'audio/l16'}]

@@ -1,9 +1,9 @@
 """The aiohttp transport, behind the httpx interface, tuned for bulk reading.
 
-Differences from `httpx_aiohttp.AiohttpTransport`: a lost connection is never repeated in secret (aiohttp does
-so for GETs, and no counter would see it), the URL goes out byte for byte as it was built (aiohttp would
-re-quote cursors), proxy and certificates are those it is given (the environment is read in one place, once),
-and what can be prepared once is. It raises what aiohttp raises: `conv_analytics.api.failures` reads that.
+Unlike `httpx_aiohttp.AiohttpTransport`, it never repeats a request silently after a lost connection (aiohttp does so
+for GETs, uncounted), sends the URL unchanged (aiohttp would quote cursors again), uses only the proxy and certificates
+that it is given, and prepares once what it can. It raises the exceptions of aiohttp, which
+`conv_analytics.api.failures` translates.
 """
 
 from __future__ import annotations
@@ -40,35 +40,35 @@ class BulkTransport(AiohttpTransport):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request; give the answer as soon as its headers are there."""
-        wanted = request.extensions.get("timeout", {})
+        """Send one request; return the response as soon as its headers have arrived."""
+        timeouts = request.extensions.get("timeout", {})
         response = await self._open(
             request.method,
             str(request.url),
             CIMultiDict(request.headers.multi_items()),
             request.content,
-            client_timeout(wanted.get("pool"), wanted.get("connect"), wanted.get("read")),
+            client_timeout(timeouts.get("pool"), timeouts.get("connect"), timeouts.get("read")),
         )
         return httpx.Response(
             response.status, headers=response.raw_headers, stream=BulkStream(response), request=request
         )
 
-    async def exchange(  # noqa: PLR0917  called once, with all of them
+    async def exchange(  # noqa: PLR0917  called in one place, with all of them
         self,
         method: str,
         url: str,
         headers: Mapping[str, str],
         content: bytes | None,
-        patience: ClientTimeout,
+        timeouts: ClientTimeout,
         limit: int,
         large: Callable[[], Awaitable[None]],
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Send one request; give the status, the headers, and the whole body, decompressed.
+        """Send one request; return the status, the headers, and the whole body, decompressed.
 
-        `large` is awaited once, when the body turns out to be large. A body above `limit` raises `TooLong`.
-        This is the way without httpx objects in between, which take longer to make than a local answer takes to come.
+        `large` is awaited once, when the body turns out to be large. A body above `limit` raises `TooLong`. No httpx
+        objects are made, which would take longer than a local response.
         """
-        response = await self._open(method, url, headers, content, patience)
+        response = await self._open(method, url, headers, content, timeouts)
         stream = BulkStream(response)
         try:
             return response.status, response.headers, await stream.read_within(limit, large)
@@ -93,13 +93,13 @@ class BulkTransport(AiohttpTransport):
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
-        # aiohttp has no public switch for this; its own test client sets the same attribute.
+        # aiohttp has no public option for this; its own test client sets the same attribute.
         session._retry_connection = False  # noqa: SLF001  see above
         self.client, self._loop = session, loop
         return session
 
     async def _open(
-        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, patience: ClientTimeout
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, timeouts: ClientTimeout
     ) -> ClientResponse:
         return await self._session().request(
             method,
@@ -107,7 +107,7 @@ class BulkTransport(AiohttpTransport):
             headers=headers,
             data=content or None,
             allow_redirects=False,
-            timeout=patience,
+            timeout=timeouts,
             proxy=self._proxy_url,
             proxy_headers=self._proxy_headers,
         )
@@ -115,31 +115,31 @@ class BulkTransport(AiohttpTransport):
 
 @functools.cache
 def client_timeout(pool: float | None, connect: float | None, read: float | None) -> ClientTimeout:
-    """Give timeouts as aiohttp wants them: for a free connection, to connect, between two pieces [s]."""
+    """Timeouts for aiohttp: for a free connection, to connect, between two pieces [s]."""
     return ClientTimeout(total=None, connect=pool, sock_connect=connect, sock_read=read)
 
 
 class BulkStream(AiohttpResponseStream):
-    """The body of an answer."""
+    """The body of a response."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """The pieces as they come over the wire."""
+        """The pieces as received."""
         while chunk := await self._aiohttp_response.content.readany():
             yield chunk
 
     async def read_within(self, limit: int, large: Callable[[], Awaitable[None]]) -> bytes:
         """The whole body, decompressed; `large` is awaited when it turns out to be large."""
-        response, asked = self._aiohttp_response, False
+        response, large_reported = self._aiohttp_response, False
         content = Content(response.headers.get("content-encoding"), limit)
         while chunk := await response.content.readany():
             content.feed(chunk)
-            if not asked and content.size > LARGE_BYTES:
-                asked = True
+            if not large_reported and content.size > LARGE_BYTES:
+                large_reported = True
                 await large()
         return content.whole()
 
     async def aclose(self) -> None:
-        """Give the connection back, or close it when the body was not read to its end."""
+        """Release the connection, or close it when the body was not read to its end."""
         if self._aiohttp_response.content.at_eof():
             self._aiohttp_response.release()
         else:

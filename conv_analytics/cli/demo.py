@@ -17,7 +17,7 @@ from conv_analytics.errors import ConfigError, DestinationError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from conv_analytics.exporter.targets import Exported
+    from conv_analytics.exporter.results import Exported
     from conv_analytics.sandbox import Sandbox
 
 #: Marks a folder as a demo's, so that made-up calls never get among real ones.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Commit
     from conv_analytics.exporter.progress import Listener, Progress
     from conv_analytics.exporter.report import Report
-    from conv_analytics.exporter.steps import Observer
+    from conv_analytics.exporter.run_events import Observer
     from conv_analytics.privacy import Mask
 
 #: `conv_analytics.privacy.KEY_VARIABLE`, which is not imported for a help text.
@@ -89,8 +89,6 @@ def run(options: argparse.Namespace) -> int:
                 client,
                 dest,
                 **asked,
-                concurrency=options.concurrency,
-                rate=options.rate,
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,
@@ -135,9 +133,9 @@ def last_commit(folder: Path) -> Commit | None:
 
 def progress_listener() -> Listener:
     """What shows progress on the standard error, if there is one."""
-    from conv_analytics.exporter.progress import listener, silent
+    from conv_analytics.exporter.progress import default_listener, silent
 
-    return silent if sys.stderr is None else listener(sys.stderr)
+    return silent if sys.stderr is None else default_listener(sys.stderr)
 
 
 def telemetry() -> Observer | None:

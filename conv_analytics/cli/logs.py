@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from conv_analytics.errors import redact
+from conv_analytics.instants import utc_text
 from conv_analytics.log import LOGGER, Entry
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -117,5 +118,4 @@ def _early(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _time(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return utc_text(datetime.fromtimestamp(record.created, UTC), "milliseconds")

@@ -62,10 +62,11 @@ def run(options: argparse.Namespace) -> int:
     """Print how many offenders there are, and the groups."""
     dataset = dataset_of(options)
     from conv_analytics.analysis import offenders
+    from conv_analytics.analysis.entities.cases import CASES
     from conv_analytics.cli.output import note
 
-    judged = options.case in {"poor", "silent"}
-    units = units_of(options, dataset) if judged else None
+    case = CASES.get(options.case)
+    units = units_of(options, dataset) if case and case.judged else None
     if units is not None:
         tell_units(units)
     table = offenders(
@@ -78,5 +79,5 @@ def run(options: argparse.Namespace) -> int:
         f" {options.case} legs; {int(table['k'].sum()):,} of {int(table['n'].sum()):,} legs in all"
     )
     show(table.head(options.last or len(table)), options)
-    unknown = options.case == "poor" and units is not None and blocked(units, options.profile)
+    unknown = case is not None and case.of_verdicts and units is not None and blocked(units, options.profile)
     return Exit.INCOMPLETE if unknown else Exit.COMPLETE

@@ -10,6 +10,7 @@ from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import say
 from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, folder, reading
 from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
+from conv_analytics.defaults import SAMPLE
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -42,7 +43,7 @@ def add(
     add_whence(command.add_argument_group("from where"))
     how = command.add_argument_group("how")
     add_pace(how)
-    how.add_argument("--sample", metavar="N", type=int, default=20, help="conversations to look at (20)")
+    how.add_argument("--sample", metavar="N", type=int, default=SAMPLE, help=f"conversations to look at ({SAMPLE})")
     how.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
 
@@ -55,6 +56,6 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.exporter.plan import plan
 
     with client_of(options) as client:
-        found = plan(client, dest, **asked, concurrency=options.concurrency, rate=options.rate, sample=options.sample)
+        found = plan(client, dest, **asked, sample=options.sample)
     say(json.dumps(found.to_dict()) if options.json else str(found))
     return Exit.COMPLETE

@@ -26,7 +26,6 @@ examples:
   conv-analytics quality exports/ --verdict poor,unmeasured --format csv > bad.csv
 """
 
-_VERDICTS = ("poor", "fair", "good", "unmeasured")
 _SHOWN = (
     "conversation_id", "leg_id", "network_code", "verdict", "rule", "value", "limit", "evidence_event_id",
     "mos_reported", "mos_emodel", "mos_trust", "loss_pct", "jitter_sd_max_ms", "flow", "confidence",
@@ -50,9 +49,11 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Print the counts and the legs."""
+    from conv_analytics.analysis.entities.verdicts import Verdict
+
     wanted = [word.strip() for word in options.verdict.split(",")]
-    if unknown := set(wanted) - set(_VERDICTS):
-        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is none; there are {', '.join(_VERDICTS)}.")
+    if unknown := set(wanted) - set(Verdict):
+        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is none; there are {', '.join(Verdict)}.")
     dataset = dataset_of(options)
     from conv_analytics.analysis import legs, quality
     from conv_analytics.cli.output import note
@@ -65,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
         judged = judged.merge(found[[*keys, "network_code"]], on=keys, how="left", validate="one_to_one")
     counts = judged["verdict"].value_counts()
     tell_units(units)
-    note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in _VERDICTS))
-    rank = judged["verdict"].map({word: place for place, word in enumerate(_VERDICTS)})
+    note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in Verdict))
+    rank = judged["verdict"].map({word: place for place, word in enumerate(Verdict)})
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
     shown = [name for name in _SHOWN if name in listed.columns]

@@ -6,14 +6,17 @@ import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from conv_analytics.cli.when import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
+from conv_analytics.defaults import SWEEP
 from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _ArgumentGroup
+
+    from conv_analytics.exporter.options import ReadOptions
 
 T = TypeVar("T")
 
@@ -31,17 +34,6 @@ credentials:
 """
 
 
-class Reading(TypedDict):
-    """Keyword arguments of `export` and `plan` that say what to read."""
-
-    since: datetime | None
-    until: datetime | None
-    tables: str | None
-    full: bool
-    lookback: timedelta | None
-    sweep: timedelta
-
-
 def add_reading(group: _ArgumentGroup) -> None:
     """Declare what to read."""
     group.add_argument("--since", metavar="T", help="only conversations created from this time on")
@@ -51,12 +43,13 @@ def add_reading(group: _ArgumentGroup) -> None:
     group.add_argument(
         "--lookback", metavar="TIME", help="do not ask for known conversations that have been quiet for longer, as 7d"
     )
+    week = f"{SWEEP.days}d"
     group.add_argument(
-        "--sweep", metavar="TIME", default="7d", help="with --lookback, ask for all of them once in this time (7d)"
+        "--sweep", metavar="TIME", default=week, help=f"with --lookback, ask for all of them once in this time ({week})"
     )
 
 
-def reading(options: argparse.Namespace) -> Reading:
+def reading(options: argparse.Namespace) -> ReadOptions:
     """What the flags say."""
     now = datetime.now(UTC)
     return {
@@ -65,6 +58,8 @@ def reading(options: argparse.Namespace) -> Reading:
         "tables": options.tables,
         "full": options.full,
         "lookback": _read("--lookback", options.lookback, duration),
+        "concurrency": options.concurrency,
+        "rate": options.rate,
         "sweep": _read("--sweep", options.sweep, duration) or timedelta(),
     }
 

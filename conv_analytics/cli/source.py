@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from conv_analytics.defaults import CONCURRENCY, MAX_RETRY_AFTER_S, RATE, RETRIES, TIMEOUT_S
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,18 +20,19 @@ def add_whence(group: argparse._ArgumentGroup) -> None:
 
 
 def add_pace(group: argparse._ArgumentGroup) -> None:
-    """Declare how hard."""
-    group.add_argument("--rate", metavar="N", type=float, default=10.0, help="most requests per second; 0: no end (10)")
-    group.add_argument("--concurrency", metavar="N", type=int, default=20, help="most requests at the same time (20)")
-    group.add_argument("--retries", metavar="N", type=int, default=6, help="repetitions of a failed request (6)")
-    group.add_argument(
+    """Declare how fast."""
+    add = group.add_argument
+    add("--rate", metavar="N", type=float, default=RATE, help=f"maximum requests per second; 0: no limit ({RATE:g})")
+    add("--concurrency", metavar="N", type=int, default=CONCURRENCY, help=f"maximum requests in flight ({CONCURRENCY})")
+    add("--retries", metavar="N", type=int, default=RETRIES, help=f"repetitions of a failed request ({RETRIES})")
+    add(
         "--max-retry-after",
         metavar="S",
         type=float,
-        default=3600.0,
-        help="longest wait that the API may ask for, in seconds (3600); 0: any",
+        default=MAX_RETRY_AFTER_S,
+        help=f"longest wait that the API may ask for, in seconds ({MAX_RETRY_AFTER_S:g}); 0: any",
     )
-    group.add_argument("--timeout", metavar="S", type=float, default=30.0, help="seconds to wait for an answer (30)")
+    add("--timeout", metavar="S", type=float, default=TIMEOUT_S, help=f"seconds to wait for a response ({TIMEOUT_S:g})")
 
 
 def check_pace(options: argparse.Namespace) -> None:

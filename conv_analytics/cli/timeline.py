@@ -27,7 +27,7 @@ Phone numbers, names, pressed keys and texts are masked unless --unmasked is giv
 _EPILOG = """\
 examples:
   conv-analytics timeline exports/ CON-... -o call.html
-  conv-analytics timeline exports/ CON-... --zone Europe/London
+  conv-analytics timeline exports/ CON-... --tz Europe/London
   conv-analytics timeline exports/ CON-... --format csv > call.csv
 """
 
@@ -43,7 +43,7 @@ def add(
     command.add_argument("conversation", metavar="CON-ID", help="the conversation")
     command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
     command.add_argument("--format", choices=("text", "csv", "json", "md"), default="text", help="how to print (text)")
-    command.add_argument("--zone", metavar="NAME", default="UTC", help="time zone, as Europe/London (UTC)")
+    command.add_argument("--tz", metavar="ZONE", default="UTC", help="time zone, as Europe/London (UTC)")
     add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show numbers, names, pressed keys and texts")
     return command
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
 
     data = open_dataset(path)
     units = units_of(options, data) if "hangups" in data.tables else None
-    given: dict[str, Any] = {"zone": options.zone, "mask": not options.unmasked, "units": units}
+    given: dict[str, Any] = {"tz": options.tz, "mask": not options.unmasked, "units": units}
     drawn = show_timeline(data, options.conversation, **given)
     try:
         ladder = show_ladder(data, options.conversation, **given)

@@ -24,6 +24,7 @@ from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.dataset.storage.marks import write as write_marks
 from conv_analytics.errors import DestinationError
+from conv_analytics.instants import utc_text
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
@@ -183,7 +184,7 @@ class DatasetWriter:
             commit = Commit(
                 number=self.number,
                 run=self.run,
-                committed_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+                committed_at=utc_text(datetime.now(UTC), "seconds"),
                 files=files,
                 report=report,
                 quarantine=self._publish_quarantine(),

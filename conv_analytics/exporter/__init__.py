@@ -6,6 +6,6 @@ from conv_analytics.exporter.entry import aexport, export
 from conv_analytics.exporter.job import Job
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.targets import Exported, Frames
+from conv_analytics.exporter.results import Exported, Frames
 
 __all__ = ["Exported", "Frames", "Job", "Progress", "Report", "aexport", "export"]

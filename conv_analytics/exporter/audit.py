@@ -15,51 +15,51 @@ from conv_analytics.dataset.memory.watermarks import Known
 from conv_analytics.dataset.storage.commit import Commit, numbers
 from conv_analytics.dataset.storage.history import every
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.exporter.blocking import run_blocking
-from conv_analytics.exporter.engine import FAILURES
-from conv_analytics.exporter.options import options
-from conv_analytics.exporter.pacing.pace import Pace
-from conv_analytics.exporter.summaries import Head, head_of, is_empty
+from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES, Options
+from conv_analytics.exporter.pacing.pacer import Pacer
+from conv_analytics.exporter.summaries import Summary, is_empty, summary_of
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
-#: The clock of this machine and that of the API may differ by so much without anybody noticing.
-_CLOCKS = timedelta(minutes=5)
+#: The clocks of this machine and of the API may differ this much unnoticed.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _NEXT = "Run the export again: it fetches them."
 
 
 @dataclass
 class Audit:
-    """What the API and the folder say of the same conversations."""
+    """The differences between the API and a folder, by conversation."""
 
     listed: int = 0
     """Conversations that the API lists."""
     equal: int = 0
-    """Those whose last event is the folder's."""
+    """Conversations with the same last event in both."""
     expired: int = 0
-    """Those listed that were gone when asked for, and those of the folder that are listed no more: normal."""
+    """Listed conversations that were gone when requested, and those of the folder no longer listed; both are normal."""
     behind: list[str] = field(default_factory=list)
-    """The folder lacks their last events."""
+    """Conversations with later events than the folder has."""
     ahead: list[str] = field(default_factory=list)
-    """The folder has later events than the API."""
+    """Conversations of which the folder has later events than the API."""
     new: list[str] = field(default_factory=list)
-    """Not in the folder, because no complete run could have met them."""
+    """Not in the folder, and newer than every complete run."""
     missing: list[str] = field(default_factory=list)
-    """Not in the folder, though a complete run should have met them."""
+    """Not in the folder, although older than a complete run."""
     unread: list[str] = field(default_factory=list)
-    """Their lists were not read to the end by the last run that asked for them."""
-    untold: dict[str, str] = field(default_factory=dict)
-    """Could not be compared, with the reason."""
+    """Not read to their end by the last run that requested them."""
+    not_compared: dict[str, str] = field(default_factory=dict)
+    """Conversations that could not be compared, with the reason."""
 
     def findings(self) -> Iterator[Finding]:
-        """The audit in sentences."""
+        """The audit as findings, one sentence each."""
         what = f"{self.equal:,} of {self.listed:,} conversations listed end where the folder's end"
         yield Finding(Level.OK, f"{what}; {self.expired:,} expired", "API")
-        for level, found, text, advice in (
+        for level, names, text, advice in (
             (Level.WARNING, self.behind, "{:,} conversations have later events than the folder", _NEXT),
             (Level.WARNING, self.unread, "{:,} conversations were not read to their end by the last run", _NEXT),
             (Level.WARNING, self.new, "{:,} conversations are not in the folder yet", _NEXT),
@@ -77,44 +77,43 @@ class Audit:
             ),
             (
                 Level.ERROR,
-                [f"{name} ({why})" for name, why in self.untold.items()],
+                [f"{name} ({why})" for name, why in self.not_compared.items()],
                 "{:,} conversations could not be compared",
                 "Repeat the check.",
             ),
         ):
-            if found:
-                yield Finding(level, f"{text.format(len(found))}: {some(sorted(found))}", "API", advice)
+            if names:
+                yield Finding(level, f"{text.format(len(names))}: {some(sorted(names))}", "API", advice)
 
 
-def audit(client: Conversations, folder: Path, *, concurrency: int = 20, rate: float = 10.0) -> Audit:
+def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY, rate: float = RATE) -> Audit:
     """Compare the last event of every conversation that the API lists with the folder's.
 
     Parameters
     ----------
     client
-        Of the application whose export the folder is.
+        A client of the application that was exported to the folder.
     folder
         The dataset.
     concurrency, rate
-        As of `export`.
+        As for `export`.
 
     Raises
     ------
     APIError
-        If the list cannot be read, or nothing can any more.
+        If the list cannot be read, or nothing else can after it.
     """
-    chosen = options(concurrency=concurrency, rate=rate)
-
+    chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
     with closing(Known(Path(folder))) as known:
         for commit in history:
-            # What is damaged, `verify` tells.
+            # `verify` reports damaged commits.
             with suppress(CorruptFile):
                 known.add(commit)
 
         async def main() -> Audit:
-            pace = Pace(chosen.rate, chosen.concurrency)
-            bulk = client.bulk(gate=pace, on_event=pace.noticed)
+            pacer = Pacer(chosen.rate, chosen.concurrency)
+            bulk = client.bulk(gate=pacer, on_event=pacer.observe)
             async with bulk:
                 return await _Auditor(bulk, history, known).run(chosen.concurrency, chosen.page_size)
 
@@ -128,7 +127,7 @@ class _Auditor:
         self.audit = Audit()
 
     async def run(self, concurrency: int, page_size: int) -> Audit:
-        """Ask for everything."""
+        """Request and compare every conversation."""
         listed = await self._list(page_size)
         self.audit.listed = len(listed)
         self.audit.expired = len(self._known) - sum(name in self._known for name in listed)
@@ -147,57 +146,57 @@ class _Auditor:
         listed: dict[str, None] = {}
         async for page in self._client.raw_pages(endpoints.list_all_conversations(page_size=page_size)):
             if page.warning:
-                self.audit.untold["the list"] = page.warning
+                self.audit.not_compared["the list"] = page.warning
             for record in records(page.body, "conversations"):
-                if (name := head_of(record).name) is None:
+                if (name := summary_of(record).record_id) is None:
                     if not is_empty(record):
-                        self.audit.untold["the list"] = "it has a record without an id that can be read"
+                        self.audit.not_compared["the list"] = "it has a record without an id that can be read"
                 elif fits_path(name):
                     listed[name] = None
                 else:
-                    self.audit.untold[ascii(name)] = "its id cannot be asked for"
+                    self.audit.not_compared[ascii(name)] = "its id cannot be asked for"
         return list(listed)
 
     async def _work(self, waiting: Iterator[str]) -> None:
         for conversation_id in waiting:
             try:
                 self._compare(
-                    conversation_id, head_of(await self._client.raw(endpoints.get_conversation(conversation_id)))
+                    conversation_id, summary_of(await self._client.raw(endpoints.get_conversation(conversation_id)))
                 )
                 self._failures = 0
             except NotFound:
                 self.audit.expired += 1
             except APIError as error:
-                self.audit.untold[conversation_id] = str(error)
+                self.audit.not_compared[conversation_id] = str(error)
                 self._failures += 1
-                if self._failures >= FAILURES:
+                if self._failures >= MAX_CONSECUTIVE_FAILURES:
                     # The API is down, not the conversations.
                     raise
 
-    def _compare(self, conversation_id: str, conversation: Head) -> None:
+    def _compare(self, conversation_id: str, conversation: Summary) -> None:
         known, last = self._known.get(conversation_id), conversation.last_event
-        held = known and known.last_event
+        stored = known and known.last_event
         if known is not None and known.sequence_number is not None and known.pending_since is None:
-            # The events in between are of those that the API never lists.
-            held = max(held or 0, known.sequence_number)
+            # The API never lists the events in between.
+            stored = max(stored or 0, known.sequence_number)
         if last is None:
-            self.audit.untold[conversation_id] = "the API does not tell its last event"
-        elif held is None:
-            (self.audit.missing if self._met(conversation.created) else self.audit.new).append(conversation_id)
+            self.audit.not_compared[conversation_id] = "the API does not tell its last event"
+        elif stored is None:
+            (self.audit.missing if self._expected(conversation.created) else self.audit.new).append(conversation_id)
         elif known is not None and known.unread:
             self.audit.unread.append(conversation_id)
-        elif held == last:
+        elif stored == last:
             self.audit.equal += 1
         else:
-            (self.audit.behind if held < last else self.audit.ahead).append(conversation_id)
+            (self.audit.behind if stored < last else self.audit.ahead).append(conversation_id)
 
-    def _met(self, created: datetime | None) -> bool:
-        """Whether a complete run read all conversations of this age."""
+    def _expected(self, created: datetime | None) -> bool:
+        """Whether a complete run covered conversations of this age."""
         if created is None:
             return False
         return any(
             run.get("status") == "complete"
-            and created + _CLOCKS < (_instant(run.get("started_at")) or created)
+            and created + _CLOCK_TOLERANCE < (_instant(run.get("started_at")) or created)
             and (run.get("since") is None or created >= (_instant(run["since"]) or created))
             and (run.get("until") is None or created < (_instant(run["until"]) or created))
             for run in (commit.report for commit in every(self._history))
@@ -212,7 +211,7 @@ def _instant(text: object) -> datetime | None:
 
 
 def _readable(folder: Path) -> list[Commit]:
-    """The commits of a folder; `verify` tells of those that are damaged."""
+    """The readable commits of a folder; `verify` reports the damaged ones."""
     layout, history = Layout(folder), []
     for number in numbers(layout):
         with suppress(CorruptFile):

@@ -1,7 +1,7 @@
 """Run a coroutine from ordinary code, in a script as well as in a notebook cell.
 
-A notebook's own event loop is running while a cell runs, so nothing else can run on it. The coroutine therefore gets a
-loop of its own in a thread of its own; interrupting the cell cancels it there and waits until it has cleaned up.
+A notebook's event loop is busy while a cell runs, so the coroutine gets a loop and a thread of its own. Interrupting
+the cell cancels the coroutine there and waits until it has cleaned up.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from conv_analytics.errors import ConfigError
 
 T = TypeVar("T")
 
-#: How often the waiting thread looks for an interrupt; Windows tells a blocked thread of none. [s]
-_LOOK_S = 0.2
-#: An interpreter that ends gives what still runs so much time to clean up. [s]
-_LAST_S = 5.0
+#: How often the waiting thread checks for an interrupt, which Windows does not deliver to a blocked thread. [s]
+_POLL_S = 0.2
+#: Time that an exiting interpreter gives running coroutines to clean up. [s]
+_EXIT_S = 5.0
 
 
 def run_blocking(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a coroutine to its end and give its result; an interrupt (Ctrl-C, the stop button) cancels it first.
+    """Run a coroutine to its end and return its result; an interrupt (Ctrl-C, the stop button) cancels it first.
 
     Raises
     ------
     ConfigError
-        If called in the thread of such a coroutine, which would wait for itself.
+        If called in the thread of such a coroutine, which would then wait for itself.
 
     Examples
     --------
@@ -41,8 +41,8 @@ def run_blocking(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     >>> run_blocking(main)
     'done'
     """
-    refuse_inside()
-    running = Background(main)
+    refuse_in_background_thread()
+    running = BackgroundRun(main)
     running.start()
     try:
         running.wait()
@@ -54,24 +54,24 @@ def run_blocking(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return running.outcome()
 
 
-def inside() -> bool:
-    """Whether this runs in the thread of a `Background`: in a listener, that is."""
-    return isinstance(threading.current_thread(), Background)
+def in_background_thread() -> bool:
+    """Whether the caller runs in the thread of a `BackgroundRun`, as a listener does."""
+    return isinstance(threading.current_thread(), BackgroundRun)
 
 
-def refuse_inside() -> None:
-    """Raise `ConfigError` where waiting would hold up the very thread that works."""
-    if inside():
+def refuse_in_background_thread() -> None:
+    """Raise `ConfigError` where waiting would block the thread of the run."""
+    if in_background_thread():
         raise ConfigError(
             "This was called in the thread of a running export, by one of its listeners: the export would stand still"
             " meanwhile. Let the listener note what is to be done, or start another export with wait=False."
         )
 
 
-class Background(threading.Thread, Generic[T]):
-    """A coroutine on a loop of its own, in a thread of its own; what the starting code has in its context goes along.
+class BackgroundRun(threading.Thread, Generic[T]):
+    """A coroutine with a thread and a loop of its own, and a copy of the caller's context variables.
 
-    It is a daemon: an interpreter that ends cancels it, gives it some time to clean up, and does not wait for more.
+    The thread is a daemon: an exiting interpreter cancels the coroutine, gives it some time to clean up, and goes on.
     """
 
     def __init__(self, main: Callable[[], Coroutine[Any, Any, T]], at_end: Callable[[], object] = lambda: None) -> None:
@@ -88,19 +88,19 @@ class Background(threading.Thread, Generic[T]):
         self._error: BaseException | None = None
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         _RUNNING.add(self)
         super().start()
 
     def run(self) -> None:
-        """What the thread does."""
+        """Run the coroutine, in the thread."""
         self._context.run(self._run)
 
     def _run(self) -> None:
         try:
             with asyncio.Runner() as runner:
                 self._loop = runner.get_loop()
-                self._result = runner.run(self._hold())
+                self._result = runner.run(self._track())
         except BaseException as error:  # noqa: BLE001  handed over to the thread that waits
             self._error = error
         finally:
@@ -108,26 +108,26 @@ class Background(threading.Thread, Generic[T]):
             self._ended.set()
             self._at_end()
 
-    async def _hold(self) -> T:
+    async def _track(self) -> T:
         self._task = asyncio.current_task()
         self._ready.set()
         return await self._main()
 
     @property
     def ended(self) -> bool:
-        """Whether there is an outcome. In a process forked from the one that started it there will be none."""
+        """Whether there is an outcome; a forked process never gets one."""
         return self._ended.is_set()
 
     @property
-    def lost(self) -> bool:
+    def forked(self) -> bool:
         """Whether this is the copy in a forked process, where no thread runs."""
         return not self._ended.is_set() and os.getpid() != self._process
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end, or so many seconds; whether it has ended."""
+        """Wait for the end, for `timeout` seconds at most; return whether it has come."""
         deadline = None if timeout is None else monotonic() + timeout
-        # Not with `join`: up to Python 3.12 one that is interrupted takes a running thread for ended.
-        while not self._ended.wait(_LOOK_S if deadline is None else max(0.0, min(_LOOK_S, deadline - monotonic()))):
+        # Not with `join`: up to Python 3.12 an interrupted `join` takes a running thread for an ended one.
+        while not self._ended.wait(_POLL_S if deadline is None else max(0.0, min(_POLL_S, deadline - monotonic()))):
             if deadline is not None and monotonic() >= deadline:
                 return False
         self.join()
@@ -140,36 +140,36 @@ class Background(threading.Thread, Generic[T]):
             try:
                 self._loop.call_soon_threadsafe(self._cancel)
             except RuntimeError:
-                # The loop closed between the interrupt and this call: nothing is left to cancel.
+                # The loop was closed between the interrupt and this call: there is nothing to cancel.
                 return
 
     def _cancel(self) -> None:
-        # A second time would end the cleaning up that the first one began.
+        # A second cancellation would interrupt the cleaning up that the first one began.
         if not self._cancelled and self._task is not None:
             self._cancelled = True
             self._task.cancel()
 
     @property
     def error(self) -> BaseException | None:
-        """What was raised; None when it ended well, or has not ended."""
+        """What the coroutine raised; None when it returned, or has not ended."""
         return self._error
 
     def outcome(self) -> T:
-        """The result, or what was raised."""
+        """Return the result, or raise what the coroutine raised."""
         if self._error is not None:
             raise self._error
         return self._result
 
 
-_RUNNING: weakref.WeakSet[Background[Any]] = weakref.WeakSet()
+_RUNNING: weakref.WeakSet[BackgroundRun[Any]] = weakref.WeakSet()
 
 
 @atexit.register
 def _end_all() -> None:
-    """Cancel what still runs: what it has is on the disk, and a thread that is cut off could say nothing of it."""
-    running = [each for each in _RUNNING if not each.ended and not each.lost]
+    """Cancel running coroutines, so that they can report what they have; a killed thread could not."""
+    running = [each for each in _RUNNING if not each.ended and not each.forked]
     for each in running:
         each.cancel()
-    deadline = monotonic() + _LAST_S
+    deadline = monotonic() + _EXIT_S
     for each in running:
         each.wait(max(0.0, deadline - monotonic()))

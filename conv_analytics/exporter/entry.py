@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypedDict, Unpack, overload
+from typing import Any, Literal, Unpack, overload
 
 from conv_analytics.errors import ExportStopped
 from conv_analytics.exporter.blocking import run_blocking
+from conv_analytics.exporter.folder_checks import commit_finished_runs, require_same_mask, resolve_tables
 from conv_analytics.exporter.job import Job
-from conv_analytics.exporter.logs import Log
-from conv_analytics.exporter.options import SWEEP, Options, options
-from conv_analytics.exporter.progress import Block, Choice, Listener, listener_for
-from conv_analytics.exporter.run import Client, once, stale
-from conv_analytics.exporter.steps import Observer
-from conv_analytics.exporter.targets import Exported, Frames, same_mask, same_tables, settle
-from conv_analytics.privacy import Mask
-
-
-class ExportOptions(TypedDict, total=False):
-    """Keyword arguments of `export` and `aexport`; see there."""
-
-    since: datetime | None
-    until: datetime | None
-    tables: Collection[str] | str | None
-    concurrency: int
-    rate: float
-    progress: Choice
-    on_event: Observer | None
-    allow_empty: bool
-    full: bool
-    lookback: timedelta | None
-    sweep: timedelta
-    mask: Mask | None
+from conv_analytics.exporter.logs import LogObserver
+from conv_analytics.exporter.options import ExportOptions, Options, takes
+from conv_analytics.exporter.progress import Listener, NotebookBlock, listener_for
+from conv_analytics.exporter.results import Exported, Frames
+from conv_analytics.exporter.run import Client, resumed_old_run, run_export
+from conv_analytics.exporter.run_events import Observer
 
 
 @overload
@@ -55,87 +36,73 @@ def export(
 def export(
     client: Client, destination: str | Path, *, wait: Literal[False], **options: Unpack[ExportOptions]
 ) -> Job[Exported]: ...
+@takes(ExportOptions)
 def export(
-    client: Client,
-    destination: str | Path | None = None,
-    *,
-    wait: bool = True,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    tables: Collection[str] | str | None = None,
-    concurrency: int = 20,
-    rate: float = 10.0,
-    progress: Choice = "auto",
-    on_event: Observer | None = None,
-    allow_empty: bool = False,
-    full: bool = False,
-    lookback: timedelta | None = None,
-    sweep: timedelta = SWEEP,
-    mask: Mask | None = None,
+    client: Client, destination: str | Path | None = None, *, wait: bool = True, **options: Unpack[ExportOptions]
 ) -> Frames | Exported | Job[Any]:
     """Export every conversation, member and event of an application.
 
-    Works in a script as well as in a notebook cell; interrupting it keeps what was read and leaves nothing running.
+    Works in a script and in a notebook cell; interrupting it keeps what was read and leaves nothing running.
 
     Parameters
     ----------
-    client
-        Whose application to export.
-    destination
+    client : Conversations or AsyncConversations
+        The application to export.
+    destination : str or Path, default None
         Folder to write Parquet files to, made when absent. A folder that holds an earlier export is brought up to
-        date: only events after the last known one of each conversation are asked for. Without a destination everything
+        date: only events after the last known one of each conversation are requested. Without a destination everything
         is kept in memory.
-    wait
-        Whether to wait for the end. If not, a `Job` comes back at once: it tells how far the run is, stops it and has
-        its result. Several may run at a time, each into a folder of its own.
-    since, until
+    wait : bool, default True
+        Whether to wait for the end. If not, `export` returns a `Job` at once, which shows the progress, stops the run
+        and has its result. Several jobs may run at a time, each into a folder of its own.
+    since, until : datetime, default None
         Only conversations created from this instant on, and before that one. [UTC where they have no zone]
-    tables
-        Names of the tables to export, or ``"all"``; default all but ``users`` and ``sessions``, which take a request
-        per user each.
-    concurrency
-        Requests in flight at most; fewer while the server breaks down or slows down. [requests]
-    rate
-        Requests per second at most; 0 sets no ceiling. The API's own limit is not published: it is found by asking, and
-        kept in the folder for the next run. [1/s]
-    full
-        Read every conversation again from its first event, whatever the folder knows: what the folder lacks is added,
-        nothing is there twice, and events that have another body now are counted (``.report.changed``).
-    lookback
-        Do not ask for conversations of an earlier run that have been quiet for longer, unless the list tells of a
-        change: ``.report.not_probed``. By default every conversation that is listed costs a request.
-    sweep
-        With a lookback, ask for all of them nevertheless when that was last done so long ago.
-    allow_empty
+    tables : str or collection of str, default None
+        Names of the tables to export, or ``"all"``. None exports those that the folder has; to a new folder, all but
+        ``users`` and ``sessions``, which take a request per user each.
+    concurrency : int, default 20
+        Maximum requests in flight; fewer while the server fails or slows down. [requests]
+    rate : float, default 10.0
+        Maximum requests per second; 0 sets no limit. The API's own limit is not published: the run learns it, and the
+        folder keeps it for the next run. [1/s]
+    full : bool, default False
+        Read every conversation again from its first event, whatever the folder has: missing events are added, nothing
+        is stored twice, and events whose body has changed are counted (``.report.changed``).
+    lookback : timedelta, default None
+        Skip conversations of earlier runs that have been quiet for longer, unless the list shows a change:
+        ``.report.not_probed``. By default every listed conversation costs a request.
+    sweep : timedelta, default 7 days
+        With a lookback, request all conversations nevertheless when the last time was this long ago.
+    allow_empty : bool, default False
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
-    progress
-        Who shows how far it is: ``"auto"`` draws a block in a notebook, a bar on a terminal, and prints plain lines
-        elsewhere, all on the standard error (``CONV_ANALYTICS_PROGRESS=plain|rich|none`` decides otherwise); False
-        or None shows nothing; or anything that can be called with a `Progress`.
-    on_event
-        Called with a frozen value for everything that happens: see `conv_analytics.exporter.steps`. The log
-        ``conv_analytics`` of the standard library's `logging` has the same without asking for it.
-    mask
-        Puts tokens in the place of phone numbers, names, texts and other personal data, before anything is kept.
-        A folder stays with the mask of its first run.
+    progress : "auto", bool, None or callable, default "auto"
+        What shows the progress: ``"auto"`` draws a block in a notebook and a bar on a terminal, and prints plain lines
+        elsewhere, always on standard error (the variable ``CONV_ANALYTICS_PROGRESS=plain|rich|none`` overrides this);
+        False or None shows nothing; a callable is called with each `Progress`.
+    on_event : callable, default None
+        Called with a frozen value for everything that happens: see `conv_analytics.exporter.run_events`. The logger
+        ``conv_analytics`` of `logging` reports the same in any case.
+    mask : Mask, default None
+        Replaces phone numbers, names, texts and other personal data with tokens before anything is stored. A folder
+        keeps the mask of its first run.
 
     Returns
     -------
     Frames or Exported
-        DataFrames by table name, or the run's report with the dataset written. With ``wait=False`` the `Job` whose
-        ``result()`` that is; what is raised here, but for wrong arguments, is raised there.
+        DataFrames by table name, or the run's report with the dataset written. With ``wait=False`` a `Job`, whose
+        ``result()`` returns that or raises the errors below, except those for wrong arguments.
 
     Raises
     ------
     ExportIncomplete
-        If something could not be read, or far less came than in the nights before (``.report.warning``);
-        ``.result`` holds what was read, and a folder has it committed.
+        If something could not be read, or far fewer events came than in the nights before (``.report.warning``);
+        ``.result`` has what was read, and a folder has it committed.
     ConfigError
         If an argument is wrong.
     APIError
         If nothing could be read at all.
     DatasetError
-        If the folder cannot be written; what it held before is untouched.
+        If the folder cannot be written; its earlier contents are untouched.
 
     Examples
     --------
@@ -147,38 +114,19 @@ def export(
     >>> len(frames["conversations"])
     3
     """
-    # Here and not in the run's thread: what is wrong is told before one starts.
-    show = listener_for(progress)
-    chosen = options(
-        tables=tables,
-        since=since,
-        until=until,
-        concurrency=concurrency,
-        rate=rate,
-        full=full,
-        lookback=lookback,
-        sweep=sweep,
-    )
-    run = partial(
-        _export,
-        client,
-        destination,
-        chosen,
-        progress=show,
-        mask=mask,
-        allow_empty=allow_empty,
-        named=tables is not None,
-    )
-    observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
+    # Here, not in the run's thread: wrong arguments are reported before one starts.
+    chosen = Options.checked("export", options, ExportOptions)
+    show = listener_for(chosen.progress)
+    run = partial(_export, client, destination, chosen, show)
     if wait:
-        return run_blocking(lambda: run(observers=observers))
-    if isinstance(show, Block):
-        # Below this cell: who knows which one is running when the first answer comes.
+        return run_blocking(run)
+    if isinstance(show, NotebookBlock):
+        # Below this cell: another one may be running when the first answer arrives.
         show.open()
 
     async def main(observe: Observer) -> Any:
         try:
-            return await run(observers=[*observers, observe])
+            return await run(observe)
         except asyncio.CancelledError as stopped:
             raise (stopped.__cause__ if isinstance(stopped.__cause__, ExportStopped) else stopped) from None
 
@@ -193,69 +141,29 @@ async def aexport(client: Client, destination: str | Path, **options: Unpack[Exp
 async def aexport(
     client: Client, destination: str | Path | None, **options: Unpack[ExportOptions]
 ) -> Frames | Exported: ...
+@takes(ExportOptions)
 async def aexport(
-    client: Client,
-    destination: str | Path | None = None,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    tables: Collection[str] | str | None = None,
-    concurrency: int = 20,
-    rate: float = 10.0,
-    progress: Choice = "auto",
-    on_event: Observer | None = None,
-    allow_empty: bool = False,
-    full: bool = False,
-    lookback: timedelta | None = None,
-    sweep: timedelta = SWEEP,
-    mask: Mask | None = None,
+    client: Client, destination: str | Path | None = None, **options: Unpack[ExportOptions]
 ) -> Frames | Exported:
-    """`export`, to be awaited: in an application with an event loop of its own, or in a notebook cell."""
-    chosen = options(
-        tables=tables,
-        since=since,
-        until=until,
-        concurrency=concurrency,
-        rate=rate,
-        full=full,
-        lookback=lookback,
-        sweep=sweep,
-    )
-    observers: list[Observer] = [Log(), on_event] if on_event else [Log()]
-    return await _export(
-        client,
-        destination,
-        chosen,
-        progress=listener_for(progress),
-        observers=observers,
-        mask=mask,
-        allow_empty=allow_empty,
-        named=tables is not None,
-    )
+    """Export as `export` does, with the same options, awaited on the caller's own event loop."""
+    chosen = Options.checked("aexport", options, ExportOptions)
+    return await _export(client, destination, chosen, listener_for(chosen.progress))
 
 
 async def _export(
-    client: Client,
-    destination: str | Path | None,
-    chosen: Options,
-    *,
-    progress: Listener,
-    observers: list[Observer],
-    mask: Mask | None,
-    allow_empty: bool,
-    named: bool,
+    client: Client, destination: str | Path | None, chosen: Options, progress: Listener, *observers: Observer
 ) -> Frames | Exported:
-    """Run, and once more where the run only finished one of long ago; `named` is whether tables were asked for."""
+    """Run, and once more if the run only finished one that was interrupted long ago."""
     if destination is not None:
-        # What a killed run left finished is in the log before this run is compared with it.
-        settle(Path(destination))
-        same_mask(Path(destination), None if mask is None else mask.settings())
-        held = same_tables(Path(destination), chosen.tables if named else None)
-        chosen = replace(chosen, tables=held or chosen.tables)
-    course = partial(
-        once, client, destination, chosen, progress=progress, observers=observers, mask=mask, allow_empty=allow_empty
+        # What a killed run left finished is committed before this run is compared with it.
+        commit_finished_runs(Path(destination))
+        require_same_mask(Path(destination), chosen.mask_settings)
+        chosen = replace(chosen, tables=resolve_tables(Path(destination), chosen.tables))
+    watching: list[Observer] = (
+        [LogObserver(), *observers] if chosen.on_event is None else [LogObserver(), chosen.on_event, *observers]
     )
-    result = await course()
-    if stale(result.report):
-        result = await course()
+    run = partial(run_export, client, destination, chosen, progress=progress, observers=watching)
+    result = await run()
+    if resumed_old_run(result.report):
+        result = await run()
     return result

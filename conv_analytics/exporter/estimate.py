@@ -1,4 +1,4 @@
-"""How much a run will cost, judged from a sample of its conversations. Pure."""
+"""Estimates of a run's cost from a sample of its conversations. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-#: Standard errors to either side. Few conversations are long and most are short, where twice is too little.
+#: Standard errors to either side. With few long conversations among many short ones, two are too few.
 _ERRORS = 3.0
-#: Of a normal distribution, for 95 %.
+#: Quantile of the normal distribution for 95 %.
 _Z = 1.96
 
 
 @dataclass(frozen=True)
 class Range:
-    """A number that is not known exactly: what is expected, and between which bounds it should lie."""
+    """An estimate: the expected value and its bounds."""
 
     expected: float
     low: float
@@ -26,7 +26,7 @@ class Range:
 
     @classmethod
     def exactly(cls, value: float) -> Range:
-        """A number that is known."""
+        """A known number."""
         return cls(value, value, value)
 
     def __add__(self, other: Range) -> Range:
@@ -37,7 +37,7 @@ class Range:
         return Range(self.expected * factor, self.low * factor, self.high * factor)
 
     def whole(self) -> dict[str, int]:
-        """The same in whole numbers, the bounds rounded outwards.
+        """Whole numbers, with the bounds rounded outwards.
 
         >>> Range(2.5, 1.2, 9.1).whole()
         {'expected': 2, 'low': 1, 'high': 10}
@@ -51,31 +51,30 @@ class Range:
         return f"{values['expected']:,} ({values['low']:,} to {values['high']:,})"
 
 
-def total(sample: Sequence[float], size: int, usual: float) -> Range:
-    """The sum over a group of conversations, of which some were looked at.
+def estimate_total(sample: Sequence[float], size: int, usual: float) -> Range:
+    """The sum over a group of conversations, estimated from a sample.
 
     Parameters
     ----------
     sample
-        The values of those looked at.
+        The values of the sampled ones.
     size
-        How many there are in the group.
+        Number of conversations in the group.
     usual
-        A value that one has at least when it has any: what those not looked at may have although no one of the sample
-        has.
+        Minimum value of one that has any: the others may have it although no sampled one has.
 
     Returns
     -------
-    The sum with its bounds: three standard errors to either side, and at least as far as the share of those with any
-    value may differ from the sample's (Wilson, 95 %). No less than what was seen.
+    The sum with its bounds: three standard errors to either side, and at least as wide as the Wilson interval (95 %) of
+    the share that has any value. Never below the sample's own sum.
 
     Examples
     --------
-    >>> total([2, 3, 2, 2], 4, 2)
+    >>> estimate_total([2, 3, 2, 2], 4, 2)
     Range(expected=9, low=9, high=9)
-    >>> print(total([0] * 20, 1000, 2))
+    >>> print(estimate_total([0] * 20, 1000, 2))
     0 (0 to 323)
-    >>> print(total([2, 2, 2, 2, 3, 2, 2, 4, 2, 2], 100, 2))
+    >>> print(estimate_total([2, 2, 2, 2, 3, 2, 2, 4, 2, 2], 100, 2))
     230 (166 to 291)
     """
     count, seen = len(sample), sum(sample)
@@ -93,7 +92,7 @@ def total(sample: Sequence[float], size: int, usual: float) -> Range:
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The share that `hits` of `count` speak for, with 95 % confidence.
+    """The Wilson interval (95 %) of the share `hits` of `count`.
 
     >>> [round(bound, 3) for bound in wilson(0, 20)]
     [0.0, 0.161]
@@ -104,34 +103,34 @@ def wilson(hits: int, count: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def allot(sizes: Sequence[int], places: int) -> list[int]:
-    """How many of each group to look at: the same number of each, and what a small group leaves goes to the others.
+def allocate(sizes: Sequence[int], total: int) -> list[int]:
+    """Sample sizes: the same for each group; what a small group does not use goes to the others.
 
-    >>> allot([2000, 0, 0], 20), allot([5, 1995, 40], 20), allot([1, 1, 1], 20)
+    >>> allocate([2000, 0, 0], 20), allocate([5, 1995, 40], 20), allocate([1, 1, 1], 20)
     ([20, 0, 0], [5, 8, 7], [1, 1, 1])
     """
-    given = [0] * len(sizes)
-    while places and (open_ := [n for n, size in enumerate(sizes) if given[n] < size]):
-        for n in open_[:places]:
-            given[n] += 1
-        places -= min(places, len(open_))
-    return given
+    samples = [0] * len(sizes)
+    while total and (open_groups := [n for n, size in enumerate(sizes) if samples[n] < size]):
+        for n in open_groups[:total]:
+            samples[n] += 1
+        total -= min(total, len(open_groups))
+    return samples
 
 
-def spread(items: Sequence[T], count: int) -> list[T]:
-    """Some items, evenly spread over a list that is in the order of time.
+def evenly_spaced(items: Sequence[T], count: int) -> list[T]:
+    """Some items, evenly spaced over a list.
 
-    >>> spread(range(100), 4)
+    >>> evenly_spaced(range(100), 4)
     [12, 37, 62, 87]
     """
-    return [items[(2 * place + 1) * len(items) // (2 * count)] for place in range(count)]
+    return [items[(2 * n + 1) * len(items) // (2 * count)] for n in range(count)]
 
 
-def seconds(requests: Range, list_pages: int, *, rate: float, latency_s: float, concurrency: int) -> Range:
-    """How long so many requests take, in seconds.
+def estimate_seconds(requests: Range, list_pages: int, *, rate: float, latency_s: float, concurrency: int) -> Range:
+    """How long the requests take [s].
 
-    Either the rate is what limits them, or the time of an answer: one page of the list has to come before the next is
-    asked for, and of the others so many are under way at a time.
+    The limit is either the rate or the latency: pages of the list are requested one after the other, and `concurrency`
+    of the other requests at a time.
     """
 
     def of(count: float) -> float:

@@ -1,4 +1,4 @@
-"""The ids of events in pages and tables: which there are, where they end, and whether they are in order."""
+"""The ids of events in pages and tables: their range, and whether they are in order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from conv_analytics.exporter.summaries import head_of
+from conv_analytics.exporter.summaries import summary_of
 from conv_analytics.resources.cells import natural_number
 from conv_analytics.tables.pages import decode, records
 
@@ -21,21 +21,21 @@ class _Numbered(msgspec.Struct):
     id: Any = None
 
 
-def looks_back(page: bytes, start: int) -> bool:
-    """Whether a page may hold events that an earlier run has: they are before the first one wanted, or have no id.
+def may_repeat_events(page: bytes, start: int) -> bool:
+    """Whether a page may have events that an earlier run stored: with an id below the first wanted one, or none.
 
-    >>> [looks_back(b'{"_embedded": [{"id": 7}, %b]}' % each, 7) for each in (b'{"id": 8}', b'{"id": 6}', b"{}")]
+    >>> [may_repeat_events(b'{"_embedded": [{"id": 7}, %b]}' % each, 7) for each in (b'{"id": 8}', b'{"id": 6}', b"{}")]
     [False, True, True]
     """
-    found: Iterable[Any] | None = decode(page, "events", _Numbered)
-    if found is None:
-        found = map(head_of, records(page, "events"))
-    numbers = (natural_number(each.id) for each in found)
+    events: Iterable[Any] | None = decode(page, "events", _Numbered)
+    if events is None:
+        events = map(summary_of, records(page, "events"))
+    numbers = (natural_number(event.id) for event in events)
     return any(number is None or number < start for number in numbers)
 
 
-def last_events(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime | None]]:
-    """Per conversation, the lowest id, the highest one (0 where no event has one) and the latest instant."""
+def id_ranges(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime | None]]:
+    """Lowest id, highest id (0 where no event has one) and latest instant of each conversation."""
     times = events["at"].cast(pa.int64())
     ids = events.select(["conversation_id", "event_id"]).append_column("at", times)
     grouped = ids.group_by("conversation_id").aggregate([("event_id", "min"), ("event_id", "max"), ("at", "max")])
@@ -47,7 +47,7 @@ def last_events(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetim
     }
 
 
-def disordered(events: pa.Table) -> set[str]:
+def out_of_order(events: pa.Table) -> set[str]:
     """The conversations whose events do not come in the order of their ids."""
     named = events.filter(events["event_id"].is_valid())
     owners = named["conversation_id"].combine_chunks().dictionary_encode()

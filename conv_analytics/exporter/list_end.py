@@ -1,4 +1,4 @@
-"""How a list of events ends: at the last event, with a gap, or too early. Pure decisions."""
+"""Where a list of events ends: at the last event, or too early. Pure decisions."""
 
 from __future__ import annotations
 
@@ -6,102 +6,103 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from conv_analytics.api.flow import LEAST_PAGE
+from conv_analytics.api.flow import MIN_PAGE_SIZE
 from conv_analytics.api.page import RawPage
-from conv_analytics.exporter.summaries import head_of
+from conv_analytics.exporter.summaries import summary_of
 from conv_analytics.tables.pages import Raw, records
 
 
-class Verdict(NamedTuple):
+class EndCheck(NamedTuple):
     """What to do after the last page of a list."""
 
-    following: int | None = None
-    """The event id to go on from, when the list ended too early."""
+    continue_at: int | None = None
+    """The event id to continue from, when the list ended too early."""
     reason: str | None = None
     """Why events may be missing."""
     gap: range | None = None
-    """The event ids that have to be asked for before the list counts as whole."""
+    """The event ids to request before the list counts as whole."""
 
 
-class Ending:
-    """Follows the pages of one list of events, and tells whether it may end where it did.
+class EventListEnd:
+    """Follows the pages of one list of events, and checks whether the list may end where it did.
 
-    A list that ends with a full page before the last event lost its link, or the server's pages are shorter than those
-    asked for; so does one whose last link leads to an empty page. What comes next is then asked for by its id. Fewer
-    events than their numbers tell are normal: some are never stored (contract 2.7). But a single short page may also be
-    what a server shows that cuts its lists, links no next page and keeps no order: then its widest gap is asked for.
+    When a list ends with a full page before the last event, it lost its link, or the server's pages are shorter than
+    requested; the same holds when the last link leads to an empty page. The next event is then requested by its id.
+    Fewer events than their ids suggest are normal: some are never stored (contract 2.7). But a single short page may
+    also come from a server that cuts its lists, links no next page and keeps no order: its widest gap is requested.
 
     Parameters
     ----------
     page_size
-        How many events a page was asked to have.
+        The page size that was requested.
 
     Examples
     --------
     >>> from conv_analytics.api.page import read_page
-    >>> def ended(ids: list[int], **page: object) -> Verdict:
-    ...     ending, items = Ending(3), ", ".join(f'{{"id": {each}}}' for each in ids)
-    ...     ending.add(read_page(f'{{"page_size": 3, "_embedded": [{items}]}}'.encode(), "/v1/x", None))
-    ...     return ending.verdict(last=6, start=1)
+    >>> def ended(ids: list[int], **page: object) -> EndCheck:
+    ...     end, items = EventListEnd(3), ", ".join(f'{{"id": {each}}}' for each in ids)
+    ...     end.add(read_page(f'{{"page_size": 3, "_embedded": [{items}]}}'.encode(), "/v1/x", None))
+    ...     return end.check(last=6, start=1)
     >>> ended([1, 2])
-    Verdict(following=None, reason=None, gap=None)
+    EndCheck(continue_at=None, reason=None, gap=None)
     >>> ended([1, 2, 3])
-    Verdict(following=4, reason=None, gap=None)
+    EndCheck(continue_at=4, reason=None, gap=None)
     >>> ended([1, 5, 6])
-    Verdict(following=None, reason=None, gap=range(2, 5))
+    EndCheck(continue_at=None, reason=None, gap=range(2, 5))
     """
 
     def __init__(self, page_size: int) -> None:
         self.warnings: list[str] = []
-        """What was odd about the pages."""
+        """The warnings of the pages."""
         self.listed = False
-        """Whether there was any event."""
-        self._asked, self._pages = page_size, 0
+        """Whether any event was listed."""
+        self._requested, self._pages = page_size, 0
         self._page: RawPage | None = None
-        self._before: RawPage | None = None
+        self._previous: RawPage | None = None
 
     def add(self, page: RawPage) -> None:
         """Take the next page."""
         self._pages += 1
-        self._page, self._before = page, self._page
-        # Cut only until there is one: the pages of a long list are cut where they become rows, too.
-        self.listed = self.listed or bool(_cut(page))
+        self._page, self._previous = page, self._page
+        # Records are split off only until there is one: every page is split again where it becomes rows.
+        self.listed = self.listed or bool(_events(page))
         if page.warning:
             self.warnings.append(page.warning)
 
-    def verdict(self, last: int | None, start: int) -> Verdict:
+    def check(self, last: int | None, start: int) -> EndCheck:
         """Whether the list may end here.
 
         Parameters
         ----------
         last
-            The id of the conversation's last event; None when it does not tell.
+            The id of the conversation's last event; None where it is unknown.
         start
-            The event id that the list was asked to begin with.
+            The event id from which the list was requested.
         """
         if last is None or self._page is None or self.warnings:
-            return Verdict()
-        found = _cut(self._page)
-        if len(found) < min(self._asked, self._page.page_size or 1):
-            if found or self._before is None:
-                return Verdict()
-            found = _cut(self._before)
-        ids = [number for record in found if (number := head_of(record).number) is not None]
+            return EndCheck()
+        events = _events(self._page)
+        if len(events) < min(self._requested, self._page.page_size or 1):
+            if events or self._previous is None:
+                return EndCheck()
+            events = _events(self._previous)
+        ids = _ids(events)
         highest = max(ids, default=last)
         if highest >= last:
-            # Told to be in order, but begun at the end: what comes before is not on this page.
+            # Ascending order was requested, but the page begins at the end: earlier events are not on it.
             backwards = self._pages == 1 and bool(ids) and min(ids) > start and ids != sorted(ids)
             if backwards:
-                return Verdict(reason=f"only its last {len(ids)} events are listed, and in no order")
-            return Verdict(gap=_widest_gap(start, ids) if self._pages == 1 and len(ids) < LEAST_PAGE else None)
+                return EndCheck(reason=f"only its last {len(ids)} events are listed, and in no order")
+            return EndCheck(gap=_widest_gap(start, ids) if self._pages == 1 and len(ids) < MIN_PAGE_SIZE else None)
         if highest >= start:
-            return Verdict(highest + 1)
-        return Verdict(reason=f"its events end at {highest}, but its last one is {last}")
+            return EndCheck(highest + 1)
+        return EndCheck(reason=f"its events end at {highest}, but its last one is {last}")
 
 
-def still_missing(gap: range, answer: RawPage) -> str | None:
-    """Why events may be missing, after the ids of a gap were asked for; None when the server has none of them."""
-    if not (listed := [number for record in _cut(answer) if (number := head_of(record).number) is not None]):
+def still_missing(gap: range, page: RawPage) -> str | None:
+    """Why events may be missing, given the response to a request for a gap; None when the server has none of them."""
+    listed = _ids(_events(page))
+    if not listed:
         return None
     if any(number in gap for number in listed):
         return f"its list skips events between {gap.start} and {gap.stop - 1} that the server has"
@@ -114,5 +115,9 @@ def _widest_gap(start: int, ids: Sequence[int]) -> range | None:
     return max(gaps, key=len, default=None)
 
 
-def _cut(page: RawPage) -> Sequence[Raw]:
+def _ids(events: Sequence[Raw]) -> list[int]:
+    return [number for record in events if (number := summary_of(record).event_number) is not None]
+
+
+def _events(page: RawPage) -> Sequence[Raw]:
     return records(page.body, "events")

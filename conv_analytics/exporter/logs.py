@@ -1,4 +1,4 @@
-"""An export in the log: which of its steps is worth a record, at which level, with which fields."""
+"""The log records of a run: which events have one, at which level, with which fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, Respons
 from conv_analytics.errors import clock_remark
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.exporter.report import LISTED
-from conv_analytics.exporter.steps import (
+from conv_analytics.exporter.run_events import (
     BatchConverted,
     Committed,
     ConversationIncomplete,
@@ -19,39 +19,39 @@ from conv_analytics.exporter.steps import (
     Interrupted,
     ListingDone,
     Quarantined,
+    RunEvent,
     RunFailed,
     RunFinished,
     RunStarted,
-    Step,
 )
 from conv_analytics.log import LOGGER, Entry
 
-#: Where a run stands is logged so often, and at its end. [s]
+#: Interval between progress records; the last one comes at the end. [s]
 EVERY_S = 30.0
-#: So many ids are in one record; the others are only counted.
+#: Maximum ids in one record; the others are only counted.
 _IDS = 20
 _TOO_MANY = 429
 
 
-class Log:
-    """An observer that logs; `export` always has one.
+class LogObserver:
+    """An observer that writes log records; every export has one.
 
     Parameters
     ----------
     logger
         Takes the records.
     clock
-        Seconds that only grow.
+        A monotonic clock. [s]
     """
 
     def __init__(self, logger: logging.Logger = LOGGER, clock: Callable[[], float] = time.monotonic) -> None:
         self._logger, self._clock = logger, clock
         self._run: str | None = None
         self._next_s = clock() + EVERY_S
-        self._told = 0
+        self._incomplete_logged = 0
 
-    def __call__(self, event: Step | Notice | Progress) -> None:
-        """Log what is worth a line."""
+    def __call__(self, event: RunEvent | Notice | Progress) -> None:
+        """Log an event, if it has a record."""
         if isinstance(event, RequestSent | ResponseReceived) and not self._logger.isEnabledFor(logging.DEBUG):
             return
         if isinstance(event, Progress):
@@ -60,13 +60,13 @@ class Log:
             self._next_s = self._clock() + EVERY_S
         if isinstance(event, RunStarted):
             self._run = event.run
-        found = self._entry(event)
-        if found is not None and self._logger.isEnabledFor(found[0]):
-            level, name, fields = found
+        entry = self._entry(event)
+        if entry is not None and self._logger.isEnabledFor(entry[0]):
+            level, name, fields = entry
             self._logger.log(level, Entry(name, {"run": self._run, **fields}))
 
     def _entry(  # noqa: C901, PLR0911, PLR0912  one line per kind
-        self, event: Step | Notice | Progress
+        self, event: RunEvent | Notice | Progress
     ) -> tuple[int, str, Mapping[str, Any]] | None:
         match event:
             case RequestSent():
@@ -87,9 +87,9 @@ class Log:
             case ListingDone(conversations):
                 return logging.INFO, "listing_done", {"conversations": conversations}
             case ConversationIncomplete(conversation, reason):
-                # The report has as many; a run of a million that all fail must not fill the disk.
-                self._told += 1
-                level = logging.WARNING if self._told <= LISTED else logging.DEBUG
+                # As many as in the report: a million failures must not fill the disk.
+                self._incomplete_logged += 1
+                level = logging.WARNING if self._incomplete_logged <= LISTED else logging.DEBUG
                 return level, "conversation_incomplete", {"conversation": conversation, "reason": reason}
             case Gone(conversations):
                 return logging.INFO, "gone", {"count": len(conversations), "conversations": conversations[:_IDS]}
@@ -102,8 +102,8 @@ class Log:
             case Interrupted():
                 return _warning("interrupted", {})
             case RunFinished(report):
-                well = report.status == "complete" and (report.allow_empty or not report.warning)
-                return logging.INFO if well else logging.WARNING, "run_finished", _finished(event)
+                successful = report.status == "complete" and (report.allow_empty or not report.warning)
+                return logging.INFO if successful else logging.WARNING, "run_finished", _finished(event)
             case RunFailed(error):
                 return logging.ERROR, "run_failed", {"error": type(error).__name__, "message": str(error)}
 
@@ -134,5 +134,9 @@ def _progress(progress: Progress) -> Mapping[str, Any]:
 
 def _finished(event: RunFinished) -> Mapping[str, Any]:
     report = event.report
-    more = {"conversations": report.listed, "incomplete": len(report.incomplete), "waited_s": round(report.waited_s, 1)}
-    return {**report.summary(), **more, "bytes": report.downloaded_bytes}
+    counts = {
+        "conversations": report.listed,
+        "incomplete": len(report.incomplete),
+        "waited_s": round(report.waited_s, 1),
+    }
+    return {**report.summary(), **counts, "bytes": report.downloaded_bytes}

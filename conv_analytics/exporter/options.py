@@ -1,40 +1,122 @@
-"""What an export reads, and how hard it may ask."""
+"""The options of an export: declared, documented and checked in one place."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import inspect
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any, TypedDict, TypeVar
 
+from conv_analytics.defaults import CONCURRENCY, RATE, SWEEP
 from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.progress import ProgressChoice
+from conv_analytics.exporter.run_events import Observer
+from conv_analytics.privacy import Mask
 from conv_analytics.resources import Conversation, endpoints
 from conv_analytics.resources.endpoint import Listing
 from conv_analytics.tables import TABLES
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
-#: The client keeps so many connections.
-MAX_CONCURRENCY = 100
 DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
-#: With a lookback, every conversation is asked for once in this time.
-SWEEP = timedelta(days=7)
+#: The client keeps this many connections.
+MAX_CONCURRENCY = 100
+#: Maximum consecutive failures before listing stops: then the API is down, not the conversations.
+MAX_CONSECUTIVE_FAILURES = 20
 
 _SECOND = timedelta(seconds=1)
 
 
+class ReadOptions(TypedDict, total=False):
+    """What an export or a plan reads, and how fast; `conv_analytics.export` documents each option."""
+
+    since: datetime | None
+    until: datetime | None
+    tables: Collection[str] | str | None
+    concurrency: int
+    rate: float
+    full: bool
+    lookback: timedelta | None
+    sweep: timedelta
+
+
+class ExportOptions(ReadOptions, total=False):
+    """The options of `conv_analytics.export` and `conv_analytics.aexport`, which document each of them."""
+
+    allow_empty: bool
+    progress: ProgressChoice
+    on_event: Observer | None
+    mask: Mask | None
+
+
 @dataclass(frozen=True)
 class Options:
-    """Checked options of a run."""
+    """The options of a run, with their defaults."""
 
-    tables: tuple[str, ...] = DEFAULT_TABLES
     since: datetime | None = None
     until: datetime | None = None
-    concurrency: int = 20
-    rate: float = 10.0
-    page_size: int = 100
+    tables: tuple[str, ...] | None = None
+    concurrency: int = CONCURRENCY
+    rate: float = RATE
     full: bool = False
     lookback: timedelta | None = None
     sweep: timedelta = SWEEP
+    allow_empty: bool = False
+    progress: ProgressChoice = "auto"
+    on_event: Observer | None = None
+    mask: Mask | None = None
+    page_size: int = 100
+
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.since >= self.until:
+            raise ConfigError(
+                f"since ({self.since.isoformat()}) is not before until ({self.until.isoformat()}): nothing can lie"
+                " between them."
+            )
+        if not 1 <= self.concurrency <= MAX_CONCURRENCY:
+            raise ConfigError(f"concurrency is {self.concurrency}; it must be 1 to {MAX_CONCURRENCY}.")
+        if not self.rate >= 0:
+            raise ConfigError(f"rate is {self.rate}; it must be 0 (no limit) or more requests per second.")
+        if self.full and self.lookback is not None:
+            raise ConfigError(
+                "full reads every conversation again, and a lookback passes some over: leave one of them out."
+            )
+        if self.lookback is not None and self.lookback <= timedelta():
+            raise ConfigError(f"lookback is {self.lookback}; it must be longer than nothing, such as 7 days.")
+        if self.sweep < timedelta():
+            raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run asks for all conversations) or longer.")
+
+    @classmethod
+    def checked(cls, function: str, given: ReadOptions, declared: type = ReadOptions) -> Options:
+        """The options of a call, checked against those declared for the function.
+
+        Raises
+        ------
+        TypeError
+            If it takes no option of that name.
+        ConfigError
+            If a value is wrong.
+        """
+        _refuse_unknown(function, given, declared)
+        values: dict[str, Any] = {**given}
+        for name, read in (("since", _utc), ("until", _utc), ("tables", _tables)):
+            if values.get(name) is not None:
+                values[name] = read(values[name])
+        return cls(**values)
+
+    @property
+    def mask_settings(self) -> dict[str, Any] | None:
+        """What a report keeps of the mask; None without one."""
+        return None if self.mask is None else self.mask.settings()
+
+    @property
+    def selected(self) -> tuple[str, ...]:
+        """Names of the tables to export."""
+        return DEFAULT_TABLES if self.tables is None else self.tables
 
     def covers(self, created: datetime | None) -> bool:
         """Whether a conversation of this age is wanted; one of unknown age is."""
@@ -45,8 +127,8 @@ class Options:
     def listing(self) -> Listing[Conversation]:
         """The list of conversations to read.
 
-        Whether the API takes the bounds themselves in is not documented: a second more is asked for at either end, and
-        `covers` decides (contract 2.6).
+        Whether the API includes the bounds themselves is not documented: the request asks for one more second at either
+        end, and `covers` decides (contract 2.6).
         """
         return endpoints.list_all_conversations(
             page_size=self.page_size,
@@ -57,12 +139,12 @@ class Options:
     @property
     def events(self) -> bool:
         """Whether events must be read."""
-        return any(TABLES[name].types or name == "events" for name in self.tables)
+        return any(TABLES[name].types or name == "events" for name in self.selected)
 
     @property
     def members(self) -> bool:
         """Whether members must be read."""
-        return "members" in self.tables
+        return "members" in self.selected
 
     @property
     def users(self) -> bool:
@@ -71,64 +153,61 @@ class Options:
 
     @property
     def users_in_full(self) -> bool:
-        """Whether each user must be asked for: lists of users are short."""
-        return "users" in self.tables
+        """Whether each user must be requested: the list gives little more than their names."""
+        return "users" in self.selected
 
     @property
     def sessions(self) -> bool:
         """Whether sessions must be read."""
-        return "sessions" in self.tables
+        return "sessions" in self.selected
 
 
-def options(
-    *,
-    tables: Collection[str] | str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    concurrency: int = 20,
-    rate: float = 10.0,
-    full: bool = False,
-    lookback: timedelta | None = None,
-    sweep: timedelta = SWEEP,
-) -> Options:
-    """Check options; raise `ConfigError` naming the one that is wrong."""
-    since, until = _utc(since), _utc(until)
-    if since and until and since >= until:
-        raise ConfigError(
-            f"since ({since.isoformat()}) is not before until ({until.isoformat()}): nothing can lie between them."
-        )
-    if not 1 <= concurrency <= MAX_CONCURRENCY:
-        raise ConfigError(f"concurrency is {concurrency}; it must be 1 to {MAX_CONCURRENCY}.")
-    if not rate >= 0:
-        raise ConfigError(f"rate is {rate}; it must be 0 (no limit) or more requests per second.")
-    _check_probing(lookback, sweep, full=full)
-    return Options(_tables(tables), since, until, concurrency, rate, full=full, lookback=lookback, sweep=sweep)
+def takes(declared: type) -> Callable[[F], F]:
+    """Show the options of a `TypedDict` in the signature of a function that takes them as ``**options``.
+
+    >>> @takes(ReadOptions)
+    ... def plan(folder: str, **options: object) -> None: ...
+    >>> list(inspect.signature(plan).parameters)[:3], inspect.signature(plan).parameters["rate"].default
+    (['folder', 'since', 'until'], 10.0)
+    """
+
+    def decorate(function: F) -> F:
+        signature = inspect.signature(function)
+        before = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        options = [
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=getattr(Options, name),
+                annotation=getattr(hint, "__forward_arg__", hint),
+            )
+            for name, hint in declared.__annotations__.items()
+        ]
+        function.__signature__ = signature.replace(parameters=[*before, *options])  # type: ignore[attr-defined]  # read by inspect and Jupyter
+        return function
+
+    return decorate
 
 
-def _check_probing(lookback: timedelta | None, sweep: timedelta, *, full: bool) -> None:
-    nothing = timedelta()
-    if full and lookback is not None:
-        raise ConfigError(
-            "full reads every conversation again, and a lookback passes some over: leave one of them out."
-        )
-    if lookback is not None and lookback <= nothing:
-        raise ConfigError(f"lookback is {lookback}; it must be longer than nothing, such as 7 days.")
-    if sweep < nothing:
-        raise ConfigError(f"sweep is {sweep}; it must be 0 (every run asks for all conversations) or longer.")
+def _refuse_unknown(function: str, options: Mapping[str, object], declared: type) -> None:
+    known = list(declared.__annotations__)
+    for name in options:
+        if name not in known:
+            nearest = get_close_matches(name, known, 1)
+            advice = f"Did you mean {nearest[0]!r}?" if nearest else f"Options are {', '.join(known)}."
+            raise TypeError(f"{function}() got an unexpected keyword argument {name!r}. {advice}")
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _utc(moment: datetime) -> datetime:
     """An instant with a zone; one without is taken as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _tables(names: Collection[str] | str | None) -> tuple[str, ...]:
-    if names is None:
-        return DEFAULT_TABLES
-    asked = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
-    if asked == ["all"]:
+def _tables(names: Collection[str] | str) -> tuple[str, ...]:
+    requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
+    if requested == ["all"]:
         return tuple(TABLES)
-    for name in asked:
+    for name in requested:
         if name not in TABLES:
             raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
-    return tuple(name for name in TABLES if name in asked)
+    return tuple(name for name in TABLES if name in requested)

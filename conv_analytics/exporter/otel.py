@@ -1,7 +1,7 @@
-"""An export as OpenTelemetry sees it: a span per run, and counters. Needs the extra ``otel``.
+"""OpenTelemetry for exports: a span per run, and metrics. Needs the extra ``otel``.
 
-The program brings the SDK and says where the data goes; without one nothing is recorded. Names follow the semantic
-conventions where there is one for it; ours begin with ``conv_analytics.``.
+The program configures the SDK; without one nothing is recorded. Names follow the semantic conventions where there are
+any; the others begin with ``conv_analytics.``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from conv_analytics.api.notices import ClockSkewed, Notice, ResponseReceived, Re
 from conv_analytics.errors import ConfigError, redact
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.steps import (
+from conv_analytics.exporter.run_events import (
     BatchConverted,
     Committed,
     ConversationIncomplete,
@@ -21,10 +21,10 @@ from conv_analytics.exporter.steps import (
     Interrupted,
     ListingDone,
     Quarantined,
+    RunEvent,
     RunFailed,
     RunFinished,
     RunStarted,
-    Step,
 )
 
 if TYPE_CHECKING:
@@ -36,23 +36,23 @@ _TOO_MANY = 429
 
 
 class OpenTelemetry:
-    """Give one to ``export(..., on_event=OpenTelemetry())``; one serves any number of runs, one after the other.
+    """An observer for ``export(..., on_event=OpenTelemetry())``, for any number of runs, one after the other.
 
     ============================================  =====================================================================
     span ``conv_analytics.export``                a run: attributes from its report, events for what went wrong
-    ``http.client.request.duration`` [s]          answers, by ``http.request.method`` and ``http.response.status_code``
-    ``conv_analytics.retries``                    repetitions, by ``error.type``
-    ``conv_analytics.throttled``                  answers 429, and waits that the API asked for
-    ``conv_analytics.wait`` [s]                   time waited before repetitions
+    ``http.client.request.duration`` [s]          by ``http.request.method`` and ``http.response.status_code``
+    ``conv_analytics.retries``                    retries, by ``error.type``
+    ``conv_analytics.throttled``                  responses 429, and waits that the API asked for
+    ``conv_analytics.wait`` [s]                   time waited before retries
     ``conv_analytics.rows``                       rows written, by ``table``
     ``conv_analytics.conversations``              conversations, by ``outcome``: listed, gone, incomplete
-    ``conv_analytics.lag`` [s]                    age of what is newest in a commit: from the run's start to its end
+    ``conv_analytics.lag`` [s]                    maximum age of a commit's data: from the run's start to its end
     ============================================  =====================================================================
 
     Parameters
     ----------
     tracer_provider, meter_provider
-        Whose spans and metrics these become; default are those that the program has set for everything.
+        Providers of the spans and metrics; by default the global ones.
 
     Raises
     ------
@@ -79,8 +79,8 @@ class OpenTelemetry:
         self._conversations = meter.create_counter("conv_analytics.conversations", "{conversation}", "Conversations.")
         self._lag = meter.create_histogram("conv_analytics.lag", "s", "From the start of a run to its commit.")
 
-    def __call__(self, event: Step | Notice | Progress) -> None:  # noqa: C901, PLR0912  one branch per kind
-        """Take note of one thing."""
+    def __call__(self, event: RunEvent | Notice | Progress) -> None:  # noqa: C901, PLR0912  one branch per kind
+        """Record an event."""
         match event:
             case ResponseReceived(method, _, status, _, elapsed):
                 self._duration.record(elapsed, {"http.request.method": method, "http.response.status_code": status})
@@ -91,16 +91,16 @@ class OpenTelemetry:
             case ClockSkewed(offset_s):
                 self._span.add_event("clock_skew", {"offset_s": offset_s})
             case RunStarted(run, destination):
-                named = {"conv_analytics.run": run, "conv_analytics.destination": destination or ""}
-                self._span = self._tracer.start_span("conv_analytics.export", attributes=named)
+                attributes = {"conv_analytics.run": run, "conv_analytics.destination": destination or ""}
+                self._span = self._tracer.start_span("conv_analytics.export", attributes=attributes)
             case ListingDone(conversations):
                 self._conversations.add(conversations, {"outcome": "listed"})
             case Gone(conversations):
                 self._conversations.add(len(conversations), {"outcome": "gone"})
             case ConversationIncomplete(conversation, reason):
                 self._conversations.add(1, {"outcome": "incomplete"})
-                what = {"conversation": conversation, "reason": redact(reason)}
-                self._span.add_event("conversation_incomplete", what)
+                attributes = {"conversation": conversation, "reason": redact(reason)}
+                self._span.add_event("conversation_incomplete", attributes)
             case Quarantined(records):
                 self._span.add_event("quarantined", {"records": records})
             case BatchConverted(rows):
@@ -118,9 +118,15 @@ class OpenTelemetry:
                 self._span.end()
 
     def _finished(self, report: Report) -> None:
-        counts = {"requests": report.requests, "retries": report.retries, "listed": report.listed}
-        more = {"gone": len(report.gone), "incomplete": len(report.incomplete), "quarantined": report.quarantined}
-        for name, count in {**counts, **more}.items():
+        counts = {
+            "requests": report.requests,
+            "retries": report.retries,
+            "listed": report.listed,
+            "gone": len(report.gone),
+            "incomplete": len(report.incomplete),
+            "quarantined": report.quarantined,
+        }
+        for name, count in counts.items():
             self._span.set_attribute(f"conv_analytics.{name}", count)
         self._span.set_attribute("conv_analytics.status", report.status)
         if report.status != "complete":

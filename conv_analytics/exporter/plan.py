@@ -1,14 +1,14 @@
-"""What an export would cost, before it runs: the list is read, a few conversations are looked at, none is exported."""
+"""Estimate what an export would cost: the list is read and a few conversations are sampled, none is exported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Unpack
 
 from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
@@ -17,36 +17,42 @@ from conv_analytics.dataset.memory.watermarks import Known
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import every
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.defaults import SAMPLE
 from conv_analytics.errors import AuthError, ConfigError, NotFound
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.exporter import kept_estimate as planned
 from conv_analytics.exporter.blocking import run_blocking
-from conv_analytics.exporter.estimate import Range, allot, seconds, spread, total
-from conv_analytics.exporter.options import SWEEP, Options, options
-from conv_analytics.exporter.pacing.pace import Pace
-from conv_analytics.exporter.probing import Past, Probing, Wanted, last_sweep, probing, text_of
-from conv_analytics.exporter.summaries import Head, head_of
-from conv_analytics.exporter.targets import same_tables
+from conv_analytics.exporter.estimate import Range, allocate, estimate_seconds, estimate_total, evenly_spaced
+from conv_analytics.exporter.folder_checks import resolve_tables
+from conv_analytics.exporter.incremental import (
+    FolderState,
+    IncrementalPolicy,
+    ListsToRead,
+    incremental_policy,
+    last_sweep,
+)
+from conv_analytics.exporter.options import Options, ReadOptions, takes
+from conv_analytics.exporter.pacing.pacer import Pacer
+from conv_analytics.exporter.saved_plan import save_plan
+from conv_analytics.exporter.summaries import Summary, summary_of
+from conv_analytics.instants import utc_text
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
-#: Conversations that are looked at, by default.
-SAMPLE = 20
-#: There are up to three kinds of them, and of each some must be seen.
-_LEAST_SAMPLE = 6
-#: Of so many of them a page of members and one of events is read, too, to see how large they are.
-_OPENED = 3
-#: New events of a conversation that has any, where none was seen that has.
-_FEW = 10
+#: There are up to three groups, and each needs some.
+_MIN_SAMPLE = 6
+#: Sampled conversations of which a page of members and one of events are read, for their sizes.
+_PAGES_READ = 3
+#: New events of a conversation that has any, if no sampled one has.
+_USUAL_EVENTS = 10
 
 
 @dataclass(frozen=True, repr=False)
 class Plan:
     """What an export would cost.
 
-    Each `Range` has what is expected, and bounds. Those of requests hold nine times of ten or more where few
-    conversations are long; ``events`` and ``bytes``, which hang on those few, are rougher.
+    Each `Range` has an expected value and bounds. Bounds of requests hold nine times of ten or more where few
+    conversations are long; those of ``events`` and ``bytes``, which depend on these few, are rougher.
     """
 
     made_at: str
@@ -54,9 +60,9 @@ class Plan:
     listed: int
     """Conversations listed."""
     new: int
-    """Those that the folder does not know."""
+    """Conversations that the folder does not have."""
     not_probed: int
-    """Those that a lookback passes over."""
+    """Conversations that a lookback skips."""
     list_requests: Range
     """Requests for lists of the application: conversations and, where these tables are wanted, users and sessions, with
     one request per user for each of the two."""
@@ -68,17 +74,17 @@ class Plan:
     events: Range
     """New events."""
     seconds: Range
-    """At the pace that was given. [s]"""
+    """At the given rate and concurrency. [s]"""
     bytes: Range
-    """Bodies of answers, decompressed. [B]"""
+    """Response bodies, decompressed. [B]"""
     evidence: tuple[str, ...]
-    """What the estimate rests on."""
+    """What the estimate is based on."""
     sent: int
-    """Requests that the plan itself sent."""
+    """Requests sent to make the plan."""
 
     @property
     def requests(self) -> Range:
-        """All requests that the export would send, without repetitions."""
+        """All requests that the export would send, without retries."""
         return self.list_requests + self.get_requests + self.member_requests + self.event_requests
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,9 +109,9 @@ class Plan:
         return markup.block("Plan", f"of {self.made_at}", markup.facts(figures), markup.notes(self.evidence))
 
     def _figures(self) -> dict[str, str]:
-        asked = self.listed - self.not_probed
+        requested = self.listed - self.not_probed
         return {
-            "conversations": f"{self.listed:,} listed, {self.new:,} of them new; {asked:,} are asked for",
+            "conversations": f"{self.listed:,} listed, {self.new:,} of them new; {requested:,} are asked for",
             "requests": f"{self.requests}",
             "  lists": f"{self.list_requests}",
             "  one each": f"{self.get_requests}",
@@ -117,32 +123,24 @@ class Plan:
         }
 
 
+@takes(ReadOptions)
 def plan(
-    client: Conversations,
-    destination: str | Path,
-    *,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    tables: Collection[str] | str | None = None,
-    concurrency: int = 20,
-    rate: float = 10.0,
-    full: bool = False,
-    lookback: timedelta | None = None,
-    sweep: timedelta = SWEEP,
-    sample: int = SAMPLE,
+    client: Conversations, destination: str | Path, *, sample: int = SAMPLE, **options: Unpack[ReadOptions]
 ) -> Plan:
     """Estimate what an `export` with the same arguments would cost.
 
-    The conversations are listed, and some of them, spread over the list, are asked for the number of their last event;
-    of three, a page of members and one of events is read. The estimate is kept in the folder, which is made when
-    absent; the next export within a day, with the same options, reports how far off it was (``.report.planned``).
+    The conversations are listed, and some of them, spread over the list, are requested for the number of their last
+    event; of three, a page of members and one of events is read. The folder, which is made when absent, keeps the
+    estimate; the next export within a day and with the same options reports its error (``.report.planned``).
 
     Parameters
     ----------
-    client, destination, since, until, tables, concurrency, rate, full, lookback, sweep
-        As of `conv_analytics.export`.
-    sample
-        Conversations to ask for; 6 or more.
+    client, destination
+        As for `conv_analytics.export`.
+    sample : int, default 20
+        Conversations to request; 6 or more.
+    since, until, tables, concurrency, rate, full, lookback, sweep
+        As for `conv_analytics.export`, with the same defaults.
 
     Returns
     -------
@@ -164,45 +162,35 @@ def plan(
     >>> from conv_analytics.sandbox import Sandbox
     >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
     ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-    ...     found = plan(client, folder, rate=0)
-    >>> found.listed, found.new, str(found.requests)
+    ...     estimate = plan(client, folder, rate=0)
+    >>> estimate.listed, estimate.new, str(estimate.requests)
     (3, 3, '10')
     """
-    if sample < _LEAST_SAMPLE:
-        raise ConfigError(f"sample is {sample}; fewer than {_LEAST_SAMPLE} conversations tell too little.")
-    chosen = options(
-        tables=tables,
-        since=since,
-        until=until,
-        concurrency=concurrency,
-        rate=rate,
-        full=full,
-        lookback=lookback,
-        sweep=sweep,
-    )
+    if sample < _MIN_SAMPLE:
+        raise ConfigError(f"sample is {sample}; fewer than {_MIN_SAMPLE} conversations tell too little.")
+    chosen = Options.checked("plan", options)
     root, now = Path(destination), datetime.now(UTC)
-    names = same_tables(root, chosen.tables if tables is not None else None)
-    chosen = replace(chosen, tables=names or chosen.tables)
+    chosen = replace(chosen, tables=resolve_tables(root, chosen.tables))
     layout = Layout(root)
     layout.prepare()
     history = list(commits(layout))
     with closing(Known(root, history)) as known:
-        past = Past(known, last_sweep(commit.report for commit in every(history)))
-        decisions = probing(past, chosen, now)
+        state = FolderState(known, last_sweep(commit.report for commit in every(history)))
+        policy = incremental_policy(state, chosen, now)
 
         async def main() -> Plan:
-            looking = _Looking(client, chosen, decisions, now)
-            async with looking.client:
-                return await looking.run(sample)
+            sampler = _Sampler(client, chosen, policy, now)
+            async with sampler.client:
+                return await sampler.run(sample)
 
-        found = run_blocking(main)
-    planned.save(layout.work, found.to_dict(), chosen)
-    return found
+        estimate = run_blocking(main)
+    save_plan(layout.work, estimate.to_dict(), chosen)
+    return estimate
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What a conversation would cost, beside the request for itself."""
+class _Sample:
+    """What a sampled conversation would cost besides its own request."""
 
     id: str
     start: int | None
@@ -211,71 +199,77 @@ class _Look:
     pages: int
 
 
-class _Looking:
-    """The requests of a plan."""
+class _Sampler:
+    """Lists the conversations, samples some, and estimates the rest."""
 
-    def __init__(self, client: Conversations, chosen: Options, decisions: Probing, now: datetime) -> None:
-        self._pace = Pace(chosen.rate, chosen.concurrency)
-        self.client: AsyncConversations = client.bulk(gate=self._pace, on_event=self._noticed)
-        self._options, self._probing, self._now = chosen, decisions, now
+    def __init__(self, client: Conversations, chosen: Options, policy: IncrementalPolicy, now: datetime) -> None:
+        self._pacer = Pacer(chosen.rate, chosen.concurrency)
+        self.client: AsyncConversations = client.bulk(gate=self._pacer, on_event=self._observe)
+        self._options, self._policy, self._now = chosen, policy, now
         self._sent = 0
-        self._answers: list[tuple[int, float]] = []
+        self._responses: list[tuple[int, float]] = []
 
     async def run(self, sample: int) -> Plan:
-        """List, look, and estimate."""
-        groups, passed, warnings = await self._list()
-        pages, page_bytes = len(self._answers), sum(size for size, _ in self._answers)
+        """Make the plan."""
+        groups, skipped, warnings = await self._list()
+        pages, page_bytes = len(self._responses), sum(size for size, _ in self._responses)
         lists = Range.exactly(pages) + await self._users()
-        listed = sum(map(len, groups)) + passed
-        places = allot([len(group) for group in groups], sample)
-        samples = [[await self._look(one) for one in spread(group, n)] for group, n in zip(groups, places, strict=True)]
-        got = self._answers[len(self._answers) - sum(places) :]
-        opened = await self._open([look for found in samples for look in found if look.pages or look.members])
+        listed = sum(map(len, groups)) + skipped
+        sizes = allocate([len(group) for group in groups], sample)
+        samples = [
+            [await self._sample(listed) for listed in evenly_spaced(group, size)]
+            for group, size in zip(groups, sizes, strict=True)
+        ]
+        sampled = self._responses[len(self._responses) - sum(sizes) :]
+        sizes_of = await self._read_pages([one for group in samples for one in group if one.pages or one.members])
 
-        def of(values: Callable[[_Look], int], usual: int) -> Range:
-            sums = (
-                total(list(map(values, found)), len(group), usual) for group, found in zip(groups, samples, strict=True)
+        def estimate(value: Callable[[_Sample], int], usual: int) -> Range:
+            totals = (
+                estimate_total(list(map(value, sample)), len(group), usual)
+                for group, sample in zip(groups, samples, strict=True)
             )
-            return sum(sums, Range.exactly(0))
+            return sum(totals, Range.exactly(0))
 
-        members = of(lambda look: look.members, int(self._options.members))
-        events = of(lambda look: look.pages, int(self._options.events))
-        new = of(lambda look: look.events, _FEW * int(self._options.events))
-        gets = Range.exactly(listed - passed)
+        members = estimate(lambda one: one.members, int(self._options.members))
+        events = estimate(lambda one: one.pages, int(self._options.events))
+        new = estimate(lambda one: one.events, _USUAL_EVENTS * int(self._options.events))
+        gets = Range.exactly(listed - skipped)
         requests = lists + gets + members + events
-        latency = fmean(took for _, took in self._answers) if self._answers else 0.0
-        each = fmean(size for size, _ in got) if got else 0.0
-        size = Range.exactly(page_bytes) + gets.times(each) + members.times(opened[0]) + new.times(opened[1])
-        took = seconds(
+        latency = fmean(took for _, took in self._responses) if self._responses else 0.0
+        get_bytes = fmean(size for size, _ in sampled) if sampled else 0.0
+        size = Range.exactly(page_bytes) + gets.times(get_bytes) + members.times(sizes_of[0]) + new.times(sizes_of[1])
+        took = estimate_seconds(
             requests, pages, rate=self._options.rate, latency_s=latency, concurrency=self._options.concurrency
         )
         return Plan(
-            text_of(self._now), listed, len(groups[0]), passed, lists, gets, members, events, new, took, size,
-            (*warnings, *self._evidence(groups, places, latency)), self._sent,
+            utc_text(self._now, "seconds"), listed, len(groups[0]), skipped, lists, gets, members, events, new, took,
+            size, (*warnings, *self._evidence(groups, sizes, latency)), self._sent,
         )  # fmt: skip
 
-    async def _list(self) -> tuple[list[list[Head]], int, list[str]]:
-        """The conversations: new ones, those that the list tells changed, the others; how many are passed over."""
-        new: list[Head] = []
-        told: list[Head] = []
-        rest: list[Head] = []
-        known, passed, warnings = set(), 0, []
+    async def _list(self) -> tuple[list[list[Summary]], int, list[str]]:
+        """The new conversations, those changed according to the list, and the others; the number skipped; warnings."""
+        new: list[Summary] = []
+        changed: list[Summary] = []
+        others: list[Summary] = []
+        seen, skipped, warnings = set(), 0, []
         async for page in self.client.raw_pages(self._options.listing()):
             if page.warning:
                 warnings.append(page.warning)
             for record in records(page.body, "conversations"):
-                head = head_of(record)
-                if head.name in known or not fits_path(head.name) or not self._options.covers(head.created):
+                listed = summary_of(record)
+                name = listed.record_id
+                if name in seen or not fits_path(name) or not self._options.covers(listed.created):
                     continue
-                known.add(head.name)
-                if not self._probing.worth(head):
-                    passed += 1
-                elif (mark := self._probing.past.known.get(head.name)) is None:
-                    new.append(head)
+                seen.add(name)
+                if not self._policy.needs_request(listed):
+                    skipped += 1
+                elif (known := self._policy.folder.known.get(name)) is None:
+                    new.append(listed)
+                elif known.settled and not known.settled.endswith(f" {listed.fingerprint}"):
+                    changed.append(listed)
                 else:
-                    told_otherwise = mark.settled and not mark.settled.endswith(f" {head.mark}")
-                    (told if told_otherwise else rest).append(head)
-        return [new, told, rest], passed, warnings
+                    others.append(listed)
+        return [new, changed, others], skipped, warnings
 
     async def _users(self) -> Range:
         """Requests for the lists of users, for each user in full, and for the sessions of each."""
@@ -287,55 +281,58 @@ class _Looking:
             users += len(records(page.body, "users"))
         return Range.exactly(pages + users * (self._options.users_in_full + self._options.sessions))
 
-    async def _look(self, listed: Head) -> _Look:
-        name = listed.name or ""
-        known = self._probing.known(name)
+    async def _sample(self, listed: Summary) -> _Sample:
+        """Request a conversation, and count what it would cost."""
+        name = listed.record_id or ""
+        known = self._policy.last_known_event(name)
         try:
-            last = head_of(await self.client.raw(endpoints.get_conversation(name))).last_event
+            last = summary_of(await self.client.raw(endpoints.get_conversation(name))).last_event
         except (NotFound, AuthError):
-            # Expired, or closed to this application: the export goes on with the next one.
+            # Expired, or closed to this application: an export continues with the next one.
             last = 0
-        wanted = self._probing.wanted(name, last)
-        if wanted is Wanted.NOTHING:
-            return _Look(name, known, 0, 0, 0)
-        lacking = 1 if last is None or wanted is Wanted.TAIL else max(1, last - (known or 0))
-        pages = -(-lacking // self._options.page_size) if self._options.events else 0
-        return _Look(name, known, lacking, int(self._options.members and wanted is Wanted.ALL), pages)
+        lists = self._policy.lists_to_read(name, last)
+        if lists is ListsToRead.NOTHING:
+            return _Sample(name, known, 0, 0, 0)
+        events = 1 if last is None or lists is ListsToRead.EVENTS else max(1, last - (known or 0))
+        pages = -(-events // self._options.page_size) if self._options.events else 0
+        return _Sample(name, known, events, int(self._options.members and lists is ListsToRead.ALL), pages)
 
-    async def _open(self, looks: Sequence[_Look]) -> tuple[float, float]:
-        """Bytes of a page of members and of an event, as a few conversations have them."""
-        members, sizes, events = [], 0, 0
+    async def _read_pages(self, samples: Sequence[_Sample]) -> tuple[float, float]:
+        """Mean size of a page of members and of an event, from a few conversations [B]."""
+        members, event_bytes, events = [], 0, 0
         size = self._options.page_size
-        for look in spread(looks, min(_OPENED, len(looks))):
+        for sample in evenly_spaced(samples, min(_PAGES_READ, len(samples))):
             with suppress(NotFound, AuthError):
                 if self._options.members:
-                    page = await self.client.raw_page(endpoints.list_all_members(look.id, page_size=size))
+                    page = await self.client.raw_page(endpoints.list_all_members(sample.id, page_size=size))
                     members.append(len(page.body))
                 if self._options.events:
-                    start = None if look.start is None else look.start + 1
-                    listing = endpoints.list_all_events(look.id, start_id=start, page_size=size)
+                    start = None if sample.start is None else sample.start + 1
+                    listing = endpoints.list_all_events(sample.id, start_id=start, page_size=size)
                     page = await self.client.raw_page(listing)
-                    sizes, events = sizes + len(page.body), events + len(records(page.body, "events"))
-        return fmean(members) if members else 0.0, sizes / events if events else 0.0
+                    event_bytes, events = event_bytes + len(page.body), events + len(records(page.body, "events"))
+        return fmean(members) if members else 0.0, event_bytes / events if events else 0.0
 
-    def _evidence(self, groups: Sequence[Sequence[Head]], places: Sequence[int], latency: float) -> list[str]:
+    def _evidence(self, groups: Sequence[Sequence[Summary]], sizes: Sequence[int], latency: float) -> list[str]:
         kinds = ("new ones", "known ones that the list says changed", "other known ones")
-        looked = [
-            f"{n:,} of {len(group):,} {kind}" for kind, group, n in zip(kinds, groups, places, strict=True) if group
+        sampled = [
+            f"{size:,} of {len(group):,} {kind}"
+            for kind, group, size in zip(kinds, groups, sizes, strict=True)
+            if group
         ]
         rate = f"{self._options.rate:g} requests/s" if self._options.rate else "no limit of requests/s"
         answer = f"{1000 * latency:,.0f} ms per answer, {self._options.concurrency} at a time, {rate}"
-        found = [f"looked at {', '.join(looked)}"] if looked else ["nothing is listed that would be asked for"]
-        if self._probing.quiet_before:
-            found.append(f"conversations without a change since {self._probing.quiet_before} are passed over")
+        lines = [f"looked at {', '.join(sampled)}"] if sampled else ["nothing is listed that would be asked for"]
+        if self._policy.quiet_before:
+            lines.append(f"conversations without a change since {self._policy.quiet_before} are passed over")
         elif self._options.lookback:
-            found.append("all conversations are asked for: a sweep is due, or nothing has been quiet for so long")
-        return [*found, answer, f"this plan sent {self._sent:,} requests; repetitions of failed ones are not planned"]
+            lines.append("all conversations are asked for: a sweep is due, or none has been quiet for that long")
+        return [*lines, answer, f"this plan sent {self._sent:,} requests; repetitions of failed ones are not planned"]
 
-    def _noticed(self, notice: Notice) -> None:
-        self._pace.noticed(notice)
+    def _observe(self, notice: Notice) -> None:
+        self._pacer.observe(notice)
         match notice:
             case RequestSent():
                 self._sent += 1
             case ResponseReceived(size_bytes=size, elapsed_s=took):
-                self._answers.append((size, took))
+                self._responses.append((size, took))

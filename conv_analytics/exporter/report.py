@@ -1,4 +1,4 @@
-"""What a run did: kept in its commit, printed at its end."""
+"""The report of a run: stored in its commit, printed at its end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from conv_analytics.errors import clock_remark
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables import TABLES
 
-#: So many ids of conversations are listed in a report; the rest are only counted.
+#: Maximum ids of conversations in a report; the rest are only counted.
 LISTED = 1000
-#: So many of those that could not be read are printed.
+#: Maximum unreadable conversations that are printed.
 _SHOWN = 5
 
 
 @dataclass(repr=False)
 class Report:
-    """Counts of one run.
+    """What a run did.
 
     A run is complete when everything that the API listed was read; otherwise ``incomplete`` says what was not, and why.
     """
@@ -37,72 +37,71 @@ class Report:
     unchanged: int = 0
     """Conversations without events since the last run."""
     not_probed: int = 0
-    """Conversations not asked for because they have long been quiet (with a lookback)."""
+    """Conversations skipped because they have long been quiet (with a lookback)."""
     full: bool = False
-    """Whether all events were asked for again."""
+    """Whether all events were requested again."""
     held: int = 0
-    """Events that the folder had already: of a full run, or of a server that lists more than was asked for. They are
-    not added again."""
+    """Events that the folder had already, in a full run or from a server that lists more than was requested. They are
+    not stored again."""
     changed: int = 0
-    """Those of them whose body is another one now: deleted or edited in place. The folder keeps the first."""
+    """Those of them whose body has changed: deleted or edited in place. The folder keeps the first."""
     swept_at: str | None = None
-    """Start of the last complete run, this one included, that asked for every conversation."""
+    """Start of the last complete run, possibly this one, that requested every conversation."""
     planned: dict[str, Any] | None = None
-    """What `conv_analytics.exporter.plan` expected within the last day, and how far off it was."""
+    """What `conv_analytics.exporter.plan` expected within the last day, and its error."""
     requests: int = 0
-    """Requests sent, repetitions included."""
+    """Requests sent, including retries."""
     retries: int = 0
-    """Requests that were repetitions."""
+    """Requests that were retries."""
     waited_s: float = 0.0
-    """Time that the API asked to wait, or that was waited after failures, added over all requests. [s]"""
+    """Time waited before retries, summed over all requests. [s]"""
     downloaded_bytes: int = 0
     quarantined: int = 0
     """Records with something unreadable."""
     lost: int = 0
-    """Those of them that have no row because they are no records at all."""
+    """Those of them that have no row because they are not records at all."""
     duplicates: int = 0
-    """Records that came more than once; kept once."""
+    """Records that came more than once and were kept once."""
     beyond: dict[str, int] = field(default_factory=dict)
-    """Conversations with events whose ids are far beyond their last one, and how many; no watermark heeds these."""
+    """Number of events with ids far above the last one, by conversation; watermarks ignore them."""
     pending: dict[str, int] = field(default_factory=dict)
-    """Conversations that end before the event that they name as their last, and how many events are missing at most.
-    The next runs ask for these again, until they came or must be some that the API never lists (ephemeral ones)."""
+    """Maximum number of missing events, by conversation whose list ends before its last event. The next runs request
+    them again until they appear, or for as long as they may (the API never lists ephemeral events)."""
     unknown_types: Counter[str] = field(default_factory=Counter)
-    """Event types that no table but ``events`` knows, with their number."""
+    """Number of events of types that only the table ``events`` has, by type."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
-    """Keys of events that no column of ``events`` is made for, with their number; the values are in ``extra``.
-    Of the first `LISTED` ones."""
+    """Number of events with keys that no column has, for the first `LISTED` keys; the values are in ``extra``."""
     gone: list[str] = field(default_factory=list)
-    """Conversations that were listed but no longer there."""
+    """Conversations that were listed but gone when requested."""
     incomplete: dict[str, str] = field(default_factory=dict)
-    """What could not be read to its end (a conversation's id, or ``conversations`` for the list), and why."""
+    """Why something could not be read to its end, by conversation id, or ``conversations`` for the list."""
     interrupted: bool = False
     resumed: int = 0
-    """Answers that a run before this one had got and could not commit; they were not asked for again."""
+    """Responses taken from the journal of an interrupted run instead of being requested again."""
     resumed_from: str | None = None
-    """When that run began, UTC, ISO 8601."""
+    """When that interrupted run began, UTC, ISO 8601."""
     warning: str | None = None
-    """What is odd about the run although it is complete: far fewer events than the nights before brought."""
+    """Set when a complete run brought far fewer events than the nights before."""
     allow_empty: bool = False
-    """Whether the caller accepts that: the run then ends well, and later ones take it for a usual night."""
+    """Whether the caller accepts that: the run then succeeds, and counts as a usual night for later ones."""
     clock_offset_s: float | None = None
-    """The API's clock minus this machine's, where that is off; None when it is not. [s]"""
+    """The API's clock minus this machine's; None when they agree. [s]"""
     mask: dict[str, Any] | None = None
-    """The key's id and the rules, when personal data was masked."""
+    """The key's id and the rules, if personal data was masked."""
     pace: dict[str, Any] = field(default_factory=dict)
-    """What was learned of the server: the rate it takes [1/s] (None while it refused nothing), the requests in flight,
-    and how many were refused (429). The next run into the same folder begins with it."""
+    """What the run learned about the server: the rate it accepts [1/s] (None if it refused nothing), the requests in
+    flight, and the number of refusals (429). The next run to the same folder starts from it."""
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""
 
     @property
     def status(self) -> Literal["complete", "incomplete"]:
-        """Whether all that the API listed was read."""
+        """Whether everything that the API listed was read."""
         return "incomplete" if self.incomplete or self.interrupted else "complete"
 
     def to_dict(self) -> dict[str, Any]:
-        """All counts as JSON values: what a commit keeps."""
+        """The report as JSON values, as a commit stores it."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "commit"}
         incomplete = dict(list(self.incomplete.items())[:LISTED])
         return values | {
@@ -152,14 +151,14 @@ class Report:
         return markup.block("Report", self.sentence(), markup.grid(("table", "rows of this run"), rows), self.notes())
 
     def sentence(self) -> str:
-        """What the run did, in a line."""
+        """What the run did, in one line."""
         return (
             f"{self.status}: {self.listed:,} conversations in {self.seconds:,.1f} s, {self.requests:,} requests"
             f" ({self.retries:,} repeated), {self.downloaded_bytes / 1e6:,.1f} MB"
         )
 
     def remarks(self) -> list[str]:
-        """What is worth knowing besides, a line each."""
+        """Remarks, one line each."""
         remarks = (
             (self.unchanged, "{:,} conversations had no new events"),
             (self.resumed, "{:,} answers were kept by the run before, which was cut short"),
@@ -204,10 +203,10 @@ class Report:
 
 
 def against_plan(planned: Mapping[str, Any]) -> str:
-    """An estimate and what came of it, in a line.
+    """A plan and its error, in one line.
 
-    >>> told = {"requests": 2020, "low": 2000, "high": 2310, "seconds": 202.0, "error": 0.02, "seconds_error": -0.4}
-    >>> against_plan(told)
+    >>> planned = {"requests": 2020, "low": 2000, "high": 2310, "seconds": 202.0, "error": 0.02, "seconds_error": -0.4}
+    >>> against_plan(planned)
     'planned: 2,020 requests (2,000 to 2,310) in 202 s; it took 2.0 % more requests and 40.0 % less time'
     """
     more, longer = planned["error"], planned["seconds_error"]

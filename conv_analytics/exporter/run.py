@@ -1,4 +1,4 @@
-"""One run: its parts put together, what they do counted, and its end, whichever way it comes."""
+"""One run: connects its parts, counts what they do, and handles every way it can end."""
 
 from __future__ import annotations
 
@@ -13,93 +13,92 @@ from pathlib import Path
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
+from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
-from conv_analytics.exporter.engine import LIST, Exporter
-from conv_analytics.exporter.masked_client import Masked
+from conv_analytics.exporter.engine import LIST_KEY, Exporter
+from conv_analytics.exporter.incremental import incremental_policy
+from conv_analytics.exporter.journalled_client import JournalledClient, RawClient
+from conv_analytics.exporter.masked_client import MaskedClient
+from conv_analytics.exporter.notifier import Notifier
 from conv_analytics.exporter.options import Options
-from conv_analytics.exporter.pacing.pace import Pace, learned_rate
-from conv_analytics.exporter.probing import probing
+from conv_analytics.exporter.pacing.pacer import Pacer, learned_rate
 from conv_analytics.exporter.progress import Listener, Progress
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.roster import Roster
-from conv_analytics.exporter.source import Asked, Source
-from conv_analytics.exporter.steps import Observer
-from conv_analytics.exporter.targets import Exported, Folder, Frames, Memory
-from conv_analytics.exporter.watch import Watch
-from conv_analytics.privacy import Mask
+from conv_analytics.exporter.results import Exported, Frames
+from conv_analytics.exporter.run_events import Observer
+from conv_analytics.exporter.sinks import FolderSink, MemorySink
+from conv_analytics.instants import utc_text
 
 Client = Conversations | AsyncConversations
 
 #: Listeners of progress are called at most this often. [s]
 _SHOW_S = 0.1
 
-#: A run that was cut short longer ago than this is finished first, and then followed by one of today.
+#: A run that was interrupted longer ago than this is finished first, and then followed by a new one.
 _FRESH = timedelta(hours=1)
 
-#: A run that was stopped takes so long to commit what it read; what takes longer is left to the journal. [s]
+#: Longest time for a stopped run to commit what it read; after that, the journal keeps it. [s]
 STOP_S = 1.0
 
-#: What to do about a night that brought far less than usual: it may be right, which nobody can tell from here.
+#: Advice after a night with far fewer events than usual, which may be right.
 _DOUBT = (
     "What there was is committed. If the application is the right one and the calls and messages really stayed away,"
     " pass allow_empty=True."
 )
 
 
-def stale(report: Report) -> bool:
-    """Whether a run went on where one of long ago stopped: what came since then it did not see."""
-    began = report.resumed_from
-    return began is not None and datetime.now(UTC) - datetime.fromisoformat(began) > _FRESH
+def resumed_old_run(report: Report) -> bool:
+    """Whether a run only finished one that was interrupted long ago, and has seen nothing newer."""
+    resumed = report.resumed_from
+    return resumed is not None and datetime.now(UTC) - datetime.fromisoformat(resumed) > _FRESH
 
 
-async def once(
+async def run_export(
     client: Client,
     destination: str | Path | None,
     chosen: Options,
     *,
     progress: Listener,
     observers: Sequence[Observer],
-    mask: Mask | None,
-    allow_empty: bool,
 ) -> Frames | Exported:
-    """Run once, and give the result or raise what it lacks.
+    """Run once; return the result, or raise an error if something is missing.
 
-    A run that is cancelled raises `asyncio.CancelledError`, whose cause is an `ExportStopped` with what was read.
+    A cancelled run raises `asyncio.CancelledError`, caused by an `ExportStopped` with what was read.
     """
     started = datetime.now(UTC)
     report = Report(
-        _text(chosen.since),
-        _text(chosen.until),
-        _text(started) or "",
-        allow_empty=allow_empty,
+        None if chosen.since is None else utc_text(chosen.since),
+        None if chosen.until is None else utc_text(chosen.until),
+        utc_text(started),
+        allow_empty=chosen.allow_empty,
         full=chosen.full,
-        mask=None if mask is None else mask.settings(),
+        mask=chosen.mask_settings,
     )
-    watch = Watch(report, observers)
-    target: Memory | Folder
+    notifier = Notifier(report, observers)
+    sink: MemorySink | FolderSink
     if destination is None:
-        target = Memory(chosen.tables, started.date())
+        sink = MemorySink(chosen.selected, started.date())
     else:
-        target = Folder(Path(destination), chosen, started, client.origin, report.mask)
-    roster = Roster()
+        sink = FolderSink(Path(destination), chosen, started, client.origin, report.mask)
+    states = ConversationStates()
     try:
-        watch.started(destination, chosen.tables)
-        run = _Run(client, target, chosen, report, started, roster=roster, progress=progress, watch=watch, mask=mask)
+        notifier.started(destination, chosen.selected)
+        run = _Run(client, sink, chosen, report, started, states=states, progress=progress, notifier=notifier)
         failure = await run.read()
-        result = target.finish(report, roster, run.in_time)
+        result = sink.finish(report, states, run.in_time)
     except (asyncio.CancelledError, _NoTimeError):
-        # Nothing is committed, and nothing lost: the journal has every answer.
+        # Nothing is committed, and nothing is lost: the journal has every response.
         report.interrupted = True
-        target.abandon()
-        watch.ended()
+        sink.discard()
+        notifier.ended()
         raise asyncio.CancelledError from ExportStopped(report)
     except BaseException as error:
-        target.abandon()
-        watch.ended(error)
+        sink.discard()
+        notifier.ended(error)
         raise
     finally:
-        roster.close()
-    watch.ended()
+        states.close()
+    notifier.ended()
     if report.interrupted:
         stopped = (
             ExportStopped(report, result=result) if destination is not None else _stopped_in_memory(report, result)
@@ -107,7 +106,7 @@ async def once(
         raise asyncio.CancelledError from stopped
     if report.incomplete:
         raise ExportIncomplete(report, result=result) from failure
-    if report.warning and not allow_empty:
+    if report.warning and not chosen.allow_empty:
         raise ExportIncomplete(report, f"{report.warning}. {_DOUBT}", result=result)
     return result
 
@@ -117,49 +116,48 @@ def _stopped_in_memory(report: Report, result: Frames | Exported) -> ExportStopp
 
 
 class _NoTimeError(Exception):
-    """Committing would take longer than somebody who pressed stop should wait."""
+    """Raised when a stopped run has no time left to commit."""
 
 
 class _Run:
-    """One export under way: the parts, and the counting."""
+    """A running export: its parts and its counts."""
 
     def __init__(
         self,
         client: Client,
-        target: Memory | Folder,
+        sink: MemorySink | FolderSink,
         chosen: Options,
         report: Report,
         started: datetime,
         *,
-        roster: Roster,
+        states: ConversationStates,
         progress: Listener,
-        watch: Watch,
-        mask: Mask | None,
+        notifier: Notifier,
     ) -> None:
-        self._report, self._progress, self._watch, self._journal = report, progress, watch, target.journal
-        self._pace = Pace(chosen.rate, chosen.concurrency, learned_rate(target.reports, started))
+        self._report, self._progress, self._notifier, self._journal = report, progress, notifier, sink.journal
+        self._pacer = Pacer(chosen.rate, chosen.concurrency, learned_rate(sink.reports, started))
         self._ceiling = chosen.rate
-        self._client = client.bulk(gate=self._pace, sleep=self._pace.sleep, on_event=self._noticed)
-        self._mask = mask
-        asked: Asked = self._client if mask is None else Masked(self._client, mask)
-        if target.journal is not None:
-            asked = Source(asked, target.journal)
-            # What was seen then is as old as the run that saw it.
-            started = target.journal.header.started
-            report.resumed_from = target.journal.header.started_at if target.journal.resumed else None
-        self.converter = Converter(target, report, roster, started)
-        decisions = probing(target.past, chosen, started)
+        self._client = client.bulk(gate=self._pacer, sleep=self._pacer.sleep, on_event=self._observe)
+        self._mask = chosen.mask
+        source: RawClient = self._client if chosen.mask is None else MaskedClient(self._client, chosen.mask)
+        if sink.journal is not None:
+            source = JournalledClient(source, sink.journal)
+            # Responses in the journal are as old as the run that received them.
+            started = sink.journal.header.started
+            report.resumed_from = sink.journal.header.started_at if sink.journal.resumed else None
+        self.converter = Converter(sink, report, states, started)
+        policy = incremental_policy(sink.folder_state, chosen, started)
         self._exporter = Exporter(
-            asked, self.converter, chosen, decisions, report, roster=roster, pace=self._pace, moved=self._moved
+            source, self.converter, chosen, policy, report, states=states, pacer=self._pacer, changed=self._changed
         )
         self._begin = self._shown = time.monotonic()
         self._waiting_until = 0.0
         self._stop_by = math.inf
 
     async def read(self) -> ConvAnalyticsError | None:
-        """Read everything; the failure that ended it early, if one did.
+        """Read everything; return the failure that ended it early, if one did.
 
-        Raises what leaves nothing worth keeping: the folder cannot be written, or not even the list could be read.
+        Raises an error when there is nothing to keep: the folder cannot be written, or not even the list was read.
         """
         failure = None
         try:
@@ -173,27 +171,27 @@ class _Run:
             raise
         except ConvAnalyticsError as error:
             if not self._report.listed or isinstance(error, AuthError):
-                # A refusal ends a run only when everything was refused.
+                # A refusal is raised only when everything was refused.
                 raise
-            self._report.incomplete[LIST] = str(error)
+            self._report.incomplete[LIST_KEY] = str(error)
             failure = error
             await self.converter.drain()
         finally:
             await self._client.aclose()
             await self.converter.close()
-            self._report.pace = self._pace.learned()
+            self._report.pace = self._pacer.learned()
             self._report.seconds = time.monotonic() - self._begin
             self._report.resumed = self._journal.served if self._journal is not None else 0
             self._show(finished=True)
         return failure
 
     def in_time(self) -> None:
-        """Raise when the run was stopped, and what is left to do would hold up who stopped it."""
+        """Raise `_NoTimeError` when the time that a stopped run has to commit is over."""
         if time.monotonic() > self._stop_by:
             raise _NoTimeError
 
-    def _noticed(self, notice: Notice) -> None:
-        self._pace.noticed(notice)
+    def _observe(self, notice: Notice) -> None:
+        self._pacer.observe(notice)
         if self._mask is not None and not isinstance(notice, ClockSkewed):
             notice = replace(notice, url=self._mask.shown(notice.url))
         match notice:
@@ -205,16 +203,16 @@ class _Run:
                 self._report.retries += 1
                 self._report.waited_s += wait
                 if asked and (until := time.monotonic() + wait) > self._waiting_until:
-                    # Everything waits now, so nothing else would show it.
+                    # No other request runs during the wait, so nothing else would update the progress.
                     longer, self._waiting_until = until - self._waiting_until > _SHOW_S, until
                     if longer:
                         self._show()
             case ClockSkewed(offset_s=offset):
                 self._report.clock_offset_s = offset
-        self._watch.tell(notice)
-        self._moved()
+        self._notifier.notify(notice)
+        self._changed()
 
-    def _moved(self) -> None:
+    def _changed(self) -> None:
         if time.monotonic() - self._shown >= _SHOW_S:
             self._show()
 
@@ -229,12 +227,8 @@ class _Run:
             retries=self._report.retries,
             waiting_s=max(0.0, self._waiting_until - self._shown),
             elapsed_s=self._shown - self._begin,
-            limit=self._pace.rate.limit or self._ceiling or None,
+            limit=self._pacer.rate_limit.limit or self._ceiling or None,
             finished=finished,
         )
-        self._watch.progressed(progress)
+        self._notifier.progressed(progress)
         self._progress(progress)
-
-
-def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""The little that the export itself reads of a record: its id, its age, its last event."""
+"""The few fields of a record that the export itself reads: its id, its age, its last event."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from conv_analytics.resources.record import dig
 _canonical = msgspec.json.Encoder(order="sorted")
 
 
-class Head(msgspec.Struct):
-    """The head of a conversation, an event or a user; nothing is taken for granted of its values."""
+class Summary(msgspec.Struct):
+    """The main fields of a conversation, an event or a user; their values may have any type."""
 
     id: Any = None
     uuid: Any = None
@@ -26,36 +26,36 @@ class Head(msgspec.Struct):
     state: Any = None
 
     @property
-    def name(self) -> str | None:
+    def record_id(self) -> str | None:
         """The id as text, whether it came as text or as a number; None when there is none."""
         return identity(self.id) or identity(self.uuid)
 
     @property
-    def number(self) -> int | None:
-        """The id of an event; None when there is none that could be counted with."""
+    def event_number(self) -> int | None:
+        """The id of an event; None when it is not a whole number."""
         return natural_number(self.id)
 
     @property
     def created(self) -> datetime | None:
-        """When a conversation was created, as far as that can be read."""
+        """When a conversation was created; None when that cannot be read."""
         return self._instant("created")
 
     @property
     def changed(self) -> datetime | None:
-        """When a conversation was last changed, or else created, as far as that can be read."""
-        told = [moment for key in ("created", "updated") if (moment := self._instant(key))]
-        return max(told, default=None)
+        """When a conversation was last updated or else created; None when that cannot be read."""
+        moments = [moment for key in ("created", "updated") if (moment := self._instant(key))]
+        return max(moments, default=None)
 
     @property
     def last_event(self) -> int | None:
-        """The id of a conversation's last event; None when the record does not tell."""
+        """The id of a conversation's last event; None when the record has none."""
         return natural_number(self.sequence_number)
 
     @property
-    def mark(self) -> str:
-        """What a list tells of a conversation's state, as eight characters: other ones mean that something changed.
+    def fingerprint(self) -> str:
+        """A conversation's state according to a list, as eight characters that change when it changes.
 
-        Lists tell the times only, by contract 6.1, and often no more than when it was created.
+        Lists have only the times (contract 6.1), and often only when a conversation was created.
         """
         return f"{zlib.crc32(_text([self.sequence_number, self.timestamp, self.state])):08x}"
 
@@ -67,49 +67,49 @@ class Head(msgspec.Struct):
             return None
 
 
-_head = msgspec.json.Decoder(Head)
+_decoder = msgspec.json.Decoder(Summary)
 
 
-def head_of(record: bytes | msgspec.Raw) -> Head:
-    r"""Read a head; an empty one of what is no object. Damage elsewhere in the record costs nothing here.
+def summary_of(record: bytes | msgspec.Raw) -> Summary:
+    r"""Read the summary of a record; an empty one of anything but an object. Damage in other fields does not matter.
 
-    >>> head = head_of(b'{"id": "CON-1", "sequence_number": "41"}')
-    >>> head.name, head.last_event, head.created
+    >>> summary = summary_of(b'{"id": "CON-1", "sequence_number": "41"}')
+    >>> summary.record_id, summary.last_event, summary.created
     ('CON-1', 41, None)
-    >>> head_of(rb'{"id": "CON-1", "name": "half \ud83d", "x": NaN, "sequence_number": 1e400}').name
+    >>> summary_of(rb'{"id": "CON-1", "name": "half \ud83d", "x": NaN, "sequence_number": 1e400}').record_id
     'CON-1'
     """
     try:
-        return _head.decode(record)
+        return _decoder.decode(record)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         pass
     try:
-        found = scan.members(bytes(record))
+        members = scan.members(bytes(record))
     except ValueError:
-        return Head()
-    return Head(**{name: _value(found[name]) for name in Head.__struct_fields__ if name in found})
+        return Summary()
+    return Summary(**{name: _value(members[name]) for name in Summary.__struct_fields__ if name in members})
 
 
 def is_empty(record: bytes | msgspec.Raw) -> bool:
-    """Whether a record says nothing at all: lists of this API hold such ones.
+    """Whether a record has no values at all: lists of this API contain such records.
 
     >>> [is_empty(record) for record in (b"{}", b"null", b'{"_embedded": {}}', b'{"id": null}', b'{"id": ""}', b"7")]
     [True, True, True, True, False, False]
     """
     try:
-        return _says_nothing(msgspec.json.decode(record))
+        return _has_no_value(msgspec.json.decode(record))
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         return False
 
 
-def _says_nothing(value: Any) -> bool:
+def _has_no_value(value: Any) -> bool:
     if isinstance(value, dict | list):
-        return all(map(_says_nothing, value.values() if isinstance(value, dict) else value))
+        return all(map(_has_no_value, value.values() if isinstance(value, dict) else value))
     return value is None
 
 
 def _value(text: bytes) -> Any:
-    """A value as far as it can be read: nothing is refused for what stands beside it."""
+    """A value as far as it can be read, whatever surrounds it."""
     try:
         return json.loads(text.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
@@ -120,5 +120,5 @@ def _text(values: list[Any]) -> bytes:
     try:
         return _canonical.encode(values)
     except (ValueError, OverflowError, RecursionError, TypeError):
-        # Half a surrogate pair, for one. Only that equal values give equal bytes matters.
+        # Half a surrogate pair, for example. All that matters is that equal values give equal bytes.
         return ascii(values).encode()

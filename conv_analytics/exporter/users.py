@@ -1,4 +1,4 @@
-"""Users in full: a list of users tells of each little more than the name, so each is asked for by its id."""
+"""Users in full: a list gives little more than their names, so each user is requested by its id."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from conv_analytics.errors import APIError, NotFound
-from conv_analytics.exporter.summaries import head_of
+from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
+from conv_analytics.exporter.summaries import summary_of
 from conv_analytics.resources.endpoint import fits_path
 from conv_analytics.tables.pages import records
 
-#: Maximum consecutive failures before no more users are asked for: the API is down, not the users.
-FAILURES = 20
 
-
-class Users:
-    """Reads the users of pages one by one; who cannot be read stays as the list has it.
+class UserReader:
+    """Reads the users of a page one by one; a user who cannot be read stays as listed.
 
     Parameters
     ----------
     read
-        Gives the answer to a GET of one user.
+        Returns the response to a GET of one user.
     incomplete
-        Where to note, by path, what could not be read.
+        Where to record, by path, what could not be read.
     """
 
     def __init__(self, read: Callable[[str], Awaitable[bytes]], incomplete: dict[str, str]) -> None:
@@ -30,30 +28,30 @@ class Users:
         self._failures = 0
 
     async def in_full(self, page: bytes) -> bytes:
-        """A page of the list with each user as a GET gives it. As many are asked for at a time as the pace allows."""
+        """A page of the list with each user as a GET returns it; the pacer bounds the requests in flight."""
         listed = list(map(bytes, records(page, "users")))
-        found = await asyncio.gather(*map(self._user, listed), return_exceptions=True)
+        results = await asyncio.gather(*map(self._user, listed), return_exceptions=True)
         users: list[bytes] = []
-        for user in found:
+        for user in results:
             if isinstance(user, BaseException):
                 raise user
             users.append(user)
         return b'{"_embedded": {"users": [' + b",".join(users) + b"]}}"
 
     async def _user(self, listed: bytes) -> bytes:
-        """A user in full, or as listed where that cannot be had."""
-        name = head_of(listed).name
+        """A user in full, or as listed where the request fails."""
+        name = summary_of(listed).record_id
         if name is None:
             return listed
         if not fits_path(name):
             self._incomplete[ascii(name)] = "its id cannot be asked for"
             return listed
-        if self._failures >= FAILURES:
-            self._incomplete["users"] = f"stopped after {FAILURES} users in a row could not be read"
+        if self._failures >= MAX_CONSECUTIVE_FAILURES:
+            self._incomplete["users"] = f"stopped after {MAX_CONSECUTIVE_FAILURES} users in a row could not be read"
             return listed
-        return await self._asked(name) or listed
+        return await self._request(name) or listed
 
-    async def _asked(self, name: str) -> bytes | None:
+    async def _request(self, name: str) -> bytes | None:
         try:
             user = await self._read(name)
         except NotFound:
@@ -64,7 +62,7 @@ class Users:
             self._incomplete[f"/v1/users/{name}"] = str(error)
             return None
         self._failures = 0
-        if head_of(user).name != name:
+        if summary_of(user).record_id != name:
             self._incomplete[f"/v1/users/{name}"] = "the API answered with another user"
             return None
         return user

@@ -16,7 +16,10 @@ import pandas as pd
 
 from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
-from conv_analytics.analysis.dialogue.events import conversation, microseconds
+from conv_analytics.analysis.dialogue.events import conversation
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.files import write
@@ -71,7 +74,7 @@ def show_ladder(
     data: Any,
     conversation_id: str,
     *,
-    zone: str = "UTC",
+    tz: str = "UTC",
     mask: bool = True,
     theme: str = "auto",
     units: Units | None = None,
@@ -84,7 +87,7 @@ def show_ladder(
         A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.legs`.
     conversation_id
         The conversation.
-    zone
+    tz
         IANA name of the time zone.
     mask
         False shows numbers and names as they are.
@@ -120,11 +123,11 @@ def show_ladder(
     >>> print(show_ladder({"hangups": hangups}, "CON-1").to_mermaid().splitlines()[-1].split(": ")[1])
     486 busy
     """
-    zone_of(zone)
+    zone_of(tz)
     source = conversation(data, conversation_id)
-    tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+    tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
     frame, levels = _legs(tables), _levels(tables, units or units_of_all(data))
-    return Ladder(frame, levels, conversation_id, zone=zone, display=Display(on=mask), theme=theme)
+    return Ladder(frame, levels, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
 
 
 class Ladder:
@@ -137,10 +140,10 @@ class Ladder:
     """
 
     def __init__(
-        self, frame: pd.DataFrame, levels: Mapping[str, str], conversation_id: str, *, zone: str, display: Display,
+        self, frame: pd.DataFrame, levels: Mapping[str, str], conversation_id: str, *, tz: str, display: Display,
         theme: str,
     ) -> None:  # fmt: skip
-        self.legs, self.conversation_id, self.zone, self.theme = frame, conversation_id, zone, theme
+        self.legs, self.conversation_id, self.tz, self.theme = frame, conversation_id, tz, theme
         self._display, self._levels, self._masked = display, levels, display.on
         self._rows = [_shown(row, display) for row in _plain(frame)]
         self._name = display.identifier(conversation_id)
@@ -181,7 +184,7 @@ class Ladder:
 
     def lines(self) -> list[tuple[str, ...]]:
         """The steps as rows of texts; see `HEAD`."""
-        zone, start = zone_of(self.zone), self.steps[0].at if self.steps else 0
+        zone, start = zone_of(self.tz), self.steps[0].at if self.steps else 0
         return [
             (stamp(step.at, zone), length(step.at - start), self.parties[step.source], self.parties[step.target],
              step.words, f"leg {step.leg + 1}")
@@ -226,7 +229,7 @@ class Ladder:
     def media(self) -> list[tuple[int, int, int, str]]:
         """Talk: place of the leg, its begin and end in microseconds, and the verdict on its quality."""
         return [
-            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], "unmeasured"))
+            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], Verdict.UNMEASURED))
             for number, row in enumerate(self._rows)
             if row.get("answered_at") is not None and (row.get("ended_at") or 0) >= row["answered_at"]
         ]
@@ -300,7 +303,7 @@ def _picture(ladder: Ladder, theme: str) -> str:
     if not rows:
         drawing.text(12, _TOP, "No legs: nothing was signalled.", 12, class_="t")
     _media(drawing, ladder, rows, xs)
-    zone, before = zone_of(ladder.zone), None
+    zone, before = zone_of(ladder.tz), None
     for place, step in rows:
         y = _TOP + place * _ROW + 8
         if before is not None and step.at - before >= _PAUSE:
@@ -369,7 +372,7 @@ def _levels(tables: Mapping[str, pd.DataFrame], units: Units | None) -> dict[str
 def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
     frame = frame.copy()
     for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
-        frame[name] = microseconds(frame[name])
+        frame[name] = coerce.micros(frame[name])
     rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in rows]
 

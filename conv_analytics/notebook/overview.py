@@ -11,10 +11,10 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 
-_VERDICTS = ("poor", "fair", "good", "unmeasured")
 _TROUBLES = ("missing", "odd", "imputed", "unmeasured")
 _NEEDED = ("conversation_id", "leg_id", "verdict", "rule", "value", "limit", "evidence_event_id")
 
@@ -73,16 +73,16 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bo
     """
     book = profile_of(profile)
     frame = _pandas(quality(data, book, columns=list(_NEEDED)))
-    counts = {verdict: int((frame["verdict"] == verdict).sum()) for verdict in _VERDICTS}
+    counts = {verdict: int((frame["verdict"] == verdict).sum()) for verdict in Verdict}
     falling = {rule.id for rule in book.rules if rule.comparison.startswith("<")}
     rows: list[tuple[object, ...]] = []
-    for verdict in _VERDICTS:
+    for verdict in Verdict:
         those = frame[frame["verdict"] == verdict]
         by_rule = those.groupby(those["rule"].fillna(""), sort=True)
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
             rows.append(
                 (
-                    verdict,
+                    verdict.value,
                     str(rule) or "no rule applies",
                     len(part),
                     *_worst(part, Display(on=mask), falls=rule in falling),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from types import MappingProxyType
 
+from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
+
 
 @dataclass(frozen=True)
 class Theme:
@@ -61,7 +63,7 @@ def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
     )  # fmt: skip
 
 
-QUALITY = ("good", "fair", "poor", "unmeasured")
+QUALITY = tuple(verdict.value for verdict in (*MEASURED, Verdict.UNMEASURED))
 STATES = ("joined", "answered", "ringing", "invited", "muted")
 KINDS = ("message", "control", "media", "end", "other")
 

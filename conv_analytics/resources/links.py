@@ -40,6 +40,15 @@ def cursor_of(href: str) -> str | None:
     return None if found is None or _NO_TEXT.search(found) else found
 
 
+def next_href(links: object) -> str | None:
+    """The address of the next page, or None at the end of the list (contract 2.5)."""
+    link = links.get("next") if isinstance(links, Mapping) else None
+    if isinstance(link, list):
+        link = link[0] if link else None
+    href = link.get("href") if isinstance(link, Mapping) else link
+    return href if isinstance(href, str) and href else None
+
+
 class APILink(Record):
     """One link (contract 2.1)."""
 
@@ -76,6 +85,8 @@ class APILinks(Record):
         if "href" in payload and "self" not in payload:
             rest = {key: value for key, value in payload.items() if key != "href"}
             payload = {**rest, "self": {"href": payload["href"]}}
+        if not isinstance(payload.get("next"), Mapping) and (href := next_href(payload)):
+            payload = {**payload, "next": {"href": href}}
         return super().from_wire(payload, problems, at)
 
     @property

@@ -28,6 +28,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NamedTuple, Self, TypeVar, dataclass_transform
 
+from conv_analytics.instants import utc_text
 from conv_analytics.resources import cells
 from conv_analytics.resources.cells import Unreadable
 
@@ -362,7 +363,7 @@ def _plain(value: object) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
+        return utc_text(value)
     if isinstance(value, Decimal | StrEnum):
         return str(value)
     return value

@@ -14,7 +14,7 @@ FINDERS = {
     "loss": "offenders(loss over 3 %)",
     "one_way": "audio_flow, offenders",
     "dead_air": "mos_audit, offenders",
-    "busy_hour": "offenders(bad='failed', by hour)",
+    "busy_hour": "offenders(case='failed', by hour)",
     "cliff": "timer_cliffs",
     "mix_shift": "compare",
     "muted": "offenders(spoke while muted)",
@@ -42,7 +42,7 @@ def find(legs: pd.DataFrame, audio_events: pd.DataFrame, middle: pd.Timestamp) -
     silent = flows.assign(bad=(flows["state"] == "silent") & (flows["flow"] == "no_in"))
     audit = mos_audit(legs).legs
     dead = audit.assign(bad=audit["green_but_bad"] & (audit["why"] == "no packets and no flaws: the start value"))
-    by_hour = named(offenders(legs, by=["network_code", "hour"], bad="failed", min_n=MIN_HOUR_N))
+    by_hour = named(offenders(legs, by=["network_code", "hour"], case="failed", min_n=MIN_HOUR_N))
     cliffs = timer_cliffs(legs)
     change = compare(legs[legs["started_at"] < middle], legs[legs["started_at"] >= middle], confidence=0.99)
     spoke = legs.merge(spoke_muted(audio_events), on=["conversation_id", "member_id"], how="left")
@@ -50,13 +50,13 @@ def find(legs: pd.DataFrame, audio_events: pd.DataFrame, middle: pd.Timestamp) -
     muted = muted.assign(bad=muted["spoke"].notna())
     return Found(
         {
-            "loss": list(named(offenders(lossy, bad="bad"))["network_code"]),
-            "one_way": list(named(offenders(silent, bad="bad"))["network_code"]),
-            "dead_air": list(named(offenders(dead, bad="bad"))["network_code"]),
+            "loss": list(named(offenders(lossy, case="bad"))["network_code"]),
+            "one_way": list(named(offenders(silent, case="bad"))["network_code"]),
+            "dead_air": list(named(offenders(dead, case="bad"))["network_code"]),
             "busy_hour": list(dict.fromkeys(by_hour["network_code"])),
             "cliff": list(cliffs[cliffs["cliff"].astype(bool)]["network_code"]),
             "mix_shift": [str(change.groups["network_code"].iloc[0])] if change.why == "mix" else [],
-            "muted": list(named(offenders(muted, by="user_id", bad="bad", min_n=MIN_HOUR_N))["user_id"]),
+            "muted": list(named(offenders(muted, by="user_id", case="bad", min_n=MIN_HOUR_N))["user_id"]),
         },
         tuple(sorted(int(hour) for hour in by_hour["hour"])),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 
 NINE = pd.Timestamp("2026-05-04T09:00:00Z")
@@ -61,7 +62,5 @@ def relations(data: dict[str, pd.DataFrame]) -> dict[str, Any]:
 def as_pandas(given: Any, by: list[str]) -> pd.DataFrame:
     """A result of whatever kind as pandas, sorted."""
     if not isinstance(given, pd.DataFrame):
-        import narwhals as nw
-
-        given = Source.of({"hangups": given}).collect(nw.from_native(given).lazy())
+        given = Rows.of(Source.of({"hangups": given}), given).collect()
     return (given.sort_values(by) if by else given).reset_index(drop=True)

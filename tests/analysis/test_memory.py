@@ -38,7 +38,7 @@ def test_the_bare_queries_say_the_same(made: Dataset, name: str) -> None:
     "name", ["timer_cliffs", "redials", "ledger", "offenders", "call_quality", "fault_side", "change_points"]
 )
 def test_in_steps_as_in_memory(made: Dataset, name: str) -> None:
-    options = {"rate": "answered"} if name == "change_points" else {}
+    options = {"case": "answered"} if name == "change_points" else {}
     tables = {table: made[table] for table in made}
     found, expected = (getattr(analysis, name)(data, **options) for data in (made, tables))
     assert len(found) > 0
@@ -85,11 +85,11 @@ def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -
             connection.execute("select range x, repeat('x', 100) || x y from range(500000) order by y").fetchall()
         )
 
-    assert source.in_memory(step) == 500_000
+    assert source.run(step) == 500_000
     assert connection.execute("select current_setting('threads')").fetchone() == (1,)
     assert next(limits, None) is None, "both were taken"
 
 
 def test_errors_that_are_not_about_memory_stay_what_they_are(made: Dataset) -> None:
     with pytest.raises(duckdb.CatalogException):
-        Source.of(made).in_memory(lambda: Source.of(made)._connection.execute("select * from nothing"))
+        Source.of(made).run(lambda: Source.of(made)._connection.execute("select * from nothing"))

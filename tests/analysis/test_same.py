@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
@@ -34,7 +35,7 @@ _RULES = ["poor_ratio > 0.03 by network_code min_n 1", "asr < 0.5"]
 #: How every other one is asked here; those that are not named are asked with the data alone.
 _OPTIONS: dict[str, dict[str, Any]] = {
     "answer_curve": {"by": "direction"}, "answer_times": {"by": "direction"}, "busy_hour": {"by": "direction"},
-    "change_points": {"rate": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
+    "change_points": {"case": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
     "containment": {"roles": {}}, "dtmf": {"menus_only": False}, "duration_hist": {"by": "direction"},
     "first_responses": {"roles": {}}, "heatmap": {"metric": "asr", "tz": "Europe/London"}, "kpi": {"by": _KEYS},
     "kpi_values": {"by": "weekday"}, "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
@@ -65,7 +66,7 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     """The answer of a question as pandas, in an order that its words and numbers decide."""
     ask, options = getattr(analysis, name), _OPTIONS.get(name, {})
     if name == "compare":
-        found = ask(data, data, by="network_code", rate="answered").groups
+        found = ask(data, data, by="network_code", case="answered").groups
     elif name == "detect_units":
         found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
     elif name == "mos_audit":
@@ -104,7 +105,7 @@ def test_batches_hold_whole_conversations_and_every_row_once(world: World) -> No
     whole = world.frames["audio_events"][columns].sort_values(columns[:2]).reset_index(drop=True)
     for data in (world.dataset, world.relations):
         source = Source.of(data)
-        parts = list(source.batches(source.table("audio_events", columns), size=100))
+        parts = list(Rows.read(source, "audio_events", columns).batches(size=100))
         assert len(parts) > 3
         homes = pd.concat([part[["conversation_id"]].drop_duplicates() for part in parts])
         assert homes["conversation_id"].is_unique

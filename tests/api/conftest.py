@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.settings import Settings
-from tests.api.serving import AT_ONCE, Face, Server, start
+from tests.api.serving import MAX_AT_ONCE, Face, Server, start
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def face(request: pytest.FixtureRequest, server: Server, settings: Settings) -> 
     def make(**given: Any) -> Any:
         base_url = given.pop("base_url", server.base_url)
         credentials = None if "auth" in given else settings.credentials
-        options = {"settings": Settings(base_url, credentials), "retries": AT_ONCE, **given}
+        options = {"settings": Settings(base_url, credentials), "retries": MAX_AT_ONCE, **given}
         if request.param == "sync":
             return Conversations(**options)
         if request.param == "async-httpx":

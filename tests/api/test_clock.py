@@ -13,7 +13,7 @@ import pytest
 
 from conv_analytics import AsyncConversations, Conversations
 from conv_analytics.api import ClockSkewed, JWTAuth, Notice, ResponseReceived, Retry
-from conv_analytics.api.clock import SAMPLES, ServerClock, SkewWatch, offset
+from conv_analytics.api.clock import SAMPLES, ServerClock, SkewWatch, clock_offset
 from conv_analytics.errors import AuthError, InvalidRequest, status_error
 from conv_analytics.sandbox import Sandbox
 
@@ -43,7 +43,7 @@ def test_the_true_distance_is_never_missed_by_more_than_one_answer_can_tell(
 ) -> None:
     sent, elapsed = NOON + fraction, 1.4
     told = int(sent + stamped * elapsed + ahead)
-    found = offset(formatdate(told, usegmt=True), sent + elapsed, elapsed)
+    found = clock_offset(formatdate(told, usegmt=True), sent + elapsed, elapsed)
     assert found is not None
     assert abs(found - ahead) <= max((1.0 + elapsed) / 2, 0.0 if found else abs(ahead))
     assert found or abs(ahead) <= 2
@@ -53,7 +53,7 @@ def test_the_true_distance_is_never_missed_by_more_than_one_answer_can_tell(
 def test_what_is_no_date_tells_nothing(text: str | None) -> None:
     clock = ServerClock(Clock())
     clock.answered({} if text is None else {"date": text}, 0.1)
-    assert (clock.offset_s, clock.sure) == (0.0, False)
+    assert (clock.offset_s, clock.reliable) == (0.0, False)
 
 
 def test_one_odd_answer_moves_nothing_and_caches_are_not_believed() -> None:

@@ -17,8 +17,8 @@ import pytest
 
 from conv_analytics import errors
 from conv_analytics.api import Retry
-from conv_analytics.api.content_coding import MOST_MEMBERS, Content, DamagedContent, TooLong
-from conv_analytics.api.large_bodies import AT_ONCE, LARGE_BYTES
+from conv_analytics.api.content_coding import MAX_MEMBERS, Content, DamagedContent, TooLong
+from conv_analytics.api.large_bodies import LARGE_BYTES, MAX_AT_ONCE
 from conv_analytics.settings import Settings
 from tests.api.serving import Answer, Face, Server
 from tests.proxies import read_head, serving
@@ -54,7 +54,7 @@ ENDLESS: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_answer_that_never_ends_is_given_up(name: str, face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     # Every pause is far shorter than the timeout: only the time of the whole request can end it.
-    monkeypatch.setattr("conv_analytics.api.driver.WHOLE", 0.05)
+    monkeypatch.setattr("conv_analytics.api.driver.TOTAL_TIMEOUT_FACTOR", 0.05)
     first, drop = ENDLESS[name]
     with serving(lambda connection: _dripping(connection, first, drop)) as address:
         options = {"base_url": f"http://{address}", "timeout": 10.0, "retries": Retry(repeats=0)}
@@ -144,8 +144,8 @@ def test_a_bomb_ends_at_the_limit_however_often_it_is_packed(ways: tuple[str, ..
         ("gzip, " * 5, b""),
         ("deflate", b"\x78\x9c\xff\xff"),
         # Parts without end, within each other, too: nothing comes out, and the work ends.
-        ("gzip", gzip.compress(b"") * (MOST_MEMBERS + 1)),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"") * (MOST_MEMBERS + 1))),
+        ("gzip", gzip.compress(b"") * (MAX_MEMBERS + 1)),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"") * (MAX_MEMBERS + 1))),
         ("deflate, gzip", gzip.compress(b"\x78\x9c" + b"\0\0\0\xff\xff" * (1 << 18))),
     ],
     ids=[
@@ -222,7 +222,7 @@ def test_few_large_bodies_are_read_at_a_time_and_all_of_them_come(
 
     monkeypatch.setattr(LargeBodies, "enter", watched)
     assert min(asyncio.run(ask_all())) > LARGE_BYTES
-    assert most == AT_ONCE
+    assert most == MAX_AT_ONCE
 
 
 def _call(n: int) -> Any:

@@ -25,8 +25,10 @@ GOOD = (
     b"x-note: " + PLANTED + b"\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n"
 )
 BODY = b'{"id":"CON-1","name":"' + PLANTED + b'"}'
-WHOLE = GOOD + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
-PLAIN = WHOLE.replace(b"transfer-encoding: chunked", b"content-length: %d" % len(BODY)).partition(b"\r\n\r\n")[0]
+TOTAL_TIMEOUT_FACTOR = GOOD + b"%x\r\n" % len(BODY) + BODY + b"\r\n0\r\n\r\n"
+PLAIN = TOTAL_TIMEOUT_FACTOR.replace(b"transfer-encoding: chunked", b"content-length: %d" % len(BODY)).partition(
+    b"\r\n\r\n"
+)[0]
 
 #: What is put in, or in the place of something.
 PIECES = (
@@ -58,14 +60,14 @@ STATUS = (
 
 def _examples(count: int) -> Iterator[bytes]:
     for piece in PIECES:
-        yield WHOLE.replace(b"\r\ndate", piece + b"\r\ndate", 1)
-        yield WHOLE.replace(b"chunked\r\n\r\n", b"chunked\r\n\r\n" + piece, 1)
+        yield TOTAL_TIMEOUT_FACTOR.replace(b"\r\ndate", piece + b"\r\ndate", 1)
+        yield TOTAL_TIMEOUT_FACTOR.replace(b"chunked\r\n\r\n", b"chunked\r\n\r\n" + piece, 1)
         yield PLAIN + piece + b"\r\n\r\n" + BODY
     for status in STATUS:
-        yield WHOLE.replace(b"200 OK", status + b" " + PLANTED, 1)
+        yield TOTAL_TIMEOUT_FACTOR.replace(b"200 OK", status + b" " + PLANTED, 1)
     dice = random.Random(7)
     for _ in range(count):
-        text = bytearray(dice.choice((WHOLE, PLAIN + b"\r\n\r\n" + BODY)))
+        text = bytearray(dice.choice((TOTAL_TIMEOUT_FACTOR, PLAIN + b"\r\n\r\n" + BODY)))
         for _ in range(dice.randint(1, 3)):
             at = dice.randrange(len(text))
             text[at : at + dice.choice((0, 0, 1, 5, 40))] = dice.choice(PIECES)
@@ -76,7 +78,7 @@ EXAMPLES = tuple(_examples(120))
 
 
 def test_the_examples_begin_with_an_answer_that_is_read(face: Face) -> None:
-    assert _outcome(face, WHOLE) is None
+    assert _outcome(face, TOTAL_TIMEOUT_FACTOR) is None
 
 
 def test_odd_http_is_an_error_of_ours_that_quotes_nothing(

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 import pytest
 
 from conv_analytics import errors
-from conv_analytics.api.flow import Reply, Rules, Send, Walk
+from conv_analytics.api.flow import Paginator, Reply, Rules, Send
 from conv_analytics.api.page import RawPage, read_page
 from conv_analytics.api.retry import Retry
 from conv_analytics.resources import endpoints
@@ -29,11 +29,13 @@ def page(ids: list[Any], following: Any = None, key: str = "conversations") -> b
     return json.dumps({"page_size": 10, "_embedded": {key: [{"id": one} for one in ids]}, "_links": links}).encode()
 
 
-def drive(walk: Walk[Any], answers: list[bytes | Reply]) -> tuple[list[Any], list[str]]:
-    """All items, and the URLs asked for."""
+def drive(
+    walk: Paginator[Any], answers: list[bytes | Reply], warnings: list[str] | None = None
+) -> tuple[list[Any], list[str]]:
+    """All items, and the URLs asked for; the warnings of pages are added to those given."""
     found, asked, remaining = [], [], iter(answers)
     while not walk.done:
-        flow = walk.step()
+        flow = walk.next_page()
         step: Any = next(flow)
         while True:
             assert isinstance(step, Send)
@@ -43,13 +45,15 @@ def drive(walk: Walk[Any], answers: list[bytes | Reply]) -> tuple[list[Any], lis
                 step = flow.send(outcome if isinstance(outcome, Reply) else Reply(200, {}, outcome))
             except StopIteration as end:
                 found += walk.new_items(end.value)
+                if warnings is not None and end.value.warning:
+                    warnings.append(end.value.warning)
                 break
     assert list(remaining) == []
     return found, asked
 
 
-def walk(one: Listing[Any] | None = None) -> Walk[Any]:
-    return Walk(one or listing(), Rules(Retry(repeats=0)))
+def walk(one: Listing[Any] | None = None) -> Paginator[Any]:
+    return Paginator(one or listing(), Rules(Retry(repeats=0)))
 
 
 def test_filters_are_repeated_and_only_the_cursor_is_taken() -> None:
@@ -99,9 +103,9 @@ def test_ends(body: bytes) -> None:
 )
 def test_next_without_cursor_stops_with_a_warning(href: str) -> None:
     last = json.dumps({"_embedded": {"conversations": [{"id": 2}]}, "_links": {"next": {"href": href}}}).encode()
-    one = walk()
-    assert drive(one, [page([1], "c"), last])[0] == [1, 2]
-    assert "may be incomplete" in one.warnings[0]
+    warnings: list[str] = []
+    assert drive(walk(), [page([1], "c"), last], warnings)[0] == [1, 2]
+    assert "may be incomplete" in warnings[0]
 
 
 def test_empty_page_with_next_goes_on() -> None:
@@ -118,7 +122,7 @@ def test_loops_are_errors_and_lose_nothing(cursors: list[str]) -> None:
     answers = [page([number], cursor) for number, cursor in enumerate(cursors)]
     with pytest.raises(errors.CursorLoop, match="leads back"):  # noqa: PT012  at which page is part of the question
         for body in [*answers, b"never asked for"]:
-            flow = one.step()
+            flow = one.next_page()
             next(flow)
             try:
                 flow.send(Reply(200, {}, body))
@@ -194,7 +198,7 @@ def test_raw_page_that_the_fast_reader_refuses(text: bytes) -> None:
     "body", [b"[]", b"7", b"<p>", b'{"foo": 1}', b'{"title": "x", "code": "y"}', b'{"_embedded": {"e']
 )
 def test_what_is_no_page(body: bytes) -> None:
-    flow = walk().step()
+    flow = walk().next_page()
     next(flow)
     with pytest.raises(errors.UnexpectedPayload):
         flow.send(Reply(200, {}, body))

@@ -10,7 +10,7 @@ import pytest
 
 from conv_analytics import errors
 from conv_analytics.api.clock import ServerClock
-from conv_analytics.api.flow import LONGEST_SLEEP_S, Reply, Rules, Send, Sleep, fetch
+from conv_analytics.api.flow import MAX_SLEEP_S, Reply, Rules, Send, Sleep, fetch
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.resources.endpoint import Call
 
@@ -137,10 +137,10 @@ def test_retry_after_that_is_over_backs_off_and_counts(header: str) -> None:
 
 
 def test_huge_retry_after_is_slept_in_parts() -> None:
-    asked = answer(429, retry_after=str(int(2.5 * LONGEST_SLEEP_S)))
+    asked = answer(429, retry_after=str(int(2.5 * MAX_SLEEP_S)))
     result, waits = step(GET, [asked, GOOD], max_retry_after_s=None)
     assert result == 7
-    assert waits == [LONGEST_SLEEP_S, LONGEST_SLEEP_S, LONGEST_SLEEP_S / 2]
+    assert waits == [MAX_SLEEP_S, MAX_SLEEP_S, MAX_SLEEP_S / 2]
 
 
 @pytest.mark.parametrize("header", ["3601", "31536000", "9" * 5000, "Fri, 31 Dec 9999 23:59:59 GMT"])

@@ -264,7 +264,7 @@ def _asked(name: str, **options: Any) -> Callable[[Any], Any]:
 
 
 def _compared(data: Any) -> Any:
-    return len(analysis.compare(data, data, by="network_code", rate="answered").groups)
+    return len(analysis.compare(data, data, by="network_code", case="answered").groups)
 
 
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
@@ -272,7 +272,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "compare": _compared,
     **{name: _asked(name) for name in ("concurrency", "busy_hour", "traffic", "timer_cliffs", "redials", "talk",
                                        "mute", "call_quality", "fault_side", "calls", "ledger")},
-    "change_points": _asked("change_points", rate="answered"),
+    "change_points": _asked("change_points", case="answered"),
 }  # fmt: skip
 
 

@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 from conv_analytics import Conversations, export
-from conv_analytics.exporter import run as once
+from conv_analytics.exporter import run
 from conv_analytics.sandbox import Fault, Reply, Sandbox
 
 RUNS = 5
-LIMITS = {"as it is": once.STOP_S, "no limit": math.inf, "journal only": 0.0}
+LIMITS = {"as it is": run.STOP_S, "no limit": math.inf, "journal only": 0.0}
 #: Conversations, and the requests that are answered before the stop: half of what there is.
 WORLDS = {300: 310, 2000: 3000}
 STATES = {
@@ -67,7 +67,7 @@ def main() -> None:
             times: dict[str, list[tuple[float, bool]]] = {name: [] for name in LIMITS}
             for _ in range(RUNS):
                 # In turns: the machine is as busy for one as for the others.
-                for name, once.STOP_S in LIMITS.items():
+                for name, run.STOP_S in LIMITS.items():
                     with (
                         Sandbox(conversations=conversations) as sandbox,
                         tempfile.TemporaryDirectory() as folder,

@@ -29,7 +29,7 @@ import orjson
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.exporter.estimate import Range, total
+from conv_analytics.exporter.estimate import Range, estimate_total
 from conv_analytics.exporter.plan import SAMPLE, plan
 from conv_analytics.sandbox import World
 from conv_analytics.tables import TABLES
@@ -214,7 +214,7 @@ def requests() -> None:
     sums, dice, holds, near = [sum(column) for column in zip(*costs, strict=True)], random.Random(3), 0, 0
     for _ in range(SAMPLES):
         sample = zip(*dice.sample(costs, SAMPLE), strict=True)
-        parts = [total(values, len(costs), 1) for values in sample]
+        parts = [estimate_total(values, len(costs), 1) for values in sample]
         found = Range.exactly(known) + parts[0] + parts[1]
         holds += found.low <= known + sum(sums) <= found.high
         near += abs(found.expected / (known + sum(sums)) - 1) <= 0.25

@@ -21,7 +21,7 @@ from conv_analytics.analysis import kpi
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.targets import Memory
+from conv_analytics.exporter.sinks import MemorySink
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import is_vocabulary, storage
 from tests.dataset.rows import BIG, DAY, EVERY, all_null, rows
@@ -54,7 +54,7 @@ def settled(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 
 def memory(written: list[pa.Table], name: str) -> pd.DataFrame:
-    sink = Memory([name], DAY)
+    sink = MemorySink([name], DAY)
     for made in written:
         sink.write(name, made)
     return sink.finish(Report(), {}, lambda: None)[name]

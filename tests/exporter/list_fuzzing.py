@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conv_analytics.api.page import Unusable, read_page
-from conv_analytics.exporter.summaries import head_of, is_empty
+from conv_analytics.exporter.summaries import is_empty, summary_of
 from conv_analytics.sandbox import Request, Sandbox
 from conv_analytics.tables.pages import records
 from tests.tables.fuzzing import mutate
@@ -40,7 +40,7 @@ def originals() -> tuple[bytes, ...]:
         token = sandbox.headers()["Authorization"]
         page = sandbox._app.answer(Request("GET", "/v1/conversations", {"page_size": "100"}, token)).body
         found = [bytes(record) for record in records(page, "conversations")]
-        names = [name for record in found if (name := head_of(record).name)]
+        names = [name for record in found if (name := summary_of(record).record_id)]
         return (
             *found,
             *(sandbox._app.answer(Request("GET", f"/v1/conversations/{name}", {}, token)).body for name in names),
@@ -65,7 +65,7 @@ def check(numbers: Iterable[int]) -> Tally:
 
 
 def _read(record: bytes, tally: Tally) -> None:
-    head = head_of(record)
+    head = summary_of(record)
     assert len(head.mark) == 8
     assert head.last_event is None or head.last_event >= 0
     assert head.created is None or head.changed is not None

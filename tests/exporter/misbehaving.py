@@ -22,7 +22,7 @@ Link = Literal["right", "missing", "&amp;", "?page=", "Cursor=", "no cursor", "c
 LINKS: tuple[Link, ...] = ("right", "missing", "&amp;", "?page=", "Cursor=", "no cursor", "circle")
 
 Failure = Literal["500", "reset", "html", "429", "403", "401", "404"]
-FAILURES: tuple[Failure, ...] = ("500", "reset", "html", "429", "403", "401", "404")
+MAX_CONSECUTIVE_FAILURES: tuple[Failure, ...] = ("500", "reset", "html", "429", "403", "401", "404")
 #: Those that a repetition gets over.
 PASSING: tuple[Failure, ...] = ("500", "reset", "html", "429")
 

@@ -8,7 +8,7 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from conv_analytics.exporter.pacing.rates import Rate
+from conv_analytics.exporter.pacing.rate_limit import RateLimit
 from conv_analytics.sandbox.throttle import KINDS
 
 
@@ -21,7 +21,7 @@ class Ran:
     """Requests that the limit allowed."""
     good: int
     refused: int
-    rate: Rate
+    rate: RateLimit
 
     @property
     def used(self) -> float:
@@ -88,7 +88,7 @@ def ran(  # noqa: C901  a loop over what may happen
     """Ask for so long, and repeat what was refused after the pause that was named."""
     dice = random.Random(seed)
     begin = now = 1000 + dice.random()
-    rate = Rate(0, learned=learned, clock=lambda: now)
+    rate = RateLimit(0, learned=learned, clock=lambda: now)
     meter, changes = KINDS[line.kind](line.limit, now), line.later
     client, server = (_Stalls(dice, *(line.stalls or (math.inf, 1.0)), following=now) for _ in range(2))
     good = refused = flying = 0

@@ -14,7 +14,7 @@ import pytest
 
 from conv_analytics import Exported, export, open_dataset
 from conv_analytics.errors import ExportIncomplete
-from conv_analytics.exporter.anomaly import LEAST_EVENTS, LEAST_NIGHTS, NIGHTS, odd
+from conv_analytics.exporter.anomaly import MIN_EVENTS, MIN_NIGHTS, NIGHTS, volume_warning
 from conv_analytics.sandbox import Reply, Sandbox
 from tests.exporter.worlds import Serve, client_of
 
@@ -45,78 +45,78 @@ WEEK = [run(day, 1006 - day) for day in range(7)]
     ],
 )
 def test_a_night_is_compared_with_the_median(events: int, says: str | None) -> None:
-    assert odd(run(8, events), WEEK) == says
+    assert volume_warning(run(8, events), WEEK) == says
 
 
 def test_one_large_night_moves_nothing() -> None:
-    assert odd(run(7, 300), [run(0, 900_000), *WEEK[1:]]) is None
+    assert volume_warning(run(7, 300), [run(0, 900_000), *WEEK[1:]]) is None
 
 
 def test_only_the_last_nights_count() -> None:
     long_ago = [run(day, 90_000) for day in range(20)]
     lately = [run(20 + day, 100) for day in range(NIGHTS)]
-    assert odd(run(20 + NIGHTS, 100), long_ago + lately) is None
-    assert odd(run(20, 100), long_ago) is not None
+    assert volume_warning(run(20 + NIGHTS, 100), long_ago + lately) is None
+    assert volume_warning(run(20, 100), long_ago) is not None
 
 
 def test_few_nights_and_few_events_tell_nothing() -> None:
-    assert odd(run(7, 0), WEEK[: LEAST_NIGHTS - 1]) is None
-    assert odd(run(7, 0), WEEK[:LEAST_NIGHTS]) is not None
-    assert odd(run(7, 0), [run(day, LEAST_EVENTS - 1) for day in range(7)]) is None
-    assert odd(run(7, 0), [run(day, LEAST_EVENTS) for day in range(7)]) is not None
-    assert odd(run(0, 0), []) is None
+    assert volume_warning(run(7, 0), WEEK[: MIN_NIGHTS - 1]) is None
+    assert volume_warning(run(7, 0), WEEK[:MIN_NIGHTS]) is not None
+    assert volume_warning(run(7, 0), [run(day, MIN_EVENTS - 1) for day in range(7)]) is None
+    assert volume_warning(run(7, 0), [run(day, MIN_EVENTS) for day in range(7)]) is not None
+    assert volume_warning(run(0, 0), []) is None
 
 
 def test_a_weekend_is_compared_with_the_weekend_before() -> None:
     quiet = [run(day, 40 if day % 7 in {4, 5} else 1000) for day in range(11)]
-    assert odd(run(11, 45), quiet) is None, "a Saturday like the last one"
-    assert "1,000 are usual" in str(odd(run(11, 45), [each for each in quiet if each != quiet[4]]))
+    assert volume_warning(run(11, 45), quiet) is None, "a Saturday like the last one"
+    assert "1,000 are usual" in str(volume_warning(run(11, 45), [each for each in quiet if each != quiet[4]]))
     busier = [run(day, 400 if day % 7 in {4, 5} else 1000) for day in range(11)]
-    assert odd(run(11, 30), busier) == "30 new events, where 400 are usual (the night a week ago)"
-    assert odd(run(13, 150), [*busier, run(11, 400), run(12, 400)]) is not None, "a Monday is no Sunday"
+    assert volume_warning(run(11, 30), busier) == "30 new events, where 400 are usual (the night a week ago)"
+    assert volume_warning(run(13, 150), [*busier, run(11, 400), run(12, 400)]) is not None, "a Monday is no Sunday"
 
 
 @pytest.mark.parametrize("more", [{"since": "2026-11-01T00:00:00Z"}, {"until": "2026-11-01T00:00:00Z"}])
 def test_a_backfill_is_no_night(more: dict[str, str]) -> None:
-    assert odd(run(7, 0, **more), WEEK) is None
+    assert volume_warning(run(7, 0, **more), WEEK) is None
     backfills = [run(day + 0.1, 0, **more) for day in range(7)]
     mixed = [each for pair in zip(WEEK, backfills, strict=True) for each in pair]
-    assert "1,003 are usual" in str(odd(run(8, 5), mixed))
-    assert odd(run(8, 5), backfills) is None
+    assert "1,003 are usual" in str(volume_warning(run(8, 5), mixed))
+    assert volume_warning(run(8, 5), backfills) is None
 
 
 def test_what_is_incomplete_is_no_measure_and_is_not_judged() -> None:
-    assert odd(run(7, 0, status="incomplete"), WEEK) is None
-    assert odd(run(8, 5), [run(day, 1000, status="incomplete") for day in range(7)]) is None
+    assert volume_warning(run(7, 0, status="incomplete"), WEEK) is None
+    assert volume_warning(run(8, 5), [run(day, 1000, status="incomplete") for day in range(7)]) is None
 
 
 def test_a_repetition_of_a_good_night_is_no_night() -> None:
-    assert odd(run(6.01, 0), WEEK) is None
-    assert odd(run(6.5, 0), WEEK) is None
+    assert volume_warning(run(6.01, 0), WEEK) is None
+    assert volume_warning(run(6.5, 0), WEEK) is None
     twice = [each for day in range(7) for each in (run(day, 1000), run(day + 0.01, 0), run(day + 0.4, 2))]
-    assert "1,002 are usual" in str(odd(run(8, 5), twice))
-    assert odd(run(7, 0), [*twice, run(6.9, 600)]) is None, "what came earlier that day counts"
+    assert "1,002 are usual" in str(volume_warning(run(8, 5), twice))
+    assert volume_warning(run(7, 0), [*twice, run(6.9, 600)]) is None, "what came earlier that day counts"
 
 
 def test_the_repetition_of_a_poor_night_has_what_the_first_try_had() -> None:
     failed = run(7, 990, status="incomplete")
-    assert odd(run(7.01, 10), [*WEEK, failed]) is None
-    assert odd(run(7.01, 10), WEEK) is not None
+    assert volume_warning(run(7.01, 10), [*WEEK, failed]) is None
+    assert volume_warning(run(7.01, 10), WEEK) is not None
     nights = [each for day in range(7) for each in (run(day, 990, status="incomplete"), run(day + 0.01, 10))]
-    assert "1,000 are usual" in str(odd(run(7, 5), nights))
+    assert "1,000 are usual" in str(volume_warning(run(7, 5), nights))
 
 
 def test_poor_nights_become_usual_only_when_somebody_accepts_them() -> None:
     poor = [run(7 + night, 150, warning="150 new events") for night in range(10)]
     for night, report in enumerate(poor):
-        assert odd(report, WEEK + poor[:night]) is not None, "neither do they add up"
+        assert volume_warning(report, WEEK + poor[:night]) is not None, "neither do they add up"
     accepted = [{**report, "allow_empty": True} for report in poor[:5]]
-    assert odd(run(12, 150), WEEK + accepted) is None
+    assert volume_warning(run(12, 150), WEEK + accepted) is None
 
 
 def test_commits_of_other_commands_are_passed_over() -> None:
     others: list[dict[str, Any]] = [{}, {"tables": {"events": 7}, "selected": ["events"]}, run(6.95, 900, requests=0)]
-    assert odd(run(7, 5), WEEK + others) == odd(run(7, 5), WEEK) is not None
+    assert volume_warning(run(7, 5), WEEK + others) == volume_warning(run(7, 5), WEEK) is not None
 
 
 # -- real exports

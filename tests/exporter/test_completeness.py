@@ -598,7 +598,7 @@ def test_a_conversation_that_is_damaged_when_asked_for_is_compared_all_the_same(
     sandbox.script(lambda request: request.path == path, Reply(200, body), times=-1)
     assert run(sandbox, tmp_path).status == "complete"
     found = audit(client_of(sandbox), tmp_path, rate=0)
-    assert (found.equal, found.untold) == (6, {})
+    assert (found.equal, found.not_compared) == (6, {})
 
 
 @pytest.mark.parametrize(
@@ -614,7 +614,7 @@ def test_a_record_whose_id_cannot_be_read_leaves_the_run_incomplete(
         report = run(calm, tmp_path)
         assert report.incomplete == {"conversations": "it has a record without an id that can be read"}
         assert report.listed == calm.truth().conversations - 1
-        assert audit(client_of(calm), tmp_path, rate=0).untold == {
+        assert audit(client_of(calm), tmp_path, rate=0).not_compared == {
             "the list": "it has a record without an id that can be read"
         }
     finally:

@@ -17,8 +17,7 @@ import pytest
 
 from conv_analytics import aexport, export, open_dataset
 from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, TransportError
-from conv_analytics.exporter import run as once
-from conv_analytics.exporter.engine import FAILURES
+from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests.exporter.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
@@ -87,8 +86,8 @@ def test_when_everything_fails_the_run_stops_asking(destination: str | None, ser
     with pytest.raises(ExportIncomplete) as caught:
         export(client_of(sandbox, retries=1), folder, rate=0, concurrency=5)
     asked = {seen.path for seen in sandbox.requests if seen.path != "/v1/conversations"}
-    assert FAILURES <= len(asked) <= FAILURES + 5
-    assert f"{FAILURES} conversations in a row" in caught.value.report.incomplete["conversations"]
+    assert MAX_CONSECUTIVE_FAILURES <= len(asked) <= MAX_CONSECUTIVE_FAILURES + 5
+    assert f"{MAX_CONSECUTIVE_FAILURES} conversations in a row" in caught.value.report.incomplete["conversations"]
     assert (
         len(caught.value.result["conversations"] if folder is None else caught.value.result.dataset["conversations"])
         == 0
@@ -115,7 +114,9 @@ def test_a_token_refused_midway_keeps_what_was_read(where: str, serve: Serve, tm
         export(client_of(sandbox), folder, rate=0, concurrency=1)
     incomplete = caught.value.report.incomplete
     assert "401" in incomplete["conversations"]
-    assert sum("401" in why for why in incomplete.values()) <= FAILURES + 1, "and the others are not even asked for"
+    assert sum("401" in why for why in incomplete.values()) <= MAX_CONSECUTIVE_FAILURES + 1, (
+        "and the others are not even asked for"
+    )
     result = caught.value.result
     rows = result["conversations"] if folder is None else result.dataset["conversations"]
     assert set(read[:15]) <= set(rows["conversation_id"])
@@ -202,7 +203,7 @@ def test_awaited(calm: Sandbox, tmp_path: Path) -> None:
 def test_cancelling_keeps_what_was_read(
     seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "STOP_S", seconds)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", seconds)
     sandbox = serve(conversations=40)
     reached = after(sandbox, 60, NEVER)
 

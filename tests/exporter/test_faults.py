@@ -249,7 +249,7 @@ def test_fault_07_a_gzip_bomb_costs_one_conversation(serve: Serve) -> None:
 
 
 @pytest.fixture
-def odd(serve: Serve, tmp_path: Path) -> Callable[..., Any]:
+def volume_warning(serve: Serve, tmp_path: Path) -> Callable[..., Any]:
     """Exports a world in which one conversation has the events given; gives its rows of a table, and the run."""
     sandbox = serve(conversations=3)
     conversation = lively(sandbox)
@@ -300,7 +300,7 @@ def test_fault_10_and_11_numbers_are_exact_or_put_aside(odd: Callable[..., Any])
     numbers = [b"9007199254740993", b"9223372036854775807", b"9223372036854775808", b"18446744073709551616", b"null"]
     scores = [b"4.5", b'"4.25"', b"NaN", b"1e400", b'"n/a"']
     bodies = [quality % pair for pair in zip(numbers, scores, strict=True)]
-    found, done = odd("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
+    found, done = volume_warning("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
     assert found["packet_cnt"].tolist()[:2] == [2**53 + 1, 2**63 - 1]
     assert found["packet_cnt"].isna().tolist() == [False, False, True, True, True]
     assert found["mos_score"].tolist()[:2] == [4.5, 4.25]
@@ -326,7 +326,7 @@ def test_fault_12_a_type_that_flips_costs_its_cell(odd: Callable[..., Any]) -> N
     bodies = [b'{"quality": {"packet_cnt": %b}, "direction": %b}' % pair for pair in (
         (b"7", b'"inbound"'), (b'"two"', b'"in"'), (b"1.5", b"7"), (b"true", b"{}"), (b'"8"', b'"sideways"'),
     )]  # fmt: skip
-    found, done = odd("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
+    found, done = volume_warning("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
     assert found["packet_cnt"].fillna(-1).tolist() == [7, -1, -1, -1, 8], "neither rounded nor guessed"
     assert found["direction"].astype(object).where(found["direction"].notna(), None).tolist() == [
         "inbound", "inbound", None, None, "sideways",
@@ -339,7 +339,7 @@ def test_fault_13_new_fields_and_types_are_kept_and_told(odd: Callable[..., Any]
     newer = (
         b'{"id": 2, "type": "sip:hologram", "timestamp": "2026-11-19T10:00:00Z", "body": {"x": 1}, "depth": {"a": []}}'
     )
-    found, done = odd("events", event(1, "custom:Order", b'{"Key": 1}'), newer)
+    found, done = volume_warning("events", event(1, "custom:Order", b'{"Key": 1}'), newer)
     assert found["type"].tolist() == ["custom:Order", "sip:hologram"]
     assert json.loads(found["extra"][1]) == {"depth": {"a": []}}
     assert dict(done.report.unknown_types) == {"sip:hologram": 1}
@@ -348,7 +348,7 @@ def test_fault_13_new_fields_and_types_are_kept_and_told(odd: Callable[..., Any]
 
 def test_fault_14_empty_null_and_missing_stay_apart(odd: Callable[..., Any]) -> None:
     bodies = [b"{}", b'{"a": []}', b'{"a": {}}', b'{"a": null}', b'{"a": ""}', b"[]"]
-    found, _ = odd("events", *(event(n, "custom:x", body) for n, body in enumerate(bodies, 1)),
+    found, _ = volume_warning("events", *(event(n, "custom:x", body) for n, body in enumerate(bodies, 1)),
                    event(7, "custom:x", b"null"), b'{"id": 8, "type": "custom:x"}')  # fmt: skip
     assert found["body"].tolist()[:6] == [body.decode() for body in bodies]
     assert found["body"].isna().tolist()[6:] == [True, True]
@@ -358,7 +358,7 @@ def test_fault_15_text_that_is_none(odd: Callable[..., Any]) -> None:
     deep = b"[" * 1500 + b"]" * 1500
     texts = [b'"half \\ud83d"', b'"a\\u0000b"', '"\U0001f600"'.encode(), b'"%b"' % (b"x" * 10_000_000), deep, b'"\xff"']
     bodies = [b'{"message_type": "text", "text": %b}' % text for text in texts]
-    found, done = odd("messages", *(event(place, "message", body) for place, body in enumerate(bodies, 1)))
+    found, done = volume_warning("messages", *(event(place, "message", body) for place, body in enumerate(bodies, 1)))
     assert found["event_id"].tolist() == [1, 2, 3, 4, 5, 6]
     assert found["text"].isna().tolist()[0]
     assert found["text"].tolist()[1:3] == ["a\x00b", "\U0001f600"]
@@ -373,7 +373,7 @@ def test_fault_15_text_that_is_none(odd: Callable[..., Any]) -> None:
 def test_fault_16_keys_that_are_alike(odd: Callable[..., Any]) -> None:
     body = b'{"Text": "no", "text": "first", "text": "last", "message_type": "text", "a.b": 1, "a:b": 2, "a": {"b": 3}}'
     twice = b'{"id": 2, "id": 3, "type": "message", "body": %b, "Type": "x", "body.text": "y"}' % body
-    found, done = odd("messages", event(1, "message", body), twice)
+    found, done = volume_warning("messages", event(1, "message", body), twice)
     assert found["event_id"].tolist() == [1, 3]
     assert found["text"].tolist() == ["last", "last"]
     events = mine(done.dataset["events"], found["conversation_id"][0])
@@ -395,7 +395,7 @@ def test_fault_17_timestamps_in_every_form(odd: Callable[..., Any]) -> None:
         b'"yesterday"': None,
         b"1763546400": None,
     }
-    found, done = odd("events", *(event(place, at=at) for place, at in enumerate(forms, 1)))
+    found, done = volume_warning("events", *(event(place, at=at) for place, at in enumerate(forms, 1)))
     assert [None if at is pd.NaT else at.isoformat() for at in found["at"].astype(object)] == list(forms.values())
     assert (done.report.quarantined, done.report.lost) == (3, 0)
 

@@ -16,7 +16,7 @@ from conv_analytics import Job, export
 from conv_analytics.api.notices import RequestSent
 from conv_analytics.errors import ConfigError, DatasetLocked, ExportStopped, NotFound
 from conv_analytics.exporter import Progress
-from conv_analytics.exporter.steps import RunFinished, RunStarted
+from conv_analytics.exporter.run_events import RunFinished, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
 from tests.exporter.worlds import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
 

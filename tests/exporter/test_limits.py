@@ -18,9 +18,9 @@ from conv_analytics.api.notices import RequestSent
 from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.errors import ConfigError
 from conv_analytics.exporter import convert
+from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.roster import Roster
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests.exporter.worlds import PATIENCE_S, client_of
 
@@ -129,8 +129,8 @@ class Slow:
 
 def test_who_brings_pages_to_a_slow_sink_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(convert, "BATCH_BYTES", 10_000)
-    with closing(Roster()) as roster:
-        asyncio.run(_back_pressure(roster, producers=8, pages=20))
+    with closing(ConversationStates()) as states:
+        asyncio.run(_back_pressure(states, producers=8, pages=20))
 
 
 async def _turns(count: Callable[[], int]) -> int:
@@ -140,9 +140,9 @@ async def _turns(count: Callable[[], int]) -> int:
     return count()
 
 
-async def _back_pressure(roster: Roster, producers: int, pages: int) -> None:
+async def _back_pressure(states: ConversationStates, producers: int, pages: int) -> None:
     sink, taken = Slow(), 0
-    converter = Converter(sink, Report(), roster, datetime.now(UTC))
+    converter = Converter(sink, Report(), states, datetime.now(UTC))
     body = b'{"_embedded": [{"id": %d, "type": "custom", "body": {"text": "%s"}}]}'
     size = len(body % (pages, b"x" * 2000))
 

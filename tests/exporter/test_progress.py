@@ -14,7 +14,16 @@ import pytest
 
 from conv_analytics import Conversations, export
 from conv_analytics.errors import ConfigError
-from conv_analytics.exporter.progress import Bar, Block, Choice, Lines, Progress, listener, listener_for, silent
+from conv_analytics.exporter.progress import (
+    NotebookBlock,
+    Progress,
+    ProgressChoice,
+    TerminalBar,
+    TextLines,
+    default_listener,
+    listener_for,
+    silent,
+)
 from conv_analytics.exporter.progress.notebook import EVERY_S, as_html, as_text, in_kernel
 from conv_analytics.sandbox import Sandbox
 
@@ -38,13 +47,13 @@ def at(done: int, listed: int, elapsed_s: float, **more: Any) -> Progress:
 @pytest.mark.parametrize(
     ("wanted", "terminal", "kind"),
     [
-        (None, True, Bar),
-        (None, False, Lines),
-        ("auto", True, Bar),
-        ("plain", True, Lines),
-        ("rich", False, Bar),
-        (" RICH ", False, Bar),
-        ("", False, Lines),
+        (None, True, TerminalBar),
+        (None, False, TextLines),
+        ("auto", True, TerminalBar),
+        ("plain", True, TextLines),
+        ("rich", False, TerminalBar),
+        (" RICH ", False, TerminalBar),
+        ("", False, TextLines),
     ],
 )
 def test_the_listener_fits_the_stream(
@@ -54,9 +63,9 @@ def test_the_listener_fits_the_stream(
     if wanted is not None:
         monkeypatch.setenv("CONV_ANALYTICS_PROGRESS", wanted)
     stream = Terminal() if terminal else io.StringIO()
-    assert type(listener(stream)) is kind
+    assert type(default_listener(stream)) is kind
     monkeypatch.setattr(sys, "stderr", stream)
-    choices: list[Choice] = ["auto", True, False, None]
+    choices: list[ProgressChoice] = ["auto", True, False, None]
     assert [type(listener_for(choice)) for choice in choices[:2]] == [kind, kind]
     assert [listener_for(choice) for choice in choices[2:]] == [silent, silent]
     assert not in_kernel()
@@ -64,10 +73,10 @@ def test_the_listener_fits_the_stream(
 
 def test_none_shows_nothing_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONV_ANALYTICS_PROGRESS", "none")
-    assert listener(Terminal()) is silent
+    assert default_listener(Terminal()) is silent
     monkeypatch.delenv("CONV_ANALYTICS_PROGRESS")
     monkeypatch.setattr(sys, "stderr", None)
-    assert listener() is silent
+    assert default_listener() is silent
 
 
 def test_what_is_no_choice_is_told_before_anything_is_asked(
@@ -109,7 +118,7 @@ def test_a_bar_keeps_out_of_a_display_that_is_there_already() -> None:
     from rich.live import Live
 
     stream = Terminal()
-    bar = Bar(stream)
+    bar = TerminalBar(stream)
     console = Console(file=stream)
     with Live("the program's own", console=console), pytest.MonkeyPatch.context() as patch:
         patch.setattr("rich.console.Console", lambda **_: console)
@@ -124,7 +133,7 @@ def test_no_color_takes_the_colours_out(monkeypatch: pytest.MonkeyPatch) -> None
 
     def drawn() -> str:
         stream = Terminal()
-        bar = Bar(stream)
+        bar = TerminalBar(stream)
         bar(at(1, 2, 1.0))
         bar(at(2, 2, 1.0, finished=True))
         return stream.getvalue()
@@ -139,7 +148,7 @@ def test_no_color_takes_the_colours_out(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_bar_that_was_never_moved_leaves_nothing() -> None:
     stream = Terminal()
-    Bar(stream)
+    TerminalBar(stream)
     assert stream.getvalue() == ""
 
 
@@ -166,7 +175,7 @@ def test_a_block_is_drawn_five_times_a_second_and_at_the_end(monkeypatch: pytest
 
     monkeypatch.setattr("IPython.display.display", display)
     clock = Clock()
-    block = Block(clock)
+    block = NotebookBlock(clock)
     for done in range(101):
         block(at(done, 100, 1.0, finished=done == 100))
         clock.now_s += 0.01
@@ -224,7 +233,7 @@ def test_a_notebook_keeps_the_last_state_and_nothing_else(tmp_path: Path, monkey
 
 def test_ipython_is_not_imported_to_find_out_that_it_is_not_there() -> None:
     code = (
-        "import sys; from conv_analytics.exporter.progress import listener; listener();"
+        "import sys; from conv_analytics.exporter.progress import default_listener; default_listener();"
         "sys.exit('IPython' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

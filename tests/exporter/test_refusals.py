@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from conv_analytics import export
-from conv_analytics.api.patience import IDLE_PAGES
+from conv_analytics.api.list_guard import IDLE_PAGES
 from conv_analytics.cli.exits import Exit, exit_of
 from conv_analytics.errors import AuthError, CursorLoop, ExportIncomplete
 from conv_analytics.exporter.audit import audit
-from conv_analytics.exporter.engine import FAILURES, SPARE_PAGES
+from conv_analytics.exporter.engine import MAX_EXTRA_PAGES
+from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests.exporter.worlds import Serve, agree, client_of, held
@@ -64,7 +65,7 @@ def test_one_that_is_refused_costs_only_itself(way: str, reply: Reply, serve: Se
     counts = error.result.dataset["events"].groupby("conversation_id").size().to_dict()
     wanted = {each: number for each, number in sandbox.truth().events_per_conversation.items() if number}
     assert counts == {each: number for each, number in wanted.items() if each != closed}
-    assert (closed in audit(client_of(sandbox), tmp_path, rate=0).untold) == (not way)
+    assert (closed in audit(client_of(sandbox), tmp_path, rate=0).not_compared) == (not way)
     assert plan(client_of(sandbox), tmp_path / "other", rate=0).listed == 8
     sandbox._scripts.clear()
     agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
@@ -81,7 +82,7 @@ def test_a_single_refusal_of_a_token_costs_one_conversation(serve: Serve, tmp_pa
 def test_many_that_are_closed_one_after_the_other_do_not_stop_a_run(serve: Serve) -> None:
     """Once something was read the key is good: 403 is about each of them."""
     sandbox = serve(conversations=80)
-    closed = busy(sandbox)[2 : FAILURES + 22]
+    closed = busy(sandbox)[2 : MAX_CONSECUTIVE_FAILURES + 22]
     sandbox.script(lambda r: r.path.rpartition("/")[2] in closed, CLOSED, times=-1)
     assert set(incomplete(sandbox, concurrency=1).report.incomplete) == set(closed)
 
@@ -96,7 +97,7 @@ def test_a_key_that_may_list_and_read_none_is_a_wrong_key(
     with pytest.raises(AuthError) as caught:
         export(client_of(sandbox), tmp_path, rate=0, concurrency=5)
     assert exit_of(caught.value) is Exit.USAGE
-    assert len(sandbox.requests) <= 1 + FAILURES + 5
+    assert len(sandbox.requests) <= 1 + MAX_CONSECUTIVE_FAILURES + 5
     assert not list((tmp_path / "_commits").iterdir())
 
 
@@ -112,7 +113,7 @@ def test_users_that_are_refused_cost_no_conversation(reply: Reply, serve: Serve,
 def test_sessions_that_are_refused_cost_no_other_ones(serve: Serve) -> None:
     sandbox = serve(conversations=12)
     users = sandbox.truth().users
-    assert users > FAILURES + 2
+    assert users > MAX_CONSECUTIVE_FAILURES + 2
     seen: list[str] = []
 
     def second(request: Request) -> bool:
@@ -129,7 +130,7 @@ def test_sessions_that_are_refused_cost_no_other_ones(serve: Serve) -> None:
     sandbox.script(lambda r: r.path.endswith("/sessions"), CLOSED, times=-1)
     report = incomplete(sandbox, tables=["sessions"]).report
     assert "in a row" in report.incomplete["sessions"]
-    assert sum(each.path.endswith("/sessions") for each in sandbox.requests) == FAILURES
+    assert sum(each.path.endswith("/sessions") for each in sandbox.requests) == MAX_CONSECUTIVE_FAILURES
 
 
 # -- cannot be asked for
@@ -147,7 +148,7 @@ def test_an_id_that_fits_no_path_costs_only_itself(odd: str, serve: Serve, tmp_p
     assert names == set(sandbox.truth().sequence_numbers)
     assert error.result.dataset.rows("events") == sandbox.truth().events
     assert plan(client_of(sandbox), tmp_path / "other", rate=0).listed == 5
-    assert len(audit(client_of(sandbox), tmp_path, rate=0).untold) == 1
+    assert len(audit(client_of(sandbox), tmp_path, rate=0).not_compared) == 1
 
 
 # -- numbers, cursors and dates that no program can take
@@ -272,7 +273,7 @@ def test_a_list_with_ever_new_cursors_ends(
     error = incomplete(sandbox, tmp_path, tables="all")
     kept = {"users": "users", "conversations": "conversations", "sessions": path}.get(name, chosen)
     assert "goes on after" in error.report.incomplete[kept]
-    assert next(seen) <= SPARE_PAGES + sandbox.truth().events + 5
+    assert next(seen) <= MAX_EXTRA_PAGES + sandbox.truth().events + 5
     if name not in {"users", "conversations"}:
         assert list(error.report.incomplete) == [kept]
 

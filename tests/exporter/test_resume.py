@@ -14,7 +14,6 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DestinationError
-from conv_analytics.exporter import run as once
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.entry import aexport
 from conv_analytics.sandbox import Reply, Request, Sandbox
@@ -49,7 +48,7 @@ def _interrupt_at(sandbox: Sandbox, dest: Path, number: int) -> None:
 def test_an_interrupted_run_is_gone_on_with(
     number: int, seconds: float, serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "STOP_S", seconds)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", seconds)
     sandbox = serve(seed=8, conversations=14)
     whole = export(client_of(sandbox), tmp_path / "whole", rate=0, concurrency=CONCURRENCY)
     sandbox.requests.clear()
@@ -64,7 +63,7 @@ def test_an_interrupted_run_is_gone_on_with(
 def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(once, "STOP_S", math.inf)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", math.inf)
     sandbox = serve(seed=8, conversations=6)
     _interrupt_at(sandbox, tmp_path, 20)
     layout = Layout(tmp_path)

@@ -21,9 +21,10 @@ from conv_analytics import export
 from conv_analytics.api import ClockSkewed, RequestSent
 from conv_analytics.errors import AuthError, ConfigError, ExportIncomplete
 from conv_analytics.exporter import Progress
+from conv_analytics.exporter.notifier import Notifier
 from conv_analytics.exporter.otel import OpenTelemetry
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.steps import (
+from conv_analytics.exporter.run_events import (
     BatchConverted,
     Committed,
     ConversationIncomplete,
@@ -34,7 +35,6 @@ from conv_analytics.exporter.steps import (
     RunFinished,
     RunStarted,
 )
-from conv_analytics.exporter.watch import Watch
 from conv_analytics.log import Entry
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
@@ -120,7 +120,7 @@ def test_nobody_is_told_twice() -> None:
     seen: list[Any] = []
     report = Report(listed=3, gone=["CON-1"], incomplete={"CON-2": "no"}, quarantined=2, tables={"events": 5})
     now = Progress(listed=3, listing_done=True, done=3, events=5, requests=1, retries=0, waiting_s=0.0, elapsed_s=1.0)
-    watch = Watch(report, [seen.append])
+    watch = Notifier(report, [seen.append])
     watch.progressed(now)
     watch.progressed(now)
     report.gone.append("CON-3")
@@ -178,7 +178,7 @@ def test_a_program_that_configures_nothing_sees_nothing(serve: Serve, capfd: pyt
 # -- OpenTelemetry
 
 
-class Memory:
+class MemorySink:
     def __init__(self) -> None:
         self.spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
@@ -201,7 +201,7 @@ class Memory:
 
 
 def test_spans_and_metrics_agree_with_the_report(serve: Serve, tmp_path: Path) -> None:
-    sandbox, memory = serve(conversations=40, faults=FAULTS, clock_offset_s=3600), Memory()
+    sandbox, memory = serve(conversations=40, faults=FAULTS, clock_offset_s=3600), MemorySink()
     report = export(client_of(sandbox), tmp_path / "out", rate=0, on_event=memory.listener).report
     (span,) = memory.spans.get_finished_spans()
     assert span.name == "conv_analytics.export"
@@ -222,7 +222,7 @@ def test_spans_and_metrics_agree_with_the_report(serve: Serve, tmp_path: Path) -
 
 
 def test_a_failed_run_is_a_failed_span(serve: Serve) -> None:
-    sandbox, memory = serve(), Memory()
+    sandbox, memory = serve(), MemorySink()
     name = broken_conversation(sandbox)
     with pytest.raises(ExportIncomplete):
         export(client_of(sandbox), rate=0, on_event=memory.listener)

@@ -65,7 +65,7 @@ def test_calls_of_one_conversation_keep_their_own_verdicts() -> None:
 
 
 def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
-    view, dice = View(frame, zone="Asia/Kolkata"), random.Random(5)
+    view, dice = View(frame, tz="Asia/Kolkata"), random.Random(5)
     days = frame["started_at"].dt.tz_convert("Asia/Kolkata").dt.strftime("%Y-%m-%d")
     for _ in range(60):
         chosen: dict[str, Any] = {}
@@ -82,7 +82,7 @@ def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
         assert set(view.calls.index) == set(frame.index[expected])
         for name, counts in view.options().items():
             for value, count in counts.items():
-                other = View(frame, zone="Asia/Kolkata")
+                other = View(frame, tz="Asia/Kolkata")
                 if dice.random() < 0.1:
                     other.filters = replace(view.filters, **{name: value})
                     assert len(other.calls) == count, (name, value)

@@ -36,7 +36,7 @@ def shown(notebook: Notebook, count: int) -> None:
 
 
 def test_the_explorer(lab: Lab) -> None:
-    notebook = lab.open(lab.write(WORLD, "x = explore(frames, zone='Europe/London')\nx"))
+    notebook = lab.open(lab.write(WORLD, "x = explore(frames, tz='Europe/London')\nx"))
     notebook.run_all()
     page = notebook.page
     notebook.until(f"document.querySelector('{TABLE}')")

@@ -53,7 +53,7 @@ def test_start_exports_and_the_explorer_shows_it(client: Conversations, tmp_path
 
 
 def test_the_period_and_the_tables_are_those_of_the_fields(client: Conversations, tmp_path: Path) -> None:
-    panel = export_panel(client, tmp_path, rate=0, zone="Asia/Kolkata")
+    panel = export_panel(client, tmp_path, rate=0, tz="Asia/Kolkata")
     panel.start(since="2026-11-15", until="2026-11-17", tables="conversations, members").wait(PATIENCE_S)
     held = open_dataset(tmp_path)
     report = held.commits[-1].report

@@ -109,7 +109,7 @@ def test_a_page_of_2500_events_is_small() -> None:
 
 def test_no_quality_is_never_good(transfer: Any, frames: Any) -> None:
     frame = transfer.frame.assign(level=None)
-    drawn = type(transfer)(frame, transfer.conversation_id, zone="UTC", mask=True, theme="light")
+    drawn = type(transfer)(frame, transfer.conversation_id, tz="UTC", mask=True, theme="light")
     assert 'class="q-none"' in drawn.svg()
     assert 'class="q-good"' not in drawn.svg()
     assert 'class="q-good"' in transfer.svg()
@@ -137,7 +137,7 @@ def test_days_of_a_change_are_at_midnight() -> None:
 
 def test_wrong_calls_say_what_to_do(frames: Any, tmp_path: Path, transfer: Any) -> None:
     with pytest.raises(ConfigError, match="IANA name"):
-        show_timeline(frames, transfer.conversation_id, zone="Mars/Olympus")
+        show_timeline(frames, transfer.conversation_id, tz="Mars/Olympus")
     with pytest.raises(ConfigError, match="no theme"):
         show_timeline(frames, transfer.conversation_id, theme="blue")
     with pytest.raises(ConfigError, match="nothing of conversation"):

@@ -39,7 +39,7 @@ def live(page: Page, count: int = 1) -> Page:
 
 @pytest.fixture(scope="module")
 def transfer(frames: Any) -> Any:
-    return show_timeline(frames, of_type(frames, "rtc:transfer"), zone="Europe/London")
+    return show_timeline(frames, of_type(frames, "rtc:transfer"), tz="Europe/London")
 
 
 @pytest.fixture

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from conv_analytics.api.page import read_page
 from conv_analytics.resources import (
     ASRResult,
     Channel,
@@ -100,6 +102,13 @@ def test_04_empty_items_are_skipped_and_items_without_id_reported() -> None:
 )
 def test_05_only_the_cursor_of_a_link_counts(href: str, cursor: str | None) -> None:
     assert ConversationPage.from_wire({"_links": {"next": {"href": href}}}).next_cursor == cursor
+
+
+@pytest.mark.parametrize("link", [{"href": "?cursor=b"}, "?cursor=b", [{"href": "?cursor=b"}, {"href": "?cursor=c"}]])
+def test_05_a_link_in_any_form_leads_to_the_same_page(link: object) -> None:
+    payload = {"_links": {"next": link}, "_embedded": {}}
+    assert ConversationPage.from_wire(payload).next_cursor == "b"
+    assert read_page(json.dumps(payload).encode(), "/v1/conversations", None).next_cursor == "b"
 
 
 @pytest.mark.parametrize("links", [{"href": "/m/1"}, {"self": {"href": "/m/1"}}])

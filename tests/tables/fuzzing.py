@@ -23,10 +23,10 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.api.page import Unusable, check_document, loads, next_href, read_page
+from conv_analytics.api.page import Unusable, check_document, loads, read_page
 from conv_analytics.dataset.memory.journal import Header, Journal
-from conv_analytics.exporter.summaries import head_of
-from conv_analytics.resources.links import cursor_of
+from conv_analytics.exporter.summaries import summary_of
+from conv_analytics.resources.links import cursor_of, next_href
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken import Broken
@@ -312,7 +312,7 @@ def _received(answer: Answer) -> bytes | None:
 
 
 def _look(record: bytes) -> None:
-    head = head_of(record)
+    head = summary_of(record)
     assert head.name is None or head.name
     assert head.last_event is None or head.last_event >= 0
     assert len(head.mark) == 8

@@ -9,13 +9,13 @@ import pytest
 
 from conv_analytics import for_excel
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.targets import Memory
+from conv_analytics.exporter.sinks import MemorySink
 from conv_analytics.tables import TABLES
 from tests.dataset.rows import BIG, DAY, EVERY, rows
 
 
 def frames() -> dict[str, pd.DataFrame]:
-    sink = Memory(EVERY, DAY)
+    sink = MemorySink(EVERY, DAY)
     for name in EVERY:
         sink.write(name, rows(TABLES[name], 12))
     return dict(sink.finish(Report(), {}, lambda: None))

@@ -9,7 +9,7 @@ import narwhals as nw
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import LEG_COLUMNS, measured_legs
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.tables.column import Column
 
 #: How sure a silence is: nobody was heard to speak, nothing is known of it, or somebody was.
@@ -70,13 +70,13 @@ def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     2      b   both    in  67.7   heard         NaN
     3      b   both   out  67.7   heard         NaN
     """
-    source, rows, _ = measured_legs(data, units, {*_TAKEN} & {*m.KEYS, *m.DESCRIBING})
-    rows = source.settled(_with_speech(source, rows.filter(nw.col("_answered") == 1)))
-    both = nw.concat([_direction(rows, "in"), _direction(rows, "out")], how="vertical")
-    return source.give(both, COLUMNS, by=(*m.KEYS, "audio"))
+    rows, _ = measured_legs(data, units, {*_TAKEN} & {*m.KEYS, *m.DESCRIBING})
+    rows = _with_speech(rows.filter(nw.col("_answered") == 1)).materialized()
+    both = Rows.concat([_direction(rows, "in"), _direction(rows, "out")])
+    return both.result(COLUMNS, by=(*m.KEYS, "audio"))
 
 
-def _direction(rows: nw.LazyFrame[Any], audio: str) -> nw.LazyFrame[Any]:
+def _direction(rows: Rows, audio: str) -> Rows:
     silent = nw.col(f"_bits_{audio}") < m.SILENT_BPS
     rows = rows.with_columns(
         audio=nw.lit(audio),
@@ -100,11 +100,11 @@ def _direction(rows: nw.LazyFrame[Any], audio: str) -> nw.LazyFrame[Any]:
     return rows.select(*(column.name for column in COLUMNS))
 
 
-def _with_speech(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _with_speech(rows: Rows) -> Rows:
     """Add whether speech was detected, as far as there are events: not at all, or only of others."""
-    if "audio_events" not in source.tables:
+    if "audio_events" not in rows.source.tables:
         return rows.with_columns(speech=nw.lit("unknown"))
-    events = source.table("audio_events", ["conversation_id", "type", "leg_id"])
+    events = Rows.read(rows.source, "audio_events", ["conversation_id", "type", "leg_id"])
     spoke = events.filter((nw.col("type") == _SPEAKING) & ~nw.col("leg_id").is_null()).select(*m.KEYS).unique()
     talked = spoke.select("conversation_id").unique().with_columns(_talked=nw.lit(1))
     rows = rows.join(spoke.with_columns(_spoke=nw.lit(1)), on=[*m.KEYS], how="left")

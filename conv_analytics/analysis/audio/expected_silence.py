@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals as nw
 
-from conv_analytics.analysis.engine.relational import with_micros
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-
-Rows = nw.LazyFrame[Any]
 
 KEYS = ("conversation_id", "leg_id")
 #: A mute excuses silence when it lasted at least this share of the talk.
@@ -20,7 +17,7 @@ SWITCHES = {"in": ("audio:mute:on", "audio:mute:off"), "out": ("audio:earmuff:on
 LOOKED_AT = (*KEYS, "channel_type", "answered", "talk_s", "ended_at")
 
 
-def with_context(source: Source, rows: Rows, audio_events: Source | None = None) -> Rows:
+def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
     """Legs with what `excuse` looks at besides their own columns.
 
     Added: ``_in_s`` and ``_out_s``, the seconds that they were muted and earmuffed within their talk (null without such
@@ -28,33 +25,30 @@ def with_context(source: Source, rows: Rows, audio_events: Source | None = None)
 
     Parameters
     ----------
-    source
-        What the legs are of.
     rows
         Legs with the columns `LOOKED_AT`.
     audio_events
-        What has the table ``audio_events``; `source` itself when absent. Without the table nobody was muted.
+        What has the table ``audio_events``; that of the legs when absent. Without the table nobody was muted.
     """
-    up = nw.when(nw.col("answered").fill_null(value=False)).then(nw.lit(1)).otherwise(nw.lit(0))
-    rows = rows.with_columns(_up=up)
+    rows = rows.with_columns(_up=one_if(is_true(nw.col("answered"))))
     rows = rows.with_columns(_company=nw.col("_up").sum().over("conversation_id"))
-    events = source if audio_events is None else audio_events
+    events = rows.source if audio_events is None else audio_events
     if "audio_events" not in events.tables:
         none = nw.lit(None).cast(nw.Float64())
         return rows.with_columns(**{f"_{audio}_s": none for audio in SWITCHES})
     switches = _switches(events)
-    if events is not source:
-        switches = source.lazy(events.collect(switches), rows)
-    return rows.join(_muted(source, rows, switches), on=[*KEYS], how="left")
+    if events is not rows.source:
+        switches = Rows.of_pandas(rows.source, switches.collect())
+    return rows.join(_muted(rows, switches), on=[*KEYS], how="left")
 
 
 def _switches(source: Source) -> Rows:
     """The events that switch a direction of a leg: not those that switch on what is on, or off what is not."""
     key = ["conversation_id", "event_id"]
-    events = source.table("audio_events", [*key, "type", "at", "leg_id"])
+    events = Rows.read(source, "audio_events", [*key, "type", "at", "leg_id"])
     kinds = [kind for pair in SWITCHES.values() for kind in pair]
     events = events.filter(nw.col("type").is_in(kinds), ~nw.col("leg_id").is_null(), ~nw.col("at").is_null())
-    events = with_micros(source, events.unique(subset=key, keep="any"), "at")
+    events = events.unique(key, keep="any").with_micros("at")
     is_on = nw.col("type").is_in([on for on, _ in SWITCHES.values()])
     events = events.with_columns(
         _audio=nw.when(nw.col("type").is_in([*SWITCHES["in"]])).then(nw.lit("in")).otherwise(nw.lit("out")),
@@ -65,9 +59,9 @@ def _switches(source: Source) -> Rows:
     return events.filter(nw.col("_before") != nw.col("_on")).select(*KEYS, "_audio", "_on", "at_us")
 
 
-def _muted(source: Source, rows: Rows, switches: Rows) -> Rows:
+def _muted(rows: Rows, switches: Rows) -> Rows:
     """Per leg the seconds of its talk in which each direction was off, also of one that is never switched on again."""
-    talk = with_micros(source, rows.select(*KEYS, "talk_s", "ended_at"), "ended_at")
+    talk = rows.select(*KEYS, "talk_s", "ended_at").with_micros("ended_at")
     talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
     found = switches.join(talk, on=[*KEYS], how="inner")
     # What is left of the talk from each switch on; from on to the end, less from off to the end, is the time between.
@@ -76,13 +70,11 @@ def _muted(source: Source, rows: Rows, switches: Rows) -> Rows:
     found = found.with_columns(_left=nw.when(left < 0).then(nw.lit(0.0)).otherwise(left) * nw.col("_on"))
     found = found.with_columns(
         **{f"_{audio}_s": nw.when(nw.col("_audio") == audio).then(nw.col("_left")) for audio in SWITCHES},
-        **{
-            f"_{audio}_n": nw.when(nw.col("_audio") == audio).then(nw.lit(1)).otherwise(nw.lit(0)) for audio in SWITCHES
-        },
+        **{f"_{audio}_n": one_if(nw.col("_audio") == audio) for audio in SWITCHES},
     )
     # Plain sums: groups of anything else are slow on pandas.
     sums = [nw.col(f"_{audio}_{what}").sum() for audio in SWITCHES for what in "sn"]
-    done = found.group_by(*KEYS).agg(*sums)
+    done = found.group(KEYS, *sums)
     return done.select(*KEYS, *(nw.when(nw.col(f"_{audio}_n") > 0).then(nw.col(f"_{audio}_s")).alias(f"_{audio}_s")
                                 for audio in SWITCHES))  # fmt: skip
 

@@ -13,6 +13,7 @@ import narwhals as nw
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import measured_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.tables.column import Column
 
 #: From here on a leg's way in is called bad.
@@ -90,19 +91,19 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
           fault_side                  why  caller_loss_pct  forward_ratio
     0  caller_access  the caller's way in              6.0            1.0
     """
-    source, rows, _ = measured_legs(data, units, (*m.KEYS, "direction", "answered_at", "ended_at"))
-    rows = source.settled(_sides(rows.filter(nw.col("_answered") == 1)))
-    number = rows.group_by("conversation_id").agg(nw.len().alias("_n"))
+    rows, _ = measured_legs(data, units, (*m.KEYS, "direction", "answered_at", "ended_at"))
+    rows = _sides(rows.filter(nw.col("_answered") == 1)).materialized()
+    number = rows.group(["conversation_id"], nw.len().alias("_n"))
     number = number.select("conversation_id", nw.col("_n").cast(nw.Int64()).alias("legs"))
     order = ["_inbound", "_timeless", "answered_at", "leg_id"]
-    first = rows.unique(subset=["conversation_id"], keep="first", order_by=order)
-    last = rows.unique(subset=["conversation_id"], keep="last", order_by=order)
+    first = rows.unique(["conversation_id"], keep="first", order_by=order)
+    last = rows.unique(["conversation_id"], keep="last", order_by=order)
     pairs = number.join(_as(first, "a"), on="conversation_id", how="inner")
     pairs = pairs.join(_as(last, "b"), on="conversation_id", how="inner")
-    return source.give(_decided(pairs), COLUMNS, by=("conversation_id",))
+    return _decided(pairs).result(COLUMNS, by=("conversation_id",))
 
 
-def _sides(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _sides(rows: Rows) -> Rows:
     """What each leg shows of its access, and what went through it per second."""
     talk, lossy, late = nw.col("talk_s"), nw.col("loss_pct") >= LOSS_PCT, nw.col("jitter_sd_max_ms") > JITTER_MS
     no_in = m.unexcused("in")
@@ -120,13 +121,13 @@ def _sides(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     )
 
 
-def _as(rows: nw.LazyFrame[Any], side: str) -> nw.LazyFrame[Any]:
+def _as(rows: Rows, side: str) -> Rows:
     extra = ("_inbound",) if side == "a" else ()
     named = [nw.col(name).alias(f"{side}_{name.lstrip('_')}") for name in (*_LEG, *extra)]
     return rows.select("conversation_id", *named)
 
 
-def _decided(pairs: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def _decided(pairs: Rows) -> Rows:
     two, one = nw.col("legs") == 2, nw.col("legs") == 1  # noqa: PLR2004  caller and callee
     same = (nw.col("a_size") / nw.col("b_size")).is_between(1.0 - SAME_SIZE, 1.0 / (1.0 - SAME_SIZE))
     scale = nw.col("a_size") / nw.col("b_size")

@@ -6,13 +6,13 @@ Nothing here judges. A leg of which nothing was measured has nulls, whatever sta
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio.unit_evidence import JITTER_IMPOSSIBLE_MS, READABLE, loss_contradicts
 from conv_analytics.analysis.audio.units import MEASURED, Units
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel
 from conv_analytics.tables.column import Column
 
@@ -57,7 +57,7 @@ def leg_columns() -> list[Column]:
     return [Column(name, kind, "") for name, kind in {**NEEDED, **DESCRIBING}.items()]
 
 
-def measures(legs: nw.LazyFrame[Any], units: Units) -> nw.LazyFrame[Any]:
+def measures(legs: Rows, units: Units) -> Rows:
     """Add what was measured, in the units detected, to legs `with_context`."""
     legs = legs.with_columns(
         _packets=nw.when(nw.col("packet_cnt") >= 0).then(nw.col("packet_cnt").cast(nw.Float64())),

@@ -8,8 +8,8 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.audio import measures as m
-from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, measured_legs, verdicts
+from conv_analytics.analysis.audio.profiles import LEVELS, Profile
+from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, judged_legs
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
@@ -94,10 +94,9 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
     0      a  contradicted  packets spaced with a deviation over 60 ms
     1      b         reset                     jitter_loss_rate over 1
     """
-    source, rows, found = measured_legs(data, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
-    rows = verdicts(rows, profile_of(profile), found)
+    rows, detected = judged_legs(data, profile, units, set(_FROM_QUALITY) & {*m.KEYS, *m.DESCRIBING})
     green = m.sure(nw.col("mos_reported") >= GREEN)
-    bad = nw.col("verdict").is_in(["poor", "fair"]) | nw.col("mos_trust").is_in(["contradicted", "reset"])
+    bad = nw.col("verdict").is_in(LEVELS) | nw.col("mos_trust").is_in(["contradicted", "reset"])
     gap = nw.col("mos_reported") - nw.col("mos_emodel")
     rows = rows.with_columns(
         why=_why(),
@@ -108,17 +107,17 @@ def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units
         green_but_bad=green & (bad | ((nw.col("mos_trust") == "unmeasured") & (nw.col("_answered") == 1))),
         _green=nw.when(green).then(nw.lit(1)).otherwise(nw.lit(0)),
     )  # fmt: skip
-    rows = source.settled(rows.select(*(column.name for column in COLUMNS), "_green"))
+    rows = rows.select(*(column.name for column in COLUMNS), "_green").materialized()
     counts = rows.with_columns(_bad=nw.when(nw.col("green_but_bad")).then(nw.lit(1)).otherwise(nw.lit(0)))
-    counts = counts.group_by("mos_trust").agg(
-        nw.len().alias("_n"), nw.col("_green").sum().alias("_g"), nw.col("_bad").sum().alias("_b")
+    counts = counts.group(
+        ["mos_trust"], nw.len().alias("_n"), nw.col("_green").sum().alias("_g"), nw.col("_bad").sum().alias("_b")
     )
     counts = counts.with_columns(
         legs=nw.col("_n").cast(nw.Int64()),
         green=nw.col("_g").cast(nw.Int64()),
         green_but_bad=nw.col("_b").cast(nw.Int64()),
     )
-    return MosAudit(source.give(rows, COLUMNS, by=m.KEYS), source.give(counts, SUMMARY, by=("mos_trust",)), found)
+    return MosAudit(rows.result(COLUMNS, by=m.KEYS), counts.result(SUMMARY, by=("mos_trust",)), detected)
 
 
 def _why() -> nw.Expr:

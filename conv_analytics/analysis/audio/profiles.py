@@ -10,12 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 
-Level = Literal["fair", "poor"]
 Comparison = Literal[">", ">=", "<", "<="]
 
+#: What a rule may say of a leg, the worst first.
+LEVELS = (Verdict.POOR, Verdict.FAIR)
 #: What rules may look at: columns of `quality`, their unit, and what they are.
 MEASURES = {
     "loss_pct": ("%", "lost packets"),
@@ -43,7 +45,7 @@ class Rule:
     column: str
     comparison: Comparison
     limit: float
-    level: Level = "poor"
+    level: str = Verdict.POOR
     source: str = ""
     also: tuple[str, Comparison, float] | None = None
     optional: bool = False
@@ -54,8 +56,9 @@ class Rule:
                 raise ConfigError(f"Rule {self.id!r}: there is no measure {column!r}. Known: {', '.join(MEASURES)}.")
             if comparison not in {">", ">=", "<", "<="}:
                 raise ConfigError(f"Rule {self.id!r}: {comparison!r} is no comparison; use >, >=, < or <=.")
-        if self.level not in {"fair", "poor"}:
+        if self.level not in LEVELS:
             raise ConfigError(f"Rule {self.id!r}: the level is 'fair' or 'poor', not {self.level!r}.")
+        object.__setattr__(self, "level", str(self.level))  # Text in frames and when it is shown.
 
     @property
     def unit(self) -> str:
@@ -102,8 +105,8 @@ class Profile:
     @property
     def required(self) -> tuple[str, ...]:
         """Columns that must have been measured before a leg can be called good."""
-        held = (column for rule in self.rules if not rule.optional for column in _columns(rule))
-        return tuple(dict.fromkeys(held))
+        columns = (column for rule in self.rules if not rule.optional for column in _columns(rule))
+        return tuple(dict.fromkeys(columns))
 
     @safe_repr
     def __repr__(self) -> str:
@@ -136,10 +139,10 @@ PROFILES = {
                 Rule("jitter_poor", "jitter_sd_max_ms", ">", 30),
                 Rule("mos_emodel_poor", "mos_emodel", "<", 3.6, source="G.109: some users dissatisfied"),
                 Rule("mos_reported_poor", "mos_independent", "<", 3.6, optional=True),
-                Rule("loss_fair", "loss_pct", ">", 3, "fair"),
-                Rule("jitter_fair", "jitter_sd_max_ms", ">", 20, "fair"),
-                Rule("mos_emodel_fair", "mos_emodel", "<", 4.03, "fair", "G.109: satisfied"),
-                Rule("mos_reported_fair", "mos_independent", "<", 4.03, "fair", optional=True),
+                Rule("loss_fair", "loss_pct", ">", 3, Verdict.FAIR),
+                Rule("jitter_fair", "jitter_sd_max_ms", ">", 20, Verdict.FAIR),
+                Rule("mos_emodel_fair", "mos_emodel", "<", 4.03, Verdict.FAIR, "G.109: satisfied"),
+                Rule("mos_reported_fair", "mos_independent", "<", 4.03, Verdict.FAIR, optional=True),
             ),
             source="this package",
         ),
@@ -151,9 +154,9 @@ PROFILES = {
                 Rule("jitter_poor", "jitter_sd_max_ms", ">", 20),
                 Rule("mos_low_poor", "mos_emodel_low", "<", 3.1, source="G.109: many users dissatisfied"),
                 Rule("mos_reported_poor", "mos_independent", "<", 4.03, optional=True),
-                Rule("loss_fair", "loss_pct", ">", 1, "fair"),
-                Rule("jitter_fair", "jitter_sd_max_ms", ">", 10, "fair"),
-                Rule("mos_low_fair", "mos_emodel_low", "<", 4.03, "fair", "G.109: satisfied"),
+                Rule("loss_fair", "loss_pct", ">", 1, Verdict.FAIR),
+                Rule("jitter_fair", "jitter_sd_max_ms", ">", 10, Verdict.FAIR),
+                Rule("mos_low_fair", "mos_emodel_low", "<", 4.03, Verdict.FAIR, "G.109: satisfied"),
             ),
             source="this package, for lines that should have no trouble at all",
         ),
@@ -177,8 +180,8 @@ PROFILES = {
             (
                 Rule("loss_bad", "loss_pct", ">=", 0.9),
                 Rule("jitter_bad", "jitter_sd_max_ms", ">=", 30),
-                Rule("loss_average", "loss_pct", ">=", 0.5, "fair"),
-                Rule("jitter_average", "jitter_sd_max_ms", ">", 10, "fair"),
+                Rule("loss_average", "loss_pct", ">=", 0.5, Verdict.FAIR),
+                Rule("jitter_average", "jitter_sd_max_ms", ">", 10, Verdict.FAIR),
             ),
             source="Plivo call insights; round-trip time > 300 ms left out",
         ),
@@ -186,7 +189,7 @@ PROFILES = {
             "vonage",
             (
                 Rule("mos_poor", "mos_reported", "<", 3.5),
-                Rule("mos_fair", "mos_reported", "<=", 4, "fair"),
+                Rule("mos_fair", "mos_reported", "<=", 4, Verdict.FAIR),
             ),
             source="Vonage, a draft page on MOS",
         ),
@@ -194,7 +197,7 @@ PROFILES = {
             "genesys",
             (
                 Rule("mos_unacceptable", "mos_reported", "<", 3.5),
-                Rule("mos_below_high", "mos_reported", "<", 4.3, "fair"),
+                Rule("mos_below_high", "mos_reported", "<", 4.3, Verdict.FAIR),
             ),
             source="Genesys Cloud call quality",
         ),
@@ -238,4 +241,4 @@ def as_markdown(profiles: Iterable[Profile] = tuple(PROFILES.values())) -> str:
     return "\n".join(lines)
 
 
-__all__ = ["MEASURES", "NO_PACKETS_NEEDED", "PROFILES", "Profile", "Rule", "as_markdown", "profile_of"]
+__all__ = ["LEVELS", "MEASURES", "NO_PACKETS_NEEDED", "PROFILES", "Profile", "Rule", "as_markdown", "profile_of"]

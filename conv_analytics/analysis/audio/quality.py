@@ -10,18 +10,18 @@ import narwhals as nw
 
 from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
-from conv_analytics.analysis.audio.profiles import NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
+from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
+from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables.column import Column
 
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 #: Seconds of silence that are enough to be sure of it.
 SURE_SILENCE_S = 10.0
-#: How a verdict ranks; worse is larger.
-RANK = {"unmeasured": 0, "good": 1, "fair": 2, "poor": 3}
 
 LEG_COLUMNS = (
     *m.leg_columns(),
@@ -124,17 +124,16 @@ def quality(
     0      a       NaN         NaN    poor   no_audio    1.0    1.0
     1      b       6.0        3.82    poor  loss_poor    6.0    5.0
     """
-    book = profile_of(profile)
-    given = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    known = (*LEG_COLUMNS, *VERDICT_COLUMNS)
     for name in columns or ():
-        if name not in {column.name for column in given}:
-            raise ColumnNotFound("of quality()", name, [column.name for column in given])
-    wanted = given if columns is None else [column for column in given if column.name in columns]
+        if name not in {column.name for column in known}:
+            raise ColumnNotFound("of quality()", name, [column.name for column in known])
+    wanted = known if columns is None else [column for column in known if column.name in columns]
     describing = {*m.DESCRIBING, *m.KEYS}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    source, rows, found = measured_legs(data, units, described, audio_events=audio_events)
+    rows, _ = judged_legs(data, profile, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
-    return source.give(verdicts(rows, book, found), wanted, by=by)
+    return rows.result(wanted, by=by)
 
 
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
@@ -163,11 +162,10 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     >>> bool((calls["measured"] <= calls["legs"]).all())
     True
     """
-    book = profile_of(profile)
-    source, rows, found = measured_legs(data, units, m.KEYS)
-    rows = verdicts(rows, book, found).with_columns(
+    rows, _ = judged_legs(data, profile, units, m.KEYS)
+    rows = rows.with_columns(
         _rank=_by_word("verdict", RANK),
-        _seen=nw.when(nw.col("verdict") != "unmeasured").then(nw.lit(1)).otherwise(nw.lit(0)),
+        _seen=nw.when(nw.col("verdict") != Verdict.UNMEASURED).then(nw.lit(1)).otherwise(nw.lit(0)),
     )
     seen = nw.col("_seen") == 1
     expected = nw.col("_packets") / (nw.col("loss_pct") * -1.0 + 100.0) * 100.0
@@ -180,8 +178,9 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         _worse=nw.col("mos_emodel").fill_null(9.0),
         _order=nw.col("_rank") * -1,
     )
-    rows = source.settled(rows)
-    together = rows.group_by("conversation_id").agg(
+    rows = rows.materialized()
+    together = rows.group(
+        ["conversation_id"],
         nw.len().alias("_legs"),
         nw.col("_seen").sum().alias("_measured"),
         nw.col("_mos").min().alias("_mos_low"),
@@ -189,7 +188,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         nw.col("_lost").sum().alias("_lost_all"),
         nw.col("_expected").sum().alias("_expected_all"),
     )
-    worst = rows.unique(subset=["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
+    worst = rows.unique(["conversation_id"], keep="first", order_by=["_order", "_worse", "leg_id"])
     worst = worst.select(
         "conversation_id", "profile", "verdict", "rule", "value", "limit", "evidence_event_id", "confidence",
         nw.col("leg_id").alias("worst_leg_id"),
@@ -203,7 +202,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
         mos_emodel=nw.col("_emodel_low"),
         loss_pct=nw.when(nw.col("_expected_all") > 0).then(nw.col("_lost_all") / nw.col("_expected_all") * 100.0),
     )
-    return source.give(done, CALL_COLUMNS, by=("conversation_id",))
+    return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
 def compare_profiles(
@@ -238,25 +237,36 @@ def compare_profiles(
     True
     """
     books = [profile_of(each) for each in profiles]
-    source, rows, found = measured_legs(data, units, m.KEYS)
+    rows, detected = measured_legs(data, units, m.KEYS)
     for book in books:
-        rows = _judged(rows, book, found).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
-    for word in ("poor", "good"):
+        rows = (
+            _judged(rows, book, detected).rename({"verdict": book.name}).drop("rule", "value", "limit", "_by_packets")
+        )
+    for verdict in (Verdict.POOR, Verdict.GOOD):
         total: nw.Expr = nw.lit(0)
         for book in books:
-            total = total + nw.when(nw.col(book.name) == word).then(nw.lit(1)).otherwise(nw.lit(0))
-        rows = rows.with_columns(total.alias(word))
+            total = total + nw.when(nw.col(book.name) == verdict).then(nw.lit(1)).otherwise(nw.lit(0))
+        rows = rows.with_columns(total.alias(verdict.value))
     rows = rows.with_columns(disagree=(nw.col("poor") > 0) & (nw.col("good") > 0))
     shown = ("conversation_id", "leg_id", "packet_cnt", "loss_pct", "jitter_sd_max_ms", "mos_reported", "mos_emodel")
     columns = [column for name in shown for column in LEG_COLUMNS if column.name == name]
     columns += [Column(book.name, str, f"Verdict by {book.name}.") for book in books]
     columns += [Column("poor", int, "Rulebooks that say poor."), Column("good", int, "Rulebooks that say good.")]
-    return source.give(rows, [*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+    return rows.result([*columns, Column("disagree", bool, "Poor to some, good to others.")], by=m.KEYS)
+
+
+def judged_legs(
+    data: Any, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
+    audio_events: Any = None,
+) -> tuple[Rows, Units]:  # fmt: skip
+    """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
+    rows, detected = measured_legs(data, units, columns, audio_events=audio_events)
+    return verdicts(rows, profile_of(profile), detected), detected
 
 
 def measured_legs(
     data: Any, units: Units | None = None, columns: Collection[str] | None = None, *, audio_events: Any = None
-) -> tuple[Source, nw.LazyFrame[Any], Units]:
+) -> tuple[Rows, Units]:
     """Open data, detect its units if they are not given, and measure its legs.
 
     With the columns of legs that describe them, or those of `columns`; a frame of legs keeps the ones it has.
@@ -264,21 +274,21 @@ def measured_legs(
     source = Source.of(data)
     rows = legs_once(source, columns)
     # Units ask the hangups themselves: that is a single query, and the legs are made only once.
-    found = units or units_of(source, measured_rows(source) if "hangups" in source.tables else rows)
-    told = None if audio_events is None else Source.of(audio_events)
-    return source, m.measures(excuses.with_context(source, rows, told), found), found
+    detected = units or units_of(measured_rows(source) if "hangups" in source.tables else rows)
+    events = None if audio_events is None else Source.of(audio_events)
+    return m.measures(excuses.with_context(rows, events), detected), detected
 
 
-def legs_once(source: Source, columns: Collection[str] | None = None) -> nw.LazyFrame[Any]:
+def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
     """The legs: of a frame of legs each once, otherwise made from the tables."""
     if source.single:
-        rows = source.frame(m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
-        return rows.unique(subset=list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
+        rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
+        return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
     described = m.DESCRIBING if columns is None else columns
     return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
 
-def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def verdicts(rows: Rows, book: Profile, units: Units) -> Rows:
     """Measured legs with the verdict of a rulebook, its rule, evidence and confidence."""
     rows = _judged(rows, book, units)
     share: nw.Expr = nw.lit(0.0)
@@ -294,24 +304,26 @@ def verdicts(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFra
         _reset=nw.when((nw.col("_by_packets") == 1) & (nw.col("mos_trust") == "reset"))
         .then(nw.lit(0.5))
         .otherwise(nw.lit(1.0)),
-        _share=nw.when(nw.col("verdict") == "fair").then(share / max(len(book.required), 1)).otherwise(nw.lit(1.0)),
+        _share=nw.when(nw.col("verdict") == Verdict.FAIR)
+        .then(share / max(len(book.required), 1))
+        .otherwise(nw.lit(1.0)),
     )
     weight = nw.col("_amount") * nw.col("_doubt") * nw.col("_reset") * nw.col("_share")
     return rows.with_columns(
         profile=nw.lit(book.name),
         evidence_event_id=nw.col("hangup_event_id"),
-        confidence=nw.when(nw.col("verdict") == "unmeasured").then(nw.lit(0.0)).otherwise(weight),
+        confidence=nw.when(nw.col("verdict") == Verdict.UNMEASURED).then(nw.lit(0.0)).otherwise(weight),
     )
 
 
-def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFrame[Any]:
+def _judged(rows: Rows, book: Profile, units: Units) -> Rows:
     """Verdict, rule, value and limit; ``_by_packets`` tells whether packets decided, or seconds of silence.
 
     Without the unit of a measure that the rulebook requires there is no verdict at all: legs that are poor for another
     reason would be the only ones with one, and all shares of them wrong.
     """
     unknown = units.undecided_of(book.required)
-    ordered = [rule for level in ("poor", "fair") for rule in book.rules if rule.level == level]
+    ordered = [rule for level in LEVELS for rule in book.rules if rule.level == level]
     enough = m.sure(nw.col("_packets") >= book.min_packets)
     firing = [(rule, _applies(rule, enough)) for rule in ordered if not unknown]
     whole: nw.Expr = enough & nw.lit(not unknown)
@@ -321,7 +333,7 @@ def _judged(rows: nw.LazyFrame[Any], book: Profile, units: Units) -> nw.LazyFram
     few = (nw.col("_packets") > 0) & ~enough
     return rows.with_columns(
         verdict=_first(firing, lambda rule: nw.lit(rule.level),
-                       nw.when(whole).then(nw.lit("good")).otherwise(nw.lit("unmeasured"))),
+                       nw.when(whole).then(nw.lit(Verdict.GOOD)).otherwise(nw.lit(Verdict.UNMEASURED))),
         rule=_first(firing, lambda rule: nw.lit(rule.id), nw.when(~whole).then(_missing(book, enough, unknown))
                     if book.required else _missing(book, enough, unknown)),
         value=_first(firing, lambda rule: nw.col(rule.column), nw.when(few).then(nw.col("_packets"))),
@@ -366,5 +378,5 @@ def _by_word(column: str, numbers: dict[str, int]) -> nw.Expr:
     return said
 
 
-__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "RANK", "VERDICT_COLUMNS", "call_quality", "compare_profiles", "legs_once",
-           "measured_legs", "quality", "verdicts"]  # fmt: skip
+__all__ = ["CALL_COLUMNS", "LEG_COLUMNS", "VERDICT_COLUMNS", "call_quality", "compare_profiles",
+           "judged_legs", "legs_once", "measured_legs", "quality", "verdicts"]  # fmt: skip

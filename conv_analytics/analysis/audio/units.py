@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.audio import unit_evidence as ev
 from conv_analytics.analysis.audio.unit_evidence import SCALES, Evidence
-from conv_analytics.analysis.engine import gather
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.tables import TABLES
 
@@ -203,7 +203,7 @@ def detect_units(
     """
     source = Source.of(data)
     known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
-    return units_of(source, measured_rows(source), known)
+    return units_of(measured_rows(source), known)
 
 
 def units_of_all(data: Any) -> Units | None:
@@ -214,20 +214,21 @@ def units_of_all(data: Any) -> Units | None:
         return None
 
 
-def measured_rows(source: Source) -> nw.LazyFrame[Any]:
+def measured_rows(source: Source) -> Rows:
     """What was measured, once per hangup."""
     if source.single:
         kinds = {column.name: column for column in TABLES["hangups"].columns}
         wanted = [kinds[name] for name in ("conversation_id", *MEASURED)]
-        return source.frame(wanted, needed=[*MEASURED], maker="legs()")
+        return Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()")
     key = ["conversation_id", "event_id"]
-    rows = source.table("hangups", [*key, *MEASURED])
-    return rows if gather.once(source, "hangups") else rows.unique(subset=key, keep="any")
+    rows = Rows.read(source, "hangups", [*key, *MEASURED])
+    legs = Rows.read(source, "hangups", KEY, needed=())
+    return rows if one_row_per_leg("hangups", legs) else rows.unique(key, keep="any")
 
 
-def units_of(source: Source, rows: nw.LazyFrame[Any], known: Mapping[str, Any] | None = None) -> Units:
+def units_of(rows: Rows, known: Mapping[str, Any] | None = None) -> Units:
     """Decide on rows that hold the measured columns; what is given is not asked."""
-    row = source.collect(rows.select(**ev.questions())).iloc[0]
+    row = rows.select(**ev.questions()).collect().iloc[0]
     numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
     return decide(numbers, known or {})
 

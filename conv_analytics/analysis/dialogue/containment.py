@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
-from conv_analytics.analysis.engine.given import give_rows
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ConfigError
@@ -93,9 +94,9 @@ def containment(
     source = Source.of(data)
     rows = leg_rows(source, _LEGS).select(*_LEGS).filter(~nw.col(_ID).is_null())
     joined = _joined(source, roles)
-    parts = (_batch(batch, joined, roles, abandon_s) for batch in source.batches(rows))
+    parts = (_batch(batch, joined, roles, abandon_s) for batch in rows.batches())
     whole = _called_back(pd.concat(parts, ignore_index=True), call_back_h)
-    return give_rows(source, [whole[whole["bot"].astype(bool)]], CONTAINMENT, [_ID])
+    return source.result_of_parts([whole[whole["bot"].astype(bool)]], CONTAINMENT, by=[_ID])
 
 
 def _joined(source: Source, roles: Mapping[str, str]) -> pd.DataFrame:
@@ -103,10 +104,10 @@ def _joined(source: Source, roles: Mapping[str, str]) -> pd.DataFrame:
     humans = [name for name, role in roles.items() if role == "human"]
     if "member_events" not in source.tables or not humans:
         return pd.DataFrame({_ID: pd.Series(dtype="str"), "joined": pd.Series(dtype="datetime64[us, UTC]")})
-    rows = source.table("member_events", [_ID, "type", "at", "member_id", "user_id"], needed=[_ID, "type", "at"])
+    rows = Rows.read(source, "member_events", [_ID, "type", "at", "member_id", "user_id"], needed=[_ID, "type", "at"])
     human = nw.col("member_id").is_in(humans) | nw.col("user_id").is_in(humans)
-    rows = rows.filter(nw.col("type") == "member:joined", human.fill_null(False), ~nw.col(_ID).is_null())  # noqa: FBT003
-    return source.collect(rows.group_by(_ID).agg(nw.col("at").min().alias("joined")))
+    rows = rows.filter(nw.col("type") == "member:joined", is_true(human), ~nw.col(_ID).is_null())
+    return rows.group([_ID], nw.col("at").min().alias("joined")).collect()
 
 
 def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], abandon_s: float) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine.given import give_rows
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -78,7 +78,7 @@ def dtmf(data: Any, *, menus_only: bool = True, patience_s: float = PATIENCE_S) 
     2       3                   NaN  timed_out
     """
     source = Source.of(data)
-    return give_rows(source, _parts(source, patience_s, menus_only=menus_only), PROMPTS, [_ID, "prompt"])
+    return source.result_of_parts(_parts(source, patience_s, menus_only=menus_only), PROMPTS, by=[_ID, "prompt"])
 
 
 def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
@@ -111,22 +111,22 @@ def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
         each = rows.groupby(_ID).agg(path=("step", ">".join), last=("outcome", "last"))
         parts.append(each.assign(abandoned=each["last"] == "abandoned", n=1))
     whole = pd.concat(parts).groupby("path")[["n", "abandoned"]].sum().reset_index()
-    return give_rows(source, [whole], PATHS, ["path"])
+    return source.result_of_parts([whole], PATHS, by=["path"])
 
 
 def _parts(source: Source, patience_s: float, *, menus_only: bool) -> Iterator[pd.DataFrame]:
     if patience_s < 0:
         raise ConfigError(f"patience_s is {patience_s}: it is a time in seconds, 0 or more.")
     names = [_ID, "event_id", "type", "at", "leg_id", "digits", "dtmf_seq"]
-    rows = source.table("audio_events", names, needed=names[:4])
+    rows = Rows.read(source, "audio_events", names, needed=names[:4])
     rows = rows.filter(nw.col("type").is_in(["audio:say", "audio:play", "audio:dtmf"]), ~nw.col("at").is_null(),
                        ~nw.col(_ID).is_null())  # fmt: skip
     ends = None
     if "hangups" in source.tables:
-        hangups = source.table("hangups", [_ID, "at"]).filter(~nw.col("at").is_null())
+        hangups = Rows.read(source, "hangups", [_ID, "at"]).filter(~nw.col("at").is_null())
         wanted = rows.select(_ID).unique()
-        ends = source.collect(hangups.join(wanted, on=_ID, how="inner"))
-    return (_prompts(batch, ends, patience_s, menus_only=menus_only) for batch in source.batches(rows))
+        ends = hangups.join(wanted, on=_ID, how="inner").collect()
+    return (_prompts(batch, ends, patience_s, menus_only=menus_only) for batch in rows.batches())
 
 
 def _prompts(rows: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float, *, menus_only: bool) -> pd.DataFrame:

@@ -10,6 +10,8 @@ from typing import Any
 
 import pandas as pd
 
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, TableNotFound
 from conv_analytics.tables import TABLES
@@ -123,21 +125,15 @@ def records(source: Source, name: str) -> Iterator[dict[str, Any]]:
     """The rows of a table as plain values, without nulls; instants are microseconds."""
     if name not in source.tables:
         return
-    frame = source.collect(source.table(name, needed=()))
+    frame = Rows.read(source, name, needed=()).collect()
     columns: dict[str, list[Any]] = {}
     for column in frame:
         series = frame[column]
         if isinstance(series.dtype, pd.DatetimeTZDtype):
-            series = microseconds(series)
+            series = coerce.micros(series)
         columns[str(column)] = series.astype("object").where(series.notna(), None).tolist()
     for values in zip(*columns.values(), strict=True):
         yield {name: value for name, value in zip(columns, values, strict=True) if value is not None}
-
-
-def microseconds(series: pd.Series[Any]) -> pd.Series[Any]:
-    """Instants as microseconds since 1970."""
-    whole: pd.Series[Any] = series.astype("datetime64[us, UTC]").astype("int64").astype("Int64")
-    return whole.where(series.notna())
 
 
 def _also(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:
@@ -191,4 +187,4 @@ def _found(body: Any, paths: tuple[tuple[str, ...], ...]) -> Any:
     return None
 
 
-__all__ = ["EVENT_TABLES", "Happening", "conversation", "happenings", "microseconds", "records"]
+__all__ = ["EVENT_TABLES", "Happening", "conversation", "happenings", "records"]

@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce
-from conv_analytics.analysis.engine.relational import with_micros
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.maths.survival import aalen_johansen
 from conv_analytics.tables.column import Column
-
-Rows = nw.LazyFrame[Any]
 
 STATES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
 RECEIPTS = (
@@ -64,8 +63,7 @@ def receipts(data: Any) -> Any:
       recipient  delivered  seen  imputed state
     0     MEM-2       True  True        1  seen
     """
-    source = Source.of(data)
-    return source.give(_rows(source), RECEIPTS, by=["conversation_id", "message_event_id", "recipient"])
+    return _rows(Source.of(data)).result(RECEIPTS, by=["conversation_id", "message_event_id", "recipient"])
 
 
 def _rows(source: Source) -> Rows:
@@ -73,24 +71,24 @@ def _rows(source: Source) -> Rows:
     key = ["conversation_id", "message_event_id"]
     both = [name for name in ("messages", "message_statuses") if name in source.tables]
     needed = {"message_statuses": ["conversation_id", "type", "at"], "messages": ["conversation_id", "event_id"]}
+    of_statuses = needed["message_statuses"] if "message_statuses" in both else () if both else ["conversation_id"]
     names = ["conversation_id", "type", "at", "from_member_id", "message_event_id"]
-    told = source.table("message_statuses", names, needed=needed["message_statuses"] if "message_statuses" in both else
-                        () if both else ["conversation_id"])  # fmt: skip
+    told = Rows.read(source, "message_statuses", names, needed=of_statuses)
     told = told.filter(~col("conversation_id").is_null()).with_columns(
         col("message_event_id").fill_null(-1), col("from_member_id").fill_null("").alias("recipient"),
         *(nw.when(col("type") == f"message:{state}").then(col("at")).alias(f"{state}_at") for state in STATES),
     ).filter(col("type").is_in([f"message:{state}" for state in STATES]))  # fmt: skip
-    told = told.group_by(*key, "recipient").agg(*(col(f"{state}_at").min() for state in STATES))
-    sent = source.table("messages", ["conversation_id", "event_id", "at", "from_member_id"],
+    told = told.group([*key, "recipient"], *(col(f"{state}_at").min() for state in STATES))
+    sent = Rows.read(source, "messages", ["conversation_id", "event_id", "at", "from_member_id"],
                         needed=needed["messages"] if "messages" in both else ())  # fmt: skip
     sent = sent.filter(~col("conversation_id").is_null(), ~col("event_id").is_null())
-    sent = sent.group_by("conversation_id", "event_id").agg(col("at").min().alias("sent_at"),
-                                                            col("from_member_id").min().alias("sender"))  # fmt: skip
+    sent = sent.group(["conversation_id", "event_id"], col("at").min().alias("sent_at"),
+                      col("from_member_id").min().alias("sender"))  # fmt: skip
     sent = sent.rename({"event_id": "message_event_id"})
     rows = told.join(sent, on=key, how="full", suffix="_of_message")
     since = nw.coalesce("submitted_at", "sent_at").alias("since")
     rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key), since)
-    return _judged(with_micros(source, rows, "delivered_at", "since"))
+    return _judged(rows.with_micros("delivered_at", "since"))
 
 
 def _judged(rows: Rows) -> Rows:
@@ -105,13 +103,10 @@ def _judged(rows: Rows) -> Rows:
         final = nw.when(there).then(nw.lit(state)).otherwise(final)
     span = col("delivered_at_us") - col("since_us")
 
-    def number(condition: Any) -> Any:
-        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
-
-    clock, odd = (span < 0).fill_null(False), got & over  # noqa: FBT003
+    clock, odd = is_true(span < 0), got & over
     return rows.with_columns(
         taken.alias("submitted"), got.alias("delivered"), *(told[state].alias(state) for state in STATES[2:]),
-        (number(taken & ~told["submitted"]) + number(got & ~told["delivered"])).alias("imputed"),
+        (one_if(taken & ~told["submitted"]) + one_if(got & ~told["delivered"])).alias("imputed"),
         final.alias("state"),
         nw.when(span >= 0).then(span.abs() / 1_000_000).alias("latency_s"),
         nw.concat_str([nw.when(clock).then(nw.lit(",clock")).otherwise(nw.lit("")),
@@ -162,11 +157,10 @@ def message_funnel(data: Any) -> pd.DataFrame:
     1  delivered  1  1        1
     2       seen  1  1        0
     """
-    source = Source.of(data)
-    col, one = nw.col, nw.lit(1)
-    sums = [nw.when(col(state)).then(one).otherwise(nw.lit(0)).sum().alias(state) for state in STATES]
+    col = nw.col
+    sums = [one_if(col(state)).sum().alias(state) for state in STATES]
     told = [(~col(f"{state}_at").is_null()).cast(nw.Int64).sum().alias(f"{state}_told") for state in STATES]
-    counted = source.collect(_rows(source).select(nw.len().alias("n"), *sums, *told)).fillna(0)
+    counted = _rows(Source.of(data)).select(nw.len().alias("n"), *sums, *told).collect().fillna(0)
     row = {str(name): int(value) for name, value in counted.iloc[0].items()}
     k, n = np.array([row[state] for state in STATES]), np.full(len(STATES), row["n"])
     found = pd.DataFrame({"state": list(STATES), **rates(k, n), "imputed": k - [row[f"{s}_told"] for s in STATES]})
@@ -217,14 +211,13 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
        n  delivered  p50_s
     0  1          1    4.0
     """
-    source = Source.of(data)
     instants = ["sent_at", *(f"{state}_at" for state in STATES)]
-    rows = source.settled(_rows(source).select(*instants, "latency_s", "flags"))
+    rows = _rows(Source.of(data)).select(*instants, "latency_s", "flags").materialized()
     if until is None:
-        last = source.collect(rows.select(nw.col(name).max() for name in instants)).iloc[0]
+        last = rows.select(nw.col(name).max() for name in instants).collect().iloc[0]
         until = last.max()
     # Only how long each lasted, and whether it came to its end, leaves the engine: there may be millions.
-    times = source.collect(_lasted(source, rows, pd.Timestamp(until)))
+    times = _lasted(rows, pd.Timestamp(until)).collect()
     counted = {name: int(times[name].sum()) for name in ("delivered", "bounded", "refused", "censored", "clock")}
     used = times[times["used"].astype(bool)]
     there, never = (used[name].to_numpy("int64") == 1 for name in ("there", "refused"))
@@ -235,10 +228,10 @@ def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame
     return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in LATENCY})
 
 
-def _lasted(source: Source, rows: Rows, end: pd.Timestamp) -> Rows:
+def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
     """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, and what ended it."""
     col, states = nw.col, [f"{state}_at" for state in STATES]
-    rows = with_micros(source, rows, "sent_at", *states)
+    rows = rows.with_micros("sent_at", *states)
     # Where no instant is known, nothing is watched, and any end will do.
     last = 0 if pd.isna(end) else int(end.value // 1000)
     # Delivered or seen, whichever was first, and else refused: what was delivered was not refused, whoever says so.
@@ -248,17 +241,14 @@ def _lasted(source: Source, rows: Rows, end: pd.Timestamp) -> Rows:
     rows = rows.with_columns(since=since, got=there, over=nw.coalesce(there, refused, nw.lit(last)))
     rows = rows.with_columns(duration=(col("over") - col("since")) / 1e6)
     known = ~col("since").is_null() & ~col("duration").is_null()
-    odd = col("flags").str.contains("clock", literal=True) | (col("duration") < 0).fill_null(False)  # noqa: FBT003
+    odd = col("flags").str.contains("clock", literal=True) | is_true(col("duration") < 0)
     there, told = ~col("got").is_null(), ~col("delivered_at_us").is_null()
     refused = ~there & ~(col("rejected_at_us").is_null() & col("undeliverable_at_us").is_null())
 
-    def number(condition: Any) -> Any:
-        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
-
     return rows.select(
-        "duration", used=number(known & ~odd), clock=number(odd), there=number(known & ~odd & there),
-        delivered=number(known & ~odd & told), bounded=number(known & ~odd & there & ~told),
-        refused=number(known & ~odd & refused), censored=number(known & ~odd & ~there & ~refused),
+        "duration", used=one_if(known & ~odd), clock=one_if(odd), there=one_if(known & ~odd & there),
+        delivered=one_if(known & ~odd & told), bounded=one_if(known & ~odd & there & ~told),
+        refused=one_if(known & ~odd & refused), censored=one_if(known & ~odd & ~there & ~refused),
     )  # fmt: skip
 
 

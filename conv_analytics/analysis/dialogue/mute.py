@@ -7,7 +7,6 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.dialogue import spans as s
-from conv_analytics.analysis.engine.given import give_rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
@@ -62,7 +61,7 @@ def mute(data: Any) -> Any:
     """
     source = Source.of(data)
     parts = (_batch(spans) for spans, _ in s.batches(source, "speaking", "mute", "earmuff"))
-    return give_rows(source, parts, MUTES, ["conversation_id", "leg_id", "member_id"])
+    return source.result_of_parts(parts, MUTES, by=["conversation_id", "leg_id", "member_id"])
 
 
 def _batch(spans: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis.engine.recipes import Cases
+from conv_analytics.analysis.engine.expressions import CaseWhen, is_true
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -70,15 +71,14 @@ def recognition(data: Any, *, low: float = LOW) -> Any:
     """
     if not 0 <= low <= 1:
         raise ConfigError(f"low is {low}: confidence goes from 0 to 1.")
-    source = Source.of(data)
-    return source.give(_rows(source, low), RECOGNITION, by=_KEY)
+    return _rows(Source.of(data), low).result(RECOGNITION, by=_KEY)
 
 
-def _rows(source: Source, low: float) -> Any:
+def _rows(source: Source, low: float) -> Rows:
     col = nw.col
     both = [name for name in ("audio_events", "transcripts") if name in source.tables]
     names = [*_KEY, "at", "leg_id", "from_member_id", "alternative", "confidence", "timeout_reason"]
-    heard = source.table("transcripts", names, needed=() if both == ["audio_events"] else _KEY)
+    heard = Rows.read(source, "transcripts", names, needed=() if both == ["audio_events"] else _KEY)
     heard = heard.filter(~col(_ID).is_null(), ~col("event_id").is_null())
     sure = nw.when((col("confidence") > 0) & (col("confidence") <= 1)).then(col("confidence"))
     place = col("alternative").fill_null(1)
@@ -86,28 +86,30 @@ def _rows(source: Source, low: float) -> Any:
         nw.when(col("alternative") == 1).then(col("sure")).alias("best")
     )
     # The same alternative twice is one that was exported twice.
-    heard = heard.group_by(*_KEY, "alternative").agg(
+    heard = heard.group(
+        [*_KEY, "alternative"],
         col("sure").min(), col("best").min(), *(col(name).min() for name in ("at", "leg_id", "from_member_id",
                                                                              "timeout_reason")),
-    ).group_by(*_KEY).agg(
+    ).group(
+        _KEY,
         nw.len().alias("alternatives"), col("best").min().alias("confidence"),
         col("sure").min().alias("confidence_min"), col("sure").mean().alias("confidence_mean"),
         *(col(name).min() for name in ("at", "leg_id", "from_member_id", "timeout_reason")),
     )  # fmt: skip
     names = [*_KEY, "type", "at", "leg_id", "from_member_id", "asr_error", "asr_timeout_reason"]
-    done = source.table("audio_events", names, needed=[*_KEY, "type"] if "audio_events" in both else ())
+    done = Rows.read(source, "audio_events", names, needed=[*_KEY, "type"] if "audio_events" in both else ())
     done = done.filter(col("type") == "audio:asr:done", ~col(_ID).is_null(), ~col("event_id").is_null())
-    done = done.group_by(*_KEY).agg(*(col(name).min() for name in names[3:]))
+    done = done.group(_KEY, *(col(name).min() for name in names[3:]))
     rows = heard.join(done, on=_KEY, how="full", suffix="_told")
     same = [nw.coalesce(name, f"{name}_told").alias(name) for name in (*_KEY, "at", "leg_id", "from_member_id")]
     why = nw.coalesce("timeout_reason", "asr_timeout_reason")
     error = nw.when(col("asr_error") != "").then(col("asr_error"))
     rows = rows.with_columns(*same, why.alias("timeout_reason"), error.alias("error"),
                              col("alternatives").fill_null(0))  # fmt: skip
-    outcome = Cases([
-        ((col("alternatives") > 0) & (col("timeout_reason") == "max_duration").fill_null(False), "cut_off"),  # noqa: FBT003
+    outcome = CaseWhen([
+        ((col("alternatives") > 0) & is_true(col("timeout_reason") == "max_duration"), "cut_off"),
         (col("alternatives") > 0, "heard"),
-        ((col("timeout_reason") == "start_timeout").fill_null(False), "no_speech"),  # noqa: FBT003
+        (is_true(col("timeout_reason") == "start_timeout"), "no_speech"),
         (~col("error").is_null(), "failed"),
     ], "unknown").expr()  # fmt: skip
     unsure = nw.when(~col("confidence").is_null()).then(col("confidence") < low)

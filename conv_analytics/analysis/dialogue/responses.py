@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
-from conv_analytics.analysis.engine.given import give_rows
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -89,8 +89,8 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     1     2         1         NaN   True
     """
     source, until = _opened(data, roles, other, until)
-    parts = (_turns(_said(rows, roles, other), until) for rows in source.batches(_messages(source)))
-    return give_rows(source, parts, RESPONSES, [_ID, "turn"])
+    parts = (_turns(_said(rows, roles, other), until) for rows in _messages(source).batches())
+    return source.result_of_parts(parts, RESPONSES, by=[_ID, "turn"])
 
 
 def first_responses(
@@ -122,23 +122,23 @@ def first_responses(
     0             180.0   60.0  False
     """
     source, until = _opened(data, roles, other, until)
-    parts = (_first(_said(rows, roles, other), until) for rows in source.batches(_messages(source)))
-    return give_rows(source, parts, FIRST_RESPONSES, [_ID])
+    parts = (_first(_said(rows, roles, other), until) for rows in _messages(source).batches())
+    return source.result_of_parts(parts, FIRST_RESPONSES, by=[_ID])
 
 
 def _opened(data: Any, roles: Mapping[str, str], other: str, until: datetime | None) -> tuple[Source, pd.Timestamp]:
     check_roles({**roles, "other": other})
     source = Source.of(data)
     if until is None:
-        until = source.collect(_messages(source).select(nw.col("at").max()))["at"].iloc[0]
+        until = _messages(source).select(nw.col("at").max()).collect()["at"].iloc[0]
     elif until.tzinfo is None:
         raise ConfigError("until has no time zone. Say which one, for example: until.replace(tzinfo=timezone.utc).")
     return source, pd.Timestamp(until)
 
 
-def _messages(source: Source) -> Any:
+def _messages(source: Source) -> Rows:
     names = [_ID, "event_id", "at", "from_member_id", "from_user_id"]
-    rows = source.table("messages", names, needed=names[:3])
+    rows = Rows.read(source, "messages", names, needed=names[:3])
     return rows.filter(~nw.col("at").is_null(), ~nw.col(_ID).is_null())
 
 

@@ -12,8 +12,8 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.dialogue.events import microseconds
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import leg_rows
@@ -31,31 +31,31 @@ def batches(source: Source, *whats: str) -> Iterator[tuple[pd.DataFrame, pd.Data
     an open start only the end is known, and `start` is the same.
     """
     types = [f"audio:{what}:{way}" for what in whats for way in ("on", "off")]
-    rows = source.table("audio_events", _EVENTS, needed=_EVENTS[:4])
+    rows = Rows.read(source, "audio_events", _EVENTS, needed=_EVENTS[:4])
     rows = rows.filter(nw.col("type").is_in(types), ~nw.col("at").is_null(), ~nw.col("conversation_id").is_null())
     # Made once for all batches: a batch only looks up its own.
     known = any(name in source.tables for name in LEG_TABLES)
-    every = source.settled(leg_rows(source, _LEGS).select(*_LEGS)) if known else None
-    for events in source.batches(rows):
-        legs = _legs(source, every, events["conversation_id"])
+    every = leg_rows(source, _LEGS).select(*_LEGS).materialized() if known else None
+    for events in rows.batches():
+        legs = _legs(every, events["conversation_id"])
         yield _spans(events, legs), legs
 
 
-def _legs(source: Source, rows: nw.LazyFrame[Any] | None, conversations: pd.Series[Any]) -> pd.DataFrame:
+def _legs(rows: Rows | None, conversations: pd.Series[Any]) -> pd.DataFrame:
     """The answered legs of the conversations that speak."""
     if rows is not None:
         wanted = pd.DataFrame({"conversation_id": pd.Series(conversations.unique(), dtype="str")})
-        frame = source.collect(rows.join(source.lazy(wanted, rows), on="conversation_id", how="inner"))
+        frame = rows.join(Rows.of_pandas(rows.source, wanted), on="conversation_id", how="inner").collect()
     else:
         kinds = dict.fromkeys(_LEGS[:3], str)
         frame = coerce.pandas_columns("", pd.DataFrame(), kinds)
         frame["answered_at"] = frame["ended_at"] = pd.Series([], dtype="datetime64[us, UTC]")
-    return frame.assign(answered=microseconds(frame["answered_at"]), ended=microseconds(frame["ended_at"]))
+    return frame.assign(answered=coerce.micros(frame["answered_at"]), ended=coerce.micros(frame["ended_at"]))
 
 
 def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
     rows = events.drop_duplicates(["conversation_id", "event_id", "type"]).copy()
-    rows["time"] = microseconds(rows["at"]).astype("int64")
+    rows["time"] = coerce.micros(rows["at"]).astype("int64")
     rows["what"] = rows["type"].str.split(":").str[1]
     rows["on"] = rows["type"].str.endswith(":on")
     rows["who"] = rows["leg_id"].fillna("member:" + rows["from_member_id"]).fillna("conversation")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue import spans as s
-from conv_analytics.analysis.engine.given import give_rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -101,7 +100,7 @@ def talk(data: Any, *, by: str = "member") -> Any:
     source = Source.of(data)
     parts = (_batch(spans, legs, by) for spans, legs in s.batches(source, "speaking"))
     columns = TALK_MEMBERS if by == "member" else TALK_CONVERSATIONS
-    return give_rows(source, parts, columns, [column.name for column in columns[:2]])
+    return source.result_of_parts(parts, columns, by=[column.name for column in columns[:2]])
 
 
 def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:

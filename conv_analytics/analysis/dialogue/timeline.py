@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.bands import Row, audio_bands, close, leg_bands, member_bands
-from conv_analytics.analysis.dialogue.events import Happening, conversation, happenings, microseconds, records
+from conv_analytics.analysis.dialogue.events import Happening, conversation, happenings, records
 from conv_analytics.analysis.dialogue.labels import mark
 from conv_analytics.analysis.dialogue.lanes import Lane, Lanes, lanes
 from conv_analytics.analysis.engine import coerce
@@ -123,7 +123,7 @@ def _legs(source: Source) -> list[dict[str, Any]]:
         return []
     frame = legs_of(source)
     for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
-        frame[name] = microseconds(frame[name])
+        frame[name] = coerce.micros(frame[name])
     rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items() if value is not None} for row in rows if row["leg_id"]]
 

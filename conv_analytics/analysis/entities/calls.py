@@ -6,14 +6,13 @@ from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis.engine import gather, recipes
 from conv_analytics.analysis.engine.columns import CALLS, LEG_FLAGS
+from conv_analytics.analysis.engine.expressions import JoinedNames, is_true, one_if
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.entities.hung_up import hung_up
+from conv_analytics.analysis.entities.hung_up_by import with_hung_up_by
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.analysis.entities.sip import class_of
-
-Rows = nw.LazyFrame[Any]
 
 #: Legs further apart than this are different calls. [s]
 GAP_S = 5
@@ -65,32 +64,31 @@ def calls(data: Any) -> Any:
     0     0     2   120.0  answered
     1     1     1   180.0  answered
     """
-    source = Source.of(data)
-    return source.give(call_rows(source), CALLS, by=_KEY)
+    return call_rows(Source.of(data)).result(CALLS, by=_KEY)
 
 
 def call_rows(source: Source) -> Rows:
-    """The calls as a lazy frame, for further questions; with ``last_at``: the last that is known, null while up."""
-    numbered = source.settled(_numbered(gather.micros(source, leg_rows(source, _NEEDED), _INSTANTS)))
+    """The calls for further questions; with ``last_at``: the last that is known, null while up."""
+    numbered = _numbered(leg_rows(source, _NEEDED).with_micros(*_INSTANTS, suffix="")).materialized()
     together = _together(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
     )  # fmt: skip
-    told = ("to_address", "country", "network_code", "sip_code", nw.col("outcome").alias("leg_outcome"))
+    of_main = ("to_address", "country", "network_code", "sip_code", nw.col("outcome").alias("leg_outcome"))
     rows = together.join(first, on=[_CONVERSATION, "first"], how="left")
     rows = rows.join(
-        numbered.select(_CONVERSATION, nw.col("place").alias("main"), *told), on=[_CONVERSATION, "main"], how="left"
+        numbered.select(_CONVERSATION, nw.col("place").alias("main"), *of_main), on=[_CONVERSATION, "main"], how="left"
     )
-    rows = hung_up(source, _timed(source, rows))
+    rows = with_hung_up_by(_timed(rows))
     named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
     rows = rows.with_columns(named).select(*(column.name for column in CALLS), "last_at")
-    return gather.instants(source, rows, ("started_at", "answered_at", "ended_at", "last_at"))
+    return rows.with_instants("started_at", "answered_at", "ended_at", "last_at")
 
 
 def _numbered(rows: Rows) -> Rows:
     """Legs with the number of their call, and their place within the conversation."""
     last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").fill_null(0)
-    endless = (nw.col("open") & nw.col("answered")).fill_null(False)  # noqa: FBT003
+    endless = is_true(nw.col("open") & nw.col("answered"))
     rows = rows.with_columns(
         nw.col(_CONVERSATION).fill_null(""),
         nw.col("started_at").fill_null(0).alias("start"),
@@ -104,7 +102,7 @@ def _numbered(rows: Rows) -> Rows:
         nw.col("one").cum_sum().over(_CONVERSATION, order_by=order).alias("place"),
     )
     apart = (nw.col("start") - nw.col("before")) > GAP_S * 1_000_000
-    rows = rows.with_columns(nw.when(apart).then(nw.lit(1)).otherwise(nw.lit(0)).alias("new"))
+    rows = rows.with_columns(one_if(apart).alias("new"))
     return rows.with_columns(nw.col("new").cum_sum().over(_CONVERSATION, order_by=order).alias("call"))
 
 
@@ -112,28 +110,26 @@ def _together(rows: Rows) -> Rows:
     """What the legs of a call add up to, in all and by side."""
     col = nw.col
     inbound, outbound = col("direction") == "inbound", col("direction") == "outbound"
-    up = col("answered").fill_null(False)  # noqa: FBT003
+    up = is_true(col("answered"))
     hung = nw.coalesce("hung_up_at", "ended_at")
-
-    def number(condition: nw.Expr) -> nw.Expr:
-        return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
     sides = {"in": inbound, "out": outbound}
     marked = rows.with_columns(
-        number(up).alias("up"),
-        number(outbound).alias("outbound"),
-        number(outbound & up).alias("outbound_up"),
-        number(col("open").fill_null(True)).alias("still"),  # noqa: FBT003
-        number(col("transferred").fill_null(False)).alias("moved"),  # noqa: FBT003
+        one_if(up).alias("up"),
+        one_if(outbound).alias("outbound"),
+        one_if(outbound & up).alias("outbound_up"),
+        one_if(col("open").fill_null(True)).alias("still"),  # noqa: FBT003
+        one_if(is_true(col("transferred"))).alias("moved"),
         nw.when(outbound).then(col("place")).alias("place_out"),
         *(nw.when(side & up).then(col("answered_at")).alias(f"{name}_answered") for name, side in sides.items()),
         *(nw.when(side & up).then(col("ended_at")).alias(f"{name}_ended") for name, side in sides.items()),
         *(nw.when(side & up).then(hung).alias(f"{name}_hung") for name, side in sides.items()),
-        *(number(side & up & (col("hung_up_by") == who)).alias(f"{name}_{who}")
+        *(one_if(side & up & (col("hung_up_by") == who)).alias(f"{name}_{who}")
           for name, side in sides.items() for who in _WHO),
-        *(number(col("flags").fill_null("").str.contains(rf"\b{name}\b")).alias(f"has_{name}") for name in LEG_FLAGS),
+        *(one_if(col("flags").fill_null("").str.contains(rf"\b{name}\b")).alias(f"has_{name}") for name in LEG_FLAGS),
     )  # fmt: skip
-    grouped = marked.group_by(*_KEY).agg(
+    grouped = marked.group(
+        _KEY,
         col("started_at").min(),
         col("answered_at").min().alias("first_answer"),
         col("ended_at").max().alias("last_end"),
@@ -159,7 +155,7 @@ def _later(one: str, other: str, *, earlier: bool = False) -> nw.Expr:
     return nw.when(right.is_null() | first).then(left).otherwise(right)
 
 
-def _timed(source: Source, rows: Rows) -> Rows:
+def _timed(rows: Rows) -> Rows:
     col = nw.col
     answered = nw.when(col("outbound") > 0).then(col("outbound_up") > 0).otherwise(col("answered_legs") > 0)
     rows = rows.with_columns(
@@ -174,16 +170,16 @@ def _timed(source: Source, rows: Rows) -> Rows:
     )
     talk = col("one_down") - col("answered_at")
     words = {"open": col("still") > 0, **{name: col(f"has_{name}") > 0 for name in LEG_FLAGS}}
-    rows = recipes.add(source, rows, {
+    rows = rows.with_values({
         "talk_s": nw.when((talk >= 0) & (col("still") == 0)).then(talk) / 1_000_000,
         "outcome": nw.coalesce("outcome", nw.lit("unknown")),
         "transferred": col("moved") > 0,
         "forwarded": (col("outbound") > 1) & (col("moved") == 0),
         "price": nw.when(col("priced") > 0).then(col("paid")),
         "to_address": nw.coalesce("to_address", "f_to"),
-        "flags": recipes.Joined(words),
+        "flags": JoinedNames(words),
     })  # fmt: skip
-    return recipes.add(source, rows, {"outcome_class": class_of(col("outcome"))})
+    return rows.with_values({"outcome_class": class_of(col("outcome"))})
 
 
 __all__ = ["GAP_S", "call_rows", "calls"]

@@ -7,15 +7,14 @@ from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis.engine import recipes
 from conv_analytics.analysis.engine.columns import CONVERSATIONS
+from conv_analytics.analysis.engine.expressions import CaseWhen, JoinedNames, is_true, one_if
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.sip import CLASSES
 from conv_analytics.errors import TableNotFound
-
-Rows = nw.LazyFrame[Any]
 
 #: Outcomes from the worst to the best.
 _WORST = ("platform", "network", "signalling", "policy", "number", "user", "caller", "redirect", "unknown", "success")
@@ -47,50 +46,49 @@ def conversations(data: Any) -> Any:
       conversation_id  messages     kinds
     0           CON-1         2  messages
     """
-    source = Source.of(data)
-    return source.give(conversation_rows(source), CONVERSATIONS, by=[_ID])
+    return conversation_rows(Source.of(data)).result(CONVERSATIONS, by=[_ID])
 
 
 def conversation_rows(source: Source) -> Rows:
-    """The conversations as a lazy frame."""
+    """The conversations for further questions."""
     made: list[Rows] = []
     if "conversations" in source.tables:
-        rows = source.table("conversations", [_ID, "created_at"], needed=[_ID])
+        rows = Rows.read(source, "conversations", [_ID, "created_at"], needed=[_ID])
         made.append(_by_id(rows, nw.col("created_at").min(), nw.len().alias("listed")))
     made += [_counted(source, name) for name in ("events", "messages") if name in source.tables]
     if "members" in source.tables:
-        rows = source.table("members", [_ID, "member_id", "user_id"], needed=[_ID])
-        one = rows.group_by(_ID, "member_id").agg(nw.col("user_id").min())
+        rows = Rows.read(source, "members", [_ID, "member_id", "user_id"], needed=[_ID])
+        one = rows.group([_ID, "member_id"], nw.col("user_id").min())
         users = one.filter(~nw.col("user_id").is_null()).select(_ID, "user_id").unique()
         made.append(_by_id(one, nw.len().alias("members")))
         made.append(_by_id(users, nw.len().alias("users")))
     if source.single or any(name in source.tables for name in LEG_TABLES):
-        made.append(_called(source, call_rows(source)))
+        made.append(_called(call_rows(source)))
     if not made:
         raise TableNotFound("conversations", source.tables, where="the data")
     whole = made[0]
     for other in made[1:]:
         joined = whole.join(other, on=[_ID], how="full", suffix="_other")
         whole = joined.with_columns(nw.coalesce(_ID, f"{_ID}_other").alias(_ID)).drop(f"{_ID}_other")
-    return _finished(source, whole)
+    return _finished(whole)
 
 
-def _by_id(rows: Rows, *what: nw.Expr) -> Rows:
-    return rows.with_columns(nw.col(_ID).fill_null("")).group_by(_ID).agg(*what)
+def _by_id(rows: Rows, *aggregates: nw.Expr) -> Rows:
+    return rows.with_columns(nw.col(_ID).fill_null("")).group([_ID], *aggregates)
 
 
 def _counted(source: Source, name: str) -> Rows:
     """Events or messages of each conversation; repeated rows count once."""
-    rows = source.table(name, [_ID, "event_id", "at"], needed=[_ID]).unique()
+    rows = Rows.read(source, name, [_ID, "event_id", "at"], needed=[_ID]).unique()
     return _by_id(rows, nw.len().alias(name), nw.col("at").min().alias(f"{name}_first"),
                   nw.col("at").max().alias(f"{name}_last"))  # fmt: skip
 
 
-def _called(source: Source, rows: Rows) -> Rows:
-    rank = recipes.Cases([(nw.col("outcome") == outcome, float(place)) for place, outcome in enumerate(_RANKED)], 99.0)
-    marked = recipes.add(source, rows, {"rank": rank}).with_columns(
-        nw.when(nw.col("outcome") == "answered").then(nw.lit(1)).otherwise(nw.lit(0)).alias("up"),
-        nw.when(nw.col("ended_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("still"),
+def _called(rows: Rows) -> Rows:
+    rank = CaseWhen([(nw.col("outcome") == outcome, float(place)) for place, outcome in enumerate(_RANKED)], 99.0)
+    marked = rows.with_values({"rank": rank}).with_columns(
+        one_if(nw.col("outcome") == "answered").alias("up"),
+        one_if(nw.col("ended_at").is_null()).alias("still"),
     )
     return _by_id(
         marked,
@@ -107,9 +105,9 @@ def _called(source: Source, rows: Rows) -> Rows:
     )
 
 
-def _finished(source: Source, rows: Rows) -> Rows:
+def _finished(rows: Rows) -> Rows:
     col = nw.col
-    there = set(rows.collect_schema().names())
+    there = set(rows.columns)
     at, number = datetime, int
     wanted: dict[str, Any] = {
         **dict.fromkeys(("created_at", *(f"{name}_{end}" for name in ("events", "messages", "calls")
@@ -118,25 +116,25 @@ def _finished(source: Source, rows: Rows) -> Rows:
         **dict.fromkeys(("listed", "priced", "still"), number),
         **dict.fromkeys(("talk_s", "paid", "rank"), float),
     }  # fmt: skip
-    rows = source.with_nulls(rows, wanted)
+    rows = rows.with_nulls(wanted)
     # A table that is there and tells nothing of a conversation says that there is none.
     counts = [name for name in ("members", "users", "calls", "legs", "answered_calls", "messages", "events")
               if name in there]  # fmt: skip
     rows = rows.with_columns(col(name).fill_null(0) for name in counts) if counts else rows
-    called, wrote = (col("calls") > 0).fill_null(False), (col("messages") > 0).fill_null(False)  # noqa: FBT003
+    called, wrote = is_true(col("calls") > 0), is_true(col("messages") > 0)
     flags = {
-        "no_events": (col("events") == 0).fill_null(False),  # noqa: FBT003
-        **({"no_record": col("listed").is_null()} if "conversations" in source.tables else {}),
-        "open": (col("still") > 0).fill_null(False),  # noqa: FBT003
+        "no_events": is_true(col("events") == 0),
+        **({"no_record": col("listed").is_null()} if "conversations" in rows.source.tables else {}),
+        "open": is_true(col("still") > 0),
     }
     kinds = [(called & wrote, "calls,messages"), (called, "calls"), (wrote, "messages")]
-    rows = recipes.add(source, rows, {
+    rows = rows.with_values({
         "first_at": nw.coalesce("events_first", "calls_first", "messages_first"),
         "last_at": nw.coalesce("events_last", "calls_last", "messages_last"),
-        "kinds": recipes.Cases(kinds, "other"),
+        "kinds": CaseWhen(kinds, "other"),
         "price": nw.when(col("priced") > 0).then(col("paid")),
-        "worst": recipes.Cases([(col("rank") == place, outcome) for place, outcome in enumerate(_RANKED)], "unknown"),
-        "flags": recipes.Joined(flags),
+        "worst": CaseWhen([(col("rank") == place, outcome) for place, outcome in enumerate(_RANKED)], "unknown"),
+        "flags": JoinedNames(flags),
         _ID: nw.when(col(_ID) != "").then(col(_ID)),
     })  # fmt: skip
     rows = rows.with_columns(nw.when(~col("rank").is_null()).then(col("worst")).alias("worst_outcome"))

@@ -9,7 +9,9 @@ import pandas as pd
 
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.columns import LEDGER, LEG_FLAGS
-from conv_analytics.analysis.engine.source import SINGLE, Source
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.tables import TABLES
@@ -57,24 +59,19 @@ def ledger(data: Any) -> Any:
                          + ["why"])  # fmt: skip
     good = frame["n"] - frame["missing"] - frame["odd"] - frame["unmeasured"]
     frame.insert(len(LEDGER) - 2, "share", (good / frame["n"]).where(frame["n"] > 0))
-    frame = coerce.shown(frame, {column.name: column.kind for column in LEDGER})
-    if source.gives == "pandas":
-        return frame
-    if source.gives == "duckdb":
-        return nw.to_native(source.lazy(frame, source.any((*source.tables, SINGLE)[0])))
-    return coerce.from_pandas(frame, source.gives)
+    return source.result(coerce.shown(frame, {column.name: column.kind for column in LEDGER}))
 
 
 def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
     key = list(TABLES[name].key)
     if name not in source.tables:
         return [(name, "table", 0, 0, 0, 0, 0, "the table is not there")]
-    rows = source.table(name, list(dict.fromkeys(["conversation_id", "leg_id", *key])), needed=())
-    total, different = source.count(rows), source.count(rows.select(*key).unique())
-    lost = source.count(rows.filter(nw.col("leg_id").is_null()))
+    rows = Rows.read(source, name, list(dict.fromkeys(["conversation_id", "leg_id", *key])), needed=())
+    total, different = rows.count(), rows.select(*key).unique().count()
+    unnamed = rows.filter(nw.col("leg_id").is_null()).count()
     return [
         (name, "rows", total, 0, total - different, 0, 0, f"odd: repeated rows of a key ({', '.join(key)})"),
-        (name, "leg_id", total, lost, 0, 0, 0, "missing: matched by their member, or legs of their own"),
+        (name, "leg_id", total, unnamed, 0, 0, 0, "missing: matched by their member, or legs of their own"),
     ]
 
 
@@ -91,10 +88,10 @@ _READ = (
 
 def _entries() -> list[_Entry]:
     col = nw.col
-    up, ended = col("answered").fill_null(False), ~col("ended_at").is_null()  # noqa: FBT003
+    up, ended = is_true(col("answered")), ~col("ended_at").is_null()
     number = col("remote_kind").is_in(["e164", "masked", "anonymous"])
     hidden = col("remote_kind") == "anonymous"
-    told = col("packet_cnt").fill_null(0) > 0
+    measured = col("packet_cnt").fill_null(0) > 0
     early = _has("out_of_order") | _has("hangup_before_answer")
     entries = [
         _Entry("started_at", None, col("started_at").is_null(), None, _has("no_start"), None,
@@ -113,7 +110,7 @@ def _entries() -> list[_Entry]:
                col("country").is_null() & hidden,
                "imputed: from the calling code or the network; unmeasured: the number is withheld"),
         _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or the record is"),
-        _Entry("mos_score", up, col("mos_score").is_null(), None, None, ~col("mos_score").is_null() & ~told,
+        _Entry("mos_score", up, col("mos_score").is_null(), None, None, ~col("mos_score").is_null() & ~measured,
                "unmeasured: no packet came, so the score is the start value"),
         _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: the hangup tells no quality"),
         _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: the hangup tells no bytes"),
@@ -126,16 +123,16 @@ def _legs(source: Source) -> list[tuple[Any, ...]]:
         return []
     entries, counted = _entries(), {}
     for place, entry in enumerate(entries):
-        scope = nw.lit(True) if entry.scope is None else entry.scope.fill_null(False)  # noqa: FBT003
+        scope = nw.lit(value=True) if entry.scope is None else is_true(entry.scope)
         for name, condition in (("n", None), *((name, getattr(entry, name)) for name in _Entry._fields[2:6])):
             if name == "n" or condition is not None:
-                met = scope if condition is None else scope & condition.fill_null(False)  # noqa: FBT003
-                counted[f"{name}_{place}"] = nw.when(met).then(nw.lit(1)).otherwise(nw.lit(0))
+                met = scope if condition is None else scope & is_true(condition)
+                counted[f"{name}_{place}"] = one_if(met)
     rows = leg_rows(source, _READ).with_columns(expr.alias(name) for name, expr in counted.items())
-    sums = source.collect(rows.select(nw.col(name).sum() for name in counted)).iloc[0]
-    found = sums.fillna(0).astype("int64").to_dict()
+    sums = rows.select(nw.col(name).sum() for name in counted).collect().iloc[0]
+    totals = sums.fillna(0).astype("int64").to_dict()
     return [
-        ("legs", entry.metric, *(found.get(f"{name}_{place}", 0) for name in ("n", *_Entry._fields[2:6])), entry.why)
+        ("legs", entry.metric, *(totals.get(f"{name}_{place}", 0) for name in ("n", *_Entry._fields[2:6])), entry.why)
         for place, entry in enumerate(entries)
     ]
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import narwhals as nw
 
-from conv_analytics.analysis.engine import gather, recipes
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.computed_columns import compute, inputs_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.entities import leg_parts as parts
-from conv_analytics.analysis.entities.leg_recipes import COUNTRY, COUNTRY_KEYS, RECIPES, TRANSFERRED, flags
-from conv_analytics.analysis.entities.moved_legs import homes_of
+from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
+from conv_analytics.analysis.entities.leg_tables import KEY, merge_tables, read_tables, replaced_members
 from conv_analytics.analysis.entities.parties import countries
+from conv_analytics.analysis.entities.transferred_legs import final_conversations
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 
-Rows = nw.LazyFrame[Any]
-
-#: Tables that tell of legs; one of them is enough.
+#: Tables that know legs; one of them is enough.
 TABLES = ("leg_statuses", "call_events", "hangups", "call_records")
 _NAMES = tuple(column.name for column in LEGS)
+#: The columns that `leg_rows` knows.
+_KNOWN = (*_NAMES, "hung_up_at")
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
 
 
@@ -77,77 +78,75 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     >>> bool((all_legs["talk_s"].notna() == (all_legs["answered"] & ~all_legs["open"])).all())
     True
     """
-    source = Source.of(data)
-    rows = leg_rows(source, None if columns is None else {*columns, *parts.KEY})
-    wanted = set(_NAMES if columns is None else columns) | set(parts.KEY)
-    return source.give(rows, [column for column in LEGS if column.name in wanted], by=parts.KEY)
+    rows = leg_rows(Source.of(data), None if columns is None else {*columns, *KEY})
+    wanted = set(_NAMES if columns is None else columns) | set(KEY)
+    return rows.result([column for column in LEGS if column.name in wanted], by=KEY)
 
 
 def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
-    """The legs as a lazy frame, for further questions, with the wanted columns.
+    """The legs for further questions, with the wanted columns; all, when absent.
 
-    All columns, when absent, with ``hung_up_at``: the instant of the hangup. The key is there if a part of it is among
-    the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
+    Beside the columns of legs there is ``hung_up_at``, the instant of the hangup. The key is there if a part of it is
+    among the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
     """
-    wanted = set(columns or ()) if columns is not None else {*_NAMES, "hung_up_at"}
-    for name in sorted(wanted):
-        if name not in {*_NAMES, "hung_up_at"}:
-            raise ColumnNotFound("of legs()", name, _NAMES)
-    texts = not wanted or bool({*parts.KEY, "transferred"} & wanted)
-    wanted |= set(parts.KEY) if texts or source.single else set()
-    order = [name for name in (*_NAMES, "hung_up_at") if name in wanted]
+    wanted = set(_KNOWN if columns is None else columns)
+    for name in sorted(wanted - set(_KNOWN)):
+        raise ColumnNotFound("of legs()", name, _NAMES)
+    with_keys = not wanted or source.single or bool({*KEY, "transferred"} & wanted)
+    wanted |= set(KEY) if with_keys else set()
+    order = [name for name in _KNOWN if name in wanted]
     if source.single:
-        given = source.frame(LEGS, needed=parts.KEY, maker="legs()")
-        return given.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
+        rows = Rows.read_single(source, LEGS, needed=KEY, maker="legs()")
+        return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
-    rows = _made(source, wanted - set(parts.KEY), texts=texts)
-    rows = gather.instants(source, rows.select(*order), [name for name in _INSTANTS if name in wanted])
-    if not texts:
+    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys).select(*order)
+    rows = rows.with_instants(*(name for name in _INSTANTS if name in wanted))
+    if not with_keys:
         return rows
     named = nw.when(nw.col("conversation_id") != "").then(nw.col("conversation_id"))
     return rows.with_columns(named.alias("conversation_id"))
 
 
-def _made(source: Source, wanted: set[str], *, texts: bool) -> Rows:
-    """The columns wanted: first those of the tables, then what is looked up and joined."""
-    made = {**RECIPES, **COUNTRY_KEYS, "flags": flags(source.tables)}
-    places, moved = wanted & set(COUNTRY), "transferred" in wanted
+def _from_tables(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The columns wanted: read, merged into one row per leg, computed; then countries and transfers are looked up."""
+    known = {**COLUMNS, **COUNTRY_KEYS, "flags": flags(source.tables)}
+    of_country, transfers = wanted & set(COUNTRY), "transferred" in wanted
     first = wanted - set(COUNTRY) - {"transferred"}
-    first |= set(COUNTRY_KEYS) if places else set()
-    first |= {"member_id", "c_moved"} if moved else set()
-    rows = parts.legs_of(source, recipes.inputs(made, first) - set(parts.KEY), texts=texts)
-    rows = recipes.make(source, rows, made, first, keep=parts.KEY if texts else ())
-    if places:
-        rows = _with_countries(source, source.settled(rows))
-        rows = recipes.add(source, rows, {name: COUNTRY[name].value for name in sorted(places)})
-    if moved:
-        rows = _with_transfers(source, rows)
-    return rows
+    first |= set(COUNTRY_KEYS) if of_country else set()
+    first |= {"member_id", "c_transferred"} if transfers else set()
+    inputs = inputs_of(known, first) - set(KEY)
+    tables = read_tables(source, inputs)
+    rows = merge_tables(tables, inputs, with_keys=with_keys)
+    rows = compute(rows, known, first, keep=KEY if with_keys else ())
+    if of_country:
+        rows = _with_country_lookups(rows.materialized())
+        rows = rows.with_values({name: COUNTRY[name].value for name in sorted(of_country)})
+    return _with_transferred(rows, tables) if transfers else rows
 
 
-def _with_countries(source: Source, rows: Rows) -> Rows:
-    """The countries of all numbers and networks that occur, each looked at once."""
-    found = source.collect(rows.select(*COUNTRY_KEYS).unique())
-    known = countries(*(found[name].dropna().unique() for name in COUNTRY_KEYS))
+def _with_country_lookups(rows: Rows) -> Rows:
+    """The rows with the countries of their number and their network; each that occurs is looked at once."""
+    keys = rows.select(*COUNTRY_KEYS).unique().collect()
+    known = countries(*(keys[name].dropna().unique() for name in COUNTRY_KEYS))
     by_address = known[known["of"] == "address"].rename(
         columns={"text": "address", "country": "of_address", "source": "address_source"}
     )
     by_network = known[known["of"] == "network"].rename(columns={"text": "network", "country": "of_network"})
     rows = rows.with_columns(nw.col(name).fill_null("") for name in COUNTRY_KEYS)
-    for frame, name in ((by_address.drop(columns="of"), "address"), (by_network[["network", "of_network"]], "network")):
-        rows = rows.join(source.lazy(frame, rows), on=name, how="left")
-    return rows
+    rows = rows.join(Rows.of_pandas(rows.source, by_address.drop(columns="of")), on="address", how="left")
+    return rows.join(Rows.of_pandas(rows.source, by_network[["network", "of_network"]]), on="network", how="left")
 
 
-def _with_transfers(source: Source, rows: Rows) -> Rows:
-    if "call_events" in source.tables:
-        rows = rows.join(parts.moved(source), on=["conversation_id", "member_id"], how="left")
-    homes = homes_of(source, [name for name in TABLES if name in source.tables])
-    if homes is not None:
-        rows = rows.join(source.lazy(homes[["leg_id"]].assign(rehomed=1), rows), on="leg_id", how="left")
-    rows = source.with_nulls(rows, {"replaced": int, "rehomed": int})
-    return recipes.add(source, rows, {"transferred": TRANSFERRED.value})
+def _with_transferred(rows: Rows, tables: Mapping[str, Rows]) -> Rows:
+    if "call_events" in tables:
+        rows = rows.join(replaced_members(tables["call_events"]), on=["conversation_id", "member_id"], how="left")
+    final = final_conversations(tables)
+    if final is not None:
+        in_several = Rows.of_pandas(rows.source, final[["leg_id"]].assign(in_several=1))
+        rows = rows.join(in_several, on="leg_id", how="left")
+    rows = rows.with_nulls({"replaced": int, "in_several": int})
+    return rows.with_values({"transferred": TRANSFERRED.value})
 
 
 __all__ = ["TABLES", "leg_rows", "legs"]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine.recipes import Cases
+from conv_analytics.analysis.engine.expressions import CaseWhen
 from conv_analytics.analysis.entities.regions import CALLING, SHARED, calling_code, network_country
 
 #: What privacy masking leaves of a number: calling code, x, hexadecimal digits.
@@ -94,7 +94,7 @@ def plain_expr(name: str) -> nw.Expr:
     return nw.col(name).fill_null("").str.strip_chars().str.to_lowercase()
 
 
-def kind_of(text: nw.Expr, end: nw.Expr) -> Cases:
+def kind_of(text: nw.Expr, end: nw.Expr) -> CaseWhen:
     """The kind of an address: the same decision as `party`'s, of `plain_expr` texts."""
     filled = text != ""
     branches = [
@@ -106,7 +106,7 @@ def kind_of(text: nw.Expr, end: nw.Expr) -> Cases:
         (text.str.contains(r"^sips?:"), "sip"),
         (text.str.contains(r"^wss?:"), "websocket"),
     ]
-    return Cases(branches, "other")
+    return CaseWhen(branches, "other")
 
 
 def country_of(number: str) -> tuple[str | None, str]:

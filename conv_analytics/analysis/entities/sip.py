@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine.recipes import Cases
+from conv_analytics.analysis.engine.expressions import CaseWhen
 from conv_analytics.errors import ConfigError
 
 
@@ -269,7 +269,7 @@ def word_expr(words: tuple[str, ...]) -> nw.Expr:
     ))  # fmt: skip
 
 
-def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr) -> Cases:
+def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr) -> CaseWhen:
     """The outcome of a leg.
 
     An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word that `word_expr`
@@ -289,15 +289,15 @@ def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr
         )
     ]  # fmt: skip
     branches += [(word.is_in(listed), outcome) for outcome, listed in _words_by_outcome().items()]
-    return Cases([*branches, (word.is_in(FAILED_WORDS), "failed")], "unknown")
+    return CaseWhen([*branches, (word.is_in(FAILED_WORDS), "failed")], "unknown")
 
 
-def class_of(outcome: nw.Expr) -> Cases:
+def class_of(outcome: nw.Expr) -> CaseWhen:
     """The class of an outcome."""
     by_class: dict[str, list[str]] = {}
     for name, owner in CLASSES.items():
         by_class.setdefault(owner, []).append(name)
-    return Cases([(outcome.is_in(names), owner) for owner, names in by_class.items()], "unknown")
+    return CaseWhen([(outcome.is_in(names), owner) for owner, names in by_class.items()], "unknown")
 
 
 def _words_by_outcome() -> dict[str, list[str]]:

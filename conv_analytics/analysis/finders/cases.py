@@ -1,104 +1,43 @@
-"""What finders count: which legs are at stake, and which of them are cases, by name or by a column of your own."""
+"""What finders count: legs of which a case is known, and the cases among them, per group."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.audio.measures import KEYS
-from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.analysis.audio.quality import measured_legs, verdicts
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import judged_legs
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import CASES, LEG_COLUMNS, Case
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
 
-Rows = nw.LazyFrame[Any]
-
-#: Calls this short are short. [s]
-SHORT_S = 6.0
+#: Columns of `quality` that cases look at.
 _JUDGED = ("verdict", "flow", "silent_directions")
-_col = nw.col
-
-
-@dataclass(frozen=True)
-class Case:
-    """Legs at stake, and the cases among them.
-
-    Attributes
-    ----------
-    words
-        What it says, for people.
-    of, holds
-        Conditions, both never null; a case is a leg of which both hold. Every leg is at stake where `of` is None.
-    needs
-        Columns of legs that it looks at.
-    scope
-        ``outbound`` for attempts, ``all`` for what happens on any leg.
-    judged
-        Whether it asks for the verdicts of `quality`.
-    """
-
-    words: str
-    of: nw.Expr | None
-    holds: nw.Expr
-    needs: tuple[str, ...] = ()
-    scope: str = "all"
-    judged: bool = False
-
-
-@dataclass(frozen=True)
-class _Judge:
-    """How verdicts are made: by which rulebook, in which units (detected when None)."""
-
-    profile: str | Profile
-    units: Units | None
-
-
-# Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
-_FAILED = yes(_col("outcome_class").is_in(["network", "signalling", "platform"]))
-_TALKED = yes(_col("answered")) & ~_col("talk_s").is_null()
-
-#: The cases that have a name.
-CASES = {
-    "answered": Case("outbound legs that were answered", None, yes(_col("answered")), ("answered",), "outbound"),
-    "unanswered": Case("outbound legs without an answer", None, ~yes(_col("answered")), ("answered",), "outbound"),
-    "failed": Case(
-        "outbound legs that the network, the signalling or the platform failed", None, _FAILED, ("outcome_class",),
-        "outbound",
-    ),
-    "short": Case(
-        "answered legs of up to 6 s", _TALKED, yes(_col("talk_s") <= SHORT_S), ("answered", "talk_s"), "all"
-    ),
-    "poor": Case(
-        "measured legs with the verdict poor", yes(_col("verdict") != "unmeasured"), yes(_col("verdict") == "poor"),
-        judged=True,
-    ),
-    "silent": Case(
-        "legs of at least 5 s without audio in one direction or both that nothing excuses", ~_col("flow").is_null(),
-        yes(_col("silent_directions") > 0), judged=True,
-    ),
-}  # fmt: skip
 
 
 def counted(
-    data: Any, by: Sequence[str], what: str, *, scope: str | None = None, tz: str = "UTC",
+    data: Any, by: Sequence[str], name: str, *, scope: str | None = None, tz: str = "UTC",
     profile: str | Profile = "recommended", units: Units | None = None, at: bool = False,
-) -> tuple[Source, Rows]:  # fmt: skip
-    """Legs at stake with the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1 each); with `at`, ``started_at`` too.
+) -> Rows:  # fmt: skip
+    """Legs of which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1); `at`: ``started_at`` too.
 
     Parameters
     ----------
-    what
-        One of `CASES`, or a column of true and false in a frame of your own: true is a case, null is not at stake.
+    name
+        One of `CASES`, or a column of true and false in a frame of your own: true is a case, null is not known.
 
     Raises
     ------
@@ -108,74 +47,60 @@ def counted(
         If a column that is needed is missing.
     """
     source = Source.of(data)
-    case = CASES.get(what)
-    # A frame that is not of legs may have a column with the name of a case: it is meant, then.
-    own = source.single and what in source.columns() and (case is None or "leg_id" not in source.columns())
-    if case is None and not own:
+    own = _own(source, name)
+    if own is None and name not in CASES:
         known = ", ".join(CASES)
-        raise ConfigError(f"{what!r} is none of {known}, and no column of true and false in a frame that was given.")
+        raise ConfigError(f"{name!r} is none of {known}, and no column of true and false in a frame that was given.")
+    case = own or CASES[name]
+    scope = scope or case.scope
+    one_of("scope", scope, scopes.SCOPES)
     zones.zone_info(tz)
-    if own:
-        rows, of, holds = _own(source, by, what, scope, at=at)
-    else:
-        assert case is not None
-        # Legs that are made of tables have an id; it is not looked at.
-        every = ~_col("leg_id").is_null() if source.single else nw.lit(value=True)
-        timed = at or source.single or bool(set(by) & set(zones.KEYS))
-        rows, holds = _named(source, by, case, scope, _Judge(profile, units), timed=timed), case.holds
-        of = every if case.of is None else case.of
-    rows = relational.keyed(source, rows, by, tz)
-    one, zero = nw.lit(1), nw.lit(0)
-    rows = rows.with_columns(
-        _k=nw.when(of & holds).then(one).otherwise(zero), _n=nw.when(of).then(one).otherwise(zero)
-    ).filter(_col("_n") == 1)
-    return source, rows.select(*by, *(["started_at"] if at else []), "_k", "_n")
-
-
-def _own(source: Source, by: Sequence[str], what: str, scope: str | None, *, at: bool) -> tuple[Rows, nw.Expr, nw.Expr]:
     timed = at or bool(set(by) & set(zones.KEYS))
-    extra: dict[str, Any] = {"started_at": datetime} if timed else {}
-    if scope not in {None, "all"}:
-        extra |= {"direction": str}
-        relational.one_of("scope", scope, scopes.SCOPES)
-    kinds: dict[str, Any] = {name: str for name in by if name not in zones.KEYS} | extra | {what: bool}
-    rows = source.frame([Column(name, kind, "") for name, kind in kinds.items()], needed=[*kinds], maker="yours")
-    if "direction" in extra:
-        rows = rows.filter(_col("direction") == scope)
-    return rows, ~_col(what).is_null(), yes(_col(what))
+    columns = {key for key in by if key not in zones.KEYS} | ({"started_at"} if timed else set())
+    if own is not None:
+        rows = _own_rows(source, case, columns, scope)
+    elif case.judged and not set(_JUDGED) <= set(source.columns() if source.single else ()):
+        rows = _judged_rows(source, by, case, scope, columns, partial(judged_legs, source, profile, units))
+    else:
+        rows = scopes.attempts(source, scope=scope, unit="leg", needs={*case.needs, *columns}, by=by)
+    rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(case.holds), _n=one_if(case.known))
+    return rows.filter(nw.col("_n") == 1).select(*by, *(["started_at"] if at else []), "_k", "_n")
 
 
-def _named(source: Source, by: Sequence[str], case: Case, scope: str | None, judge: _Judge, *, timed: bool) -> Rows:
-    instants = {"started_at"} if timed else set()
-    if case.judged and not source.single:
-        return _judged(source, {*by, *instants}, scope or case.scope, judge)
-    needs = {*instants, *case.needs} | (set(KEYS) if source.single else set())
-    judged = case.judged and set(_JUDGED) <= set(source.columns())
-    extra = [name for name in _JUDGED if judged]
-    rows = scopes.attempts(source, scope=scope or case.scope, unit="leg", needs={*needs, *extra}, by=by)
-    if case.judged and not judged:
-        _, measured, units = measured_legs(source, judge.units)
-        verdict = verdicts(measured, profile_of(judge.profile), units).select(*KEYS, *_JUDGED)
-        rows = rows.join(verdict, on=[*KEYS], how="inner")
-    return rows
+def _own(source: Source, name: str) -> Case | None:
+    """The case of a column of the caller's frame; a column that every frame of legs has is none."""
+    if not source.single or name not in source.columns():
+        return None
+    if name in LEG_COLUMNS and "leg_id" in source.columns():
+        return None
+    return Case(name, name, "", (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
 
 
-def _judged(source: Source, columns: Collection[str], scope: str, judge: _Judge) -> Rows:
-    """Legs made from the tables, with some columns and their verdicts: made once."""
-    relational.one_of("scope", scope, scopes.SCOPES)
-    columns = {*columns} - set(zones.KEYS) | ({"direction"} if scope != "all" else set())
-    _, measured, units = measured_legs(source, judge.units, columns)
-    rows = verdicts(measured, profile_of(judge.profile), units)
-    return rows if scope == "all" else rows.filter(_col("direction") == scope)
+def _own_rows(source: Source, case: Case, columns: Collection[str], scope: str) -> Rows:
+    kinds: dict[str, Any] = {name: datetime if name == "started_at" else str for name in columns}
+    kinds |= {"direction": str} if scope != "all" else {}
+    kinds |= {case.name: bool}
+    declared = [Column(name, kind, "") for name, kind in kinds.items()]
+    rows = Rows.read_single(source, declared, needed=[*kinds], maker="yours")
+    return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
-def totals(source: Source, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
-    """Cases and legs at stake per group: the keys, ``k``, ``n``."""
-    done = relational.grouped(source, rows, by, [_col("_k").sum(), _col("_n").sum()])
-    done = done.rename(columns={"_k": "k", "_n": "n"})
-    for name in ("k", "n"):
-        done[name] = done[name].fillna(0).astype("Int64")
-    return done
+def _judged_rows(  # noqa: PLR0917 - a step of its own, for the length of `counted`
+    source: Source, by: Sequence[str], case: Case, scope: str, columns: Collection[str], judged: Callable[..., Any]
+) -> Rows:
+    """Legs with their verdicts: made from the tables at once, or joined to the frame, which may have more columns."""
+    if not source.single:
+        rows: Rows = judged({*columns, *(("direction",) if scope != "all" else ())})[0]
+        return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
+    needs = {*KEYS, *columns, *case.needs} - set(_JUDGED)
+    rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=by)
+    return rows.join(judged()[0].select(*KEYS, *_JUDGED), on=[*KEYS], how="inner")
 
 
-__all__ = ["CASES", "Case", "counted", "totals"]
+def totals(rows: Rows, by: Sequence[str]) -> pd.DataFrame:
+    """Cases, and legs of which that is known, per group: the keys, ``k``, ``n``."""
+    done = rows.grouped(by, [nw.col("_k").sum().alias("k"), nw.col("_n").sum().alias("n")])
+    return done.assign(**{name: done[name].fillna(0).astype("Int64") for name in ("k", "n")})
+
+
+__all__ = ["counted", "totals"]

@@ -14,8 +14,8 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import one_of
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, rates
 from conv_analytics.errors import ConfigError
@@ -45,7 +45,7 @@ class _Options:
 def change_points(
     data: Any,
     by: str | Sequence[str] = (),
-    rate: str = "answered",
+    case: str = "answered",
     *,
     per: str = "day",
     scope: str | None = None,
@@ -65,7 +65,7 @@ def change_points(
         As for `offenders`.
     by
         Groups with a chart of their own; none when empty.
-    rate
+    case
         What is counted, as for `compare`.
     per
         ``day`` or ``hour``, on the clock of `tz`.
@@ -102,7 +102,7 @@ def change_points(
     >>> import pandas as pd
     >>> days = pd.date_range("2026-11-02", periods=14, tz="UTC")
     >>> rows = [(day, n < (80 if place < 13 else 40)) for place, day in enumerate(days) for n in range(100)]
-    >>> chart = change_points(pd.DataFrame(rows, columns=["started_at", "ok"]), rate="ok")
+    >>> chart = change_points(pd.DataFrame(rows, columns=["started_at", "ok"]), case="ok")
     >>> chart.loc[chart["flag"] != "", ["period", "k", "n", "base_rate", "baseline", "flag"]].values.tolist()
     [['2026-11-15', 40, 100, 0.8, 'same_weekday', 'below']]
     """
@@ -112,16 +112,16 @@ def change_points(
             f"weeks={weeks}, min_n={min_n}, limit={limit}, weight={weight}: weeks and min_n are 1 or more, limit above "
             "0, weight above 0 and up to 1."
         )
-    keys = relational.keys_of(by)
-    source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units, at=True)
-    rows = source.settled(rows.filter(~nw.col("started_at").is_null()))
-    zone = zones.Zone.over(tz, *relational.span(source, rows, "started_at"))
-    rows = relational.with_micros(source, rows, "started_at")
+    keys = keys_of(by)
+    rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, at=True)
+    rows = rows.filter(~nw.col("started_at").is_null()).materialized()
+    zone = zones.Zone.over(tz, *rows.span("started_at"))
+    rows = rows.with_micros("started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))
     rows = rows.with_columns((day if per == "day" else day * 24 + hour).alias("_period"))
-    counts = totals(source, rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
+    counts = totals(rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
     done = _charts(counts, keys, _Options(per, weeks, min_n, limit, weight))
-    return relational.answer(source, done, rows)
+    return rows.source.result(done)
 
 
 def _charts(counts: pd.DataFrame, keys: list[str], options: _Options) -> pd.DataFrame:

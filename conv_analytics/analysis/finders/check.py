@@ -13,19 +13,23 @@ from conv_analytics.analysis.audio.quality import quality
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.columns import LEGS
-from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.engine.rows import Rows, time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import legs
-from conv_analytics.analysis.finders.cases import SHORT_S
-from conv_analytics.analysis.finders.thresholds import COUNTS, EXAMPLE, MEASURED, NUMBERS, Threshold, quantile_of
+from conv_analytics.analysis.entities.verdicts import MEASURED as VERDICTS
+from conv_analytics.analysis.finders.thresholds import (
+    COUNTS,
+    EXAMPLE,
+    MEASURED,
+    NUMBERS,
+    Threshold,
+    case_of,
+    quantile_of,
+)
 from conv_analytics.analysis.maths.stats import quantile, wilson
 from conv_analytics.analysis.rates.kpi import kpi
 from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
 from conv_analytics.errors import ConfigError
-
-#: Legs whose audio was followed, by which way it went.
-_FLOWS = ("both", "no_in", "no_out", "ghost")
-_VERDICTS = ("good", "fair", "poor")
 
 _COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "outcome", "sure")
 
@@ -93,7 +97,7 @@ class _Legs:
         found = data if source.single else legs(source)
         opened = Source.of(found)
         needed = ("conversation_id", "leg_id")
-        self.frame = opened.collect(opened.frame(LEGS, needed=needed, maker="legs()"))
+        self.frame = Rows.read_single(opened, LEGS, needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 
@@ -138,8 +142,10 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
     """Count, cases, value and interval of a metric over some legs."""
     asked = quantile_of(metric)
     if asked is None:
-        holds, of = _share(COUNTS.get(metric, metric).removesuffix("_ratio"), part)
-        k, n = int((holds & of).sum()), int(of.sum())
+        case = case_of(metric)
+        assert case is not None
+        cases, known = case.flags(part)
+        k, n = int(cases.sum()), int(known.sum())
         if metric in COUNTS:
             # Of no legs at all nobody knows how many are poor.
             return k, n, float(k) if n else math.nan, math.nan, math.nan
@@ -150,31 +156,11 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
     if name not in part.columns or not pd.api.types.is_numeric_dtype(part[name]):
         numbers = ", ".join(part.select_dtypes("number").columns)
         raise ConfigError(f"{word!r} is no number of a leg; there are {', '.join(NUMBERS)}, {numbers}.")
-    held = part.loc[part["verdict"].isin(_VERDICTS), name] if word in MEASURED else part[name]
-    values = held.astype("Float64").dropna().astype(float)
+    column = part.loc[part["verdict"].isin(VERDICTS), name] if word in MEASURED else part[name]
+    values = column.astype("Float64").dropna().astype(float)
     exact = q in {0.0, 1.0}
     value = (values.min() if q == 0 else values.max()) if exact and len(values) else quantile(values, q)
     return pd.NA, len(values), float(value), math.nan, math.nan
-
-
-def _share(word: str, part: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
-    """Of which legs something holds, and of which it is known."""
-    if word == "measured":
-        return part["verdict"].isin(_VERDICTS), _true(part["answered"])
-    if word == "short":
-        return _true(part["talk_s"] <= SHORT_S), _true(part["answered"]) & part["talk_s"].notna()
-    if word == "silent":
-        return part["silent_directions"] > 0, part["flow"].isin(_FLOWS)
-    if word in _FLOWS:
-        # A silence that is excused is none that somebody has to look at.
-        return (part["flow"] == word) & (part["silent_directions"] > 0), part["flow"].isin(_FLOWS)
-    return part["verdict"] == word, part["verdict"].isin(
-        [*_VERDICTS, *(["unmeasured"] if word == "unmeasured" else [])]
-    )
-
-
-def _true(flags: pd.Series[Any]) -> pd.Series[Any]:
-    return flags.astype("boolean").fillna(value=False).astype(bool)
 
 
 def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, float]) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.finders.offenders import FDR
 from conv_analytics.analysis.maths.stats import CONFIDENCE, MIN_N, benjamini_hochberg, newcombe
@@ -61,7 +61,7 @@ def compare(
     before: Any,
     after: Any,
     by: str | Sequence[str] = "network_code",
-    rate: str = "answered",
+    case: str = "answered",
     *,
     scope: str | None = None,
     tz: str = "UTC",
@@ -78,7 +78,7 @@ def compare(
         Data of each period, as for `kpi`; both of the same kind.
     by, scope, tz, profile, units
         As for `offenders`.
-    rate
+    case
         What is counted: a case that `offenders` knows (``answered``, ``poor``, ...), or a column of true and false.
     min_n
         Groups smaller than this in either period are not tested.
@@ -111,29 +111,29 @@ def compare(
     >>> def calls(**routes):
     ...     rows = [(route, i < k) for route, (k, n) in routes.items() for i in range(n)]
     ...     return pd.DataFrame(rows, columns=["route", "ok"])
-    >>> told = compare(calls(A=(640, 800), B=(60, 200)), calls(A=(410, 500), B=(160, 500)), by="route", rate="ok")
+    >>> told = compare(calls(A=(640, 800), B=(60, 200)), calls(A=(410, 500), B=(160, 500)), by="route", case="ok")
     >>> told.total[["part", "change"]].round(3).values.tolist()
     [['total', -0.13], ['mix', -0.15], ['rate', 0.02]]
     >>> told.why, told.groups[["route", "rate0", "rate1"]].values.tolist()
     ('mix', [['B', 0.3, 0.32], ['A', 0.8, 0.82]])
     """
-    keys = relational.keys_of(by)
+    keys = keys_of(by)
     if not keys:
         raise ConfigError("by names no column: a mix is one of groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < confidence < 1:
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
     periods = []
     for data in (before, after):
-        source, rows = counted(data, keys, rate, scope=scope, tz=tz, profile=profile, units=units)
-        periods.append((source, rows, totals(source, rows, keys)))
-    (source, rows, one), (other, _, two) = periods
-    if source.gives != other.gives:
-        raise ConfigError(f"before is {source.gives} and after is {other.gives}: give both as one kind.")
+        rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
+        periods.append((rows.source, totals(rows, keys)))
+    (source, one), (other, two) = periods
+    if source.kind != other.kind:
+        raise ConfigError(f"before is {source.kind} and after is {other.kind}: give both as one kind.")
     joined = one.merge(two, on=keys, how="outer", suffixes=("0", "1"))
     for name in ("k0", "n0", "k1", "n1"):
         joined[name] = joined[name].fillna(0).astype("Int64")
     total, groups, why = decomposed(joined, keys, min_n=min_n, confidence=confidence)
-    return Comparison(relational.answer(source, total, rows), relational.answer(source, groups, rows), why)
+    return Comparison(source.result(total), source.result(groups), why)
 
 
 def decomposed(

@@ -11,7 +11,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
 from conv_analytics.errors import ConfigError
@@ -27,7 +27,7 @@ MIN_EXCESS = 3.0
 def offenders(
     data: Any,
     by: str | Sequence[str] = "network_code",
-    bad: str = "poor",
+    case: str = "poor",
     *,
     scope: str | None = None,
     tz: str = "UTC",
@@ -46,12 +46,12 @@ def offenders(
     by
         What to group by: columns of legs (``network_code``, ``country``, ``user_id``, ``to_address``, ...), and
         ``hour``, ``weekday``, ``day``, ``week`` of the start in `tz`.
-    bad
+    case
         ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
         network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
         ``answered``, ``short`` (up to 6 s); or a column of the frame, of which null counts neither as bad nor as good.
     scope
-        ``outbound``, ``inbound`` or ``all``; that of `bad` when absent.
+        ``outbound``, ``inbound`` or ``all``; that of `case` when absent.
     profile
         Rulebook of ``poor``.
     units
@@ -85,20 +85,20 @@ def offenders(
     >>> import pandas as pd
     >>> calls = pd.DataFrame({"route": ["a"] * 200 + ["b"] * 100 + ["c"], "bad": [True] * 4 + [False] * 196
     ...                       + [True] * 20 + [False] * 80 + [True]})
-    >>> offenders(calls, by="route", bad="bad")[["route", "k", "n", "excess", "shrunk", "offender"]].round(2)
+    >>> offenders(calls, by="route", case="bad")[["route", "k", "n", "excess", "shrunk", "offender"]].round(2)
       route   k    n  excess  shrunk  offender
     0     b  20  100   17.51    0.20      True
     1     c   1    1    0.92    0.34     False
     2     a   4  200  -37.58    0.02     False
     """
-    keys = relational.keys_of(by)
+    keys = keys_of(by)
     if not keys:
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, rows = counted(data, keys, bad, scope=scope, tz=tz, profile=profile, units=units)
-    done = ranked(totals(source, rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
-    return relational.answer(source, done, rows)
+    rows = counted(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
+    done = ranked(totals(rows, keys), min_n=min_n, fdr=fdr, min_excess=min_excess)
+    return rows.source.result(done)
 
 
 def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -> pd.DataFrame:

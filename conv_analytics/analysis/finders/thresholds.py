@@ -7,38 +7,27 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from conv_analytics.analysis.entities.cases import CASES, Case
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
 from conv_analytics.errors import ConfigError
 
 EXAMPLE = "poor > 3% by network_code min_n 30"
 
-#: Shares of legs by their verdict, by which way audio went, or by their length: what is counted, and of what.
-SHARES: Mapping[str, str] = {
-    "good_ratio": "good, of measured legs",
-    "fair_ratio": "fair, of measured legs",
-    "poor_ratio": "poor, of measured legs",
-    "unmeasured_ratio": "without enough packets to judge, of all legs",
-    "measured_ratio": "with enough packets to judge, of answered legs",
-    "no_in_ratio": "no audio from them, of legs of 5 s or more",
-    "no_out_ratio": "no audio to them, of legs of 5 s or more",
-    "ghost_ratio": "no audio at all, of legs of 5 s or more",
-    "silent_ratio": "no audio one way or both, of legs of 5 s or more",
-    "short_ratio": "over within 6 s, of answered legs",
-}
-COUNTS: Mapping[str, str] = {name.replace("_ratio", "_count"): name for name in SHARES}
+#: Shares of legs, and the case that each counts. Attempts have the rates of `kpi`.
+SHARES: Mapping[str, Case] = {f"{name}_ratio": case for name, case in CASES.items() if case.scope == "all"}
+COUNTS: Mapping[str, Case] = {f"{case.name}_count": case for case in SHARES.values()}
 #: Numbers of legs with a word of their own, and their column. The first three are those of measured legs.
 NUMBERS: Mapping[str, str] = {
     "mos": "mos_emodel", "loss": "loss_pct", "jitter": "jitter_sd_max_ms", "pdd": "pdd_s", "talk": "talk_s",
 }  # fmt: skip
 MEASURED = ("mos", "loss", "jitter")
-#: Shares that are of verdicts, and columns that are read in a unit.
-_VERDICTS = ("good", "fair", "poor", "unmeasured", "measured")
+#: Columns that are read in a unit.
 _OF_AUDIO = ("loss_pct", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_emodel", "mos_emodel_low")
 #: Other words for the same.
 SAME: Mapping[str, str] = {
     "answered": "asr", "effective": "ner", "dropped": "drop_failure",
-    **{name.removesuffix("_ratio"): name for name in SHARES},
+    **{case.name: name for name, case in SHARES.items()},
 }  # fmt: skip
 
 _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
@@ -128,7 +117,8 @@ class Threshold:
         """
         if self.quantile:
             return self.quantile[1] in {*MEASURED, *_OF_AUDIO}
-        return COUNTS.get(self.metric, self.metric) in {f"{word}_ratio" for word in _VERDICTS}
+        case = case_of(self.metric)
+        return case is not None and case.of_verdicts
 
     def beyond(self, value: float) -> bool:
         """Whether a value breaks it."""
@@ -156,10 +146,19 @@ def named(word: str) -> str:
         metric = f"{short['of']}({short['name']})"
     if metric in RATES or metric in SHARES or metric in COUNTS or quantile_of(metric):
         return metric
-    words = (*(name.removesuffix("_ratio") for name in SHARES), "answered", "effective", "dropped")
+    words = (*(case.name for case in SHARES.values()), "answered", "effective", "dropped")
     known = ", ".join((*words, *COUNTS, *RATES))
     quantiles = f"mos_p5, loss_p95 and the like of {', '.join(NUMBERS)}, p95(COLUMN), median(COLUMN), max(COLUMN)"
     raise ConfigError(f"There is no metric {plain!r} to set a limit to. There are {known}; {quantiles}.")
+
+
+def case_of(metric: str) -> Case | None:
+    """The case that a share or a count is of; None of rates and quantiles.
+
+    >>> [case and case.name for case in map(case_of, ("poor_ratio", "short_count", "asr"))]
+    ['poor', 'short', None]
+    """
+    return SHARES.get(metric) or COUNTS.get(metric)
 
 
 def quantile_of(metric: str) -> tuple[float, str] | None:
@@ -189,4 +188,4 @@ def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: 
     return value / 100 if percent else value
 
 
-__all__ = ["COUNTS", "EXAMPLE", "MEASURED", "NUMBERS", "SAME", "SHARES", "Threshold", "named", "quantile_of"]
+__all__ = ["COUNTS", "EXAMPLE", "MEASURED", "NUMBERS", "SAME", "SHARES", "Threshold", "case_of", "named", "quantile_of"]

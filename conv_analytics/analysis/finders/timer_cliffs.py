@@ -9,8 +9,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.options import keys_of
+from conv_analytics.analysis.engine.rows import Rows, show_time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.finders.offenders import MIN_EXCESS
 from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
@@ -111,20 +112,20 @@ def timer_cliffs(
         )
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, keys = Source.of(data), relational.keys_of(by)
+    source, keys = Source.of(data), keys_of(by)
 
-    def asked(*more: str) -> scopes.Rows:
+    def asked(*more: str) -> Rows:
         needs = {"answered", "talk_s", *more}
-        return relational.keyed(source, scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys), keys, tz)
+        return scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys).with_time_keys(keys, tz)
 
     rows = asked()
-    told, talk = yes(nw.col("answered")) & yes(nw.col("talk_s") >= 0), nw.col("talk_s")
+    told, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
     conditions = {"n": told}
     for place, timer in enumerate(timers):
         wide = _around(timer)
         conditions[f"k{place}"] = told & _within(talk, timer - before_s, timer + after_s)
         conditions[f"w{place}"] = told & _within(talk, timer - wide, timer + wide)
-    counts = count(source, rows, keys, conditions)
+    counts = count(rows, keys, conditions)
     done = _apart(_tested(counts, keys, timers, (before_s, after_s), min_n), max(before_s, after_s))
     done = _judged(done, fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
@@ -132,15 +133,14 @@ def timer_cliffs(
     named = asked("conversation_id") if shared else rows
     for timer in shared:
         at_timer = named.filter(told & _within(talk, timer - before_s, timer + after_s))
-        ends = source.collect(at_timer.select("conversation_id", *keys))
-        shown = {name: zones.shown(name, ends[name]) for name in keys if name in zones.KEYS}
-        done = _explained(done, timer, keys, ends.assign(**shown), fdr, min_excess)
+        ends = show_time_keys(at_timer.select("conversation_id", *keys).collect(), keys)
+        done = _explained(done, timer, keys, ends, fdr, min_excess)
     done = done.assign(
         likely=[TIMERS.get(timer, "a timer of your own") for timer in done["timer_s"]],
     ).astype({"likely": "str"})
     done = done.assign(_first=~done["cliff"].astype(bool), _size=-done["excess"])
     done = done.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
-    return relational.answer(source, done[[*keys, *_COLUMNS]], rows)
+    return source.result(done[[*keys, *_COLUMNS]])
 
 
 def _tested(
@@ -233,7 +233,7 @@ def _around(timer: float) -> float:
 
 
 def _within(talk: nw.Expr, low: float, high: float) -> nw.Expr:
-    return yes(talk >= low) & yes(talk < high)
+    return is_true(talk >= low) & is_true(talk < high)
 
 
 __all__ = ["TIMERS", "timer_cliffs"]

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational, zones
+from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import in_utc, keys_of, one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.engine.zones import HOUR
 from conv_analytics.analysis.maths.sweep import Steps
@@ -72,7 +75,7 @@ def concurrency(
     [1, 2, 1, 0]
     """
     source = Source.of(data)
-    rows, spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
     steps, still = _steps(spans), _steps(spans[spans["open"]])
     place = np.searchsorted(still.since, steps.since, side="right") - 1
     without = (
@@ -83,7 +86,7 @@ def concurrency(
         "concurrent": pd.array(steps.up, "Int64"),
         "open": pd.array(without, "Int64"),
     })  # fmt: skip
-    return relational.answer(source, done, rows)
+    return source.result(done)
 
 
 def busy_hour(
@@ -125,8 +128,8 @@ def busy_hour(
     >>> busy_hour(two)[["n", "peak", "busy_hour_erlangs"]].values.tolist()
     [[2, 2, 0.5]]
     """
-    source, keys = Source.of(data), relational.keys_of(by)
-    rows, spans, unplaced = _spans(_Ask(source, unit, scope, busy_from, until), keys)
+    source, keys = Source.of(data), keys_of(by)
+    spans, unplaced = _spans(_Ask(source, unit, scope, busy_from, until), keys)
     groups = dict(iter(spans.groupby(keys, dropna=False))) if keys else {(): spans}
     lost = dict(unplaced.groupby(keys, dropna=False).size().items()) if keys else {(): len(unplaced)}
     lost = {_key(key): number for key, number in lost.items()}
@@ -144,7 +147,7 @@ def busy_hour(
         done[name] = pd.to_datetime(done[name].astype("Int64"), unit="us", utc=True).astype(_INSTANT)
     kinds = dict.fromkeys(names[:4], "Int64") | dict.fromkeys(names[6:], "float64") | {k: spans[k].dtype for k in keys}
     done = done.astype(kinds)
-    return relational.answer(source, done.sort_values(keys, ignore_index=True) if keys else done, rows)
+    return source.result(done.sort_values(keys, ignore_index=True) if keys else done)
 
 
 def traffic(
@@ -181,7 +184,7 @@ def traffic(
     """
     source = Source.of(data)
     zones.zone_info(tz)
-    rows, spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
     steps = _steps(spans)
     edges = _hours(tz, steps)
     starts, ends = edges[:-1], edges[1:]
@@ -197,7 +200,7 @@ def traffic(
         "erlangs": busy / seconds,
         "peak": pd.array(_peaks(steps, starts, ends), "Int64"),
     })  # fmt: skip
-    return relational.answer(source, done, rows)
+    return source.result(done)
 
 
 @dataclass(frozen=True)
@@ -209,10 +212,10 @@ class _Ask:
     until: datetime | None
 
 
-def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
-    """The rows; start, end and open of those that have a place in time; and those that have none."""
-    relational.one_of("unit", ask.unit, UNITS)
-    relational.one_of("busy_from", ask.busy_from, FROM)
+def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Start, end and open of those that have a place in time; and those that have none."""
+    one_of("unit", ask.unit, UNITS)
+    one_of("busy_from", ask.busy_from, FROM)
     if set(by) & set(zones.KEYS):
         raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Ask traffic() for them.")
     begin = f"{ask.busy_from}_at"
@@ -220,45 +223,39 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[Any, pd.DataFrame, pd.Dat
     needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
     needs |= {"direction"} if ask.scope != "all" else set()
     found = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
-    everything = ask.source.settled(_with_last(found))
-    relational.one_of("scope", ask.scope, scopes.SCOPES)
+    everything = _with_last(found).materialized()
+    one_of("scope", ask.scope, scopes.SCOPES)
     rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
-    end = _cut_off(ask.source, everything, begin, ask.until)
+    end = _cut_off(everything, begin, ask.until)
     kept = rows if ask.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
     if ask.unit == "conversation":
-        kept = kept.with_columns(nw.when(nw.col("last_at").is_null()).then(nw.lit(1)).otherwise(nw.lit(0)).alias("o"))
-        kept = kept.group_by("conversation_id", *by).agg(
-            nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum()
-        )
+        kept = kept.with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
+        kept = kept.group(["conversation_id", *by], nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
         kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
-    got = ask.source.collect(kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")))
+    got = kept.select(*by, nw.col(begin).alias("start"), nw.col("last_at").alias("end")).collect()
     got["open"] = got["end"].isna() | (got["end"] > pd.Timestamp(end))
     got["end"] = got["end"].where(~got["open"], pd.Timestamp(end))
     placed = got["start"].notna() & (got["end"] >= got["start"])
     spans = got[placed]
-    spans = spans.assign(
-        **{name: spans[name].astype("datetime64[us, UTC]").astype("int64") for name in ("start", "end")}
-    )
-    return rows, spans, got[~placed]
+    spans = spans.assign(**{name: coerce.micros(spans[name]).astype("int64") for name in ("start", "end")})
+    return spans, got[~placed]
 
 
-def _with_last(rows: Any) -> Any:
+def _with_last(rows: Rows) -> Rows:
     """The rows with ``last_at``: where they end, null for those that are still up."""
-    if "last_at" in rows.collect_schema().names():
+    if "last_at" in rows.columns:
         return rows
     known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
-    up = relational.yes(nw.col("answered"))
+    up = is_true(nw.col("answered"))
     return rows.with_columns(nw.coalesce("ended_at", nw.when(~up).then(known)).alias("last_at"))
 
 
-def _cut_off(source: Source, rows: Any, begin: str, until: datetime | None) -> datetime:
+def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
     if until is not None:
-        if until.tzinfo is None:
-            raise ConfigError("until has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
-        return until.astimezone(UTC)
+        return in_utc("until", until)
     names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
-    latest = [relational.span(source, rows, name)[1] for name in names]
+    latest = [rows.span(name)[1] for name in names]
     # One microsecond more: what starts at the last instant is up there.
     last = max((at for at in latest if at), default=zones.EPOCH)
     return last + zones.TICK

@@ -9,9 +9,10 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true, one_if
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
 #: A price may be off by so much, or by this share of itself.
@@ -51,38 +52,37 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
     [[2, 1, 0.01, 0.005]]
     """
-    source, given = Source.of(data), relational.keys_of(by)
+    source, given = Source.of(data), keys_of(by)
     keys = [name for name in given if name != "currency"] + ["currency"]
     rows = scopes.attempts(
         source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=given, reads=["currency"]
     )
-    rows = relational.keyed(source, rows, keys, tz)
-    answered, unpriced = yes(nw.col("answered")), nw.col("price").is_null()
+    rows = rows.with_time_keys(keys, tz)
+    answered, unpriced = is_true(nw.col("answered")), nw.col("price").is_null()
     untimed = nw.col("talk_s").is_null()
     both = answered & ~unpriced & ~untimed
-    one, none = nw.lit(1), nw.lit(0)
     shown = rows.select(
         *keys,
-        one.alias("legs"),
-        nw.when(unpriced).then(one).otherwise(none).alias("unpriced"),
-        nw.when(unpriced & answered).then(one).otherwise(none).alias("unpriced_answered"),
+        nw.lit(1).alias("legs"),
+        one_if(unpriced).alias("unpriced"),
+        one_if(unpriced & answered).alias("unpriced_answered"),
         nw.col("price").alias("spend"),
         nw.when(~answered).then(nw.col("price")).alias("spend_unanswered"),
         nw.when(answered).then(nw.col("talk_s")).alias("talk_s"),
-        nw.when(answered & untimed).then(one).otherwise(none).alias("untimed"),
+        one_if(answered & untimed).alias("untimed"),
         nw.when(both).then(nw.col("price")).alias("known_spend"),
         nw.when(both).then(nw.col("talk_s")).alias("known_s"),
     )
     names = ("legs", "unpriced", "unpriced_answered", "spend", "spend_unanswered", "talk_s", "untimed", "known_spend",
              "known_s")  # fmt: skip
-    done = relational.grouped(source, shown, keys, [nw.col(name).sum() for name in names])
+    done = shown.grouped(keys, [nw.col(name).sum() for name in names])
     minutes, untimed_legs = done.pop("talk_s").fillna(0.0) / 60, done.pop("untimed")
     known, spent = done.pop("known_s").fillna(0.0) / 60, done.pop("known_spend")
     done = done.assign(spend=done["spend"].fillna(0.0), spend_unanswered=done["spend_unanswered"].fillna(0.0))
     done["talk_min"] = minutes
     done["untimed"] = untimed_legs
     done["per_answered_min"] = (spent / known).where(known > 0)
-    return relational.answer(source, done, rows)
+    return source.result(done)
 
 
 def price_audit(data: Any) -> Any:
@@ -114,10 +114,10 @@ def price_audit(data: Any) -> Any:
     keys = ["country", "network_code", "currency", "rate"]
     needs = {"leg_id", "price", "rate", "billed_s"}
     rows = scopes.attempts(source, scope="all", unit="leg", needs=needs, reads=keys)
-    billed_rows = rows.filter(yes(nw.col("billed_s") > 0) | yes(nw.col("price") > 0))
+    billed_rows = rows.filter(is_true(nw.col("billed_s") > 0) | is_true(nw.col("price") > 0))
     columns = ("leg_id", "billed_s", "price")
     # One row per leg that was billed: rounding is told by numpy, which says the same on every engine.
-    got = source.collect(billed_rows.select(*keys, *columns))
+    got = billed_rows.select(*keys, *columns).collect()
     got["expected"] = got["rate"] * got["billed_s"] / 60
     got["rule"] = _rules(got)
     groups = got.groupby([*keys, "rule"], dropna=False, sort=True)
@@ -127,7 +127,7 @@ def price_audit(data: Any) -> Any:
     ).reset_index()  # fmt: skip
     done.insert(len(done.columns) - 1, "difference", done["spend"] - done["expected"])
     done["legs"] = done["legs"].astype("Int64")
-    return relational.answer(source, done.astype({"rule": "str"}), rows)
+    return source.result(done.astype({"rule": "str"}))
 
 
 def _rules(got: pd.DataFrame) -> pd.Series[Any]:
@@ -146,7 +146,7 @@ def _close(price: Any, expected: Any) -> Any:
         return np.abs(price - expected) <= np.maximum(_OFF, _OFF_SHARE * np.abs(expected))
 
 
-def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
+def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     """What was spent on calls that were of no use.
 
     Parameters
@@ -174,24 +174,24 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
     verdicts = ["verdict"] if source.single and "verdict" in source.columns() else []
     needs, reads = {"answered", "talk_s", "price"}, ("currency", "byte_in", "byte_out")
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=verdicts, reads=reads)
-    answered = yes(nw.col("answered"))
+    answered = is_true(nw.col("answered"))
     kinds = {
-        **({"poor": yes(nw.col("verdict") == "poor")} if verdicts else {}),
-        "mute": answered & yes((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
-        "short": answered & yes(nw.col("talk_s") <= short_s),
-        "unanswered": ~answered,
+        **({"poor": CASES["poor"].holds} if verdicts else {}),
+        "mute": answered & is_true((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
+        "short": short(short_s),
+        "unanswered": CASES["unanswered"].holds,
     }
     kinds["any"] = nw.any_horizontal(*kinds.values(), ignore_nulls=True)
     kinds["all"] = answered | ~answered
     priced = rows.filter(~nw.col("price").is_null())
     shown = priced.select("currency", *(
         column for name, holds in kinds.items() for column in (
-            nw.when(holds).then(nw.lit(1)).otherwise(nw.lit(0)).alias(f"{name}_legs"),
+            one_if(holds).alias(f"{name}_legs"),
             nw.when(holds).then(nw.col("price")).alias(f"{name}_spend"),
         )
     ))  # fmt: skip
     sums = [nw.col(f"{name}_{what}").sum() for name in kinds for what in ("legs", "spend")]
-    found = relational.grouped(source, shown, ["currency"], sums)
+    found = shown.grouped(["currency"], sums)
     whole = found["all_spend"].astype("float64")
     parts = []
     for name in kinds:
@@ -200,7 +200,7 @@ def waste(data: Any, *, scope: str = "all", short_s: float = 6.0) -> Any:
         parts.append(part.assign(share=(spend / whole).where(whole > 0)))
     done = pd.concat(parts).assign(_row=lambda part: part.index)
     done = done.sort_values("_row", kind="stable", ignore_index=True).drop(columns="_row")
-    return relational.answer(source, done.astype({"kind": "str"}), rows)
+    return source.result(done.astype({"kind": "str"}))
 
 
 __all__ = ["cost", "price_audit", "waste"]

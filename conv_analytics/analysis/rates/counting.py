@@ -9,22 +9,17 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.rates import metrics as declared
 
-Rows = nw.LazyFrame[Any]
 
-
-def table(
-    source: Source, rows: Rows, by: Sequence[str], metrics: Sequence[declared.Metric], min_n: int
-) -> pd.DataFrame:
+def table(rows: Rows, by: Sequence[str], metrics: Sequence[declared.Metric], min_n: int) -> pd.DataFrame:
     """The long table of some metrics; `rows` are attempts with the keys."""
     counts = declared.counts_of(metrics)
     if any("sip_code" in each.needs for each in counts):
         rows = declared.with_code(rows)
-    totals = count(source, rows, by, {each.name: each.holds for each in counts})
+    totals = count(rows, by, {each.name: each.holds for each in counts})
     parts = [
         totals[list(by)].assign(
             metric=metric.name,
@@ -42,13 +37,13 @@ def table(
     return done.drop(columns=["place", "group"])
 
 
-def count(source: Source, rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.DataFrame:
+def count(rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.DataFrame:
     """How often each condition holds per group, as columns with ``_`` before their names."""
     one = nw.lit(1)
     rows = rows.with_columns(one.alias("_one"))
     # Flags first, then plain counts: grouped pandas can do those fast, and DuckDB makes one query of both.
     flagged = rows.select(*by, *(nw.when(holds).then(one).alias(f"_{name}") for name, holds in conditions.items()))
-    done = relational.grouped(source, flagged, by, [nw.col(f"_{name}").count() for name in conditions])
+    done = flagged.grouped(by, [nw.col(f"_{name}").count() for name in conditions])
     names = [f"_{name}" for name in conditions]
     return done.assign(**{name: done[name].fillna(0).astype("Int64") for name in names})
 

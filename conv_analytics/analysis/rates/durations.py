@@ -9,13 +9,13 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates import counting
 from conv_analytics.analysis.rates import scope as scopes
-from conv_analytics.analysis.rates.metrics import SHORT_S
+from conv_analytics.analysis.rates.metrics import SHORT_BOUNDS_S
 from conv_analytics.errors import ConfigError
 
 #: Edges of the histogram: from a quarter of a minute to half an hour. [s]
@@ -26,7 +26,7 @@ def short_calls(
     data: Any,
     by: str | Sequence[str] = (),
     *,
-    bounds_s: Sequence[float] = SHORT_S,
+    bounds_s: Sequence[float] = SHORT_BOUNDS_S,
     without_zero: bool = False,
     scope: str = "outbound",
     unit: str = "leg",
@@ -64,8 +64,8 @@ def short_calls(
     """
     bounds = _ascending("bounds_s", bounds_s)
     told = _told(without_zero=without_zero)
-    conditions = {f"k{place}": told & yes(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
-    source, rows, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    conditions = {f"k{place}": told & is_true(nw.col("talk_s") <= bound) for place, bound in enumerate(bounds)}
+    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
     parts = [
         counted[keys].assign(
             bound_s=bound,
@@ -75,7 +75,7 @@ def short_calls(
         )
         for place, bound in enumerate(bounds)
     ]
-    return relational.answer(source, _stacked(parts), rows)
+    return source.result(_stacked(parts))
 
 
 def duration_hist(
@@ -114,10 +114,10 @@ def duration_hist(
     told, talk = _told(), nw.col("talk_s")
     classes = list(itertools.pairwise(edges))
     conditions = {
-        f"k{place}": told & yes(talk >= low) & (yes(talk < high) if high is not None else told)
+        f"k{place}": told & is_true(talk >= low) & (is_true(talk < high) if high is not None else told)
         for place, (low, high) in enumerate(classes)
     }
-    source, rows, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
+    source, keys, counted = _counted(data, by, conditions, scope, unit, tz, told)
     parts = [
         counted[keys].assign(
             from_s=low,
@@ -127,23 +127,23 @@ def duration_hist(
         )
         for place, (low, high) in enumerate(classes)
     ]
-    return relational.answer(source, _stacked(parts), rows)
+    return source.result(_stacked(parts))
 
 
 def _told(*, without_zero: bool = False) -> nw.Expr:
     """Answered, and the talk time is known."""
-    least = yes(nw.col("talk_s") > 0) if without_zero else yes(nw.col("talk_s") >= 0)
-    return yes(nw.col("answered")) & least
+    least = is_true(nw.col("talk_s") > 0) if without_zero else is_true(nw.col("talk_s") >= 0)
+    return is_true(nw.col("answered")) & least
 
 
 def _counted(  # noqa: PLR0917
     data: Any, by: str | Sequence[str], conditions: dict[str, nw.Expr], scope: str, unit: str, tz: str, told: nw.Expr
-) -> tuple[Source, Any, list[str], pd.DataFrame]:
-    source, keys = Source.of(data), relational.keys_of(by)
+) -> tuple[Source, list[str], pd.DataFrame]:
+    source, keys = Source.of(data), keys_of(by)
     rows = scopes.attempts(source, scope=scope, unit=unit, needs={"answered", "talk_s"}, by=keys)
-    rows = relational.keyed(source, rows, keys, tz)
-    unknown = yes(nw.col("answered")) & nw.col("talk_s").is_null()
-    return source, rows, keys, counting.count(source, rows, keys, {**conditions, "n": told, "unknown": unknown})
+    rows = rows.with_time_keys(keys, tz)
+    unknown = is_true(nw.col("answered")) & nw.col("talk_s").is_null()
+    return source, keys, counting.count(rows, keys, {**conditions, "n": told, "unknown": unknown})
 
 
 def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:

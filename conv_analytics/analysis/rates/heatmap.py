@@ -9,7 +9,8 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational, zones
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates import counting
@@ -79,9 +80,9 @@ def heatmap(
     picked = declared.chosen([metric]) if metric is not None else []
     needs = {"started_at"} | {column for each in declared.counts_of(picked) for column in each.needs}
     reads = declared.reads(declared.counts_of(picked))
-    rows = source.settled(scopes.attempts(source, scope=scope, unit=unit, needs=needs, reads=reads))
+    rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, reads=reads).materialized()
     zones.zone_info(tz)
-    first, last = _period(source, rows, since, until)
+    first, last = _period(rows, since, until)
     if since is not None:
         rows = rows.filter(nw.col("started_at") >= nw.lit(first))
     if until is not None:
@@ -99,30 +100,28 @@ def heatmap(
         "hour": pd.array(np.tile(np.arange(24), 7), "Int64"),
         "hours": hours,
     })  # fmt: skip
-    keyed = relational.with_micros(source, rows, "started_at")
-    keyed = keyed.with_columns(zone.key(name, nw.col("started_at_us")).alias(name) for name in ("weekday", "hour"))
+    cell = [zone.key(name, nw.col("started_at_us")).alias(name) for name in ("weekday", "hour")]
+    keyed = rows.with_micros("started_at").with_columns(*cell)
     known = keyed.filter(~nw.col("started_at").is_null())
-    starts = counting.count(source, known, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
+    starts = counting.count(known, ["weekday", "hour"], {"starts": nw.col("_one") == 1})
     done = cells.merge(starts.rename(columns={"_starts": "starts"}), on=["weekday", "hour"], how="left")
     done["starts"] = done["starts"].fillna(0).astype("Int64")
     done["per_hour"] = (done["starts"].astype("float64") / done["hours"]).where(done["hours"] > 0)
     if picked:
-        told = counting.table(source, known, ["weekday", "hour"], picked, min_n)
+        told = counting.table(known, ["weekday", "hour"], picked, min_n)
         done = done.merge(told, on=["weekday", "hour"], how="left")
         done["metric"] = done["metric"].fillna(picked[0].name)
         for name in ("k", "n", "unknown"):
             done[name] = done[name].fillna(0)
         done["enough"] = done["enough"].fillna(value=False)
-    return relational.answer(source, done, rows)
+    return source.result(done)
 
 
-def _period(
-    source: Source, rows: Any, since: datetime | None, until: datetime | None
-) -> tuple[datetime | None, datetime | None]:
+def _period(rows: Rows, since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
     for name, at in (("since", since), ("until", until)):
         if at is not None and at.tzinfo is None:
             raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
-    first, last = relational.span(source, rows, "started_at")
+    first, last = rows.span("started_at")
     first = since.astimezone(UTC) if since is not None else first
     last = until.astimezone(UTC) if until is not None else last and last + zones.TICK
     if first is not None and last is not None and first > last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from conv_analytics.analysis.engine import relational
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
 from conv_analytics.analysis.rates import counting
@@ -81,12 +81,11 @@ def kpi(
     """
     if min_n < 1:
         raise ConfigError(f"min_n={min_n} is no number of cases: it is 1 or more.")
-    source, keys, picked = Source.of(data), relational.keys_of(by), declared.chosen(metrics)
+    source, keys, picked = Source.of(data), keys_of(by), declared.chosen(metrics)
     counts = declared.counts_of(picked)
     needs = {column for count in counts for column in count.needs}
     rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=declared.reads(counts))
-    rows = relational.keyed(source, rows, keys, tz)
-    return relational.answer(source, counting.table(source, rows, keys, picked, min_n), rows)
+    return source.result(counting.table(rows.with_time_keys(keys, tz), keys, picked, min_n))
 
 
 __all__ = ["kpi"]

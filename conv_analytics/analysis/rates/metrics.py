@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine.relational import one_of, yes
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.entities.cases import short
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
 
 #: Bounds of short calls. [s]
-SHORT_S = (3, 6, 10, 20, 60)
+SHORT_BOUNDS_S = (3, 6, 10, 20, 60)
 _ANSWERED = 200
 _col = nw.col
 
@@ -60,23 +62,23 @@ class Metric:
     notes: str = ""
 
 
-def with_code(rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+def with_code(rows: Rows) -> Rows:
     """The rows with the final code: 200 when answered, else the hangup's, else what its words stand for; 0 if none.
 
     Step by step and without nesting: an expression that is used several times would be written out each time.
     """
     known = [word for words in _by_code().values() for word in words]
-    reason, status = (nw.when(yes(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
+    reason, status = (nw.when(is_true(_col(name).is_in(known))).then(_col(name)) for name in ("reason", "status"))
     rows = rows.with_columns(nw.coalesce(reason, status, "reason_code").alias("_word"))
-    told = [yes(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
+    told = [is_true(_col("_word").is_in(words)).cast(nw.Int64) * code for code, words in _by_code().items()]
     # 200 is the code of an answer, or of a CANCEL; the second says nothing of why.
     rows = rows.with_columns(
         nw.sum_horizontal(*told).alias("_told"),
-        nw.when(yes(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_given"),
+        nw.when(is_true(_col("sip_code") != _ANSWERED)).then(_col("sip_code")).otherwise(nw.lit(0)).alias("_given"),
     )
     # The nullable column first: pandas keeps its kind.
     rows = rows.with_columns(nw.when(_col("_given") > 0).then(_col("_given")).otherwise(_col("_told")).alias("_other"))
-    final = nw.when(~yes(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
+    final = nw.when(~is_true(_col("answered"))).then(_col("_other")).otherwise(nw.lit(_ANSWERED))
     return rows.with_columns(final.alias(CODE))
 
 
@@ -108,23 +110,23 @@ def _within(low: int, high: int) -> nw.Expr:
     return (_col(CODE) >= low) & (_col(CODE) <= high)
 
 
-_answered = yes(_col("answered"))
+_answered = is_true(_col("answered"))
 _rang = ~_col("ringing_at").is_null()
 # A SIP code is an answer to a call that was sent, a refusal, too. Only what the platform kept back is no seizure.
-_not_sent = ~_answered & ~_rang & ~yes(_col("sip_code") > 0) & yes(_col("reason").is_in(NOT_SENT_WORDS))
+_not_sent = ~_answered & ~_rang & ~is_true(_col("sip_code") > 0) & is_true(_col("reason").is_in(NOT_SENT_WORDS))
 _able = _answered | _code(480, 486, 600, 603)
 _effective = _able | _code(607) | (_rang & _code(408, 487))
-_end_unknown = _answered & (_col("ended_at").is_null() | yes(_col("flags").str.contains("no_hangup", literal=True)))
+_end_unknown = _answered & (_col("ended_at").is_null() | is_true(_col("flags").str.contains("no_hangup", literal=True)))
 # Codes and words that end a call which was up: time-outs, lost dialogues, servers. Any other end is a hangup.
 _broken = (
-    yes(_col("sip_code").is_in([408, 481]) | ((_col("sip_code") >= 500) & (_col("sip_code") <= 599)))  # noqa: PLR2004
-    | yes(_col("reason_code") == "REMOTE_FAILURE")
-    | yes(_col("reason").is_in(FAILED_WORDS))
+    is_true(_col("sip_code").is_in([408, 481]) | ((_col("sip_code") >= 500) & (_col("sip_code") <= 599)))  # noqa: PLR2004
+    | is_true(_col("reason_code") == "REMOTE_FAILURE")
+    | is_true(_col("reason").is_in(FAILED_WORDS))
 )
 _media_unknown = _answered & (_col("byte_in").is_null() | _col("byte_out").is_null())
-_mute = _answered & yes((_col("byte_in") == 0) & (_col("byte_out") == 0))
-_inbound = yes(_col("direction") == "inbound")
-_gave_up = _inbound & ~_answered & (_code(487) | yes(_col("outcome") == "cancelled"))
+_mute = _answered & is_true((_col("byte_in") == 0) & (_col("byte_out") == 0))
+_inbound = is_true(_col("direction") == "inbound")
+_gave_up = _inbound & ~_answered & (_code(487) | is_true(_col("outcome") == "cancelled"))
 _talk_unknown = _answered & _col("talk_s").is_null()
 
 _SIP = ("answered", "sip_code", "reason")
@@ -165,8 +167,8 @@ COUNTS: tuple[Count, ...] = (
           ~_answered & (_col(CODE) == 0), _SIP),
     Count("talk_told", "answered, and the talk time is known", _answered & ~_talk_unknown, ("answered", "talk_s")),
     Count("talk_unknown", "answered, and the talk time is not known", _talk_unknown, ("answered", "talk_s")),
-    *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", _answered & yes(_col("talk_s") <= bound),
-            ("answered", "talk_s")) for bound in SHORT_S),
+    *(Count(f"short_{bound}", f"answered, with up to {bound} s of talk", short(bound),
+            ("answered", "talk_s")) for bound in SHORT_BOUNDS_S),
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
@@ -202,7 +204,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("undecided", "undecided", "attempts", "", "Attempts of which nothing final is known: still going, or lost.",
            "this package", "They stay in the n of every rate above."),
     *(Metric(f"short_{bound}", f"short_{bound}", "talk_told", "talk_unknown", f"Answered calls of up to {bound} s.",
-             "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_S),
+             "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_BOUNDS_S),
 )  # fmt: skip
 
 BY_NAME = {metric.name: metric for metric in METRICS}

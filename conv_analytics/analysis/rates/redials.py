@@ -7,7 +7,8 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.engine.columns import CALLS
-from conv_analytics.analysis.engine.relational import with_micros
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
 from conv_analytics.errors import ConfigError
@@ -45,7 +46,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     -------
     frame
         A row per call. ``redialled`` is null for a call without a known end, or with an end that has no address.
-        Which calls are redialled more than others: ``offenders(redials(data), by="network_code", bad="redialled")``.
+        Which calls are redialled more than others: ``offenders(redials(data), by="network_code", case="redialled")``.
 
     Notes
     -----
@@ -69,11 +70,11 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     source = Source.of(data)
     if source.single:
         needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")
-        rows = source.frame(CALLS, needed=needed, maker="calls()")
+        rows = Rows.read_single(source, CALLS, needed=needed, maker="calls()")
     else:
         rows = call_rows(source)
     # Looked at twice: once for the next call of each pair.
-    rows = source.settled(rows.select(*_TAKEN))
+    rows = rows.select(*_TAKEN).materialized()
     here, there = nw.col("from_address"), nw.col("to_address")
     known = ~here.is_null() & ~there.is_null() & ~nw.col("started_at").is_null()
     pair = nw.concat_str(
@@ -86,17 +87,17 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     paired = rows.filter(~nw.col("_pair").is_null()).with_columns(
         nw.col(name).shift(-1).over("_pair", order_by=order).alias(alias) for alias, name in later.items()
     )
-    paired = source.settled(paired.select("conversation_id", "_place", *later))
+    paired = paired.select("conversation_id", "_place", *later).materialized()
     rows = rows.join(paired, on=["conversation_id", "_place"], how="left")
-    rows = with_micros(source, rows, "_next_at", "ended_at")
+    rows = rows.with_micros("_next_at", "ended_at")
     rows = rows.with_columns(gap_s=(nw.col("_next_at_us") - nw.col("ended_at_us")) / 1e6)
     soon = (nw.col("gap_s") >= 0) & (nw.col("gap_s") <= within_s)
     can_tell = ~nw.col("_pair").is_null() & ~nw.col("ended_at").is_null()
     rows = rows.with_columns(
-        redialled=nw.when(can_tell).then(soon.fill_null(False)),  # noqa: FBT003
+        redialled=nw.when(can_tell).then(is_true(soon)),
         reversed=nw.when(~nw.col("_next_from").is_null()).then(nw.col("_next_from") != nw.col("from_address")),
     )
-    return source.give(rows, COLUMNS, by=("conversation_id", "call"))
+    return rows.result(COLUMNS, by=("conversation_id", "call"))
 
 
 __all__ = ["COLUMNS", "WITHIN_S", "redials"]

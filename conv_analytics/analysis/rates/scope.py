@@ -10,14 +10,13 @@ import narwhals as nw
 
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.columns import CALLS, LEGS
-from conv_analytics.analysis.engine.relational import one_of
+from conv_analytics.analysis.engine.options import one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.calls import call_rows
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.tables.column import Column
-
-Rows = nw.LazyFrame[Any]
 
 SCOPES = ("outbound", "inbound", "all")
 UNITS = ("leg", "call")
@@ -63,24 +62,24 @@ def _single(source: Source, unit: str, wanted: set[str]) -> Rows:
     there = source.columns()
     if "call" not in there:
         if unit == "call":
-            return _of_calls(source, call_rows(source))
+            return _of_calls(call_rows(source))
         return _typed(source, wanted, LEGS, "legs()")
     if unit == "leg":
         raise ConfigError("unit='leg' does not fit a frame with one row per call: give legs(data), or unit='call'.")
     wanted = {"outcome", *wanted} - {"answered", *_ONLY_LEGS}
-    return _of_calls(source, _typed(source, wanted, CALLS, "calls()"))
+    return _of_calls(_typed(source, wanted, CALLS, "calls()"))
 
 
 def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: str) -> Rows:
     declared = {column.name for column in columns}
     more = [Column(name, str, "") for name in sorted(wanted) if name not in declared]
-    return source.frame((*columns, *more), needed=sorted(wanted), maker=maker)
+    return Rows.read_single(source, (*columns, *more), needed=sorted(wanted), maker=maker)
 
 
-def _of_calls(source: Source, rows: Rows) -> Rows:
+def _of_calls(rows: Rows) -> Rows:
     """Calls with the columns of legs. A call is answered when the party that was wanted answered."""
     rows = rows.with_columns((nw.col("outcome") == "answered").alias("answered"))
-    return source.with_nulls(rows, _ONLY_LEGS)
+    return rows.with_nulls(_ONLY_LEGS)
 
 
 def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str]) -> Rows:
@@ -90,7 +89,7 @@ def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[s
         if name not in names:
             raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))
     # Only what is asked for: the keys of legs are long, and rows may be computed into a table.
-    return _of_calls(source, call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
+    return _of_calls(call_rows(source)) if unit == "call" else leg_rows(source, reads).select(*sorted(reads))
 
 
 __all__ = ["SCOPES", "UNITS", "attempts"]

@@ -8,8 +8,8 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true, seconds_between
+from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.sip import GIVEN_UP
 from conv_analytics.analysis.maths.stats import MIN_N
@@ -65,23 +65,26 @@ def service_level(
     """
     if within_s < 0 or forgiven_s < 0:
         raise ConfigError("within_s and forgiven_s are seconds: 0 or more.")
-    source, keys = Source.of(data), relational.keys_of(by)
+    source, keys = Source.of(data), keys_of(by)
     needs = {"answered", "started_at", "ended_at"}
     rows = scopes.attempts(
         source, scope=scope, unit=unit, needs=needs, by=keys, reads=["setup_s", "answered_at", "outcome"]
     )
-    rows = relational.keyed(source, rows, keys, tz)
-    answered = yes(nw.col("answered"))
-    rows = relational.with_micros(source, rows, "started_at", "answered_at", "ended_at").with_columns(
-        nw.coalesce("setup_s", relational.seconds("answered_at", "started_at")).alias("setup_s"),
-        relational.seconds("ended_at", "started_at").alias("waited_s"),
+    answered = is_true(nw.col("answered"))
+    rows = (
+        rows.with_time_keys(keys, tz)
+        .with_micros("started_at", "answered_at", "ended_at")
+        .with_columns(
+            nw.coalesce("setup_s", seconds_between("started_at_us", "answered_at_us")).alias("setup_s"),
+            seconds_between("started_at_us", "ended_at_us").alias("waited_s"),
+        )
     )
     setup, waited = nw.col("setup_s"), nw.col("waited_s")
     unknown = (answered & setup.is_null()) | (~answered & waited.is_null())
     given_up = ~answered & nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
-    forgiven = given_up & yes(waited <= forgiven_s) if forgiven_s else nw.col("_one") == 0
-    counted = counting.count(source, rows, keys, {
-        "k": answered & yes(setup <= within_s),
+    forgiven = given_up & is_true(waited <= forgiven_s) if forgiven_s else nw.col("_one") == 0
+    counted = counting.count(rows, keys, {
+        "k": answered & is_true(setup <= within_s),
         "n": ~unknown & ~forgiven,
         "forgiven": forgiven,
         "unknown": unknown,
@@ -94,7 +97,7 @@ def service_level(
         unknown=counted["_unknown"],
         enough=(counted["_n"] >= min_n).astype("boolean"),
     )
-    return relational.answer(source, pd.DataFrame(done), rows)
+    return source.result(pd.DataFrame(done))
 
 
 __all__ = ["service_level"]

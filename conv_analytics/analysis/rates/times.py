@@ -9,8 +9,9 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.engine import relational, zones
-from conv_analytics.analysis.engine.relational import yes
+from conv_analytics.analysis.engine.expressions import is_true, seconds_between
+from conv_analytics.analysis.engine.options import keys_of, one_of
+from conv_analytics.analysis.engine.rows import show_time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.sip import GIVEN_UP
 from conv_analytics.analysis.maths.stats import QUANTILE_METHOD, TAIL_N
@@ -71,18 +72,18 @@ def kpi_values(
     known = _OF_CALLS if unit == "call" else tuple(MEASURES)
     names = list(known) if measures is None else [measures] if isinstance(measures, str) else list(measures)
     for name in names:
-        relational.one_of("measures", name, known)
-    source, keys = Source.of(data), relational.keys_of(by)
+        one_of("measures", name, known)
+    source, keys = Source.of(data), keys_of(by)
     needs = set(names) if measures is not None or not source.single else set(names) & set(source.columns())
     ringing = "ring_s" in needs
     reads = ["answered"] if ringing else []
     rows = scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys, reads=reads)
     if ringing:
         # Legs have the ringing of unanswered ones, too: how long those were let ring is no time to an answer.
-        lost = yes(~nw.col("answered"))
+        lost = is_true(~nw.col("answered"))
         rows = rows.with_columns(nw.when(~lost).then(nw.col("ring_s")).alias("ring_s"))
-    rows = relational.keyed(source, rows, keys, tz)
-    found = relational.grouped(source, rows.select(*keys, *names), keys, [each for name in names for each in _of(name)])
+    rows = rows.with_time_keys(keys, tz).select(*keys, *names)
+    found = rows.grouped(keys, [each for name in names for each in _of(name)])
     parts = []
     for name in names:
         part = found[keys].assign(measure=name, n=found[f"{name}_n"].fillna(0).astype("Int64"))
@@ -95,7 +96,7 @@ def kpi_values(
         parts.append(part)
     done = pd.concat(parts).assign(_row=lambda part: part.index)
     done = done.sort_values("_row", kind="stable", ignore_index=True).drop(columns="_row")
-    return relational.answer(source, done.astype({"measure": "str"}), rows)
+    return source.result(done.astype({"measure": "str"}))
 
 
 def _of(name: str) -> list[nw.Expr]:
@@ -148,7 +149,7 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     >>> answer_curve(three.head(1))[["rate", "lo", "hi"]].values.tolist()
     [[1.0, nan, nan]]
     """
-    source, rows, keys, waits = _waits(data, by, scope, tz)
+    source, keys, waits = _waits(data, by, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
         curve = aalen_johansen(group["waited_s"], group["up"], group["failed"])
@@ -162,7 +163,7 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
             "hi": curve.hi,
         })  # fmt: skip
         parts.append(_with_keys(part, key, keys, waits))
-    return relational.answer(source, pd.concat(parts, ignore_index=True), rows)
+    return source.result(pd.concat(parts, ignore_index=True))
 
 
 def answer_times(
@@ -206,7 +207,7 @@ def answer_times(
     """
     if not shares or not all(0 < share < 1 for share in shares):
         raise ConfigError(f"shares={list(shares)}: give shares of calls between 0 and 1, such as 0.5.")
-    source, rows, keys, waits = _waits(data, by, scope, tz)
+    source, keys, waits = _waits(data, by, scope, tz)
     parts = []
     for key, group in _groups(waits, keys):
         known = group[group["waited_s"].notna()]
@@ -223,33 +224,26 @@ def answer_times(
             "unknown": pd.array([len(group) - len(known)] * len(shares), "Int64"),
         })  # fmt: skip
         parts.append(_with_keys(part, key, keys, waits))
-    return relational.answer(source, pd.concat(parts, ignore_index=True), rows)
+    return source.result(pd.concat(parts, ignore_index=True))
 
 
-def _waits(
-    data: Any, by: str | Sequence[str], scope: str, tz: str
-) -> tuple[Source, nw.LazyFrame[Any], list[str], pd.DataFrame]:
+def _waits(data: Any, by: str | Sequence[str], scope: str, tz: str) -> tuple[Source, list[str], pd.DataFrame]:
     """Per leg: the keys, how long it waited, and whether it was answered or failed then."""
-    source, keys = Source.of(data), relational.keys_of(by)
+    source, keys = Source.of(data), keys_of(by)
     needs = {"answered", "setup_s", "started_at", "ended_at"}
     rows = scopes.attempts(source, scope=scope, unit="leg", needs=needs, by=keys, reads=["outcome"])
-    rows = relational.keyed(source, rows, keys, tz)
-    answered = yes(nw.col("answered"))
+    answered = is_true(nw.col("answered"))
     # A leg whose outcome is not known may have been given up: it is censored.
     failed = ~answered & ~nw.col("outcome").fill_null("unknown").is_in([*GIVEN_UP, "answered"])
-    rows = relational.with_micros(source, rows, "started_at", "ended_at")
-    gave_up = nw.when(~answered).then(relational.seconds("ended_at", "started_at"))
+    rows = rows.with_time_keys(keys, tz).with_micros("started_at", "ended_at")
+    gave_up = nw.when(~answered).then(seconds_between("started_at_us", "ended_at_us"))
     shown = rows.select(
         *keys,
         nw.coalesce(nw.when(answered).then(nw.col("setup_s")), gave_up).alias("waited_s"),
         answered.alias("up"),
         failed.alias("failed"),
     )
-    waits = source.collect(shown)
-    for name in keys:
-        if name in zones.KEYS:
-            waits[name] = zones.shown(name, waits[name])
-    return source, rows, keys, waits
+    return source, keys, show_time_keys(shown.collect(), keys)
 
 
 def _groups(waits: pd.DataFrame, keys: list[str]) -> list[tuple[Any, pd.DataFrame]]:

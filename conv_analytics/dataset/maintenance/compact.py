@@ -31,6 +31,7 @@ from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.recorded import CARRIED
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
+from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import as_declared
@@ -122,7 +123,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
         report = {
             "command": "replay" if replay else "compact",
             "status": "compacted",
-            "started_at": started.isoformat().replace("+00:00", "Z"),
+            "started_at": utc_text(started),
             "requests": 0,
             "tables": {},
             "seconds": round(result.seconds, 3),

@@ -28,6 +28,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.marks import of
 from conv_analytics.dataset.storage.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
 from conv_analytics.dataset.writer import DatasetWriter
+from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.seen import Seen
@@ -150,7 +151,7 @@ class _Replay:
             **self.result.to_dict(),
             "command": "replay",
             "status": "replayed",
-            "started_at": started.isoformat().replace("+00:00", "Z"),
+            "started_at": utc_text(started),
             "requests": 0,
             "selected": list(selected),
             RESOLVED: ranges(self.resolved),

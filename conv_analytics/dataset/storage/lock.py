@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from conv_analytics.dataset.storage.layout import LOCK, OWNER, Layout
 from conv_analytics.errors import DatasetLocked, DestinationError
+from conv_analytics.instants import utc_text
 
 
 class WriterLock:
@@ -37,7 +38,7 @@ class WriterLock:
                 " it when no run is under way"
             )
             raise DestinationError(self._root, reason) from error
-        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = utc_text(datetime.now(UTC), "seconds")
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
         try:
             self._owner.write_text(json.dumps(owner), encoding="utf-8")

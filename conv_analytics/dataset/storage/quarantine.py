@@ -12,6 +12,7 @@ from typing import Any
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile
+from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken import Broken
 
@@ -68,12 +69,12 @@ def lines(layout: Layout, commits: Sequence[Commit]) -> Iterator[Line | Damage]:
 
 def to_text(broken: Broken, run_at: datetime) -> str:
     """A record as a line of a commit that is not its run's own: it tells when that run began."""
-    return json.dumps(json.loads(broken.to_json()) | {"run_at": _text(run_at)}, ensure_ascii=False, sort_keys=True)
+    return json.dumps(json.loads(broken.to_json()) | {"run_at": utc_text(run_at)}, ensure_ascii=False, sort_keys=True)
 
 
 def with_run(line: Line) -> str:
     """A line for the quarantine file of another commit."""
-    return json.dumps(json.loads(line.text) | {"run_at": _text(line.run_at)}, ensure_ascii=False, sort_keys=True)
+    return json.dumps(json.loads(line.text) | {"run_at": utc_text(line.run_at)}, ensure_ascii=False, sort_keys=True)
 
 
 def ranges(found: Iterable[Line]) -> dict[str, list[list[int]]]:
@@ -156,7 +157,3 @@ def _raw(record: Mapping[str, Any]) -> bytes | None:
     if isinstance(raw, str):
         return raw.encode()
     return base64.b64decode(coded, validate=True) if isinstance(coded, str) else None
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")

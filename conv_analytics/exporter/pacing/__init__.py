@@ -1,1 +1,1 @@
-"""How fast a run asks: requests per second, and requests in flight."""
+"""How fast a run sends requests: the rate, and the requests in flight."""

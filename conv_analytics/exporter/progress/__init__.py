@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from conv_analytics.exporter.progress.choice import Choice, listener, listener_for
-from conv_analytics.exporter.progress.notebook import Block
+from conv_analytics.exporter.progress.choice import ProgressChoice, default_listener, listener_for
+from conv_analytics.exporter.progress.notebook import NotebookBlock
 from conv_analytics.exporter.progress.snapshot import Listener, Progress, describe, silent
-from conv_analytics.exporter.progress.terminal import Bar, Lines
+from conv_analytics.exporter.progress.terminal import TerminalBar, TextLines
 
-__all__ = ["Bar", "Block", "Choice", "Lines", "Listener", "Progress", "describe", "listener", "listener_for", "silent"]
+__all__ = [
+    "Listener",
+    "NotebookBlock",
+    "Progress",
+    "ProgressChoice",
+    "TerminalBar",
+    "TextLines",
+    "default_listener",
+    "describe",
+    "listener_for",
+    "silent",
+]

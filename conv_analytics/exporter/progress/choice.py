@@ -7,18 +7,18 @@ import sys
 from typing import Literal, TextIO
 
 from conv_analytics.errors import ConfigError
-from conv_analytics.exporter.progress.notebook import Block, in_kernel
+from conv_analytics.exporter.progress.notebook import NotebookBlock, in_kernel
 from conv_analytics.exporter.progress.snapshot import Listener, silent
-from conv_analytics.exporter.progress.terminal import Bar, Lines
+from conv_analytics.exporter.progress.terminal import TerminalBar, TextLines
 
-#: Decides where the caller leaves it open.
+#: The environment variable that decides where the caller does not.
 VARIABLE = "CONV_ANALYTICS_PROGRESS"
 
-Choice = Listener | Literal["auto"] | bool | None
+ProgressChoice = Listener | Literal["auto"] | bool | None
 
 
-def listener_for(progress: Choice) -> Listener:
-    """The listener for the argument ``progress=``: "auto" or True for what fits, False or None for none, or a callable.
+def listener_for(progress: ProgressChoice) -> Listener:
+    """The listener for ``progress=``: "auto" or True for the default one, False or None for none, or a callable.
 
     >>> listener_for(None) is silent, listener_for(print) is print
     (True, True)
@@ -28,29 +28,29 @@ def listener_for(progress: Choice) -> Listener:
     if progress is None or progress is False:
         return silent
     if progress is True or progress == "auto":
-        return listener()
+        return default_listener()
     raise ConfigError(f"progress is {progress!r}; it must be 'auto', False, None, or something that can be called.")
 
 
-def listener(stream: TextIO | None = None) -> Listener:
-    """The listener that fits: a block in a notebook, a bar on a terminal, plain lines elsewhere.
+def default_listener(stream: TextIO | None = None) -> Listener:
+    """The default listener: a block in a notebook, a bar on a terminal, plain lines elsewhere.
 
-    Never writes to the standard output. ``CONV_ANALYTICS_PROGRESS`` says otherwise: ``plain``, ``rich`` or ``none``;
-    ``NO_COLOR`` takes the colours out of the bar.
+    It never writes to standard output. ``CONV_ANALYTICS_PROGRESS`` set to ``plain``, ``rich`` or ``none`` overrides the
+    choice; ``NO_COLOR`` removes the colours of the bar.
 
     Parameters
     ----------
     stream
-        Where bar and lines go; default is the standard error. A process that has none is shown nothing.
+        Where bar and lines are written; by default standard error. A process without one shows nothing.
     """
     wanted = os.environ.get(VARIABLE, "").strip().lower() or "auto"
     if wanted not in {"auto", "plain", "rich", "none"}:
         raise ConfigError(f"{VARIABLE} is {wanted[:40]!r}; it must be auto, plain, rich or none.")
     if wanted == "auto" and stream is None and in_kernel():
-        return Block()
+        return NotebookBlock()
     stream = stream or sys.stderr
     if stream is None or wanted == "none":
         return silent
     if wanted == "auto":
         wanted = "rich" if stream.isatty() else "plain"
-    return Bar(stream) if wanted == "rich" else Lines(stream)
+    return TerminalBar(stream) if wanted == "rich" else TextLines(stream)

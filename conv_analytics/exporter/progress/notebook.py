@@ -1,4 +1,4 @@
-"""Progress in a notebook: one block that is drawn anew, and whose last state stays in the saved file."""
+"""Progress in a notebook: one block that is redrawn, and whose last state stays in the saved file."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from conv_analytics.errors import duration
 from conv_analytics.exporter.progress.snapshot import NOTHING, Progress, describe
 
-#: Drawn at most this often: a browser has other work, and the saved notebook keeps only the last state. [s]
+#: Minimum time between two drawings, to spare the browser. [s]
 EVERY_S = 0.2
 
 
 def in_kernel() -> bool:
-    """Whether this runs in a kernel whose output is a notebook's; asks for no import."""
+    """Whether this runs in a notebook's kernel; imports nothing to find out."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return hasattr(shell, "kernel")
 
 
-class Block:
-    """One block of HTML below the cell, with a plain text beside it for what shows no HTML.
+class NotebookBlock:
+    """A block of HTML below the cell, with plain text for front ends without HTML.
 
-    Works when called from another thread than the cell's: what is sent to the notebook goes through one socket.
+    It may be called from any thread: all output to the notebook goes through one socket.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,11 +34,11 @@ class Block:
         self._last = 0.0
 
     def open(self) -> None:
-        """Take the place below the cell that is running now, before there is anything to show."""
+        """Create the block below the cell that is running now, before there is anything to show."""
         self(NOTHING)
 
     def __call__(self, progress: Progress) -> None:
-        """Draw the block when it is time to, and at the end."""
+        """Draw the block when a drawing is due, and at the end."""
         now = self._clock()
         if self._handle is not None and not progress.finished and now - self._last < EVERY_S:
             return
@@ -68,6 +68,6 @@ def as_html(progress: Progress) -> str:
     '<progress max="120" value="30"></progress> 30 of 120 conversations, 900 events, 80 requests, waiting ...'
     """
     known = progress.listing_done or progress.finished
-    # Without a value the bar moves to and fro: how much there is to do is not known yet.
+    # Without a value the bar is indeterminate: the total is not known yet.
     value = f' max="{max(progress.listed, 1)}" value="{progress.done}"' if known else ""
     return f"<progress{value}></progress> {html.escape(as_text(progress))}"

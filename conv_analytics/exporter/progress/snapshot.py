@@ -1,4 +1,4 @@
-"""Where an export stands: a frozen value, and a line of text about it."""
+"""The progress of an export: a frozen value, and a line of text about it."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 
 from conv_analytics.errors import duration
 
-#: Before so much time and so many conversations a rate is chance. [s], [conversations]
-_SOME_S, _SOME = 2.0, 20
+#: Minimum time and conversations before a rate is shown. [s], [conversations]
+_MIN_S, _MIN_DONE = 2.0, 20
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an export stands."""
+    """The progress of an export."""
 
     listed: int
     """Conversations listed so far."""
     listing_done: bool
-    """Whether there are no more to list."""
+    """Whether all conversations are listed."""
     done: int
     """Conversations read to their end."""
     events: int
     requests: int
     retries: int
     waiting_s: float
-    """The API asked to wait this long; 0 when it did not. [s]"""
+    """Remaining wait that the API asked for; 0 without one. [s]"""
     elapsed_s: float
     finished: bool = False
     limit: float | None = None
-    """The rate that the server turned out to take, else the one set as the most; None for none. [1/s]"""
+    """The learned rate limit of the server, else the configured maximum rate; None for none. [1/s]"""
 
     @property
     def total(self) -> int | None:
@@ -38,17 +38,17 @@ class Progress:
 
     @property
     def rate(self) -> float | None:
-        """Conversations read per second, since the start; None as long as there are too few to tell [1/s]."""
-        return self.done / self.elapsed_s if self.done >= _SOME and self.elapsed_s >= _SOME_S else None
+        """Conversations read per second since the start; None while there are too few [1/s]."""
+        return self.done / self.elapsed_s if self.done >= _MIN_DONE and self.elapsed_s >= _MIN_S else None
 
     @property
     def left_s(self) -> float | None:
-        """Time until the end at this rate; None while conversations are still being listed, or without a rate [s]."""
+        """Time to the end at this rate; None while conversations are being listed or without a rate [s]."""
         rate = self.rate
         return (self.listed - self.done) / rate if rate and self.listing_done and not self.finished else None
 
 
-#: Before anything has happened.
+#: The progress before anything has happened.
 NOTHING = Progress(listed=0, listing_done=False, done=0, events=0, requests=0, retries=0, waiting_s=0.0, elapsed_s=0.0)
 
 Listener = Callable[[Progress], None]

@@ -1,4 +1,4 @@
-"""Progress on a terminal, and in plain lines where there is none."""
+"""Progress on a terminal: as a bar, or as plain lines."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
 
-class Lines:
-    """A line every half a minute, and one at the end."""
+class TextLines:
+    """A line every half minute, and one at the end."""
 
     def __init__(self, stream: TextIO, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._every, self._clock = stream, every_s, clock
         self._last = clock()
 
     def __call__(self, progress: Progress) -> None:
-        """Print a line when it is time for one."""
+        """Print a line when one is due."""
         now = self._clock()
         if progress.finished or now - self._last >= self._every:
             self._last = now
             print(describe(progress), file=self._stream, flush=True)
 
 
-class Bar:
-    """A progress bar; it appears with the first snapshot, so that a run that never starts leaves none behind."""
+class TerminalBar:
+    """A progress bar. It appears with the first snapshot, so that a run that never starts leaves none behind."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -51,8 +51,8 @@ def _started(stream: TextIO) -> Listener:
     try:
         bar.start()
     except LiveError:
-        # A terminal holds one live display per console, and the calling program has one already.
-        return Lines(stream)
+        # A console has one live display at a time, and the calling program has one already.
+        return TextLines(stream)
     return _moving(bar)
 
 

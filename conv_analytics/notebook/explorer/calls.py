@@ -8,7 +8,7 @@ import pandas as pd
 
 from conv_analytics.analysis import calls
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.quality import RANK
+from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.notebook.report.rows import read
 
 #: What the worst leg of a call adds to the columns of `conv_analytics.analysis.calls`.
@@ -50,7 +50,7 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     found: pd.DataFrame = calls(legs)
     worst = _worst(legs, found)
     joined = found.assign(**{_CONVERSATION: found[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
-    joined = joined.assign(verdict=joined["verdict"].fillna("unmeasured")).astype(JUDGED)
+    joined = joined.assign(verdict=joined["verdict"].fillna(Verdict.UNMEASURED.value)).astype(JUDGED)
     return joined.sort_values("started_at", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
 

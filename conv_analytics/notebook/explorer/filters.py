@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Self
 
-from conv_analytics.analysis.audio.quality import RANK
 from conv_analytics.analysis.entities.sip import CLASSES
+from conv_analytics.analysis.entities.verdicts import RANK
 from conv_analytics.errors import ConfigError
 
 #: Stands for a value that is not known.

@@ -9,12 +9,11 @@ from importlib import resources
 from conv_analytics.notebook.explorer.told import Bin, bins, summary
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, View
 from conv_analytics.notebook.html import PLAIN, data_uri, escape, table, variables
-from conv_analytics.notebook.palette import DARK, LIGHT
+from conv_analytics.notebook.palette import DARK, LIGHT, QUALITY
 
 #: So many rows stand in a saved notebook.
 ROWS = 25
 _HIGH, _WIDE = 64, 10
-_MEASURED = ("good", "fair", "poor", "unmeasured")
 
 
 @cache
@@ -86,7 +85,7 @@ def _fills(below: str) -> str:
         "fill:var(--ca-raised);stroke:var(--ca-quiet);vector-effect:non-scaling-stroke;"
         "background:var(--ca-raised);box-shadow:inset 0 0 0 1px var(--ca-quiet)"
     )
-    measured = "".join(f"{space}.ca-{name}{{fill:var(--ca-{name});background:var(--ca-{name})}}" for name in _MEASURED)
+    measured = "".join(f"{space}.ca-{name}{{fill:var(--ca-{name});background:var(--ca-{name})}}" for name in QUALITY)
     return f"{measured}{space}.ca-not-answered{{{outline}}}"
 
 

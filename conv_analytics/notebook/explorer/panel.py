@@ -62,7 +62,7 @@ def export_panel(
     client: Conversations | AsyncConversations,
     dest: str | Path = "exports",
     *,
-    zone: str = "UTC",
+    tz: str = "UTC",
     on_end: Callable[[Path], object] | None = None,
     **options: Any,
 ) -> ExportPanel:
@@ -74,7 +74,7 @@ def export_panel(
         Whose application to export.
     dest
         The folder; it can be changed in the panel.
-    zone
+    tz
         IANA name of the zone of the days that are given in the panel.
     on_end
         Called with the folder after each run that has ended, in whatever way, in the run's own thread.
@@ -104,8 +104,8 @@ def export_panel(
     >>> panel.status
     'complete'
     """
-    zone_of(zone)
-    return ExportPanel(client, dest, zone=zone, on_end=on_end, options=options)
+    zone_of(tz)
+    return ExportPanel(client, dest, tz=tz, on_end=on_end, options=options)
 
 
 class ExportPanel:
@@ -128,14 +128,14 @@ class ExportPanel:
         client: Conversations | AsyncConversations,
         dest: str | Path,
         *,
-        zone: str,
+        tz: str,
         on_end: Callable[[Path], object] | None,
         options: Mapping[str, Any],
     ) -> None:
         self.fields = Fields(str(dest))
         self.job: Job[Exported] | None = None
         self.ends = [] if on_end is None else [on_end]
-        self._client, self._zone, self._options = client, zone, dict(options)
+        self._client, self._tz, self._options = client, tz, dict(options)
         self._error = ""
         self._lock = threading.RLock()
         self._kept = Kept(self._bundle)
@@ -161,7 +161,7 @@ class ExportPanel:
             wanted = self.fields
             if not wanted.folder.strip():
                 raise ConfigError("The export needs a folder to write to.")
-            period = period_of(wanted.since, wanted.until, self._zone)
+            period = period_of(wanted.since, wanted.until, self._tz)
             folder = Path(wanted.folder.strip())
             self._error = ""
             job = self.job = export(

@@ -17,8 +17,8 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.quality import RANK
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
@@ -35,13 +35,13 @@ from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.show import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
-_VERDICTS = sorted(RANK, key=lambda name: -RANK[name])
+_VERDICTS = [verdict.value for verdict in Verdict]
 
 
 def explore(
     data: Any = None,
     *,
-    zone: str = "UTC",
+    tz: str = "UTC",
     mask: bool = True,
     profile: str | Profile = "recommended",
     client: Conversations | AsyncConversations | None = None,
@@ -54,7 +54,7 @@ def explore(
     data
         A `Dataset`, `Frames`, or a mapping of table name to frame; when absent what the panel's folder
         holds.
-    zone
+    tz
         IANA name of the time zone of what is shown, and of the days that calls are filtered by.
     mask
         False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they never reach the browser,
@@ -93,14 +93,14 @@ def explore(
     >>> x.filters
     Filters(since=None, until=None, networks=(), countries=(), directions=(), outcomes=('busy',), verdicts=(), text='')
     """
-    zone_of(zone)
+    zone_of(tz)
     if client is not None:
         if panel is not None:
             raise ConfigError("Give a client or a panel: a panel has its client.")
-        panel = export_panel(client, getattr(data, "path", "exports"), zone=zone)
+        panel = export_panel(client, getattr(data, "path", "exports"), tz=tz)
     if data is None:
         data = {} if panel is None else _held(Path(panel.fields.folder))
-    return Explorer(data, zone=zone, mask=mask, profile=profile, panel=panel)
+    return Explorer(data, tz=tz, mask=mask, profile=profile, panel=panel)
 
 
 class Explorer:
@@ -115,9 +115,9 @@ class Explorer:
     """
 
     def __init__(
-        self, data: Any, *, zone: str, mask: bool, profile: str | Profile, panel: ExportPanel | None = None
+        self, data: Any, *, tz: str, mask: bool, profile: str | Profile, panel: ExportPanel | None = None
     ) -> None:
-        self._zone, self._mask, self._profile = zone, mask, profile
+        self._tz, self._mask, self._profile = tz, mask, profile
         self._error = ""
         # A front end may have what is asked for in the browser done in another thread than the cells.
         self._lock = threading.RLock()
@@ -137,7 +137,7 @@ class Explorer:
     def _read(self, data: Any) -> None:
         self._data = data
         self._units: Units | None = None
-        self._view = View(judged_calls(data, self._profile), zone=self._zone, mask=self._mask)
+        self._view = View(judged_calls(data, self._profile), tz=self._tz, mask=self._mask)
 
     @property
     def filters(self) -> Filters:
@@ -264,7 +264,7 @@ class Explorer:
         # One conversation does not tell its units, and all data are asked only once.
         self._units = self._units or units_of_all(self._data)
         try:
-            drawn = show_timeline(self._data, conversation_id, zone=self._zone, mask=self._mask, units=self._units)
+            drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, units=self._units)
         except ConvAnalyticsError as error:
             self._below.children = [ipywidgets.HTML(f"<p>{escape(self._view.display.text(str(error)))}</p>")]
             return

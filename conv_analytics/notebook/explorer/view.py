@@ -14,6 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.html import clean
+from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import length
 from conv_analytics.privacy.display import Display
@@ -35,7 +36,7 @@ COLUMNS = {
     "conversation_id": "conversation",
 }
 #: What a call counts as in numbers and pictures: the verdict of those that were answered, and the others.
-CLASSES = ("good", "fair", "poor", "unmeasured", "not answered")
+CLASSES = (*QUALITY, "not answered")
 _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
 Places = npt.NDArray[np.intp]
@@ -48,7 +49,7 @@ class View:
     ----------
     frame
         What `judged_calls` gives.
-    zone
+    tz
         IANA name of the zone of times and days.
     mask
         False shows numbers and names as they are.
@@ -59,8 +60,8 @@ class View:
         Places in `frame` of the calls that are selected, in the order of selecting.
     """
 
-    def __init__(self, frame: pd.DataFrame, *, zone: str = "UTC", mask: bool = True) -> None:
-        self.frame, self.zone = frame.reset_index(drop=True), zone
+    def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
+        self.frame, self.tz = frame.reset_index(drop=True), tz
         self.display = Display(on=mask)
         self.chosen: list[int] = []
         self.sort, self.descending, self.first = "started_at", True, 0
@@ -76,7 +77,7 @@ class View:
 
     @filters.setter
     def filters(self, wanted: Filters) -> None:
-        period_of(wanted.since, wanted.until, self.zone)
+        period_of(wanted.since, wanted.until, self.tz)
         self._filters, self.first = wanted, 0
         self._look()
 
@@ -130,7 +131,7 @@ class View:
         if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
             return ""
         if name == "started_at":
-            return str(value.tz_convert(self.zone).strftime("%Y-%m-%d %H:%M:%S"))
+            return str(value.tz_convert(self.tz).strftime("%Y-%m-%d %H:%M:%S"))
         if name == "talk_s":
             return length(round(value * 1_000_000))
         text = str(self.display.column(name, str(value)))
@@ -156,7 +157,7 @@ class View:
     @cached_property
     def clock(self) -> pd.Series:
         """Per call of `frame` when it started, on the clock of the zone."""
-        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.zone).dt.tz_localize(None)
+        local: pd.Series = self.frame["started_at"].dt.tz_convert(self.tz).dt.tz_localize(None)
         return local
 
     def _look(self) -> None:
@@ -180,7 +181,7 @@ class View:
     def _within(self, wanted: Filters) -> Rows:
         at = self.frame["started_at"]
         rows = np.ones(len(at), dtype=bool)
-        period = period_of(wanted.since, wanted.until, self.zone)
+        period = period_of(wanted.since, wanted.until, self.tz)
         if period.since is not None:
             rows &= (at >= period.since).to_numpy(dtype=bool)
         if period.until is not None:

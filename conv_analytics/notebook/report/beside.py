@@ -36,13 +36,13 @@ def timelines(data: Any, numbers: Numbers, page: Path, units: Units | None = Non
         Conversation to the address of its page, seen from the report. One that cannot be drawn is left out.
     """
     folder = page.with_name(f"{page.stem}-timelines")
-    zone, mask = numbers.tz, numbers.masked
+    tz, mask = numbers.tz, numbers.masked
     found: dict[str, str] = {}
     units = units or units_of_all(data)
     for one in dict.fromkeys(leg.conversation_id for leg in numbers.worst):
         try:
-            drawn = show_timeline(data, one, zone=zone, mask=mask, units=units)
-            ladder = show_ladder(data, one, zone=zone, mask=mask, units=units)
+            drawn = show_timeline(data, one, tz=tz, mask=mask, units=units)
+            ladder = show_ladder(data, one, tz=tz, mask=mask, units=units)
         except (ConfigError, TableNotFound, ColumnNotFound):
             # Its events are not there: the command says so when it is tried.
             continue

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.entities.cases import CASES, Case
 from conv_analytics.analysis.finders.offenders import FDR, MIN_EXCESS, ranked
 from conv_analytics.analysis.maths.stats import MIN_N
-from conv_analytics.notebook.report import parts, tally, words
+from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Offender, Rate
 
-#: What is looked for: name of the flag, and how it is told of a group.
-_BAD = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
+#: Cases that are looked for.
+_LOOKED_FOR = ("poor", "silent", "unanswered")
 _BY = {"network_code": "Network", "country": "Country", "channel_type": "Channel", "user_id": "User",
        "remote_address": "Number"}  # fmt: skip
 MOST = 12
@@ -24,42 +25,38 @@ def offenders_of(rows: pd.DataFrame, scope: str) -> tuple[Offender, ...]:
     """Groups that are worse than the rest by more than chance, the largest excess first."""
     told: list[Offender] = []
     groups = {column: tally.grouped(rows[column]) for column in _BY if rows[column].notna().any()}
-    for what, (holds, of) in _flags(rows, scope).items():
+    attempts = pd.Series(data=True, index=rows.index) if scope == "all" else rows["direction"] == scope
+    for case in (CASES[name] for name in _LOOKED_FOR):
+        cases, known = case.flags(rows)
+        if case.scope != "all":
+            cases, known = cases & attempts, known & attempts
         for column, (codes, names) in groups.items():
             # Channels differ in how often they are answered: that is their nature.
-            if (what, column) != ("unanswered", "channel_type"):
-                told += [_offender(row, column, what) for row in _found(holds, of, codes, names)]
+            if (case.name, column) != ("unanswered", "channel_type"):
+                told += [_offender(row, column, case) for row in _found(cases, known, codes, names)]
     return tuple(sorted(told, key=lambda each: (-each.excess, each.column, each.key, each.what))[:MOST])
 
 
-def _flags(rows: pd.DataFrame, scope: str) -> dict[str, parts.Flags]:
-    flags = {name: given for name, given in parts.flags(rows).items() if name in _BAD}
-    attempts = pd.Series(data=True, index=rows.index) if scope == "all" else rows["direction"] == scope
-    return {**flags, "unanswered": (~rows["answered"].fillna(value=False).astype(bool), attempts)}
-
-
-def _found(holds: pd.Series[Any], of: pd.Series[Any], codes: Any, names: list[str]) -> list[dict[str, Any]]:
+def _found(cases: pd.Series[Any], known: pd.Series[Any], codes: Any, names: list[str]) -> list[dict[str, Any]]:
     """The offenders among some groups, as `offenders` ranks them; the legs are counted here, many times as fast."""
-    stake = of.fillna(value=False).to_numpy("bool")
-    bad = stake & holds.fillna(value=False).to_numpy("bool")
     counts = pd.DataFrame({
         _KEY: pd.Series(names, dtype="str"),
-        "k": np.bincount(codes[bad], minlength=len(names)), "n": np.bincount(codes[stake], minlength=len(names)),
+        "k": np.bincount(codes[cases], minlength=len(names)), "n": np.bincount(codes[known], minlength=len(names)),
     })  # fmt: skip
     table = ranked(counts[counts["n"] > 0], min_n=MIN_N, fdr=FDR, min_excess=MIN_EXCESS)
     return [{str(name): value for name, value in row.items()} for row in table[table["offender"]].to_dict("records")]
 
 
-def _offender(row: dict[str, Any], column: str, what: str) -> Offender:
+def _offender(row: dict[str, Any], column: str, case: Case) -> Offender:
     rate: Rate = tally.rate(int(row["k"]), int(row["n"]))
     key = str(row[_KEY])
     rest = None if pd.isna(row["rest_rate"]) else float(row["rest_rate"])
     reason = (
-        f"{_BY[column]} {key}: {words.percent(rate.rate)} {_BAD[what]} ({rate.k:,} of {rate.n:,}), the rest"
+        f"{_BY[column]} {key}: {words.percent(rate.rate)} {case.label} ({rate.k:,} of {rate.n:,}), the rest"
         f" {words.percent(rest)}; {row['excess']:,.0f} too many"
     )
     q = None if pd.isna(row["q"]) else float(row["q"])
-    return Offender(column, key, what, rate, rest, float(row["excess"]), q, reason)
+    return Offender(column, key, case.name, rate, rest, float(row["excess"]), q, reason)
 
 
 __all__ = ["offenders_of"]

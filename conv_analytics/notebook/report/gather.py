@@ -11,6 +11,8 @@ import pandas as pd
 import conv_analytics
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.audio.units import Evidence, Units
+from conv_analytics.analysis.entities.cases import CASES
+from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.notebook.report import found, parts, tally, words
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
@@ -84,7 +86,7 @@ def _numbers(  # noqa: PLR0917 - a step of its own, for the length of `gather`
         codes=parts.codes(now, rows.scope),
         offenders=found.offenders_of(masked, rows.scope),
         worst=parts.worst(masked, period, book, COMMAND),
-        poor_legs=int((now["verdict"] == "poor").sum()),
+        poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
         method=Method(
             version=conv_analytics.__version__,
@@ -124,11 +126,11 @@ class _Asked:
 _RATES = (
     _Asked("answered", "Answered", "of the attempts that reached the network (ASR)", "%", "up"),
     _Asked("effective", "Network did its part", "answered, busy, refused, not picked up, of the same (NER)", "%", "up"),
-    _Asked("poor", "Poor audio", "of the legs with enough packets to judge", "%", "down"),
-    _Asked("silent", "No audio one way or both", "of the answered legs of 5 s or more", "%", "down"),
+    _Asked("poor", CASES["poor"].title, "of the legs with enough packets to judge", "%", "down"),
+    _Asked("silent", CASES["silent"].title, "of the answered legs of 5 s or more", "%", "down"),
     _Asked("dropped", "Broke off", "of the answered legs with media whose end is known", "%", "down"),
-    _Asked("short", "Over within 6 s", "of the answered legs; carriers dislike many", "%", "down"),
-    _Asked("measured", "Measured", "of the answered legs; no verdict on the others", "%", "up"),
+    _Asked("short", CASES["short"].title, "of the answered legs; carriers dislike many", "%", "down"),
+    _Asked("measured", CASES["measured"].title, "of the answered legs; no verdict on the others", "%", "up"),
 )
 _VALUES = (
     _Asked("mos", "Score of the loss", "E-model, G.711 with concealment; median", "MOS", "up"),
@@ -161,7 +163,7 @@ _METRICS = {"answered": "asr", "effective": "ner", "dropped": "drop_failure"}
 
 def _rates(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> dict[str, Rate]:
     told = {name: rates.rates(metric, scope) for name, metric in _METRICS.items()}
-    told |= {name: tally.flag_rates(*given) for name, given in parts.flags(rows).items()}
+    told |= {name: tally.flag_rates(*CASES[name].flags(rows)) for name in parts.COUNTED}
     return {name: found[tally.ALL] for name, found in told.items()}
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import charts
 from conv_analytics.notebook import html as safe
 from conv_analytics.notebook.report import pictures, words
@@ -58,7 +59,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
             for code in numbers.codes
         ],
         "offenders": None if numbers.offenders is None else [
-            (each.reason.partition(":")[0], _WHAT.get(each.what, each.what), f"{each.bad.k:,} of {each.bad.n:,}",
+            (each.reason.partition(":")[0], CASES[each.what].label, f"{each.bad.k:,} of {each.bad.n:,}",
              f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
              amount(each.excess))
             for each in numbers.offenders
@@ -82,7 +83,6 @@ _OWNERS = {
     "carrier": "the carrier",
     "nobody": words.DASH,
 }
-_WHAT = {"poor": "poor audio", "silent": "no audio one way or both", "unanswered": "no answer"}
 
 
 def _card(figure: Figure) -> dict[str, Any]:

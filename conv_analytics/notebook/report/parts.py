@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import pandas as pd
 
 from conv_analytics.analysis import heatmap
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.engine.relational import time_keys
+from conv_analytics.analysis.engine.rows import time_keys
+from conv_analytics.analysis.entities.cases import CASES, SHORT_S
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.entities.sip import Code as Known
+from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.notebook.report import tally, words
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
 from conv_analytics.notebook.report.period import Period
@@ -21,8 +24,6 @@ from conv_analytics.privacy.display import Display
 
 #: Groups, codes and legs that are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50
-#: Calls this short are short. [s]
-SHORT_S = 6.0
 #: Columns by which a report breaks down, and what they are called.
 BY = {
     "country": "By country of the other end",
@@ -38,24 +39,13 @@ _JITTER_EDGES = (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0)
 _PDD_EDGES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0, 11.0, 20.0)
 _TALK_EDGES = (0.0, 6.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 
-Flags = tuple["pd.Series[Any]", "pd.Series[Any]"]
-
-
-def flags(rows: pd.DataFrame) -> dict[str, Flags]:
-    """What is counted of legs besides `kpi`: whether it holds, and of which legs that is known."""
-    up = rows["answered"].fillna(value=False).astype(bool)
-    judged = measured(rows)
-    return {
-        "poor": (rows["verdict"] == "poor", judged),
-        "silent": ((rows["silent_directions"] > 0).fillna(value=False), rows["flow"].notna()),
-        "short": ((rows["talk_s"] <= SHORT_S).fillna(value=False), up & rows["talk_s"].notna()),
-        "measured": (judged, up),
-    }
+#: Cases that a report counts, besides the rates of `kpi`.
+COUNTED = ("poor", "silent", "short", "measured")
 
 
 def measured(rows: pd.DataFrame) -> pd.Series[Any]:
     """Which legs have a verdict."""
-    return rows["verdict"].isin(["good", "fair", "poor"])
+    return rows["verdict"].isin(MEASURED)
 
 
 def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
@@ -72,9 +62,9 @@ def trend(rows: pd.DataFrame, slots: Slots, rates: tally.Kpi, scope: str) -> tup
     if not rows["started_at"].notna().any():
         return ()
     answered = rates.rates("asr", scope, SLOT)
-    holds, of = flags(rows)["poor"]
-    poor = tally.flag_rates(holds, of, slots.of)
-    mos = tally.values_by(rows["mos_emodel"].where(of), slots.of)
+    cases, known = CASES["poor"].flags(rows)
+    poor = tally.flag_rates(cases, known, slots.of)
+    mos = tally.values_by(rows["mos_emodel"].where(known), slots.of)
     legs = slots.of.value_counts()
     return tuple(
         Slot(label, length, int(legs.get(label, 0)), tally.nothing(answered, label), tally.nothing(poor, label),
@@ -94,7 +84,7 @@ def histograms(rows: pd.DataFrame, book: Profile) -> tuple[Histogram, ...]:
         _histogram("jitter", "Spacing of packets, largest deviation", "ms", rows.loc[judged, "jitter_sd_max_ms"],
                    _JITTER_EDGES, up, _limits(book, "jitter_sd_max_ms")),
         _histogram("pdd", "Wait for ringing", "s", rows["pdd_s"], _PDD_EDGES, len(rows), ()),
-        _histogram("talk", "Length of calls", "s", rows["talk_s"], _TALK_EDGES, up, (("6 s", SHORT_S),)),
+        _histogram("talk", "Length of calls", "s", rows["talk_s"], _TALK_EDGES, up, ((f"{SHORT_S:g} s", SHORT_S),)),
     )  # fmt: skip
 
 
@@ -128,8 +118,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
     local = time_keys(timed, ["weekday", "hour"], period.zone.key)
     keys = local["weekday"] * 24 + local["hour"]
-    holds, of = flags(timed)["poor"]
-    poor = tally.flag_rates(holds, of, keys)
+    poor = tally.flag_rates(*CASES["poor"].flags(timed), keys)
     return tuple(
         Cell(int(row.weekday), int(row.hour), float(row.hours), int(row.starts),
              None if pd.isna(row.per_hour) else float(row.per_hour),
@@ -140,19 +129,19 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
 
 def groupings(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> tuple[Grouping, ...]:
     """The legs by what they have in common, the largest groups first."""
-    judged, marks = measured(rows), flags(rows)
+    judged, flags = measured(rows), tuple(CASES[name].flags(rows) for name in ("poor", "silent"))
     return tuple(
-        _grouping(rows[name], title, rates.rates("asr", "all" if name == "direction" else scope, name), marks,
+        _grouping(rows[name], title, rates.rates("asr", "all" if name == "direction" else scope, name), flags,
                   {column: rows[column].where(judged) for column in ("mos_emodel", "loss_pct")})
         for name, title in BY.items() if rows[name].notna().any()
     )  # fmt: skip
 
 
 def _grouping(
-    keys: pd.Series[Any], title: str, answered: dict[str, Rate], marks: dict[str, Flags],
+    keys: pd.Series[Any], title: str, answered: dict[str, Rate], flags: Sequence[tuple[pd.Series[Any], pd.Series[Any]]],
     measures: dict[str, pd.Series[Any]],
 ) -> Grouping:  # fmt: skip
-    poor, silent = (tally.flag_rates(*marks[flag], keys) for flag in ("poor", "silent"))
+    poor, silent = (tally.flag_rates(*each, keys) for each in flags)
     mos, loss = (tally.values_by(numbers, keys) for numbers in measures.values())
     codes, names = tally.grouped(keys)
     sizes = sorted(zip(names, np.bincount(codes).tolist(), strict=True), key=lambda each: (-each[1], each[0]))
@@ -195,7 +184,7 @@ def _explained(code: int) -> Known | None:
 
 def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
     """The worst legs: of each reason the worst first, so that one reason does not fill the list."""
-    poor = rows[rows["verdict"] == "poor"].copy()
+    poor = rows[rows["verdict"] == Verdict.POOR].copy()
     if poor.empty:
         return ()
     poor["_mos"] = poor["mos_emodel"].astype("Float64").fillna(9.0)
@@ -229,4 +218,4 @@ def _float(value: Any) -> float | None:
     return None if value is None or pd.isna(value) else float(value)
 
 
-__all__ = ["BY", "SLOT", "codes", "flags", "groupings", "histograms", "masked", "measured", "trend", "week", "worst"]
+__all__ = ["BY", "COUNTED", "SLOT", "codes", "groupings", "histograms", "masked", "measured", "trend", "week", "worst"]

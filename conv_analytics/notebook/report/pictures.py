@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from conv_analytics.analysis.audio.profiles import LEVELS
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
 from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
@@ -72,19 +74,19 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
     if not slots:
         return ()
     made = []
-    for name, title, kind in (("answered", "Answered", ""), ("poor", "Poor audio", "bad")):
-        rates = [getattr(slot, name) for slot in slots]
+    for case in (CASES["answered"], CASES["poor"]):
+        rates = [getattr(slot, case.name) for slot in slots]
         if not any(rate.n for rate in rates):
             continue
         points = [
             Point(slot.label, rate.rate, rate.lo, rate.hi, f"{rate.k:,} of {rate.n:,}", rate.enough)
             for slot, rate in zip(slots, rates, strict=True)
         ]
-        note = "of attempts" if name == "answered" else f"of measured legs; dashed: {percent(TARGET, 0)}"
-        picture = charts.trend(points, title=f"{title} by {numbers.unit}", kind=kind,
-                               limit=TARGET if kind else None, top=None if kind else 1.0)  # fmt: skip
+        note = "of attempts" if case.name == "answered" else f"of measured legs; dashed: {percent(TARGET, 0)}"
+        picture = charts.trend(points, title=f"{case.title} by {numbers.unit}", kind=case.colour,
+                               limit=TARGET if case.colour else None, top=None if case.colour else 1.0)  # fmt: skip
         rows = tuple((slot.label, *_cells(rate)) for slot, rate in zip(slots, rates, strict=True))
-        made.append(Chart(title, note, _safe(picture), (numbers.unit, *_RATE), rows))
+        made.append(Chart(case.title, note, _safe(picture), (numbers.unit, *_RATE), rows))
     if any(slot.mos.n for slot in slots):
         points = [
             Point(slot.label, slot.mos.p50, slot.mos.p5, slot.mos.p95, f"n = {slot.mos.n:,}", slot.mos.p5 is not None)
@@ -112,7 +114,7 @@ def _histogram(given: Histogram) -> Chart:
     low_is_bad = given.name == "mos"
     bins = [(f"{each.low:g}", each.n, _kind(each.low, given, low_is_bad=low_is_bad)) for each in given.bins]
     lows = [each.low for each in given.bins]
-    limits = [(_place(at, lows), f"{words}: {at:g}" if words in {"fair", "poor"} else words)
+    limits = [(_place(at, lows), f"{words}: {at:g}" if words in LEVELS else words)
               for words, at in given.limits]  # fmt: skip
     title = given.title
     picture = charts.histogram(bins, title=title, limits=limits, unit=given.unit)
@@ -129,7 +131,7 @@ def _kind(low: float | None, given: Histogram, *, low_is_bad: bool) -> str:
     """Colour of a class by the limits that it lies beyond."""
     at = low or 0.0
     limits = dict(given.limits)
-    poor, fair = limits.get("poor"), limits.get("fair")
+    poor, fair = (limits.get(level) for level in LEVELS)
 
     def beyond(limit: float) -> bool:
         return at + 1e-9 < limit if low_is_bad else at >= limit
@@ -178,18 +180,18 @@ def _grouping(given: Grouping) -> tuple[Chart, ...]:
     if given.others:
         note = f"{count(given.others, 'smaller group')} with {count(given.others_legs, 'leg')} not listed"
     made = []
-    for name, what, kind in (("poor", "poor audio", "bad"), ("answered", "answered", "b")):
-        rates: list[tuple[str, Rate]] = [(group.key, getattr(group, name)) for group in given.groups]
+    for case in (CASES["poor"], CASES["answered"]):
+        rates: list[tuple[str, Rate]] = [(group.key, getattr(group, case.name)) for group in given.groups]
         if not any(rate.n for _, rate in rates):
             continue
         rows = [Bar(key, rate.rate, rate.lo, rate.hi, _of(rate), rate.enough) for key, rate in rates]
-        title = f"{given.title}: {what}"
-        picture = charts.bars(rows, title=title, kind=kind, limit=TARGET if name == "poor" else None)
+        title = f"{given.title}: {case.label}"
+        picture = charts.bars(rows, title=title, kind=case.colour or "b", limit=TARGET if case.colour else None)
         cells: list[tuple[Any, ...]] = [
             (
                 group.key,
                 f"{group.legs:,}",
-                *_cells(getattr(group, name)),
+                *_cells(getattr(group, case.name)),
                 amount(group.mos.p50),
                 amount(group.loss.p95, "%"),
             )

@@ -53,7 +53,7 @@ def read(data: Any, profile: str | Profile, units: Units | None = None) -> Rows:
     source = Source.of(data)
     names = [column.name for column in LEGS]
     if source.single or any(name in source.tables for name in TABLES):
-        legs = source.collect(leg_rows(source).select(*names))
+        legs = leg_rows(source).select(*names).collect()
     else:
         legs = pd.DataFrame(columns=names)
     legs = coerce.shown(legs, {column.name: column.kind for column in LEGS})

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from conv_analytics.analysis.entities.verdicts import MEASURED
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 from conv_analytics.notebook.svg import Drawing, fitted, wide
 from conv_analytics.notebook.timeline.axis import length, stamp, ticks
@@ -159,7 +160,7 @@ class _Picture:
         for item in items:
             if item.what == "answered":
                 x, width = self.x(item.start), max(self.x(item.end) - self.x(item.start), 2)
-                level = item.level if item.level in {"good", "fair", "poor"} else ""
+                level = item.level if item.level in MEASURED else ""
                 tip = (f"quality: {level}" if level else "quality: not measured") if self.tips else None
                 if level:
                     self.drawing.add("rect", x=x, y=y, width=width, height=5, class_=f"q-{level}", tip=tip)

@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
@@ -33,7 +34,7 @@ def show_timeline(
     data: Any,
     conversation_id: str,
     *,
-    zone: str = "UTC",
+    tz: str = "UTC",
     mask: bool = True,
     theme: str = "auto",
     quality: pd.DataFrame | None = None,
@@ -47,7 +48,7 @@ def show_timeline(
         A `Dataset`, `Frames`, or a mapping of table name to frame; see `conv_analytics.analysis.dialogue.timeline`.
     conversation_id
         The conversation.
-    zone
+    tz
         IANA name of the time zone that is shown at first.
     mask
         False shows numbers, names, pressed keys and texts as they are. They are masked before anything is drawn: a
@@ -85,10 +86,10 @@ def show_timeline(
     """
     if theme not in _THEMES:
         raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
-    zone_of(zone)
+    zone_of(tz)
     verdicts = _verdicts(data, conversation_id, units) if quality is None else quality
     frame = timeline(data, conversation_id, quality=verdicts)
-    return Timeline(frame, conversation_id, zone=zone, mask=mask, theme=theme, data=data)
+    return Timeline(frame, conversation_id, tz=tz, mask=mask, theme=theme, data=data)
 
 
 class Timeline:
@@ -98,15 +99,15 @@ class Timeline:
     ----------
     frame
         What is drawn, as `conv_analytics.analysis.dialogue.timeline` gives it. It is not masked.
-    conversation_id, zone, mask, theme
+    conversation_id, tz, mask, theme
         As they were given.
     """
 
     def __init__(
-        self, frame: pd.DataFrame, conversation_id: str, *, zone: str, mask: bool, theme: str, data: Any = None
+        self, frame: pd.DataFrame, conversation_id: str, *, tz: str, mask: bool, theme: str, data: Any = None
     ) -> None:
         self.frame, self.conversation_id = frame, conversation_id
-        self.zone, self.mask, self.theme = zone, mask, theme
+        self.tz, self.mask, self.theme = tz, mask, theme
         self._data = data
 
     @cached_property
@@ -116,11 +117,11 @@ class Timeline:
 
     def svg(self, theme: str | None = None) -> str:
         """The picture."""
-        return picture(self.layout, zone_of(self.zone), theme=theme or self.theme, tips=True)
+        return picture(self.layout, zone_of(self.tz), theme=theme or self.theme, tips=True)
 
     def html(self) -> str:
         """A whole page: one file that asks nobody for anything."""
-        return document(self.layout, zone_of(self.zone), theme=self.theme)
+        return document(self.layout, zone_of(self.tz), theme=self.theme)
 
     def save(self, path: str | Path) -> Path:
         """Write the page, or with the suffix ``.svg`` the picture; without a mask it is for its user alone (0600)."""
@@ -132,9 +133,7 @@ class Timeline:
         if path.suffix == ".svg" or ladder is None:
             return self.save(path)
         more = f"<h2>Who signalled what to whom</h2>{ladder.fragment()}"
-        return write(
-            path, document(self.layout, zone_of(self.zone), theme=self.theme, more=more), private=not self.mask
-        )
+        return write(path, document(self.layout, zone_of(self.tz), theme=self.theme, more=more), private=not self.mask)
 
     def widget(self) -> TimelineWidget:
         """The same as a widget: what is clicked or measured is in its ``selected``, a frame."""
@@ -144,13 +143,13 @@ class Timeline:
 
     def shown(self) -> pd.DataFrame:
         """What is shown as a frame of texts, masked."""
-        zone = zone_of(self.zone)
+        zone = zone_of(self.tz)
         rows = [cells(self.layout, item, zone) for item in self.layout.items]
         return pd.DataFrame(rows, columns=pd.Index(HEAD)).astype("str")
 
     def text(self) -> str:
         """The same as lines."""
-        zone = zone_of(self.zone)
+        zone = zone_of(self.tz)
         lines = [line(headline(self.layout, zone)), summary(self.layout), ""]
         for item in self.layout.items:
             event, at, _, lasts, who, what, words, _, order = map(line, cells(self.layout, item, zone))
@@ -159,7 +158,7 @@ class Timeline:
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
-        zone = zone_of(self.zone)
+        zone = zone_of(self.tz)
         return {"text/plain": repr(self), "text/html": fragment(self.layout, zone, theme=self.theme)}
 
     def __str__(self) -> str:
@@ -174,7 +173,7 @@ def _verdicts(data: Any, conversation_id: str, units: Units | None) -> pd.DataFr
     """Verdicts on the legs of one conversation; none where the tables do not tell of legs."""
     source = Source.of(data).of_conversation(conversation_id)
     try:
-        tables = {name: source.collect(source.table(name, needed=())) for name in source.tables}
+        tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
         frame = verdicts_of(tables, units=units or units_of_all(data))
     except ConvAnalyticsError:
         return None

@@ -47,14 +47,14 @@ class TimelineWidget(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:
-            zone = zone_of(self._timeline.zone)
+            zone = zone_of(self._timeline.tz)
             data["text/html"] = fragment(self._timeline.layout, zone, theme=self._timeline.theme)
             data["text/plain"] = repr(self._timeline)
         return bundle
 
 
 def _traits(timeline: Timeline) -> dict[str, Any]:
-    zone = zone_of(timeline.zone)
+    zone = zone_of(timeline.tz)
     html = still(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
 

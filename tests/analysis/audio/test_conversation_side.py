@@ -27,7 +27,7 @@ from conv_analytics.analysis.dialogue.dtmf import PROMPTS
 from conv_analytics.analysis.dialogue.messages import RECEIPTS
 from conv_analytics.analysis.dialogue.recognition import RECOGNITION
 from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.sandbox import Sandbox
 from tests.analysis.made import as_pandas, at, relations, statuses, typed
@@ -316,5 +316,5 @@ def test_a_world_on_disk_gives_the_same_as_in_memory(world: Path, function: Any,
 
 def test_batches_hold_whole_conversations(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = talk(open_dataset(world))
-    monkeypatch.setattr(Source.batches, "__kwdefaults__", {"size": 600})
+    monkeypatch.setattr(Rows.batches, "__kwdefaults__", {"size": 600})
     pd.testing.assert_frame_equal(talk(open_dataset(world)), whole)

@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 
@@ -47,14 +48,14 @@ def shown(given: Any) -> pd.DataFrame:
         given = given.to_arrow()
     if isinstance(given, pd.DataFrame):
         return given
-    return Source.of({"hangups": given}).collect(Source.of({"hangups": given}).table("hangups", COLUMNS))
+    return Rows.read(Source.of({"hangups": given}), "hangups", COLUMNS).collect()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_gives_the_same_rows_and_gets_its_kind_back(kind: str) -> None:
     data = {"hangups": KINDS[kind]()}
     source = Source.of(data)
-    given = source.give(source.table("hangups", COLUMNS))
+    given = Rows.read(source, "hangups", COLUMNS).result()
     assert type(given).__module__.split(".")[0].strip("_") == kind.rsplit(" ", maxsplit=1)[-1]
     expected = hangups().astype({"type": "str"})
     pd.testing.assert_frame_equal(shown(given), expected)
@@ -64,14 +65,14 @@ def test_every_kind_gives_the_same_rows_and_gets_its_kind_back(kind: str) -> Non
 def test_a_missing_table_or_column_is_empty_or_an_error(kind: str) -> None:
     source = Source.of({"hangups": KINDS[kind]()})
     with pytest.raises(TableNotFound, match="Available: hangups"):
-        source.table("call_events", ["conversation_id"])
+        Rows.read(source, "call_events", ["conversation_id"])
     with pytest.raises(ColumnNotFound, match=r"'packet_cnt' is needed.*'hangups'"):
-        source.table("hangups", ["event_id", "packet_cnt"])
-    rows = source.collect(source.table("hangups", ["event_id", "packet_cnt", "leg_id"], needed=["event_id"]))
+        Rows.read(source, "hangups", ["event_id", "packet_cnt"])
+    rows = Rows.read(source, "hangups", ["event_id", "packet_cnt", "leg_id"], needed=["event_id"]).collect()
     assert rows["packet_cnt"].isna().all()
     assert rows["leg_id"].isna().all()
     assert list(map(str, rows.dtypes)) == ["Int64", "Int64", "str"]
-    empty = source.collect(source.table("call_events", ["at", "machine_confidence"], needed=()))
+    empty = Rows.read(source, "call_events", ["at", "machine_confidence"], needed=()).collect()
     assert (len(empty), list(map(str, empty.dtypes))) == (0, ["datetime64[us, UTC]", "float64"])
 
 
@@ -79,9 +80,9 @@ def test_a_small_frame_joins_whatever_the_data_is() -> None:
     names = pd.DataFrame({"conversation_id": ["CON-1"], "n": [5], "x": [0.5], "flag": [True]})
     for kind in ("pandas", "duckdb"):
         source = Source.of({"hangups": KINDS[kind]()})
-        rows = source.table("hangups", ["conversation_id", "mos_score"])
-        joined = rows.join(source.lazy(names, rows), on="conversation_id", how="inner")
-        assert source.collect(joined).to_dict("records") == [
+        rows = Rows.read(source, "hangups", ["conversation_id", "mos_score"])
+        joined = rows.join(Rows.of_pandas(source, names), on="conversation_id", how="inner")
+        assert joined.collect().to_dict("records") == [
             {"conversation_id": "CON-1", "mos_score": 4.5, "n": 5, "x": 0.5, "flag": True}
         ]
 
@@ -103,7 +104,7 @@ AT = "2026-01-01T10:00:00"
 )
 def test_instants_of_any_zone_become_utc(given: pd.Series, expected: pd.Timestamp) -> None:
     source = Source.of({"hangups": pd.DataFrame({"at": given})})
-    at = source.collect(source.table("hangups", ["at"]))["at"]
+    at = Rows.read(source, "hangups", ["at"]).collect()["at"]
     assert str(at.dtype) == "datetime64[us, UTC]"
     assert at[0] == expected
 
@@ -111,7 +112,7 @@ def test_instants_of_any_zone_become_utc(given: pd.Series, expected: pd.Timestam
 def test_mixed_zones_are_instants_too() -> None:
     given = pd.Series([pd.Timestamp(AT, tz="Europe/Vienna"), pd.Timestamp(AT, tz="UTC")], dtype="object")
     source = Source.of({"hangups": pd.DataFrame({"at": given})})
-    at = source.collect(source.table("hangups", ["at"]))["at"]
+    at = Rows.read(source, "hangups", ["at"]).collect()["at"]
     assert list(at) == [pd.Timestamp("2026-01-01T09:00:00Z"), pd.Timestamp("2026-01-01T10:00:00Z")]
 
 
@@ -127,12 +128,12 @@ def test_mixed_zones_are_instants_too() -> None:
 def test_what_is_no_instant_is_refused(given: pd.Series, says: str) -> None:
     frame = pd.DataFrame({"at": given})
     with pytest.raises(ConfigError, match=says):
-        Source.of({"hangups": frame}).table("hangups", ["at"])
+        Rows.read(Source.of({"hangups": frame}), "hangups", ["at"])
     if given.dtype != "object":
         connection = duckdb.connect()
         connection.register("given", frame)
         with pytest.raises(ConfigError, match=says):
-            Source.of({"hangups": connection.table("given")}).table("hangups", ["at"])
+            Rows.read(Source.of({"hangups": connection.table("given")}), "hangups", ["at"])
 
 
 def test_columns_of_other_tools_become_what_they_are() -> None:
@@ -145,12 +146,12 @@ def test_columns_of_other_tools_become_what_they_are() -> None:
         "leg_id": [None, None],
     })  # fmt: skip
     source = Source.of({"hangups": frame})
-    rows = source.collect(source.table("hangups", list(frame.columns)))
+    rows = Rows.read(source, "hangups", list(frame.columns)).collect()
     assert list(map(str, rows.dtypes)) == ["Int64", "str", "str", "Int64", "float64", "str"]
     assert rows.iloc[0].dropna().tolist() == [1, "442079460000", "442079460000", 12, 4.5]
     assert rows.iloc[1].dropna().tolist() == ["1"]
     with pytest.raises(ConfigError, match=r"'packet_cnt' of hangups cannot be read as Int64"):
-        Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}).table("hangups", ["packet_cnt"])
+        Rows.read(Source.of({"hangups": pd.DataFrame({"packet_cnt": ["many"]})}), "hangups", ["packet_cnt"])
 
 
 @pytest.mark.parametrize("data", [3, "hangups", {"hangups": [1]}, None])

@@ -55,7 +55,7 @@ def test_a_redirection_is_no_failure() -> None:
     codes = {302: 3, 301: 1, 503: 2, 488: 1, 404: 1, 486: 1}
     for kind in rated.KINDS.values():
         rows = with_codes(codes, network_code="x")
-        found = rated.back(offenders(kind(frame(rows)), bad="failed", min_n=1))
+        found = rated.back(offenders(kind(frame(rows)), case="failed", min_n=1))
         assert found[["k", "n"]].to_numpy().tolist() == [[3, 9]]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from conv_analytics.analysis import calls, conversations, ledger, legs
 from conv_analytics.analysis.engine.columns import RESULTS
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from tests.analysis.made import as_pandas, at, event, hangup, record, relations, statuses, tables
@@ -373,4 +374,4 @@ def test_a_function_and_the_module_that_has_it_are_both_importable() -> None:
 
 def test_intermediate_results_are_the_callers_kind() -> None:
     source = Source.of(relations(two()))
-    assert type(source.give(source.table("hangups", ["leg_id"]))).__name__ == "DuckDBPyRelation"
+    assert type(Rows.read(source, "hangups", ["leg_id"]).result()).__name__ == "DuckDBPyRelation"

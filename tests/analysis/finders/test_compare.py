@@ -31,7 +31,7 @@ BEFORE, AFTER = calls(A=(640, 800), B=(60, 200)), calls(A=(410, 500), B=(160, 50
 
 
 def test_a_shift_of_the_mix_by_hand() -> None:
-    told = compare(BEFORE, AFTER, by="route", rate="ok")
+    told = compare(BEFORE, AFTER, by="route", case="ok")
     total = told.total.set_index("part")
     assert total["change"].to_numpy() == pytest.approx([-0.13, -0.15, 0.02])
     _, lo, hi = newcombe(570, 1000, 700, 1000)
@@ -48,14 +48,14 @@ def test_a_shift_of_the_mix_by_hand() -> None:
 
 
 def test_a_route_that_became_worse_is_rate() -> None:
-    told = compare(calls(A=(400, 500), B=(400, 500)), calls(A=(400, 500), B=(250, 500)), by="route", rate="ok")
+    told = compare(calls(A=(400, 500), B=(400, 500)), calls(A=(400, 500), B=(250, 500)), by="route", case="ok")
     assert told.why == "rate"
     assert told.groups["route"][0] == "B"
     assert told.groups.set_index("route")["changed"].to_dict() == {"A": False, "B": True}
 
 
 def test_a_new_route_is_mix() -> None:
-    told = compare(calls(A=(400, 500)), calls(A=(400, 500), New=(10, 500)), by="route", rate="ok")
+    told = compare(calls(A=(400, 500)), calls(A=(400, 500), New=(10, 500)), by="route", case="ok")
     assert told.why == "mix"
     assert told.groups.set_index("route")["rate"].to_dict() == pytest.approx({"A": 0, "New": 0})
     assert pd.isna(told.groups.set_index("route").loc["New", "rate0"])
@@ -82,7 +82,7 @@ def test_mix_and_rate_are_the_whole_change(groups: dict[str, Any]) -> None:
 
 def test_compare_on_duckdb() -> None:
     one, two = relations({"one": BEFORE, "two": AFTER}).values()
-    told, expected = compare(one, two, by="route", rate="ok"), compare(BEFORE, AFTER, by="route", rate="ok")
+    told, expected = compare(one, two, by="route", case="ok"), compare(BEFORE, AFTER, by="route", case="ok")
     assert told.why == expected.why
     for name, key in (("total", "part"), ("groups", "route")):
         given_back = as_pandas(getattr(told, name), [key])
@@ -91,15 +91,15 @@ def test_compare_on_duckdb() -> None:
 
 
 def test_compare_of_nothing_and_of_what_does_not_fit() -> None:
-    told = compare(calls(), AFTER, by="route", rate="ok")
+    told = compare(calls(), AFTER, by="route", case="ok")
     assert told.why == "none"
     assert told.total["change"].isna().all()
     with pytest.raises(ConfigError, match="by names no column"):
-        compare(BEFORE, AFTER, by=(), rate="ok")
+        compare(BEFORE, AFTER, by=(), case="ok")
     with pytest.raises(ConfigError, match="confidence"):
-        compare(BEFORE, AFTER, by="route", rate="ok", confidence=1)
+        compare(BEFORE, AFTER, by="route", case="ok", confidence=1)
     with pytest.raises(ConfigError, match="give both as one kind"):
-        compare(BEFORE, relations({"two": AFTER})["two"], by="route", rate="ok")
+        compare(BEFORE, relations({"two": AFTER})["two"], by="route", case="ok")
 
 
 # -- timer cliffs
@@ -196,43 +196,43 @@ def daily(*days: tuple[int, int], start: str = "2026-11-02T12:00Z") -> pd.DataFr
 
 
 def test_a_bad_day_and_a_slow_drift() -> None:
-    bad = change_points(daily(*[(80, 100)] * 9, (50, 100)), rate="ok")
+    bad = change_points(daily(*[(80, 100)] * 9, (50, 100)), case="ok")
     assert bad["flag"].tolist() == [""] * 9 + ["below"]
     last = bad.iloc[-1]
     assert (last["base_k"], last["base_n"], last["baseline"]) == (80, 100, "same_weekday")
     assert last["limit_lo"] > 0.5
-    drift = change_points(daily(*[(320, 400)] * 8, *[(298, 400)] * 6), rate="ok")
+    drift = change_points(daily(*[(320, 400)] * 8, *[(298, 400)] * 6), case="ok")
     assert "drift_down" in set(drift["flag"])
     assert "below" not in set(drift["flag"])
 
 
 def test_steady_days_are_not_flagged_and_few_calls_are_no_day() -> None:
     noise = np.random.default_rng(3).binomial(200, 0.7, 28)
-    steady = change_points(daily(*[(int(k), 200) for k in noise]), rate="ok")
+    steady = change_points(daily(*[(int(k), 200) for k in noise]), case="ok")
     assert set(steady["flag"]) == {""}
-    few = change_points(daily(*[(80, 100)] * 8, (0, 12)), rate="ok")
+    few = change_points(daily(*[(80, 100)] * 8, (0, 12)), case="ok")
     assert few["flag"].iloc[-1] == ""
 
 
 def test_change_points_per_group_hour_and_zone() -> None:
     data = pd.concat([daily(*[(80, 100)] * 8).assign(route="a"), daily((8, 10)).assign(route="b")])
-    chart = change_points(data, by="route", rate="ok", per="hour", tz="Asia/Kolkata")
+    chart = change_points(data, by="route", case="ok", per="hour", tz="Asia/Kolkata")
     assert chart["period"].iloc[0] == "2026-11-02 17:00"
     assert chart.groupby("route").size().to_dict() == {"a": 8, "b": 1}
     assert chart["baseline"].tolist() == ["none", *["earlier"] * 6, "same_weekday", "none"]
     (relation,) = relations({"calls": data}).values()
     keys = ["route", "period"]
-    again = as_pandas(change_points(relation, by="route", rate="ok", per="hour", tz="Asia/Kolkata"), keys)
+    again = as_pandas(change_points(relation, by="route", case="ok", per="hour", tz="Asia/Kolkata"), keys)
     pd.testing.assert_frame_equal(again, chart.sort_values(keys, ignore_index=True), check_dtype=False)
 
 
 def test_change_points_of_nothing_and_malformed() -> None:
-    assert len(change_points(daily(), rate="ok")) == 0
+    assert len(change_points(daily(), case="ok")) == 0
     for options in ({"per": "minute"}, {"weeks": 0}, {"limit": 0}, {"weight": 0}, {"tz": "Nowhere"}):
         with pytest.raises(ConfigError):
-            change_points(daily((8, 10)), rate="ok", **options)
+            change_points(daily((8, 10)), case="ok", **options)
     with pytest.raises(ColumnNotFound):
-        change_points(pd.DataFrame({"ok": [True]}), rate="ok")
+        change_points(pd.DataFrame({"ok": [True]}), case="ok")
 
 
 # -- redials

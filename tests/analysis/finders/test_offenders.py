@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conv_analytics.analysis import legs, offenders
-from conv_analytics.analysis.finders.cases import CASES
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.finders.offenders import ranked, shrunk
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from tests.analysis.made import as_pandas, hangup, relations, statuses, tables
@@ -32,7 +32,7 @@ def one(frame: pd.DataFrame, route: str) -> Any:
 
 
 def test_by_hand() -> None:
-    found = offenders(calls(a=(4, 200), b=(20, 100), c=(1, 1)), by="route", bad="bad")
+    found = offenders(calls(a=(4, 200), b=(20, 100), c=(1, 1)), by="route", case="bad")
     assert list(found) == COLUMNS
     worst = one(found, "b")
     assert worst["rest_rate"] == pytest.approx(5 / 201)
@@ -46,40 +46,40 @@ def test_by_hand() -> None:
 
 
 def test_a_route_with_one_bad_call_of_one_does_not_head_the_list() -> None:
-    found = offenders(calls(tiny=(3, 3), big=(60, 400), rest=(20, 1000)), by="route", bad="bad")
+    found = offenders(calls(tiny=(3, 3), big=(60, 400), rest=(20, 1000)), by="route", case="bad")
     assert found["route"][0] == "big"
     assert one(found, "tiny")["shrunk"] < one(found, "tiny")["rate"]
 
 
 def test_a_rest_without_cases_does_not_make_one_a_finding() -> None:
-    found = offenders(calls(a=(1, 40), b=(0, 400)), by="route", bad="bad")
+    found = offenders(calls(a=(1, 40), b=(0, 400)), by="route", case="bad")
     assert not found["offender"].any()
     assert one(found, "a")["p"] > 0.04
 
 
 def test_few_cases_too_many_are_nothing_to_act_on() -> None:
     data = calls(a=(4, 40), b=(2, 2000))
-    assert offenders(data, by="route", bad="bad")["offender"].any()
-    assert not offenders(data, by="route", bad="bad", min_excess=5)["offender"].any()
+    assert offenders(data, by="route", case="bad")["offender"].any()
+    assert not offenders(data, by="route", case="bad", min_excess=5)["offender"].any()
 
 
 def test_null_is_neither_bad_nor_good() -> None:
     data = pd.concat([calls(a=(5, 50), b=(1, 50)), pd.DataFrame({"route": ["a"] * 90, "bad": pd.array([None] * 90)})])
-    assert one(offenders(data, by="route", bad="bad"), "a")["n"] == 50
+    assert one(offenders(data, by="route", case="bad"), "a")["n"] == 50
 
 
 def test_a_missing_key_is_a_group_of_its_own() -> None:
     data = calls(a=(5, 50)).assign(route=pd.array([None] * 50, "str"))
-    found = offenders(pd.concat([data, calls(b=(1, 60))]), by="route", bad="bad")
+    found = offenders(pd.concat([data, calls(b=(1, 60))]), by="route", case="bad")
     assert found["n"].sum() == 110
     assert found["route"].isna().sum() == 1
 
 
 def test_empty() -> None:
-    found = offenders(calls(), by="route", bad="bad")
+    found = offenders(calls(), by="route", case="bad")
     assert list(found) == COLUMNS
     assert len(found) == 0
-    single = offenders(calls(a=(3, 40)), by="route", bad="bad")
+    single = offenders(calls(a=(3, 40)), by="route", case="bad")
     assert pd.isna(single["p"][0]), "there is no rest to hold it against"
 
 
@@ -87,7 +87,7 @@ def test_empty() -> None:
     ("options", "error", "text"),
     [
         ({"by": ()}, ConfigError, "by names no column"),
-        ({"bad": "rotten"}, ConfigError, "'rotten' is none of answered, unanswered, failed"),
+        ({"case": "rotten"}, ConfigError, "'rotten' is none of answered, unanswered, failed"),
         ({"by": "carrier"}, ColumnNotFound, "carrier"),
         ({"by": ["route", "route"]}, ConfigError, "twice"),
         ({"min_n": 0}, ConfigError, "min_n=0"),
@@ -98,7 +98,7 @@ def test_empty() -> None:
 )
 def test_malformed(options: dict[str, Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
-        offenders(calls(a=(3, 40)), **{"by": "route", "bad": "bad", **options})
+        offenders(calls(a=(3, 40)), **{"by": "route", "case": "bad", **options})
 
 
 GROUPS = st.dictionaries(
@@ -112,10 +112,10 @@ GROUPS = st.dictionaries(
 @settings(max_examples=20, deadline=None)
 def test_properties(groups: dict[str, tuple[int, int]], random: Any) -> None:
     data = calls(**groups)
-    found = offenders(data, by="route", bad="bad", min_n=5)
+    found = offenders(data, by="route", case="bad", min_n=5)
     rows = list(range(len(data)))
     random.shuffle(rows)
-    pd.testing.assert_frame_equal(found, offenders(data.iloc[rows], by="route", bad="bad", min_n=5))
+    pd.testing.assert_frame_equal(found, offenders(data.iloc[rows], by="route", case="bad", min_n=5))
     assert found["k"].sum() == sum(k for k, _ in groups.values())
     for row in found.itertuples():
         assert row.lo <= row.rate <= row.hi
@@ -134,9 +134,9 @@ def test_shrinking_goes_with_the_evidence() -> None:
 def test_duckdb_gives_the_same() -> None:
     data = calls(a=(4, 200), b=(20, 100), c=(1, 1), d=(0, 35))
     (relation,) = relations({"calls": data}).values()
-    given_back = offenders(relation, by="route", bad="bad")
+    given_back = offenders(relation, by="route", case="bad")
     assert not isinstance(given_back, pd.DataFrame)
-    expected = offenders(data, by="route", bad="bad").sort_values("route", ignore_index=True)
+    expected = offenders(data, by="route", case="bad").sort_values("route", ignore_index=True)
     pd.testing.assert_frame_equal(as_pandas(given_back, ["route"]), expected, check_dtype=False)
 
 
@@ -152,17 +152,17 @@ def made(count: int = 3) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.parametrize(
-    ("bad", "k", "n"), [("failed", 3, 6), ("unanswered", 3, 6), ("answered", 3, 6), ("short", 3, 3)]
+    ("case", "k", "n"), [("failed", 3, 6), ("unanswered", 3, 6), ("answered", 3, 6), ("short", 3, 3)]
 )
-def test_cases_by_name(bad: str, k: int, n: int) -> None:
-    assert bad in CASES
+def test_cases_by_name(case: str, k: int, n: int) -> None:
+    assert case in CASES
     for data in (made(), legs(made()), relations(made())):
-        found = as_pandas(offenders(data, by="direction", bad=bad), ["direction"])
+        found = as_pandas(offenders(data, by="direction", case=case), ["direction"])
         assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
 
 
 def test_by_the_hour_of_a_zone() -> None:
-    found = offenders(legs(made()), by=["direction", "hour"], bad="failed", tz="Asia/Kolkata")
+    found = offenders(legs(made()), by=["direction", "hour"], case="failed", tz="Asia/Kolkata")
     assert found["hour"].tolist() == [14], "09:00 UTC"
 
 

@@ -117,7 +117,11 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ]
         assert list(found) == ["CON-1", "CON-2", "CON-3"]
         assert (len(found), "CON-4" in found) == (3, False)
-        assert (found.reached("CON-1", 5), found.reached("CON-1", 12), found.reached("CON-4", None)) == (9, 12, 0)
+        assert (found.last_event("CON-1", 5), found.last_event("CON-1", 12), found.last_event("CON-4", None)) == (
+            9,
+            12,
+            0,
+        )
 
 
 @pytest.mark.usefixtures("beside")
@@ -226,17 +230,17 @@ def test_a_file_of_marks_without_its_columns_is_damaged(tmp_path: Path) -> None:
 CROWDED = """
     import resource, signal, sys
     from conv_analytics.errors import DestinationError
-    from conv_analytics.exporter.roster import Roster
+    from conv_analytics.exporter.conversation_states import ConversationStates
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-    roster = Roster()
+    states = ConversationStates()
     try:
         for number in range(200_000):
-            roster.meet(f"CON-{number:036d}")
+            states.add(f"CON-{number:036d}")
         print("there was room")
     except DestinationError as error:
         print(error)
-    roster.close()
+    states.close()
 """
 
 

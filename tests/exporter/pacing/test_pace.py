@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from conv_analytics import export
-from conv_analytics.exporter.pacing.pace import Pace
-from conv_analytics.exporter.pacing.rates import Rate
-from conv_analytics.exporter.pacing.slots import Slots
-from conv_analytics.exporter.pacing.window import Places
+from conv_analytics.exporter.pacing.concurrency_limit import ConcurrencyLimit
+from conv_analytics.exporter.pacing.pacer import Pacer
+from conv_analytics.exporter.pacing.rate_limit import RateLimit
+from conv_analytics.exporter.pacing.request_window import RequestWindow
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Sandbox
 from tests.exporter.servers import Line, ran
@@ -75,7 +75,7 @@ def test_what_was_learned_spares_refusals_and_is_tried_again(kind: str) -> None:
 
 def test_one_refusal_that_bunches_explain_lowers_nothing() -> None:
     time = 100.0
-    rate = Rate(0, learned=30.0, clock=lambda: time)
+    rate = RateLimit(0, learned=30.0, clock=lambda: time)
     for number in range(60):
         time = 100 + number / 30
         rate.take()
@@ -88,8 +88,8 @@ def test_one_refusal_that_bunches_explain_lowers_nothing() -> None:
 
 
 def test_places_wait_for_the_answer_when_careful() -> None:
-    places = Places()
-    places.careful = True
+    places = RequestWindow()
+    places.conservative = True
     for sent_at, answered_at in ((0.0, 0.1), (0.2, 0.5)):
         places.take(sent_at)
         places.answered(sent_at, answered_at, accepted=True)
@@ -103,21 +103,21 @@ def test_places_wait_for_the_answer_when_careful() -> None:
 
 def test_refusals_of_one_burst_are_one_event_and_a_pause_holds_everyone_back() -> None:
     time = 0.0
-    pace = Pace(0, 20, learned=30.0, clock=lambda: time)
+    pace = Pacer(0, 20, learned=30.0, clock=lambda: time)
     for _ in range(5):
-        pace.rate.refuse(time)
-    pace.rate.pause(1800)
-    assert pace.rate.wait() == 1800
+        pace.rate_limit.refuse(time)
+    pace.rate_limit.pause(1800)
+    assert pace.rate_limit.wait() == 1800
     time = 1800.0
-    assert pace.rate.refused == 5
-    gaps = [pace.rate.reserve() for _ in range(3)]
+    assert pace.rate_limit.refused == 5
+    gaps = [pace.rate_limit.reserve() for _ in range(3)]
     assert gaps == sorted(gaps)
     assert gaps[2] > gaps[1] > gaps[0] == 0
 
 
 def test_slots_shrink_once_per_burst_and_grow_when_used() -> None:
     time = 10.0
-    slots = Slots(20, clock=lambda: time)
+    slots = ConcurrencyLimit(20, clock=lambda: time)
     for _ in range(8):
         slots.failed(sent_at=9.0)
     assert slots.limit == 10
@@ -131,7 +131,7 @@ def test_slots_shrink_once_per_burst_and_grow_when_used() -> None:
 
 def test_answers_that_take_ever_longer_take_slots_away_but_not_all() -> None:
     time = 0.0
-    slots = Slots(20, clock=lambda: time)
+    slots = ConcurrencyLimit(20, clock=lambda: time)
     slots.answered(0.05, in_flight=20)
     for _ in range(500):
         time += 0.1
@@ -166,9 +166,8 @@ def test_half_an_hour_ends_at_once_when_interrupted_and_what_was_read_is_committ
     import asyncio
 
     from conv_analytics import aexport, open_dataset
-    from conv_analytics.exporter import run as once
 
-    monkeypatch.setattr(once, "STOP_S", math.inf)
+    monkeypatch.setattr("conv_analytics.exporter.run.STOP_S", math.inf)
 
     async def main(sandbox: Sandbox) -> None:
         waiting = asyncio.Event()

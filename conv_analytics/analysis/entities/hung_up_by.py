@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import narwhals as nw
 
-from conv_analytics.analysis.engine import recipes
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.expressions import CaseWhen, is_true
+from conv_analytics.analysis.engine.rows import Rows
 
 #: Hangups of both sides closer than this do not tell who was first. [µs]
 TOGETHER_US = 250_000
 
 
-def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
-    """Add ``hung_up_by``, ``hung_up_confidence`` and ``hung_up_why`` to calls.
+def with_hung_up_by(rows: Rows) -> Rows:
+    """Calls with ``hung_up_by``, ``hung_up_confidence`` and ``hung_up_why``.
 
     Needs, per side (``in``, ``out``): ``_hung`` (last hangup of its answered legs, in microseconds), ``_this_leg``,
     ``_network`` and ``_platform`` (1 when a reason says so); and ``still``, ``was_answered``, ``outcome``,
@@ -31,7 +29,7 @@ def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     one = up & ~both
     # A SIP code came over the wire: whoever refused is on the other side of it. Without one it was the platform itself.
     refused = col("outcome").is_in(["blocked", "signalling_failure"])
-    far = (col("sip_code") > 0).fill_null(False)  # noqa: FBT003
+    far = is_true(col("sip_code") > 0)
     cases: list[tuple[nw.Expr, str, float, str]] = [
         (col("still") > 0, "unknown", 0.0, "a leg has no end"),
         (up & timer, "platform", 0.9, "a timer ended it, says the reason"),
@@ -61,11 +59,11 @@ def hung_up(source: Source, rows: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         (refused & far, "network", 0.6, "not answered: a SIP code refused it on the way"),
         (~col("outcome").is_in(["unknown", "answered"]), "platform", 0.7, "not answered: it could not be connected"),
     ]
-    return recipes.add(source, rows, {
-        "hung_up_by": recipes.Cases([(condition, who) for condition, who, _, _ in cases], "unknown"),
-        "hung_up_confidence": recipes.Cases([(condition, sure) for condition, _, sure, _ in cases], 0.0),
-        "hung_up_why": recipes.Cases([(condition, why) for condition, _, _, why in cases], "nothing tells"),
+    return rows.with_values({
+        "hung_up_by": CaseWhen([(condition, who) for condition, who, _, _ in cases], "unknown"),
+        "hung_up_confidence": CaseWhen([(condition, sure) for condition, _, sure, _ in cases], 0.0),
+        "hung_up_why": CaseWhen([(condition, why) for condition, _, _, why in cases], "nothing tells"),
     })  # fmt: skip
 
 
-__all__ = ["TOGETHER_US", "hung_up"]
+__all__ = ["TOGETHER_US", "with_hung_up_by"]

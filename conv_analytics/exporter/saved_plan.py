@@ -1,4 +1,4 @@
-"""The estimate of a run, kept beside its folder until the run, and compared with what came of it."""
+"""The plan of a run, saved in its folder until the run, and then compared with it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from typing import Any
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.report import Report
 
-#: An older estimate tells nothing of a run: too much has happened.
-KEPT = timedelta(days=1)
+#: An older plan is not compared: too much may have changed.
+MAX_AGE = timedelta(days=1)
 _NAME = "plan.json"
 
 
-def save(work: Path, plan: Mapping[str, Any], options: Options) -> None:
-    """Keep an estimate for the next run of a folder."""
-    kept = {"asked_for": _asked_for(options), **plan}
+def save_plan(work: Path, plan: Mapping[str, Any], options: Options) -> None:
+    """Save a plan for the next run of a folder."""
+    saved = {"asked_for": _asked_for(options), **plan}
     written = work / f"{_NAME}.new"
-    written.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    written.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     written.replace(work / _NAME)
 
 
-def take(work: Path, options: Options, started: datetime, report: Report) -> dict[str, Any] | None:
-    """The estimate that was kept for a run, and how far off it was; None where there was none for it.
+def take_plan(work: Path, options: Options, started: datetime, report: Report) -> dict[str, Any] | None:
+    """The plan saved for a run, and its error; None without one.
 
-    An estimate is for one run. One that is for other options, or too old, or cannot be read, or whose run ended early,
-    is dropped.
+    The saved plan is deleted in any case. It is not used when it has other options, is too old or cannot be read, or
+    when the run is incomplete.
     """
     path = work / _NAME
     try:
         plan = json.loads(path.read_text(encoding="utf-8"))
         age = started - datetime.fromisoformat(plan["made_at"])
-        fits = timedelta() <= age <= KEPT and _same(plan["asked_for"], _asked_for(options), age)
+        fits = timedelta() <= age <= MAX_AGE and _same(plan["asked_for"], _asked_for(options), age)
         result = _compare(plan, report) if fits and report.status == "complete" else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # None was made, or somebody wrote another file there.
+        # There is no plan, or the file is something else.
         result = None
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def _compare(plan: Mapping[str, Any], report: Report) -> dict[str, Any]:
 def _asked_for(options: Options) -> dict[str, Any]:
     """The options that decide what a run reads."""
     return {
-        "tables": sorted(options.tables),
+        "tables": sorted(options.selected),
         "full": options.full,
         "lookback_s": options.lookback and options.lookback.total_seconds(),
         "since": options.since and options.since.isoformat(),
@@ -70,7 +70,7 @@ def _asked_for(options: Options) -> dict[str, Any]:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any], age: timedelta) -> bool:
-    """Whether two runs read the same; the bounds of the later one may lie later, as with ``--since 7d``."""
+    """Whether two runs read the same; the later one may have later bounds, as with ``--since 7d``."""
     if any(one[name] != other[name] for name in ("tables", "full", "lookback_s")):
         return False
     for name in ("since", "until"):

@@ -1,4 +1,4 @@
-"""What the exporter asks: the API, or the journal where a run that was cut short left the API's answers."""
+"""A client that keeps responses in the journal, and takes those of an interrupted run from there."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from conv_analytics.errors import NotFound, status_error
 from conv_analytics.resources.endpoint import Call, Listing
 
 
-class Asked(Protocol):
+class RawClient(Protocol):
     """What the exporter needs of a client."""
 
     async def raw(self, call: Call[Any]) -> bytes:
-        """The body of a call's answer."""
+        """The body of a response."""
 
     def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
-        """The pages of a listing, from the first or from a cursor."""
+        """The pages of a listing, from the first one or from a cursor."""
 
 
-class Source:
-    """A client whose answers are kept in a journal until they are committed.
+class JournalledClient:
+    """A client whose responses are kept in a journal until they are committed.
 
-    An answer is in the journal before it is handed out, so that a run that is killed at any instant loses at most the
-    answers on their way: one per request in flight.
+    A response is in the journal before it is returned, so a run that is killed at any instant loses at most the
+    responses in transit: one per request in flight.
     """
 
-    def __init__(self, client: Asked, journal: Journal) -> None:
+    def __init__(self, client: RawClient, journal: Journal) -> None:
         self._client, self._journal = client, journal
 
     async def raw(self, call: Call[Any]) -> bytes:
-        """The body of a call's answer, as `AsyncConversations.raw` gives it."""
+        """The body of a response, as from `AsyncConversations.raw`."""
         kept = self._kept(call.target)
         if kept is not None:
             return kept.body
@@ -47,7 +47,7 @@ class Source:
         return body
 
     async def raw_pages(self, listing: Listing[Any], cursor: str | None = None) -> AsyncIterator[RawPage]:
-        """The pages of a listing, as `AsyncConversations.raw_pages` gives them."""
+        """The pages of a listing, as from `AsyncConversations.raw_pages`."""
         while (kept := self._kept(key := listing.page(cursor))) is not None:
             yield RawPage(key, cursor, kept.body, msgspec.Raw(b""), kept.next_cursor, kept.page_size, kept.warning)
             cursor = kept.next_cursor

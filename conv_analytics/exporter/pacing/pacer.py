@@ -1,6 +1,6 @@
-"""How hard a run asks: the rate and the requests in flight, both as the server takes them. The thin part that waits.
+"""Waits before requests: for the rate limit, and for a place among the requests in flight.
 
-The decisions are in `rates` and `slots`, which know no event loop.
+The decisions are in `rate_limit` and `concurrency_limit`, which know no event loop.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from time import monotonic
 from typing import Any
 
 from conv_analytics.api.notices import Notice, ResponseReceived, Retried
-from conv_analytics.exporter.pacing.rates import PAUSE_S, Rate
-from conv_analytics.exporter.pacing.slots import Slots
+from conv_analytics.exporter.pacing.concurrency_limit import ConcurrencyLimit
+from conv_analytics.exporter.pacing.rate_limit import DEFAULT_PAUSE_S, RateLimit
 
-#: What was learned longer ago says nothing about today.
+#: A rate learned longer ago is not used.
 _FRESH = timedelta(days=30)
-#: No timer takes a thousand years.
+#: Longest single wait: timers do not take a thousand years.
 _LONGEST_S = 86_400.0
 
 
-class Pace:
-    """What a client awaits before each request, and what it tells of each answer.
+class Pacer:
+    """The gate of a client: awaited before each request, and informed of each response.
 
     Parameters
     ----------
     rate
-        Requests per second at most; 0 for no limit but the server's. [1/s]
+        Maximum requests per second; 0 for no limit but the server's. [1/s]
     concurrency
-        Requests in flight at most. [requests]
+        Maximum requests in flight. [requests]
     learned
-        Rate to begin with. [1/s]
+        The rate to begin with, from an earlier run. [1/s]
     clock
-        Seconds that only grow.
+        A monotonic clock. [s]
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class Pace:
         learned: float | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.rate = Rate(rate, learned=learned, clock=clock)
-        self.slots = Slots(concurrency, clock=clock)
+        self.rate_limit = RateLimit(rate, learned=learned, clock=clock)
+        self.concurrency = ConcurrencyLimit(concurrency, clock=clock)
         self._clock = clock
         self._turn = asyncio.Lock()
         self._busy = 0
@@ -55,15 +55,15 @@ class Pace:
         self._queue: deque[asyncio.Future[None]] = deque()
 
     async def __call__(self) -> None:
-        """Wait for the next place, one after the other: so nobody comes in a burst at the end of a pause."""
+        """Wait until the next request may be sent, one after the other, so that a pause does not end in a burst."""
         async with self._turn:
-            while (wait := self.rate.wait()) > 0:  # noqa: ASYNC110  a pause may have grown meanwhile
+            while (wait := self.rate_limit.wait()) > 0:  # noqa: ASYNC110  a pause may have grown meanwhile
                 await asyncio.sleep(min(wait, _LONGEST_S))
-            self.rate.take()
+            self.rate_limit.take()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        """Hold one of the places for requests in flight."""
+        """Take one of the places for requests in flight."""
         await self._enter()
         try:
             yield
@@ -71,49 +71,49 @@ class Pace:
             self._leave()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait before a repetition; the place in flight is another's meanwhile."""
+        """Wait before a retry; another request may use the place meanwhile."""
         self._leave()
         try:
             await asyncio.sleep(seconds)
             await self._enter()
         except BaseException:
-            # Whoever is interrupted here still leaves the place on the way out.
+            # `slot` leaves the place on the way out, also after an interruption here.
             self._busy += 1
             raise
 
-    def noticed(self, notice: Notice) -> None:
-        """Learn from what the client reports."""
+    def observe(self, notice: Notice) -> None:
+        """Learn from a notice of the client."""
         now = self._clock()
         match notice:
             case ResponseReceived(status=HTTPStatus.TOO_MANY_REQUESTS, elapsed_s=took):
                 self._refused_at, self._refused = now - took, self._refused + 1
             case ResponseReceived(status=HTTPStatus.SERVICE_UNAVAILABLE, elapsed_s=took):
-                self.slots.failed(now - took)
+                self.concurrency.failed(now - took)
             case ResponseReceived(elapsed_s=took):
-                self.rate.accepted(now - took)
-                self.slots.answered(took, self._busy)
+                self.rate_limit.accepted(now - took)
+                self.concurrency.answered(took, self._busy)
             case Retried(status=HTTPStatus.TOO_MANY_REQUESTS, asked=asked, wait_s=wait):
                 if asked:
-                    # A server that counts says how long; a refusal without that tells nothing of the rate.
-                    self.rate.refuse(self._refused_at)
-                self.rate.pause(wait if asked else min(wait, PAUSE_S))
+                    # A server that counts says how long to wait; other refusals say nothing about the rate.
+                    self.rate_limit.refuse(self._refused_at)
+                self.rate_limit.pause(wait if asked else min(wait, DEFAULT_PAUSE_S))
             case Retried(status=HTTPStatus.SERVICE_UNAVAILABLE, asked=True, wait_s=wait):
-                self.rate.pause(wait)
+                self.rate_limit.pause(wait)
             case Retried(status=None, reason=reason) if reason in {"TransportError", "ProxyError"}:
-                self.slots.failed(now)
+                self.concurrency.failed(now)
         self._wake()
 
     def learned(self) -> dict[str, Any]:
-        """What the next run can begin with, as JSON values."""
-        limit = self.rate.limit
+        """What the next run can start from, as JSON values."""
+        limit = self.rate_limit.limit
         return {
             "rate": None if limit is None else round(limit, 3),
-            "concurrency": self.slots.limit,
+            "concurrency": self.concurrency.limit,
             "limited": self._refused,
         }
 
     async def _enter(self) -> None:
-        if self._busy < self.slots.limit and not self._queue:
+        if self._busy < self.concurrency.limit and not self._queue:
             self._busy += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -130,7 +130,7 @@ class Pace:
         self._wake()
 
     def _wake(self) -> None:
-        while self._queue and self._busy < self.slots.limit:
+        while self._queue and self._busy < self.concurrency.limit:
             place = self._queue.popleft()
             if not place.done():
                 self._busy += 1
@@ -138,9 +138,7 @@ class Pace:
 
 
 def learned_rate(reports: Iterable[Mapping[str, Any]], now: datetime) -> float | None:
-    """The rate to begin with, from the reports of earlier runs, oldest first; None where they do not tell.
-
-    What the last one learned, which is a little below the limit; nothing of what is old.
+    """The rate that the last run learned, a little below the limit, from reports, oldest first; None if too old.
 
     >>> at = datetime(2026, 11, 23, tzinfo=UTC)
     >>> learned_rate([{"started_at": "2026-11-22T03:00:00Z", "pace": {"rate": 30.0}}], at)

@@ -1,4 +1,4 @@
-"""Tells observers what happens in a run, by looking at its report: the exporter itself knows nothing of them."""
+"""Notifies observers of what happens in a run, judged by its report: the engine knows nothing of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 from conv_analytics.api.notices import Notice
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.steps import (
+from conv_analytics.exporter.run_events import (
     BatchConverted,
     Committed,
     ConversationIncomplete,
@@ -20,22 +20,22 @@ from conv_analytics.exporter.steps import (
     ListingDone,
     Observer,
     Quarantined,
+    RunEvent,
     RunFailed,
     RunFinished,
     RunStarted,
-    Step,
 )
 
 
-class Watch:
-    """One run, watched.
+class Notifier:
+    """Notifies the observers of one run.
 
     Parameters
     ----------
     report
-        Of the run; what is new in it since the last look is told.
+        The report of the run; observers are told what is new in it.
     observers
-        Told one after the other. What one raises ends the run, as it does with a listener of progress.
+        Called one after the other. An error in one ends the run, as in a progress listener.
     """
 
     def __init__(self, report: Report, observers: Sequence[Observer]) -> None:
@@ -45,37 +45,37 @@ class Watch:
         self._rows: Counter[str] = Counter()
 
     def started(self, destination: object, tables: Sequence[str]) -> None:
-        """Tell that the run begins."""
+        """Notify that the run begins."""
         where = None if destination is None else str(destination)
-        self.tell(RunStarted(uuid4().hex[:12], where, self._report.since, self._report.until, tuple(tables)))
+        self.notify(RunStarted(uuid4().hex[:12], where, self._report.since, self._report.until, tuple(tables)))
 
-    def tell(self, event: Step | Notice | Progress) -> None:
-        """Tell every observer of one thing."""
+    def notify(self, event: RunEvent | Notice | Progress) -> None:
+        """Pass one event to every observer."""
         for observer in self._observers:
             observer(event)
 
     def progressed(self, progress: Progress) -> None:
-        """Tell what is new in the report, and where the run stands."""
+        """Notify what is new in the report, and the progress."""
         if self._observers:
-            for step in self._news(progress):
-                self.tell(step)
-            self.tell(progress)
+            for event in self._new_events(progress):
+                self.notify(event)
+            self.notify(progress)
 
     def ended(self, error: BaseException | None = None) -> None:
-        """Tell how the run ended; the last step of all."""
+        """Notify how the run ended."""
         if error is not None:
             for observer in self._observers:
-                # An observer may be what failed; its second failure must not hide the first.
+                # The observer itself may have failed; a second failure must not hide the first.
                 with suppress(Exception):
                     observer(RunFailed(error))
             return
         if self._report.interrupted:
-            self.tell(Interrupted())
+            self.notify(Interrupted())
         if self._report.commit is not None:
-            self.tell(Committed(self._report.commit, dict(self._report.tables)))
-        self.tell(RunFinished(self._report))
+            self.notify(Committed(self._report.commit, dict(self._report.tables)))
+        self.notify(RunFinished(self._report))
 
-    def _news(self, progress: Progress) -> Iterator[Step]:
+    def _new_events(self, progress: Progress) -> Iterator[RunEvent]:
         report = self._report
         if progress.listing_done and not self._listed:
             self._listed = True
@@ -92,7 +92,7 @@ class Watch:
             new = report.quarantined - self._quarantined
             self._quarantined += new
             yield Quarantined(new)
-        # The converter's thread puts another mapping here after each batch.
+        # The converter's thread replaces this mapping after each batch.
         rows = Counter(report.tables)
         if fresh := rows - self._rows:
             self._rows = rows

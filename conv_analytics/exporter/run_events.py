@@ -1,6 +1,6 @@
-"""What happens in an export: frozen values, sent to the callable given as ``on_event``, in the order they were noticed.
+"""What happens in a run: frozen values, passed to the ``on_event`` callable of an export in order.
 
-Between them come the notices of the client (`conv_analytics.api.Notice`) and snapshots of the `Progress`.
+Among them come the notices of the client (`conv_analytics.api.Notice`) and snapshots of the `Progress`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from conv_analytics.exporter.report import Report
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run begins; nothing was asked yet."""
+    """A run begins; nothing has been requested yet."""
 
     run: str
-    """Made up for this run: what its log lines have in common."""
+    """A random id of this run, in each of its log records."""
     destination: str | None
     since: str | None
     until: str | None
@@ -27,7 +27,7 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class ListingDone:
-    """All conversations are known."""
+    """All conversations are listed."""
 
     conversations: int
 
@@ -49,14 +49,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """Records have something unreadable and were put aside."""
+    """Records with something unreadable were put in the quarantine."""
 
     records: int
 
 
 @dataclass(frozen=True, slots=True)
 class BatchConverted:
-    """Pages became rows."""
+    """Pages were converted to rows."""
 
     rows: Mapping[str, int]
     """New ones, by table."""
@@ -72,24 +72,24 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """Somebody stopped the run; what was read is kept."""
+    """The run was stopped; what was read is kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunFinished:
-    """A run ended, with whatever it has."""
+    """A run ended, complete or not."""
 
     report: Report = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFailed:
-    """A run ended with an error, and kept nothing."""
+    """A run ended with an error, and committed nothing."""
 
     error: BaseException
 
 
-Step = (
+RunEvent = (
     RunStarted
     | ListingDone
     | ConversationIncomplete
@@ -102,4 +102,4 @@ Step = (
     | RunFailed
 )
 
-Observer = Callable[[Step | Notice | Progress], None]
+Observer = Callable[[RunEvent | Notice | Progress], None]

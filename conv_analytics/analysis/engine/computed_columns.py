@@ -1,0 +1,80 @@
+"""Columns computed from others: each says what it needs, so that only what is asked for is computed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import narwhals as nw
+
+from conv_analytics.analysis.engine.expressions import Value
+from conv_analytics.analysis.engine.rows import Rows
+
+
+class Computed(NamedTuple):
+    """How a column is computed.
+
+    Attributes
+    ----------
+    needs
+        Every column that `value` looks at.
+    value
+        The expression.
+    """
+
+    needs: tuple[str, ...]
+    value: Value
+
+
+def first_of(*names: str) -> Computed:
+    """The first of some columns that is not null."""
+    return Computed(names, nw.coalesce(*names) if len(names) > 1 else nw.col(names[0]))
+
+
+def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[str]:
+    """The columns that have to be there before `wanted` can be computed.
+
+    >>> columns = {
+    ...     "talk": Computed(("end", "start"), nw.col("end") - nw.col("start")),
+    ...     "end": first_of("hangup", "last"),
+    ... }
+    >>> sorted(inputs_of(columns, ["talk"]))
+    ['hangup', 'last', 'start']
+    """
+    found = set(wanted) - set(columns)
+    for name in set(wanted) & set(columns):
+        found |= inputs_of(columns, columns[name].needs)
+    return found
+
+
+def compute(rows: Rows, columns: Mapping[str, Computed], wanted: Collection[str], *, keep: Sequence[str]) -> Rows:
+    """The wanted columns and those to keep: all that need no other at once, then those that need these, and so on.
+
+    What nothing needs any more is left behind on the way.
+    """
+    levels = _levels(columns, wanted)
+    there = set(rows.columns)
+    for place, names in enumerate(levels):
+        later = {need for level in levels[place + 1 :] for name in level for need in columns[name].needs}
+        kept = sorted((later | set(wanted)) & there - set(keep))
+        rows = rows.with_values({name: columns[name].value for name in names}, keep=[*keep, *kept])
+        there |= set(names)
+    return rows
+
+
+def _levels(columns: Mapping[str, Computed], wanted: Collection[str]) -> list[list[str]]:
+    """What is to be computed, in steps of which each needs only those before."""
+    depths: dict[str, int] = {}
+
+    def depth(name: str) -> int:
+        if name not in columns:
+            return 0
+        if name not in depths:
+            depths[name] = 1 + max((depth(need) for need in columns[name].needs), default=0)
+        return depths[name]
+
+    deepest = max((depth(name) for name in wanted), default=0)
+    return [[name for name, its in depths.items() if its == level] for level in range(1, deepest + 1)]
+
+
+__all__ = ["Computed", "compute", "first_of", "inputs_of"]

@@ -1,0 +1,32 @@
+"""Checks of options that most questions share: keys to group by, words, instants."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+
+from conv_analytics.errors import ConfigError
+
+
+def keys_of(by: str | Sequence[str]) -> list[str]:
+    """The keys to group by as a list: one name is one key."""
+    names = [by] if isinstance(by, str) else list(by)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"by={names} names a key twice.")
+    return names
+
+
+def one_of(option: str, value: object, known: Collection[str]) -> None:
+    """Refuse a word that is not known."""
+    if value not in known:
+        raise ConfigError(f"{option}={value!r} is none of {', '.join(known)}.")
+
+
+def in_utc(option: str, at: datetime) -> datetime:
+    """An instant in UTC; one without a time zone is refused."""
+    if at.tzinfo is None:
+        raise ConfigError(f"{option} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
+    return at.astimezone(UTC)
+
+
+__all__ = ["in_utc", "keys_of", "one_of"]

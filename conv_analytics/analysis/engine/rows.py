@@ -1,0 +1,343 @@
+"""Rows on the way to an answer: a query on a table, computed where the table is.
+
+Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB on what
+does not fit there.
+
+>>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "event_id": [7, 8], "leg_id": ["a", "b"]})
+>>> rows = Rows.read(Source.of({"hangups": hangups}), "hangups", ["conversation_id", "leg_id"])
+>>> rows.filter(nw.col("leg_id") == "a").result()
+  conversation_id leg_id
+0           CON-1      a
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.expressions import Value
+from conv_analytics.analysis.engine.source import SINGLE, Source
+from conv_analytics.errors import ColumnNotFound, TableNotFound
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Column
+
+#: Rows of a batch in memory: with their texts, and copies on the way, some 200 MB.
+BATCH = 250_000
+_HASH = "conv_analytics_hash"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """A lazy frame, and the source that its tables came from. Every step gives new rows.
+
+    Attributes
+    ----------
+    source
+        Where expressions run, and what kind the answer will be.
+    frame
+        The query so far.
+    """
+
+    source: Source
+    frame: nw.LazyFrame[Any]
+
+    # Where rows come from.
+
+    @classmethod
+    def of(cls, source: Source, native: Any) -> Self:
+        """A pandas frame or a DuckDB relation of the source's engine, as it is."""
+        return cls(source, nw.from_native(native).lazy())
+
+    @classmethod
+    def of_pandas(cls, source: Source, frame: pd.DataFrame) -> Self:
+        """A small pandas frame, to be joined with other rows of the source."""
+        return cls.of(source, source.native(frame))
+
+    @classmethod
+    def read(
+        cls, source: Source, table: str, columns: Iterable[str] | None = None, *, needed: Collection[str] | None = None
+    ) -> Self:
+        """A table with plain types: text, Int64, float64, boolean, instants in UTC.
+
+        Parameters
+        ----------
+        source
+            The opened data.
+        table
+            The table.
+        columns
+            The columns wanted, in this order; the declared ones that there are, when absent.
+        needed
+            Those that must be there; all when absent. Others that are missing are null. With ``()``
+            the table itself may be missing, and is empty then.
+
+        Raises
+        ------
+        TableNotFound, ColumnNotFound
+            If what is needed is not there.
+        ConfigError
+            If a column holds what cannot be its kind, such as instants without a time zone.
+        """
+        declared = {column.name: column.kind for column in TABLES[table].columns}
+        there = source.columns(table)
+        wanted = list(columns) if columns is not None else [column for column in declared if column in there]
+        needed = wanted if needed is None else needed
+        if table not in source.tables and needed:
+            raise TableNotFound(table, source.tables, where="the data")
+        missing = [column for column in wanted if column in needed and column not in there]
+        if missing:
+            raise ColumnNotFound(table, missing[0], there)
+        return cls.of(source, source.typed(table, {column: declared[column] for column in wanted}))
+
+    @classmethod
+    def read_single(cls, source: Source, columns: Sequence[Column], *, needed: Collection[str], maker: str) -> Self:
+        """The single frame, with its columns typed as declared; `maker` names the function that makes such frames."""
+        there = source.columns()
+        for column in needed:
+            if column not in there:
+                having = [name for name, table in TABLES.items() if any(each.name == column for each in table.columns)]
+                raise ColumnNotFound(f"of {maker}", column, there, elsewhere=having)
+        return cls.of(source, source.typed(SINGLE, {column.name: column.kind for column in columns}))
+
+    @classmethod
+    def concat(cls, parts: Sequence[Rows]) -> Self:
+        """The rows of all parts, which have the same columns."""
+        return cls(parts[0].source, nw.concat([part.frame for part in parts], how="vertical"))
+
+    # Steps of narwhals.
+
+    def select(self, *columns: Any, **named: Any) -> Self:
+        """Some columns or expressions, and no others."""
+        return self._with(self.frame.select(*columns, **named))
+
+    def with_columns(self, *columns: Any, **named: Any) -> Self:
+        """The rows with further columns."""
+        return self._with(self.frame.with_columns(*columns, **named))
+
+    def filter(self, *conditions: Any) -> Self:
+        """The rows for which all conditions hold."""
+        return self._with(self.frame.filter(*conditions))
+
+    def join(self, other: Rows, on: Any, how: Any, suffix: str = "_right") -> Self:
+        """The rows joined with others of the same source."""
+        return self._with(self.frame.join(other.frame, on=on, how=how, suffix=suffix))
+
+    def unique(self, subset: Any = None, *, keep: Any = "any", order_by: Any = None) -> Self:
+        """The rows without those that repeat others."""
+        return self._with(self.frame.unique(subset, keep=keep, order_by=order_by))
+
+    def group(self, by: Sequence[str], *aggregates: nw.Expr) -> Self:
+        """One row per group, with its aggregates."""
+        return self._with(self.frame.group_by(*by).agg(*aggregates))
+
+    def rename(self, names: Mapping[str, str]) -> Self:
+        """The rows with columns renamed."""
+        return self._with(self.frame.rename(dict(names)))
+
+    def drop(self, *columns: str) -> Self:
+        """The rows without some columns."""
+        return self._with(self.frame.drop(*columns))
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return self.frame.collect_schema().names()
+
+    # Steps that each engine does best in its own way.
+
+    @property
+    def native(self) -> Any:
+        """The DuckDB relation, or the pandas frame."""
+        return nw.to_native(self.frame.collect() if self.source.engine == "pandas" else self.frame)
+
+    def with_micros(self, *names: str, suffix: str = "_us") -> Self:
+        """The rows with microseconds since 1970 of some instants, in columns with a suffix; without one in their place.
+
+        Not by subtraction: DuckDB subtracts instants on the clock of its session, so that a change of clocks lies
+        between. Differences of microseconds are exact on every engine.
+        """
+        if self.source.engine == "duckdb":
+            return self._computed({name: f"epoch_us({coerce.quote(name)})" for name in names}, suffix)
+        frame = self.native
+        return self.of(self.source, frame.assign(**{f"{name}{suffix}": coerce.micros(frame[name]) for name in names}))
+
+    def with_instants(self, *names: str) -> Self:
+        """The rows with some columns of microseconds since 1970 as instants."""
+        if self.source.engine == "duckdb":
+            return self._computed({name: f"make_timestamptz({coerce.quote(name)})" for name in names}, "")
+        frame = self.native
+        return self.of(self.source, frame.assign(**{name: coerce.instants(frame[name]) for name in names}))
+
+    def _computed(self, values: Mapping[str, str], suffix: str) -> Self:
+        if not values:
+            return self
+        new = ", ".join(f"{sql} as {coerce.quote(name + suffix)}" for name, sql in values.items())
+        return self.of(self.source, self.native.project(f"*, {new}" if suffix else f"* replace ({new})"))
+
+    def with_nulls(self, kinds: Mapping[str, Any]) -> Self:
+        """The rows with columns of nulls, of some kinds, where they have no such column."""
+        there = set(self.columns)
+        missing = {name: kind for name, kind in kinds.items() if name not in there}
+        if not missing:
+            return self
+        if self.source.engine == "duckdb":
+            return self.of(self.source, self.native.project(f"*, {coerce.nulls_of(missing)}"))
+        frame = self.native
+        nulls = coerce.pandas_columns("", frame[[]].reset_index(drop=True), missing).set_axis(frame.index)
+        return self.of(self.source, pd.concat([frame, nulls], axis=1))
+
+    def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
+        """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
+        kept = [name for name in (self.columns if keep is None else keep) if name not in values]
+        plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
+        choices = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
+        if self.source.engine == "duckdb":
+            plain |= {name: value.expr() for name, value in choices.items()}
+        done = self.select(*kept, *(value.alias(name) for name, value in plain.items()))
+        if self.source.engine == "duckdb" or not choices:
+            return done
+        frame = done.native
+        picked = {name: value.pick(self._met(value.conditions)) for name, value in choices.items()}
+        return self.of(self.source, frame.assign(**{name: each.set_axis(frame.index) for name, each in picked.items()}))
+
+    def _met(self, conditions: Sequence[nw.Expr]) -> Any:
+        """Whether each condition holds on each row; what is not known does not hold."""
+        frame = self.select(condition.alias(f"_{place}") for place, condition in enumerate(conditions)).native
+        columns = [column.to_numpy() if column.dtype == bool else column.to_numpy(bool, na_value=False)
+                   for _, column in frame.items()]  # fmt: skip
+        return np.column_stack(columns)
+
+    def with_time_keys(self, by: Sequence[str], tz: str, at: str = "started_at") -> Self:
+        """The rows with the keys of local time (`zones.KEYS`) that `by` asks for, as numbers."""
+        zones.zone_info(tz)
+        asked = [name for name in by if name in zones.KEYS]
+        if not asked:
+            return self
+        rows = self.materialized()
+        zone = zones.Zone.over(tz, *rows.span(at))
+        return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
+
+    def materialized(self) -> Self:
+        """Rows of a dataset computed now, once; others stay a query: a connection of the caller gets no tables."""
+        if not self.source.owns_connection:
+            return self
+        return self.of(self.source, self.source.materialize(self.native))
+
+    # Ways out.
+
+    def collect(self) -> pd.DataFrame:
+        """The rows as pandas, whatever the caller's kind: for sweeps and small tables."""
+        return self._collected({})
+
+    def _collected(self, kinds: Mapping[str, Any]) -> pd.DataFrame:
+        if self.source.engine == "duckdb":
+            return coerce.shown(coerce.from_arrow(self.source.run(lambda: coerce.arrow_of(self.native))), kinds)
+        return coerce.shown(self.native.reset_index(drop=True), kinds)
+
+    def result(self, columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
+        """The rows as an answer in the caller's kind.
+
+        Parameters
+        ----------
+        columns
+            Its columns: their order, and their dtypes in pandas. As they are, when absent.
+        by
+            What its rows are sorted by; a relation is left as it comes.
+        """
+        rows = self if columns is None else self.select(*(column.name for column in columns))
+        if self.source.kind == "duckdb":
+            return rows.native
+        rows = self._with(rows.frame.sort(*by, nulls_last=True)) if by else rows
+        return self.source.result(rows._collected({column.name: column.kind for column in columns or ()}))  # noqa: SLF001
+
+    def batches(self, *, size: int = BATCH) -> Iterator[pd.DataFrame]:
+        """The rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
+        rows: Rows = self
+        if self.source.owns_connection:
+            # In the order of their hashes: a batch reads its own stretch of the table, not all of it.
+            hashed = self.native.project(f"*, hash(conversation_id) as {_HASH}").order(_HASH)
+            rows = self.of(self.source, hashed).materialized()
+        parts = 1 if self.source.engine == "pandas" else rows.count() // size + 1
+        if parts == 1:
+            yield rows._without_hash().collect()  # noqa: SLF001
+            return
+        edges = [2**64 * part // parts for part in range(parts + 1)]
+        for part, (low, high) in enumerate(itertools.pairwise(edges)):
+            chosen = f"{_HASH} between {low} and {high - 1}" if rows is not self else (
+                f"hash(conversation_id) % {parts} = {part}")  # fmt: skip
+            yield self.of(self.source, rows.native.filter(chosen))._without_hash().collect()  # noqa: SLF001
+
+    def _without_hash(self) -> Self:
+        return self._with(self.frame.drop(_HASH, strict=False))
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return int(self.select(nw.len().alias("rows")).collect()["rows"].iloc[0])
+
+    def distinct(self, column: str) -> list[Any]:
+        """The different values of a column, null left out, in no order."""
+        rows = self.select(column)
+        if self.source.engine == "duckdb":
+            # Grouped: narwhals would number the rows of each value.
+            rows = self.of(self.source, rows.native.aggregate(coerce.quote(column), coerce.quote(column)))
+        return rows.collect()[column].drop_duplicates().dropna().to_list()
+
+    def span(self, first: str, last: str | None = None) -> tuple[datetime | None, datetime | None]:
+        """The first and the last instant of a column, or of two; None where there is none."""
+        ends = self.select(nw.col(first).min().alias("first"), nw.col(last or first).max().alias("last")).collect()
+        low, high = (None if pd.isna(value) else value.to_pydatetime() for value in ends.iloc[0])
+        return low, high
+
+    def grouped(self, by: Sequence[str], aggregates: Sequence[nw.Expr]) -> pd.DataFrame:
+        """One row per group, keys as they are shown, sorted by them; a single row without keys."""
+        if not by:
+            return self.select(*aggregates).collect()
+        done = show_time_keys(self.group(by, *aggregates).collect(), by)
+        return done.sort_values(list(by), na_position="last", kind="stable", ignore_index=True)
+
+    def repeats(self, by: Sequence[str]) -> bool:
+        """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
+        if self.source.engine == "pandas":
+            return bool(self.native.duplicated(list(by)).any())
+        # Hashes of keys take a tenth of the memory of the keys. The last key alone is nearly always enough.
+        return self._same_hashes(by[-1:]) and (len(by) == 1 or self._same_hashes(by))
+
+    def _same_hashes(self, names: Sequence[str]) -> bool:
+        hashed = f"hash({', '.join(map(coerce.quote, names))})"
+        counted = self.native.aggregate(f"count(*), count(distinct {hashed})")
+        total, different = self.source.run(counted.fetchall)[0]
+        return bool(total > different)
+
+    def _with(self, frame: nw.LazyFrame[Any]) -> Self:
+        return type(self)(self.source, frame)
+
+
+def show_time_keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """A result with its keys of local time as they are shown."""
+    return frame.assign(**{name: zones.shown(name, frame[name]) for name in by if name in zones.KEYS})
+
+
+def time_keys(frame: pd.DataFrame, by: Sequence[str], tz: str, at: str = "started_at") -> pd.DataFrame:
+    """The keys of local time of rows in memory, as they are shown; with the index of the rows.
+
+    >>> rows = pd.DataFrame({"started_at": pd.to_datetime(["2026-10-26T00:30Z", "2026-03-29T22:30Z"], utc=True)})
+    >>> time_keys(rows, ["week", "hour"], "Europe/London").values.tolist()
+    [['2026-10-26', 0], ['2026-03-23', 23]]
+    """
+    if not by:
+        return frame[[]]
+    source = Source.of(frame[[at]].reset_index(drop=True))
+    rows = Rows.read_single(source, [Column(at, datetime, "")], needed=(at,), maker="legs()")
+    keys = rows.with_time_keys(by, tz, at).select(*by).collect()
+    return show_time_keys(keys, by).set_axis(frame.index)
+
+
+__all__ = ["BATCH", "Rows", "show_time_keys", "time_keys"]

@@ -1,0 +1,129 @@
+"""Cases: what finders, limits and reports count of legs, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.expressions import is_true
+from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
+
+#: Calls up to this length are short. [s]
+SHORT_S = 6.0
+#: Columns that every frame of legs has.
+LEG_COLUMNS = frozenset(column.name for column in LEGS)
+_col = nw.col
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something that a leg may be: its condition, and its words.
+
+    Attributes
+    ----------
+    name
+        The name that functions, limits and the command line take.
+    label
+        What it is called in a table or a picture, as "poor audio".
+    sentence
+        Which legs are cases.
+    needs
+        The columns that the conditions look at.
+    holds
+        Whether a leg is a case. Never null, and to be read together with `known`.
+    known
+        Whether it is known of a leg: the legs that cases are a share of. Never null.
+    scope
+        The legs that are asked when nobody says which: ``all``, or ``outbound`` for what happens to attempts.
+    colour
+        The colour in charts: ``bad`` for what should be rare, else that of other numbers.
+    """
+
+    name: str
+    label: str
+    sentence: str
+    needs: tuple[str, ...]
+    holds: nw.Expr
+    known: nw.Expr
+    scope: str = "all"
+    colour: str = ""
+
+    @property
+    def title(self) -> str:
+        """The label as a heading."""
+        return self.label.capitalize()
+
+    @property
+    def judged(self) -> bool:
+        """Whether it asks for columns of `quality`."""
+        return not LEG_COLUMNS.issuperset(self.needs)
+
+    @property
+    def of_verdicts(self) -> bool:
+        """Whether it asks for verdicts, which units decide."""
+        return "verdict" in self.needs
+
+    def flags(self, legs: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
+        """The same conditions for legs in memory: which are cases, and of which that is known.
+
+        >>> legs = pd.DataFrame({"verdict": ["poor", "good", "unmeasured"]})
+        >>> [flag.to_list() for flag in CASES["poor"].flags(legs)]
+        [[True, False, False], [True, True, False]]
+        """
+        found = nw.from_native(legs[[*self.needs]]).select(cases=self.holds & self.known, known=self.known).to_native()
+        return found["cases"].astype(bool), found["known"].astype(bool)
+
+
+def short(seconds: float) -> nw.Expr:
+    """Whether a leg was answered, and over within some seconds of talk."""
+    return is_true(_col("answered")) & is_true(_col("talk_s") <= seconds)
+
+
+def _attempt(name: str, label: str, sentence: str, column: str, holds: nw.Expr) -> Case:
+    return Case(name, label, sentence, (column,), holds, nw.lit(value=True), "outbound")
+
+
+def _verdict(verdict: Verdict, label: str, sentence: str, colour: str = "") -> Case:
+    among = is_true(_col("verdict").is_in(MEASURED))
+    known = ~_col("verdict").is_null() if verdict == Verdict.UNMEASURED else among
+    return Case(verdict.value, label, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
+
+
+def _silence(name: str, label: str, sentence: str) -> Case:
+    # A silence that is expected is none that somebody has to look at.
+    holds = is_true(_col("silent_directions") > 0)
+    holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
+    return Case(name, label, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
+
+
+# Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
+_FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
+_ANSWERED = is_true(_col("answered"))
+
+#: Every case by its name.
+CASES: Mapping[str, Case] = {case.name: case for case in (
+    _attempt("answered", "answered", "outbound legs that were answered", "answered", _ANSWERED),
+    _attempt("unanswered", "no answer", "outbound legs without an answer", "answered", ~_ANSWERED),
+    _attempt("failed", "failed", "outbound legs that the network, the signalling or the platform failed",
+             "outcome_class", _FAILED),
+    _verdict(Verdict.GOOD, "good audio", "measured legs with the verdict good"),
+    _verdict(Verdict.FAIR, "fair audio", "measured legs with the verdict fair"),
+    _verdict(Verdict.POOR, "poor audio", "measured legs with the verdict poor", "bad"),
+    _verdict(Verdict.UNMEASURED, "unmeasured", "legs without enough packets to judge"),
+    Case("measured", "measured", "answered legs with enough packets to judge", ("verdict", "answered"),
+         is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
+    _silence("no_in", "no audio from them", "legs of at least 5 s without audio from the other end"),
+    _silence("no_out", "no audio to them", "legs of at least 5 s without audio to the other end"),
+    _silence("ghost", "no audio at all", "legs of at least 5 s without any audio"),
+    _silence("silent", "no audio one way or both",
+             "legs of at least 5 s without audio in one direction or both that nothing excuses"),
+    Case("short", "over within 6 s", "answered legs of up to 6 s", ("answered", "talk_s"), short(SHORT_S),
+         _ANSWERED & ~_col("talk_s").is_null()),
+)}  # fmt: skip
+
+__all__ = ["CASES", "LEG_COLUMNS", "SHORT_S", "Case", "short"]

@@ -1,0 +1,75 @@
+"""Legs that were transferred into another conversation: both conversations know of them, and each is one leg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine.rows import Rows
+
+_KEY = ("conversation_id", "leg_id")
+_QUESTION = ("final conversations",)
+
+
+def final_conversations(tables: Mapping[str, Rows]) -> pd.DataFrame | None:
+    """The legs that occur in several conversations, each with its ``final_conversation``; None if there is none.
+
+    The final conversation is the one with the last event of the leg: where it was transferred to. Between equals it is
+    the one that heard of it last, and then the last by its id. Asked once per source.
+
+    Parameters
+    ----------
+    tables
+        Tables with the key of legs and ``at``; rows without a conversation have "" as its id.
+    """
+    cache = next(iter(tables.values())).source.cache
+    if _QUESTION not in cache:
+        cache[_QUESTION] = _several(tables.values())
+    found: pd.DataFrame | None = cache[_QUESTION]
+    return found
+
+
+def in_final_conversation(rows: Rows, final: pd.DataFrame) -> Rows:
+    """The rows with the final conversation of their leg."""
+    joined = rows.join(Rows.of_pandas(rows.source, final), on="leg_id", how="left")
+    conversation = nw.coalesce("final_conversation", "conversation_id").alias("conversation_id")
+    return joined.with_columns(conversation).drop("final_conversation")
+
+
+def _several(tables: Iterable[Rows]) -> pd.DataFrame | None:
+    named = [rows.filter(~nw.col("leg_id").is_null(), nw.col("conversation_id") != "") for rows in tables]
+    if not _any_in_two(named):
+        return None
+    pairs = Rows.concat([rows.select(*_KEY, "at", nw.col("at").alias("since")) for rows in named])
+    pairs = pairs.group(_KEY, nw.col("at").max(), nw.col("since").min())
+    several = pairs.group(["leg_id"], nw.len().alias("conversations")).filter(nw.col("conversations") > 1)
+    found = pairs.join(several.select("leg_id"), on="leg_id", how="semi").collect()
+    if found.empty:
+        return None
+    last = found.sort_values(["leg_id", "at", "since", "conversation_id"], na_position="first", kind="stable")
+    last = last.drop_duplicates("leg_id", keep="last").rename(columns={"conversation_id": "final_conversation"})
+    return last[["leg_id", "final_conversation"]].reset_index(drop=True)
+
+
+def _any_in_two(tables: Iterable[Rows]) -> bool:
+    """Whether a leg is in more than one conversation.
+
+    By the hashes of ids: DuckDB would take ten times the memory for the ids themselves.
+    """
+    keys = [rows.select(*_KEY) for rows in tables]
+    source = keys[0].source
+    if source.engine == "pandas":
+        pairs = pd.concat([rows.native for rows in keys]).drop_duplicates()
+        return bool(pairs["leg_id"].duplicated().any())
+    hashed: Any = None
+    for rows in keys:
+        part = rows.native.project("hash(leg_id) as leg, hash(conversation_id) as conversation")
+        hashed = part if hashed is None else hashed.union(part)
+    conversations = hashed.aggregate("leg, min(conversation) as least, max(conversation) as most", "leg")
+    return bool(source.run(conversations.filter("least <> most").limit(1).fetchall))
+
+
+__all__ = ["final_conversations", "in_final_conversation"]

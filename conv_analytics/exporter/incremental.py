@@ -1,0 +1,309 @@
+"""Which conversations and lists an incremental run requests, and the watermarks it leaves. Pure decisions.
+
+Without a lookback every listed conversation is requested once, for the number of its last event. With a lookback, those
+that have long been quiet are skipped unless the list shows a change; a sweep requests all of them now and then, because
+the lists of this API show few changes (contract 6.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import Enum, auto
+from typing import Any, NamedTuple
+
+from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.exporter.conversation_states import ConversationState
+from conv_analytics.exporter.options import Options
+from conv_analytics.exporter.summaries import Summary
+from conv_analytics.instants import utc_text
+from conv_analytics.resources.cells import Unreadable, instant
+
+#: A weekly sweep is also due when tonight's job starts a little earlier than last week's.
+_EARLY = timedelta(hours=1)
+#: Missing events are requested again for this time, which is how long named conversations live. Events that have not
+#: appeared by then are never stored by the API (contract 2.7).
+PATIENCE = timedelta(days=2)
+
+
+class ListsToRead(Enum):
+    """The lists of a conversation that a run reads."""
+
+    NOTHING = auto()
+    """None: there is nothing new."""
+    EVENTS = auto()
+    """Events only: the API has counted some that it has not listed yet."""
+    ALL = auto()
+    """Members and events."""
+
+
+class MissingEvents(NamedTuple):
+    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.marks.Mark`."""
+
+    sequence_number: int | None = None
+    pending_since: str | None = None
+
+
+@dataclass(frozen=True)
+class FolderState:
+    """What the earlier runs of a folder know; empty for a new folder."""
+
+    known: Mapping[str, Mark] = field(default_factory=dict)
+    """The watermark of each conversation."""
+    swept_at: datetime | None = None
+    """Start of the last run that requested every conversation."""
+
+
+class LastChange(NamedTuple):
+    """The last change of a conversation, as a run saw it."""
+
+    changed: datetime | None
+    """The instant of its last event or update, where the records have one."""
+    fingerprint: str
+    """`Summary.fingerprint` of its record in the list."""
+
+    @property
+    def text(self) -> str:
+        """Both as `Mark.settled` stores them, with nothing before the space where no instant is known."""
+        return f"{_seconds_text(self.changed) if self.changed else ''} {self.fingerprint}"
+
+
+@dataclass(frozen=True)
+class IncrementalPolicy:
+    """The decisions of one run for each conversation.
+
+    Examples
+    --------
+    >>> summary = Summary(id="CON-1", timestamp={"created": "2026-11-01T10:00:00Z"})
+    >>> folder = FolderState({"CON-1": Mark("CON-1", 41, f"2026-11-01T10:07:00Z {summary.fingerprint}")})
+    >>> IncrementalPolicy(folder).needs_request(summary), IncrementalPolicy(folder).last_known_event("CON-1")
+    (True, 41)
+    >>> week = IncrementalPolicy(folder, quiet_before="2026-11-15T00:00:00Z")
+    >>> week.needs_request(summary), week.needs_request(Summary(id="CON-2"))
+    (False, True)
+    >>> updated = {"created": "2026-11-01T10:00:00Z", "updated": "2026-11-21T10:00:00Z"}
+    >>> week.needs_request(Summary(id="CON-1", timestamp=updated))
+    True
+    """
+
+    folder: FolderState
+    full: bool = False
+    quiet_before: str | None = None
+    """Conversations without a change since this instant are skipped; None skips no conversation."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When the run began."""
+
+    def last_known_event(self, conversation_id: str) -> int | None:
+        """The last event that need not be requested again; None when all events are wanted."""
+        known = None if self.full else self.folder.known.get(conversation_id)
+        return known and known.last_event
+
+    def lists_to_read(self, conversation_id: str, sequence_number: int | None, *, again: bool = True) -> ListsToRead:
+        """The lists to read of a conversation with this sequence number; None where it has none.
+
+        `again` includes, in a run that reads everything again, what the folder has already.
+
+        >>> pending, given_up = (10, None, 12, "2026-11-21T03:00:00Z"), (10, None, 12)
+        >>> known = {"CON-1": Mark("CON-1", *pending), "CON-2": Mark("CON-2", *given_up)}
+        >>> policy = IncrementalPolicy(FolderState(known))
+        >>> [policy.lists_to_read("CON-1", number).name for number in (10, 12, 13)]
+        ['NOTHING', 'EVENTS', 'ALL']
+        >>> [policy.lists_to_read("CON-2", number).name for number in (10, 12, 13)]
+        ['NOTHING', 'NOTHING', 'ALL']
+        """
+        if sequence_number == 0:
+            return ListsToRead.NOTHING
+        known = None if self.full and again else self.folder.known.get(conversation_id)
+        if known is None or sequence_number is None or known.unread:
+            return ListsToRead.ALL
+        if sequence_number <= (known.last_event or 0):
+            return ListsToRead.NOTHING
+        if sequence_number != known.sequence_number:
+            return ListsToRead.ALL
+        return ListsToRead.NOTHING if known.pending_since is None else ListsToRead.EVENTS
+
+    def expects_events(self, conversation_id: str, sequence_number: int) -> bool:
+        """Whether a conversation with this sequence number that lists no event at all must have some."""
+        known = self.folder.known.get(conversation_id)
+        return missing_events(known, 0, sequence_number, self.now).pending_since is not None
+
+    def needs_request(self, listed: Summary) -> bool:
+        """Whether a conversation is requested, judged by its record in the list."""
+        if self.full or self.quiet_before is None:
+            return True
+        known = self.folder.known.get(listed.record_id or "")
+        if known is None or known.settled is None or known.unread or known.pending_since is not None:
+            return True
+        changed, _, fingerprint = known.settled.partition(" ")
+        if changed >= self.quiet_before or fingerprint != listed.fingerprint:
+            return True
+        return (listed.last_event or 0) > max(known.last_event or 0, known.sequence_number or 0)
+
+
+def missing_events(
+    known: Mark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
+) -> MissingEvents:
+    """What is missing at the end of a conversation's events, and since when.
+
+    Parameters
+    ----------
+    known
+        The watermark that the folder has.
+    last
+        The highest event id that the run has.
+    sequence_number
+        The conversation's own.
+    now
+        When the run began.
+    quarantined
+        Whether every missing event was listed and is in the quarantine, which has no ids.
+
+    Examples
+    --------
+    >>> first = datetime(2026, 11, 21, 3, tzinfo=UTC)
+    >>> missing_events(None, 12, 12, first)
+    MissingEvents(sequence_number=None, pending_since=None)
+    >>> pending = missing_events(None, 10, 12, first)
+    >>> pending
+    MissingEvents(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
+    >>> known = Mark("CON-1", 10, None, *pending)
+    >>> missing_events(known, 10, 12, first + timedelta(days=1)) == pending
+    True
+    >>> missing_events(known, 10, 12, first + timedelta(days=2))
+    MissingEvents(sequence_number=12, pending_since=None)
+    >>> missing_events(known, 11, 12, first + timedelta(days=2))
+    MissingEvents(sequence_number=12, pending_since='2026-11-23T03:00:00Z')
+    """
+    if sequence_number is None or sequence_number <= last:
+        return MissingEvents()
+    if quarantined:
+        return MissingEvents(sequence_number)
+    if known is None or known.unread or known.sequence_number != sequence_number or (known.last_event or 0) != last:
+        return MissingEvents(sequence_number, _seconds_text(now))
+    try:
+        over = known.pending_since is None or now - instant(known.pending_since) >= PATIENCE - _EARLY
+    except Unreadable:
+        over = False
+    return MissingEvents(sequence_number, None if over else known.pending_since)
+
+
+def incremental_policy(folder: FolderState, options: Options, now: datetime) -> IncrementalPolicy:
+    """The policy of a run that starts now: with a lookback unless a sweep is due."""
+    if options.lookback is None or options.full or sweep_due(folder.swept_at, options.sweep, now):
+        return IncrementalPolicy(folder, options.full, now=now)
+    try:
+        return IncrementalPolicy(folder, quiet_before=_seconds_text(now - options.lookback), now=now)
+    except OverflowError:
+        # The lookback begins before the first year: no conversation is older.
+        return IncrementalPolicy(folder, now=now)
+
+
+def sweep_due(swept_at: datetime | None, interval: timedelta, now: datetime) -> bool:
+    """Whether it is time to request every conversation again.
+
+    A sweep in the future was made while a clock was ahead, and does not delay the next one.
+
+    >>> sunday = datetime(2026, 11, 1, 3, tzinfo=UTC)
+    >>> [sweep_due(sunday, timedelta(days=7), sunday + timedelta(days=day)) for day in (1, 6, 7, 8)]
+    [False, False, True, True]
+    >>> [sweep_due(at, timedelta(days=7), sunday) for at in (None, sunday.replace(year=2036))]
+    [True, True]
+    """
+    return swept_at is None or swept_at > now or now - swept_at >= interval - _EARLY
+
+
+def last_sweep(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
+    """When the last run that requested every conversation began, from the reports of all runs, oldest first.
+
+    Versions without lookback requested all of them in every complete run.
+    """
+    last: datetime | None = None
+    for report in reports:
+        swept_at = report.get("swept_at")
+        if "swept_at" not in report and requested_all(report) and report.get("started_at"):
+            swept_at = report["started_at"]
+        if swept_at:
+            # The last report decides, whatever the clock of an earlier run said.
+            last = datetime.fromisoformat(swept_at)
+    return last
+
+
+def requested_all(report: Mapping[str, Any]) -> bool:
+    """Whether a run requested every conversation and was answered."""
+    bounded = report.get("since") or report.get("until")
+    answered = report.get("status") == "complete" and report.get("requests") != 0
+    return answered and not bounded and not report.get("not_probed")
+
+
+def updated_watermark(state: ConversationState, known: Mark | None, started: datetime, *, unread: bool) -> Mark | None:
+    """The watermark that a commit stores for a conversation; None when the folder has it already.
+
+    A watermark never goes back. When a conversation is first seen, its last event tells since when it has been quiet.
+    Later changes count from the run that saw them, because events may arrive with old times.
+
+    Parameters
+    ----------
+    state
+        How far the run came.
+    known
+        The watermark that the folder has.
+    started
+        When the run began.
+    unread
+        Whether the conversation could not be read to its end: then it is no longer marked as fully read.
+
+    Examples
+    --------
+    >>> now, at = datetime(2026, 11, 21, 3, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
+    >>> five = ConversationState("CON-1", 5, LastChange(at, "cc").text)
+    >>> first = updated_watermark(five, None, now, unread=False)
+    >>> print(*first[:3])
+    CON-1 5 2026-11-02T00:00:00Z cc
+    >>> updated_watermark(five._replace(finished=True), first, now, unread=False)
+    >>> print(*updated_watermark(five._replace(last_event=9), first, now, unread=False)[:3])
+    CON-1 9 2026-11-21T03:00:00Z cc
+    >>> print(*updated_watermark(ConversationState("CON-1", unread=True), first, now, unread=True))
+    CON-1 5 None None None True
+    """
+    known_last = None if known is None else known.last_event
+    known_settled = None if known is None else known.settled
+    advanced = state.last_event is not None and (known_last is None or state.last_event > known_last)
+    settled = None
+    if state.last_change is not None:
+        changed, _, fingerprint = state.last_change.partition(" ")
+        if known_last is None:
+            settled = state.last_change if changed else f"{_seconds_text(started)} {fingerprint}"
+        elif advanced or not (known_settled or "").endswith(f" {fingerprint}"):
+            settled = f"{_seconds_text(started)} {fingerprint}"
+    missing = _missing_after(state, known, advanced=advanced)
+    # A conversation that was read again may have new rows below its watermark.
+    differs = missing != _known_missing(known) and (known is not None or state.finished)
+    if advanced or state.extended or (unread and known_settled is not None) or differs:
+        last = max(state.last_event or 0, known_last or 0)
+        text = settled or (known_settled if state.last_change is not None else None)
+        return Mark(state.conversation_id, last, text, *missing)
+    return Mark(state.conversation_id, None, settled) if settled else None
+
+
+def _known_missing(known: Mark | None) -> tuple[int | None, str | None, bool]:
+    """What is missing of a conversation before a run: sequence number, pending since, unread."""
+    return (None, None, False) if known is None else (known.sequence_number, known.pending_since, known.unread)
+
+
+def _missing_after(
+    state: ConversationState, known: Mark | None, *, advanced: bool
+) -> tuple[int | None, str | None, bool]:
+    """The same after the run."""
+    if state.finished:
+        return state.sequence_number, state.pending_since, False
+    number, since, unread = _known_missing(known)
+    if advanced:
+        # Rows that the folder has above the watermark stay there.
+        since, unread = None, unread and (number or 0) > (state.last_event or 0)
+    return state.sequence_number or (number if unread or not advanced else None), since, state.unread or unread
+
+
+def _seconds_text(moment: datetime) -> str:
+    """An instant to the second; such texts sort as the instants do."""
+    return utc_text(moment, "seconds")

@@ -1,0 +1,187 @@
+"""Where an export writes its rows: to memory or to a dataset folder; both publish everything at once, at the end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
+from conv_analytics.dataset.memory.event_index import Held, Holdings, repeats
+from conv_analytics.dataset.memory.journal import Journal
+from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.storage.commit import commits
+from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.exporter.anomaly import volume_warning
+from conv_analytics.exporter.conversation_states import ConversationStates
+from conv_analytics.exporter.folder_checks import require_same_mask
+from conv_analytics.exporter.incremental import FolderState, last_sweep, requested_all, updated_watermark
+from conv_analytics.exporter.options import Options
+from conv_analytics.exporter.report import Report
+from conv_analytics.exporter.results import Exported, Frames
+from conv_analytics.exporter.saved_plan import take_plan
+from conv_analytics.instants import utc_text
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.days import by_day
+from conv_analytics.tables.frame import to_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class MemorySink:
+    """Keeps rows in memory and returns them as DataFrames."""
+
+    journal: Journal | None = None
+
+    def __init__(self, tables: Collection[str], day: date) -> None:
+        self.folder_state = FolderState()
+        self.known = self.folder_state.known
+        self.reports: Sequence[Mapping[str, Any]] = ()
+        self._day = day
+        self._rows: dict[str, list[pa.Table]] = {name: [] for name in tables}
+        self._broken: list[str] = []
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table."""
+        if name in self._rows:
+            self._rows[name].append(rows)
+
+    def quarantine(self, lines: list[str]) -> None:
+        """Keep records that could not be read."""
+        self._broken += lines
+
+    def stored_items(self, _conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        """Nothing: there is no earlier run."""
+        return ()
+
+    def stored_events(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:  # noqa: ARG002
+        """Nothing: there is no earlier run."""
+        return {}
+
+    def finish(self, report: Report, _states: ConversationStates, _in_time: Callable[[], None]) -> Frames:
+        """Everything as DataFrames; those of a stopped run are built on first access."""
+        frames = _LazyFrames({name: partial(self._frame, name, rows) for name, rows in self._rows.items()})
+        return Frames(frames if report.interrupted else dict(frames), report, self._broken)
+
+    def discard(self) -> None:
+        """Drop everything."""
+        self._rows.clear()
+
+    def _frame(self, name: str, rows: list[pa.Table]) -> pd.DataFrame:
+        table = TABLES[name]
+        filled = [part for part in rows if part.num_rows]
+        parts = [split for part in filled for split in by_day(part, table.day, self._day)]
+        return to_frame(table, parts or [(self._day, table.empty())])
+
+
+class FolderSink:
+    """Writes rows to a dataset folder; readers see none of them before `finish` commits."""
+
+    def __init__(
+        self, root: Path, options: Options, started: datetime, source: str, mask: dict[str, Any] | None
+    ) -> None:
+        self._root = root
+        self._options, self._started = options, started
+        self._writer = DatasetWriter(root, started.date(), options.selected)
+        try:
+            # Again, now that the lock keeps other writers out.
+            require_same_mask(root, mask)
+            self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
+            history = list(commits(self._writer.layout))
+            self.known = Known(root, history)
+        except BaseException:
+            self._writer.abandon()
+            raise
+        self.reports = [commit.report for commit in every(history)]
+        self.folder_state = FolderState(self.known, last_sweep(self.reports))
+        # An event that a watermark ignores is listed again.
+        self._ignored_ids = {name for report in self.reports for name in report.get("beyond", ())}
+        self._history = history
+        self._event_index: Holdings | None = None
+        self.write = self._writer.write
+        self.quarantine = self._writer.quarantine
+
+    def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        """The leg statuses that the folder has: each update of a leg repeats its whole history."""
+        if self._options.full:
+            return ()
+        earlier, runs = open_dataset(self._root), self.known.runs(conversations)
+        tables = [name for name in earlier if repeats(TABLES[name])]
+        return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
+
+    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+        """The events that the folder has of conversations whose events may be listed again."""
+        required = wanted or self._options.full
+        repeated = [
+            name for name in conversations if required or name in self._ignored_ids or self._has_events_above(name)
+        ]
+        if repeated and self._event_index is None:
+            self._event_index = Holdings(self._root, self._history, self.known)
+        return self._event_index.of(repeated) if self._event_index and repeated else {}
+
+    def _has_events_above(self, conversation_id: str) -> bool:
+        """Whether the folder has events above the watermark of a conversation."""
+        mark = self.known.get(conversation_id)
+        return mark is not None and mark.unread and mark.sequence_number is not None
+
+    def finish(self, report: Report, states: ConversationStates, in_time: Callable[[], None]) -> Exported:
+        """Commit the run, with a warning if it brought far fewer events than the nights before.
+
+        `in_time` is called between steps; what it raises leaves the folder as it was.
+        """
+        report.warning = volume_warning(report.to_dict(), self.reports)
+        previous = self.folder_state.swept_at
+        report.swept_at = None if previous is None else utc_text(previous, "seconds")
+        if requested_all(report.to_dict()):
+            report.swept_at = report.started_at
+        report.planned = take_plan(self._writer.layout.work, self._options, self._started, report)
+        # As it will be read back.
+        stored_report = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.selected)}))
+        whole = not report.interrupted
+        commit = self._writer.commit(self._marks(states, report), stored_report, whole=whole, in_time=in_time)
+        report.commit = commit.number
+        self._close()
+        layout = self._writer.layout
+        return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
+
+    def _marks(self, states: ConversationStates, report: Report) -> Iterator[Mark]:
+        for state in states:
+            name = state.conversation_id
+            mark = updated_watermark(state, self.known.get(name), self._started, unread=name in report.incomplete)
+            if mark is not None:
+                yield mark
+
+    def discard(self) -> None:
+        """Drop the run; the folder stays as it was."""
+        self._close()
+        self._writer.abandon()
+
+    def _close(self) -> None:
+        self.known.close()
+        if self._event_index:
+            self._event_index.close()
+
+
+class _LazyFrames(Mapping[str, "pd.DataFrame"]):
+    """Frames that are built on first access: whoever stops a run does not wait for them."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], pd.DataFrame]]) -> None:
+        self._makers, self._made = makers, dict[str, "pd.DataFrame"]()
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        if table not in self._made:
+            self._made[table] = self._makers[table]()
+        return self._made[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
