@@ -1,8 +1,7 @@
-"""Texts of other people in what is shown: on one line, and as small pieces of HTML for notebooks.
+"""Makes texts from the API safe to show: on one line, in a spreadsheet, and as small pieces of HTML for notebooks.
 
-Of HTML every text is escaped, and nothing has a colour of its own, to fit light pages and dark ones.
-
-Whatever shows itself in a cell may use them: this module knows no other one.
+HTML is escaped, and has no colours of its own, so that it fits light and dark pages. Any module may use this one: it
+imports no other module of the package.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-#: What neither XML nor HTML may hold, and what would turn the text around it: shown as a box.
+#: What neither XML nor HTML may contain, and what changes the direction of text: shown as a box.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u202a-\u202e\u2066-\u2069]")
-#: Numbers with a sign, and masked phone numbers: nothing a spreadsheet would work out.
+#: Numbers with a sign, and masked phone numbers: nothing that a spreadsheet evaluates.
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 _LEFT, _RIGHT = "text-align:left", "text-align:right;font-variant-numeric:tabular-nums"
 
 
 def clean(text: object) -> str:
-    r"""Text without characters that markup cannot hold; each becomes U+FFFD.
+    r"""Text without characters that markup cannot contain; each becomes U+FFFD.
 
     >>> clean("a\x00b")
     'a\ufffdb'
@@ -30,7 +29,7 @@ def clean(text: object) -> str:
 
 
 def line(text: object) -> str:
-    r"""Text on one line, for what is printed: nothing in it begins another.
+    r"""Text on one line, for printing: it cannot start a new line.
 
     >>> line("a\n 2026-05-04 forged")
     'a 2026-05-04 forged'
@@ -59,7 +58,7 @@ def escape(text: object) -> str:
 
 
 def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table: whole numbers with thousands' commas and to the right, all else as text to the left; None is empty.
+    """A table: whole numbers with thousands separators on the right, the rest as text on the left; None is empty.
 
     >>> grid(["table"], [["<b>"]])
     '<table><thead><tr><th style="text-align:left">table</th></tr></thead><tbody><tr>\
@@ -71,7 +70,7 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def facts(of: Mapping[str, object]) -> str:
-    """A table of names and what they are."""
+    """A table of names and values."""
     lines = "".join(
         f'<tr><th style="{_LEFT}">{escape(name)}</th>{_cell(str(value))}</tr>' for name, value in of.items()
     )
@@ -85,7 +84,7 @@ def notes(lines: Iterable[str]) -> str:
 
 
 def block(title: str, rest: str, *parts: str) -> str:
-    """What a cell shows of a thing: what it is in bold, a line about it, then pieces of HTML."""
+    """The HTML of an object in a cell: its title in bold, a line about it, then pieces of HTML."""
     return f"<div><p><strong>{escape(title)}</strong> {escape(rest)}</p>{''.join(parts)}</div>"
 
 

@@ -56,6 +56,15 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
     return _getaddrinfo(host, *args, **options)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever is looked at in a browser is slow; what is slow comes first, or one worker would wait in the end."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nothing_leaves_the_machine() -> Iterator[None]:
     """Sockets reach loopback addresses only."""

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import nbformat
-
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Cells with this tag show times or ids that differ from run to run: what is stored of them is an example.
@@ -57,6 +55,8 @@ def run(notebook: Any, folder: Path) -> Any:
 
 def cleaned(notebook: Any) -> Any:
     """A copy without what differs between two runs or tells of the machine."""
+    import nbformat
+
     kept = copy.deepcopy(notebook)
     kept.metadata = nbformat.from_dict(_METADATA)
     count = 0
@@ -91,6 +91,8 @@ def _said(cell: Any) -> str:
 
 
 def _outputs(outputs: list[Any], count: int) -> list[Any]:
+    import nbformat
+
     found: list[Any] = []
     for output in outputs:
         if output.output_type == "stream":
@@ -118,6 +120,8 @@ def _plain(text: str) -> str:
 
 def main(asked: list[str]) -> None:
     """Run the notebooks whose names begin so, or all, and store them."""
+    import nbformat
+
     warnings.simplefilter("ignore")
     for path in NOTEBOOKS:
         if not asked or any(path.name.startswith(each) for each in asked):

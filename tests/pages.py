@@ -20,7 +20,7 @@ from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
 from conv_analytics.analysis.rates import metrics
 from conv_analytics.tables import TABLES, dictionary
 from conv_analytics.tables.kinds import storage
-from tests.cli.running import environment
+from tests._helpers.command_line import environment
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "notebooks" / "reference"

@@ -13,6 +13,8 @@ from conv_analytics import Conversations, export
 from conv_analytics.sandbox import Sandbox
 from tests.pages import REFERENCE
 
+pytestmark = pytest.mark.slow
+
 PAGE = (REFERENCE / "features.md").read_text(encoding="utf-8")
 TABLE = PAGE.partition("<!-- features -->")[2].partition("<!-- /features -->")[0]
 ROWS = [[cell.strip() for cell in line.strip("|").split(" |")] for line in TABLE.strip().splitlines()[2:]]

@@ -54,19 +54,23 @@ def _tool(*arguments: str) -> None:
 # -- the gate
 
 
+@pytest.mark.slow
 def test_ruff_finds_nothing() -> None:
     _tool("ruff", "check", "--no-fix", ".")
 
 
+@pytest.mark.slow
 def test_ruff_would_format_nothing_differently() -> None:
     _tool("ruff", "format", "--check", ".")
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("mypy")
 def test_the_package_is_strictly_typed() -> None:
     _tool("mypy", "--strict", "-p", "conv_analytics")
 
 
+@pytest.mark.slow
 def test_imports_go_one_way() -> None:
     code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -111,6 +115,7 @@ def test_every_public_function_has_an_example(name: str) -> None:
     assert silent == [each for each in silent if inspect.iscoroutinefunction(functions[each])]
 
 
+@pytest.mark.slow
 def test_importing_the_package_is_cheap() -> None:
     code = (
         "import sys, conv_analytics; heavy = {'pandas', 'pyarrow', 'numpy', 'httpx', 'aiohttp', 'IPython'};"
@@ -120,6 +125,7 @@ def test_importing_the_package_is_cheap() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_no_module_needs_an_extra() -> None:
     code = """
 import importlib, pkgutil, sys, conv_analytics
@@ -133,6 +139,7 @@ for module in pkgutil.walk_packages(conv_analytics.__path__, "conv_analytics."):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_what_the_documentation_calls_is_callable() -> None:
     from conv_analytics import aexport, export, open_dataset
 

@@ -7,11 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from tests import notebooks
-from tests.notebook.lab import chromium
+from tests._helpers.jupyterlab import chromium
 from tests.notebooks import NOTEBOOKS, ROOT
 
 
@@ -21,6 +20,8 @@ def _code(notebook: Any) -> list[Any]:
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def stored(request: pytest.FixtureRequest) -> Any:
+    import nbformat
+
     return nbformat.read(request.param, as_version=4)
 
 
@@ -38,6 +39,8 @@ def test_a_notebook_runs_and_shows_what_is_stored(stored: Any, tmp_path: Path) -
 
 
 def test_what_is_stored_differs_on_no_machine() -> None:
+    import nbformat
+
     stream = partial(nbformat.v4.new_output, "stream", name="stdout")
     data = {
         "application/vnd.jupyter.widget-view+json": {"model_id": "1f"},
@@ -65,6 +68,8 @@ def test_what_is_stored_differs_on_no_machine() -> None:
 
 
 def test_what_changed_is_told() -> None:
+    import nbformat
+
     def shows(text: str) -> Any:
         outputs = [nbformat.v4.new_output("execute_result", data={"text/plain": text}, execution_count=1)]
         return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("len(x)", outputs=outputs, execution_count=1)])
@@ -99,6 +104,8 @@ def test_links_of_a_notebook_lead_somewhere(stored: Any) -> None:
 
 
 def test_a_notebook_holds_nothing_of_its_writer(stored: Any) -> None:
+    import nbformat
+
     text = nbformat.writes(stored)
     assert "PRIVATE KEY" not in text
     assert str(Path.home()) not in text

@@ -28,6 +28,8 @@ from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "notebooks" / "reference" / "recipes.md").read_text(encoding="utf-8")
 SECTIONS = {part.split("\n", 1)[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)}
@@ -552,7 +554,7 @@ def test_prefect_passes_the_end_on(machine: Machine, prefect: dict[str, Any], mo
     monkeypatch.chdir(machine.root)
 
     def interrupted(_process: object, *_arguments: object, **_options: object) -> None:
-        late = time.monotonic() + 30
+        late = time.monotonic() + 120
         while not (machine.root / "begun").exists():
             assert time.monotonic() < late
             time.sleep(0.01)

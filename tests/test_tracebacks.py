@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import conv_analytics
 from conv_analytics.sandbox.tokens import key_pair
-from tests.cli.running import environment
+from tests._helpers.command_line import environment
 
 SECRET = "s3cret-0f-the-tests-long-enough"
 
@@ -61,6 +63,7 @@ for cell in open("cells").read().strip().splitlines():
 """
 
 
+@pytest.mark.slow
 def test_no_traceback_of_ipython_shows_a_key(tmp_path: Path) -> None:
     private = key_pair().private
     (tmp_path / "key.pem").write_text(private)

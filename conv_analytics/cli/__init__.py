@@ -1,6 +1,6 @@
 """The command line: one module per command, each with `add` (its arguments) and `run` (what it does).
 
-Nothing here imports pandas, Arrow or an HTTP library before a command runs: help is asked for more often than work.
+Nothing here imports pandas, Arrow or an HTTP library before a command runs: help answers at once.
 """
 
 from __future__ import annotations

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, show
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
+from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Compare what was measured with limits. Ends with 4 when a rule is broken; with 3 when none is, but one could not be
-judged because a unit is not known that it needs; with 0 when each was kept, or there were too few cases to tell, which
-the table says.
+Compare what was measured with limits. Exits with 4 if a rule is broken; with 3 if none is, but one could not be judged
+because a unit it needs is not known; with 0 if every rule holds, or there were too few cases to tell, which the table
+says.
 """
 
 _EPILOG = """\
 rules:
   METRIC OP LIMIT [by COLUMN,...] [min_n N], where METRIC is one of
     poor, fair, good, unmeasured, measured, silent, no_in, no_out, ghost, short   shares of legs: 3% or 0.03
-    poor_count and the like                                                       how many legs
+    poor_count, fair_count, ...                                                  numbers of legs
     answered (asr), effective (ner), dropped, and every rate of `conv-analytics kpi`
-    mos_p5, loss_p95, jitter_p95, pdd_p95, talk_p50, p95(COLUMN), median(COLUMN), max(COLUMN)   numbers of legs
+    mos_p5, loss_p95, jitter_p95, pdd_p95, talk_p50, p95(COLUMN), median(COLUMN), max(COLUMN)   values of legs
   `conv-analytics report --fail-on` takes the same rules, without groups.
 
 examples:
@@ -39,19 +39,19 @@ def add(
     """Declare the command."""
     command = commands.add_parser(
         "check",
-        help="compare what was measured with limits",
+        help="compare measurements with limits",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         parents=[common],
     )
     add_folder(command)
     command.add_argument("--rule", metavar="RULE", action="append", required=True, help="a limit; may be repeated")
-    command.add_argument("--profile", default="recommended", help="the rulebook of verdicts (recommended)")
+    command.add_argument("--profile", default="recommended", help="rulebook of verdicts (recommended)")
     command.add_argument(
         "--scope",
         choices=("outbound", "inbound", "all"),
         default="outbound",
-        help="which attempts rates count (outbound)",
+        help="attempts that rates count (outbound)",
     )
     add_zone(command)
     add_units(command)
@@ -59,7 +59,7 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each rule with its groups; the exit code tells whether all were kept."""
+    """Print each rule with its groups; the exit code says whether all of them hold."""
     from conv_analytics.analysis.finders.check import Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]
@@ -67,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     judged = any(rule.of_verdicts for rule in rules)
     units = units_of(options, dataset) if judged else None
     if units is not None:
-        tell_units(units)
+        print_units(units)
     table = check(dataset, rules, profile=options.profile, scope=options.scope, tz=options.tz, units=units)
     show(table, options)
     if (table["outcome"] == "broken").any():

@@ -1,15 +1,13 @@
-"""`conv-analytics compact`: a copy of a folder in few large files."""
+"""`conv-analytics compact`: a copy of a folder in a few large files."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.output import say
-from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expand_user
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -18,16 +16,16 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.compact import Compacted
 
 _DESCRIPTION = """\
-Copy an export folder to a new one: per table and day few large files instead of one per run, and of each conversation
-and member the latest row only. Nothing is asked of the API, and the folder itself is only read. The copy goes on where
-the folder ended: export to it from then on, and delete the old folder when nobody reads it any more.
+Copy an export folder to a new one, with a few large files per table and day instead of one per run, and only the latest
+row of each conversation and member. Makes no request, and only reads the old folder. The copy continues where the old
+folder ended: export to the copy from then on, and delete the old folder when nobody reads it any more.
 """
 
 _EPILOG = """\
 examples:
   conv-analytics compact exports/ --to exports-2027/
   conv-analytics verify exports-2027/ && mv exports exports-old && mv exports-2027 exports
-  conv-analytics replay exports/ --to exports-2027/        the same, with what can be read of the quarantine by now
+  conv-analytics replay exports/ --to exports-2027/        the same, plus the quarantined records that can be read now
 """
 
 
@@ -37,22 +35,22 @@ def add(
     """Declare the command."""
     command = commands.add_parser(
         "compact",
-        help="copy a folder to a new one, in few large files",
+        help="copy a folder to a new one, in a few large files",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         parents=[common],
     )
-    command.add_argument("dest", metavar="DEST", help="the folder of an export")
-    command.add_argument("--to", metavar="NEW", required=True, help="a folder that does not exist yet")
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
+    command.add_argument("--to", metavar="NEW", required=True, help="the new folder; it must not exist yet")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
 
 
 def run(options: argparse.Namespace) -> int:
-    """Copy, and say what became smaller."""
+    """Copy, and print what changed."""
     copied = to_copy(options, replay=False)
     if options.json:
-        say(json.dumps(copied.to_dict()))
+        say_json(copied.to_dict())
     else:
         for line in (*copied_lines(copied), *(f"not copied: {damage}" for damage in copied.replayed.damaged)):
             say(line)
@@ -61,13 +59,11 @@ def run(options: argparse.Namespace) -> int:
 
 def to_copy(options: argparse.Namespace, *, replay: bool) -> Compacted:
     """Make the copy that the arguments describe."""
-    for name in ("dest", "to"):
-        if not getattr(options, name).strip():
-            raise ConfigError(f"{'DEST' if name == 'dest' else '--to'} is empty: name a folder.")
+    source, target = folder(options.dest), folder(options.to, "--to")
 
     from conv_analytics.dataset.maintenance.compact import compact
 
-    return compact(expand_user(options.dest), expand_user(options.to), replay=replay)
+    return compact(source, target, replay=replay)
 
 
 def copied_lines(copied: Compacted) -> Iterator[str]:
@@ -76,5 +72,5 @@ def copied_lines(copied: Compacted) -> Iterator[str]:
         f"{copied.files_before:,} files, {copied.bytes_before / 1e6:,.1f} MB, were copied to {copied.files:,} files,"
         f" {copied.bytes / 1e6:,.1f} MB, in {copied.seconds:,.1f} s: commit {copied.commit}"
     )
-    yield f"{sum(copied.rows.values()):,} rows; {copied.superseded:,} gave way to a later one of the same key"
+    yield f"{sum(copied.rows.values()):,} rows; {copied.superseded:,} were replaced by a later row of the same key"
     yield f"{copied.quarantined:,} records are in the quarantine of the copy"

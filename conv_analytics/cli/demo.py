@@ -1,4 +1,4 @@
-"""`conv-analytics demo`: everything once, with nothing needed."""
+"""`conv-analytics demo`: an export, a check and first findings, without an account."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from conv_analytics.exporter.results import Exported
     from conv_analytics.sandbox import Sandbox
 
-#: Marks a folder as a demo's, so that made-up calls never get among real ones.
+#: Marks the folder of a demo, so that made-up calls never mix with real ones.
 MARK = "_demo.json"
 
 _DESCRIPTION = """\
-Serve a made-up world of calls and chats on this machine, export it to a folder, check the export against the world, and
-print first findings. Needs no account and no network. Run again, it brings the folder up to date.
+Serve a made-up world of calls and chats on this machine, export it to a folder, check the export against that world,
+and print first findings. Needs no account and no network. Running it again brings the folder up to date.
 """
 
 
@@ -38,13 +38,13 @@ def add(
     )
     command.add_argument("dir", metavar="DIR", nargs="?", default="demo", help="folder to write to (demo)")
     command.add_argument("--seed", metavar="N", type=int, default=7, help="which world (7)")
-    command.add_argument("--conversations", metavar="N", type=int, default=200, help="how large it is (200)")
+    command.add_argument("--conversations", metavar="N", type=int, default=200, help="number of conversations (200)")
     command.add_argument("--quiet", action="store_true", help="show no progress")
     return command
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serve, export, check, and tell."""
+    """Serve, export, check, and print the findings."""
     if options.conversations < 1 or options.seed < 0:
         raise ConfigError("--conversations must be at least 1, and --seed at least 0.")
     folder = Path(options.dir)
@@ -60,12 +60,12 @@ def run(options: argparse.Namespace) -> int:
         say(str(done.report))
         say()
         correct = _check(sandbox, done)
-    _tell(folder)
+    _print_findings(folder)
     return Exit.COMPLETE if correct else Exit.BUG
 
 
 def _claim(folder: Path, world: dict[str, int]) -> bool:
-    """Make the folder this demo's; give whether it already was. Raise `ConfigError` when it is somebody else's."""
+    """Mark the folder as this demo's; return whether it already was. Raise `ConfigError` if it is anything else."""
     mark = folder / MARK
     try:
         known = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else None
@@ -101,8 +101,8 @@ def _export(sandbox: Sandbox, folder: Path, *, quiet: bool) -> Exported:
 
 
 def _check(sandbox: Sandbox, done: Exported) -> bool:
-    """Compare with the world's truth, and say what came of it."""
-    from conv_analytics.cli.compared import differences
+    """Compare with the world's truth, and print the result."""
+    from conv_analytics.cli.demo_check import differences
 
     count, wrong = differences(done.dataset, sandbox.truth())
     if wrong:
@@ -114,8 +114,8 @@ def _check(sandbox: Sandbox, done: Exported) -> bool:
     return True
 
 
-def _tell(folder: Path) -> None:
-    from conv_analytics.cli.findings import findings
+def _print_findings(folder: Path) -> None:
+    from conv_analytics.cli.demo_findings import findings
 
     say()
     say("What it shows:")

@@ -1,4 +1,4 @@
-"""`main`: read the arguments, run the command, and turn every end into an exit code."""
+"""`main`: reads the arguments, runs the command, and turns every outcome into an exit code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from conv_analytics.cli.exits import Exit, disk_failed, exit_of
 from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
-#: In the order in which they are shown.
+#: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, export, plan, status, verify, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
@@ -45,22 +45,22 @@ _EPILOG = """\
 exit codes:
   0    complete
   2    usage or configuration: change something, then try again
-  3    incomplete: what finished is committed, and the same command goes on; or far less came than usual
+  3    incomplete: what finished is committed, and the same command continues; or far less arrived than usual
   4    a rule of check, or of report --fail-on, is broken
-  69   the API gave no answer; nothing was committed
-  75   another run writes to the folder
+  69   the API did not answer; nothing was committed
+  75   another run is writing to the folder
   130  interrupted (143: terminated); what was read is kept
 
-`conv-analytics COMMAND --help` tells more about a command.
+`conv-analytics COMMAND --help` explains a command.
 """
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: the same orderly end as Ctrl-C."""
+    """SIGTERM: ends the command in the same orderly way as Ctrl-C."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports wrong usage as an error, like everything else that is wrong."""
+    """Raises wrong usage as an error, like everything else that is wrong."""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting."""
@@ -71,7 +71,7 @@ def parser() -> Parser:
     """The parser of the whole command line."""
     top = Parser(
         prog="conv-analytics",
-        description="Export conversations of the Vonage Conversation API to Parquet, and look at them.",
+        description="Export conversations of the Vonage Conversation API to Parquet, and analyse them.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,7 +88,7 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; give the exit code.
+    """Run the command line; return the exit code.
 
     >>> main(["--version"])
     conv-analytics 0.1.0
@@ -97,8 +97,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     if argv is None and not debug:
-        # The program ends with this call. What fails while it is cleaned up, such as closing a file on a full disk,
-        # would be told as a traceback after the message that matters.
+        # The program ends with this call. An error during cleanup, such as closing a file on a full disk, would print a
+        # traceback after the message that matters.
         sys.unraisablehook = lambda _unraisable: None
     with logs.logged(arguments):
         return _run(arguments, debug=debug)
@@ -115,20 +115,20 @@ def _run(arguments: list[str], *, debug: bool) -> int:
             return _stopped(signal.SIGTERM)
         except KeyboardInterrupt:
             return _stopped(signal.SIGINT)
-        except Exception as error:  # noqa: BLE001  every end has an exit code
+        except Exception as error:  # noqa: BLE001  every outcome has an exit code
             # Libraries that are interrupted deep inside a query raise errors of their own.
             return _stopped(received[0]) if received else _ended(error, debug=debug)
 
 
 def _stopped(number: int) -> Exit:
-    """Say that somebody ended the command; give its exit code."""
+    """Print that the command was interrupted; return its exit code."""
     code = Exit.TERMINATED if number == signal.SIGTERM else Exit.INTERRUPTED
     complain("terminated." if code == Exit.TERMINATED else "interrupted.", code=code)
     return code
 
 
 def _ended(error: Exception, *, debug: bool) -> Exit:
-    """Say why a command failed; give its exit code."""
+    """Print why a command failed; return its exit code."""
     name, text = type(error).__name__, redact(f"{type(error).__name__}: {error}")
     if isinstance(error, ConvAnalyticsError):
         code, text = exit_of(error), redact(str(error))
@@ -143,7 +143,7 @@ def _ended(error: Exception, *, debug: bool) -> Exit:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Let SIGTERM end the command as Ctrl-C does, while it runs; gives the signals that came."""
+    """Let SIGTERM end the command as Ctrl-C does, while it runs; yield the signals received."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received
@@ -153,7 +153,7 @@ def _signals() -> Iterator[list[int]]:
         received.append(number)
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    # Where somebody else handles Ctrl-C, as a shell does for what it runs in the background, it stays so.
+    # A shell ignores Ctrl-C for what it runs in the background: a handler that is not Python's own stays.
     numbers = [signal.SIGTERM]
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         numbers.append(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""Exit codes: what a scheduler may conclude from the end of a command."""
+"""Exit codes: what a scheduler may conclude from the outcome of a command."""
 
 from __future__ import annotations
 
@@ -29,30 +29,29 @@ class Exit(IntEnum):
 
     COMPLETE = 0
     BUG = 1
-    """Something that nobody foresaw; ``--debug`` shows where."""
+    """An unexpected error; ``--debug`` shows where."""
     USAGE = 2
     """The caller has to change something: an argument, a key, a host, a folder."""
     INCOMPLETE = 3
-    """Something could not be read or written; what finished is committed, and the same command goes on.
+    """Something could not be read or written; what finished is committed, and the same command continues.
 
-    Also when everything was read but far less came than in the nights before: somebody has to look."""
+    Also if everything was read but far less arrived than in earlier nights: somebody has to look."""
     BEYOND = 4
-    """Something measured is beyond the limit that a rule of the caller sets."""
+    """A measured value is beyond the limit of a rule."""
     UNAVAILABLE = 69
-    """The API gave no answer at all. Nothing was committed; the same command may work later."""
+    """The API did not answer at all. Nothing was committed; the same command may work later."""
     LOCKED = 75
-    """Another run writes to the folder; the same command works when it has ended."""
+    """Another run is writing to the folder; the same command works when that has ended."""
     INTERRUPTED = 130
     """Ctrl-C; what was read is kept."""
     TERMINATED = 143
     """SIGTERM; what was read is kept."""
 
 
-#: The disk, not the caller, is at fault: what is there is fine, and the run can be repeated when there is room.
+#: The disk, not the caller, is at fault: what was written is intact, and the run can be repeated when there is room.
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
-#: What a person must mend. The last three are answers that the Conversation API does not give when conversations are
-#: listed: base_url names something else.
+#: What a person has to fix. The Conversation API never answers a list with one of the last three: base_url is wrong.
 _USAGE = (
     ConfigError,
     AuthError,
@@ -63,9 +62,9 @@ _USAGE = (
     NotFound,
     InvalidRequest,
 )
-#: Statuses from 300 up to here say what is wrong with the request, but for those that ask for patience.
-_OF_SERVERS = 500
-_PATIENCE = frozenset({408, 425, 429})
+#: Statuses from 300 up to here mean that the request is wrong, except for those that ask to wait.
+_SERVER_ERRORS = 500
+_TRY_LATER = frozenset({408, 425, 429})
 
 
 def exit_of(error: ConvAnalyticsError) -> Exit:
@@ -83,8 +82,8 @@ def exit_of(error: ConvAnalyticsError) -> Exit:
     if isinstance(error, _USAGE):
         return Exit.USAGE
     if isinstance(error, StatusError | ProxyError) and error.status is not None:
-        # A redirection (3xx) is one of another host; a proxy that refuses (403, 407) wants other settings.
-        return Exit.USAGE if error.status < _OF_SERVERS and error.status not in _PATIENCE else Exit.UNAVAILABLE
+        # A redirect (3xx) comes from another host; a proxy that refuses (403, 407) needs other settings.
+        return Exit.USAGE if error.status < _SERVER_ERRORS and error.status not in _TRY_LATER else Exit.UNAVAILABLE
     return Exit.UNAVAILABLE if isinstance(error, APIError) else Exit.BUG
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
-from conv_analytics.cli.output import note, say
-from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, folder, reading
-from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import note, say, say_json
+from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
+from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
 from conv_analytics.errors import ConfigError, DestinationError, ExportIncomplete, NotFound
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
 
 _DESCRIPTION = """\
 Export every conversation, member and event of an application to a folder of Parquet files, one subfolder per table.
-Run it again, with the same folder, to add what is new: only events after the last known ones are asked for.
+Run it again with the same folder to add what is new: only events after the last known ones are requested.
 """
 
 _EPILOG = f"""\
@@ -52,7 +52,7 @@ def add(
     command = commands.add_parser(
         "export", help="export an application to a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
-    command.add_argument("dest", metavar="DEST", help="folder to write to; made when absent")
+    command.add_argument("dest", metavar="DEST", help="folder to write to; created if it does not exist")
     add_reading(command.add_argument_group("what"))
     privacy = command.add_argument_group("privacy")
     privacy.add_argument(
@@ -60,14 +60,16 @@ def add(
         metavar="RULES",
         nargs="?",
         const="",
-        help="put tokens in the place of personal data; RULES such as phone=keep,text=drop, or @FILE",
+        help="replace personal data with tokens; RULES such as phone=keep,text=drop, or @FILE",
     )
-    privacy.add_argument("--mask-key-file", metavar="FILE", help=f"the key of the tokens; else {_KEY_VARIABLE}")
+    privacy.add_argument(
+        "--mask-key-file", metavar="FILE", help=f"file with the key of the tokens (the variable {_KEY_VARIABLE})"
+    )
     whence = command.add_argument_group("from where")
-    add_whence(whence)
+    add_connection(whence)
     how = command.add_argument_group("how")
     add_pace(how)
-    how.add_argument("--allow-empty", action="store_true", help="accept far fewer events than in the nights before")
+    how.add_argument("--allow-empty", action="store_true", help="accept far fewer events than in earlier nights")
     how.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
     how.add_argument("--quiet", action="store_true", help="show no progress")
     return command
@@ -98,16 +100,16 @@ def run(options: argparse.Namespace) -> int:
             show(incomplete.report, as_json=options.json)
             raise
         except NotFound as error:
-            # Of the list itself: a conversation that is gone ends no run.
+            # The list itself answered 404: a conversation that is gone does not end a run.
             raise ConfigError(
                 f"{error.method} {error.url} answered 404. Is base_url= the host of the Conversation API?"
             ) from error
         except (DestinationError, OSError) as error:
             if options.json and disk_failed(error):
-                _print_json(watch.summary())
+                say_json(watch.summary())
             raise
         except KeyboardInterrupt:
-            _tell_interrupted(before, last_commit(dest), watch, as_json=options.json)
+            _report_interrupted(before, last_commit(dest), watch, as_json=options.json)
             raise
     show(done.report, as_json=options.json)
     return Exit.COMPLETE
@@ -116,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
 def show(report: Report, *, as_json: bool) -> None:
     """Print a report, as text or as JSON."""
     if as_json:
-        _print_json(report.summary())
+        say_json(report.summary())
     else:
         say(str(report))
 
@@ -127,19 +129,19 @@ def last_commit(folder: Path) -> Commit | None:
     from conv_analytics.dataset.storage.layout import Layout
 
     layout = Layout(folder)
-    found = numbers(layout)
-    return Commit.read(layout.commit(found[-1])) if found else None
+    commits = numbers(layout)
+    return Commit.read(layout.commit(commits[-1])) if commits else None
 
 
 def progress_listener() -> Listener:
-    """What shows progress on the standard error, if there is one."""
+    """The listener that shows progress on standard error, if there is one."""
     from conv_analytics.exporter.progress import default_listener, silent
 
     return silent if sys.stderr is None else default_listener(sys.stderr)
 
 
 def telemetry() -> Observer | None:
-    """What passes the run on to OpenTelemetry, where `opentelemetry-instrument` started this program."""
+    """The observer that reports to OpenTelemetry, if `opentelemetry-instrument` started this program."""
     if "opentelemetry.sdk" not in sys.modules:
         return None
     from conv_analytics.exporter.otel import OpenTelemetry
@@ -148,7 +150,7 @@ def telemetry() -> Observer | None:
 
 
 class _Watch:
-    """Passes progress on and remembers the last of it, for a run that ends without a report."""
+    """Passes progress on and remembers the latest, for a run that ends without a report."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._show = None if quiet else progress_listener()
@@ -170,12 +172,12 @@ class _Watch:
         return report.summary()
 
 
-def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, *, as_json: bool) -> None:
-    """Say what an interrupted run committed; the commit knows, because the run's report went with the run."""
+def _report_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, *, as_json: bool) -> None:
+    """Print what an interrupted run committed; it is read from the commit, because the run returned no report."""
     if now is None or (before is not None and now.number == before.number):
         note("Nothing was committed yet; what was read is kept. Run the same command again to go on.")
         if as_json:
-            _print_json(watch.summary())
+            say_json(watch.summary())
         return
     from conv_analytics.exporter.report import Report
 
@@ -183,13 +185,9 @@ def _tell_interrupted(before: Commit | None, now: Commit | None, watch: _Watch, 
     report = Report(**values)
     report.commit = now.number
     if as_json:
-        _print_json({**report.summary(), "gone": now.report["gone_count"]})
+        say_json({**report.summary(), "gone": now.report["gone_count"]})
     else:
         say(str(report))
-
-
-def _print_json(summary: Mapping[str, Any]) -> None:
-    say(json.dumps(summary))
 
 
 def _mask(options: argparse.Namespace) -> Mask | None:

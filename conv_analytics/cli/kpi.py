@@ -1,4 +1,4 @@
-"""`conv-analytics kpi`: rates of calls, by anything."""
+"""`conv-analytics kpi`: rates of calls, by any column."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Rates of the calls in an export folder: answered (asr), effective (ner), dropped, short and more, each with the cases it
-is made of (k of n) and its 95 % interval (lo, hi).
+Print the rates of the calls in an export: answered (asr), effective (ner), dropped, short and more, each with its
+counts (k of n) and its 95 % confidence interval (lo, hi).
 """
 
 _EPILOG = """\
@@ -29,13 +29,13 @@ def add(
 ) -> argparse.ArgumentParser:
     """Declare the command."""
     command = commands.add_parser(
-        "kpi", help="rates of calls, by anything", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
+        "kpi", help="rates of calls, by any column", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     add_folder(command)
-    command.add_argument("--by", metavar="A,B", help="what to group by: columns of legs, hour, weekday, day or week")
-    command.add_argument("--metrics", metavar="A,B", help="which rates; all when left out")
+    command.add_argument("--by", metavar="A,B", help="group by these: columns of legs, hour, weekday, day or week")
+    command.add_argument("--metrics", metavar="A,B", help="rates to print; all when left out")
     command.add_argument(
-        "--scope", choices=("outbound", "inbound", "all"), default="outbound", help="which attempts (outbound)"
+        "--scope", choices=("outbound", "inbound", "all"), default="outbound", help="attempts to count (outbound)"
     )
     add_zone(command)
     return command

@@ -1,4 +1,4 @@
-"""The log of a command on the standard error: none, lines of text, or one JSON object per line."""
+"""The log of a command on standard error: none, lines of text, or one JSON object per line."""
 
 from __future__ import annotations
 
@@ -25,13 +25,17 @@ _SHOWN = "CONV_ANALYTICS_PROGRESS"
 
 
 def add(common: argparse.ArgumentParser) -> None:
-    """Declare the flags that every command has."""
-    common.add_argument("--log-format", choices=FORMATS, default="text", help="standard error as text or as JSON lines")
-    common.add_argument("--log-level", choices=LEVELS, help="log what happens: %(choices)s (text: nothing, json: info)")
+    """Declare the flags of every command."""
+    common.add_argument(
+        "--log-format", choices=FORMATS, default="text", help="write standard error as text or as JSON lines (text)"
+    )
+    common.add_argument(
+        "--log-level", choices=LEVELS, help="log what happens: %(choices)s (nothing as text, info as JSON)"
+    )
 
 
 class Lines(logging.Handler):
-    """Writes records to the standard error of the moment, each as one line."""
+    """Writes records to what is standard error at that moment, each as one line."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -39,7 +43,7 @@ class Lines(logging.Handler):
         self.as_json = as_json
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a record. A standard error that is gone or full ends no export."""
+        """Write a record. An export goes on when standard error is closed or full."""
         stream: TextIO | None = sys.stderr
         try:
             if stream is not None:
@@ -69,13 +73,13 @@ class Json(logging.Formatter):
 
 @contextmanager
 def logged(arguments: Sequence[str]) -> Iterator[None]:
-    """Log to the standard error while a command runs, as its arguments say; they are not parsed in whole yet."""
+    """Log to standard error while a command runs, as its arguments say; they are not fully parsed yet."""
     chosen = _early(arguments)
     as_json = chosen.log_format == "json"
     if not as_json and chosen.log_level is None:
         yield
         return
-    # A bar would be drawn across the lines.
+    # A progress bar would be drawn over the lines.
     before, kept = os.environ.get(_SHOWN), [(name, logging.getLogger(name).level) for name in _NAMES]
     handler = Lines(as_json=as_json)
     logging.captureWarnings(capture=True)
@@ -98,11 +102,11 @@ def logged(arguments: Sequence[str]) -> Iterator[None]:
 
 def as_json() -> bool:
     """Whether the standard error is a log of JSON lines."""
-    return any(isinstance(found, Lines) and found.as_json for found in logging.getLogger(_NAMES[0]).handlers)
+    return any(isinstance(handler, Lines) and handler.as_json for handler in logging.getLogger(_NAMES[0]).handlers)
 
 
 def remark(event: str, text: str, **fields: Any) -> None:
-    """Log a sentence of the command line itself; whatever the level, for it may be the only word on how a run ended."""
+    """Log a message of the command line itself at any level: it may be the only record of how a run ended."""
     level = logging.INFO if event == "note" else logging.ERROR
     LOGGER.log(level, Entry(event, {"message": text, **fields}))
 
@@ -113,7 +117,7 @@ def _early(arguments: Sequence[str]) -> argparse.Namespace:
     try:
         return flags.parse_known_args(list(arguments))[0]
     except (argparse.ArgumentError, SystemExit):
-        # The whole parser says what is wrong, as text.
+        # The full parser reports what is wrong, as text.
         return argparse.Namespace(log_format="text", log_level=None)
 
 

@@ -1,4 +1,4 @@
-"""`conv-analytics offenders`: who is worse than the rest, and by how many calls."""
+"""`conv-analytics offenders`: groups that are worse than the rest, and by how many calls."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
+from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Groups with more bad calls than the rest, by how many too many (excess): k bad of n, the rate with its 95 % interval,
-the rate of all others, and whether chance explains it (q, adjusted for the number of groups that were tested).
-Offenders come first; a route with one bad call of one is none. Ends with 3 if a unit is not known that the verdict poor
-needs.
+List groups by how many more bad calls they have than they would at the rate of all other groups (excess): k bad of n,
+the rate with its 95 % confidence interval, the rate of the others, and whether chance explains the difference (q,
+adjusted for the number of groups tested). Offenders come first; one bad call of one does not make a route an offender.
+Exits with 3 if a unit that the verdict poor needs is not known.
 """
 
 _EPILOG = """\
@@ -24,7 +24,8 @@ cases:
   poor        measured legs with the verdict poor (the default)
   silent      legs of at least 5 s without audio in one direction or both
   failed      outbound legs that the network or the platform failed
-  unanswered  outbound legs without an answer;  answered: those with one
+  unanswered  outbound legs that were not answered
+  answered    outbound legs that were answered
   short       answered legs of up to 6 s
 
 examples:
@@ -44,15 +45,15 @@ def add(
     add_folder(command)
     command.add_argument(
         "--by", metavar="A,B", default="network_code",
-        help="what to group by: columns of legs, hour, weekday, day or week (network_code)",
+        help="group by these: columns of legs, hour, weekday, day or week (network_code)",
     )  # fmt: skip
-    command.add_argument("--case", metavar="NAME", default="poor", help="which calls are bad (poor)")
+    command.add_argument("--case", metavar="NAME", default="poor", help="what counts as bad (poor); see below")
     command.add_argument(
-        "--scope", choices=("outbound", "inbound", "all"), help="which legs; those that the case is about when left out"
+        "--scope", choices=("outbound", "inbound", "all"), help="legs to count; those of the case when left out"
     )
-    command.add_argument("--profile", default="recommended", help="the rulebook of poor (recommended)")
-    command.add_argument("--min-n", metavar="N", type=int, default=30, help="smaller groups are not tested (30)")
-    command.add_argument("--last", metavar="N", type=int, default=50, help="how many groups at most (50; 0 for all)")
+    command.add_argument("--profile", default="recommended", help="rulebook of the verdict poor (recommended)")
+    command.add_argument("--min-n", metavar="N", type=int, default=30, help="do not test groups smaller than N (30)")
+    command.add_argument("--last", metavar="N", type=int, default=50, help="list at most N groups (50; 0: all)")
     add_zone(command)
     add_units(command)
     return command
@@ -68,14 +69,14 @@ def run(options: argparse.Namespace) -> int:
     case = CASES.get(options.case)
     units = units_of(options, dataset) if case and case.judged else None
     if units is not None:
-        tell_units(units)
+        print_units(units)
     table = offenders(
         dataset, names(options.by), options.case,
         scope=options.scope, tz=options.tz, profile=options.profile, units=units, min_n=options.min_n,
     )  # fmt: skip
-    found, tested = int(table["offender"].sum()), int(table["p"].notna().sum())
+    worse, tested = int(table["offender"].sum()), int(table["p"].notna().sum())
     note(
-        f"{len(table):,} groups, {tested:,} of them large enough to test, {found:,} of those with too many"
+        f"{len(table):,} groups, {tested:,} of them large enough to test, {worse:,} of those with too many"
         f" {options.case} legs; {int(table['k'].sum()):,} of {int(table['n'].sum()):,} legs in all"
     )
     show(table.head(options.last or len(table)), options)

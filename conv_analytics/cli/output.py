@@ -1,4 +1,4 @@
-"""What commands write: results to the standard output, everything else to the standard error."""
+"""How commands write: results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
@@ -8,22 +8,27 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from conv_analytics.cli import logs
-from conv_analytics.cli.cells import plain
+from conv_analytics.cli.formats import json_text, plain
 
 
 def say(text: str = "") -> None:
     """Write a line of a result.
 
-    A reader that has gone away (``| head``) is no failure: the command goes on, and nothing more is written.
+    A reader that has gone away (``| head``) is not a failure: the command goes on, and writes nothing more.
     """
     _write(sys.stdout, text)
 
 
+def say_json(value: Any) -> None:
+    """Write a result as one line of JSON."""
+    say(json_text(value))
+
+
 def note(text: str) -> None:
-    """Write a remark for the person at the terminal, or for the log where the standard error is one."""
+    """Write a remark for the person at the terminal, or to the log if standard error is one."""
     if logs.as_json():
         logs.remark("note", text)
     else:
@@ -31,9 +36,9 @@ def note(text: str) -> None:
 
 
 def complain(message: str, *, kind: str | None = None, code: int | None = None, trace: str | None = None) -> None:
-    """Write why a command ends, as one paragraph that names arguments as they are written on the command line.
+    """Write why a command failed, as one paragraph that names arguments as they are written on the command line.
 
-    In a log the error's name, the exit code and a traceback come with it.
+    In a log, the error's name, the exit code and a traceback are added.
     """
     flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
     flags |= {"pass allow_empty=True": "add --allow-empty"}
@@ -50,7 +55,7 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
 
 
 def program() -> str:
-    """How to call this program once more, as it was called now.
+    """The command that runs this program again, as it was run now.
 
     >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
     True
@@ -62,16 +67,16 @@ def program() -> str:
 
 
 def python() -> str:
-    """The interpreter, from here."""
+    """The path of the interpreter, relative to the working folder where possible."""
     path, here = Path(sys.executable), Path.cwd()
     return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _write(stream: TextIO | None, text: str) -> None:
-    # A process started without the stream (``>&-``) has None there.
+    # The stream of a process that was started without it (``>&-``) is None.
     if stream is None:
         return
-    # Names and texts of other people are among what is said: none of them steers the terminal.
+    # The text may quote names and messages from the API: none of them may control the terminal.
     text = plain(text)
     try:
         print(text, file=stream, flush=True)
@@ -83,8 +88,8 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 
 def _mute(stream: TextIO) -> None:
-    """Send what still comes nowhere, or Python would complain once more when it ends."""
+    """Discard what is still written, or Python would complain again when it exits."""
     with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.output import say
-from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, folder, reading
-from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import say, say_json
+from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
+from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
 from conv_analytics.defaults import SAMPLE
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Estimate what an export with the same flags would cost: conversations, requests, time and bytes. The list is read and a
-few conversations are looked at; nothing is exported. The estimate is kept in the folder, which is made when absent: the
-next export within a day, with the same flags, reports how far off it was.
+Estimate what an export with the same flags would cost: conversations, requests, time and bytes. Reads the list of
+conversations and looks at a few of them, but exports nothing. The estimate is kept in the folder, which is created if
+it does not exist: the next export within a day, with the same flags, reports how far off the estimate was.
 """
 
 _EPILOG = f"""\
@@ -38,12 +38,14 @@ def add(
     command = commands.add_parser(
         "plan", help="estimate what an export would cost", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
-    command.add_argument("dest", metavar="DEST", help="folder to export to; made when absent")
+    command.add_argument("dest", metavar="DEST", help="folder to export to; created if it does not exist")
     add_reading(command.add_argument_group("what"))
-    add_whence(command.add_argument_group("from where"))
+    add_connection(command.add_argument_group("from where"))
     how = command.add_argument_group("how")
     add_pace(how)
-    how.add_argument("--sample", metavar="N", type=int, default=SAMPLE, help=f"conversations to look at ({SAMPLE})")
+    how.add_argument(
+        "--sample", metavar="N", type=int, default=SAMPLE, help=f"number of conversations to look at ({SAMPLE})"
+    )
     how.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
 
@@ -56,6 +58,9 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.exporter.plan import plan
 
     with client_of(options) as client:
-        found = plan(client, dest, **asked, sample=options.sample)
-    say(json.dumps(found.to_dict()) if options.json else str(found))
+        cost = plan(client, dest, **asked, sample=options.sample)
+    if options.json:
+        say_json(cost.to_dict())
+    else:
+        say(str(cost))
     return Exit.COMPLETE

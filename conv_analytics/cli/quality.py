@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, dataset_of, show
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.units import add_units, blocked, tell_units, units_of
+from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-The legs in an export folder whose audio was not good, worst first, each with the rule it broke, the value, the limit
-and the event that shows it; and how many legs there are of each verdict, and in which units the numbers were read.
-Ends with 3 if a unit is not known that verdicts need.
+List the legs of an export whose audio was not good, worst first, each with the rule it broke, the value, the limit and
+the event that shows it. The number of legs per verdict, and the units the numbers were read in, go to standard error.
+Exits with 3 if a unit that verdicts need is not known.
 """
 
 _EPILOG = """\
@@ -40,9 +40,9 @@ def add(
         "quality", help="legs with bad audio, and why", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     add_folder(command)
-    command.add_argument("--profile", default="recommended", help="the rulebook (recommended)")
-    command.add_argument("--verdict", metavar="A,B", default="poor,fair", help="which verdicts to list (poor,fair)")
-    command.add_argument("--last", metavar="N", type=int, default=50, help="how many legs at most (50; 0 for all)")
+    command.add_argument("--profile", default="recommended", help="rulebook of verdicts (recommended)")
+    command.add_argument("--verdict", metavar="A,B", default="poor,fair", help="verdicts to list (poor,fair)")
+    command.add_argument("--last", metavar="N", type=int, default=50, help="list at most N legs (50; 0: all)")
     add_units(command)
     return command
 
@@ -53,23 +53,18 @@ def run(options: argparse.Namespace) -> int:
 
     wanted = [word.strip() for word in options.verdict.split(",")]
     if unknown := set(wanted) - set(Verdict):
-        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is none; there are {', '.join(Verdict)}.")
+        raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is not a verdict; there are {', '.join(Verdict)}.")
     dataset = dataset_of(options)
-    from conv_analytics.analysis import legs, quality
+    from conv_analytics.analysis import quality
     from conv_analytics.cli.output import note
 
     units = units_of(options, dataset)
-    found = legs(dataset)
-    judged = quality(found, options.profile, units=units, audio_events=dataset)
-    if "network_code" not in judged.columns:
-        keys = ["conversation_id", "leg_id"]
-        judged = judged.merge(found[[*keys, "network_code"]], on=keys, how="left", validate="one_to_one")
+    judged = quality(dataset, options.profile, units=units)
     counts = judged["verdict"].value_counts()
-    tell_units(units)
+    print_units(units)
     note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in Verdict))
-    rank = judged["verdict"].map({word: place for place, word in enumerate(Verdict)})
+    rank = judged["verdict"].map({word: rank for rank, word in enumerate(Verdict)})
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
-    shown = [name for name in _SHOWN if name in listed.columns]
-    show(listed[shown].head(options.last or len(listed)).reset_index(drop=True), options)
+    show(listed[list(_SHOWN)].head(options.last or len(listed)).reset_index(drop=True), options)
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.compact import copied_lines, to_copy
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.output import say
-from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expand_user
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import say, say_json
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -20,11 +18,11 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 _DESCRIPTION = """\
-Read again, with this version, the records that earlier runs could not read (_quarantine/). Nothing is asked of the API.
-Records without a row get theirs, in a commit like any other; a second replay passes them over. A record whose row has
-empty cells is only counted, because no file is ever rewritten: with --to, a corrected and compacted copy of the folder
-is written. What stays unreadable stays in the quarantine, and is no failure: the code is 0. It is 3 when quarantine
-files are missing or damaged; the rest is done all the same.
+Read again, with this version, the records that earlier runs could not read (_quarantine/). Makes no request. Records
+without a row get one, in a commit like any other; a second replay skips them. Records whose row has empty cells are
+only counted, because files are never rewritten: --to writes a corrected and compacted copy of the folder. Records that
+are still unreadable stay in the quarantine; that is not a failure, and the exit code is 0. It is 3 if quarantine files
+are missing or damaged; the others are read all the same.
 """
 
 _EPILOG = """\
@@ -41,54 +39,55 @@ def add(
     """Declare the command."""
     command = commands.add_parser(
         "replay",
-        help="read again what could not be read, after an upgrade",
+        help="read quarantined records again, after an upgrade",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         parents=[common],
     )
-    command.add_argument("dest", metavar="DEST", help="the folder of an export")
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
     command.add_argument("--to", metavar="NEW", help="write a corrected, compacted copy to this new folder")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
 
 
 def run(options: argparse.Namespace) -> int:
-    """Read the quarantine again, and say what came of it."""
+    """Read the quarantine again, and print the result."""
     if options.to is not None:
         copied = to_copy(options, replay=True)
         if options.json:
-            say(json.dumps(copied.to_dict()))
+            say_json(copied.to_dict())
         else:
-            for line in (*told(copied.replayed, copy=True), *copied_lines(copied)):
+            for line in (*lines(copied.replayed, copy=True), *copied_lines(copied)):
                 say(line)
         return Exit.INCOMPLETE if copied.replayed.damaged else Exit.COMPLETE
-    if not options.dest.strip():
-        raise ConfigError("DEST is empty: name the folder of an export.")
+    path = folder(options.dest)
 
     from conv_analytics.dataset.maintenance.replay import replay
 
-    found = replay(expand_user(options.dest))
+    replayed = replay(path)
     if options.json:
-        say(json.dumps(found.to_dict()))
+        say_json(replayed.to_dict())
     else:
-        for line in told(found):
+        for line in lines(replayed):
             say(line)
-        if found.cells:
+        if replayed.cells:
             say(f"Cells are filled in a copy only: conv-analytics replay {shlex.quote(options.dest)} --to NEW")
-    return Exit.INCOMPLETE if found.damaged else Exit.COMPLETE
+    return Exit.INCOMPLETE if replayed.damaged else Exit.COMPLETE
 
 
-def told(found: Replayed, *, copy: bool = False) -> Iterator[str]:
-    """What came of the quarantine, in sentences."""
-    yield f"{found.records:,} records of the quarantine were read again"
-    yield f"  {found.added:,} had no row, and have one now" + (f": commit {found.commit}" if found.commit else "")
-    if found.held:
-        yield f"  {found.held:,} had no row, and need none: a later run brought them"
-    yield f"  {found.cells:,} have a row with empty cells that " + ("are filled now" if copy else "can be read now")
-    yield f"  {found.unreadable:,} are as unreadable as before" + (
-        f", {found.digests:,} of them for good: only a digest was kept" if found.digests else ""
+def lines(replayed: Replayed, *, copy: bool = False) -> Iterator[str]:
+    """The result of a replay in sentences."""
+    yield f"{replayed.records:,} records of the quarantine were read again"
+    yield f"  {replayed.added:,} had no row, and have one now" + (
+        f": commit {replayed.commit}" if replayed.commit else ""
     )
-    for damage in found.damaged:
+    if replayed.held:
+        yield f"  {replayed.held:,} had no row, and need none: a later run brought them"
+    yield f"  {replayed.cells:,} have a row with empty cells that " + ("are filled now" if copy else "can be read now")
+    yield f"  {replayed.unreadable:,} are as unreadable as before" + (
+        f", {replayed.digests:,} of them for good: only a digest was kept" if replayed.digests else ""
+    )
+    for damage in replayed.damaged:
         yield f"not read: {damage}"
-    if not (found.added or found.held or found.cells or found.damaged):
+    if not (replayed.added or replayed.held or replayed.cells or replayed.damaged):
         yield "Nothing to do."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.sandbox import Options
 
 _DESCRIPTION = """\
-Serve the Conversation API on this machine over a made-up world of calls and chats, until Ctrl-C. Nothing leaves the
+Serve the Conversation API on this machine with a made-up world of calls and chats, until Ctrl-C. Nothing leaves the
 machine. The same seed gives the same world. A key pair is written to sandbox-keys/ and removed at the end.
 """
 
@@ -29,7 +29,7 @@ _EPILOG = """\
 faults (shares of all GET requests):
   5xx, 429, reset, truncate, html, object, expired, slow; and gone=N conversations that are listed but answer 404
 
-causes (where each is, is drawn by the seed and told when the sandbox starts):
+causes (the seed decides where each one is; the sandbox prints it when it starts):
   loss, one_way, cliff, busy_hour, mix_shift, muted, dead_air, or all
 
 examples:
@@ -47,26 +47,30 @@ def add(
     command = commands.add_parser(
         "sandbox", help="serve a made-up world", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
-    command.add_argument("--port", metavar="N", type=int, default=8080, help="port; 0: any free one (8080)")
+    command.add_argument("--port", metavar="N", type=int, default=8080, help="port (8080); 0: any free one")
     world = command.add_argument_group("the world")
     world.add_argument("--seed", metavar="N", type=int, default=7, help="which world (7)")
-    world.add_argument("--conversations", metavar="N", type=int, default=500, help="how large it is (500)")
-    world.add_argument("--quirks", action="store_true", help="answer in every odd shape that the API has been seen in")
+    world.add_argument("--conversations", metavar="N", type=int, default=500, help="number of conversations (500)")
+    world.add_argument(
+        "--quirks", action="store_true", help="answer in every irregular form that the API has been seen to use"
+    )
     world.add_argument("--broken", metavar="SHARE", type=float, default=0.0, help="share of unreadable events (0)")
-    world.add_argument("--causes", metavar="LIST", default="", help="problems to plant and find; see below")
-    world.add_argument("--clean", action="store_true", help="without the three bad routes that every world has")
+    world.add_argument("--causes", metavar="LIST", default="", help="problems to plant; see below")
+    world.add_argument("--clean", action="store_true", help="leave out the three bad routes that every world has")
     server = command.add_argument_group("the server")
     server.add_argument(
         "--events-shape", choices=("list", "object"), default="object", help="shape of event pages (object)"
     )
-    server.add_argument("--latency", metavar="MS", type=float, default=0.0, help="milliseconds before each answer (0)")
+    server.add_argument(
+        "--latency", metavar="MS", type=float, default=0.0, help="delay of each answer in milliseconds (0)"
+    )
     server.add_argument(
         "--rate", metavar="N", type=float, default=0.0, help="requests per second before 429 (no limit)"
     )
     server.add_argument(
         "--rate-window", choices=("bucket", "fixed", "sliding"), default="bucket", help="how --rate counts (bucket)"
     )
-    server.add_argument("--faults", metavar="LIST", default="", help="what goes wrong, and how often; see below")
+    server.add_argument("--faults", metavar="LIST", default="", help="faults and their shares; see below")
     return command
 
 
@@ -119,7 +123,7 @@ def _serve(port: int, world: Options, keys: list[Path]) -> None:
 
 
 def _ready(sandbox: Sandbox, keys: list[Path]) -> None:
-    """Write the keys, and say how to use them."""
+    """Write the keys, and print how to use them."""
     key = _write_keys(sandbox, keys)
     command = [
         "export", "exports/sandbox",
@@ -144,7 +148,7 @@ def _ready(sandbox: Sandbox, keys: list[Path]) -> None:
 
 
 def _write_keys(sandbox: Sandbox, keys: list[Path]) -> Path:
-    """Write the key pair into the working folder; where that cannot be written, into a temporary one."""
+    """Write the key pair to the working folder, or to a temporary one if that is not writable."""
     from conv_analytics.sandbox.tokens import key_pair
 
     pair, stem = key_pair(), sandbox.base_url.rpartition(":")[2]
@@ -153,7 +157,7 @@ def _write_keys(sandbox: Sandbox, keys: list[Path]) -> Path:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         for path, text in ((private, pair.private), (public, pair.public)):
-            # Not opened in place: an older file could have wider permissions, and keep them.
+            # Not overwritten: an older file would keep its permissions, which may be wider.
             path.unlink(missing_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(text)
@@ -164,7 +168,7 @@ def _write_keys(sandbox: Sandbox, keys: list[Path]) -> Path:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse numbers that mean nothing."""
+    """Refuse numbers out of range."""
     limits = {
         "port": (0, 65535),
         "seed": (0, sys.maxsize),

@@ -1,4 +1,4 @@
-"""Flags that say which application to ask and how hard, and the client they make; shared by what asks the API."""
+"""Flags for the API: which application, how many requests at which pace; and the client they describe."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ if TYPE_CHECKING:
     from conv_analytics.api import Conversations
 
 
-def add_whence(group: argparse._ArgumentGroup) -> None:
-    """Declare where from."""
+def add_connection(group: argparse._ArgumentGroup) -> None:
+    """Declare the host and the credentials."""
     group.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
     group.add_argument("--application-id", metavar="ID", help="the Vonage application")
     group.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
 
 
 def add_pace(group: argparse._ArgumentGroup) -> None:
-    """Declare how fast."""
+    """Declare pace, retries and timeouts."""
     add = group.add_argument
     add("--rate", metavar="N", type=float, default=RATE, help=f"maximum requests per second; 0: no limit ({RATE:g})")
     add("--concurrency", metavar="N", type=int, default=CONCURRENCY, help=f"maximum requests in flight ({CONCURRENCY})")
-    add("--retries", metavar="N", type=int, default=RETRIES, help=f"repetitions of a failed request ({RETRIES})")
+    add("--retries", metavar="N", type=int, default=RETRIES, help=f"how often a failed request is repeated ({RETRIES})")
     add(
         "--max-retry-after",
         metavar="S",
         type=float,
         default=MAX_RETRY_AFTER_S,
-        help=f"longest wait that the API may ask for, in seconds ({MAX_RETRY_AFTER_S:g}); 0: any",
+        help=f"longest Retry-After that is obeyed, in seconds ({MAX_RETRY_AFTER_S:g}); 0: any",
     )
     add("--timeout", metavar="S", type=float, default=TIMEOUT_S, help=f"seconds to wait for a response ({TIMEOUT_S:g})")
 

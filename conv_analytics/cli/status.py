@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics import markup
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.output import say
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import say, say_json
 from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset
 
 _DESCRIPTION = """\
-Show what the last runs of an export folder did, newest last, and what the folder holds. Nothing is asked of the API.
-Times are UTC, of the start of a run; events are the new ones; a run with --since or --until shows its window.
+Show what the last runs of an export folder did, newest last, and what the folder contains. Makes no request. Times are
+UTC, of the start of a run; events are those that were new; a run with --since or --until shows its window.
 """
 
 _EPILOG = """\
@@ -30,7 +29,7 @@ examples:
   conv-analytics status exports/ --json | jq '.runs[-1].warning'
 """
 
-#: Columns of the table, in their order: name and how a value is written.
+#: Columns of the table in their order, and how a value is formatted.
 _COLUMNS = {
     "commit": "{:d}",
     "when": "{}",
@@ -54,8 +53,8 @@ def add(
     command = commands.add_parser(
         "status", help="show the last runs of a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
-    command.add_argument("dest", metavar="DEST", help="folder that export wrote")
-    command.add_argument("--last", metavar="N", type=int, default=10, help="how many runs to show (10)")
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
+    command.add_argument("--last", metavar="N", type=int, default=10, help="number of runs to show (10)")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     add_unmasked(command)
     return command
@@ -65,20 +64,19 @@ def run(options: argparse.Namespace) -> int:
     """Print the last runs and the totals."""
     if options.last < 1:
         raise ConfigError(f"--last is {options.last}; it must be 1 or more.")
-    if not options.dest.strip():
-        raise ConfigError("DEST is empty: name the folder to look at.")
+    path = folder(options.dest)
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.dataset.storage import history
     from conv_analytics.privacy.display import Display
 
-    dataset = open_dataset(expand_user(options.dest))
+    dataset = open_dataset(path)
     display = Display(on=not options.unmasked)
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
-    # A warning may quote what the API said.
+    # A warning may quote the API's answer.
     last = [{**entry, "warning": display.text(entry["warning"] or "") or entry["warning"]} for entry in last]
     if options.json:
-        say(json.dumps({"runs": last, "totals": totals}, ensure_ascii=False))
+        say_json({"runs": last, "totals": totals})
         return Exit.COMPLETE
     for line in _table([_shown(entry) for entry in last]):
         say(line)
@@ -89,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _totals(dataset: Dataset) -> dict[str, Any]:
-    """What the folder holds, all runs together."""
+    """What the folder contains, and the sums over all runs."""
     from conv_analytics.dataset.storage import history
 
     every = history.runs(dataset.commits)
@@ -119,7 +117,7 @@ def _shown(entry: dict[str, Any]) -> dict[str, str]:
 
 
 def _table(rows: list[dict[str, str]]) -> list[str]:
-    """The runs as lines of equal columns; warnings come last, because they are long and mostly there are none."""
+    """The runs as lines with aligned columns; warnings come last, because they are long and rare."""
     widths = {name: max(len(name), *(len(row[name]) for row in rows)) for name in _COLUMNS}
     lines = []
     for row in [{name: name for name in [*_COLUMNS, "warning"]}, *rows]:
@@ -137,9 +135,9 @@ def _summary(totals: dict[str, Any]) -> list[str]:
         f" {totals['files']:,} files, {totals['bytes'] / 1e6:,.1f} MB"
     )
     rows = [f"{name:<{width}} {rows:>12,}" for name, rows in totals["rows"].items()]
-    return [*rows, "", did, "Rows of conversations and members count each time that a run saw one."]
+    return [*rows, "", did, "Conversations and members have a row for each run that saw them."]
 
 
 def _minute(text: str | None) -> str:
-    """A time of a report, to the minute."""
+    """A time, to the minute."""
     return text[:16].replace("T", " ") if text else ""

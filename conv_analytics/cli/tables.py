@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\
 examples:
-  conv-analytics tables                          every table, a line each
-  conv-analytics tables hangups                  the columns of one: type, meaning, unit
+  conv-analytics tables                          all tables, one line each
+  conv-analytics tables hangups                  the columns of one table: type, meaning, unit
   conv-analytics tables --format md              the whole dictionary, as in the documentation
   conv-analytics tables --format json | jq .     the same for programs
 """
@@ -24,7 +24,7 @@ def add(
     commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
 ) -> argparse.ArgumentParser:
     """Declare the command."""
-    text = "Print what each table holds: its columns with type, unit, meaning and place in the API's JSON."
+    text = "Print the columns of each table, with type, unit, meaning and place in the API's JSON."
     command = commands.add_parser("tables", help="print the data dictionary", description=text, parents=[common])
     command.epilog = _EXAMPLES
     command.add_argument("name", metavar="NAME", nargs="?", help="one table; all when left out")
@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.format == "text" and options.name is None:
         say(dictionary.overview())
-        say("\nconv-analytics tables NAME shows the columns of one.")
+        say("\nconv-analytics tables NAME shows the columns of one table.")
         return Exit.COMPLETE
     writers = {"text": dictionary.as_text, "md": dictionary.as_markdown, "json": dictionary.as_json}
     say(writers[options.format](dictionary.select(options.name)))

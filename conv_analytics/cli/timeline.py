@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from conv_analytics.cli.answers import markdown
-from conv_analytics.cli.cells import csv_text, json_text
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.formats import FORMATS, table
 from conv_analytics.cli.output import note, say
-from conv_analytics.cli.reading import folder
 from conv_analytics.cli.units import add_units, units_of
 from conv_analytics.paths import expand_user
 
@@ -19,9 +18,9 @@ if TYPE_CHECKING:
     from conv_analytics.notebook import Ladder, Timeline
 
 _DESCRIPTION = """\
-Show one conversation of an export: who was there, what lasted, what happened, and who signalled what to whom. With -o
-it becomes one HTML file that opens anywhere and asks nobody for anything; without, it is printed.
-Phone numbers, names, pressed keys and texts are masked unless --unmasked is given.
+Show one conversation of an export: its members and legs over time, its events, and the signalling between them. With -o
+it is written as one HTML file that loads nothing from elsewhere; without, it is printed. Phone numbers, names, pressed
+keys and texts are masked unless --unmasked is given.
 """
 
 _EPILOG = """\
@@ -40,12 +39,12 @@ def add(
         "timeline", help="show one conversation", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
-    command.add_argument("conversation", metavar="CON-ID", help="the conversation")
+    command.add_argument("conversation", metavar="CON-ID", help="id of the conversation")
     command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
-    command.add_argument("--format", choices=("text", "csv", "json", "md"), default="text", help="how to print (text)")
-    command.add_argument("--tz", metavar="ZONE", default="UTC", help="time zone, as Europe/London (UTC)")
+    command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
+    command.add_argument("--tz", metavar="ZONE", default="UTC", help="time zone, such as Europe/London (UTC)")
     add_units(command)
-    command.add_argument("--unmasked", action="store_true", help="show numbers, names, pressed keys and texts")
+    command.add_argument("--unmasked", action="store_true", help="show phone numbers, names, pressed keys and texts")
     return command
 
 
@@ -59,10 +58,10 @@ def run(options: argparse.Namespace) -> int:
 
     data = open_dataset(path)
     units = units_of(options, data) if "hangups" in data.tables else None
-    given: dict[str, Any] = {"tz": options.tz, "mask": not options.unmasked, "units": units}
-    drawn = show_timeline(data, options.conversation, **given)
+    view: dict[str, Any] = {"tz": options.tz, "mask": not options.unmasked, "units": units}
+    drawn = show_timeline(data, options.conversation, **view)
     try:
-        ladder = show_ladder(data, options.conversation, **given)
+        ladder = show_ladder(data, options.conversation, **view)
     except (ConfigError, TableNotFound, ColumnNotFound):
         ladder = None  # The export has no tables of legs.
     if options.output is None:
@@ -76,7 +75,4 @@ def run(options: argparse.Namespace) -> int:
 def _printed(drawn: Timeline, ladder: Ladder | None, how: str) -> str:
     if how == "text":
         return f"{drawn}\n\n{ladder}" if ladder is not None else str(drawn)
-    shown = drawn.shown()
-    if how == "csv":
-        return csv_text(shown)
-    return json_text(shown.to_dict("records"), indent=1) if how == "json" else markdown(shown)
+    return table(drawn.shown(), how)

@@ -1,4 +1,4 @@
-"""The units of quality numbers, for commands that judge: how they are told, and what was decided."""
+"""The units of quality numbers, for commands that give verdicts: the flags, and what was decided."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from conv_analytics.cli.output import note
 if TYPE_CHECKING:
     from conv_analytics.analysis import Units
 
-#: As `conv_analytics.analysis.audio.units` has them; they are told here without importing pandas.
+#: As `conv_analytics.analysis.audio.units` has them; repeated here so that help does not import pandas.
 _SCALES = ("1", "10", "100")
 _LOSS = ("percent", "fraction", "count", "ignore")
 _JITTER = ("ms2", "ms")
 
 
 def add_units(command: argparse.ArgumentParser) -> None:
-    """Declare what the caller knows about units better than the data."""
-    group = command.add_argument_group("units", "found in the data when left out; what was decided is printed")
-    group.add_argument("--mos-scale", choices=_SCALES, help="what reported scores are divided by")
+    """Declare the flags that override what the data suggest."""
+    group = command.add_argument_group("units", "detected in the data when left out; what was decided is printed")
+    group.add_argument("--mos-scale", choices=_SCALES, help="divide reported scores by this")
     group.add_argument(
-        "--loss-unit", choices=_LOSS, help="unit of packet_loss_perc; ignore reads losses from jitter_loss_rate"
+        "--loss-unit", choices=_LOSS, help="unit of packet_loss_perc; ignore: take losses from jitter_loss_rate"
     )
-    group.add_argument("--jitter-unit", choices=_JITTER, help="jitter as variances (ms2) or as deviations (ms)")
+    group.add_argument("--jitter-unit", choices=_JITTER, help="jitter is variances (ms2) or standard deviations (ms)")
 
 
 def units_of(options: argparse.Namespace, data: Any) -> Units:
-    """The units of some data: what the caller says, and what the data decide."""
+    """The units of the data: those given on the command line, the others detected."""
     from conv_analytics.analysis import detect_units
 
     return detect_units(
@@ -38,13 +38,13 @@ def units_of(options: argparse.Namespace, data: Any) -> Units:
     )
 
 
-def tell_units(units: Units) -> None:
-    """Say what is read in which unit, and on what that was decided; of what is not known, with which option to say it.
+def print_units(units: Units) -> None:
+    """Print the unit of each number and why it was decided; for an unknown one, the option that sets it.
 
     Parameters
     ----------
     units
-        What `units_of` gave.
+        The result of `units_of`.
     """
     for each in units.evidence:
         if each.what not in units.undecided and each.what != "mos_model":
@@ -54,7 +54,7 @@ def tell_units(units: Units) -> None:
 
 
 def blocked(units: Units, profile: str) -> bool:
-    """Whether verdicts by a profile cannot be made, because a unit that they need is not known."""
+    """Whether a profile cannot give verdicts because a unit that it needs is not known."""
     from conv_analytics.analysis.audio.profiles import profile_of
 
     return bool(units.undecided_of(profile_of(profile).required))

@@ -1,9 +1,8 @@
-"""`conv-analytics verify`: whether a folder is whole, and whether it has what the API has."""
+"""`conv-analytics verify`: whether a folder is intact, and whether it has what the API has."""
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.output import say
-from conv_analytics.cli.source import add_pace, add_whence, check_pace, client_of
-from conv_analytics.errors import ConfigError
-from conv_analytics.paths import expand_user
+from conv_analytics.cli.folders import folder
+from conv_analytics.cli.output import say, say_json
+from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -22,8 +20,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.finding import Finding
 
 _DESCRIPTION = """\
-Check an export folder: every file against its size and checksum, the log of commits, keys, event ids and watermarks.
-Nothing is written. Each finding says what to do; the exit code is 0 without errors (warnings may be there), 3 with.
+Check an export folder: every file against its size and checksum, the commit log, keys, event ids and watermarks. Writes
+nothing. Each finding says what to do; the exit code is 3 if there are errors, and 0 if there are none or only warnings.
 """
 
 _EPILOG = """\
@@ -41,37 +39,35 @@ def add(
     command = commands.add_parser(
         "verify", help="check an export folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
-    command.add_argument("dest", metavar="DEST", help="the folder of an export")
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_unmasked(command)
     whence = command.add_argument_group("against the API")
-    whence.add_argument("--against-api", action="store_true", help="compare the last event of each conversation, too")
-    add_whence(whence)
+    whence.add_argument("--against-api", action="store_true", help="also compare the last event of each conversation")
+    add_connection(whence)
     add_pace(whence)
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Check, and print the findings."""
-    if not options.dest.strip():
-        raise ConfigError("DEST is empty: name the folder of an export.")
+    path = folder(options.dest)
     check_pace(options)
 
     from conv_analytics.dataset.maintenance.finding import Level
     from conv_analytics.dataset.maintenance.verify import verify
     from conv_analytics.privacy.display import Display
 
-    folder = expand_user(options.dest)
-    findings = verify(folder)
+    findings = verify(path)
     if options.against_api:
-        findings += _against_api(folder, options)
+        findings += _against_api(path, options)
     display = Display(on=not options.unmasked)
     findings = [replace(each, what=display.ids(each.what), where=display.ids(each.where)) for each in findings]
     levels = Counter(finding.level for finding in findings)
     if options.json:
         counts = {"errors": levels[Level.ERROR], "warnings": levels[Level.WARNING]}
-        found = [finding.to_dict() for finding in findings]
-        say(json.dumps({"status": "damaged" if levels[Level.ERROR] else "whole", **counts, "findings": found}))
+        status = "damaged" if levels[Level.ERROR] else "whole"
+        say_json({"status": status, **counts, "findings": [finding.to_dict() for finding in findings]})
     else:
         for finding in findings:
             say(str(finding))
@@ -79,8 +75,8 @@ def run(options: argparse.Namespace) -> int:
     return Exit.INCOMPLETE if levels[Level.ERROR] else Exit.COMPLETE
 
 
-def _against_api(folder: Path, options: argparse.Namespace) -> list[Finding]:
+def _against_api(path: Path, options: argparse.Namespace) -> list[Finding]:
     from conv_analytics.exporter.audit import audit
 
     with client_of(options) as client:
-        return list(audit(client, folder, concurrency=options.concurrency, rate=options.rate).findings())
+        return list(audit(client, path, concurrency=options.concurrency, rate=options.rate).findings())

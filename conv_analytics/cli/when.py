@@ -1,4 +1,4 @@
-"""Points in time as they are written on a command line."""
+"""Times and durations on the command line."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
-    """An instant from a date, a date with a time, or a time ago; in `zone` where none is given.
+    """An instant from a date, a date with a time, or a time ago; in `zone` if the text names none.
 
     Parameters
     ----------
     text
-        What was written.
+        The argument.
     now
         The present, with a zone.
     zone
-        Whose days, and whose clock where the text names none.
+        The zone of days, and of times without a zone.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
     present = now.astimezone(zone).date()
     days = {"today": 0, "yesterday": 1}.get(wanted.lower())
     if days is not None:
-        # On the calendar, not by 24 hours: the day between may have 23.
+        # By the calendar, not by 24 hours: a day may have 23.
         return datetime.combine(present - timedelta(days=days), time(), zone).astimezone(UTC)
     try:
         ago = re.fullmatch(r"([0-9]{1,6})([hdw])", wanted.lower())
@@ -53,13 +53,13 @@ def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
             moment = datetime.fromisoformat(wanted)
             return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        # Day 32, hour 25, the year before the first: nonsense of the right shape.
+        # Well-formed nonsense: day 32, hour 25, year 0.
         pass
     raise ConfigError(f"{text!r} is no point in time. Accepted are, for example, {ACCEPTED} (UTC without a zone).")
 
 
 def duration(text: str) -> timedelta:
-    """A length of time from hours, days or weeks.
+    """A duration from hours, days or weeks.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def duration(text: str) -> timedelta:
     >>> duration("48h"), duration("2w")
     (datetime.timedelta(days=2), datetime.timedelta(days=14))
     """
-    found = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip().lower())
-    if not found:
+    match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip().lower())
+    if not match:
         raise ConfigError(f"{text!r} is no length of time. Accepted are, for example, {ACCEPTED_DURATIONS}.")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})

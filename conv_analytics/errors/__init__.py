@@ -8,15 +8,15 @@
         TransportError           no answer: connection refused or reset, timeout
           ProxyError             the proxy was not reached, or refused: .status
           CertificateError       the certificate is not trusted
-        StatusError              an answer that says no: .status, .problem, .retry_after
+        StatusError              an answer with an error status: .status, .problem, .retry_after
           AuthError              401, 403
           NotFound               404, 410: does not exist, or no access
           InvalidRequest         400, 422
           Conflict               409
           RateLimited            429
           ServerError            5xx
-        UnexpectedPayload        a success whose body is not what was asked for
-        CursorLoop               a listing without an end: a page comes again, or nothing new does
+        UnexpectedPayload        a success whose body is not what was requested
+        CursorLoop               a listing without an end: pages repeat, or bring nothing new
         ResponseTooLarge         a body above the limit
       DatasetError
         TableNotFound            .table, .available
@@ -24,8 +24,8 @@
         SchemaChanged            .table, .column
         CorruptFile              .path
         DestinationError         .destination
-        DatasetLocked            .destination, .owner: another run writes there (exit code 75)
-      MemoryExhausted            a question that DuckDB has not the memory for
+        DatasetLocked            .destination, .owner: another run is writing there (exit code 75)
+      MemoryExhausted            a query that needs more memory than DuckDB may use
       ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
         ExportStopped            somebody stopped it: what was read is kept
 

@@ -1,4 +1,4 @@
-"""From an answer that is no success to the error that says what to do."""
+"""Turns an answer that is not a success into the error that says what to do."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from conv_analytics.errors.tree import (
 )
 
 
-def status_error(  # noqa: PLR0917  what an answer consists of, in its order
+def status_error(  # noqa: PLR0917  the parts of an answer, in their order
     method: str, url: str, status: int, body: bytes, retry_after: float | None = None, clock_offset_s: float = 0.0
 ) -> StatusError:
-    """The error for an answer that is not a success; a clock that is off is named where it can be the reason.
+    """The error for an answer that is not a success; a wrong clock is mentioned where it can be the reason.
 
     >>> error = status_error("GET", "/v1/users/USR-1", 404, b'{"code": "user:error:not-found"}')
     >>> print(error)  # doctest: +ELLIPSIS
@@ -36,7 +36,7 @@ def status_error(  # noqa: PLR0917  what an answer consists of, in its order
     if status == HTTPStatus.UNAUTHORIZED and problem.code in _OF_TIME and (remark := clock_remark(clock_offset_s)):
         advice = f"{advice} A token of a wrong time is refused, and {remark}."
     if retry_after is not None and retry_after > 0:
-        # Shown when that was not waited for.
+        # Shown if nobody waited that long.
         advice = f"{advice} It asks to wait {duration(retry_after)}."
     return kind(status, problem, method=method, url=url, retry_after=retry_after, advice=advice)
 
@@ -52,7 +52,7 @@ _KINDS: dict[int, type[StatusError]] = {
     429: RateLimited,
 }
 
-#: Refusals that a clock which is off can explain; without a code anything can.
+#: Refusals that a wrong clock can explain; one without a code may have any reason.
 _OF_TIME = frozenset({None, "system:error:expired-token", "jwt-expired", "system:error:invalid-token", "unauthorized"})
 
 _BY_STATUS = {

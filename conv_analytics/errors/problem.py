@@ -1,4 +1,4 @@
-"""What an error body says."""
+"""Error bodies of the platform and its gateways."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from conv_analytics.errors.redaction import cut, strip_tags
 
 @dataclass(frozen=True)
 class ProblemDetails:
-    """What an error body says, in any of the shapes the platform and its gateways use (contract 4.3)."""
+    """The contents of an error body, in any of the forms that the platform and its gateways use (contract 4.3)."""
 
     title: str | None = None
     type: str | None = None
     code: str | None = None
     """The error code, else the fragment of ``type``."""
     detail: str | None = None
-    """The text meant for people, whatever its key; cut to 500 characters."""
+    """The text for people, under whichever key; cut to 500 characters."""
     instance: str | None = None
     """The platform's id of this failure, worth quoting to its support."""
     invalid_parameters: tuple[tuple[str, str], ...] = ()
@@ -59,7 +59,7 @@ class ProblemDetails:
 
     @staticmethod
     def looks_like(payload: Mapping[str, Any]) -> bool:
-        """Whether an object that came with status 200 is an error after all.
+        """Whether an object that arrived with status 200 is in fact an error.
 
         >>> ProblemDetails.looks_like({"title": "Internal Error.", "code": "system:error:internal-error"})
         True
@@ -72,11 +72,11 @@ class ProblemDetails:
             isinstance(payload.get(key), str | int)
             for key in ("code", "type", "error-code", "status", "error", "instance")
         )
-        told = any(
+        described = any(
             payload.get(key)
             for key in ("detail", "title", "description", "error-code-label", "message", "error", "errors")
         )
-        return named and told
+        return named and described
 
 
 def _first(payload: Mapping[str, Any], *keys: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What may be shown: texts without tokens and keys, and not endlessly long."""
+"""Texts that may be shown: without tokens and keys, and of limited length."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 #: An error text longer than this is cut (contract 4.3).
 TEXT_LIMIT = 500
 
-#: The first part of a token has at least so many characters.
+#: Least length of the first part of a token.
 SHORTEST_TOKEN = 8
 
-# What could be a token with the characters around it: begun only where no such character stands before, or a long text
-# without a dot would be looked through once more from each of its characters.
+# A possible token with the characters around it. It starts only where no such character stands before: otherwise a long
+# text without a dot would be scanned again from each of its characters.
 _DOTTED = re.compile(r"(?<![\w-])[\w-]++(?:\.[\w-]*+)++")
 _SECRETS = (
     (
@@ -31,7 +31,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 
 class HiddenText(str):
-    """A text whose repr, and so a traceback that shows locals, tells nothing."""
+    """A text whose repr hides it, so that tracebacks that show locals do too."""
 
     __slots__ = ()
 
@@ -40,7 +40,7 @@ class HiddenText(str):
 
 
 class HiddenBytes(bytes):
-    """Bytes whose repr, and so a traceback that shows locals, tells nothing."""
+    """Bytes whose repr hides them, so that tracebacks that show locals do too."""
 
     __slots__ = ()
 
@@ -49,7 +49,7 @@ class HiddenBytes(bytes):
 
 
 def safe_repr(method: Callable[[T], str]) -> Callable[[T], str]:
-    """Make a ``__repr__`` work for an object whose ``__init__`` failed: tracebacks that show locals show it, too."""
+    """Make a ``__repr__`` work on an object whose ``__init__`` failed: tracebacks that show locals call it."""
 
     @functools.wraps(method)
     def shown(self: T) -> str:
@@ -62,7 +62,7 @@ def safe_repr(method: Callable[[T], str]) -> Callable[[T], str]:
 
 
 def redact(text: str) -> str:
-    """Take tokens, keys, passwords of proxies and control characters out of a text that is about to be shown.
+    """Remove tokens, keys, passwords of proxies and control characters from a text that is about to be shown.
 
     Takes time in proportion to the text's length, whatever is in it.
 
@@ -93,7 +93,7 @@ def strip_tags(text: str) -> str:
 
 
 def _without_token(match: re.Match[str]) -> str:
-    """A text with dots in it, its tokens replaced; each part is looked at from its first ``eyJ`` only."""
+    """A text with dots in it, its tokens replaced; each part is searched from its first ``eyJ`` only."""
     parts, kept, n = match[0].split("."), [], 0
     while n < len(parts):
         start = parts[n].find("eyJ")

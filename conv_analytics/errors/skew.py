@@ -1,18 +1,18 @@
-"""What is said about a clock that is wrong."""
+"""Messages about a clock that is wrong."""
 
 from __future__ import annotations
 
-#: A clock that is off by less is not worth a word: tokens are renewed a minute ahead. [s]
+#: A smaller error is not mentioned: tokens are renewed a minute ahead. [s]
 SKEW_LIMIT_S = 30.0
 
-#: What is longer is told as this: a server may ask for any number of years. [s]
+#: Longer times are shown as this: a server may ask for any number of years. [s]
 LONGEST_S = 1e12
 
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units.
+    """A duration in its two largest units.
 
     >>> duration(298.4), duration(3600), duration(0.2)
     ('4 min 58 s', '1 h', '0 s')
@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def clock_remark(offset_s: float) -> str:
-    """Say how wrong this machine's clock is, given the API's minus this machine's [s]; empty when it is near enough.
+    """How wrong this machine's clock is, from the API's minus this machine's [s]; empty if it is close enough.
 
     >>> clock_remark(298.0)
     "this machine's clock is 4 min 58 s behind the API's; set it with NTP"

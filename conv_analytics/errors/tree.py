@@ -1,6 +1,6 @@
-"""The classes of the tree that the package's docstring draws."""
+"""The classes of the error tree, which the package's docstring draws."""
 
-# ruff: noqa: N818  the names say what happened; "Error" at the end of each would say nothing more
+# ruff: noqa: N818  the names say what happened; a suffix "Error" would add nothing
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class ConvAnalyticsError(Exception):
     """Base of every error this package raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # The default would call __init__ with the message alone, and an error must survive the way back from
-        # a worker process.
+        # The default would call __init__ with the message alone; an error has to survive being pickled by a worker
+        # process.
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -42,7 +42,7 @@ class APIError(ConvAnalyticsError):
 
 
 class TransportError(APIError):
-    """No usable answer came, also after repeating.
+    """No usable answer arrived, even after retries.
 
     Attributes
     ----------
@@ -117,7 +117,7 @@ class UnexpectedPayload(APIError):
 
 
 class CursorLoop(APIError):
-    """A listing without an end: it leads back to a page that was already read, or on and on without a new record."""
+    """A listing without an end: it leads back to a page that was already read, or goes on without new records."""
 
     def __init__(self, reason: str = "leads back to a page already read", *, method: str, url: str) -> None:
         message = f"{method} {redact(url)} {reason}. Start the listing again."
@@ -136,7 +136,7 @@ class ResponseTooLarge(APIError):
 
 
 class StatusError(APIError):
-    """The API answered, and said no.
+    """The API answered with an error status.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ class AuthError(StatusError):
 
 
 class NotFound(StatusError):
-    """It does not exist, or this application has no access to it: the API does not tell which (404, 410)."""
+    """It does not exist, or this application has no access to it: the API does not say which (404, 410)."""
 
 
 class InvalidRequest(StatusError):
@@ -243,7 +243,7 @@ class CorruptFile(DatasetError):
 
 
 class DestinationError(DatasetError):
-    """The place to write to does not work."""
+    """The destination cannot be written to."""
 
     def __init__(self, destination: object, reason: str) -> None:
         self.destination = redact(str(destination))
@@ -251,7 +251,7 @@ class DestinationError(DatasetError):
 
 
 class DatasetLocked(DatasetError):
-    """Another run writes to the dataset."""
+    """Another run is writing to the dataset."""
 
     def __init__(self, destination: object, owner: str) -> None:
         self.destination, self.owner = str(destination), owner
@@ -261,7 +261,7 @@ class DatasetLocked(DatasetError):
 
 
 class MemoryExhausted(ConvAnalyticsError, MemoryError):
-    """A question takes more memory than DuckDB may have."""
+    """A query needs more memory than DuckDB may use."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(

@@ -94,12 +94,6 @@ class ConversationStates:
         statement = "update states set last = ?, unread = 1, sequence_number = ? where conversation = ?"
         self._database.run(statement, (last_event, highest, conversation_id))
 
-    def last_event(self, conversation_id: str) -> int | None:
-        """The last event of a conversation; None when it has none yet."""
-        last: int | None
-        (last,) = self._database.one("select last from states where conversation = ?", (conversation_id,)) or (None,)
-        return last
-
     def __iter__(self) -> Iterator[ConversationState]:
         for row in self._database.all("select * from states order by conversation"):
             name, last, last_change, extended, finished, unread, number, since = row

@@ -150,7 +150,9 @@ class _Run:
         self._exporter = Exporter(
             source, self.converter, chosen, policy, report, states=states, pacer=self._pacer, changed=self._changed
         )
-        self._begin = self._shown = time.monotonic()
+        self._begin = time.monotonic()
+        # The first request is shown, whatever comes of it.
+        self._shown = -math.inf
         self._waiting_until = 0.0
         self._stop_by = math.inf
 

@@ -18,6 +18,7 @@ from conv_analytics.analysis import legs, quality
 from conv_analytics.analysis.audio.units import Units, units_of_all
 from conv_analytics.analysis.dialogue.events import conversation
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors import ConvAnalyticsError
@@ -71,7 +72,7 @@ class Step:
 
 
 def show_ladder(
-    data: Any,
+    data: Data,
     conversation_id: str,
     *,
     tz: str = "UTC",

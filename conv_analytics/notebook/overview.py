@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics import markup
 from conv_analytics.analysis import ledger, quality
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
@@ -46,7 +47,7 @@ class Overview:
         return markup.block(self._title, self._line, markup.grid(self._head, self._rows))
 
 
-def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bool = True) -> Overview:
+def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: bool = True) -> Overview:
     """How many legs are poor, fair, good or unmeasured, and by which rules.
 
     Parameters
@@ -93,7 +94,7 @@ def show_verdicts(data: Any, profile: str | Profile = "recommended", *, mask: bo
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
 
 
-def show_ledger(data: Any) -> Overview:
+def show_ledger(data: Data) -> Overview:
     """What is missing, odd, concluded or unmeasured: the lines of the ledger that have something to say.
 
     Parameters

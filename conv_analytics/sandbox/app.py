@@ -84,47 +84,49 @@ class App:
         ordinal = None if conversation_id in self._gone else self._world.ordinal_of(conversation_id)
         if ordinal is None:
             return problem("conversation:error:not-found", about=conversation_id)
-        found = self._world.conversation(ordinal)
-        if found.state == "INACTIVE" and request.method not in {"GET", "DELETE"}:
+        conversation = self._world.conversation(ordinal)
+        if conversation.state == "INACTIVE" and request.method not in {"GET", "DELETE"}:
             return problem("conversation:error:not-allowed", about=conversation_id)
         return (
-            self._read(request, caller, found, rest) if request.method == "GET" else self._write(request, found, rest)
+            self._read(request, caller, conversation, rest)
+            if request.method == "GET"
+            else self._write(request, conversation, rest)
         )
 
     def _read(  # noqa: PLR0911 - one return per route
-        self, request: Request, caller: Caller, found: Conversation, rest: list[str]
+        self, request: Request, caller: Caller, conversation: Conversation, rest: list[str]
     ) -> Reply:
         match rest:
             case ["events"]:
-                return self._reads.events(request, found)
+                return self._reads.events(request, conversation)
             case []:
-                return self._reads.conversation(found)
+                return self._reads.conversation(conversation)
             case ["members"]:
-                return self._reads.members(request, found)
+                return self._reads.members(request, conversation)
             case ["events", event_id]:
-                return self._reads.event(found, event_id)
+                return self._reads.event(conversation, event_id)
             case ["members", "me"]:
-                return self._reads.me(found, caller)
+                return self._reads.me(conversation, caller)
             case ["members", member_id]:
-                return self._reads.member(found, member_id)
+                return self._reads.member(conversation, member_id)
         return problem("http:error:not-found", about=request.path)
 
     def _write(  # noqa: PLR0911 - one return per route
-        self, request: Request, found: Conversation, rest: list[str]
+        self, request: Request, conversation: Conversation, rest: list[str]
     ) -> Reply:
         match [request.method, *rest]:
             case ["PUT"]:
-                return self._writes.update_conversation(request, found)
+                return self._writes.update_conversation(request, conversation)
             case ["DELETE"]:
-                return self._writes.delete_conversation(found)
+                return self._writes.delete_conversation(conversation)
             case ["POST", "members"]:
-                return self._memberships.create(request, found)
+                return self._memberships.create(request, conversation)
             case ["PATCH", "members", member_id]:
-                return self._memberships.update(request, found, member_id)
+                return self._memberships.update(request, conversation, member_id)
             case ["POST", "events"]:
-                return self._writes.create_event(request, found)
+                return self._writes.create_event(request, conversation)
             case ["DELETE", "events", event_id]:
-                return self._writes.delete_event(found, event_id)
+                return self._writes.delete_event(conversation, event_id)
             case [_] | [_, "members" | "events"] | [_, "members" | "events", _]:
                 return problem("http:error:method-not-allowed", about=request.path)
         return problem("http:error:not-found", about=request.path)

@@ -15,7 +15,7 @@ _SUM = 6
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: after `after` in the given order."""
+    """Where a page begins: after `after`, in the order of the list."""
 
     after: int
     descending: bool

@@ -1,4 +1,4 @@
-"""Faults on demand: what networks, proxies and tired servers do to a client."""
+"""Faults on demand: what networks, proxies and overloaded servers do to a client."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Faults:
         kinds: dict[str, Callable[[str], float]] = {
             field.name: int if isinstance(field.default, int) else float for field in fields(cls)
         }
-        given: dict[str, float] = {}
+        values: dict[str, float] = {}
         for part in filter(None, (part.strip() for part in text.split(","))):
             name, _, value = part.partition("=")
             name = NAMES.get(name.strip(), name.strip())
@@ -85,11 +85,11 @@ class Faults:
                 message = f"no fault is called {name!r}; known are {known}"
                 raise ValueError(message)
             try:
-                given[name] = kinds[name](value)
+                values[name] = kinds[name](value)
             except ValueError:
                 message = f"fault {name!r} needs a number, not {value!r}"
                 raise ValueError(message) from None
-        return replace(cls(), **given)  # type: ignore[arg-type] # int fields were made int above
+        return replace(cls(), **values)  # type: ignore[arg-type] # int fields were made int above
 
     def gone_ids(self, world: World) -> frozenset[str]:
         """Choose the conversations that are listed but answer 404."""
@@ -98,17 +98,17 @@ class Faults:
 
 
 class FaultPlan:
-    """Decides request by request; the same seed, request and attempt always give the same fault."""
+    """Decides for each request; the same seed, request and attempt always get the same fault."""
 
     def __init__(self, faults: Faults, clock_offset_s: float = 0.0) -> None:
-        """Start with no attempts seen; the offset is that of the dates in Retry-After."""
+        """Start without any attempt; the offset applies to the dates in Retry-After."""
         self._faults, self._offset_s = faults, clock_offset_s
         self._tries: dict[str, tuple[int, int, bool]] = {}
         shares = ((name, getattr(faults, name)) for name in SHARES)
         self._shares: tuple[tuple[str, float], ...] = tuple(pair for pair in shares if pair[1] > 0)
 
     def decide(self, request: Request, target: str) -> Fault | None:
-        """Give the fault for this attempt at a target, or None."""
+        """Return the fault for this attempt at a target, or None."""
         if not self._shares or request.method != "GET":
             return None
         attempt, in_a_row, expired = self._tries.get(target, (0, 0, False))
@@ -184,11 +184,11 @@ class Throttle:
         *,
         window: RateWindow = "bucket",
     ) -> None:
-        """Start as a server that nobody has asked yet; the offset is that of the dates in Retry-After."""
+        """Start without any request; the offset applies to the dates in Retry-After."""
         self._meter = KINDS[window](rate, time.monotonic())
         self._form, self._offset_s = form, clock_offset_s
 
     def take(self) -> Reply | None:
-        """Count a request; gives a 429 when it is one too many."""
+        """Count a request; return a 429 when it is one too many."""
         wait_s = self._meter.take(time.monotonic())
         return None if wait_s is None else too_many(self._form, wait_s, self._offset_s)

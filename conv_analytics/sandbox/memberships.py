@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from conv_analytics.sandbox.problems import refusal
 from conv_analytics.sandbox.reads import find_member
 from conv_analytics.sandbox.wire import Json, Reply, Request, ok
+from conv_analytics.sandbox.world.builder import audio
 from conv_analytics.sandbox.world.records import Conversation, Member
-from conv_analytics.sandbox.world.story import audio
 from conv_analytics.sandbox.writes import Changes, as_object, read_object, refuse
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MOST_MEMBERS = 100
 class Memberships(Changes):
     """Answers writes to members."""
 
-    def create(self, request: Request, found: Conversation) -> Reply:
+    def create(self, request: Request, conversation: Conversation) -> Reply:
         """Invite or join a user: 201 with the member."""
         body = read_object(request)
         state, who = _state(body), as_object(body.get("user"))
@@ -33,20 +33,20 @@ class Memberships(Changes):
             invalid["channel"] = '"channel" is required'
         refuse(invalid, request)
         user = self._user(who)
-        found = self.world.touch(found.ordinal)
-        present = [member for member in found.members if member.state != "LEFT"]
+        conversation = self.world.touch(conversation.ordinal)
+        present = [member for member in conversation.members if member.state != "LEFT"]
         if any(member.user.id == user.id and member.state == "JOINED" for member in present):
             raise refusal(code="conversation:error:member-already-joined", about=user.id)
         if len(present) >= MOST_MEMBERS:
-            raise refusal(code="conversation:error:maximum-number-of-members", about=found.id)
-        return ok(self._make(found, user, body).full(found.id), 201)
+            raise refusal(code="conversation:error:maximum-number-of-members", about=conversation.id)
+        return ok(self._make(conversation, user, body).full(conversation.id), 201)
 
-    def update(self, request: Request, found: Conversation, member_id: str) -> Reply:
+    def update(self, request: Request, conversation: Conversation, member_id: str) -> Reply:
         """Let a member join or leave."""
         body = read_object(request)
         state = _state(body)
-        found = self.world.touch(found.ordinal)
-        member = find_member(found, member_id)
+        conversation = self.world.touch(conversation.ordinal)
+        member = find_member(conversation, member_id)
         if state not in {"joined", "left"}:
             refuse({"state": '"state" must be one of [joined, left]'}, request)
         if member.state == "LEFT":
@@ -54,10 +54,10 @@ class Memberships(Changes):
         if state == "joined":
             if member.state == "JOINED":
                 raise refusal(code="conversation:error:member-already-joined", about=member_id)
-            self._join(found, member)
+            self._join(conversation, member)
         else:
-            self._leave(found, member, as_object(body.get("reason")))
-        return ok(member.full(found.id))
+            self._leave(conversation, member, as_object(body.get("reason")))
+        return ok(member.full(conversation.id))
 
     def _user(self, who: Json) -> User:
         if who.get("id"):
@@ -70,7 +70,7 @@ class Memberships(Changes):
             raise refusal(code="user:error:not-found", about=str(who))
         return user
 
-    def _make(self, found: Conversation, user: User, body: Json) -> Member:
+    def _make(self, conversation: Conversation, user: User, body: Json) -> Member:
         initiator = {"invited": {"is_system": True}}
         member = Member(f"MEM-{self.dice.uuid()}", user, "INVITED", body["channel"], initiator)
         member.invited = self.now()
@@ -80,16 +80,16 @@ class Memberships(Changes):
             value = body.get(name)
             if isinstance(value, str):
                 setattr(member, "invited_by" if name == "member_id_inviting" else name, value)
-        found.members.append(member)
-        self.world.index_member(user.id, found.ordinal, member.id)
-        self.cause(found, "member:invited", member, {
-            **self._content(member), "cname": found.name, "invited_by": None, "media": member.media,
+        conversation.members.append(member)
+        self.world.index_member(user.id, conversation.ordinal, member.id)
+        self.add_event(conversation, "member:invited", member, {
+            **self._content(member), "cname": conversation.name, "invited_by": None, "media": member.media,
             "initiator": {"invited": {"isSystem": True}},
-            "conversation": {"conversation_id": found.id, "name": found.name,
-                             "display_name": found.display_name, "image_url": found.image_url},
+            "conversation": {"conversation_id": conversation.id, "name": conversation.name,
+                             "display_name": conversation.display_name, "image_url": conversation.image_url},
         })  # fmt: skip
         if _state(body) == "joined":
-            self._join(found, member)
+            self._join(conversation, member)
         return member
 
     @staticmethod
@@ -102,17 +102,17 @@ class Memberships(Changes):
             "timestamp": member.timestamps(),
         }
 
-    def _join(self, found: Conversation, member: Member) -> None:
+    def _join(self, conversation: Conversation, member: Member) -> None:
         member.state, member.joined = "JOINED", self.now()
         member.initiator = {"joined": {"is_system": True}}
         body = {**self._content(member), "initiator": {"joined": {"isSystem": True}}}
-        self.cause(found, "member:joined", member, body)
+        self.add_event(conversation, "member:joined", member, body)
 
-    def _leave(self, found: Conversation, member: Member, reason: Json) -> None:
+    def _leave(self, conversation: Conversation, member: Member, reason: Json) -> None:
         member.state, member.left = "LEFT", self.now()
         initiator = {"joined": {"isSystem": True}, "left": {"isSystem": True}}
         body = {**self._content(member), "initiator": initiator, "reason": reason}
-        self.cause(found, "member:left", member, body)
+        self.add_event(conversation, "member:left", member, body)
 
 
 def _state(body: Json) -> object:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def page_slice(keys: Sequence[int], window: Window) -> tuple[int, int]:
-    """Give the slice [start, stop) of growing keys that a page shows; descending pages are read backwards."""
+    """Return the slice [start, stop) of growing keys that a page shows; descending pages are read backwards."""
     if window.descending:
         stop = len(keys) if window.after is None else bisect_left(keys, window.after)
         return max(0, stop - window.page_size), stop
@@ -69,7 +69,7 @@ class Pager:
 
     @staticmethod
     def _before(keys: Sequence[int], window: Window, start: int, stop: int) -> int | None:
-        """Give the key the previous page starts after; None when that is the first page."""
+        """Return the key the previous page starts after; None when that is the first page."""
         if window.descending:
             first = stop + window.page_size
             return keys[first] if first < len(keys) else None

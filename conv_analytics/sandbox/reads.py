@@ -45,9 +45,9 @@ class Reads:
         lite = self._shapes.lite_conversation
         return self._page(request, window, keys, lambda key: lite(self._world.head(key)), "conversations")
 
-    def conversation(self, found: Conversation) -> Reply:
-        """Give one conversation."""
-        return ok(self._shapes.conversation(found))
+    def conversation(self, conversation: Conversation) -> Reply:
+        """Return one conversation."""
+        return ok(self._shapes.conversation(conversation))
 
     def user_conversations(self, request: Request, user: User) -> Reply:
         """List a user's conversations with the latest membership in each (contract 6.1)."""
@@ -73,8 +73,8 @@ class Reads:
 
         return self._page(request, window, keys, render, "conversations")
 
-    def _user_conversation(self, found: Conversation, member: Member, *, custom: bool) -> Json:
-        item = self._shapes.conversation(found)
+    def _user_conversation(self, conversation: Conversation, member: Member, *, custom: bool) -> Json:
+        item = self._shapes.conversation(conversation)
         item.pop("media_state", None)
         if not custom and "properties" in item:
             item["properties"] = {k: v for k, v in item["properties"].items() if k != "custom_data"}
@@ -83,41 +83,43 @@ class Reads:
 
     # -- members
 
-    def members(self, request: Request, found: Conversation) -> Reply:
+    def members(self, request: Request, conversation: Conversation) -> Reply:
         """List members, lite."""
         window = Query(request).window(self._cursors)
-        keys = range(len(found.members))
+        keys = range(len(conversation.members))
         lite = self._shapes.lite_member
-        return self._page(request, window, keys, lambda key: lite(found.members[key], found.id), "members")
+        return self._page(
+            request, window, keys, lambda key: lite(conversation.members[key], conversation.id), "members"
+        )
 
-    def member(self, found: Conversation, member_id: str) -> Reply:
-        """Give one member."""
-        return ok(self._shapes.member(find_member(found, member_id), found.id))
+    def member(self, conversation: Conversation, member_id: str) -> Reply:
+        """Return one member."""
+        return ok(self._shapes.member(find_member(conversation, member_id), conversation.id))
 
-    def me(self, found: Conversation, caller: Caller) -> Reply:
-        """Give the latest membership of the token's user (contract 1.1 row 8)."""
-        mine = [member for member in found.members if member.user.name == caller.sub]
+    def me(self, conversation: Conversation, caller: Caller) -> Reply:
+        """Return the latest membership of the token's user (contract 1.1 row 8)."""
+        mine = [member for member in conversation.members if member.user.name == caller.sub]
         if caller.sub is None or not mine:
-            raise refusal(code="conversation:error:member-not-found", about=found.id)
-        return ok(self._shapes.member(mine[-1], found.id))
+            raise refusal(code="conversation:error:member-not-found", about=conversation.id)
+        return ok(self._shapes.member(mine[-1], conversation.id))
 
     # -- events
 
-    def events(self, request: Request, found: Conversation) -> Reply:
+    def events(self, request: Request, conversation: Conversation) -> Reply:
         """List events by id; start_id and end_id are inclusive, deleted ones are shown unless excluded."""
         query = Query(request)
         first, last = query.integer("start_id"), query.integer("end_id")
         kinds, exclude = query.event_types(), query.flag("exclude_deleted_events")
         window = query.window(self._cursors)
-        keys, rendered = found.event_ids, found.rendered
+        keys, rendered = conversation.event_ids, conversation.rendered
         if first is not None or last is not None or kinds is not None or exclude:
             low = 0 if first is None else bisect_left(keys, first)
             high = len(keys) if last is None else bisect_right(keys, last)
             kept = [
                 index
                 for index in range(low, high)
-                if (kinds is None or found.event_types[index] in kinds)
-                and not (exclude and keys[index] in found.deleted)
+                if (kinds is None or conversation.event_types[index] in kinds)
+                and not (exclude and keys[index] in conversation.deleted)
             ]
             keys, rendered = [keys[index] for index in kept], [rendered[index] for index in kept]
         start, stop = page_slice(keys, window)
@@ -126,9 +128,9 @@ class Reads:
             items.reverse()
         return self._pager.page(request, window, keys, items, "events", as_list=self._events_as_list)
 
-    def event(self, found: Conversation, event_id: str) -> Reply:
-        """Give one event."""
-        return Reply(200, found.rendered[event_index(found, event_id)])
+    def event(self, conversation: Conversation, event_id: str) -> Reply:
+        """Return one event."""
+        return Reply(200, conversation.rendered[event_index(conversation, event_id)])
 
     # -- users
 
@@ -143,7 +145,7 @@ class Reads:
         return self._page(request, window, keys, lambda key: people.user(key).lite(), "users")
 
     def user(self, user: User) -> Reply:
-        """Give one user."""
+        """Return one user."""
         return ok(user.full())
 
     def sessions(self, request: Request, user: User) -> Reply:
@@ -167,21 +169,21 @@ class Reads:
         return self._pager.page(request, window, keys, items, name)
 
 
-def find_member(found: Conversation, member_id: str) -> Member:
+def find_member(conversation: Conversation, member_id: str) -> Member:
     """Find a member of a conversation, or answer 404."""
-    for member in found.members:
+    for member in conversation.members:
         if member.id == member_id:
             return member
     raise refusal(code="conversation:error:member-not-found", about=member_id)
 
 
-def event_index(found: Conversation, event_id: str) -> int:
+def event_index(conversation: Conversation, event_id: str) -> int:
     """Find the place of an event of a conversation, or answer 404."""
     if event_id.isascii() and event_id.isdigit():
         if len(event_id) > LONGEST_NUMBER:
-            raise not_valid({"event_id": '"event_id" must be a safe number'}, f"{found.id}/events")
+            raise not_valid({"event_id": '"event_id" must be a safe number'}, f"{conversation.id}/events")
         wanted = int(event_id)
-        index = bisect_left(found.event_ids, wanted)
-        if index < len(found.event_ids) and found.event_ids[index] == wanted:
+        index = bisect_left(conversation.event_ids, wanted)
+        if index < len(conversation.event_ids) and conversation.event_ids[index] == wanted:
             return index
-    raise refusal(code="event:error:not-found", about=f"{found.id}/{event_id}")
+    raise refusal(code="event:error:not-found", about=f"{conversation.id}/{event_id}")

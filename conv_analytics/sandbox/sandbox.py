@@ -36,7 +36,7 @@ ANY_PORT = 0
 
 
 class Options(TypedDict, total=False):
-    """What a sandbox can be told. The first eight describe the world and are ignored when one is given."""
+    """The options of a sandbox. The first eight describe the world, and are ignored when a world is passed in."""
 
     seed: int
     conversations: int
@@ -57,12 +57,12 @@ class Options(TypedDict, total=False):
     retry_after: RetryAfter
     latency_ms: float
     clock_offset_s: float
-    """The sandbox's clock minus this machine's: of its Date, of its checks of tokens, of a date in Retry-After. [s]"""
+    """The sandbox's clock minus this machine's: it dates answers, checks tokens and writes Retry-After by it. [s]"""
     host: str
     port: int
 
 
-class Seen(NamedTuple):
+class ServedRequest(NamedTuple):
     """One request as the server saw it; status 0 means that the connection was cut."""
 
     method: str
@@ -96,7 +96,7 @@ class Sandbox:
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
         self.gone = self.faults.gone_ids(self.world)
         self.application_id = Dice(self.world.seed, "application").uuid()
-        self.requests: deque[Seen] = deque(maxlen=REMEMBERED_REQUESTS)
+        self.requests: deque[ServedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
         rate = options.get("rate", 0.0)
         self.clock_offset_s = options.get("clock_offset_s", 0.0)
@@ -116,14 +116,16 @@ class Sandbox:
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"
 
     def _repr_html_(self) -> str:
-        told = {
+        summary = {
             "application": self.application_id,
             "world": f"{self.world.size:,} conversations in {self.world.days} days, seed {self.world.seed}",
             "problems on purpose": len(self.world.causes),
             "rate limit": f"{self.options['rate']:g} requests per second" if self.options.get("rate") else "none",
             "requests so far": len(self.requests),
         }
-        return markup.block("Sandbox", self.base_url if self._server is not None else "not running", markup.facts(told))
+        return markup.block(
+            "Sandbox", self.base_url if self._server is not None else "not running", markup.facts(summary)
+        )
 
     # -- credentials
 
@@ -148,13 +150,13 @@ class Sandbox:
         return sign(self.private_key, self.application_id, life_s=life_s, clock_offset_s=self.clock_offset_s, **claims)
 
     def headers(self, **claims: object) -> dict[str, str]:
-        """Give the Authorization header with a fresh token."""
+        """Return the Authorization header with a fresh token."""
         return {"Authorization": f"Bearer {self.token(**claims)}"}  # type: ignore[arg-type] # life_s stays default
 
-    # -- what tests ask
+    # -- for tests
 
     def truth(self) -> Truth:
-        """Give what a perfect export of this sandbox holds right now."""
+        """Return what a perfect export of this sandbox holds right now."""
         return self.world.truth(self.gone)
 
     def script(self, match: Callable[[Request], bool], then: Scripted, times: int = 1) -> None:
@@ -166,10 +168,10 @@ class Sandbox:
         with self._lock:
             self._scripts.append((match, then, times))
 
-    # -- life
+    # -- starting and stopping
 
     def start(self) -> Self:
-        """Begin to serve; gives the sandbox itself."""
+        """Begin to serve; return the sandbox itself."""
         from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
 
         host = self.options.get("host", "127.0.0.1")
@@ -232,7 +234,7 @@ class Sandbox:
         return time.time() + self.clock_offset_s
 
     def _log(self, request: Request, target: str, status: int) -> None:
-        self.requests.append(Seen(request.method, request.path, target.partition("?")[2], status))
+        self.requests.append(ServedRequest(request.method, request.path, target.partition("?")[2], status))
 
 
 def run(port: int, host: str, options: Options, ready: Callable[[Sandbox], None]) -> None:

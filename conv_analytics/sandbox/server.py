@@ -46,7 +46,7 @@ class HttpServer:
         latency_s: float = 0.0,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """Start at once; returns when the server accepts connections. `now` is what the Date header tells."""
+        """Start at once; returns when the server accepts connections. the Date header shows `now`."""
         self._answer, self._log, self._latency_s, self._now = answer, log, latency_s, now
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
@@ -85,7 +85,7 @@ class HttpServer:
         await runner.shutdown()
         await server.shutdown(timeout=0.2)
         await runner.cleanup()
-        # Answers that are still delayed: nobody waits for them any more.
+        # Answers that are still delayed: no client waits for them any more.
         late = asyncio.all_tasks() - {asyncio.current_task()}
         for task in late:
             task.cancel()

@@ -21,7 +21,7 @@ AUDIO_EVENTS = frozenset({
     "audio:dtmf", "audio:record", "audio:record:stop", "audio:record:done", "audio:mute:on", "audio:mute:off",
     "audio:earmuff:on", "audio:earmuff:off", "audio:speaking:on", "audio:speaking:off", "audio:asr:done",
     "audio:asr:record:done",
-    # Not in the API's lists, but told of in webhooks and old data (contract 5.3).
+    # Not in the API's lists, but seen in webhooks and old data (contract 5.3).
     "audio:ringing:start", "audio:ringing:stop", "audio:transcribe:done",
 })  # fmt: skip
 CALL_EVENTS = frozenset({

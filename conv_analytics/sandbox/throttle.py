@@ -33,7 +33,7 @@ class Bucket:
 
 
 class Fixed:
-    """So many requests in each second of the clock; below one per second, one in each longer stretch.
+    """A number of requests in each second of the clock; below one per second, one in each longer stretch.
 
     >>> fixed = Fixed(1, now=0.0)
     >>> [fixed.take(0.5), fixed.take(0.75), fixed.take(1.0)]
@@ -57,7 +57,7 @@ class Fixed:
 
 
 class Sliding:
-    """So many requests in any second.
+    """A number of requests in any second.
 
     >>> sliding = Sliding(1, now=0.0)
     >>> [sliding.take(0.5), sliding.take(1.25), sliding.take(1.5)]

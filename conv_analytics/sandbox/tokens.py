@@ -62,7 +62,7 @@ class Verifier:
         self._known: dict[str, Caller] = {}
 
     def check(self, authorization: str | None) -> Caller:
-        """Give the caller, or raise the 401 of contract 4.3."""
+        """Return the caller, or raise the 401 of contract 4.3."""
         if not authorization:
             raise refusal(code="system:error:missing-token")
         caller = self._known.get(authorization)
@@ -106,5 +106,5 @@ def sign(
     """Sign a token with this test application's key (for tests; the client under test signs its own)."""
     now = int(time.time() + clock_offset_s)
     whole = {"application_id": application_id, "iat": now - 5, "exp": now + life_s, "jti": str(uuid.uuid4())}
-    given = {name: value for name, value in (whole | claims).items() if value is not None}
-    return jwt.encode(given, private_key, algorithm="RS256")
+    present = {name: value for name, value in (whole | claims).items() if value is not None}
+    return jwt.encode(present, private_key, algorithm="RS256")

@@ -10,11 +10,11 @@ import msgspec
 from conv_analytics.sandbox.problems import not_valid, refusal
 from conv_analytics.sandbox.reads import event_index, find_member
 from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, encode, ok
+from conv_analytics.sandbox.world.builder import emptied
 from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.records import Conversation, Event, Member
 from conv_analytics.sandbox.world.render import envelope, to_bytes
-from conv_analytics.sandbox.world.story import emptied
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.world import World
@@ -33,7 +33,7 @@ DEEPEST = 100
 
 
 def read_object(request: Request) -> Json:
-    """Read the body as a JSON object, or answer 400; so too for one that could not be given back."""
+    """Read the body as a JSON object, or answer 400; also for one that could not be returned as JSON."""
     reason = '"body" must be a JSON object'
     try:
         body = msgspec.json.decode(request.body or b"{}")
@@ -44,7 +44,7 @@ def read_object(request: Request) -> Json:
     except RecursionError:
         reason = '"body" is nested too deeply'
     except (ValueError, OverflowError):
-        # What is no JSON; half of a surrogate pair is read and cannot be written.
+        # Not JSON; or half of a surrogate pair, which can be read but not written.
         pass
     raise not_valid({"body": reason}, request.path)
 
@@ -82,13 +82,15 @@ class Changes:
         self.dice = Dice(world.seed, type(self).__name__)
 
     def now(self) -> int:
-        """Give the present [ms]."""
+        """Return the present [ms]."""
         return self.world.tick()
 
-    def cause(self, found: Conversation, kind: str, member: Member | None, body: Json, **facts: object) -> bytes:
-        """Add an event with the next id; gives its JSON."""
-        event = Event(found.sequence_number + 1, kind, member, body, self.now(), facts)
-        return self.world.append_event(found.ordinal, event)
+    def add_event(
+        self, conversation: Conversation, kind: str, member: Member | None, body: Json, **facts: object
+    ) -> bytes:
+        """Add an event with the next id; return its JSON."""
+        event = Event(conversation.sequence_number + 1, kind, member, body, self.now(), facts)
+        return self.world.append_event(conversation.ordinal, event)
 
 
 class Writes(Changes):
@@ -111,29 +113,29 @@ class Writes(Changes):
         self.world.add(made)
         return ok(made.full(), 201)
 
-    def update_conversation(self, request: Request, found: Conversation) -> Reply:
-        """Replace a conversation's description; conversation:updated tells about it."""
+    def update_conversation(self, request: Request, conversation: Conversation) -> Reply:
+        """Replace a conversation's description; conversation:updated reports it."""
         body = read_object(request)
         self._validate(body, request)
-        name = body.get("name") or found.name
-        self._claim(name, found.name)
-        found = self.world.touch(found.ordinal)
-        found.name = name
-        self._describe(found, body)
-        found.updated = self.now()
-        self.cause(found, "conversation:updated", None, {
-            "id": found.id, "name": found.name, "display_name": found.display_name,
-            "image_url": found.image_url, "state": found.state, "timestamp": found.timestamps(),
+        name = body.get("name") or conversation.name
+        self._claim(name, conversation.name)
+        conversation = self.world.touch(conversation.ordinal)
+        conversation.name = name
+        self._describe(conversation, body)
+        conversation.updated = self.now()
+        self.add_event(conversation, "conversation:updated", None, {
+            "id": conversation.id, "name": conversation.name, "display_name": conversation.display_name,
+            "image_url": conversation.image_url, "state": conversation.state, "timestamp": conversation.timestamps(),
         })  # fmt: skip
-        return ok(found.full())
+        return ok(conversation.full())
 
-    def delete_conversation(self, found: Conversation) -> Reply:
+    def delete_conversation(self, conversation: Conversation) -> Reply:
         """Delete a conversation: from now on it answers 404."""
-        self._all_names().discard(found.name)
-        self.world.remove(found.ordinal)
+        self._all_names().discard(conversation.name)
+        self.world.remove(conversation.ordinal)
         return NO_CONTENT
 
-    def create_event(self, request: Request, found: Conversation) -> Reply:
+    def create_event(self, request: Request, conversation: Conversation) -> Reply:
         """Add an event; an ephemeral one only uses up an id."""
         body = read_object(request)
         kind, content, sender = body.get("type"), body.get("body", {}), body.get("from")
@@ -144,31 +146,31 @@ class Writes(Changes):
             invalid["body"] = '"body" must be an object'
         refuse(invalid, request)
         assert isinstance(kind, str)
-        found = self.world.touch(found.ordinal)
-        member = None if sender in (None, found.id) else find_member(found, str(sender))
+        conversation = self.world.touch(conversation.ordinal)
+        member = None if sender in (None, conversation.id) else find_member(conversation, str(sender))
         if kind == "ephemeral":
-            found.sequence_number += 1
-            event = Event(found.sequence_number, kind, member, content, self.now(), {})
-            return Reply(201, to_bytes(envelope(event, found.id)))
+            conversation.sequence_number += 1
+            event = Event(conversation.sequence_number, kind, member, content, self.now(), {})
+            return Reply(201, to_bytes(envelope(event, conversation.id)))
         message_type = content.get("message_type")
         facts = {"message_type": message_type} if kind == "message" and isinstance(message_type, str) else {}
-        return Reply(201, self.cause(found, kind, member, content, **facts))
+        return Reply(201, self.add_event(conversation, kind, member, content, **facts))
 
-    def delete_event(self, found: Conversation, event_id: str) -> Reply:
+    def delete_event(self, conversation: Conversation, event_id: str) -> Reply:
         """Empty a message or custom event and add event:delete (contract 7.5)."""
-        index = event_index(found, event_id)
-        kind = found.event_types[index]
+        index = event_index(conversation, event_id)
+        kind = conversation.event_types[index]
         if not (kind == "message" or kind.startswith("custom")):
             raise refusal(code="event:error:delete-not-allowed", about=event_id)
-        found = self.world.touch(found.ordinal)
-        number = found.event_ids[index]
-        if number not in found.deleted:
-            whole = msgspec.json.decode(found.rendered[index])
+        conversation = self.world.touch(conversation.ordinal)
+        number = conversation.event_ids[index]
+        if number not in conversation.deleted:
+            whole = msgspec.json.decode(conversation.rendered[index])
             whole["body"] = emptied(kind, as_object(whole.get("body")), iso(self.now()))
-            found.rendered[index] = to_bytes(whole)
-            found.deleted.add(number)
-            self.world.count_deleted(found.ordinal)
-            self.cause(found, "event:delete", None, {"event_id": str(number)})
+            conversation.rendered[index] = to_bytes(whole)
+            conversation.deleted.add(number)
+            self.world.count_deleted(conversation.ordinal)
+            self.add_event(conversation, "event:delete", None, {"event_id": str(number)})
         return NO_CONTENT
 
     # -- conversations' fields

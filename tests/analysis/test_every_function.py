@@ -17,8 +17,10 @@ import pytest
 from conv_analytics import analysis
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables import TABLES
+from tests._helpers.leg_tables import relations
 from tests.analysis import frozen
-from tests.analysis.made import relations
+
+pytestmark = pytest.mark.slow
 
 Tables = dict[str, pd.DataFrame]
 UNTIL = pd.Timestamp("2030-01-01", tz="UTC").to_pydatetime()
@@ -188,6 +190,19 @@ def world() -> Tables:
 
 
 @pytest.fixture(scope="module")
+def odd_worlds(world: Tables) -> dict[str, Tables]:
+    """The world with everything that may be wrong with its tables, one after the other, by what is wrong."""
+    changes = (empty, one_row, all_null, ends_before_starts, without_ends)
+    return {str(change.__doc__): change(world) for change in changes}
+
+
+@pytest.fixture(scope="module")
+def same_worlds(world: Tables) -> dict[str, Any]:
+    """The world as pandas with instants in many zones, and as relations of DuckDB."""
+    return {"zones": mixed_zones(world), "duckdb": relations(world)}
+
+
+@pytest.fixture(scope="module")
 def answers() -> dict[str, dict[str, Any]]:
     return frozen.frozen()
 
@@ -205,25 +220,27 @@ def test_numbers_of_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_odd_tables(name: str, world: Tables, answers: dict[str, dict[str, Any]]) -> None:
+def test_odd_tables(
+    name: str, world: Tables, odd_worlds: dict[str, Tables], answers: dict[str, dict[str, Any]]
+) -> None:
     ask = ASKED[name]
     usual = ask(world)
     assert len(usual) > 0, "the world has something of everything"
     assert frozen.summary(usual) == answers[name], "if that is meant: python -m tests.analysis.frozen"
-    for change in (empty, one_row, all_null, ends_before_starts, without_ends):
-        found = ask(change(world))
-        assert list(found.columns) == list(usual.columns), change.__doc__
+    for wrong, tables in odd_worlds.items():
+        found = ask(tables)
+        assert list(found.columns) == list(usual.columns), wrong
         # Nothing lasts less than no time, however wrong the clocks are.
         for column in (each for each in found.columns if str(each).endswith("_s")):
-            assert not (pd.to_numeric(found[column], errors="coerce") < 0).any(), f"{change.__doc__} {column}"
+            assert not (pd.to_numeric(found[column], errors="coerce") < 0).any(), f"{wrong} {column}"
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_zones_and_engines_change_nothing(name: str, world: Tables) -> None:
+def test_zones_and_engines_change_nothing(name: str, world: Tables, same_worlds: dict[str, Any]) -> None:
     ask = ASKED[name]
     usual = plain(ask(world))
-    pd.testing.assert_frame_equal(plain(ask(mixed_zones(world))), usual, check_dtype=False)
-    pd.testing.assert_frame_equal(plain(ask(relations(world))), usual, check_dtype=False, rtol=1e-9)
+    pd.testing.assert_frame_equal(plain(ask(same_worlds["zones"])), usual, check_dtype=False)
+    pd.testing.assert_frame_equal(plain(ask(same_worlds["duckdb"])), usual, check_dtype=False, rtol=1e-9)
 
 
 #: These take tables as they are: what is not there is null, and `ledger` counts it.

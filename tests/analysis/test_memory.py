@@ -14,6 +14,8 @@ from conv_analytics.dataset.reader import Dataset
 from conv_analytics.errors import MemoryExhausted
 from tests.benchmarks import analysis as benchmark
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:

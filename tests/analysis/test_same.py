@@ -19,7 +19,9 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.sandbox import Sandbox
-from tests.analysis.made import as_pandas, at, hangup, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, at, hangup, relations, statuses, tables
+
+pytestmark = pytest.mark.slow
 
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
@@ -59,6 +61,7 @@ class World:
             for name in self.dataset.tables
         }
         self.relations = relations(self.frames)
+        self.views = self.dataset.duckdb()
         self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
 
 
@@ -96,7 +99,7 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) ->
     expected = _asked(world, name, world.frames)
     assert len(expected) > 0
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
-    for data in (world.relations, world.dataset.duckdb()):
+    for data in (world.relations, world.views):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 

@@ -20,7 +20,7 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.maths.emodel import freeswitch_r
 from conv_analytics.analysis.maths.published import freeswitch_flaws, rtp_jitter, twilio_mos
 from conv_analytics.errors import ConfigError
-from tests.analysis.made_legs import legs
+from tests._helpers.leg_frames import legs
 
 HERE = Path(__file__).parent
 #: Vector: the file, the test, and digits of the vector.

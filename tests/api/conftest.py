@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.settings import Settings
-from tests.api.serving import MAX_AT_ONCE, Face, Server, start
+from tests._helpers.scripted_server import MAX_AT_ONCE, Face, Server, start
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 import pickle
+import threading
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,7 @@ from conv_analytics.api import (
     Retry,
 )
 from conv_analytics.resources import endpoints
-from tests.api.serving import Answer, Face, Server
+from tests._helpers.scripted_server import Answer, Face, Server
 
 
 def test_document(face: Face, server: Server) -> None:
@@ -171,15 +172,16 @@ def test_nobody_listens(face: Face) -> None:
 
 
 def test_timeout(face: Face, server: Server) -> None:
-    import time
+    given_up = threading.Event()
 
     def slow(_asked: Any) -> Answer:
-        time.sleep(0.4)
+        given_up.wait(60)
         return Answer(body={})
 
     server.script = [slow]
     with pytest.raises(errors.TransportError, match="Timeout"):
         face.call("get_conversation", "CON-1", options={"timeout": 0.1, "retries": 0})
+    given_up.set()
 
 
 def test_expired_token_is_renewed_once(face: Face, server: Server) -> None:

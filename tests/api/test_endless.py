@@ -20,8 +20,8 @@ from conv_analytics.api import Retry
 from conv_analytics.api.content_coding import MAX_MEMBERS, Content, DamagedContent, TooLong
 from conv_analytics.api.large_bodies import LARGE_BYTES, MAX_AT_ONCE
 from conv_analytics.settings import Settings
-from tests.api.serving import Answer, Face, Server
-from tests.proxies import read_head, serving
+from tests._helpers.proxy import read_head, serving
+from tests._helpers.scripted_server import Answer, Face, Server
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 

@@ -15,8 +15,8 @@ import pytest
 
 from conv_analytics import errors
 from conv_analytics.api import Retry
-from tests.api.serving import Face
-from tests.proxies import read_head, serving
+from tests._helpers.proxy import read_head, serving
+from tests._helpers.scripted_server import Face
 
 #: In every example; what a library quotes of the damage would hold it.
 PLANTED = b"Trillian-447700900123"

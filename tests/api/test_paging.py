@@ -15,7 +15,7 @@ from conv_analytics.api.retry import Retry
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Listing
 from conv_analytics.resources.links import cursor_of
-from tests.api.serving import Face, Server
+from tests._helpers.scripted_server import Face, Server
 
 EXPIRED = Reply(400, {}, b'{"title": "Bad request.", "code": "paginator-builder:error:invalid-cursor"}')
 

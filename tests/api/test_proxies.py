@@ -19,8 +19,8 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.proxy import Proxy, proxy_for
 from conv_analytics.api.tls import VARIABLES
 from conv_analytics.settings import Settings
-from tests.api.serving import MAX_AT_ONCE, Answer, Face, Server
-from tests.proxies import BASE_URL, HOST, answer, ca_file, pipe, proxy, read_head, serving
+from tests._helpers.proxy import BASE_URL, HOST, answer, ca_file, pipe, proxy, read_head, serving
+from tests._helpers.scripted_server import MAX_AT_ONCE, Answer, Face, Server
 
 SECRET = "s3cret-of-the-proxy"
 READ = Answer(body={"id": "CON-1", "name": "one"})

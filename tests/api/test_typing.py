@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from conv_analytics import api
 
 HERE = Path(__file__).parent
 
 
+@pytest.mark.slow
+@pytest.mark.xdist_group("mypy")
 def test_types_of_the_clients() -> None:
     command = [sys.executable, "-m", "mypy", "--strict", str(HERE / "typing_clients.py")]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])

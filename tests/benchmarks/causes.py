@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from conv_analytics.analysis import legs
 from conv_analytics.sandbox import World
+from tests._helpers.world_tables import frames_of
 from tests.analysis.finding import FINDERS, find
-from tests.analysis.worlds import frames_of
 
 CONVERSATIONS = 1_500
 

@@ -14,7 +14,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from conv_analytics import show_timeline
-from tests.notebook.shown import many
+from tests._helpers.drawn_conversations import many
 
 T = "document.querySelector('[data-ca-timeline]').timeline"
 ZOOM = f"""async () => {{

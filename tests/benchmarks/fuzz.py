@@ -17,8 +17,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.exporter import list_fuzzing
-from tests.tables.fuzzing import Tally, answers, check
+from tests._helpers import list_fuzzing
+from tests._helpers.record_fuzzing import Tally, answers, check
 
 #: Pages that are read together, as an export reads them.
 TOGETHER = 200

@@ -1,4 +1,4 @@
-"""The long run of the state machine of `tests.exporter.model`: other worlds, other manners, other orders each time.
+"""The long run of the state machine of `tests._helpers.export_model`: other worlds, manners and orders each time.
 
 Run it with ``python -m tests.benchmarks.model --minutes 30``. Each round has a seed of its own, which is printed; one
 that fails prints the shortest way to the failure, as a program, and ``--seed N`` repeats it.
@@ -16,7 +16,7 @@ import traceback
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.exporter.model import Exports
+from tests._helpers.export_model import Exports
 
 
 def passes(number: int, examples: int, steps: int, *, shrink: bool) -> bool:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from conv_analytics import Conversations, export
 from conv_analytics.api.notices import ResponseReceived
-from tests.exporter.servers import Line, Ran, ran
+from tests._helpers.rate_limited_servers import Line, Ran, ran
 
 RATE, LATENCY_S, IN_FLIGHT = 30, 0.05, 20
 #: The worlds of the simulated runs: three minutes of each, by seed.

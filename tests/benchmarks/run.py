@@ -29,8 +29,9 @@ import orjson
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter
+from conv_analytics.defaults import SAMPLE
 from conv_analytics.exporter.estimate import Range, estimate_total
-from conv_analytics.exporter.plan import SAMPLE, plan
+from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import World
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Page, flatten_events

@@ -14,6 +14,7 @@ import resource
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import CorruptFile
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.tokens import key_pair
-from tests.cli.running import ROOT, Ended, credentials, run
-from tests.proxies import BASE_URL, Way, ca_file, proxy
-from tests.proxies import answer as refusal
+from tests._helpers.command_line import ROOT, Ended, call, credentials, run
+from tests._helpers.proxy import BASE_URL, Way, ca_file, proxy
+from tests._helpers.proxy import answer as refusal
 
 PAGE = ROOT / "notebooks" / "reference" / "errors.md"
 
@@ -233,7 +234,7 @@ def _commit_pipe(place: Place) -> list[object]:
 
 
 def _other_tables(place: Place) -> list[object]:
-    assert run("export", place.dest, *place.right, "--tables", "conversations", "--quiet").code == 0
+    assert call("export", place.dest, *place.right, "--tables", "conversations", "--quiet").code == 0
     return [*place.right, "--tables", "events"]
 
 
@@ -407,10 +408,10 @@ def outcome(case: Case, folder: Path) -> Outcome:
         place = Place(sandbox, folder, folder / "exports")
         arguments = case.setup(place)
         with place.open:
-            ended = run(
-                "export", place.dest, *arguments, "--retries", case.retries, "--quiet",
-                cwd=folder, env=place.env, before=place.before,
-            )  # fmt: skip
+            flags = ["--retries", case.retries, "--quiet"]
+            # What holds for a whole process takes one of its own.
+            asked = call if place.before is None else partial(run, before=place.before)
+            ended = asked("export", place.dest, *arguments, *flags, cwd=folder, env=place.env)
         said = ended.out.partition("complete: ")[2].splitlines()[1:]
         message = "; ".join([*said, ended.err] if ended.err else ["complete", *said])
         return Outcome(ended, _plain(message, place), _committed(place))

@@ -19,8 +19,10 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.analysis import offenders
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
-from tests.exporter.worlds import client_of
+from tests._helpers.command_line import call
+from tests._helpers.sandboxes import client_of
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("style", ["text", "csv", "json", "md"])
 def test_rates_in_every_format(style: str, folder: Path) -> None:
-    done = run("kpi", "out", "--metrics", "asr", "--by", "direction", "--format", style, cwd=folder)
+    done = call("kpi", "out", "--metrics", "asr", "--by", "direction", "--format", style, cwd=folder)
     assert done.code == 0, done.err
     if style == "json":
         (row,) = json.loads(done.out)
@@ -50,7 +52,7 @@ def test_rates_in_every_format(style: str, folder: Path) -> None:
 
 
 def test_bad_legs_come_with_their_rule(folder: Path) -> None:
-    done = run(
+    done = call(
         "quality", "out", "--verdict", "poor,fair,good,unmeasured", "--last", "0", "--format", "json", cwd=folder
     )
     assert done.code == 0, done.err
@@ -64,7 +66,7 @@ def test_bad_legs_come_with_their_rule(folder: Path) -> None:
 @pytest.mark.parametrize("style", ["text", "csv", "json", "md"])
 def test_offenders_in_every_format(style: str, folder: Path) -> None:
     asked = ("offenders", "out", "--by", "network_code", "--case", "unanswered", "--min-n", "5", "--tz", "Asia/Tokyo")
-    done = run(*asked, "--format", style, cwd=folder)
+    done = call(*asked, "--format", style, cwd=folder)
     assert done.code == 0, done.err
     table = offenders(open_dataset(folder / "out"), "network_code", "unanswered", min_n=5, tz="Asia/Tokyo")
     networks = table["network_code"].astype(object).where(table["network_code"].notna(), None).to_list()
@@ -86,16 +88,16 @@ def test_offenders_in_every_format(style: str, folder: Path) -> None:
 
 
 def test_offenders_are_listed_as_far_as_is_asked(folder: Path) -> None:
-    few = run("offenders", "out", "--by", "user_id,weekday", "--last", "2", "--format", "json", cwd=folder)
+    few = call("offenders", "out", "--by", "user_id,weekday", "--last", "2", "--format", "json", cwd=folder)
     assert few.code == 0, few.err
     assert len(json.loads(few.out)) == 2
 
 
 def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
-    broken = run("check", "out", "--rule", "asr < 100%", "--format", "json", cwd=folder)
+    broken = call("check", "out", "--rule", "asr < 100%", "--format", "json", cwd=folder)
     assert broken.code == 4, broken.err
     assert [row["outcome"] for row in json.loads(broken.out)] == ["broken"]
-    kept = run("check", "out", "--rule", "asr < 1%", "--rule", "poor_count > 1000", cwd=folder)
+    kept = call("check", "out", "--rule", "asr < 1%", "--rule", "poor_count > 1000", cwd=folder)
     assert kept.code == 0, kept.err
 
 
@@ -128,21 +130,21 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
         ("quality", "out"), ("offenders", "out"), ("check", "out", "--rule", "poor > 99%"), ("report", "out"),
     ]  # fmt: skip
     for asked in commands:
-        blind = run(*asked, cwd=mixed)
+        blind = call(*asked, cwd=mixed)
         assert blind.code == 3, blind.err
         assert "The unit of packet_loss_perc is not known (mixed:" in blind.err + blind.out
         assert "--loss-unit" in blind.err
-        told = run(*asked, "--loss-unit", "ignore", "--mos-scale", "1", "--jitter-unit", "ms2", cwd=mixed)
+        told = call(*asked, "--loss-unit", "ignore", "--mos-scale", "1", "--jitter-unit", "ms2", cwd=mixed)
         assert told.code == 0, told.err
         assert "loss_unit: ignore (told by the caller)" in told.err
     # What does not ask for the audio does not care.
-    assert run("check", "out", "--rule", "asr < 1%", cwd=mixed).code == 0
-    sure = run("quality", "out", cwd=folder)
+    assert call("check", "out", "--rule", "asr < 1%", cwd=mixed).code == 0
+    sure = call("quality", "out", cwd=folder)
     assert sure.code == 0
     assert "losses go with their flaws as percent" in sure.err
-    assert run("quality", "out", "--mos-scale", "3", cwd=folder).code == 2
+    assert call("quality", "out", "--mos-scale", "3", cwd=folder).code == 2
     one = str(open_dataset(folder / "out")["hangups"]["conversation_id"].iloc[0])
-    assert run("timeline", "out", one, "--jitter-unit", "ms", cwd=folder).code == 0
+    assert call("timeline", "out", one, "--jitter-unit", "ms", cwd=folder).code == 0
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
     ],
 )
 def test_wrong_questions_end_with_2_and_a_sentence(arguments: tuple[str, ...], told: str, folder: Path) -> None:
-    done = run(*arguments, cwd=folder)
+    done = call(*arguments, cwd=folder)
     assert done.code == 2
     assert told in done.err
     assert "Traceback" not in done.err

@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.bad_input import CASES, HEAD, PAGE, TAIL, Case, outcome
 
+pytestmark = pytest.mark.slow
+
 
 def _rows() -> dict[str, list[str]]:
     cells = [

@@ -18,7 +18,7 @@ from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES, dictionary
-from tests.cli.running import command, commits, credentials, environment, run
+from tests._helpers.command_line import command, commits, credentials, environment, run
 
 FIELDS = [
     "status",
@@ -51,6 +51,7 @@ def _export(sandbox: Sandbox, dest: object, *arguments: object) -> int:
 # -- export
 
 
+@pytest.mark.slow
 def test_export_writes_what_the_sandbox_holds(small_sandbox: Sandbox, tmp_path: Path) -> None:
     done = run("export", tmp_path / "out", *credentials(small_sandbox))
     assert done.code == 0
@@ -62,6 +63,7 @@ def test_export_writes_what_the_sandbox_holds(small_sandbox: Sandbox, tmp_path: 
     assert "requests" not in done.out.split("complete")[0]
 
 
+@pytest.mark.slow
 def test_json_is_one_object_on_the_last_line(small_sandbox: Sandbox, tmp_path: Path) -> None:
     done = run("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
     assert (done.code, done.err) == (0, "")
@@ -108,6 +110,7 @@ def test_since_and_until_choose_conversations(small_sandbox: Sandbox, here: Path
     assert early["created_at"].max() < late["created_at"].min()
 
 
+@pytest.mark.slow
 def test_credentials_come_from_the_environment(small_sandbox: Sandbox, tmp_path: Path) -> None:
     variables = {
         "VONAGE_APPLICATION_ID": small_sandbox.application_id,
@@ -201,6 +204,7 @@ def test_every_error_has_its_exit_code_with_debug_too(  # noqa: PLR0917  what th
 # -- demo
 
 
+@pytest.mark.slow
 def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     done = run("demo", cwd=tmp_path)
     assert done.code == 0, done.out + done.err
@@ -270,6 +274,7 @@ def test_a_table_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None
     assert told.err.startswith("conv-analytics: There is no table 'calls'. Available: conversations, members")
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_failure() -> None:
     with subprocess.Popen(
         command("tables", "--format", "json"), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -281,6 +286,7 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
         assert process.wait(60) == 0
 
 
+@pytest.mark.slow
 def test_no_standard_streams_at_all(small_sandbox: Sandbox, tmp_path: Path) -> None:
     def close() -> None:
         os.close(1)
@@ -290,6 +296,7 @@ def test_no_standard_streams_at_all(small_sandbox: Sandbox, tmp_path: Path) -> N
     assert commits(tmp_path / "out") == 1
 
 
+@pytest.mark.slow
 def test_output_for_a_terminal_that_knows_only_ascii(tmp_path: Path) -> None:
     assert "²" in run("tables", "hangups").out
     ascii_only = {"PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii", "LC_ALL": "C"}

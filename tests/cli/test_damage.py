@@ -12,7 +12,7 @@ import pytest
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
+from tests._helpers.command_line import call
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_every_question_names_the_damaged_file(damage: str, folder: Path, capsys
 def test_a_process_says_the_same(folder: Path) -> None:
     path = legs_file(folder)
     overwritten(path)
-    ended = run("kpi", folder)
+    ended = call("kpi", folder)
     assert ended.code == 2
     assert "other bytes than were recorded" in ended.err
     assert "bug" not in ended.err

@@ -19,8 +19,10 @@ from conv_analytics.cli import main
 from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
-from tests.cli.running import ROOT, command, credentials, environment, run
-from tests.exporter.worlds import NEVER, PATIENCE_S, after
+from tests._helpers.command_line import ROOT, call, command, credentials, environment
+from tests._helpers.sandboxes import NEVER, PATIENCE_S, after
+
+pytestmark = pytest.mark.slow
 
 #: What a run must never show, in the places where it can come from.
 TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"
@@ -65,7 +67,7 @@ def test_every_line_is_json_and_none_holds_a_secret(tmp_path: Path) -> None:
     with Sandbox(conversations=40, clock_offset_s=-298, faults=faults, broken=0.02) as sandbox:
         name = planted(sandbox)
         arguments = ["--retries", 2, "--log-format", "json", "--log-level", "debug"]
-        done = run("export", "out", *credentials(sandbox), *arguments, cwd=tmp_path)
+        done = call("export", "out", *credentials(sandbox), *arguments, cwd=tmp_path)
         key = sandbox.private_key
     assert done.code == 3, done.err
     found = lines(done.err)
@@ -100,11 +102,11 @@ def test_every_line_is_json_and_none_holds_a_secret(tmp_path: Path) -> None:
 
 
 def test_the_default_level_leaves_single_requests_out(small_sandbox: Sandbox, tmp_path: Path) -> None:
-    done = run("export", "out", *credentials(small_sandbox), "--log-format=json", "--json", cwd=tmp_path)
+    done = call("export", "out", *credentials(small_sandbox), "--log-format=json", "--json", cwd=tmp_path)
     assert (done.code, done.last["status"]) == (0, "complete")
     expected = ["run_started", "listing_done", "batch_converted", "progress", "committed", "run_finished"]
     assert sorted(events(done.err)) == sorted(expected)
-    done = run(
+    done = call(
         "export", "out", *credentials(small_sandbox), "--log-format", "json", "--log-level", "error", cwd=tmp_path
     )
     assert (done.code, done.err) == (0, "")
@@ -121,7 +123,7 @@ def test_the_default_level_leaves_single_requests_out(small_sandbox: Sandbox, tm
     ],
 )
 def test_errors_are_lines_too(arguments: list[str], code: int, error: str, tmp_path: Path) -> None:
-    done = run(*arguments, "--log-format", "json", cwd=tmp_path)
+    done = call(*arguments, "--log-format", "json", cwd=tmp_path)
     (line,) = lines(done.err)
     assert (done.code, line["event"], line["level"], line["exit_code"]) == (code, "ended", "error", code)
     assert issubclass(getattr(__import__("conv_analytics.errors").errors, line["error"]), Exception)
@@ -134,23 +136,23 @@ def test_a_run_that_keeps_nothing_and_a_remark_are_lines(tmp_path: Path) -> None
     refused = Reply(401, b'{"code": "system:error:missing-token"}')
     with Sandbox(conversations=3) as sandbox:
         sandbox.script(lambda _: True, refused, times=-1)
-        done = run("export", "out", *credentials(sandbox), "--log-format", "json", cwd=tmp_path)
+        done = call("export", "out", *credentials(sandbox), "--log-format", "json", cwd=tmp_path)
     assert done.code == 2
     assert events(done.err)[-2:] == ["run_failed", "ended"]
-    demo = run("demo", "demo", "--conversations", 3, "--log-format", "json", cwd=tmp_path)
+    demo = call("demo", "demo", "--conversations", 3, "--log-format", "json", cwd=tmp_path)
     assert demo.code == 0, demo.err
     assert events(demo.err)[:2] == ["note", "run_started"]
 
 
 def test_debug_puts_the_traceback_into_the_line(tmp_path: Path) -> None:
-    done = run("export", "out", "--tables", "nope", "--debug", "--log-format", "json", cwd=tmp_path)
+    done = call("export", "out", "--tables", "nope", "--debug", "--log-format", "json", cwd=tmp_path)
     (line,) = lines(done.err)
     assert done.code == 2
     assert "Traceback (most recent call last)" in line["traceback"]
 
 
 def test_a_wrong_format_is_told_as_text(tmp_path: Path) -> None:
-    done = run("export", "out", "--log-format", "xml", cwd=tmp_path)
+    done = call("export", "out", "--log-format", "xml", cwd=tmp_path)
     assert done.code == 2
     assert done.err.startswith("conv-analytics: argument --log-format: invalid choice: 'xml'")
 
@@ -175,13 +177,13 @@ def test_an_interrupted_run_says_so_in_the_log(tmp_path: Path) -> None:
 
 
 def test_text_stays_as_it_was_unless_a_level_is_given(small_sandbox: Sandbox, tmp_path: Path) -> None:
-    plain = run("export", "a", *credentials(small_sandbox), cwd=tmp_path)
+    plain = call("export", "a", *credentials(small_sandbox), cwd=tmp_path)
     assert plain.err.splitlines()[-1].startswith("30 of 30 conversations")
     assert len(plain.err.splitlines()) == 1
-    told = run("export", "b", *credentials(small_sandbox), "--log-level", "info", cwd=tmp_path)
+    told = call("export", "b", *credentials(small_sandbox), "--log-level", "info", cwd=tmp_path)
     assert plain.err.splitlines()[-1].split(", ")[:2] in [line.split(", ")[:2] for line in told.err.splitlines()]
     assert any(" INFO committed run=" in line for line in told.err.splitlines())
-    failed = run("export", "c", "--tables", "x", "--log-level", "info", cwd=tmp_path)
+    failed = call("export", "c", "--tables", "x", "--log-level", "info", cwd=tmp_path)
     assert failed.err.startswith("conv-analytics: There is no application id")
 
 

@@ -10,7 +10,7 @@ import pytest
 from conv_analytics.cli import main
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import credentials
+from tests._helpers.command_line import credentials
 
 
 def _run(sandbox: Sandbox, command: str, dest: Path, *arguments: str) -> int:

@@ -17,7 +17,9 @@ import pytest
 
 from conv_analytics.privacy import KEY_VARIABLE
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.cli.running import Ended, command, credentials, environment, run
+from tests._helpers.command_line import Ended, call, command, credentials, environment, run
+
+pytestmark = pytest.mark.slow
 
 PASSWORD, API_KEY, SDP = "hunter2-of-the-desk", "4f5e6d7cAPIKEY", "o=- 20518 0 IN IP4 sdp.example"
 PIN = 80911771
@@ -197,13 +199,13 @@ def test_a_run_that_fails_tells_of_nobody(planted: Sandbox, place: Path) -> None
     path = f"/v1/conversations/{other}/members"
     planted.script(lambda request: request.path == path, Reply(500, json.dumps(told).encode()), times=-1)
     arguments = [*credentials(planted), "--retries", 0, "--debug", "--mask"]
-    part = run("export", "out", *arguments, cwd=place, env={KEY_VARIABLE: MASK_KEY})
+    part = call("export", "out", *arguments, cwd=place, env={KEY_VARIABLE: MASK_KEY})
     assert part.code == 3
     assert "Traceback" in part.err
     assert "ExportIncomplete" in part.err
     absent((*SECRETS, *PEOPLE), everything(place / "out", part))
     planted.script(lambda request: request.path == "/v1/conversations", Reply(403, json.dumps(told).encode()), times=-1)
-    whole = run("export", "none", *arguments[:-2], "--mask", cwd=place, env={KEY_VARIABLE: MASK_KEY})
+    whole = call("export", "none", *arguments[:-2], "--mask", cwd=place, env={KEY_VARIABLE: MASK_KEY})
     assert whole.code == 2
     absent((*SECRETS, *PEOPLE), everything(place / "none", whole))
 
@@ -255,7 +257,7 @@ Arguments = Callable[[Path], list[object]]
     ],
 )
 def test_a_mask_that_is_wrong(arguments: list[object], message: str, small_sandbox: Sandbox, place: Path) -> None:
-    done = run("export", "out", *credentials(small_sandbox), *arguments, cwd=place)
+    done = call("export", "out", *credentials(small_sandbox), *arguments, cwd=place)
     assert done.code == 2
     assert message in done.err
     assert not (place / "out").exists()
@@ -263,6 +265,6 @@ def test_a_mask_that_is_wrong(arguments: list[object], message: str, small_sandb
 
 def test_a_key_that_everybody_can_read_is_told(small_sandbox: Sandbox, place: Path) -> None:
     (place / "mask.key").chmod(0o644)
-    done = run("export", "out", *credentials(small_sandbox), *MASKED, cwd=place)
+    done = call("export", "out", *credentials(small_sandbox), *MASKED, cwd=place)
     assert done.code == 0, done.err
     assert "mask.key can be read by every user of this machine" in done.err

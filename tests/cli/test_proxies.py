@@ -11,10 +11,12 @@ import pytest
 
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import Ended, commits, credentials, run
+from tests._helpers.broken_http_gateway import rude
+from tests._helpers.command_line import Ended, call, commits, credentials
+from tests._helpers.proxy import BASE_URL, Way, answer, ca_file, proxy
 from tests.cli.test_privacy import absent, everything
-from tests.exporter.rude import rude
-from tests.proxies import BASE_URL, Way, answer, ca_file, proxy
+
+pytestmark = pytest.mark.slow
 
 PASSWORD, PHRASE = "s3cret-of-the-proxy", "what-the-proxy-says"
 PAIR = f"user:{PASSWORD}#1"
@@ -36,7 +38,7 @@ def _export(sandbox: Sandbox, folder: Path, ways: tuple[Way, ...], *more: object
             "https_proxy": f"http://user:{PASSWORD}%231@{found.address}",
             "SSL_CERT_FILE": str(ca_file(folder)),
         }
-        return run("export", "out", *arguments, "--retries", 1, "--concurrency", 2, *more, cwd=folder, env=env)
+        return call("export", "out", *arguments, "--retries", 1, "--concurrency", 2, *more, cwd=folder, env=env)
 
 
 LOUD = ["--debug", "--log-format", "json", "--log-level", "debug"]
@@ -99,7 +101,7 @@ def test_broken_http_puts_no_message_into_a_masked_run(way: object, sandbox: San
         arguments[arguments.index("--base-url") + 1] = base_url
         more = ["--mask", "--debug", "--log-format", "json", "--log-level", "debug", "--retries", 1, "--json"]
         env = {"CONV_ANALYTICS_MASK_KEY": "a key of the tests, long enough"}
-        done = run("export", "out", *arguments, *more, cwd=tmp_path, env=env)
+        done = call("export", "out", *arguments, *more, cwd=tmp_path, env=env)
     assert done.code == 3, done.err
     assert commits(tmp_path / "out") == 1
     absent(("Trillian", "447700900123", "restaurant"), everything(tmp_path / "out", done))

@@ -21,9 +21,11 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen import Seen
+from tests._helpers.command_line import commits, credentials, environment, run
+from tests._helpers.older_dataset import added, line
 from tests.cli.bad_input import _obey_permissions
-from tests.cli.running import commits, credentials, environment, run
-from tests.dataset.older import added, line
+
+pytestmark = pytest.mark.slow
 
 #: An event that today's reader reads, as an older one put it into the quarantine: without a row, and with empty cells.
 NEW = b'{"id": 1, "type": "sip:hangup", "timestamp": "2026-11-19T12:00:00Z", "body": {"quality": {"mos_score": "4.1"}}}'

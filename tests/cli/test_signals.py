@@ -19,8 +19,10 @@ import pytest
 
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import ROOT, command, commits, credentials, environment, run
-from tests.exporter.worlds import NEVER, PATIENCE_S, after, least, members_of
+from tests._helpers.command_line import ROOT, command, commits, credentials, environment, run
+from tests._helpers.sandboxes import NEVER, PATIENCE_S, after, least, members_of
+
+pytestmark = pytest.mark.slow
 
 
 @contextmanager

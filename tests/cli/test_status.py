@@ -13,7 +13,7 @@ import pytest
 from conv_analytics.cli import main
 from conv_analytics.dataset import Commit, open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import credentials, run
+from tests._helpers.command_line import call, credentials
 
 
 @pytest.fixture(scope="module")
@@ -95,11 +95,11 @@ def test_last_chooses_how_many(folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_folder_without_an_export_is_wrong_usage(tmp_path: Path) -> None:
     for dest in (tmp_path, tmp_path / "nowhere"):
-        ended = run("status", dest)
+        ended = call("status", dest)
         assert (ended.code, ended.out) == (2, "")
         assert "holds no export" in ended.err
     assert not (tmp_path / "nowhere").exists()
-    assert run("status", " ").code == 2
+    assert call("status", " ").code == 2
 
 
 def test_commits_that_tell_less_are_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from conv_analytics.cli import main
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.cli.running import credentials, run
+from tests._helpers.command_line import credentials, run
 
 
 @pytest.fixture

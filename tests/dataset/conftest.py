@@ -11,7 +11,7 @@ import pytest
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, all_null, rows
+from tests._helpers.table_rows import DAY, all_null, rows
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError, SchemaChanged
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, rows
+from tests._helpers.table_rows import DAY, rows
 
 NAMES = ["conversations", "hangups"]
 

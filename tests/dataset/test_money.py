@@ -29,9 +29,9 @@ from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import EARLIER_MONEY, MONEY
-from tests.dataset.older import Older, Raw, added, aged, narrowed, whole
-from tests.dataset.rows import DAY, PRICE, rows
-from tests.tables.reading import flatten
+from tests._helpers.document_reading import flatten
+from tests._helpers.older_dataset import Older, Raw, added, aged, narrowed, whole
+from tests._helpers.table_rows import DAY, PRICE, rows
 
 FINE = Decimal("0.012345678901234567")
 #: What tells the rows of this module's own run.

@@ -24,7 +24,7 @@ from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.sinks import MemorySink
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import is_vocabulary, storage
-from tests.dataset.rows import BIG, DAY, EVERY, all_null, rows
+from tests._helpers.table_rows import BIG, DAY, EVERY, all_null, rows
 
 Runs = tuple[Path, dict[str, list[pa.Table]]]
 

@@ -9,7 +9,7 @@ import pytest
 
 from conv_analytics import Conversations
 from conv_analytics.sandbox import Sandbox
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.sandboxes import Serve, client_of
 
 
 @pytest.fixture(scope="session")

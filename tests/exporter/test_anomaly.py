@@ -16,7 +16,7 @@ from conv_analytics import Exported, export, open_dataset
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter.anomaly import MIN_EVENTS, MIN_NIGHTS, NIGHTS, volume_warning
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.sandboxes import Serve, client_of
 
 #: A Tuesday.
 FIRST = datetime(2026, 11, 3, 3, tzinfo=UTC)

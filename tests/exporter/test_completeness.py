@@ -23,8 +23,10 @@ from conv_analytics.exporter import Report
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
-from tests.exporter import list_fuzzing
-from tests.exporter.worlds import Serve, agree, client_of, held
+from tests._helpers import list_fuzzing
+from tests._helpers.sandboxes import Serve, agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 DAY = timedelta(days=1)
 Change = Callable[[dict[str, Any], Request], None]

@@ -20,7 +20,9 @@ from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, Tr
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
+from tests._helpers.sandboxes import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
+
+pytestmark = pytest.mark.slow
 
 Matches = Callable[[Request], bool]
 

@@ -33,9 +33,11 @@ from conv_analytics.api import Retry
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import CorruptFile, DatasetLocked, DestinationError, ExportIncomplete, InvalidRequest
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
-from tests.exporter.killing import content, same, start
-from tests.exporter.rude import head, reset, rude, short
-from tests.exporter.worlds import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
+from tests._helpers.broken_http_gateway import head, reset, rude, short
+from tests._helpers.killed_export import content, same, start
+from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
+
+pytestmark = pytest.mark.slow
 
 
 def lively(sandbox: Sandbox) -> str:
@@ -212,15 +214,19 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_fault_07_a_body_that_does_not_come_whole_is_asked_for_again(way: str, serve: Serve) -> None:
+def test_fault_07_a_body_that_does_not_come_whole_is_asked_for_again(
+    way: str, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if way == "a slow loris":
+        # Of the timeout, which no pause comes near to: only the time of the whole request can end it.
+        monkeypatch.setattr("conv_analytics.api.driver.WHOLE", 0.3)
     sandbox = serve(conversations=4)
     conversation = lively(sandbox)
     path = f"/v1/conversations/{conversation}/events"
     with rude(sandbox, path, WAYS[way]) as (address, asked):
         client = Conversations(
-            sandbox.application_id, sandbox.private_key, base_url=address, retries=QUICK,
-            timeout=0.3 if way == "a slow loris" else 10.0,
-        )  # fmt: skip
+            sandbox.application_id, sandbox.private_key, base_url=address, retries=QUICK, timeout=10.0
+        )
         result = export(client, rate=0)
     agree(held(result), sandbox.truth())
     assert result.report.retries == 1

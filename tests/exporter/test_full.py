@@ -21,7 +21,9 @@ from conv_analytics.dataset.memory.watermarks import Known
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
-from tests.exporter.worlds import Serve, agree, client_of, held, least, members_of, pages
+from tests._helpers.sandboxes import Serve, agree, client_of, held, least, members_of, pages
+
+pytestmark = pytest.mark.slow
 
 FINAL = [name for name, table in TABLES.items() if table.latest is None]
 

@@ -17,7 +17,9 @@ from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.world.records import Event
 from conv_analytics.tables import TABLES
-from tests.exporter.worlds import Serve, agree, client_of, held, least, members_of, pages
+from tests._helpers.sandboxes import Serve, agree, client_of, held, least, members_of, pages
+
+pytestmark = pytest.mark.slow
 
 #: Tables whose rows never change: in a plain reader's frame, too, a key must be there once.
 FINAL = [name for name, table in TABLES.items() if table.latest is None]

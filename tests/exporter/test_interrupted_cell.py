@@ -14,7 +14,7 @@ from conv_analytics import open_dataset
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Sandbox
-from tests.exporter.worlds import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +33,16 @@ EXPORT = "done = export(client, {folder!r}, rate=0, concurrency=4, progress=Fals
 
 # A kernel speaks over sockets that the interpreter closes late, and jupyter_client warns of its own plans.
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore::{name}")
-    for name in ("ResourceWarning", "DeprecationWarning", "RuntimeWarning", "pytest.PytestUnraisableExceptionWarning")
+    pytest.mark.slow,
+    *(
+        pytest.mark.filterwarnings(f"ignore::{name}")
+        for name in (
+            "ResourceWarning",
+            "DeprecationWarning",
+            "RuntimeWarning",
+            "pytest.PytestUnraisableExceptionWarning",
+        )
+    ),
 ]
 
 

@@ -18,7 +18,9 @@ from conv_analytics.errors import ConfigError, DatasetLocked, ExportStopped, Not
 from conv_analytics.exporter import Progress
 from conv_analytics.exporter.run_events import RunFinished, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.worlds import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+
+pytestmark = pytest.mark.slow
 
 
 def _threads() -> list[str]:

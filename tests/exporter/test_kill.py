@@ -21,10 +21,10 @@ from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.killing import Reader, at_request, content, kill, same, start
-from tests.exporter.worlds import client_of
+from tests._helpers.killed_export import Reader, at_request, content, kill, same, start
+from tests._helpers.sandboxes import client_of
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")]
 
 CONCURRENCY = 4
 PATIENCE_S = 120
@@ -77,7 +77,7 @@ def test_a_run_killed_at_any_request_goes_on_where_it_was(
 
 @pytest.fixture(scope="module")
 def large() -> Iterator[Sandbox]:
-    with Sandbox(seed=6, conversations=120) as sandbox:
+    with Sandbox(seed=6, conversations=60) as sandbox:
         yield sandbox
 
 
@@ -108,7 +108,7 @@ def _at_the_end(dest: Path, process: BaseProcess, wait_s: float) -> None:
     time.sleep(wait_s)
 
 
-@pytest.mark.parametrize("number", range(50))
+@pytest.mark.parametrize("number", range(24))
 def test_a_run_killed_at_any_instant_leaves_no_trace(
     number: int, large: Sandbox, half: Path, both: tuple[dict[str, pd.DataFrame], float], tmp_path: Path
 ) -> None:

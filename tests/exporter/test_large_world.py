@@ -8,7 +8,9 @@ import pytest
 
 from conv_analytics.exporter import export
 from conv_analytics.sandbox import Sandbox
-from tests.exporter.worlds import FAULTS, agree, client_of, held
+from tests._helpers.sandboxes import FAULTS, agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("shape", ["object", "list"])

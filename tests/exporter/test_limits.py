@@ -22,7 +22,7 @@ from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
-from tests.exporter.worlds import PATIENCE_S, client_of
+from tests._helpers.sandboxes import PATIENCE_S, client_of
 
 
 class Counting(Sandbox):
@@ -44,7 +44,8 @@ class Counting(Sandbox):
 
 @pytest.mark.parametrize("concurrency", [1, 4, 20])
 def test_never_more_requests_in_flight_than_allowed(concurrency: int) -> None:
-    with Counting(conversations=30, latency_ms=40) as sandbox:
+    # So late that all of them can be sent before the first answer comes, on a busy machine, too.
+    with Counting(conversations=30, latency_ms=20 * concurrency) as sandbox:
         export(client_of(sandbox), rate=0, concurrency=concurrency, tables="all")
     assert sandbox.most == concurrency
 

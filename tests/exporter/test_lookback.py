@@ -16,7 +16,9 @@ from conv_analytics import export, open_dataset
 from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import Serve, client_of, counted
+from tests._helpers.sandboxes import Serve, client_of, counted
+
+pytestmark = pytest.mark.slow
 
 DAY = timedelta(days=1)
 #: The made-up world ends here; its conversations are of the seven days before.

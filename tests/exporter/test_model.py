@@ -1,14 +1,17 @@
-"""The state machine of `tests.exporter.model`, the same examples each time.
+"""The state machine of `tests._helpers.export_model`, the same examples each time.
 
 The long run is `python -m tests.benchmarks.model`.
 """
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.exporter.model import Exports
+from tests._helpers.export_model import Exports
+
+pytestmark = pytest.mark.slow
 
 
 def test_whatever_a_server_does_the_report_is_true() -> None:

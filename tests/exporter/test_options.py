@@ -16,7 +16,7 @@ import pytest
 from conv_analytics import aexport, export
 from conv_analytics.exporter.options import ExportOptions, Options, ReadOptions
 from conv_analytics.exporter.plan import plan
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.sandboxes import Serve, client_of
 
 TAKES = [(export, ExportOptions), (aexport, ExportOptions), (plan, ReadOptions)]
 

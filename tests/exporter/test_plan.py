@@ -15,7 +15,7 @@ from conv_analytics.errors import ConfigError, DestinationError, ExportIncomplet
 from conv_analytics.exporter import Report
 from conv_analytics.exporter.plan import Plan, plan
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.sandboxes import Serve, client_of
 
 DAY = timedelta(days=1)
 WORLDS = [{"seed": 3}, {"seed": 19, "quirks": True}, {"seed": 23, "events_shape": "list", "broken": 0.03}]

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
 
 from conv_analytics import Conversations, export
@@ -26,6 +25,8 @@ from conv_analytics.exporter.progress import (
 )
 from conv_analytics.exporter.progress.notebook import EVERY_S, as_html, as_text, in_kernel
 from conv_analytics.sandbox import Sandbox
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 
@@ -190,6 +191,7 @@ def test_a_block_knows_no_end_until_everything_is_listed() -> None:
 
 def cell_outputs(cells: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[Any]]:
     """Run cells in a real kernel; what stays in the saved notebook."""
+    import nbformat
     from nbclient import NotebookClient
 
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conv_analytics import export
-from conv_analytics.api.list_guard import IDLE_PAGES
+from conv_analytics.api.list_guard import MAX_IDLE_PAGES
 from conv_analytics.cli.exits import Exit, exit_of
 from conv_analytics.errors import AuthError, CursorLoop, ExportIncomplete
 from conv_analytics.exporter.audit import audit
@@ -19,7 +19,9 @@ from conv_analytics.exporter.engine import MAX_EXTRA_PAGES
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import Serve, agree, client_of, held
+from tests._helpers.sandboxes import Serve, agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 CLOSED = Reply(403, b'{"title": "Forbidden", "code": "http:error:forbidden", "detail": "no"}')
 DENIED = Reply(401, b'{"title": "Unauthorized", "code": "system:error:invalid-token", "detail": "no"}')
@@ -284,4 +286,4 @@ def test_the_blocking_client_ends_it_too(serve: Serve) -> None:
     sandbox.script(lambda _: True, lambda _: page("users", cursor=f"c{next(seen)}"), times=-1)
     with client_of(sandbox) as client, pytest.raises(CursorLoop, match="goes on after"):
         list(client.list_all_users())
-    assert next(seen) <= IDLE_PAGES + 5
+    assert next(seen) <= MAX_IDLE_PAGES + 5

@@ -17,8 +17,10 @@ from conv_analytics.errors import DestinationError
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.entry import aexport
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.killing import at_request, content, same
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.killed_export import at_request, content, same
+from tests._helpers.sandboxes import Serve, client_of
+
+pytestmark = pytest.mark.slow
 
 CONCURRENCY = 4
 NO_MASK = "null"

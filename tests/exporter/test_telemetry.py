@@ -38,8 +38,8 @@ from conv_analytics.exporter.run_events import (
 from conv_analytics.log import Entry
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
-from tests.cli.running import credentials, environment
-from tests.exporter.worlds import FAULTS, Serve, client_of
+from tests._helpers.command_line import credentials, environment
+from tests._helpers.sandboxes import FAULTS, Serve, client_of
 
 DENIED = Reply(401, b'{"code": "system:error:missing-token"}')
 PLANTED = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"

@@ -9,7 +9,7 @@ import pytest
 
 from conv_analytics import export
 from conv_analytics.sandbox import Truth
-from tests.exporter.worlds import FAULTS, Serve, agree, client_of, held, least, members_of
+from tests._helpers.sandboxes import FAULTS, Serve, agree, client_of, held, least, members_of
 
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},

@@ -13,7 +13,9 @@ from conv_analytics import export
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter import Frames
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.exporter.worlds import QUICK, Serve, client_of
+from tests._helpers.sandboxes import QUICK, Serve, client_of
+
+pytestmark = pytest.mark.slow
 
 TEXT = b'{"id": %d, "type": "message", "timestamp": "2026-11-19T10:00:00Z", "body": %b}'
 GOOD = b'{"message_type": "text", "text": "fine"}'

@@ -13,7 +13,7 @@ from conv_analytics import export
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.worlds import Serve, client_of
+from tests._helpers.sandboxes import Serve, client_of
 
 
 def in_full(sandbox: Sandbox) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from conv_analytics import Conversations, export
 from conv_analytics.sandbox import Sandbox
-from tests.notebook.lab import Lab, LabServer, artefacts, chromium
+from tests._helpers.jupyterlab import Lab, LabServer, artefacts, chromium
 
 OWN = ("file:", "data:", "blob:", "about:", "http://127.0.0.1")
 #: No name of another host is looked up: what asks for one is seen, and gets nothing.

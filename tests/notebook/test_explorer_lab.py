@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
 
-from tests.notebook.lab import Lab, Notebook
+from tests._helpers.jupyterlab import Lab, Notebook
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 WORLD = """\
 from conv_analytics import Conversations, Filters, explore, export
@@ -36,6 +35,8 @@ def shown(notebook: Notebook, count: int) -> None:
 
 
 def test_the_explorer(lab: Lab) -> None:
+    import nbformat
+
     notebook = lab.open(lab.write(WORLD, "x = explore(frames, tz='Europe/London')\nx"))
     notebook.run_all()
     page = notebook.page

@@ -12,11 +12,11 @@ from playwright.sync_api import Page
 from conv_analytics import quality_report, show_ladder, show_timeline
 from conv_analytics.notebook import palette
 from conv_analytics.notebook.palette import BLINDNESS, THEMES
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
+from tests._helpers.drawn_conversations import of_type
 from tests.notebook.conftest import Open
-from tests.notebook.shown import of_type
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 REFERENCE = Path(__file__).parents[2] / "notebooks" / "reference" / "drawing.md"
 T = "document.querySelector('[data-ca-timeline]').timeline"

@@ -14,14 +14,14 @@ import pytest
 from markdown_it import MarkdownIt
 
 from conv_analytics import explore
-from conv_analytics.cli.cells import ORDERS
+from conv_analytics.cli.formats import CONTROL_CHARACTERS
 from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.show import script
+from tests._helpers.hostile_world import PAYLOADS, untouched, world
 from tests.notebook.conftest import Open
-from tests.notebook.hostile import PAYLOADS, untouched, world
 from tests.notebook.outputs import OUTPUTS, Given, unregistered
 
-pytestmark = pytest.mark.xdist_group("hostile")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 #: What a page, its pictures and those of matplotlib are made of. No link, no frame, no form, no object.
 TAGS = frozenset(re.findall(r"\S+", """
@@ -157,7 +157,7 @@ def test_markdown_is_a_table_and_nothing_else(given: Given, name: str) -> None:
     assert set(re.findall(r"<([a-z0-9]+)", html)) == {"table", "thead", "tbody", "tr", "th", "td"}
     heights = {line.count("<td>") for line in html.split("<tr>")[2:]}
     assert heights == {html.count("<th>")}
-    assert not ORDERS.search(text)
+    assert not CONTROL_CHARACTERS.search(text)
 
 
 @pytest.mark.parametrize("name", [name for name, output in OUTPUTS.items() if output.kind == "csv"])
@@ -173,7 +173,7 @@ def test_no_cell_of_csv_is_a_formula(given: Given, name: str) -> None:
 def test_text_steers_no_terminal_and_forges_no_line(given: Given, name: str) -> None:
     for mask in (True, False):
         text = _made(given, name, mask)
-        assert not ORDERS.search(text)
+        assert not CONTROL_CHARACTERS.search(text)
         assert "\r" not in text
         assert "\n    P0->>P1: forged" not in text
 
@@ -183,7 +183,7 @@ def test_json_is_json_and_verbatim(given: Given, name: str) -> None:
     text = _made(given, name, mask=False)
     texts = set(_texts(json.loads(text)))
     # What is printed may meet a terminal; the report's numbers are a file.
-    assert name == "report, numbers" or not ORDERS.search(text)
+    assert name == "report, numbers" or not CONTROL_CHARACTERS.search(text)
     if name.startswith(("timeline", "quality")):
         assert any(payload in each for payload in PAYLOADS for each in texts)
 

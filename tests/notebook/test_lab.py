@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.notebook.lab import Lab
+from tests._helpers.jupyterlab import Lab
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 
 def test_the_harness_sees_what_is_wrong(lab: Lab) -> None:

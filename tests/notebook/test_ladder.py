@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from conv_analytics import show_ladder
-from tests.analysis.made import event, hangup, statuses, tables
-from tests.notebook.shown import many, of_type
+from tests._helpers.drawn_conversations import many, of_type
+from tests._helpers.leg_tables import event, hangup, statuses, tables
 
 
 def _said(ladder: Any) -> list[tuple[str, str, str]]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import nbformat
 import pytest
 
-from tests.notebook.lab import Lab
+from tests._helpers.jupyterlab import Lab
 from tests.notebooks import NOTEBOOKS, wrong
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_in_jupyterlab(path: Path, lab: Lab) -> None:
+    import nbformat
+
     notebook = lab.open(lab.copy(path))
     notebook.run_all()
     assert wrong(notebook.save(), nbformat.read(path, as_version=4)) == []

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.notebook.lab import Lab
+from tests._helpers.jupyterlab import Lab
 
-pytestmark = pytest.mark.xdist_group("lab")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
 #: After 150 requests nothing is answered any more, so that there is a middle to stop in.
 WORLD = """\
 from conv_analytics import Conversations, explore, export_panel, open_dataset
 from conv_analytics.sandbox import Sandbox
-from tests.exporter.worlds import NEVER, after
+from tests._helpers.sandboxes import NEVER, after
 
 sandbox = Sandbox(seed=7, conversations=120).start()
 client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)

@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from conv_analytics.analysis import concurrency, heatmap, message_funnel, quality
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.notebook import plots
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
 
 FUNNEL = pd.DataFrame({
     "conversation_id": ["CON-1"] * 3, "event_id": [2, 3, 4], "message_event_id": [1, 1, 9],

@@ -13,7 +13,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.report import quality_report
 from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
 from conv_analytics.notebook.report.period import period_of
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
 
 
 def rate_of(numbers: Numbers, name: str) -> Rate:

@@ -17,7 +17,7 @@ from conv_analytics.errors import DestinationError
 from conv_analytics.notebook.report import Report, quality_report
 from conv_analytics.notebook.report.beside import file_name
 from conv_analytics.sandbox import Sandbox
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
 
 CHROMIUM = shutil.which("chromium")
 Seen = Callable[..., Any]

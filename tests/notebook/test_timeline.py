@@ -24,8 +24,8 @@ from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from conv_analytics.privacy.shapes import PHRASES
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import run
-from tests.notebook.shown import events, many, of_type
+from tests._helpers.command_line import call
+from tests._helpers.drawn_conversations import events, many, of_type
 
 
 @pytest.fixture(scope="module")
@@ -174,17 +174,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_command_writes_a_page_and_prints(folder: Path, transfer: Any, tmp_path: Path) -> None:
     page = tmp_path / "call.html"
-    done = run("timeline", folder, transfer.conversation_id, "-o", page)
+    done = call("timeline", folder, transfer.conversation_id, "-o", page)
     assert (done.code, done.out) == (0, "")
     text = page.read_text(encoding="utf-8")
     assert "Content-Security-Policy" in text
     assert "Who signalled what to whom" in text
     printed = {
-        form: run("timeline", folder, transfer.conversation_id, "--format", form).out for form in ("csv", "json")
+        form: call("timeline", folder, transfer.conversation_id, "--format", form).out for form in ("csv", "json")
     }
     rows = list(csv.DictReader(io.StringIO(printed["csv"])))
     assert len(rows) == len(json.loads(printed["json"])) == len(transfer.frame)
-    assert "BYE" in run("timeline", folder, transfer.conversation_id).out
-    wrong = run("timeline", folder, "CON-none")
+    assert "BYE" in call("timeline", folder, transfer.conversation_id).out
+    wrong = call("timeline", folder, "CON-none")
     assert wrong.code == 2
     assert "CON-none" in wrong.err

@@ -14,10 +14,10 @@ from conv_analytics.notebook.timeline.axis import ticks, zone_of
 from conv_analytics.notebook.timeline.layout import clusters
 from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
+from tests._helpers.drawn_conversations import events, many, of_type
 from tests.notebook.conftest import Open
-from tests.notebook.shown import events, many, of_type
 
-pytestmark = pytest.mark.xdist_group("browser")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 T = "document.querySelector('[data-ca-timeline]').timeline"
 

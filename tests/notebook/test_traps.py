@@ -11,7 +11,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pandas as pd
 import pytest
 from packaging.requirements import Requirement
@@ -21,10 +20,10 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.exporter.progress.notebook import as_html
 from conv_analytics.exporter.progress.snapshot import Progress
 from conv_analytics.sandbox import Sandbox
-from tests.notebook import reporting as made
+from tests._helpers import report_legs as made
+from tests._helpers.drawn_conversations import NINE, events, many, of_type
+from tests._helpers.jupyterlab import Lab
 from tests.notebook.conftest import Open
-from tests.notebook.lab import Lab
-from tests.notebook.shown import NINE, events, many, of_type
 from tests.test_faults import functions_of
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +41,8 @@ def until(page: Any, expression: str) -> None:
 
 def saved(frames: Any, folder: Path) -> Path:
     """A notebook with everything that is drawn in its outputs, as somebody mails it: nobody here has run it."""
+    import nbformat
+
     one = of_type(frames, "rtc:transfer")
     timeline = show_timeline(frames, one)
     widget = timeline.widget()._repr_mimebundle_()
@@ -152,6 +153,7 @@ def offline() -> Any:
 @pytest.mark.xdist_group("browser")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::PendingDeprecationWarning")
 def test_trap_06_nbconvert_shows_every_display_and_asks_nobody(open_page: Open, frames: Any, tmp_path: Path) -> None:
+    import nbformat
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(config=offline())

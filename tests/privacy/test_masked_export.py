@@ -15,7 +15,9 @@ from conv_analytics.errors import AuthError, ConfigError, ExportIncomplete
 from conv_analytics.privacy import Mask
 from conv_analytics.privacy.phones import calling_code
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.worlds import client_of
+from tests._helpers.sandboxes import client_of
+
+pytestmark = pytest.mark.slow
 
 MASK = Mask(b"a key of the tests, long enough")
 #: Columns that hold something personal: their values change, and nothing else about them.

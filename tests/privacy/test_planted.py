@@ -14,9 +14,11 @@ from conv_analytics.cli import main
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.notebook import explore, quality_report, show_ladder, show_timeline, show_verdicts
 from conv_analytics.sandbox import Sandbox
-from tests.cli.running import credentials, run
-from tests.privacy.planted import ADDRESSES, NAMES, NUMBER, Planted, people_in
-from tests.privacy.seen import pieces, unpacked
+from tests._helpers.command_line import credentials, run
+from tests._helpers.everything_written import pieces, unpacked
+from tests._helpers.planted_people import ADDRESSES, NAMES, NUMBER, Planted, people_in
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ Json = dict[str, Any]
 
 def client_of(sandbox: Sandbox, **claims: object) -> httpx.Client:
     """Open a client with a token of the sandbox."""
-    return httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers(**claims), timeout=10)
+    return httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers(**claims), timeout=60)
 
 
 def pages(client: httpx.Client, path: str, **query: object) -> Iterator[Json]:

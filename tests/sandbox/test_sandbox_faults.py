@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -97,16 +98,17 @@ def test_requests_are_remembered(serve: Serve) -> None:
     assert list(sandbox.requests) == [("GET", PATH, "page_size=2", 200), ("GET", "/v1/nothing", "", 404)]
 
 
-def test_a_rate_limit_answers_429(serve: Serve) -> None:
+def test_a_rate_limit_answers_429(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("conv_analytics.sandbox.faults.time", SimpleNamespace(monotonic=lambda: now[0], time=time.time))
     _, client = serve(rate=5)
     answers = [client.get(PATH, params={"page_size": 1}) for _ in range(9)]
     codes = [answer.status_code for answer in answers]
-    assert codes[:5] == [200] * 5
-    refused = [answer for answer in answers if answer.status_code == 429]
-    assert refused
+    assert codes == [200] * 5 + [429] * 4
+    refused = answers[5:]
     assert int(refused[0].headers["Retry-After"]) >= 1
     assert refused[0].json()["type"].endswith("#throttled")
-    time.sleep(0.45)
+    now[0] += 0.21
     assert client.get(PATH).status_code == 200
     _, bare = serve(rate=1, retry_after="no")
     assert "Retry-After" not in [bare.get(PATH) for _ in range(2)][1].headers
@@ -120,7 +122,7 @@ def test_latency_is_added(serve: Serve) -> None:
     client.get(PATH)
     began = time.monotonic()
     client.get(PATH)
-    assert 0.12 <= time.monotonic() - began < 1
+    assert time.monotonic() - began >= 0.12
 
 
 def test_faults_are_read_from_text() -> None:
@@ -172,7 +174,7 @@ print("bye")
     url, token = running.stdout.readline().split()
     answer = httpx.get(f"{url}{PATH}", headers={"Authorization": f"Bearer {token}"})
     running.send_signal(signal.SIGINT)
-    rest, _ = running.communicate(timeout=10)
+    rest, _ = running.communicate(timeout=120)
     assert (answer.status_code, rest, running.returncode) == (200, "bye\n", 0)
 
 

@@ -11,7 +11,7 @@ from conv_analytics import for_excel
 from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.sinks import MemorySink
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import BIG, DAY, EVERY, rows
+from tests._helpers.table_rows import BIG, DAY, EVERY, rows
 
 
 def frames() -> dict[str, pd.DataFrame]:

@@ -11,7 +11,7 @@ import pytest
 
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.seen import Seen
-from tests.tables.reading import (
+from tests._helpers.document_reading import (
     CON,
     FIXTURES,
     NOW,

@@ -20,10 +20,10 @@ from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact_page
-from tests.exporter.worlds import client_of
-from tests.tables import fuzzing
-from tests.tables.fuzzing import PLANTED, Answer, Tally, answers, check, check_answers, count
-from tests.tables.reading import flatten
+from tests._helpers import record_fuzzing
+from tests._helpers.document_reading import flatten
+from tests._helpers.record_fuzzing import PLANTED, Answer, Tally, answers, check, check_answers, count
+from tests._helpers.sandboxes import client_of
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,7 +47,7 @@ def test_mutations_reach_what_they_are_for() -> None:
     assert total.counted > 150
     assert min(total.lost, total.duplicates, total.quarantined - total.lost) > 0
     assert total.rows + total.lost + total.duplicates == total.records
-    assert fuzzing.mutated(7) == fuzzing.mutated(7)
+    assert record_fuzzing.mutated(7) == record_fuzzing.mutated(7)
 
 
 @pytest.mark.parametrize("number", range(4))
@@ -63,7 +63,7 @@ def test_a_whole_export_of_mutated_answers_ends_and_counts(number: int) -> None:
             place = sum(arrived.values())
             arrived[request.path] += 1
             if request.path != "/v1/conversations" and place % 2:
-                body = fuzzing.mutate(body, 1000 * number + place)
+                body = record_fuzzing.mutate(body, 1000 * number + place)
             return Reply(200, body)
 
         sandbox.script(lambda request: request.method == "GET", mutate, times=-1)

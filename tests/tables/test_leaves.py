@@ -11,15 +11,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from tests.tables import shapes
-from tests.tables.leafwalk import Found, inside, parsed, walk_event, walk_record
-from tests.tables.reading import CON, FIXTURES, NOW, Page, filled, flatten, flatten_records, page, table
+from tests._helpers import published_shapes
+from tests._helpers.document_reading import CON, FIXTURES, NOW, Page, filled, flatten, flatten_records, page, table
+from tests._helpers.leaf_walk import Found, inside, parsed, walk_event, walk_record
 
 RECORDS = {
-    "members": shapes.MEMBERS,
-    "conversations": shapes.CONVERSATIONS,
-    "users": shapes.USERS,
-    "sessions": shapes.SESSIONS,
+    "members": published_shapes.MEMBERS,
+    "conversations": published_shapes.CONVERSATIONS,
+    "users": published_shapes.USERS,
+    "sessions": published_shapes.SESSIONS,
 }
 KEYS = ("undeclared", "Un Declared", "member_id", "user_id", "uuid", "name", "legs", "audio")
 ODD: list[Any] = [None, True, 0, 7, 1.5, "", "x", "2026-02-03T08:14:10Z", [], [1, {"a": "b"}], {}, {"b": {"c": 2}}]
@@ -43,7 +43,7 @@ def recorded() -> dict[str, tuple[str, dict[str, Any]]]:
 RECORDED = recorded()
 EVERY = {
     **RECORDED,
-    **{f"event: {name}": ("events", event) for name, event in shapes.EVENTS.items()},
+    **{f"event: {name}": ("events", event) for name, event in published_shapes.EVENTS.items()},
     **{f"{name}: {title}": (name, record) for name, found in RECORDS.items() for title, record in found.items()},
 }
 
@@ -89,7 +89,7 @@ def member(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_number_of_a_channel_is_in_extra() -> None:
-    row = member(shapes.MEMBERS["channel with a number"])
+    row = member(published_shapes.MEMBERS["channel with a number"])
     assert json.loads(row["extra"]) == {"channel": {"number": "442079460123"}}
     assert (row["channel_type"], row["user_id"], row["audio_enabled"]) == ("phone", "USR-1", True)
 
@@ -102,8 +102,13 @@ def test_what_two_spellings_say_is_kept_twice_only_when_it_differs() -> None:
 
 
 def test_a_member_of_version_01_is_a_row() -> None:
-    row = member(shapes.MEMBERS["version 0.1"])
-    assert (row["member_id"], row["user_id"], row["user_name"], row["leg_id"]) == ("MEM-1", "USR-1", "orla", shapes.LEG)
+    row = member(published_shapes.MEMBERS["version 0.1"])
+    assert (row["member_id"], row["user_id"], row["user_name"], row["leg_id"]) == (
+        "MEM-1",
+        "USR-1",
+        "orla",
+        published_shapes.LEG,
+    )
 
 
 def test_extra_is_verbatim() -> None:
@@ -113,7 +118,7 @@ def test_extra_is_verbatim() -> None:
 
 
 def test_the_sender_is_what_the_event_embeds_and_the_other_one_is_kept() -> None:
-    (row,) = table(flatten(shapes.EVENTS["sender in full"]), "events")
+    (row,) = table(flatten(published_shapes.EVENTS["sender in full"]), "events")
     assert (row["from_member_id"], row["from_user_id"]) == ("MEM-1", "USR-1")
     extra = json.loads(row["extra"])
     assert extra["from"] == "MEM-7"
@@ -123,13 +128,13 @@ def test_the_sender_is_what_the_event_embeds_and_the_other_one_is_kept() -> None
         "device": "ios",
     }
     # Of most events both say the same, and nothing is left.
-    again = shapes.event("message", {}, _embedded={"from_member": {"id": "MEM-7"}})
+    again = published_shapes.event("message", {}, _embedded={"from_member": {"id": "MEM-7"}})
     assert table(flatten(again), "events")[0]["extra"] is None
 
 
 @pytest.mark.parametrize("name", ["a customer's own answer", "a message that was never stored"])
 def test_a_customers_own_data_are_kept(name: str) -> None:
-    event = shapes.EVENTS[name]
+    event = published_shapes.EVENTS[name]
     rows = flatten(event)
     assert parsed(table(rows, "events")[0]["body"]) == event["body"]
     if event["type"] == "message":
@@ -148,7 +153,7 @@ SECRETS: list[tuple[str, Any, tuple[str, ...]]] = [
 
 @pytest.mark.parametrize(("kind", "body", "path"), SECRETS)
 def test_a_secret_is_one_where_it_stands(kind: str, body: Any, path: tuple[str, ...]) -> None:
-    kept = parsed(table(flatten(shapes.event(kind, body)), "events")[0]["body"])
+    kept = parsed(table(flatten(published_shapes.event(kind, body)), "events")[0]["body"])
     assert inside(kept, path) == "[redacted]"
 
 
@@ -156,32 +161,33 @@ def test_a_secret_is_one_where_it_stands(kind: str, body: Any, path: tuple[str, 
     ("kind", "body"), [("audio:say", {"answer": "yes"}), ("message", {"text": "x", "answer": "yes"})]
 )
 def test_an_answer_is_a_session_description_in_calls_of_apps_alone(kind: str, body: Any) -> None:
-    assert parsed(table(flatten(shapes.event(kind, body)), "events")[0]["body"]) == body
+    assert parsed(table(flatten(published_shapes.event(kind, body)), "events")[0]["body"]) == body
 
 
 def test_a_leg_without_a_history_has_a_row() -> None:
-    (row,) = table(flatten(shapes.EVENTS["a leg without a history"]), "leg_statuses")
+    (row,) = table(flatten(published_shapes.EVENTS["a leg without a history"]), "leg_statuses")
     assert filled(row) | {"at": row["at"].isoformat()} == {
-        "conversation_id": CON, "event_id": 1, "leg_id": shapes.LEG, "status": "completed", "direction": "outbound",
+        "conversation_id": CON, "event_id": 1, "leg_id": published_shapes.LEG, "status": "completed",
+        "direction": "outbound",
         "channel_type": "phone", "successful": False, "reason": "busy", "member_id": "MEM-7",
         "at": "2026-02-03T08:14:10.250000+00:00",
     }  # fmt: skip
 
 
 def test_the_state_beside_a_history_is_that_of_its_last_status() -> None:
-    first, last = table(flatten(shapes.EVENTS["a leg, its state beside the history"]), "leg_statuses")
+    first, last = table(flatten(published_shapes.EVENTS["a leg, its state beside the history"]), "leg_statuses")
     assert (first["successful"], first["reason"], first["member_id"], first["leg_conversation_id"]) == (
         None, None, "MEM-7", "CON-1",
     )  # fmt: skip
     assert (last["successful"], last["reason"], last["knocker_id"], last["member_id"]) == (True, "ok", "k-1", None)
     # A state of another status belongs to none of them.
-    event = json.loads(json.dumps(shapes.EVENTS["a leg, its state beside the history"]))
+    event = json.loads(json.dumps(published_shapes.EVENTS["a leg, its state beside the history"]))
     event["body"]["status"] = "ringing"
     assert [row["reason"] for row in table(flatten(event), "leg_statuses")] == [None, None]
 
 
 def test_a_leg_told_again_without_a_history_is_kept_once() -> None:
-    event = shapes.EVENTS["a leg without a history"]
+    event = published_shapes.EVENTS["a leg without a history"]
     assert len(table(flatten(event, event | {"id": 2}), "leg_statuses")) == 1
 
 
@@ -199,25 +205,28 @@ def test_a_leg_told_again_without_a_history_is_kept_once() -> None:
     ],
 )
 def test_the_leg_is_found_wherever_it_stands(name: str) -> None:
-    rows = flatten(shapes.EVENTS[name])
+    rows = flatten(published_shapes.EVENTS[name])
     (found,) = {row["leg_id"] for where in rows.tables if where != "events" for row in table(rows, where)}
-    assert found == shapes.LEG
+    assert found == published_shapes.LEG
     assert not rows.broken
     assert not rows.unknown_types
 
 
 def test_members_are_found_wherever_they_stand() -> None:
-    (row,) = table(flatten(shapes.EVENTS["invited, as webhooks log it"]), "member_events")
+    (row,) = table(flatten(published_shapes.EVENTS["invited, as webhooks log it"]), "member_events")
     assert row["member_id"] == "MEM-4"
-    (row,) = table(flatten(shapes.EVENTS["joined, in an old guide"]), "member_events")
+    (row,) = table(flatten(published_shapes.EVENTS["joined, in an old guide"]), "member_events")
     assert row["member_id"] == "MEM-7"
     # Who sent an event about somebody else's leaving, or knocks, is not the member meant.
-    for event in (shapes.event("member:left", {}), shapes.event("member:joined", {}) | {"from": "knocker:1"}):
+    for event in (
+        published_shapes.event("member:left", {}),
+        published_shapes.event("member:joined", {}) | {"from": "knocker:1"},
+    ):
         assert table(flatten(event), "member_events")[0]["member_id"] is None
 
 
 def test_a_recording_split_by_conversation_is_no_damage() -> None:
-    rows = flatten(shapes.EVENTS["a recording split by conversation"])
+    rows = flatten(published_shapes.EVENTS["a recording split by conversation"])
     assert table(rows, "audio_events")[0]["split"] is True
     assert not rows.broken
 
@@ -277,7 +286,7 @@ def fitting(text: str) -> Decimal | None:
 
 
 def test_a_price_with_more_than_eighteen_decimals_is_counted_and_not_rounded() -> None:
-    rows = flatten(shapes.event("rtc:status", {"price": "3.1415926535897932384", "rate": "0.01" + "0" * 60}))
+    rows = flatten(published_shapes.event("rtc:status", {"price": "3.1415926535897932384", "rate": "0.01" + "0" * 60}))
     (row,) = table(rows, "call_records")
     assert (row["price"], row["rate"]) == (None, Decimal("0.01"))
     assert [problem.column for broken in rows.broken for problem in broken.problems] == ["price"]

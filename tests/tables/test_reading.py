@@ -27,7 +27,18 @@ from conv_analytics.tables.days import by_day
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact
 from conv_analytics.tables.seen import Ranges, Seen
-from tests.tables.reading import CON, NOW, Page, fixture, flatten, flatten_events, flatten_records, message, page, table
+from tests._helpers.document_reading import (
+    CON,
+    NOW,
+    Page,
+    fixture,
+    flatten,
+    flatten_events,
+    flatten_records,
+    message,
+    page,
+    table,
+)
 
 quick = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 

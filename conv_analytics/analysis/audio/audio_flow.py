@@ -9,6 +9,7 @@ import narwhals as nw
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import LEG_COLUMNS, measured_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.tables.column import Column
 
@@ -31,6 +32,7 @@ COLUMNS = (
 _SPEAKING = "audio:speaking:on"
 
 
+@question
 def audio_flow(data: Any, *, units: Units | None = None) -> Any:
     """Whether audio flowed on an answered leg, one row per direction, and what excuses it where it did not.
 

@@ -13,6 +13,7 @@ import narwhals as nw
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.quality import measured_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.tables.column import Column
 
@@ -56,6 +57,7 @@ _LEG = (
 )
 
 
+@question
 def fault_side(data: Any, *, units: Units | None = None) -> Any:
     """One row per conversation with answered legs: on which side its trouble was.
 

@@ -11,6 +11,7 @@ from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import LEVELS, Profile
 from conv_analytics.analysis.audio.quality import LEG_COLUMNS, VERDICT_COLUMNS, judged_legs
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.column import Column
 
@@ -55,7 +56,7 @@ class MosAudit:
         return f"{self.units._repr_html_()}{shown() if shown else ''}"
 
 
-def mos_audit(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
+def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
     """Set the reported scores against what was measured.
 
     A score of 4.5 is also what a leg starts with, what it shows after its sequence numbers were reset, and what it

@@ -12,6 +12,7 @@ from conv_analytics.analysis.audio import expected_silence as excuses
 from conv_analytics.analysis.audio import measures as m
 from conv_analytics.analysis.audio.profiles import LEVELS, NO_PACKETS_NEEDED, PROFILES, Profile, Rule, profile_of
 from conv_analytics.analysis.audio.units import Units, measured_rows, units_of
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import leg_rows
@@ -68,6 +69,7 @@ CALL_COLUMNS = (
 )
 
 
+@question
 def quality(
     data: Any,
     profile: str | Profile = "recommended",
@@ -136,6 +138,7 @@ def quality(
     return rows.result(wanted, by=by)
 
 
+@question
 def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Units | None = None) -> Any:
     """One row per conversation: the verdict of its worst measured leg.
 
@@ -205,6 +208,7 @@ def call_quality(data: Any, profile: str | Profile = "recommended", *, units: Un
     return done.result(CALL_COLUMNS, by=("conversation_id",))
 
 
+@question
 def compare_profiles(
     data: Any, profiles: Iterable[str | Profile] = tuple(PROFILES), *, units: Units | None = None
 ) -> Any:

@@ -5,13 +5,25 @@ One query counts what speaks for each unit; the decisions are made on these coun
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import narwhals as nw
 
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.maths import emodel
 
+#: What hangups say of the audio.
+MEASURED = (
+    "mos_score",
+    "quality_percentage",
+    "jitter_min_var",
+    "jitter_max_var",
+    "jitter_loss_rate",
+    "flaw_total",
+    "packet_cnt",
+    "packet_loss_perc",
+)
 SCALES = (1.0, 10.0, 100.0)
 #: Units in which losses can be read.
 READABLE = ("percent", "fraction", "count")
@@ -88,10 +100,6 @@ def _flaws_told() -> nw.Expr:
     return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
 
 
-def _rate_told() -> nw.Expr:
-    return (nw.col("jitter_loss_rate") > 0) & (nw.col("packet_cnt") > 0) & (nw.col("flaw_total") > 0)
-
-
 def rate_is_share(x: Mapping[str, float]) -> bool:
     """Whether ``jitter_loss_rate`` says something as a share: so unless most legs lost many more than had flaws.
 
@@ -112,67 +120,88 @@ def _between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, f
     return (lost >= flaws * (times * bounds[0])) & (lost <= flaws * (times * bounds[1]))
 
 
-def questions() -> dict[str, nw.Expr]:
-    """Every number that the decisions need, as one row of aggregates."""
+def questions(rows: Rows) -> Rows:
+    """Every number that the decisions need, as one row of aggregates.
+
+    What several of them look at is made once, as a column: pandas takes time for every step of every expression.
+    """
     mos, q = nw.col("mos_score"), nw.col("quality_percentage")
     loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
     low, high, rate = nw.col("jitter_min_var"), nw.col("jitter_max_var"), nw.col("jitter_loss_rate")
-    scored, positive = mos > 0, loss > 0
-    flawed = scored & (q >= 0) & (q < 100)  # noqa: PLR2004  percent
-    curve = emodel.r_to_mos(q)
-    share = flaws * 100.0 / packets
-    long = (packets >= LONG) & (flaws <= packets) & (q >= 0)
-    heard = high.is_between(0.0, JITTER_IMPOSSIBLE_MS**2)
-    beyond = {"percent": loss > 100, "fraction": loss > 1, "count": positive & (loss.floor() != loss)}  # noqa: PLR2004
-    asked = {
-        "mos_n": _count(scored),
-        "mos_none": _count(mos <= 0),
-        "mos_max": nw.when(scored).then(mos).max(),
-        "long": _count(long),
-        "as_counted": _count(long & ((q - (share * -1.0 + 100.0).floor()).abs() <= 2)),  # noqa: PLR2004
-        "loss_n": _count(loss >= 0),
-        "loss_some": _count(positive),
-        "loss_max": nw.when(loss >= 0).then(loss).max(),
-        "loss_median": nw.when(positive).then(loss).median(),
-        **{f"loss_outside_{unit}": _count(condition) for unit, condition in beyond.items()},
-        "loss_small": _count(positive & (packets > 0) & (loss * packets < emodel.ONE_PACKET * 100.0)),
-        "flaws_told": _count(_flaws_told()),
-        "rate_some": _count(rate > 0),
-        "rate_checked": _count(_rate_told()),
-        "rate_beyond": _count(_rate_told() & ((rate > 1) | (rate * packets > flaws * OF_RATE[1]))),
-        "rate_flawed": _count((rate == 0) & (flaws > 0) & (packets > 0)),
-        "jitter_n": _count(high >= 0),
-        "jitter_ordered": _count(low <= high),
-        "jitter_unlikely": _count(heard & (high > JITTER_UNLIKELY_MS)),
-        "jitter_bad_ms": _count(heard & (packets >= LONG) & (high > JITTER_BAD_MS)),
-        "jitter_bad_ms2": _count(heard & (packets >= LONG) & (high > JITTER_BAD_MS**2)),
-        "jitter_outside_ms": _count(high > JITTER_IMPOSSIBLE_MS),
-        "jitter_outside_ms2": _count(high > JITTER_IMPOSSIBLE_MS**2),
+    scored, positive, sent = mos > 0, loss > 0, packets > 0
+    rated = positive & sent & (rate > 0) & (rate <= 1)
+    rows = rows.select(
+        *MEASURED,
+        _scored=scored,
+        _flawed=scored & (q >= 0) & (q < 100),  # noqa: PLR2004  percent
+        _curve=emodel.r_to_mos(q),
+        _long=(packets >= LONG) & (flaws <= packets) & (q >= 0),
+        _positive=positive,
+        _beyond_percent=loss > 100,  # noqa: PLR2004  percent
+        _beyond_fraction=loss > 1,
+        _beyond_count=positive & (loss.floor() != loss),
+        _heard=high.is_between(0.0, JITTER_IMPOSSIBLE_MS**2),
+        _rate_told=(rate > 0) & sent & (flaws > 0),
+        _flaws_told=_flaws_told(),
+        **{f"_flaws_{unit}": loss_fits(unit) for unit in READABLE},
+        **{f"_rate_{unit}": rated & _between(unit, packets * rate, packets * 1.0, OF_RATE) for unit in READABLE},
+        **{f"_fit_{scale:g}": (mos >= scale) & (mos <= 5.0 * scale) for scale in SCALES},
+    )
+    rows = rows.with_columns(
+        _heard_long=nw.col("_heard") & (packets >= LONG),
+        **{f"_{by}_some": _any(f"_{by}_{unit}" for unit in READABLE) for by in ("flaws", "rate")},
+        **{f"_flawed_{scale:g}": nw.col("_flawed") & nw.col(f"_fit_{scale:g}") for scale in SCALES},
+    )
+    rows = rows.with_columns(**{
+        f"_{by}_not_{unit}": nw.col(f"_{by}_some") & ~nw.col(f"_{by}_{unit}")
+        for by in ("flaws", "rate") for unit in READABLE
+    })  # fmt: skip
+    counted = {
+        "mos_n": nw.col("_scored"),
+        "mos_none": mos <= 0,
+        "long": nw.col("_long"),
+        "as_counted": nw.col("_long") & ((q - (flaws * 100.0 / packets * -1.0 + 100.0).floor()).abs() <= 2),  # noqa: PLR2004
+        "loss_n": loss >= 0,
+        "loss_some": nw.col("_positive"),
+        **{f"loss_outside_{unit}": nw.col(f"_beyond_{unit}") for unit in READABLE},
+        "loss_small": nw.col("_positive") & sent & (loss * packets < emodel.ONE_PACKET * 100.0),
+        "flaws_told": nw.col("_flaws_told"),
+        "rate_some": rate > 0,
+        "rate_checked": nw.col("_rate_told"),
+        "rate_beyond": nw.col("_rate_told") & ((rate > 1) | (rate * packets > flaws * OF_RATE[1])),
+        "rate_flawed": (rate == 0) & (flaws > 0) & sent,
+        "jitter_n": high >= 0,
+        "jitter_ordered": low <= high,
+        "jitter_unlikely": nw.col("_heard") & (high > JITTER_UNLIKELY_MS),
+        "jitter_bad_ms": nw.col("_heard_long") & (high > JITTER_BAD_MS),
+        "jitter_bad_ms2": nw.col("_heard_long") & (high > JITTER_BAD_MS**2),
+        "jitter_outside_ms": high > JITTER_IMPOSSIBLE_MS,
+        "jitter_outside_ms2": high > JITTER_IMPOSSIBLE_MS**2,
     }
-    by_rate = positive & (packets > 0) & (rate > 0) & (rate <= 1)
-    rated = packets * rate
-    fits = {
-        "flaws": {unit: loss_fits(unit) for unit in READABLE},
-        "rate": {unit: by_rate & _between(unit, rated, packets * 1.0, OF_RATE) for unit in READABLE},
-    }
-    for by, told in fits.items():
-        some = told["percent"] | told["fraction"] | told["count"]
-        asked[f"{by}_votes"] = _count(some)
-        for unit, fit in told.items():
-            asked[f"{by}_{unit}"] = _count(fit)
-            asked[f"{by}_not_{unit}"] = _count(some & ~fit)
-            asked[f"{by}_odd_{unit}"] = _count(some & ~fit & ~beyond[unit])
+    for by in ("flaws", "rate"):
+        counted[f"{by}_votes"] = nw.col(f"_{by}_some")
+        for unit in READABLE:
+            counted[f"{by}_{unit}"] = nw.col(f"_{by}_{unit}")
+            counted[f"{by}_not_{unit}"] = nw.col(f"_{by}_not_{unit}")
+            counted[f"{by}_odd_{unit}"] = nw.col(f"_{by}_not_{unit}") & ~nw.col(f"_beyond_{unit}")
     for scale in SCALES:
         at = f"{scale:g}"
-        fits_scale = (mos >= scale) & (mos <= 5.0 * scale)
-        asked[f"fit_{at}"] = _count(fits_scale)
-        asked[f"flawed_{at}"] = _count(flawed & fits_scale)
-        asked[f"curve_{at}"] = _count(flawed & fits_scale & ((mos / scale - curve).abs() <= MOS_TOLERANCE))
-    return asked
+        counted[f"fit_{at}"] = nw.col(f"_fit_{at}")
+        counted[f"flawed_{at}"] = nw.col(f"_flawed_{at}")
+        counted[f"curve_{at}"] = nw.col(f"_flawed_{at}") & ((mos / scale - nw.col("_curve")).abs() <= MOS_TOLERANCE)
+    return rows.select(
+        mos_max=nw.when(nw.col("_scored")).then(mos).max(),
+        loss_max=nw.when(loss >= 0).then(loss).max(),
+        loss_median=nw.when(nw.col("_positive")).then(loss).median(),
+        **{name: condition.sum() for name, condition in counted.items()},
+    )
 
 
-def _count(condition: nw.Expr) -> nw.Expr:
-    return nw.when(condition).then(nw.lit(1)).sum()
+def _any(names: Iterable[str]) -> nw.Expr:
+    first, *others = map(nw.col, names)
+    for each in others:
+        first |= each
+    return first
 
 
 def many(k: float, n: float) -> bool:
@@ -320,6 +349,6 @@ def jitter_of(x: Mapping[str, float]) -> Evidence:
 _JITTER = {"ms2": "variances", "ms": "deviations"}
 
 __all__ = [
-    "ENOUGH", "JITTER_IMPOSSIBLE_MS", "READABLE", "SCALES", "Evidence", "flaws_decide", "jitter_of", "loss_contradicts",
-    "loss_fits", "loss_of", "many", "model_of", "outside", "questions", "rate_is_share", "scale_of",
+    "ENOUGH", "JITTER_IMPOSSIBLE_MS", "MEASURED", "READABLE", "SCALES", "Evidence", "flaws_decide", "jitter_of",
+    "loss_contradicts", "loss_fits", "loss_of", "many", "model_of", "outside", "questions", "rate_is_share", "scale_of",
 ]  # fmt: skip

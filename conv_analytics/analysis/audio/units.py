@@ -16,7 +16,8 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.audio import unit_evidence as ev
-from conv_analytics.analysis.audio.unit_evidence import SCALES, Evidence
+from conv_analytics.analysis.audio.unit_evidence import MEASURED, SCALES, Evidence
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_tables import KEY, one_row_per_leg
@@ -27,17 +28,6 @@ MODELS = ("freeswitch_r", "other", "undetermined")
 LOSS_UNITS = (*ev.READABLE, "unknown", "ignore")
 JITTER_UNITS = ("ms2", "ms")
 
-#: What hangups say of the audio.
-MEASURED = (
-    "mos_score",
-    "quality_percentage",
-    "jitter_min_var",
-    "jitter_max_var",
-    "jitter_loss_rate",
-    "flaw_total",
-    "packet_cnt",
-    "packet_loss_perc",
-)
 #: Which unit each measure is read in.
 UNIT_OF: Mapping[str, str] = {
     "loss_pct": "loss_unit", "mos_emodel": "loss_unit", "mos_emodel_low": "loss_unit",
@@ -149,7 +139,7 @@ class Units:
 
 
 def detect_units(
-    data: Any,
+    data: Data,
     *,
     mos_scale: float | None = None,
     mos_model: str | None = None,
@@ -228,7 +218,7 @@ def measured_rows(source: Source) -> Rows:
 
 def units_of(rows: Rows, known: Mapping[str, Any] | None = None) -> Units:
     """Decide on rows that hold the measured columns; what is given is not asked."""
-    row = rows.select(**ev.questions()).collect().iloc[0]
+    row = ev.questions(rows).collect().iloc[0]
     numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
     return decide(numbers, known or {})
 

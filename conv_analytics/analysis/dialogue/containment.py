@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -36,6 +37,7 @@ _LEGS = ("conversation_id", "leg_id", "channel_type", "direction", "member_id", 
          "remote_kind", "started_at", "answered_at", "ended_at", "answered", "open")  # fmt: skip
 
 
+@question
 def containment(
     data: Any,
     roles: Mapping[str, str] | None = None,

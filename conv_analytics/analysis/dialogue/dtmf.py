@@ -10,6 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
@@ -37,6 +38,7 @@ PATHS = (
 PATIENCE_S = 30.0
 
 
+@question
 def dtmf(data: Any, *, menus_only: bool = True, patience_s: float = PATIENCE_S) -> Any:
     """What was pressed after each prompt.
 
@@ -81,6 +83,7 @@ def dtmf(data: Any, *, menus_only: bool = True, patience_s: float = PATIENCE_S) 
     return source.result_of_parts(_parts(source, patience_s, menus_only=menus_only), PROMPTS, by=[_ID, "prompt"])
 
 
+@question
 def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
     """The ways through a menu, and how many went each.
 

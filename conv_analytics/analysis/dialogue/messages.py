@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.data import Data, question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -33,6 +34,7 @@ RECEIPTS = (
 )
 
 
+@question
 def receipts(data: Any) -> Any:
     """What became of each message for each recipient.
 
@@ -128,7 +130,7 @@ FUNNEL = (
 )
 
 
-def message_funnel(data: Any) -> pd.DataFrame:
+def message_funnel(data: Data) -> pd.DataFrame:
     """How many messages were submitted, delivered, seen, rejected, undeliverable.
 
     Parameters
@@ -179,7 +181,7 @@ LATENCY = (
 )
 
 
-def message_latency(data: Any, *, until: datetime | None = None) -> pd.DataFrame:
+def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFrame:
     """How long delivery takes, with those that were not delivered, or of which that was not told, not left out.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from conv_analytics.analysis.dialogue import spans as s
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
 
@@ -27,6 +28,7 @@ MUTES = (
 )
 
 
+@question
 def mute(data: Any) -> Any:
     """How long each leg was muted or could not hear, and whether its member spoke meanwhile.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import narwhals as nw
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import CaseWhen, is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -34,6 +35,7 @@ RECOGNITION = (
 LOW = 0.5
 
 
+@question
 def recognition(data: Any, *, low: float = LOW) -> Any:
     """One row per attempt to recognise speech, with its confidence and its outcome.
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue.roles import check_roles, role_of
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
@@ -45,6 +46,7 @@ FIRST_RESPONSES = (
 )
 
 
+@question
 def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", until: datetime | None = None) -> Any:
     """How long customers waited for each reply.
 
@@ -93,6 +95,7 @@ def responses(data: Any, roles: Mapping[str, str], *, other: str = "customer", u
     return source.result_of_parts(parts, RESPONSES, by=[_ID, "turn"])
 
 
+@question
 def first_responses(
     data: Any, roles: Mapping[str, str], *, other: str = "customer", until: datetime | None = None
 ) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.dialogue import spans as s
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
@@ -51,6 +52,7 @@ TALK_CONVERSATIONS = (
 )
 
 
+@question
 def talk(data: Any, *, by: str = "member") -> Any:
     """Who spoke how long, over whom, and how long nobody did.
 

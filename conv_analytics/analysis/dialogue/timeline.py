@@ -13,6 +13,7 @@ from conv_analytics.analysis.dialogue.events import Happening, conversation, hap
 from conv_analytics.analysis.dialogue.labels import mark
 from conv_analytics.analysis.dialogue.lanes import Lane, Lanes, lanes
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import legs as legs_of
@@ -46,7 +47,7 @@ TIMELINE = (
 )  # fmt: skip
 
 
-def timeline(data: Any, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
+def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None = None) -> pd.DataFrame:
     """One conversation as lanes, bands and marks.
 
     Parameters

@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.engine.columns import CALLS, LEG_FLAGS
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import JoinedNames, is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -29,6 +30,7 @@ _NEEDED = (
 )  # fmt: skip
 
 
+@question
 def calls(data: Any) -> Any:
     """One row per call: legs of a conversation that overlap in time, or follow each other within 5 seconds.
 

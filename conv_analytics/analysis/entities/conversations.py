@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.engine.columns import CONVERSATIONS
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import CaseWhen, JoinedNames, is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -22,6 +23,7 @@ _RANKED = sorted(CLASSES, key=lambda outcome: _WORST.index(CLASSES[outcome]))
 _ID = "conversation_id"
 
 
+@question
 def conversations(data: Any) -> Any:
     """One row per conversation: when, who, how many calls and messages, what they cost, and how they went.
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.columns import LEDGER, LEG_FLAGS
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -29,6 +30,7 @@ class _Entry(NamedTuple):
     why: str
 
 
+@question
 def ledger(data: Any) -> Any:
     """What is missing, odd, concluded from other values, or unmeasured, per table and metric.
 

@@ -9,6 +9,7 @@ import narwhals as nw
 
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.computed_columns import compute, inputs_of
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
@@ -25,6 +26,7 @@ _KNOWN = (*_NAMES, "hung_up_at")
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
 
 
+@question
 def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     """One row per leg: its ends, instants, delays, outcome, quality as reported, price, and what is odd.
 

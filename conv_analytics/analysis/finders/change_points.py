@@ -15,6 +15,7 @@ import pandas as pd
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, rates
@@ -42,6 +43,7 @@ class _Options:
     weight: float
 
 
+@question
 def change_points(
     data: Any,
     by: str | Sequence[str] = (),

@@ -13,6 +13,7 @@ from conv_analytics.analysis.audio.quality import quality
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows, time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import legs
@@ -35,7 +36,7 @@ _COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "
 
 
 def check(
-    data: Any,
+    data: Data,
     rules: str | Threshold | Iterable[str | Threshold],
     *,
     profile: str | Profile = "recommended",

@@ -14,6 +14,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.finders.offenders import FDR
@@ -58,8 +59,8 @@ class Comparison:
 
 
 def compare(
-    before: Any,
-    after: Any,
+    before: Data,
+    after: Data,
     by: str | Sequence[str] = "network_code",
     case: str = "answered",
     *,

@@ -11,6 +11,7 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.finders.cases import counted, totals
 from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
@@ -24,6 +25,7 @@ FDR = 0.1
 MIN_EXCESS = 3.0
 
 
+@question
 def offenders(
     data: Any,
     by: str | Sequence[str] = "network_code",

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.rows import Rows, show_time_keys
@@ -45,6 +46,7 @@ _COLUMNS = (
 AROUND, LEAST_AROUND_S = 0.4, 8.0
 
 
+@question
 def timer_cliffs(
     data: Any,
     by: str | Sequence[str] = "network_code",

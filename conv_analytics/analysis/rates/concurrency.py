@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import in_utc, keys_of, one_of
 from conv_analytics.analysis.engine.rows import Rows
@@ -28,6 +29,7 @@ _LAST = ("answered", "answered_at", "ringing_at")
 _INSTANT = pd.DatetimeTZDtype("us", "UTC")
 
 
+@question
 def concurrency(
     data: Any,
     *,
@@ -89,6 +91,7 @@ def concurrency(
     return source.result(done)
 
 
+@question
 def busy_hour(
     data: Any,
     by: str | Sequence[str] = (),
@@ -150,6 +153,7 @@ def busy_hour(
     return source.result(done.sort_values(keys, ignore_index=True) if keys else done)
 
 
+@question
 def traffic(
     data: Any,
     *,

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
@@ -21,6 +22,7 @@ _OFF, _OFF_SHARE = 1e-6, 0.01
 INCREMENTS_S = (1, 6, 10, 30, 60)
 
 
+@question
 def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str = "UTC") -> Any:
     """Spend, and spend per minute of talk.
 
@@ -85,6 +87,7 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     return source.result(done)
 
 
+@question
 def price_audit(data: Any) -> Any:
     """Prices against rate and duration, in clusters of the same rule.
 
@@ -146,6 +149,7 @@ def _close(price: Any, expected: Any) -> Any:
         return np.abs(price - expected) <= np.maximum(_OFF, _OFF_SHARE * np.abs(expected))
 
 
+@question
 def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     """What was spent on calls that were of no use.
 

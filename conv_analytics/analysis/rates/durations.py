@@ -9,6 +9,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
@@ -22,6 +23,7 @@ from conv_analytics.errors import ConfigError
 EDGES_S = (15, 30, 60, 120, 180, 300, 600, 1200, 1800)
 
 
+@question
 def short_calls(
     data: Any,
     by: str | Sequence[str] = (),
@@ -78,6 +80,7 @@ def short_calls(
     return source.result(_stacked(parts))
 
 
+@question
 def duration_hist(
     data: Any,
     by: str | Sequence[str] = (),

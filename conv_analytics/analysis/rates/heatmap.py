@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
@@ -22,6 +23,7 @@ _CELLS = 7 * 24
 _WEEK = 7 * 24 * zones.HOUR
 
 
+@question
 def heatmap(
     data: Any,
     metric: str | None = None,

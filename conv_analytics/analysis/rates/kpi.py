@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
@@ -14,6 +15,7 @@ from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 
 
+@question
 def kpi(
     data: Any,
     by: str | Sequence[str] = (),

@@ -7,6 +7,7 @@ from typing import Any
 import narwhals as nw
 
 from conv_analytics.analysis.engine.columns import CALLS
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -30,6 +31,7 @@ COLUMNS = (
 )
 
 
+@question
 def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     """Calls, and whether the same two ends called again.
 

@@ -8,6 +8,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, seconds_between
 from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.source import Source
@@ -18,6 +19,7 @@ from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
 
 
+@question
 def service_level(
     data: Any,
     by: str | Sequence[str] = (),

@@ -9,6 +9,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true, seconds_between
 from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.engine.rows import show_time_keys
@@ -31,6 +32,7 @@ MEASURES = {
 _OF_CALLS = ("talk_s",)
 
 
+@question
 def kpi_values(
     data: Any,
     by: str | Sequence[str] = (),
@@ -112,6 +114,7 @@ def _of(name: str) -> list[nw.Expr]:
     ]  # fmt: skip
 
 
+@question
 def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbound", tz: str = "UTC") -> Any:
     """Share of calls answered by each second, with those that failed or were given up taken into account.
 
@@ -166,6 +169,7 @@ def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbo
     return source.result(pd.concat(parts, ignore_index=True))
 
 
+@question
 def answer_times(
     data: Any,
     by: str | Sequence[str] = (),

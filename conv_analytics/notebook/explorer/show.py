@@ -18,6 +18,7 @@ import traitlets
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
@@ -39,7 +40,7 @@ _VERDICTS = [verdict.value for verdict in Verdict]
 
 
 def explore(
-    data: Any = None,
+    data: Data | None = None,
     *,
     tz: str = "UTC",
     mask: bool = True,

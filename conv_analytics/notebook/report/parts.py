@@ -115,7 +115,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     timed = rows[rows["started_at"].notna()]
     if timed.empty or period.empty:
         return ()
-    cells = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
+    cells: Any = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
     local = time_keys(timed, ["weekday", "hour"], period.zone.key)
     keys = local["weekday"] * 24 + local["hour"]
     poor = tally.flag_rates(*CASES["poor"].flags(timed), keys)

@@ -11,6 +11,7 @@ from typing import Any
 
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook import html as safe
@@ -113,7 +114,7 @@ class Report:
 
 
 def quality_report(
-    data: Any,
+    data: Data,
     *,
     since: datetime | date | str | None = None,
     until: datetime | date | str | None = None,

@@ -11,6 +11,7 @@ import pandas as pd
 from conv_analytics.analysis import quality as verdicts_of
 from conv_analytics.analysis import timeline
 from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
@@ -31,7 +32,7 @@ _THEMES = ("auto", "light", "dark")
 
 
 def show_timeline(
-    data: Any,
+    data: Data,
     conversation_id: str,
     *,
     tz: str = "UTC",

@@ -1,7 +1,7 @@
 """Causes to find: what is wrong in a world on purpose, where, since when, and what should show it.
 
 A world has three bad routes built in (see `routes`). Further causes can be planted, each on a network or an agent that
-the seed draws, so that what finds them can not know where they are.
+the seed draws, so that an analysis cannot know in advance where they are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Cause:
     hours
         The hours of the day in which it happens; all when empty. [UTC]
     since
-        The first instant of it; None when it was always so.
+        When it began; None when it was always there.
     built_in
         Whether it is one of the bad routes that every world has unless it is clean.
     """
@@ -98,13 +98,15 @@ def parse(causes: str | Iterable[str]) -> tuple[str, ...]:
 
 def built_in(start: datetime, days: int) -> tuple[Cause, ...]:
     """Label the bad routes that every world has; one whose day is after the end has not happened."""
-    found = []
+    causes = []
     for route in ROUTES:
         if route.fault and route.fault_from_day < days:
             since = start + timedelta(days=route.fault_from_day) if route.fault_from_day else None
             expect = _BUILT_IN[route.fault]
-            found.append(Cause(kind=route.fault, expect=expect, network_code=route.network, since=since, built_in=True))
-    return tuple(found)
+            causes.append(
+                Cause(kind=route.fault, expect=expect, network_code=route.network, since=since, built_in=True)
+            )
+    return tuple(causes)
 
 
 def planted(kinds: Iterable[str], seed: int, start_ms: int, days: int, agents: list[tuple[str, str]]) -> list[Cause]:

@@ -15,7 +15,7 @@ SATURDAY = 5
 
 
 def to_ms(instant: datetime) -> int:
-    """Give milliseconds since 1970 (a datetime without zone counts as UTC)."""
+    """Return milliseconds since 1970 (a datetime without zone counts as UTC)."""
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return round((aware - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(milliseconds=1))
 
@@ -55,7 +55,7 @@ class Arrivals:
         self._cumulative = [0, *accumulate(loads)]
 
     def at(self, k: int, jitter: float) -> int:
-        """Give the instant [ms] of arrival k; jitter in [0, 1) moves it within its own slot."""
+        """Return the instant [ms] of arrival k; jitter in [0, 1) moves it within its own slot."""
         target = (k + jitter) / self.count * self._cumulative[-1]
         hour = min(bisect_right(self._cumulative, target) - 1, len(self._cumulative) - 2)
         low, high = self._cumulative[hour], self._cumulative[hour + 1]

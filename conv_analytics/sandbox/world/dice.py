@@ -35,7 +35,7 @@ class Dice:
         return f"{self._rng.getrandbits(128):032x}"
 
     def chance(self, probability: float) -> bool:
-        """Say yes with the given probability [0..1]."""
+        """Whether something of this probability [0..1] happens."""
         return self.uniform() < probability
 
     def between(self, low: int, high: int) -> int:
@@ -43,7 +43,7 @@ class Dice:
         return low + int(self.uniform() * (high - low + 1))
 
     def real(self, low: float, high: float, digits: int = 2) -> float:
-        """Draw a number rounded to so many decimal digits."""
+        """Draw a number rounded to `digits` decimal digits."""
         return round(low + self.uniform() * (high - low), digits)
 
     def pick(self, items: Sequence[T]) -> T:
@@ -68,7 +68,7 @@ class Dice:
         return median * self._rng.lognormvariate(0.0, spread)
 
     def shuffled(self, items: Sequence[T]) -> list[T]:
-        """Give the items in a drawn order."""
+        """Return the items in a drawn order."""
         copy = list(items)
         self._rng.shuffle(copy)
         return copy

@@ -161,7 +161,7 @@ ODD_BODIES: dict[str, Callable[[Json, Dice], None]] = {
 
 
 def odd_event(whole: Json, dice: Dice) -> Json:
-    """Give an irregular copy of an event; custom bodies are the user's and stay as they are."""
+    """Return an irregular copy of an event; custom bodies are the user's and stay as they are."""
     whole = deepcopy(whole)
     kind, body = whole["type"], whole["body"]
     way = ODD_BODIES.get(kind)

@@ -72,18 +72,18 @@ class People:
     """All users of a world, made one by one when asked for."""
 
     def __init__(self, seed: int, conversations: int, start_ms: int) -> None:
-        """Size the crowd for a world: a few agents, about one customer per two conversations."""
+        """Set how many users a world has: a few agents, about one customer per two conversations."""
         self.seed, self._start_ms = seed, start_ms
         self.agents = 8 + conversations // 50
         self.count = self.agents + 16 + conversations // 2
         self.user = lru_cache(maxsize=200_000)(self._make)
 
     def agent(self, dice: Dice) -> User:
-        """Draw somebody who answers calls."""
+        """Draw an agent, who answers calls."""
         return self.user(dice.between(0, self.agents - 1))
 
     def customer(self, dice: Dice) -> User:
-        """Draw somebody outside."""
+        """Draw a customer."""
         return self.user(dice.between(self.agents, self.count - 1))
 
     def sessions(self, user: User) -> list[Json]:

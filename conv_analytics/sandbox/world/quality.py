@@ -57,19 +57,19 @@ def mos_hundredths(r: int) -> int:
 
 
 def no_media() -> Measured:
-    """Give what a leg without packets reports: the start values."""
+    """Return what a leg without packets reports: the start values."""
     return Measured(450, PERFECT_R, 0.0, 0.0, 0.0, 0.0, 0, 0, 0.0, 0, 0)
 
 
 def _losses(dice: Dice, packets: int, share: float) -> tuple[int, int]:
-    """Give lost packets and the flaws they cost: a gap of k packets costs k + 2."""
+    """Return lost packets and the flaws they cost: a gap of k packets costs k + 2."""
     lost = round(packets * share)
     burst = dice.pick((1, 1, 2, 3, 8))
     return lost, lost + 2 * (-(-lost // burst))
 
 
 def measure(dice: Dice, seconds: float, kind: str, fault: str = "") -> Measured:
-    """Measure a leg with so many seconds of media; `fault` is "", loss, eight_percent, one_way, dead_air or reset."""
+    """Measure a leg with `seconds` of media; `fault` is "", loss, eight_percent, one_way, dead_air or reset."""
     packets = int(seconds * PACKETS_PER_SECOND * dice.real(0.97, 1.0, 4))
     size = BYTES_PER_PACKET.get(kind, 172)
     if packets <= 0 or fault == "dead_air":

@@ -30,7 +30,7 @@ class Links:
         self._seed, self.on = seed, on
 
     def dice(self, request: Request) -> Dice:
-        """Give the dice of one page: the same request always gets the same page."""
+        """Return the dice of one page: the same request always gets the same page."""
         query = sorted(request.query.items())
         return Dice(self._seed, "page", request.path, query)
 
@@ -62,11 +62,11 @@ class Links:
         return links
 
     def empty_body(self, request: Request) -> bytes | None:
-        """Give the body of a page without items, now and then `{}`; None for the regular one."""
+        """Return the body of a page without items, now and then `{}`; None for the regular one."""
         return b"{}" if self.on and self.dice(request).chance(0.2) else None
 
     def page_size(self, asked: int, count: int, request: Request) -> int:
-        """Say the size asked for, or now and then the number of records (contract 2.1)."""
+        """Return the page size asked for, or now and then the number of records (contract 2.1)."""
         return count if self.on and self.dice(request).chance(0.2) else asked
 
 
@@ -83,9 +83,9 @@ class Shapes:
         dice = Dice(self._seed, what, identity)
         return dice if dice.chance(SHARE) else None
 
-    def lite_conversation(self, found: Conversation) -> Json:
+    def lite_conversation(self, conversation: Conversation) -> Json:
         """Write a conversation for the list."""
-        item, dice = found.lite(), self._odd("lite", found.id)
+        item, dice = conversation.lite(), self._odd("lite", conversation.id)
         if dice is not None:
             restamp_all(item["timestamp"], dice)
             if item.get("display_name", "") is None:
@@ -93,12 +93,12 @@ class Shapes:
             if dice.chance(0.3):
                 item |= EXTRA
             if dice.chance(0.3):
-                item["_links"] = {"self": {"href": f"{FOREIGN}/v1/conversations/{found.id}"}}
+                item["_links"] = {"self": {"href": f"{FOREIGN}/v1/conversations/{conversation.id}"}}
         return item
 
-    def conversation(self, found: Conversation) -> Json:
+    def conversation(self, conversation: Conversation) -> Json:
         """Write a conversation for GET: `status` for `state`, a text as sequence number, absent nulls."""
-        whole, dice = found.full(), self._odd("conversation", found.id)
+        whole, dice = conversation.full(), self._odd("conversation", conversation.id)
         if dice is not None:
             restamp_all(whole["timestamp"], dice)
             if dice.chance(0.4):

@@ -1,4 +1,4 @@
-"""What a conversation is made of, before it becomes JSON."""
+"""Members, events and conversations as the generator keeps them, before they become JSON."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Member:
 
 @dataclass(slots=True)
 class Event:
-    """One event as the generator means it.
+    """One event, with the facts that the generator intended.
 
     `facts` holds what the truth adds up: packet_cnt, flaw_total, byte_in, byte_out, mos (hundredths), price
     (1e-8 units), duration_s, sip_code, message_type, alternatives (hundredths), history (leg, status, ms).

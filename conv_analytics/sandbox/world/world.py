@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from conv_analytics.sandbox.tally import Tally
 from conv_analytics.sandbox.truth import Truth, add_up
 from conv_analytics.sandbox.world import broken as breaking
+from conv_analytics.sandbox.world.active_causes import ActiveCauses
+from conv_analytics.sandbox.world.builder import ConversationBuilder
 from conv_analytics.sandbox.world.causes import Cause, built_in, parse, planted
 from conv_analytics.sandbox.world.clock import HOUR_MS, Arrivals, to_ms
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.odd_events import odd_event
 from conv_analytics.sandbox.world.people import People, User
-from conv_analytics.sandbox.world.plot import Plot
 from conv_analytics.sandbox.world.quirks import SHARE
 from conv_analytics.sandbox.world.records import Conversation, Event
 from conv_analytics.sandbox.world.render import envelope, to_bytes
 from conv_analytics.sandbox.world.scenarios import DECK
-from conv_analytics.sandbox.world.story import Story
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -37,8 +37,9 @@ class World:
 
     The same arguments give the same bytes. `quirks` adds the irregularities of contract section 9 to a share
     of the records without changing what they mean; `broken` is the share [0..1] of events with one cell that
-    can not be read. `causes` plants problems with labels (see `world/causes.py`), and `clean` leaves out the bad
-    routes that are built in. Untouched conversations cost nothing; touched ones are kept up to a limit and made again.
+    cannot be read. `causes` plants problems with labels (see `world/causes.py`), and `clean` leaves out the bad
+    routes that are built in. A conversation is generated when it is first read; of those only a limited number is
+    kept, and the others are generated again. Changed ones are kept for good.
     """
 
     def __init__(
@@ -75,12 +76,12 @@ class World:
         self._by_id: dict[str, int] = {}
         self._memberships: dict[str, list[tuple[int, str]]] | None = None
         self._users_by_id: dict[str, User] | None = None
-        self._deck: Callable[[int], list[Callable[[Story], None]]] = lru_cache(maxsize=1024)(self._deal)
+        self._deck: Callable[[int], list[Callable[[ConversationBuilder], None]]] = lru_cache(maxsize=1024)(self._deal)
 
     # -- reading
 
     def head(self, ordinal: int) -> Conversation:
-        """Give a conversation without its members and events: all that a list shows."""
+        """Return a conversation without its members and events: all that a list shows."""
         changed = self._changed.get(ordinal)
         if changed is not None:
             return changed
@@ -90,11 +91,11 @@ class World:
         return made
 
     def conversation(self, ordinal: int) -> Conversation:
-        """Give a conversation with everything in it."""
+        """Return a conversation with everything in it."""
         with self.lock:
-            found = self._changed.get(ordinal)
-            if found is not None:
-                return found
+            changed = self._changed.get(ordinal)
+            if changed is not None:
+                return changed
             kept = self._kept.get(ordinal)
             if kept is not None:
                 self._kept.move_to_end(ordinal)
@@ -122,7 +123,7 @@ class World:
         return self._users_by_id.get(user_id)
 
     def memberships(self, user_id: str) -> list[tuple[int, str]]:
-        """Give (conversation ordinal, member id) of a user, in the order of the conversations' creation."""
+        """Return (conversation ordinal, member id) of a user, in the order of the conversations' creation."""
         with self.lock:
             if self._memberships is None:
                 self._memberships = {}
@@ -144,7 +145,7 @@ class World:
             return add_up(tallies, users=len(users), sessions=sessions, gone=len(gone), causes=self.causes)
 
     def tally(self, ordinal: int) -> Tally:
-        """Give what a conversation adds to the truth."""
+        """Return what a conversation adds to the truth."""
         if ordinal not in self._tallies:
             self.conversation(ordinal)
         return self._tallies[ordinal]
@@ -152,14 +153,14 @@ class World:
     # -- changing (used by the server's POST, PUT, PATCH and DELETE)
 
     def touch(self, ordinal: int) -> Conversation:
-        """Give a conversation that is about to change, and keep it from now on."""
+        """Return a conversation that is about to change, and keep it from now on."""
         with self.lock:
-            found = self.conversation(ordinal)
+            conversation = self.conversation(ordinal)
             if ordinal not in self._changed:
-                self._changed[ordinal] = found
+                self._changed[ordinal] = conversation
                 if self._kept.pop(ordinal, None) is not None:
-                    self._kept_events -= len(found.rendered)
-            return found
+                    self._kept_events -= len(conversation.rendered)
+            return conversation
 
     def add(self, made: Conversation) -> None:
         """Add a new conversation as the latest one; its ordinal must come from `next_ordinal`."""
@@ -171,12 +172,12 @@ class World:
             self.ordinals.append(made.ordinal)
 
     def tick(self) -> int:
-        """Give the present [ms]: never before the world's end, and always later than the time before."""
+        """Return the present [ms]: never before the world's end, and always later than the time before."""
         self._last_ms = max(self._last_ms + 1, round(time.time() * 1000))
         return self._last_ms
 
     def next_ordinal(self) -> int:
-        """Give an ordinal that was never used."""
+        """Return an ordinal that was never used."""
         return max(self.size, max(self._changed, default=0) + 1)
 
     def remove(self, ordinal: int) -> None:
@@ -203,7 +204,7 @@ class World:
         names = [(agent.id, agent.name) for agent in agents]
         return (*planted(kinds, self.seed, self.start_ms, self.days, names), *always)
 
-    def _deal(self, block: int) -> list[Callable[[Story], None]]:
+    def _deal(self, block: int) -> list[Callable[[ConversationBuilder], None]]:
         return Dice(self.seed, "deck", block).shuffled(DECK)
 
     def _make_head(self, ordinal: int) -> Conversation:
@@ -221,14 +222,16 @@ class World:
     def _fill(self, head: Conversation) -> Conversation:
         block, card = divmod(head.ordinal, len(DECK))
         dice = Dice(self.seed, "conversation", head.ordinal)
-        story = Story(dice, self.people, head.id, head.name, head.created + dice.between(5, 900))
-        story.day = (head.created - self.start_ms) // (24 * HOUR_MS)
-        story.display_name = head.display_name
+        builder = ConversationBuilder(dice, self.people, head.id, head.name, head.created + dice.between(5, 900))
+        builder.day = (head.created - self.start_ms) // (24 * HOUR_MS)
+        builder.display_name = head.display_name
         if self._planted or self.clean:
-            story.plot = Plot(Dice(self.seed, "plot", head.ordinal), self._planted, self.clean, head.created)
-            story.people = story.plot.crowd(self.people)
-        self._deck(block)[card](story)
-        made = replace(head, members=story.members, state=story.state, sequence_number=story.last_id)
+            builder.causes = ActiveCauses(
+                Dice(self.seed, "plot", head.ordinal), self._planted, self.clean, head.created
+            )
+            builder.people = builder.causes.people(self.people)
+        self._deck(block)[card](builder)
+        made = replace(head, members=builder.members, state=builder.state, sequence_number=builder.last_id)
         made.event_ids, made.event_types, made.rendered, made.deleted = [], [], [], set()
         if not made.minimal:
             made.properties = {"ttl": 172800, "custom_data": {"ticketNo": f"T-{head.ordinal}"}}
@@ -239,7 +242,7 @@ class World:
             made.media_state = {flag: dice.chance(0.1) for flag in flags} if dice.chance(0.5) else None
         tally = Tally(members=len(made.members), sequence_number=made.sequence_number)
         odd = Dice(self.seed, "odd", head.ordinal)
-        for event in story.events:
+        for event in builder.events:
             self._append(made, event, tally, odd)
         self._tallies[head.ordinal] = tally
         return made
@@ -262,7 +265,7 @@ class World:
             tally.deleted += 1
 
     def append_event(self, ordinal: int, event: Event) -> bytes:
-        """Append an event caused by a write; gives its JSON."""
+        """Append an event caused by a write; return its JSON."""
         made = self.touch(ordinal)
         made.sequence_number = event.id
         made.updated = event.at

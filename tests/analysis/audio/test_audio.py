@@ -25,8 +25,10 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.notebook import quality_report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
-from tests.analysis.made import relations
-from tests.analysis.made_legs import legs, pandas_of, relation, same
+from tests._helpers.leg_frames import legs, pandas_of, relation, same
+from tests._helpers.leg_tables import relations
+
+pytestmark = pytest.mark.slow
 
 KEYS = ["conversation_id", "leg_id"]
 UNITS = Units(1.0, "freeswitch_r", "percent", "ms2")

@@ -30,7 +30,9 @@ from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSE
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.sandbox import Sandbox
-from tests.analysis.made import as_pandas, at, relations, statuses, typed
+from tests._helpers.leg_tables import as_pandas, at, relations, statuses, typed
+
+pytestmark = pytest.mark.slow
 
 ROLES = {"agent": "human", "robot": "bot"}
 

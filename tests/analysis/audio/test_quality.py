@@ -15,7 +15,7 @@ from conv_analytics.analysis import call_quality, compare_profiles, detect_units
 from conv_analytics.analysis.audio.profiles import PROFILES, Profile, Rule, as_markdown
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis.made_legs import flawed, legs, pandas_of, relation, same
+from tests._helpers.leg_frames import flawed, legs, pandas_of, relation, same
 
 UNITS = Units(1.0, "freeswitch_r", "percent", "ms2")
 KEYS = ["conversation_id", "leg_id"]

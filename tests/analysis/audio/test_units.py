@@ -11,7 +11,7 @@ import pytest
 from conv_analytics.analysis import detect_units, quality
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis.made_legs import flawed, legs, relation
+from tests._helpers.leg_frames import flawed, legs, relation
 
 
 def changed(column: str, by: Any, n: int = 40) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from conv_analytics.analysis import mute, talk
 from conv_analytics.analysis.dialogue.mute import MUTES
 from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
-from tests.analysis.made import as_pandas, at, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, at, relations, statuses, tables
 
 #: Published vector: who speaks from when to when.
 TURNS = [("a", 0, 6.5), ("c", 6.9, 9), ("a", 8.7, 20), ("c", 12, 12.4), ("c", 21.5, 24), ("a", 23, 41)]

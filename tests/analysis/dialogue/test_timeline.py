@@ -13,7 +13,7 @@ from conv_analytics.analysis import timeline
 from conv_analytics.analysis.dialogue.timeline import TIMELINE
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
 from conv_analytics.sandbox import Sandbox
-from tests.analysis.made import at, relations, typed
+from tests._helpers.leg_tables import at, relations, typed
 
 
 def events(*rows: tuple[Any, ...]) -> dict[str, pd.DataFrame]:

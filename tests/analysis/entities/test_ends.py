@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from conv_analytics.analysis import calls, explain, ledger, legs, offenders, sip_codes
-from tests.analysis import rated
-from tests.analysis.made import as_pandas, hangup, record, relations, statuses, tables
-from tests.analysis.rated import frame, with_codes
+from tests._helpers import rate_legs
+from tests._helpers.leg_tables import as_pandas, hangup, record, relations, statuses, tables
+from tests._helpers.rate_legs import frame, with_codes
 
 LEG = ["conversation_id", "leg_id"]
 #: RFC 3398, section 8.2.6.1, in full: None where it has "no mapping" (487) or "by Warning header" (488, 606).
@@ -53,49 +53,70 @@ def test_what_was_not_understood_is_signalling(code: int) -> None:
 
 def test_a_redirection_is_no_failure() -> None:
     codes = {302: 3, 301: 1, 503: 2, 488: 1, 404: 1, 486: 1}
-    for kind in rated.KINDS.values():
+    for kind in rate_legs.KINDS.values():
         rows = with_codes(codes, network_code="x")
-        found = rated.back(offenders(kind(frame(rows)), case="failed", min_n=1))
+        found = rate_legs.back(offenders(kind(frame(rows)), case="failed", min_n=1))
         assert found[["k", "n"]].to_numpy().tolist() == [[3, 9]]
 
 
 # -- answers that are contradicted
 
 
-@pytest.mark.parametrize(
-    ("data", "outcome"),
-    [
-        (ended("cancelled", code=200), "cancelled"),
-        (ended("timeout", code=200), "no_answer"),
-        (ended("rejected", code=200), "declined"),
-        (ended("completed", code=200, reason_code="LOCAL_CANCEL"), "cancelled"),
-        (ended("completed", code=200, reason_code="REMOTE_BUSY"), "busy"),
-    ],
-)
-def test_a_code_of_200_that_is_contradicted_is_no_answer(data: dict[str, pd.DataFrame], outcome: str) -> None:
-    found = both(data).iloc[0]
-    assert (found["answered"], found["outcome"]) == (False, outcome)
-    assert found["flags"] == "conflicting"
-    assert calls(data)["outcome"].to_list() == [outcome]
+#: Legs whose answer something contradicts, and their outcome.
+CONTRADICTED = [
+    (ended("cancelled", code=200), "cancelled"),
+    (ended("timeout", code=200), "no_answer"),
+    (ended("rejected", code=200), "declined"),
+    (ended("completed", code=200, reason_code="LOCAL_CANCEL"), "cancelled"),
+    (ended("completed", code=200, reason_code="REMOTE_BUSY"), "busy"),
+]
+#: Legs whose answer stands, and their flags.
+ANSWERED = [
+    (ended("completed", code=200), "answer_imputed"),
+    (ended("completed", code=200, reason_code="REMOTE_HANGUP"), "answer_imputed"),
+    # An answer that somebody saw, or paid for, is one.
+    (tables(leg_statuses=statuses("a", ("started", 0), ("answered", 2), ("failed", 9)), hangups=[hangup("a", 9)]), ""),
+    ({**ended("cancelled", code=200), **tables(call_records=[record("a", 9, duration_s=7)])}, "answer_imputed"),
+]
+#: Legs that were not answered, and who ended leg and call.
+UNANSWERED = [
+    (ended("failed", code=404, reason_code="REMOTE_NOT_FOUND"), "network", "network"),
+    (ended("failed", code=503, reason_code="REMOTE_FAILURE"), "network", "network"),
+    (ended("failed", code=404), "network", "network"),
+    (ended("failed", code=503, rang=False), "network", "network"),
+    (ended("failed", code=302), "unknown", "network"),
+    (ended("failed", code=403), "unknown", "network"),
+    (ended("failed", code=488), "unknown", "network"),
+    (ended("timeout", code=480, reason_code="RING_TIMER"), "platform", "platform"),
+    (ended("busy", code=486, reason_code="REMOTE_BUSY"), "this_leg", "to"),
+    (ended("cancelled", code=487, reason_code="LOCAL_CANCEL"), "other", "from"),
+    (ended("failed", code=None), "unknown", "platform"),
+]
+
+
+def together(cases: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
+    """Cases in one data set, each a conversation and a leg of its own."""
+    named = [
+        {name: frame.assign(conversation_id=f"CON-{n:02d}", leg_id=f"{n:02d}") for name, frame in case.items()}
+        for n, case in enumerate(cases)
+    ]
+    names = dict.fromkeys(name for case in named for name in case)
+    return {name: pd.concat([case[name] for case in named if name in case], ignore_index=True) for name in names}
+
+
+def test_a_code_of_200_that_is_contradicted_is_no_answer() -> None:
+    data = together([case for case, _ in CONTRADICTED])
+    outcomes = [outcome for _, outcome in CONTRADICTED]
+    found = both(data)
+    assert found["answered"].to_list() == [False] * len(outcomes)
+    assert found["outcome"].to_list() == outcomes
+    assert found["flags"].to_list() == ["conflicting"] * len(outcomes)
+    assert calls(data).sort_values("conversation_id")["outcome"].to_list() == outcomes
     counted = ledger(data).set_index(["table", "metric"])
-    assert counted.loc[("legs", "conflicting"), ["n", "odd"]].to_list() == [1, 1]
+    assert counted.loc[("legs", "conflicting"), ["n", "odd"]].to_list() == [len(outcomes)] * 2
 
 
-@pytest.mark.parametrize(
-    ("data", "flags"),
-    [
-        (ended("completed", code=200), "answer_imputed"),
-        (ended("completed", code=200, reason_code="REMOTE_HANGUP"), "answer_imputed"),
-        # An answer that somebody saw, or paid for, is one.
-        (
-            tables(
-                leg_statuses=statuses("a", ("started", 0), ("answered", 2), ("failed", 9)), hangups=[hangup("a", 9)]
-            ),
-            "",
-        ),
-        ({**ended("cancelled", code=200), **tables(call_records=[record("a", 9, duration_s=7)])}, "answer_imputed"),
-    ],
-)
+@pytest.mark.parametrize(("data", "flags"), ANSWERED)
 def test_an_answer_that_stands(data: dict[str, pd.DataFrame], flags: str) -> None:
     found = both(data).iloc[0]
     assert (found["answered"], found["outcome"], found["flags"]) == (True, "answered", flags)
@@ -114,26 +135,12 @@ def test_unanswered_legs_rang_until_they_ended() -> None:
 # -- who ended it
 
 
-@pytest.mark.parametrize(
-    ("data", "of_leg", "of_call"),
-    [
-        (ended("failed", code=404, reason_code="REMOTE_NOT_FOUND"), "network", "network"),
-        (ended("failed", code=503, reason_code="REMOTE_FAILURE"), "network", "network"),
-        (ended("failed", code=404), "network", "network"),
-        (ended("failed", code=503, rang=False), "network", "network"),
-        (ended("failed", code=302), "unknown", "network"),
-        (ended("failed", code=403), "unknown", "network"),
-        (ended("failed", code=488), "unknown", "network"),
-        (ended("timeout", code=480, reason_code="RING_TIMER"), "platform", "platform"),
-        (ended("busy", code=486, reason_code="REMOTE_BUSY"), "this_leg", "to"),
-        (ended("cancelled", code=487, reason_code="LOCAL_CANCEL"), "other", "from"),
-        (ended("failed", code=None), "unknown", "platform"),
-    ],
-)
-def test_who_ended_what_was_not_answered(data: dict[str, pd.DataFrame], of_leg: str, of_call: str) -> None:
-    assert both(data)["hung_up_by"].to_list() == [of_leg]
-    assert calls(data)["hung_up_by"].to_list() == [of_call]
-    assert as_pandas(calls(relations(data)), ["call"])["hung_up_by"].to_list() == [of_call]
+def test_who_ended_what_was_not_answered() -> None:
+    data = together([case for case, _, _ in UNANSWERED])
+    of_calls = [of_call for _, _, of_call in UNANSWERED]
+    assert both(data)["hung_up_by"].to_list() == [of_leg for _, of_leg, _ in UNANSWERED]
+    assert calls(data).sort_values("conversation_id")["hung_up_by"].to_list() == of_calls
+    assert as_pandas(calls(relations(data)), ["conversation_id"])["hung_up_by"].to_list() == of_calls
 
 
 def test_the_network_may_end_an_answered_call() -> None:

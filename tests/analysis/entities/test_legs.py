@@ -14,7 +14,7 @@ from conv_analytics.analysis.engine.columns import RESULTS
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound
-from tests.analysis.made import as_pandas, at, event, hangup, record, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, at, event, hangup, record, relations, statuses, tables
 
 UP = (("started", 0.0), ("ringing", 2.0), ("answered", 10.0), ("completed", 70.0))
 KEYS = {"legs": ["conversation_id", "leg_id"], "calls": ["conversation_id", "call"],

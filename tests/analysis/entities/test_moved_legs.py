@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from conv_analytics.analysis import busy_hour, calls, conversations, kpi, kpi_values, legs
-from tests.analysis.made import as_pandas, event, hangup, record, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, event, hangup, record, relations, statuses, tables
 
 LEG = ["conversation_id", "leg_id"]
 

@@ -13,8 +13,10 @@ import pytest
 from conv_analytics import Conversations, export
 from conv_analytics.analysis import legs
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.world_tables import WANTED, frames_of
 from tests.analysis.finding import FINDERS, find
-from tests.analysis.worlds import WANTED, frames_of
+
+pytestmark = pytest.mark.slow
 
 
 def exported(**options: Any) -> tuple[Sandbox, dict[str, pd.DataFrame]]:

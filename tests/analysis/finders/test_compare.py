@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from conv_analytics.analysis import change_points, compare, newcombe, redials, timer_cliffs
 from conv_analytics.analysis.finders.compare import decomposed
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis.made import as_pandas, relations
+from tests._helpers.leg_tables import as_pandas, relations
 
 COUNTS = st.integers(0, 50).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 PERIOD = st.tuples(COUNTS, COUNTS)

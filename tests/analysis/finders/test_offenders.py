@@ -15,7 +15,7 @@ from conv_analytics.analysis import legs, offenders
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.finders.offenders import ranked, shrunk
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis.made import as_pandas, hangup, relations, statuses, tables
+from tests._helpers.leg_tables import as_pandas, hangup, relations, statuses, tables
 
 COLUMNS = [
     "route", "k", "n", "rate", "lo", "hi", "rest_rate", "excess", "shrunk", "p", "q", "enough", "offender",

@@ -16,21 +16,21 @@ from conv_analytics.analysis import calls, kpi, kpi_metrics, legs, short_calls
 from conv_analytics.analysis.rates.metrics import METRICS
 from conv_analytics.errors import ColumnNotFound, ConfigError
 from conv_analytics.sandbox import Sandbox
-from tests.analysis import rated
-from tests.analysis.rated import frame, leg, same, with_codes
+from tests._helpers import rate_legs
+from tests._helpers.rate_legs import frame, leg, same, with_codes
 
 #: One thousand INVITEs.
 RFC_6076 = {300: 20, 200: 600, 480: 100, 486: 80, 600: 5, 603: 15, 404: 60, 408: 40, 500: 20, 503: 50, 504: 10}
 
 
 def rate_of(table: Any, metric: str) -> tuple[Any, ...]:
-    row = rated.back(table).set_index("metric").loc[metric]
+    row = rate_legs.back(table).set_index("metric").loc[metric]
     return (int(row["k"]), int(row["n"]), float(row["rate"]))
 
 
-@pytest.mark.parametrize("kind", rated.KINDS)
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_rates_of_rfc_6076(kind: str) -> None:
-    table = kpi(rated.KINDS[kind](frame(with_codes(RFC_6076))))
+    table = kpi(rate_legs.KINDS[kind](frame(with_codes(RFC_6076))))
     expected = {"ser": 0.612245, "seer": 0.816327, "isa": 0.12, "asr": 0.6, "ner_isa": 0.88, "ner": 0.8, "abr": 0.6}
     for metric, rate in expected.items():
         assert rate_of(table, metric)[2] == pytest.approx(rate, abs=5e-7), metric
@@ -52,7 +52,7 @@ def test_sessions_completed() -> None:
     assert rate_of(table, "scr")[:2] == (580, 980)
     assert table["unknown"].tolist() == [20]
     for row in up[:20]:
-        row |= {"ended_at": rated.NINE, "flags": "no_hangup,no_record"}
+        row |= {"ended_at": rate_legs.NINE, "flags": "no_hangup,no_record"}
     same(table, kpi(frame(rows), metrics="scr"))
 
 
@@ -86,9 +86,9 @@ def test_short_calls() -> None:
     assert short_calls(few, bounds_s=[6], without_zero=True)[["k", "n"]].to_numpy().tolist() == [[1, 2]]
 
 
-@pytest.mark.parametrize("kind", rated.KINDS)
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_what_the_far_end_refused_was_a_seizure(kind: str) -> None:
-    table = kpi(rated.KINDS[kind](frame(with_codes({200: 1, 400: 1, 403: 1, 488: 1, 606: 1}))))
+    table = kpi(rate_legs.KINDS[kind](frame(with_codes({200: 1, 400: 1, 403: 1, 488: 1, 606: 1}))))
     # E.425: five seizures, of which one was answered, and none of the others came to the user.
     assert rate_of(table, "asr") == (1, 5, 0.2)
     assert rate_of(table, "ner") == (1, 5, 0.2)
@@ -129,7 +129,7 @@ def test_the_200_of_a_cancel_is_no_answer() -> None:
 def test_ringing_decides_408_and_487() -> None:
     rows = with_codes({200: 1, 408: 2, 487: 2})
     for number in (1, 3):
-        rows[number]["ringing_at"] = rated.NINE
+        rows[number]["ringing_at"] = rate_legs.NINE
     table = kpi(frame(rows))
     assert rate_of(table, "ner")[:2] == (3, 5)
     assert rate_of(table, "ccr")[:2] == (4, 5)
@@ -145,7 +145,7 @@ def test_words_stand_for_codes_that_are_missing() -> None:
         leg(4, reason="no word that is known"),
         leg(5, open=True),
         leg(6, sip_code=486, reason="service_unavailable"),
-        leg(7, answered=True, sip_code=480, reason="busy", ended_at=rated.NINE),
+        leg(7, answered=True, sip_code=480, reason="busy", ended_at=rate_legs.NINE),
     ]
     table = kpi(frame(rows))
     assert rate_of(table, "seer")[:2] == (4, 7)
@@ -155,10 +155,10 @@ def test_words_stand_for_codes_that_are_missing() -> None:
 
 def test_media_and_drops() -> None:
     rows = [
-        leg(1, answered=True, byte_in=0, byte_out=0, ended_at=rated.NINE),
-        leg(2, answered=True, byte_in=0, byte_out=5, ended_at=rated.NINE),
-        leg(3, answered=True, byte_in=None, byte_out=5, ended_at=rated.NINE, sip_code=503),
-        leg(4, answered=True, byte_in=9, byte_out=9, ended_at=rated.NINE, reason_code="REMOTE_FAILURE"),
+        leg(1, answered=True, byte_in=0, byte_out=0, ended_at=rate_legs.NINE),
+        leg(2, answered=True, byte_in=0, byte_out=5, ended_at=rate_legs.NINE),
+        leg(3, answered=True, byte_in=None, byte_out=5, ended_at=rate_legs.NINE, sip_code=503),
+        leg(4, answered=True, byte_in=9, byte_out=9, ended_at=rate_legs.NINE, reason_code="REMOTE_FAILURE"),
         leg(5, answered=True, byte_in=9, byte_out=9),
         leg(6, sip_code=486),
     ]
@@ -187,8 +187,10 @@ def test_groups_are_sorted_and_unknown_ones_stay() -> None:
 def test_hours_are_those_of_the_zone() -> None:
     instants = ["2026-11-01T23:30:00Z", "2026-11-02T00:30:00Z", None]
     table = frame([leg(n, started_at=instant) for n, instant in enumerate(instants)])
-    for kind in rated.KINDS.values():
-        found = rated.back(kpi(kind(table), by=["week", "day", "weekday", "hour"], metrics="abr", tz="Europe/Vienna"))
+    for kind in rate_legs.KINDS.values():
+        found = rate_legs.back(
+            kpi(kind(table), by=["week", "day", "weekday", "hour"], metrics="abr", tz="Europe/Vienna")
+        )
         assert found[["week", "day", "weekday", "hour"]].iloc[:2].to_numpy().tolist() == [
             ["2026-11-02", "2026-11-02", 0, 0],
             ["2026-11-02", "2026-11-02", 0, 1],
@@ -205,8 +207,8 @@ def test_nothing() -> None:
     assert table[["rate", "lo", "hi"]].isna().all().all()
     kinds = dict.fromkeys(["k", "n", "unknown"], "Int64") | dict.fromkeys(["rate", "lo", "hi"], "float64")
     assert table.dtypes.astype("str").to_dict() == {**kinds, "metric": "str", "enough": "boolean"}
-    for kind in rated.KINDS.values():
-        grouped = rated.back(kpi(kind(nothing), by=["country", "hour"], metrics="asr"))
+    for kind in rate_legs.KINDS.values():
+        grouped = rate_legs.back(kpi(kind(nothing), by=["country", "hour"], metrics="asr"))
         assert len(grouped) == 0
         columns = ["country", "hour", "metric", "k", "n", "rate", "lo", "hi", "unknown", "enough"]
         assert list(grouped.columns) == columns
@@ -238,7 +240,7 @@ def test_what_makes_no_sense_is_refused() -> None:
 
 def test_ugly_input_is_counted_all_the_same() -> None:
     rows = [
-        leg(1, sip_code=-7, outcome_class=None, talk_s=float("nan"), ended_at=rated.NINE - pd.Timedelta(days=9999)),
+        leg(1, sip_code=-7, outcome_class=None, talk_s=float("nan"), ended_at=rate_legs.NINE - pd.Timedelta(days=9999)),
         leg(1, answered=None, sip_code=999_999, flags=None),
         leg(2, answered=True, sip_code=200, outcome_class="policy", talk_s=-5.0, started_at=None, country=""),
     ]
@@ -246,7 +248,7 @@ def test_ugly_input_is_counted_all_the_same() -> None:
     found = kpi(table)
     assert rate_of(found, "abr")[:2] == (1, 3)
     assert rate_of(found, "asr")[:2] == (1, 3)
-    same(found, kpi(rated.relation(table)))
+    same(found, kpi(rate_legs.relation(table)))
     strings = table.astype({"sip_code": "str", "answered": "object"})
     same(found, kpi(strings))
 
@@ -255,8 +257,8 @@ CODES = st.sampled_from([200, 302, 403, 404, 408, 480, 486, 487, 488, 500, 502, 
 LEG = st.fixed_dictionaries({
     "sip_code": CODES,
     "answered": st.sampled_from([True, False, None]),
-    "ended_at": st.sampled_from([rated.NINE, None]),
-    "ringing_at": st.sampled_from([rated.NINE, None]),
+    "ended_at": st.sampled_from([rate_legs.NINE, None]),
+    "ringing_at": st.sampled_from([rate_legs.NINE, None]),
     "outcome_class": st.sampled_from(["success", "policy", "platform", "user", None]),
     "reason": st.sampled_from(["failed", "busy", "gone", None]),
     "flags": st.sampled_from(["", "no_hangup", None]),
@@ -271,7 +273,7 @@ LEG = st.fixed_dictionaries({
 def test_what_must_hold_for_all_legs(rows: list[dict[str, Any]]) -> None:
     table = frame([leg(number, **row) for number, row in enumerate(rows)])
     found = kpi(table)
-    same(found, kpi(rated.relation(table)))
+    same(found, kpi(rate_legs.relation(table)))
     # A part is never more than its whole, nor outside its interval.
     assert (found["k"] <= found["n"]).all()
     known = found[found["n"] > 0]

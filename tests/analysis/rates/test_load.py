@@ -16,8 +16,8 @@ from conv_analytics.analysis import busy_hour, concurrency, heatmap, traffic
 from conv_analytics.analysis.maths import erlang
 from conv_analytics.analysis.maths.sweep import Steps
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis import rated
-from tests.analysis.rated import NINE, frame, leg, same
+from tests._helpers import rate_legs
+from tests._helpers.rate_legs import NINE, frame, leg, same
 
 # -- Erlang
 
@@ -74,20 +74,20 @@ def legs_of(spans: list[tuple[Any, Any]], **also: Any) -> pd.DataFrame:
     ])  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", rated.KINDS)
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_six_calls(kind: str) -> None:
-    given_legs = rated.KINDS[kind](legs_of(SIX))
-    row = rated.back(busy_hour(given_legs)).iloc[0]
+    given_legs = rate_legs.KINDS[kind](legs_of(SIX))
+    row = rate_legs.back(busy_hour(given_legs)).iloc[0]
     assert (row["n"], row["unplaced"], row["open"], row["peak"]) == (6, 0, 0, 3)
     assert row["peak_at"] == NINE + pd.Timedelta(seconds=899)
     assert row["busy_s"] == sum(length for _, length in SIX)
-    hours = rated.back(traffic(given_legs))
+    hours = rate_legs.back(traffic(given_legs))
     assert hours["local"].tolist() == ["2026-11-02 09:00+00:00", "2026-11-02 10:00+00:00"]
     assert hours["busy_s"].tolist() == [1592, 90]
     assert hours["erlangs"][0] == pytest.approx(0.442222, abs=5e-7)
     assert hours["peak"].tolist() == [3, 1]
     assert hours["starts"].tolist() == [6, 0]
-    steps = rated.back(concurrency(given_legs))
+    steps = rate_legs.back(concurrency(given_legs))
     assert steps["concurrent"].max() == 3
     assert steps["concurrent"].iloc[-1] == 0
 
@@ -116,22 +116,22 @@ def test_open_and_unplaced_calls_are_counted() -> None:
         concurrency(given_legs, until=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-@pytest.mark.parametrize("kind", rated.KINDS)
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_what_was_never_answered_does_not_last_for_ever(kind: str) -> None:
     # Thirty calls of a minute in a month, and one of which only the start is known, on its first day.
     spans = [(day * 86_400, 60) for day in range(30)]
     table = legs_of([*spans, (30, None)])
     table["ringing_at"] = table["ringing_at"].where(table["leg_id"] != "0030", NINE + pd.Timedelta(seconds=40))
-    row = rated.back(busy_hour(rated.KINDS[kind](table))).iloc[0]
+    row = rate_legs.back(busy_hour(rate_legs.KINDS[kind](table))).iloc[0]
     # It ends at the last that is known of it, as in calls: it rang 10 s after it had started.
     assert (row["n"], row["open"], row["unplaced"], row["busy_s"]) == (31, 0, 0, 30 * 60 + 10)
     assert row["busy_hour_erlangs"] == pytest.approx(70 / 3600)
-    steps = rated.back(concurrency(rated.KINDS[kind](table)))
+    steps = rate_legs.back(concurrency(rate_legs.KINDS[kind](table)))
     assert (steps["concurrent"].max(), steps["open"].max()) == (2, 0)
     for unit in ("call", "conversation"):
-        other = rated.back(busy_hour(rated.KINDS[kind](table), unit=unit)).iloc[0]
+        other = rate_legs.back(busy_hour(rate_legs.KINDS[kind](table), unit=unit)).iloc[0]
         assert (other["busy_s"], other["open"]) == (1810, 0), unit
-    assert rated.back(traffic(rated.KINDS[kind](table)))["busy_s"].sum() == 1810
+    assert rate_legs.back(traffic(rate_legs.KINDS[kind](table)))["busy_s"].sum() == 1810
 
 
 def test_a_call_lasts_as_long_as_its_legs() -> None:
@@ -140,7 +140,7 @@ def test_a_call_lasts_as_long_as_its_legs() -> None:
                 ended_at=NINE + pd.Timedelta(seconds=60)),
             leg(1, leg_id="b", open=True, started_at=NINE + pd.Timedelta(seconds=5))]  # fmt: skip
     for kind in ("pandas", "duckdb"):
-        row = rated.back(busy_hour(rated.KINDS[kind](frame(rows)), unit="call")).iloc[0]
+        row = rate_legs.back(busy_hour(rate_legs.KINDS[kind](frame(rows)), unit="call")).iloc[0]
         assert (row["n"], row["open"], row["busy_s"]) == (1, 0, 60)
 
 
@@ -234,8 +234,8 @@ def test_hours_that_existed(tz: str, day: str, hours: dict[int, float]) -> None:
     instants = pd.date_range(since, until, freq="10min", inclusive="left").tz_convert("UTC")
     table = frame([leg(n, started_at=instant) for n, instant in enumerate(instants)])
     period = {"since": since.to_pydatetime(), "until": until.to_pydatetime()}
-    for kind in (rated.KINDS["pandas"], rated.KINDS["duckdb"]):
-        cells = rated.back(heatmap(kind(table), tz=tz, **period)).set_index(["weekday", "hour"])
+    for kind in (rate_legs.KINDS["pandas"], rate_legs.KINDS["duckdb"]):
+        cells = rate_legs.back(heatmap(kind(table), tz=tz, **period)).set_index(["weekday", "hour"])
         assert len(cells) == 168
         assert cells["hours"].sum() == (until - since).total_seconds() / 3600
         assert cells["starts"].sum() == len(instants)
@@ -260,13 +260,13 @@ def test_half_hours_of_london() -> None:
 
 
 def test_a_rate_of_each_hour() -> None:
-    rows = rated.with_codes({200: 3, 486: 1})
+    rows = rate_legs.with_codes({200: 3, 486: 1})
     cells = heatmap(frame(rows), "asr", tz="Europe/Vienna")
     cell = cells.set_index(["weekday", "hour"]).loc[(0, 10)]
     assert (cell["k"], cell["n"], cell["rate"], bool(cell["enough"])) == (3, 4, 0.75, False)
     assert cells["rate"].notna().sum() == 1
     assert set(cells["metric"]) == {"asr"}
-    same(cells, heatmap(rated.relation(frame(rows)), "asr", tz="Europe/Vienna"))
+    same(cells, heatmap(rate_legs.relation(frame(rows)), "asr", tz="Europe/Vienna"))
 
 
 def test_weeks_of_no_calls_count() -> None:

@@ -21,8 +21,8 @@ from conv_analytics.analysis import (
     waste,
 )
 from conv_analytics.errors import ColumnNotFound, ConfigError
-from tests.analysis import rated
-from tests.analysis.rated import NINE, frame, leg, same
+from tests._helpers import rate_legs
+from tests._helpers.rate_legs import NINE, frame, leg, same
 
 
 def up(number: int, after: float | None, talk: float | None = 60.0, **also: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_every_engine_says_the_same(name: str) -> None:
     answer = QUESTIONS[name](mixed())
     assert len(answer) > 0
     for kind in ("duckdb", "pyarrow", "polars"):
-        same(answer, QUESTIONS[name](rated.KINDS[kind](mixed())))
+        same(answer, QUESTIONS[name](rate_legs.KINDS[kind](mixed())))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -68,7 +68,7 @@ def test_of_nothing_comes_a_table_without_rows(name: str) -> None:
     nothing = QUESTIONS[name](frame([]))
     assert len(nothing) == 0
     assert list(nothing.columns) == list(QUESTIONS[name](mixed()).columns)
-    same(nothing, QUESTIONS[name](rated.relation(frame([]))))
+    same(nothing, QUESTIONS[name](rate_legs.relation(frame([]))))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
@@ -118,17 +118,17 @@ def test_unanswered_calls_hold_the_curve_back() -> None:
             answer_times(frame(rows), shares=shares)
 
 
-@pytest.mark.parametrize("kind", rated.KINDS)
+@pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_calls_that_failed_are_not_answered_later(kind: str) -> None:
     # One answered after 10 s, nine 503 after 1 s: nine in ten are never answered.
     failed = {"sip_code": 503, "outcome": "network_failure", "outcome_class": "network"}
     rows = [up(0, 10.0), *(lost(n, 1.0) | failed for n in range(1, 10))]
-    data = rated.KINDS[kind](frame(rows))
-    found = rated.back(answer_times(data, shares=[0.1, 0.5, 0.9])).set_index("share")
+    data = rate_legs.KINDS[kind](frame(rows))
+    found = rate_legs.back(answer_times(data, shares=[0.1, 0.5, 0.9])).set_index("share")
     assert found[["n", "answered", "failed"]].to_numpy().tolist() == [[10, 1, 9]] * 3
     assert found["after_s"][0.1] == 10
     assert found["after_s"][[0.5, 0.9]].isna().all()
-    curve = rated.back(answer_curve(data)).iloc[0]
+    curve = rate_legs.back(answer_curve(data)).iloc[0]
     assert curve[["after_s", "at_risk", "answers", "failures", "rate"]].tolist() == pytest.approx([10, 1, 1, 9, 0.1])
     assert 0 < curve["lo"] < 0.1 < curve["hi"] < 0.6
 
@@ -179,7 +179,7 @@ def test_a_call_that_failed_is_not_forgiven() -> None:
     rows += [lost(n, 1.0) | {"outcome": "network_failure"} for n in range(2, 10)]
     table = frame([{**row, "direction": "inbound"} for row in rows])
     for kind in ("pandas", "duckdb"):
-        found = rated.back(service_level(rated.KINDS[kind](table), forgiven_s=5)).iloc[0]
+        found = rate_legs.back(service_level(rate_legs.KINDS[kind](table), forgiven_s=5)).iloc[0]
         assert (found["k"], found["n"], found["forgiven"]) == (1, 9, 1)
 
 
@@ -230,7 +230,7 @@ def test_a_price_per_minute_is_of_legs_with_both() -> None:
         up(5, 1.0, None, price=1.0, currency="USD"),
     ]
     for kind in ("pandas", "duckdb"):
-        table = rated.back(cost(rated.KINDS[kind](frame(rows)))).set_index("currency")
+        table = rate_legs.back(cost(rate_legs.KINDS[kind](frame(rows)))).set_index("currency")
         euro = table.loc["EUR", ["legs", "spend", "talk_min", "untimed", "per_answered_min"]]
         assert euro.tolist() == pytest.approx([4, 5.03, 12.0, 1, 0.01])
         assert math.isnan(table.loc["USD", "per_answered_min"])

@@ -25,8 +25,8 @@ from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DatasetError, DatasetLocked
 from conv_analytics.sandbox import Sandbox
-from tests.dataset.older import Event, Older, Raw, added, aged, content, line, whole
-from tests.dataset.rows import watermarks
+from tests._helpers.older_dataset import Event, Older, Raw, added, aged, content, line, whole
+from tests._helpers.table_rows import watermarks
 
 
 @pytest.fixture(scope="module")

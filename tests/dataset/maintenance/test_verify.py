@@ -29,7 +29,7 @@ from conv_analytics.dataset.storage.marks import Mark
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, rows
+from tests._helpers.table_rows import DAY, rows
 
 Change = Callable[[dict[str, Any]], None]
 

@@ -31,7 +31,7 @@ from conv_analytics.errors import (
     TableNotFound,
 )
 from conv_analytics.tables import TABLES
-from tests.dataset.rows import DAY, rows, watermarks
+from tests._helpers.table_rows import DAY, rows, watermarks
 
 NAMES = ["events", "hangups", "leg_statuses"]
 
@@ -211,7 +211,7 @@ KILLED = """
     from pathlib import Path
     from conv_analytics.dataset import DatasetWriter
     from conv_analytics.dataset.storage import durable
-    from tests.dataset.rows import DAY
+    from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     root, after = Path(sys.argv[1]), int(sys.argv[2])
     renames, real = 0, os.replace
@@ -239,7 +239,7 @@ KILLED = """
 def test_a_killed_process_blocks_nobody_and_loses_nothing(after: int, tmp_path: Path) -> None:
     write(tmp_path)
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path, str(after)], check=False, timeout=30
+        [sys.executable, "-c", textwrap.dedent(KILLED), tmp_path, str(after)], check=False, timeout=120
     )
     assert killed.returncode == -9
     assert len(open_dataset(tmp_path)["events"]) == 6
@@ -267,14 +267,14 @@ def test_another_process_is_told_too(tmp_path: Path) -> None:
         from pathlib import Path
         from conv_analytics.dataset import DatasetWriter
         from conv_analytics.errors import DatasetLocked
-        from tests.dataset.rows import DAY
+        from tests._helpers.table_rows import DAY
         try:
             DatasetWriter(Path({str(tmp_path)!r}), DAY, ["events"])
         except DatasetLocked as error:
             print(error)
     """
     said = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True, timeout=120
     )
     assert f"is being written by process {os.getpid()}" in said.stdout
     first.abandon()
@@ -372,7 +372,7 @@ FULL = """
     from conv_analytics.dataset import DatasetWriter
     from conv_analytics.dataset import writer as writing
     from conv_analytics.errors import DestinationError
-    from tests.dataset.rows import DAY
+    from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
@@ -395,7 +395,7 @@ def test_a_full_disk_leaves_everything_as_it_was(limit: int, buffer: int, tmp_pa
     write(tmp_path)
     before = state(tmp_path)
     command = [sys.executable, "-c", textwrap.dedent(FULL), str(tmp_path), str(limit), str(buffer)]
-    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     if limit == 10:
         # Not even the owner's name can be written.
         assert "DestinationError: Cannot write to" in said.stderr

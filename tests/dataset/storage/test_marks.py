@@ -28,8 +28,8 @@ from conv_analytics.dataset.storage.marks import LARGEST, Mark
 from conv_analytics.errors import CorruptFile
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.dataset.rows import DAY, rows, watermarks
-from tests.exporter.worlds import agree, client_of, held
+from tests._helpers.sandboxes import agree, client_of, held
+from tests._helpers.table_rows import DAY, rows, watermarks
 
 ODD = ["", " ", "CON-\x00-nul", "CON-' or 1=1 --", "con-É\U0001f600", "CON-" + "x" * 5000, "con-1", "CON-1"]
 
@@ -117,7 +117,7 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ]
         assert list(found) == ["CON-1", "CON-2", "CON-3"]
         assert (len(found), "CON-4" in found) == (3, False)
-        assert (found.last_event("CON-1", 5), found.last_event("CON-1", 12), found.last_event("CON-4", None)) == (
+        assert (found.reached("CON-1", 5), found.reached("CON-1", 12), found.reached("CON-4", None)) == (
             9,
             12,
             0,

@@ -16,8 +16,10 @@ from conv_analytics.exporter.pacing.rate_limit import RateLimit
 from conv_analytics.exporter.pacing.request_window import RequestWindow
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Sandbox
-from tests.exporter.servers import Line, ran
-from tests.exporter.worlds import agree, client_of, held
+from tests._helpers.rate_limited_servers import Line, ran
+from tests._helpers.sandboxes import agree, client_of, held
+
+pytestmark = pytest.mark.slow
 
 KINDS = ["bucket", "fixed", "sliding"]
 #: Latency [s] and requests in flight.

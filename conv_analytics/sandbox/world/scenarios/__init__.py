@@ -12,9 +12,9 @@ from conv_analytics.sandbox.world.scenarios import app_calls, calls, chat, quiet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conv_analytics.sandbox.world.story import Story
+    from conv_analytics.sandbox.world.builder import ConversationBuilder
 
-    Scenario = Callable[[Story], None]
+    Scenario = Callable[[ConversationBuilder], None]
 
 CARDS: tuple[tuple[Scenario, int], ...] = (
     (calls.inbound_phone, 8),

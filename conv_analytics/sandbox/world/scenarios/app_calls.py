@@ -4,130 +4,131 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conv_analytics.sandbox.world.legs import Leg, channel, draw_fault, endpoint, talk
+from conv_analytics.sandbox.world.legs import Leg, channel, draw_fault, endpoint
 from conv_analytics.sandbox.world.scenarios import media
 from conv_analytics.sandbox.world.scenarios.calls import call_seconds, end_all, fail, phone_leg, refused, unanswered
+from conv_analytics.sandbox.world.talking import talk
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.builder import ConversationBuilder
     from conv_analytics.sandbox.world.people import User
-    from conv_analytics.sandbox.world.story import Story
 
 SDP = "v=0\r\no=- 46117314 2 IN IP4 192.0.2.10\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n"
 
 
-def app_leg(story: Story, user: User, direction: str, other: str) -> Leg:
+def app_leg(builder: ConversationBuilder, user: User, direction: str, other: str) -> Leg:
     """Make a member with an app (WebRTC) leg."""
-    leg_id = story.dice.uuid()
+    leg_id = builder.dice.uuid()
     app, phone = endpoint("app", user.name), endpoint("phone", other)
     to, from_ = (phone, app) if direction == "inbound" else (app, phone)
-    member = story.new_member(user, channel(leg_id, "app", to, from_))
-    member.knocking_id = story.dice.uuid() if direction == "inbound" else None
-    leg = Leg(story, leg_id, "app", direction, member.channel, member, user.route, story.now)
-    leg.fault = draw_fault(story, user.route) if story.dice.chance(0.3) else ""
+    member = builder.new_member(user, channel(leg_id, "app", to, from_))
+    member.knocking_id = builder.dice.uuid() if direction == "inbound" else None
+    leg = Leg(builder, leg_id, "app", direction, member.channel, member, user.route, builder.now)
+    leg.fault = draw_fault(builder, user.route) if builder.dice.chance(0.3) else ""
     leg.knocker = member.knocking_id
     leg.start()
     return leg
 
 
-def connect_app(story: Story, leg: Leg) -> None:
+def connect_app(builder: ConversationBuilder, leg: Leg) -> None:
     """Exchange SDP and connect the app's audio."""
     assert leg.member is not None
-    story.event("rtc:answer", leg.member, {
-        "answer": SDP, "rtc_id": leg.id, "session_destination": f"sd-{story.dice.hex32()[:12]}",
+    builder.event("rtc:answer", leg.member, {
+        "answer": SDP, "rtc_id": leg.id, "session_destination": f"sd-{builder.dice.hex32()[:12]}",
         "isFromMB": False,
     })  # fmt: skip
     if leg.status_now != "ringing":
-        story.wait(0.1, 0.8)
+        builder.wait(0.1, 0.8)
         leg.ring()
-    story.wait(0.1, 2)
+    builder.wait(0.1, 2)
     leg.answer()
 
 
-def app_to_phone(story: Story) -> None:
+def app_to_phone(builder: ConversationBuilder) -> None:
     """Call a customer's phone from an agent's app."""
-    dice = story.dice
-    customer = story.people.customer(dice)
-    app = app_leg(story, story.people.agent(dice), "inbound", customer.number)
+    dice = builder.dice
+    customer = builder.people.customer(dice)
+    app = app_leg(builder, builder.people.agent(dice), "inbound", customer.number)
     assert app.member is not None
-    story.join(app.member, by_admin=False)
-    story.wait(0.1, 0.6)
-    connect_app(story, app)
-    phone = phone_leg(story, customer, "outbound")
+    builder.join(app.member, by_admin=False)
+    builder.wait(0.1, 0.6)
+    connect_app(builder, app)
+    phone = phone_leg(builder, customer, "outbound")
     assert phone.member is not None
-    story.invite(phone.member, app.member, phone.id)
-    story.wait(0.4, 4)
-    troubled = refused(story, phone)
-    if troubled or dice.chance(0.25) or unanswered(story, phone):
-        fail(story, phone, network=troubled)
-        end_all(story, [app])
+    builder.invite(phone.member, app.member, phone.id)
+    builder.wait(0.4, 4)
+    troubled = refused(builder, phone)
+    if troubled or dice.chance(0.25) or unanswered(builder, phone):
+        fail(builder, phone, network=troubled)
+        end_all(builder, [app])
         return
     phone.ring()
-    story.wait(3, 20)
+    builder.wait(3, 20)
     phone.answer()
-    story.join(phone.member)
-    story.connect_media(phone.member)
-    story.connect_media(app.member)
-    talk(story, [app, phone], call_seconds(story, 40))
-    media.toggle(story, app, dice.pick(("mute", "mute", "earmuff")))
+    builder.join(phone.member)
+    builder.connect_media(phone.member)
+    builder.connect_media(app.member)
+    talk(builder, [app, phone], call_seconds(builder, 40))
+    media.toggle(builder, app, dice.pick(("mute", "mute", "earmuff")))
     if dice.chance(0.3):
-        media.press(story, app, 1)
-    end_all(story, [app, phone] if dice.chance(0.5) else [phone, app])
+        media.press(builder, app, 1)
+    end_all(builder, [app, phone] if dice.chance(0.5) else [phone, app])
 
 
-def phone_to_app(story: Story) -> None:
+def phone_to_app(builder: ConversationBuilder) -> None:
     """Bring a customer's phone call to an agent's app (the live log of contract 8.4)."""
-    dice = story.dice
-    caller = phone_leg(story, story.people.customer(dice), "inbound")
+    dice = builder.dice
+    caller = phone_leg(builder, builder.people.customer(dice), "inbound")
     assert caller.member is not None
-    story.join(caller.member)
-    app = app_leg(story, story.people.agent(dice), "outbound", caller.member.user.number)
+    builder.join(caller.member)
+    app = app_leg(builder, builder.people.agent(dice), "outbound", caller.member.user.number)
     assert app.member is not None
-    story.invite(app.member, caller.member, app.id)
-    story.wait(0.1, 1)
+    builder.invite(app.member, caller.member, app.id)
+    builder.wait(0.1, 1)
     app.ring()
-    story.wait(1, 18)
+    builder.wait(1, 18)
     if dice.chance(0.1):
-        story.event("rtc:terminate", app.member, {"rtc_id": app.id, "reason": "declined"})
+        builder.event("rtc:terminate", app.member, {"rtc_id": app.id, "reason": "declined"})
         app.hang_up("REMOTE_REJECTED", 603, "Decline")
         app.status("rejected", "rejected")
         caller.hang_up("LOCAL_HANGUP", 480, "No answer")
         caller.status("failed", "temporarily_unavailable")
-        story.leave(app.member, "rejected", "declined")
-        story.leave(caller.member, "rejected", "nobody there")
+        builder.leave(app.member, "rejected", "declined")
+        builder.leave(caller.member, "rejected", "nobody there")
         return
-    story.join(app.member, by_admin=False)
-    connect_app(story, app)
+    builder.join(app.member, by_admin=False)
+    connect_app(builder, app)
     caller.answer()
-    story.connect_media(app.member)
-    story.connect_media(caller.member)
-    talk(story, [caller, app], call_seconds(story))
-    end_all(story, [caller, app])
+    builder.connect_media(app.member)
+    builder.connect_media(caller.member)
+    talk(builder, [caller, app], call_seconds(builder))
+    end_all(builder, [caller, app])
 
 
-def transfer(story: Story) -> None:
+def transfer(builder: ConversationBuilder) -> None:
     """Move a call to another agent: rtc:transfer, the old leg is terminated."""
-    dice = story.dice
-    caller = phone_leg(story, story.people.customer(dice), "inbound")
+    dice = builder.dice
+    caller = phone_leg(builder, builder.people.customer(dice), "inbound")
     assert caller.member is not None
-    story.join(caller.member)
-    first = app_leg(story, story.people.agent(dice), "outbound", caller.member.user.number)
-    connect_app(story, first)
+    builder.join(caller.member)
+    first = app_leg(builder, builder.people.agent(dice), "outbound", caller.member.user.number)
+    connect_app(builder, first)
     caller.answer()
-    talk(story, [caller, first], call_seconds(story, 40))
-    media.play(story, caller, stop=True)
-    second = app_leg(story, story.people.agent(dice), "outbound", caller.member.user.number)
+    talk(builder, [caller, first], call_seconds(builder, 40))
+    media.play(builder, caller, stop=True)
+    second = app_leg(builder, builder.people.agent(dice), "outbound", caller.member.user.number)
     assert first.member is not None
     assert second.member is not None
-    story.event("rtc:transfer", second.member, {
+    builder.event("rtc:transfer", second.member, {
         "was_member": first.member.id, "user_id": second.member.user.id,
         "transferred_from": f"CON-{dice.uuid()}", "channel": second.channel,
     })  # fmt: skip
-    connect_app(story, second)
-    story.join(second.member, by_admin=False)
-    story.event("rtc:terminate", first.member, {"rtc_id": first.id, "reason": "transferred"})
+    connect_app(builder, second)
+    builder.join(second.member, by_admin=False)
+    builder.event("rtc:terminate", first.member, {"rtc_id": first.id, "reason": "transferred"})
     first.hang_up("LOCAL_HANGUP", 200)
     first.status("completed", "ok")
-    story.leave(first.member, "transfer", "transferred")
-    talk(story, [caller, second], call_seconds(story, 60))
-    end_all(story, [second, caller])
+    builder.leave(first.member, "transfer", "transferred")
+    talk(builder, [caller, second], call_seconds(builder, 60))
+    end_all(builder, [second, caller])
     first.bill()

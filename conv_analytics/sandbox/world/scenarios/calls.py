@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from conv_analytics.sandbox.world.legs import Leg, built_in_off, channel, draw_fault, endpoint, talk
+from conv_analytics.sandbox.world.legs import Leg, built_in_off, channel, draw_fault, endpoint
+from conv_analytics.sandbox.world.talking import talk
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.builder import ConversationBuilder
     from conv_analytics.sandbox.world.people import User
     from conv_analytics.sandbox.world.records import Member
-    from conv_analytics.sandbox.world.story import Story
 
 SERVICE_NUMBER = "442079460999"
 # reason of the leg state, code of the hangup, SIP code, seconds of ringing, share of failed attempts
@@ -27,139 +28,139 @@ NETWORK_FAILURE = ("service_unavailable", "REMOTE_FAILURE", 503, "Service unavai
 STATUS_OF = {"busy": "busy", "timeout": "timeout", "cancelled": "cancelled", "rejected": "rejected"}
 
 
-def phone_leg(story: Story, user: User, direction: str, *, kind: str = "phone") -> Leg:
+def phone_leg(builder: ConversationBuilder, user: User, direction: str, *, kind: str = "phone") -> Leg:
     """Make a member with a phone leg: outbound to the user's number, or inbound from it."""
-    leg_id = story.dice.uuid()
+    leg_id = builder.dice.uuid()
     theirs, ours = endpoint("phone", user.number), endpoint("phone", SERVICE_NUMBER)
     to, from_ = (theirs, ours) if direction == "outbound" else (ours, theirs)
-    member = story.new_member(user, channel(leg_id, kind, to, from_))
-    leg = Leg(story, leg_id, kind, direction, member.channel, member, user.route, story.now)
-    leg.fault = draw_fault(story, user.route)
+    member = builder.new_member(user, channel(leg_id, kind, to, from_))
+    leg = Leg(builder, leg_id, kind, direction, member.channel, member, user.route, builder.now)
+    leg.fault = draw_fault(builder, user.route)
     leg.start()
     return leg
 
 
-def end_all(story: Story, legs: list[Leg]) -> None:
+def end_all(builder: ConversationBuilder, legs: list[Leg]) -> None:
     """End answered legs: the first hangs up, the others follow; then completed, left, billed."""
     first = True
     for leg in legs:
         leg.hang_up("REMOTE_HANGUP" if first else "LOCAL_HANGUP", 200)
-        story.wait(0.05, 0.9)
+        builder.wait(0.05, 0.9)
         first = False
     for leg in legs:
         leg.status("completed", "ok")
-        story.wait(0.01, 0.2)
+        builder.wait(0.01, 0.2)
     for leg in legs:
         if leg.member is not None:
-            story.leave(leg.member)
-        story.wait(0.01, 0.2)
-    story.wait(2, 20)
+            builder.leave(leg.member)
+        builder.wait(0.01, 0.2)
+    builder.wait(2, 20)
     for leg in legs:
         leg.bill()
-        story.wait(0.1, 3)
+        builder.wait(0.1, 3)
 
 
-def fail(story: Story, leg: Leg, *, network: bool = False) -> None:
+def fail(builder: ConversationBuilder, leg: Leg, *, network: bool = False) -> None:
     """Let an outbound leg end without an answer."""
-    reason, code, sip_code, text, ringing = NETWORK_FAILURE if network else story.dice.weighted(FAILURES)
+    reason, code, sip_code, text, ringing = NETWORK_FAILURE if network else builder.dice.weighted(FAILURES)
     if ringing:
         leg.ring()
-        story.wait(ringing * 0.6, ringing * 1.2)
+        builder.wait(ringing * 0.6, ringing * 1.2)
     else:
-        story.wait(0.3, 2)
+        builder.wait(0.3, 2)
     leg.hang_up(code, sip_code, text)
     leg.status(STATUS_OF.get(reason, "failed"), reason)
     if leg.member is not None:
-        story.leave(leg.member, reason, text)
-    story.wait(1, 9)
+        builder.leave(leg.member, reason, text)
+    builder.wait(1, 9)
     leg.bill(STATUS_OF.get(reason, "failed"), reason)
 
 
-def refused(story: Story, leg: Leg) -> bool:
-    """Say whether a planted cause lets the carrier refuse the attempt."""
-    return story.plot is not None and story.plot.on("busy_hour", leg.route.network)
+def refused(builder: ConversationBuilder, leg: Leg) -> bool:
+    """Whether a planted cause lets the carrier refuse the attempt."""
+    return builder.causes is not None and builder.causes.on("busy_hour", leg.route.network)
 
 
-def unanswered(story: Story, leg: Leg) -> bool:
-    """Say whether a planted cause keeps the attempt from being answered."""
-    return story.plot is not None and story.plot.unanswered(leg.route)
+def unanswered(builder: ConversationBuilder, leg: Leg) -> bool:
+    """Whether a planted cause keeps the attempt from being answered."""
+    return builder.causes is not None and builder.causes.unanswered(leg.route)
 
 
-def call_seconds(story: Story, median: float = 150) -> float:
+def call_seconds(builder: ConversationBuilder, median: float = 150) -> float:
     """Draw a call's length [s], at most an hour; a few are ghosts of under three seconds."""
-    if story.dice.chance(0.04):
-        return story.dice.real(0.4, 3)
-    return min(3600.0, story.dice.around(median, 0.9))
+    if builder.dice.chance(0.04):
+        return builder.dice.real(0.4, 3)
+    return min(3600.0, builder.dice.around(median, 0.9))
 
 
-def agent_leg(story: Story, user: User, caller: Member) -> Leg:
+def agent_leg(builder: ConversationBuilder, user: User, caller: Member) -> Leg:
     """Call an agent's phone on behalf of the caller, until it is answered."""
-    leg = phone_leg(story, user, "outbound")
+    leg = phone_leg(builder, user, "outbound")
     assert leg.member is not None
-    story.invite(leg.member, caller, leg.id)
-    story.wait(0.2, 1.5)
+    builder.invite(leg.member, caller, leg.id)
+    builder.wait(0.2, 1.5)
     leg.ring()
-    story.wait(2, 14)
+    builder.wait(2, 14)
     leg.answer()
-    story.join(leg.member)
-    story.connect_media(leg.member)
+    builder.join(leg.member)
+    builder.connect_media(leg.member)
     return leg
 
 
-def inbound_phone(story: Story) -> None:
+def inbound_phone(builder: ConversationBuilder) -> None:
     """Inbound phone call connected to an agent's phone, in the order of contract 8.2."""
-    caller = phone_leg(story, story.people.customer(story.dice), "inbound")
+    caller = phone_leg(builder, builder.people.customer(builder.dice), "inbound")
     assert caller.member is not None
-    story.join(caller.member)
-    story.wait(0.1, 1)
+    builder.join(caller.member)
+    builder.wait(0.1, 1)
     caller.ring()
-    agent = phone_leg(story, story.people.agent(story.dice), "outbound")
+    agent = phone_leg(builder, builder.people.agent(builder.dice), "outbound")
     assert agent.member is not None
-    story.wait(0.2, 1.4)
+    builder.wait(0.2, 1.4)
     agent.ring()
-    story.wait(2, 22)
-    if story.dice.chance(0.12):  # the caller gives up
+    builder.wait(2, 22)
+    if builder.dice.chance(0.12):  # the caller gives up
         caller.hang_up("REMOTE_CANCEL", 487, "Request terminated")
-        fail(story, agent)
+        fail(builder, agent)
         caller.status("cancelled", "cancelled")
-        story.leave(caller.member, "cancelled", "caller gave up")
+        builder.leave(caller.member, "cancelled", "caller gave up")
         return
     agent.answer()
-    story.join(agent.member)
-    story.connect_media(agent.member)
+    builder.join(agent.member)
+    builder.connect_media(agent.member)
     caller.answer()
-    story.join(caller.member)  # a second member:joined of the same member, as documented
-    story.connect_media(caller.member)
-    talk(story, [caller, agent], call_seconds(story))
-    end_all(story, [caller, agent] if story.dice.chance(0.6) else [agent, caller])
+    builder.join(caller.member)  # a second member:joined of the same member, as documented
+    builder.connect_media(caller.member)
+    talk(builder, [caller, agent], call_seconds(builder))
+    end_all(builder, [caller, agent] if builder.dice.chance(0.6) else [agent, caller])
 
 
-def outbound_phone(story: Story) -> None:
+def outbound_phone(builder: ConversationBuilder) -> None:
     """Outbound call of a campaign: machine detection, an answer or one of the ways to fail."""
-    leg = phone_leg(story, story.people.customer(story.dice), "outbound")
+    leg = phone_leg(builder, builder.people.customer(builder.dice), "outbound")
     assert leg.member is not None
-    story.invite(leg.member, None, leg.id)
-    story.wait(0.2, 4)
-    built_in = leg.route.fault == "fails" and not built_in_off(story)
-    troubled = (built_in and story.dice.chance(leg.route.trouble)) or refused(story, leg)
-    if troubled or story.dice.chance(0.42) or unanswered(story, leg):
-        fail(story, leg, network=troubled)
+    builder.invite(leg.member, None, leg.id)
+    builder.wait(0.2, 4)
+    built_in = leg.route.fault == "fails" and not built_in_off(builder)
+    troubled = (built_in and builder.dice.chance(leg.route.trouble)) or refused(builder, leg)
+    if troubled or builder.dice.chance(0.42) or unanswered(builder, leg):
+        fail(builder, leg, network=troubled)
         return
     leg.ring()
-    story.wait(3, 24)
+    builder.wait(3, 24)
     leg.answer()
-    story.join(leg.member)
-    story.connect_media(leg.member)
-    story.wait(0.8, 3.5)
-    machine = story.dice.chance(0.3)
+    builder.join(leg.member)
+    builder.connect_media(leg.member)
+    builder.wait(0.8, 3.5)
+    machine = builder.dice.chance(0.3)
     leg.machine(
-        "sip:machine" if story.dice.chance(0.3) else "sip:amd_machine",
-        story.dice.pick(("machine", "beep_start", "beep_timeout")) if machine else "human",
-        story.dice.between(15, 99),
+        "sip:machine" if builder.dice.chance(0.3) else "sip:amd_machine",
+        builder.dice.pick(("machine", "beep_start", "beep_timeout")) if machine else "human",
+        builder.dice.between(15, 99),
     )
     if machine:
         leg.status("machine")
-        story.wait(4, 20)
+        builder.wait(4, 20)
     else:
-        talk(story, [leg], call_seconds(story, 40))
-    end_all(story, [leg])
+        talk(builder, [leg], call_seconds(builder, 40))
+    end_all(builder, [leg])

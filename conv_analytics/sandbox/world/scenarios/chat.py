@@ -8,9 +8,9 @@ from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.legs import endpoint
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.builder import ConversationBuilder
     from conv_analytics.sandbox.world.dice import Dice
     from conv_analytics.sandbox.world.records import Event, Member
-    from conv_analytics.sandbox.world.story import Story
 
 Json = dict[str, Any]
 TEXTS = (
@@ -44,84 +44,86 @@ def message_body(dice: Dice, kind: str) -> Json:
 KINDS = ("text", "image", "audio", "video", "file", "template", "custom", "vcard", "location", "random")
 
 
-def send(story: Story, member: Member | None, kind: str = "text") -> Event:
+def send(builder: ConversationBuilder, member: Member | None, kind: str = "text") -> Event:
     """Send a message."""
-    body = message_body(story.dice, kind)
-    if story.dice.chance(0.2):
-        body["timestamp"] = {"created": iso(story.now)}
-    return story.event("message", member, body, message_type=kind)
+    body = message_body(builder.dice, kind)
+    if builder.dice.chance(0.2):
+        body["timestamp"] = {"created": iso(builder.now)}
+    return builder.event("message", member, body, message_type=kind)
 
 
-def receipts(story: Story, message: Event, readers: list[Member]) -> None:
+def receipts(builder: ConversationBuilder, message: Event, readers: list[Member]) -> None:
     """Let each reader receive, and most of them see, a message."""
     for reader in readers:
-        story.wait(0.1, 3)
-        story.event("message:delivered", reader, {"event_id": str(message.id)})
-        if story.dice.chance(0.7):
-            story.wait(0.5, 90)
-            story.event("message:seen", reader, {"event_id": str(message.id)})
+        builder.wait(0.1, 3)
+        builder.event("message:delivered", reader, {"event_id": str(message.id)})
+        if builder.dice.chance(0.7):
+            builder.wait(0.5, 90)
+            builder.event("message:seen", reader, {"event_id": str(message.id)})
 
 
-def chat(story: Story) -> None:
+def chat(builder: ConversationBuilder) -> None:
     """Chat between app users: messages of all kinds, receipts, deletions, a rename, typing."""
-    dice, created = story.dice, story.now
+    dice, created = builder.dice, builder.now
     members: list[Member] = []
     for number in range(dice.between(2, 4)):
-        user = story.people.agent(dice) if number == 0 else story.people.customer(dice)
-        member = story.new_member(user, {"type": "app", "from": {"type": "app,sms"},
+        user = builder.people.agent(dice) if number == 0 else builder.people.customer(dice)
+        member = builder.new_member(user, {"type": "app", "from": {"type": "app,sms"},
                                          "to": {"type": "app", "user": user.id}})  # fmt: skip
         if number:
-            story.invite(member, members[0])
-            story.wait(1, 60)
+            builder.invite(member, members[0])
+            builder.wait(1, 60)
         if number < 3 or dice.chance(0.5):
-            story.join(member, by_admin=False)
+            builder.join(member, by_admin=False)
         members.append(member)
     kinds = [*dice.shuffled(KINDS), *("text" for _ in range(dice.long_tail(5, 500, 1.05)))]
     for kind in kinds:
         sender = dice.pick(members)
-        story.wait(1, 120)
+        builder.wait(1, 120)
         if dice.chance(0.1):
-            story.ephemeral()
-        message = send(story, sender, kind)
-        receipts(story, message, [member for member in members if member is not sender])
+            builder.ephemeral()
+        message = send(builder, sender, kind)
+        receipts(builder, message, [member for member in members if member is not sender])
         if dice.chance(0.04):
-            story.delete(message, sender)
-    note = story.event("custom:order:placed-1", members[0], {"orderId": 20931, "Total": "19.90"})
-    story.event("custom:typing_hint", members[0], {"deep": {"er": {"and": ["deeper", {"🙂": None}]}}})
-    story.delete(note, members[0])
-    story.display_name = "Intake líne 🚚"
-    story.update(created)
+            builder.delete(message, sender)
+    note = builder.event("custom:order:placed-1", members[0], {"orderId": 20931, "Total": "19.90"})
+    builder.event("custom:typing_hint", members[0], {"deep": {"er": {"and": ["deeper", {"🙂": None}]}}})
+    builder.delete(note, members[0])
+    builder.display_name = "Intake líne 🚚"
+    builder.update(created)
     if dice.chance(0.4):
-        story.leave(members[-1], "left", "bye")
+        builder.leave(members[-1], "left", "bye")
 
 
-def channel_messages(story: Story) -> None:
+def channel_messages(builder: ConversationBuilder) -> None:
     """Messages to a customer's phone by a messaging channel, some refused or lost."""
-    dice = story.dice
+    dice = builder.dice
     kind = dice.pick(("sms", "whatsapp", "viber", "messenger", "mms"))
-    agent = story.new_member(story.people.agent(dice), {"type": "app"})
-    story.join(agent)
-    user = story.people.customer(dice)
+    agent = builder.new_member(builder.people.agent(dice), {"type": "app"})
+    builder.join(agent)
+    user = builder.people.customer(dice)
     to: Json = {"type": kind, "id": user.number} if kind in {"viber", "messenger"} else endpoint(kind, user.number)
-    customer = story.new_member(user, {"type": kind, "to": to, "from": endpoint("sms", "12025550100")})
-    story.invite(customer, agent)
-    story.join(customer)
+    customer = builder.new_member(user, {"type": kind, "to": to, "from": endpoint("sms", "12025550100")})
+    builder.invite(customer, agent)
+    builder.join(customer)
     for n in range(dice.between(4, 8) + dice.long_tail(2, 300)):
-        message = send(story, agent, dice.pick(("text", "text", "image", "template", "location", "custom")))
-        story.wait(0.2, 3)
+        message = send(builder, agent, dice.pick(("text", "text", "image", "template", "location", "custom")))
+        builder.wait(0.2, 3)
         outcome = ("rejected", "undeliverable")[n] if n < len(("rejected", "undeliverable")) else "delivered"
-        channel_status(story, agent, customer, message, kind, failed=outcome != "delivered")
-        story.event("message:submitted", customer, {"event_id": str(message.id)})
-        story.wait(0.5, 20)
-        story.event(f"message:{outcome}", customer, {"event_id": str(message.id)})
+        channel_status(builder, agent, customer, message, kind, failed=outcome != "delivered")
+        builder.event("message:submitted", customer, {"event_id": str(message.id)})
+        builder.wait(0.5, 20)
+        builder.event(f"message:{outcome}", customer, {"event_id": str(message.id)})
         if outcome == "delivered" and dice.chance(0.6):
-            story.wait(2, 600)
-            story.event("message:seen", customer, {"event_id": str(message.id)})
-            receipts(story, send(story, customer), [agent])
-    story.leave(agent, "done", "closed")
+            builder.wait(2, 600)
+            builder.event("message:seen", customer, {"event_id": str(message.id)})
+            receipts(builder, send(builder, customer), [agent])
+    builder.leave(agent, "done", "closed")
 
 
-def channel_status(story: Story, agent: Member, customer: Member, message: Event, kind: str, *, failed: bool) -> None:
+def channel_status(
+    builder: ConversationBuilder, agent: Member, customer: Member, message: Event, kind: str, *, failed: bool
+) -> None:
     """Write member:message:status with a copy of the message, and an error when it failed."""
     copy = {name: value for name, value in message.body.items() if name != "timestamp"}
     template = copy.get("template")
@@ -129,8 +131,8 @@ def channel_status(story: Story, agent: Member, customer: Member, message: Event
         copy["template"] = {name: value for name, value in template.items() if name != "whatsapp"}
         copy["whatsapp"] = template["whatsapp"]
     body: Json = {"original_event_id": str(message.id), "channel_type": kind, "from": agent.id,
-                  "to": customer.id, "message_uuid": story.dice.uuid(), **copy}  # fmt: skip
+                  "to": customer.id, "message_uuid": builder.dice.uuid(), **copy}  # fmt: skip
     if failed:
         body["error"] = {"type": "https://developer.vonage.com/api-errors/messages#1320", "title": 1320,
-                         "detail": "Channel not configured", "instance": story.dice.uuid()}  # fmt: skip
-    story.event("member:message:status", customer, body)
+                         "detail": "Channel not configured", "instance": builder.dice.uuid()}  # fmt: skip
+    builder.event("member:message:status", customer, body)

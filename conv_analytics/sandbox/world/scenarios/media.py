@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.sandbox.world.clock import iso_seconds
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.builder import ConversationBuilder
     from conv_analytics.sandbox.world.legs import Leg
-    from conv_analytics.sandbox.world.story import Story
 
 Json = dict[str, Any]
 PROMPTS = (
@@ -26,47 +26,47 @@ HEARD = (
 )  # fmt: skip
 
 
-def say(story: Story, leg: Leg | None, *, stop: bool = False) -> None:
+def say(builder: ConversationBuilder, leg: Leg | None, *, stop: bool = False) -> None:
     """Read a text out, until done or stopped."""
-    dice, say_id, member = story.dice, story.dice.uuid(), leg.member if leg else None
+    dice, say_id, member = builder.dice, builder.dice.uuid(), leg.member if leg else None
     old = dice.chance(0.2)
     voice: Json = {"voice_name": "Amy"} if old else {"language": "en-GB", "style": 2, "premium": False}
-    story.event("audio:say", member, {
+    builder.event("audio:say", member, {
         "text": dice.pick(PROMPTS), **voice, "ssml": False, "level": dice.pick((0, -0.3, 0.35)), "loop": 1,
         "queue": dice.chance(0.5), "say_id": say_id,
     })  # fmt: skip
-    story.wait(1.5, 6)
-    story.event("audio:say:stop" if stop else "audio:say:done", member, {"say_id": say_id})
+    builder.wait(1.5, 6)
+    builder.event("audio:say:stop" if stop else "audio:say:done", member, {"say_id": say_id})
 
 
-def play(story: Story, leg: Leg | None, *, stop: bool = False) -> None:
+def play(builder: ConversationBuilder, leg: Leg | None, *, stop: bool = False) -> None:
     """Play hold music, until done or stopped."""
-    dice, play_id, member = story.dice, story.dice.uuid(), leg.member if leg else None
-    story.event("audio:play", member, {
+    dice, play_id, member = builder.dice, builder.dice.uuid(), leg.member if leg else None
+    builder.event("audio:play", member, {
         "queue": False, "level": -0.4, "loop": 0 if stop else 1,
         "stream_url": [f"https://static.example.net/a/hold-{dice.between(1, 4)}.mp3"], "play_id": play_id,
     })  # fmt: skip
-    story.wait(3, 40)
-    story.event("audio:play:stop" if stop else "audio:play:done", member, {"play_id": play_id})
+    builder.wait(3, 40)
+    builder.event("audio:play:stop" if stop else "audio:play:done", member, {"play_id": play_id})
 
 
-def press(story: Story, leg: Leg, sequence: int) -> None:
+def press(builder: ConversationBuilder, leg: Leg, sequence: int) -> None:
     """Press keys; leading zeros, stars and hashes matter."""
-    keys = story.dice.pick(("1", "2", "0042#", "*9", "007", "3p4"))
-    story.event("audio:dtmf", leg.member, {
+    keys = builder.dice.pick(("1", "2", "0042#", "*9", "007", "3p4"))
+    builder.event("audio:dtmf", leg.member, {
         "digits": keys, "dtmf_seq": sequence, "method": "in",
-        "duration": story.dice.pick((100, 120, 250)), "channel": leg.channel,
+        "duration": builder.dice.pick((100, 120, 250)), "channel": leg.channel,
     })  # fmt: skip
 
 
-def recognise(story: Story, leg: Leg, *, keep: bool = False) -> None:
+def recognise(builder: ConversationBuilder, leg: Leg, *, keep: bool = False) -> None:
     """Recognise speech: audio:asr:done with its alternatives, or with an error; kept audio follows."""
-    dice = story.dice
-    asr_id, began = dice.uuid(), story.now
-    story.wait(1, 6)
+    dice = builder.dice
+    asr_id, began = dice.uuid(), builder.now
+    builder.wait(1, 6)
     heard = dice.pick(HEARD) if dice.chance(0.85) else ()
     sure = [max(1, dice.between(55, 99) // (n + 1)) for n in range(len(heard))]
-    story.event("audio:asr:done", leg.member, {
+    builder.event("audio:asr:done", leg.member, {
         "asr": {
             "results": [{"word": word, "confidence": c / 100} for word, c in zip(heard, sure, strict=True)],
             "error": "" if heard or dice.chance(0.5) else "ASR start timeout",
@@ -76,46 +76,48 @@ def recognise(story: Story, leg: Leg, *, keep: bool = False) -> None:
         "channel": leg.channel,
     }, alternatives=tuple(sure))  # fmt: skip
     if keep:
-        story.wait(0.5, 2)
-        story.event("audio:asr:record:done", leg.member, {
+        builder.wait(0.5, 2)
+        builder.event("audio:asr:record:done", leg.member, {
             "asr": {"error": "", "asr_id": asr_id, "call_id": leg.id, "format": "wav",
                     "destination_url": f"https://api-eu-3.vonage.com/v1/files/{dice.uuid()}",
-                    "start_time": iso_seconds(began), "end_time": iso_seconds(story.now),
-                    "size": (story.now - began) * 16, "media_service_uuid": dice.uuid()},
+                    "start_time": iso_seconds(began), "end_time": iso_seconds(builder.now),
+                    "size": (builder.now - began) * 16, "media_service_uuid": dice.uuid()},
             "channel": leg.channel,
         })  # fmt: skip
 
 
-def start_recording(story: Story, leg: Leg) -> tuple[str, int, int]:
+def start_recording(builder: ConversationBuilder, leg: Leg) -> tuple[str, int, int]:
     """Start recording; gives (recording id, event id, start ms) for `finish_recording`."""
-    dice = story.dice
+    dice = builder.dice
     recording = dice.uuid()
-    started = story.event("audio:record", leg.member, {
+    started = builder.event("audio:record", leg.member, {
         "recording_id": recording, "validity": 30, "streamed": False,
         "format": dice.pick(("mp3", "wav", "ogg")),
         "beep_start": True, "beep_stop": False, "detect_speech": False, "split": dice.chance(0.5),
         "mulitrack": False, "channels": 2,
         "transcription": {"language": "en-US", "sentiment_analysis": dice.chance(0.5)},
     })  # fmt: skip
-    return recording, started.id, story.now
+    return recording, started.id, builder.now
 
 
-def finish_recording(story: Story, leg: Leg, started: tuple[str, int, int], *, stop: bool = True) -> None:
+def finish_recording(
+    builder: ConversationBuilder, leg: Leg, started: tuple[str, int, int], *, stop: bool = True
+) -> None:
     """Stop recording; audio:record:done follows seconds later."""
     recording, event_id, began = started
     if stop:
-        story.event("audio:record:stop", leg.member, {"record_id": recording})
-    ended = story.now
-    story.wait(1, 5)
-    story.event("audio:record:done", leg.member, {
+        builder.event("audio:record:stop", leg.member, {"record_id": recording})
+    ended = builder.now
+    builder.wait(1, 5)
+    builder.event("audio:record:done", leg.member, {
         "event_id": event_id, "recording_id": recording.replace("-", ""), "format": "mp3",
-        "destination_url": f"https://api-eu-3.vonage.com/v1/files/{story.dice.uuid()}",
+        "destination_url": f"https://api-eu-3.vonage.com/v1/files/{builder.dice.uuid()}",
         "start_time": iso_seconds(began), "end_time": iso_seconds(ended), "size": (ended - began) * 8,
     })  # fmt: skip
 
 
-def toggle(story: Story, leg: Leg, what: str) -> None:
+def toggle(builder: ConversationBuilder, leg: Leg, what: str) -> None:
     """Mute or earmuff for a while: audio:<what>:on, then off."""
-    story.event(f"audio:{what}:on", leg.member, {"rtc_id": leg.id})
-    story.wait(2, 30)
-    story.event(f"audio:{what}:off", leg.member, {"rtc_id": leg.id})
+    builder.event(f"audio:{what}:on", leg.member, {"rtc_id": leg.id})
+    builder.wait(2, 30)
+    builder.event(f"audio:{what}:off", leg.member, {"rtc_id": leg.id})

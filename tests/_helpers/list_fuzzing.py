@@ -14,7 +14,7 @@ from conv_analytics.api.page import Unusable, read_page
 from conv_analytics.exporter.summaries import is_empty, summary_of
 from conv_analytics.sandbox import Request, Sandbox
 from conv_analytics.tables.pages import records
-from tests.tables.fuzzing import mutate
+from tests._helpers.record_fuzzing import mutate
 
 GOOD = b'{"id": "CON-before", "name": "x"}'
 
@@ -65,13 +65,13 @@ def check(numbers: Iterable[int]) -> Tally:
 
 
 def _read(record: bytes, tally: Tally) -> None:
-    head = summary_of(record)
-    assert len(head.mark) == 8
-    assert head.last_event is None or head.last_event >= 0
-    assert head.created is None or head.changed is not None
-    tally.named += head.name is not None
-    tally.nameless += head.name is None
-    if head.name is not None:
+    summary = summary_of(record)
+    assert len(summary.fingerprint) == 8
+    assert summary.last_event is None or summary.last_event >= 0
+    assert summary.created is None or summary.changed is not None
+    tally.named += summary.record_id is not None
+    tally.nameless += summary.record_id is None
+    if summary.record_id is not None:
         assert not is_empty(record), record
     try:
         other = json.loads(record.decode("utf-8", "replace"), strict=False)
@@ -79,7 +79,7 @@ def _read(record: bytes, tally: Tally) -> None:
         return
     if isinstance(other, dict):
         tally.compared += 1
-        assert head.name == (_name(other.get("id")) or _name(other.get("uuid"))), record
+        assert summary.record_id == (_name(other.get("id")) or _name(other.get("uuid"))), record
 
 
 def _name(value: Any) -> str | None:

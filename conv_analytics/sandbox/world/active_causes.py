@@ -1,4 +1,7 @@
-"""How planted causes act on a conversation. They have dice of their own: without them nothing else changes."""
+"""How planted causes act on a conversation: decisions only, drawn from dice of their own.
+
+A world without causes is therefore the same world, byte for byte, but for what they change.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +12,15 @@ from conv_analytics.sandbox.world.clock import HOUR_MS, to_ms
 from conv_analytics.sandbox.world.people import People, User
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from conv_analytics.sandbox.world.causes import Cause
     from conv_analytics.sandbox.world.dice import Dice
-    from conv_analytics.sandbox.world.legs import Leg
     from conv_analytics.sandbox.world.routes import Route
-    from conv_analytics.sandbox.world.story import Story
 
 #: Share of the legs, attempts or calls at its place that a cause makes bad.
 SHARES = {"loss": 0.6, "one_way": 0.4, "dead_air": 0.3, "cliff": 0.35, "busy_hour": 0.85, "muted": 0.5}
-#: What `quality.measure` is told of a bad leg.
+#: The `fault` that `quality.measure` gets for a bad leg.
 FAULTS = {"loss": "eight_percent", "one_way": "one_way", "dead_air": "dead_air"}
 #: Share of all customers that are drawn from the place of a cause, so that it has calls enough to be seen.
 MORE_CALLS, MORE_AT_BUSY_HOUR, MORE_AFTER_SHIFT, MORE_FOR_AGENT = 0.03, 0.35, 0.45, 0.05
@@ -32,7 +33,7 @@ _TRIES = 200
 
 
 @dataclass(slots=True)
-class Plot:
+class ActiveCauses:
     """The causes that hold for one conversation."""
 
     dice: Dice
@@ -54,36 +55,23 @@ class Plot:
         cause = self.causes.get("mix_shift")
         return cause is not None and cause.network_code == route.network and self.dice.chance(UNANSWERED)
 
-    def cut(self, legs: list[Leg]) -> int | None:
-        """Decide whether the call is cut, and when [ms]."""
-        for leg in legs:
-            if leg.kind == "phone" and leg.answered_at is not None and self.on("cliff", leg.route.network):
-                return leg.answered_at + CLIFF_MS + self.dice.between(-CLIFF_SPREAD_MS, CLIFF_SPREAD_MS)
+    def cut(self, answers: Iterable[tuple[str, int]]) -> int | None:
+        """Decide whether a call is cut, and when [ms]; `answers` are the networks and instants of its answered legs."""
+        for network, answered_at in answers:
+            if self.on("cliff", network):
+                return answered_at + CLIFF_MS + self.dice.between(-CLIFF_SPREAD_MS, CLIFF_SPREAD_MS)
         return None
 
-    def speak_muted(self, story: Story, legs: list[Leg]) -> None:
-        """Let an agent speak while muted, if that is one who does."""
+    def speaks_muted(self, user: User) -> bool:
+        """Decide whether an agent speaks while muted in this call."""
         cause = self.causes.get("muted")
-        for leg in legs if cause is not None else ():
-            assert cause is not None
-            member = leg.member
-            if member is None or not member.user.agent:
-                continue
-            own = member.user.id == cause.user_id
-            if self.dice.chance(SHARES["muted"] if own else MUTED_ELSEWHERE):
-                channel = {"channel": leg.channel}
-                story.event("audio:mute:on", member, {"rtc_id": leg.id})
-                for _ in range(self.dice.between(1, 3)):
-                    story.now += self.dice.between(400, 2500)
-                    story.event("audio:speaking:on", member, channel)
-                    story.now += self.dice.between(900, 4000)
-                    story.event("audio:speaking:off", member, channel)
-                story.now += self.dice.between(300, 1500)
-                story.event("audio:mute:off", member, {"rtc_id": leg.id})
+        if cause is None or not user.agent:
+            return False
+        return self.dice.chance(SHARES["muted"] if user.id == cause.user_id else MUTED_ELSEWHERE)
 
-    def crowd(self, people: People) -> People:
-        """Give the people who call and answer in this conversation."""
-        return Crowd(people, self)
+    def people(self, people: People) -> People:
+        """Return the people who call and answer in this conversation."""
+        return SkewedPeople(people, self)
 
     def drawn_network(self) -> str | None:
         """Decide which cause's network the next customer comes from; None for anybody."""
@@ -104,29 +92,29 @@ class Plot:
         return since and (not cause.hours or self.began_ms // HOUR_MS % 24 in cause.hours)
 
 
-class Crowd(People):
+class SkewedPeople(People):
     """The same people, of whom some call more often."""
 
-    def __init__(self, people: People, plot: Plot) -> None:
+    def __init__(self, people: People, causes: ActiveCauses) -> None:
         """Share the people that were made already."""
         self.__dict__.update(people.__dict__)
-        self._plot = plot
+        self._causes = causes
 
     def agent(self, dice: Dice) -> User:
-        """Draw somebody who answers calls."""
-        drawn, cause = super().agent(dice), self._plot.causes.get("muted")
-        if cause is not None and self._plot.dice.chance(MORE_FOR_AGENT):
+        """Draw an agent, who answers calls."""
+        drawn, cause = super().agent(dice), self._causes.causes.get("muted")
+        if cause is not None and self._causes.dice.chance(MORE_FOR_AGENT):
             return next(user for user in map(self.user, range(self.agents)) if user.id == cause.user_id)
         return drawn
 
     def customer(self, dice: Dice) -> User:
-        """Draw somebody outside."""
-        drawn, network = super().customer(dice), self._plot.drawn_network()
+        """Draw a customer."""
+        drawn, network = super().customer(dice), self._causes.drawn_network()
         for _ in range(_TRIES):
             if network is None or drawn.route.network == network:
                 break
-            drawn = super().customer(self._plot.dice)
+            drawn = super().customer(self._causes.dice)
         return drawn
 
 
-__all__ = ["Crowd", "Plot"]
+__all__ = ["ActiveCauses", "SkewedPeople"]

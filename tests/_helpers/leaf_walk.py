@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from conv_analytics.tables import TABLES, Column
 from conv_analytics.tables.seen import Seen
-from tests.tables.reading import (
+from tests._helpers.document_reading import (
     CON,
     NOW,
     Page,

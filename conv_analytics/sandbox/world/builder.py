@@ -1,4 +1,4 @@
-"""A conversation while it happens: a clock, members, and events with growing ids."""
+"""Builds one conversation as it happens: a clock, members, and events with growing ids."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.records import Event, Member
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.active_causes import ActiveCauses
     from conv_analytics.sandbox.world.dice import Dice
     from conv_analytics.sandbox.world.people import People, User
-    from conv_analytics.sandbox.world.plot import Plot
 
 Json = dict[str, Any]
 
@@ -22,8 +22,8 @@ def audio(*, enabled: bool = True, muted: bool = False) -> Json:
 
 
 @dataclass(slots=True)
-class Story:
-    """What scenarios write on. `now` is the story's clock in milliseconds; `day` counts days of the world."""
+class ConversationBuilder:
+    """A conversation in the making, driven by a scenario. `now` is its clock [ms], `day` the day of the world."""
 
     dice: Dice
     people: People
@@ -32,7 +32,7 @@ class Story:
     now: int
     day: int = 0
     display_name: str | None = None
-    plot: Plot | None = None
+    causes: ActiveCauses | None = None
     """Causes that were planted; None in a usual world."""
     state: str = "ACTIVE"
     last_id: int = 0
@@ -40,7 +40,7 @@ class Story:
     events: list[Event] = field(default_factory=list)
 
     def wait(self, low: float, high: float) -> int:
-        """Let so many seconds pass; now and then land on a whole second, as real clocks seem to."""
+        """Let between `low` and `high` seconds pass; now and then land on a whole one, as real clocks seem to."""
         self.now += int(1000 * (low + self.dice.uniform() * (high - low)))
         if self.dice.chance(0.08):
             self.now -= self.now % self.dice.pick((1000, 100, 10))
@@ -157,7 +157,7 @@ def _inviter(by: Member) -> Json:
 
 
 def emptied(kind: str, body: Json, at: str) -> Json:
-    """Give the body that is left of a deleted event: its kind and the instant of deletion."""
+    """Return the body that is left of a deleted event: its kind and the instant of deletion."""
     if kind != "message":
         return {"timestamp": {"deleted": at}}
     message_type = body.get("message_type", "text")

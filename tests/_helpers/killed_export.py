@@ -28,7 +28,7 @@ _WHEN = ["exported_at", "date"]
 def server() -> ForkServerContext:
     """Processes that start in milliseconds: all is imported before they fork."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.exporter.killing"])
+    context.set_forkserver_preload(["tests._helpers.killed_export"])
     return context
 
 

@@ -93,7 +93,7 @@ def serving(handle: Callable[[socket.socket], None]) -> Iterator[str]:
         for connection in tuple(open_ones):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        thread.join(60)
 
 
 def read_head(connection: socket.socket) -> bytes:
@@ -129,7 +129,7 @@ def _connection(found: Proxy, context: ssl.SSLContext, upstream: object, client:
         back = threading.Thread(target=pipe, args=(server, inner, way), daemon=True)
         back.start()
         pipe(inner, server)
-        back.join(5)
+        back.join(60)
 
 
 def pipe(source: socket.socket, target: socket.socket, pieces: int | None = None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests.privacy.seen import bare
+from tests._helpers.everything_written import bare
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 #: What nobody may see: digits without what stands between them, letters without case.

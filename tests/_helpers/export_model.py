@@ -27,7 +27,7 @@ from conv_analytics.errors import APIError, ExportIncomplete
 from conv_analytics.exporter.audit import audit
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Request, Sandbox
-from tests.exporter.misbehaving import (
+from tests._helpers.misbehaving_server import (
     LINKS,
     LISTS,
     MAX_CONSECUTIVE_FAILURES,
@@ -38,7 +38,7 @@ from tests.exporter.misbehaving import (
     Manners,
     Misbehaving,
 )
-from tests.exporter.worlds import client_of
+from tests._helpers.sandboxes import client_of
 
 #: A hiccup is got over, and what fails for good is soon given up.
 BRIEF = Retry(repeats=2, base_s=0.0, cap_s=0.0)

@@ -1,7 +1,9 @@
-"""Run the command line in a process of its own, as people do."""
+"""Run the command line: by `call` in this process, by `run` in one of its own, as people do."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -10,7 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
 
 ROOT = Path(__file__).parents[2]
@@ -45,6 +49,24 @@ def environment(**more: str) -> dict[str, str]:
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "conv_analytics", *map(str, arguments)]
+
+
+def call(*arguments: object, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Ended:
+    """Run a command in this process, which costs a second less than `run`: with streams and variables of its own."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="") for _ in range(2))
+    with (
+        contextlib.chdir(cwd or Path.cwd()),
+        mock.patch.dict(os.environ, environment(**(env or {})), clear=True),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main(list(map(str, arguments)))
+    return Ended(code, *map(_text, (out, err)))
+
+
+def _text(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return io.TextIOWrapper(stream.detach(), encoding="utf-8").read()
 
 
 def run(

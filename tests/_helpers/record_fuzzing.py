@@ -33,7 +33,7 @@ from conv_analytics.tables.broken import Broken
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.seen import Seen
-from tests.tables.reading import FIXTURES, NOW, Page, page
+from tests._helpers.document_reading import FIXTURES, NOW, Page, page
 
 #: Stands under keys whose values may reach nothing that is kept.
 PLANTED = "planted-3141592653"
@@ -312,11 +312,11 @@ def _received(answer: Answer) -> bytes | None:
 
 
 def _look(record: bytes) -> None:
-    head = summary_of(record)
-    assert head.name is None or head.name
-    assert head.last_event is None or head.last_event >= 0
-    assert len(head.mark) == 8
-    assert head.changed is None or head.created is None or head.changed >= head.created
+    summary = summary_of(record)
+    assert summary.record_id is None or summary.record_id
+    assert summary.last_event is None or summary.last_event >= 0
+    assert len(summary.fingerprint) == 8
+    assert summary.changed is None or summary.created is None or summary.changed >= summary.created
 
 
 def _journal(bodies: Sequence[bytes]) -> None:

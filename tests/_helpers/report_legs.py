@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tests.analysis.rated import frame, leg
+from tests._helpers.rate_legs import frame, leg
 
 START = pd.Timestamp("2026-03-27T09:00:00Z")
 GOOD = {"packet_cnt": 3000, "packet_loss_perc": 0.5, "flaw_total": 30, "jitter_min_var": 1.0, "jitter_max_var": 100.0,

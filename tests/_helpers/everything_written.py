@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tests.cli.running import Ended
+from tests._helpers.command_line import Ended
 
 _PACKED = re.compile(rb'"gz": ?"([A-Za-z0-9+/=]+)"')
 _PICTURE = re.compile(rb"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)")

@@ -26,7 +26,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import nbformat
 from playwright.sync_api import Browser, Locator, Page
 
 ROOT = Path(__file__).parents[2]
@@ -174,6 +173,8 @@ class Lab:
 
     def write(self, *sources: str, name: str = "made.ipynb") -> Path:
         """A notebook with these cells."""
+        import nbformat
+
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
         made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         path = self.server.notebooks / f"{secrets.token_hex(4)}" / name
@@ -302,6 +303,8 @@ class Notebook:
 
     def save(self) -> Any:
         """Save the notebook with its outputs, and read the file."""
+        import nbformat
+
         self.command("docmanager:save")
         return nbformat.read(self.path, as_version=4)
 

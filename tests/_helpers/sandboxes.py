@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -18,8 +19,10 @@ import pyarrow.compute as pc
 
 from conv_analytics import Conversations
 from conv_analytics.api import Retry
+from conv_analytics.dataset import Dataset
 from conv_analytics.exporter import Exported, Frames
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox, Truth
+from conv_analytics.settings import Credentials, Settings
 from conv_analytics.tables import TABLES
 
 #: Repeats like the default policy, without its waits.
@@ -37,7 +40,14 @@ PATIENCE_S = 120
 
 def client_of(sandbox: Sandbox, **options: Any) -> Conversations:
     options.setdefault("retries", QUICK)
-    return Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url, **options)
+    settings = Settings(sandbox.base_url, _credentials(sandbox.application_id, sandbox.private_key))
+    return Conversations(settings=settings, **options)
+
+
+@cache
+def _credentials(application: str, key: str) -> Credentials | None:
+    """Resolved once: checking a key takes 70 ms."""
+    return Settings.resolve(application, key).credentials
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,18 @@ class Held:
     report: Any
 
 
+class _Once(dict[str, pd.DataFrame]):
+    """The tables of a dataset, each read once."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        super().__init__()
+        self._dataset = dataset
+
+    def __missing__(self, name: str) -> pd.DataFrame:
+        self[name] = frame = self._dataset[name]
+        return frame
+
+
 def held(result: Frames | Exported) -> Held:
     if isinstance(result, Frames):
         prices = pa.array(map(cents, result["call_records"]["price"].dropna().tolist()), pa.decimal128(18, 8))
@@ -57,7 +79,7 @@ def held(result: Frames | Exported) -> Held:
     kept = sorted((result.dataset.path / "_quarantine").glob("*.jsonl"))
     lines = [json.loads(line) for path in kept for line in path.read_text().splitlines()]
     prices = result.dataset.arrow("call_records")["price"].combine_chunks()
-    return Held(result.dataset, prices, lines, result.report)
+    return Held(_Once(result.dataset), prices, lines, result.report)
 
 
 def cents(price: float) -> Decimal:

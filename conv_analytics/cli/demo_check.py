@@ -1,4 +1,4 @@
-"""Compare an export of a sandbox with what the sandbox knows to be true."""
+"""Compares an export of a sandbox with the truth that the sandbox keeps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Dataset
     from conv_analytics.sandbox import Truth
 
-#: Sums that the truth states under the name of the column.
+#: Columns whose sum the truth has, and the name of that sum.
 _SUMS = (
     ("hangups", "packet_cnt", "packet_cnt"),
     ("hangups", "flaw_total", "flaw_total"),
@@ -22,7 +22,7 @@ _SUMS = (
     ("call_records", "duration_s", "duration_s_sum"),
     ("transcripts", "confidence", "confidence_sum"),
 )
-#: Numbers per kind, likewise.
+#: Columns whose number of rows per value the truth has.
 _COUNTS = (
     ("events", "type", "events_by_type"),
     ("messages", "message_type", "messages_by_type"),
@@ -31,7 +31,7 @@ _COUNTS = (
 
 
 def comparisons(dataset: Dataset, truth: Truth) -> Iterator[tuple[str, Any, Any]]:
-    """Everything that can be compared: what it is, what the export holds, what is true."""
+    """Everything that can be compared: what it is, its value in the export, and the true value."""
     frames = {name: dataset[name] for name in dataset.tables if name in truth.rows or name in {"users", "sessions"}}
     for name, frame in frames.items():
         yield f"rows of {name}", len(frame), truth.rows.get(name, 0)
@@ -43,18 +43,19 @@ def comparisons(dataset: Dataset, truth: Truth) -> Iterator[tuple[str, Any, Any]
     for table, column, fact in _COUNTS:
         if table in frames:
             counts = frames[table][column].value_counts()
-            held = {kind: int(count) for kind, count in counts.items() if count}
-            yield f"{table} by {column}", held, dict(getattr(truth, fact))
+            exported = {kind: int(count) for kind, count in counts.items() if count}
+            yield f"{table} by {column}", exported, dict(getattr(truth, fact))
 
 
 def differences(dataset: Dataset, truth: Truth) -> tuple[int, list[str]]:
-    """How many comparisons were made, and a line for each that failed."""
-    found, count = [], 0
-    for count, (what, held, true) in enumerate(comparisons(dataset, truth), 1):  # noqa: B007  the last one is wanted
-        same = math.isclose(held, true, rel_tol=1e-9, abs_tol=1e-9) if isinstance(held, float) else held == true
-        if not same:
-            found.append(f"{what}: the export holds {held}, true is {true}")
-    return count, found
+    """How many values were compared, and a line for each that differs."""
+    compared = list(comparisons(dataset, truth))
+    wrong = [f"{what}: {ours} in the export, {true} in truth" for what, ours, true in compared if not _same(ours, true)]
+    return len(compared), wrong
+
+
+def _same(ours: Any, true: Any) -> bool:
+    return math.isclose(ours, true, rel_tol=1e-9, abs_tol=1e-9) if isinstance(ours, float) else bool(ours == true)
 
 
 def _float(values: list[Any]) -> bool:

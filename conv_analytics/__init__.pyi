@@ -1,0 +1,23 @@
+from .api import AsyncConversations as AsyncConversations, Conversations as Conversations
+from .dataset import Dataset as Dataset, open_dataset as open_dataset
+from .exporter import Exported as Exported, Frames as Frames, Job as Job, aexport as aexport, export as export
+from .notebook import (
+    Filters as Filters,
+    explore as explore,
+    export_panel as export_panel,
+    plot_concurrency as plot_concurrency,
+    plot_funnel as plot_funnel,
+    plot_heatmap as plot_heatmap,
+    plot_loss_jitter as plot_loss_jitter,
+    plot_mos as plot_mos,
+    plot_outcomes as plot_outcomes,
+    quality_report as quality_report,
+    show_ladder as show_ladder,
+    show_ledger as show_ledger,
+    show_timeline as show_timeline,
+    show_verdicts as show_verdicts,
+)
+from .tables.dictionary import describe as describe
+from .tables.excel import for_excel as for_excel
+
+__version__: str

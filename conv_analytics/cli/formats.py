@@ -1,0 +1,103 @@
+"""What commands print, as text, CSV, JSON or Markdown: no cell becomes a formula, markup, or a terminal's command.
+
+What is printed is for reading. Exact values are in JSON, where they are escaped, and in the folder's Parquet files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.markup import spreadsheet_cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMATS = ("text", "csv", "json", "md")
+
+#: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
+CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+#: One underscore between letters or digits is itself in Markdown.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
+
+
+def plain(text: str) -> str:
+    r"""Text for a terminal: characters that would control it become U+FFFD.
+
+    >>> plain("a\x1b[2Jb")
+    'a\ufffd[2Jb'
+    """
+    return CONTROL_CHARACTERS.sub("\ufffd", text)
+
+
+def table(frame: pd.DataFrame, style: str) -> str:
+    """A table in one of `FORMATS`.
+
+    >>> import pandas as pd
+    >>> table(pd.DataFrame({"who": ["CON-1"], "n": [2]}), "json")
+    '[{"who": "CON-1", "n": 2}]'
+    """
+    if style == "csv":
+        return csv_text(frame)
+    if style == "json":
+        return json_text(json.loads(frame.to_json(orient="records", date_format="iso")))
+    if style == "md":
+        return markdown(frame)
+    return frame.to_string(index=False, na_rep="-") if len(frame) else f"no rows ({', '.join(frame.columns)})"
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    r"""A table as CSV: no name or cell is a formula, and cells with an end of line are quoted.
+
+    Until Python 3.13 the csv module leaves a lone CR unquoted, and spreadsheets begin a row there. Rows therefore end
+    with a CR while they are written, which makes it quote every CR.
+
+    >>> import pandas as pd
+    >>> csv_text(pd.DataFrame({"id": ["CON-1\r=1+1", "=1+1", "-2.5"], "n": [1, 2, -3]}))
+    'id,n\n"CON-1\r=1+1",1\n\'=1+1,2\n-2.5,-3'
+    """
+    safe = frame.map(lambda value: spreadsheet_cell(plain(value) if isinstance(value, str) else value))
+    safe.columns = [spreadsheet_cell(plain(str(name))) for name in frame.columns]
+    # No cell has a NUL: `plain` replaced it.
+    text: str = safe.to_csv(index=False, lineterminator="\0\r\n")
+    return text.replace("\0\r\n", "\n").rstrip("\n")
+
+
+def markdown(frame: pd.DataFrame) -> str:
+    r"""A table in Markdown.
+
+    >>> import pandas as pd
+    >>> print(markdown(pd.DataFrame({"who": ["a|b"], "n": [2]})))
+    | who | n |
+    |---|---|
+    | a\|b | 2 |
+    """
+    texts = frame.astype(object).where(frame.notna(), "").astype(str)
+    head = [str(name) for name in frame.columns]
+    lines = [head, *texts.to_numpy().tolist()]
+    rows = [f"| {' | '.join(map(markdown_cell, line))} |" for line in lines]
+    return "\n".join([rows[0], f"|{'---|' * len(frame.columns)}", *rows[1:]])
+
+
+def markdown_cell(value: Any) -> str:
+    r"""A cell of a Markdown table: one line, with markup escaped.
+
+    >>> markdown_cell("<b>|[a](b)")
+    '\\<b\\>\\|\\[a\\](b)'
+    >>> markdown_cell("network_code _a_")
+    'network_code \\_a\\_'
+    """
+    return _MARKUP.sub(r"\\\g<0>", " ".join(plain(str(value)).split()))
+
+
+def json_text(value: Any) -> str:
+    r"""JSON for a terminal: characters that would control it are escaped, so that the value is unchanged.
+
+    >>> json_text("a\x9bb")
+    '"a\\u009bb"'
+    """
+    return CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
+
+
+__all__ = ["CONTROL_CHARACTERS", "FORMATS", "csv_text", "json_text", "markdown", "markdown_cell", "plain", "table"]
