@@ -25,7 +25,7 @@ assert body_class("agent:wrapup", {}) is AgentWrapupBody
 assert AgentWrapupBody.from_wire({"result_code": "sold", "duration": "40"}).duration == 40
 """,
     "Add a column": """
-from tests.tables.reading import flatten, message, table
+from tests._helpers.document_reading import flatten, message, table
 body = {"leg_id": "a", "disposition": "sold", "duration": 40}
 (row,) = table(flatten(message(1, body, "agent:wrapup")), "call_events")
 assert (row["type"], row["disposition"], row["wrapup_s"]) == ("agent:wrapup", "sold", 40), row

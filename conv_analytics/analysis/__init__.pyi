@@ -39,7 +39,11 @@ from .maths.erlang import (
     offered as offered,
     trunks_needed as trunks_needed,
 )
-from .maths.published import freeswitch_flaws as freeswitch_flaws, rtp_jitter as rtp_jitter, twilio_mos as twilio_mos
+from .maths.published_formulas import (
+    freeswitch_flaws as freeswitch_flaws,
+    rtp_jitter as rtp_jitter,
+    twilio_mos as twilio_mos,
+)
 from .maths.stats import (
     benjamini_hochberg as benjamini_hochberg,
     binomial_tail as binomial_tail,

@@ -8,12 +8,12 @@ from math import ceil, sqrt
 from statistics import fmean, stdev
 from typing import TypeVar
 
+from conv_analytics.proportions import wilson
+
 T = TypeVar("T")
 
 #: Standard errors to either side. With few long conversations among many short ones, two are too few.
 _ERRORS = 3.0
-#: Quantile of the normal distribution for 95 %.
-_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -85,22 +85,10 @@ def estimate_total(sample: Sequence[float], size: int, usual: float) -> Range:
     mean = fmean(sample)
     error = _ERRORS * (stdev(sample) if count > 1 else mean) / sqrt(count) * sqrt(1 - count / size)
     positive = [value for value in sample if value]
-    least, most = wilson(len(positive), count)
+    least, most = map(float, wilson(len(positive), count))
     each = fmean(positive) if positive else usual
     low, high = min(mean - error, least * each), max(mean + error, most * each)
     return Range(mean * size, max(low * size, seen), high * size)
-
-
-def wilson(hits: int, count: int) -> tuple[float, float]:
-    """The Wilson interval (95 %) of the share `hits` of `count`.
-
-    >>> [round(bound, 3) for bound in wilson(0, 20)]
-    [0.0, 0.161]
-    """
-    share, spread = hits / count, _Z * _Z / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z / (1 + spread) * sqrt(share * (1 - share) / count + spread / (4 * count))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def allocate(sizes: Sequence[int], total: int) -> list[int]:

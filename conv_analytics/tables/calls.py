@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     RTCTransferBody,
     StatusHistoryEntry,
 )
-from conv_analytics.tables.column import Each, Otherwise, Table, pick, pick_all
+from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
 
 HANGUPS = event_table(
@@ -89,8 +89,9 @@ CALL_RECORDS = event_table(
     pick(MessageSIPStatusBody, "to"),
     *channel(MessageSIPStatusBody),
     notes=(
-        "price and rate are exact decimals on disk; pandas shows them as doubles.",
-        "A price with more than eight decimals is not rounded: the cell is null and the record is in the quarantine.",
+        "price and rate are exact decimals(28, 18) on disk; pandas shows them as doubles.",
+        "One of more decimals, or above ten digits, is not rounded: its cell is null, its record in the quarantine.",
+        "Files of version 0.1 have decimals(18, 8): open_dataset reads both kinds, compact makes one of them.",
     ),
 )
 
@@ -108,7 +109,7 @@ LEG_STATUSES = Table(
             "date",
             "at",
             doc="When the leg reached the status; without a history, when the event was created.",
-            otherwise=Otherwise("at", ("leg:status:update",)),
+            fallback=Fallback("at", ("leg:status:update",)),
         ),
         pick(MessageLegBody, "direction"),
         pick(MessageLegBody, "type", "channel_type"),
@@ -117,7 +118,7 @@ LEG_STATUSES = Table(
         pick(
             StatusHistoryEntry,
             "member_id",
-            otherwise=Otherwise("from_member_id", ("leg:status:update",)),
+            fallback=Fallback("from_member_id", ("leg:status:update",)),
         ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
@@ -127,7 +128,7 @@ LEG_STATUSES = Table(
         pick(MessageLegBody, "status_history").paths,
         ("status", "at", "successful", "reason", "member_id", "knocker_id", "leg_conversation_id"),
         owner="leg_id",
-        beside=("status", "successful", "reason"),
+        last_item=("status", "successful", "reason"),
     ),
     notes=(
         "event_id is the first event that told of the status.",

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from conv_analytics.analysis import quality, r_to_mos
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.maths.emodel import freeswitch_r
-from conv_analytics.analysis.maths.published import freeswitch_flaws, rtp_jitter, twilio_mos
+from conv_analytics.analysis.maths.published_formulas import freeswitch_flaws, rtp_jitter, twilio_mos
 from conv_analytics.errors import ConfigError
 from tests._helpers.leg_frames import legs
 

@@ -1,4 +1,4 @@
-"""Containment: what bots settled without a human, and without a call-back (M46)."""
+"""Containment: calls that bots settled without a human and without a call-back (M46)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CONTAINMENT = (
     Column("ended_at", datetime, "When its last leg ended; null while one goes on."),
     Column("bot_s", float, "How long the caller was with it before a human, or the end.", "s"),
     Column("human", bool, "A human was connected, or joined."),
-    Column("called_back", bool, "The same caller came again within 24 hours; null where the caller is not known."),
+    Column("called_back", bool, "The same caller called again within 24 hours; null where the caller is not known."),
     Column("outcome", str, "`contained`, `handoff`, `abandoned`, `called_back` or `open`."),
 )
 _LEGS = ("conversation_id", "leg_id", "channel_type", "direction", "member_id", "user_id", "remote_address",
@@ -45,7 +45,7 @@ def containment(
     abandon_s: float = ABANDON_S,
     call_back_h: float = CALL_BACK_H,
 ) -> Any:
-    """What became of each call that a bot took.
+    """The outcome of each call that a bot took.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def containment(
     abandon_s
         A caller who is gone this soon, without a human, has abandoned the call: that is not contained.
     call_back_h
-        A caller who comes again this soon after the end was not helped either. [h]
+        A caller who calls again this soon after the end was not helped either. [h]
 
     Returns
     -------
@@ -74,7 +74,7 @@ def containment(
     Notes
     -----
     Source: M46; Dialogflow CX counts a session as contained in the same two ways, without and with call-backs. A
-    caller who comes again is told by the remote address, anonymous ones are not.
+    caller who calls again is recognised by the remote address; anonymous ones are not.
 
     Examples
     --------
@@ -114,10 +114,10 @@ def _joined(source: Source, roles: Mapping[str, str]) -> pd.DataFrame:
 
 def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], abandon_s: float) -> pd.DataFrame:
     up = legs["answered"].fillna(value=False).astype(bool)
-    told = role_of(legs["member_id"], legs["user_id"], roles)
+    listed = role_of(legs["member_id"], legs["user_id"], roles)
     guessed = np.where(legs["channel_type"] == "websocket", "bot",
                        np.where((legs["direction"] == "outbound") & up, "human", "customer"))  # fmt: skip
-    role = told.fillna(pd.Series(guessed, index=legs.index, dtype="str")).where(legs[_ID].notna())
+    role = listed.fillna(pd.Series(guessed, index=legs.index, dtype="str")).where(legs[_ID].notna())
     inbound = legs["direction"] == "inbound"
     named = inbound & ~legs["remote_kind"].isin(["anonymous"]) & legs["remote_address"].notna()
     legs = legs.assign(

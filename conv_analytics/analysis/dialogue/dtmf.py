@@ -1,4 +1,4 @@
-"""Keys: what was pressed after each prompt, how soon, and where callers gave up (M48)."""
+"""DTMF: which keys were pressed after each prompt, how soon, and where callers gave up (M48)."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ PATIENCE_S = 30.0
 
 @question
 def dtmf(data: Any, *, menus_only: bool = True, patience_s: float = PATIENCE_S) -> Any:
-    """What was pressed after each prompt.
+    """The keys pressed after each prompt.
 
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping with ``audio_events``; with ``hangups`` abandoned prompts are told.
+        A `Dataset`, `Frames`, or a mapping with ``audio_events``; with ``hangups`` abandoned prompts are known.
     menus_only
         Leave out conversations without any key: their prompts are announcements rather than questions.
     patience_s
-        A prompt without a key is abandoned when somebody hangs up within this time after it began, and no other
-        prompt came first.
+        A prompt without a key is abandoned when someone hangs up within this time after it began, and no other prompt
+        came first.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def dtmf(data: Any, *, menus_only: bool = True, patience_s: float = PATIENCE_S) 
 
 @question
 def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
-    """The ways through a menu, and how many went each.
+    """The paths through a menu, and how many conversations took each.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def dtmf_paths(data: Any, *, patience_s: float = PATIENCE_S) -> Any:
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        One row per way, the columns are those of `PATHS`.
+        One row per path; the columns are those of `PATHS`.
 
     Examples
     --------
@@ -156,7 +156,7 @@ def _prompts(rows: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float, *
 
 
 def _repeated(rows: pd.DataFrame) -> pd.Series[Any]:
-    """Keys that were told twice."""
+    """Keys that two events report."""
     key = [_ID, "leg_id", "dtmf_seq", "digits"]
     known = rows["key"] & rows["dtmf_seq"].notna()
     apart = rows[known].groupby(key, dropna=False)["at"].diff()
@@ -164,7 +164,7 @@ def _repeated(rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _left(done: pd.DataFrame, ends: pd.DataFrame | None, patience_s: float) -> Any:
-    """Prompts that somebody hung up on: the last of the conversation, with a hangup soon after."""
+    """Prompts on which a caller hung up: the last of the conversation, with a hangup soon after."""
     if ends is None or done.empty:
         return np.zeros(len(done), dtype=bool)
     last = done["prompt"] == done.groupby(_ID)["prompt"].transform("max")

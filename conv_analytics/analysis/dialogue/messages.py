@@ -1,4 +1,4 @@
-"""Messages: what became of each, per recipient, the funnel, and how long delivery took (M44, M45)."""
+"""Messages: their state per recipient, the funnel, and how long delivery takes (M44, M45)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ RECEIPTS = (
     Column("recipient", str, "Member that it went to; null for a message of which nothing was heard."),
     Column("sender", str, "Member that sent it; null where the message itself is not in the data."),
     Column("sent_at", datetime, "When it was sent."),
-    *(Column(f"{state}_at", datetime, f"When it was {state}; null where that was not told.") for state in STATES),
+    *(Column(f"{state}_at", datetime, f"When it was {state}; null where no receipt says so.") for state in STATES),
     *(Column(state, bool, f"Whether it was {state}; a later state implies the earlier ones.") for state in STATES),
-    Column("imputed", int, "How many of these were concluded, not told."),
+    Column("imputed", int, "How many of these were concluded from later states."),
     Column("state", str, "`sent`, or the state that it ended in."),
     Column("latency_s", float, "Submitted (else sent) to delivered; null while that is not known.", "s"),
     Column("flags", str, "`clock`: delivered before it was submitted. `contradicted`: delivered and refused."),
@@ -36,7 +36,7 @@ RECEIPTS = (
 
 @question
 def receipts(data: Any) -> Any:
-    """What became of each message for each recipient.
+    """The state of each message for each recipient.
 
     Parameters
     ----------
@@ -51,17 +51,17 @@ def receipts(data: Any) -> Any:
 
     Notes
     -----
-    Seen implies delivered, delivered implies submitted; both are concluded where they were not told, and counted in
-    ``imputed``. Not seen is not the same as unread: receipts are optional. Of repeated receipts the first counts.
+    Seen implies delivered, delivered implies submitted; both are concluded where receipts are missing, and counted
+    in ``imputed``. Not seen is not the same as unread: receipts are optional. Of repeated receipts the first counts.
     Source: M44.
 
     Examples
     --------
     >>> import pandas as pd
     >>> at = pd.to_datetime(["2026-05-04 09:00:02", "2026-05-04 09:00:09"], utc=True)
-    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
-    ...                      "type": ["message:submitted", "message:seen"], "from_member_id": "MEM-2"})
-    >>> receipts({"message_statuses": told})[["recipient", "delivered", "seen", "imputed", "state"]]
+    >>> statuses = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
+    ...                          "type": ["message:submitted", "message:seen"], "from_member_id": "MEM-2"})
+    >>> receipts({"message_statuses": statuses})[["recipient", "delivered", "seen", "imputed", "state"]]
       recipient  delivered  seen  imputed state
     0     MEM-2       True  True        1  seen
     """
@@ -75,19 +75,19 @@ def _rows(source: Source) -> Rows:
     needed = {"message_statuses": ["conversation_id", "type", "at"], "messages": ["conversation_id", "event_id"]}
     of_statuses = needed["message_statuses"] if "message_statuses" in both else () if both else ["conversation_id"]
     names = ["conversation_id", "type", "at", "from_member_id", "message_event_id"]
-    told = Rows.read(source, "message_statuses", names, needed=of_statuses)
-    told = told.filter(~col("conversation_id").is_null()).with_columns(
+    statuses = Rows.read(source, "message_statuses", names, needed=of_statuses)
+    statuses = statuses.filter(~col("conversation_id").is_null()).with_columns(
         col("message_event_id").fill_null(-1), col("from_member_id").fill_null("").alias("recipient"),
         *(nw.when(col("type") == f"message:{state}").then(col("at")).alias(f"{state}_at") for state in STATES),
     ).filter(col("type").is_in([f"message:{state}" for state in STATES]))  # fmt: skip
-    told = told.group([*key, "recipient"], *(col(f"{state}_at").min() for state in STATES))
+    statuses = statuses.group([*key, "recipient"], *(col(f"{state}_at").min() for state in STATES))
     sent = Rows.read(source, "messages", ["conversation_id", "event_id", "at", "from_member_id"],
                         needed=needed["messages"] if "messages" in both else ())  # fmt: skip
     sent = sent.filter(~col("conversation_id").is_null(), ~col("event_id").is_null())
     sent = sent.group(["conversation_id", "event_id"], col("at").min().alias("sent_at"),
                       col("from_member_id").min().alias("sender"))  # fmt: skip
     sent = sent.rename({"event_id": "message_event_id"})
-    rows = told.join(sent, on=key, how="full", suffix="_of_message")
+    rows = statuses.join(sent, on=key, how="full", suffix="_of_message")
     since = nw.coalesce("submitted_at", "sent_at").alias("since")
     rows = rows.with_columns(*(nw.coalesce(name, f"{name}_of_message").alias(name) for name in key), since)
     return _judged(rows.with_micros("delivered_at", "since"))
@@ -95,20 +95,21 @@ def _rows(source: Source) -> Rows:
 
 def _judged(rows: Rows) -> Rows:
     col = nw.col
-    told = {state: ~col(f"{state}_at").is_null() for state in STATES}
-    over = told["rejected"] | told["undeliverable"]
-    got = told["delivered"] | told["seen"]
-    taken = told["submitted"] | got
+    known = {state: ~col(f"{state}_at").is_null() for state in STATES}
+    over = known["rejected"] | known["undeliverable"]
+    got = known["delivered"] | known["seen"]
+    taken = known["submitted"] | got
     final: Any = nw.lit("sent")
-    for state, there in (("submitted", taken), ("undeliverable", told["undeliverable"]), ("rejected", told["rejected"]),
-                         ("delivered", got), ("seen", told["seen"])):  # fmt: skip
+    holds = {"submitted": taken, **{state: known[state] for state in ("undeliverable", "rejected")}, "delivered": got,
+             "seen": known["seen"]}  # fmt: skip
+    for state, there in holds.items():
         final = nw.when(there).then(nw.lit(state)).otherwise(final)
     span = col("delivered_at_us") - col("since_us")
 
     clock, odd = is_true(span < 0), got & over
     return rows.with_columns(
-        taken.alias("submitted"), got.alias("delivered"), *(told[state].alias(state) for state in STATES[2:]),
-        (one_if(taken & ~told["submitted"]) + one_if(got & ~told["delivered"])).alias("imputed"),
+        taken.alias("submitted"), got.alias("delivered"), *(known[state].alias(state) for state in STATES[2:]),
+        (one_if(taken & ~known["submitted"]) + one_if(got & ~known["delivered"])).alias("imputed"),
         final.alias("state"),
         nw.when(span >= 0).then(span.abs() / 1_000_000).alias("latency_s"),
         nw.concat_str([nw.when(clock).then(nw.lit(",clock")).otherwise(nw.lit("")),
@@ -151,9 +152,10 @@ def message_funnel(data: Data) -> pd.DataFrame:
     Examples
     --------
     >>> import pandas as pd
-    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2], "message_event_id": 1, "type": "message:seen",
-    ...                      "at": pd.to_datetime(["2026-05-04"], utc=True), "from_member_id": "MEM-2"})
-    >>> message_funnel({"message_statuses": told}).loc[:2, ["state", "k", "n", "imputed"]]
+    >>> statuses = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2], "message_event_id": 1,
+    ...                          "type": "message:seen", "at": pd.to_datetime(["2026-05-04"], utc=True),
+    ...                          "from_member_id": "MEM-2"})
+    >>> message_funnel({"message_statuses": statuses}).loc[:2, ["state", "k", "n", "imputed"]]
            state  k  n  imputed
     0  submitted  1  1        1
     1  delivered  1  1        1
@@ -161,28 +163,28 @@ def message_funnel(data: Data) -> pd.DataFrame:
     """
     col = nw.col
     sums = [one_if(col(state)).sum().alias(state) for state in STATES]
-    told = [(~col(f"{state}_at").is_null()).cast(nw.Int64).sum().alias(f"{state}_told") for state in STATES]
-    counted = _rows(Source.of(data)).select(nw.len().alias("n"), *sums, *told).collect().fillna(0)
+    reported = [(~col(f"{state}_at").is_null()).cast(nw.Int64).sum().alias(f"{state}_reported") for state in STATES]
+    counted = _rows(Source.of(data)).select(nw.len().alias("n"), *sums, *reported).collect().fillna(0)
     row = {str(name): int(value) for name, value in counted.iloc[0].items()}
     k, n = np.array([row[state] for state in STATES]), np.full(len(STATES), row["n"])
-    found = pd.DataFrame({"state": list(STATES), **rates(k, n), "imputed": k - [row[f"{s}_told"] for s in STATES]})
-    return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in FUNNEL})
+    funnel = pd.DataFrame({"state": list(STATES), **rates(k, n), "imputed": k - [row[f"{s}_reported"] for s in STATES]})
+    return coerce.pandas_columns("the answer", funnel, {column.name: column.kind for column in FUNNEL})
 
 
 LATENCY = (
     Column("n", int, "Messages, per recipient, that were submitted or sent at a known time."),
-    Column("delivered", int, "Those whose delivery was told."),
+    Column("delivered", int, "Those with a receipt of delivery."),
     Column("bounded", int, "Those seen without a receipt of delivery before: delivered by then, at the latest."),
     Column("refused", int, "Those rejected or undeliverable: never delivered."),
     Column("censored", int, "Those still on the way at the end: they count as long as they were watched."),
     Column("clock", int, "Those delivered before they were sent: left out."),
-    Column("p50_s", float, "Half of all are delivered by then, at the latest; null when so many are not.", "s"),
+    Column("p50_s", float, "Half of all are delivered by then, at the latest; null when fewer are.", "s"),
     Column("p95_s", float, "19 of 20 of all are delivered by then, at the latest.", "s"),
 )
 
 
 def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFrame:
-    """How long delivery takes, with those that were not delivered, or of which that was not told, not left out.
+    """How long delivery takes; messages that were not delivered, or are not known to be, count too.
 
     Parameters
     ----------
@@ -207,9 +209,9 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     --------
     >>> import pandas as pd
     >>> at = pd.to_datetime(["2026-05-04 09:00:00", "2026-05-04 09:00:04"], utc=True)
-    >>> told = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
-    ...                      "type": ["message:submitted", "message:delivered"], "from_member_id": "MEM-2"})
-    >>> message_latency({"message_statuses": told})[["n", "delivered", "p50_s"]]
+    >>> statuses = pd.DataFrame({"conversation_id": "CON-1", "event_id": [2, 3], "message_event_id": 1, "at": at,
+    ...                          "type": ["message:submitted", "message:delivered"], "from_member_id": "MEM-2"})
+    >>> message_latency({"message_statuses": statuses})[["n", "delivered", "p50_s"]]
        n  delivered  p50_s
     0  1          1    4.0
     """
@@ -224,10 +226,10 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
     used = times[times["used"].astype(bool)]
     there, never = (used[name].to_numpy("int64") == 1 for name in ("there", "refused"))
     curve = aalen_johansen(used["duration"].to_numpy("float64"), there, never)
-    found = pd.DataFrame([{
+    latency = pd.DataFrame([{
         "n": len(used), **counted, "p50_s": curve.quantile(0.5), "p95_s": curve.quantile(0.95),
     }])  # fmt: skip
-    return coerce.pandas_columns("the answer", found, {column.name: column.kind for column in LATENCY})
+    return coerce.pandas_columns("the answer", latency, {column.name: column.kind for column in LATENCY})
 
 
 def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
@@ -244,12 +246,12 @@ def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
     rows = rows.with_columns(duration=(col("over") - col("since")) / 1e6)
     known = ~col("since").is_null() & ~col("duration").is_null()
     odd = col("flags").str.contains("clock", literal=True) | is_true(col("duration") < 0)
-    there, told = ~col("got").is_null(), ~col("delivered_at_us").is_null()
+    there, receipted = ~col("got").is_null(), ~col("delivered_at_us").is_null()
     refused = ~there & ~(col("rejected_at_us").is_null() & col("undeliverable_at_us").is_null())
 
     return rows.select(
         "duration", used=one_if(known & ~odd), clock=one_if(odd), there=one_if(known & ~odd & there),
-        delivered=one_if(known & ~odd & told), bounded=one_if(known & ~odd & there & ~told),
+        delivered=one_if(known & ~odd & receipted), bounded=one_if(known & ~odd & there & ~receipted),
         refused=one_if(known & ~odd & refused), censored=one_if(known & ~odd & ~there & ~refused),
     )  # fmt: skip
 

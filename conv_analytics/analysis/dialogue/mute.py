@@ -1,4 +1,4 @@
-"""Mutes and earmuffs: how long, left on, and who spoke while nobody could hear it (M40)."""
+"""Mutes and earmuffs: how long they lasted, which were left on, and who spoke while muted (M40)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.analysis.dialogue import spans as s
+from conv_analytics.analysis.dialogue.audio_spans import span_batches
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.tables.column import Column
@@ -35,7 +35,7 @@ def mute(data: Any) -> Any:
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping with ``audio_events``; tables of calls tell when legs end.
+        A `Dataset`, `Frames`, or a mapping with ``audio_events``; tables of calls give the ends of legs.
 
     Returns
     -------
@@ -45,8 +45,8 @@ def mute(data: Any) -> Any:
     Notes
     -----
     The leg is the one that the event names (``rtc_id``), which need not be the sender's. A second start of what runs
-    changes nothing. Speech and mute overlap in ``spoke_muted_s``: a person who talks to nobody, which is no fault of
-    the network. Source: M40.
+    changes nothing. ``spoke_muted_s`` is the overlap of speech and mute: a person whom no one hears, which is no fault
+    of the network. Source: M40.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def mute(data: Any) -> Any:
     0      a     10.0            3.0            True
     """
     source = Source.of(data)
-    parts = (_batch(spans) for spans, _ in s.batches(source, "speaking", "mute", "earmuff"))
+    parts = (_batch(spans) for spans, _ in span_batches(source, "speaking", "mute", "earmuff"))
     return source.result_of_parts(parts, MUTES, by=["conversation_id", "leg_id", "member_id"])
 
 
@@ -73,10 +73,10 @@ def _batch(spans: pd.DataFrame) -> pd.DataFrame:
         leg_id=("leg_id", "first"), member_id=("member_id", "first"), unmatched=("open_start", "sum")
     ).reset_index()  # fmt: skip
     for what, prefix, number in (("mute", "muted", "mutes"), ("earmuff", "earmuffed", "earmuffs")):
-        told = known[known["what"] == what].groupby(_KEY).agg(
+        sums = known[known["what"] == what].groupby(_KEY).agg(
             **{f"{prefix}_s": ("length", "sum"), number: ("one", "sum"), f"left_{prefix}": ("open_end", "max")}
         ).reset_index()  # fmt: skip
-        rows = rows.merge(told, on=_KEY, how="left")
+        rows = rows.merge(sums, on=_KEY, how="left")
         rows[f"left_{prefix}"] = rows[f"left_{prefix}"].astype("boolean").fillna(value=False)
     rows = rows.merge(_both(known), on=_KEY, how="left")
     zero = ["muted_s", "mutes", "earmuffed_s", "earmuffs", "spoke_muted_s", "spoke_muted"]

@@ -1,4 +1,4 @@
-"""Recognised speech: how sure it was, and why nothing was heard (M47)."""
+"""Speech recognition: its confidence, and why nothing was heard (M47)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECOGNITION = (
     Column("event_id", int, "The `audio:asr:done`."),
     Column("at", datetime, "When it was done."),
     Column("leg_id", str, "Leg that was listened to."),
-    Column("member_id", str, "Member that spoke, as the event tells."),
+    Column("member_id", str, "Member that spoke, by the event."),
     Column("alternatives", int, "What it may have been: how many there are."),
     Column("confidence", float, "Of the best, 0 to 1; null when it was not set."),
     Column("confidence_min", float, "Of the worst that was set."),
@@ -31,7 +31,7 @@ RECOGNITION = (
     Column("timeout_reason", str, "Why listening ended."),
     Column("error", str, "What went wrong."),
 )
-#: Below this nobody should act on what was heard.
+#: Below this no one should act on what was heard.
 LOW = 0.5
 
 
@@ -58,8 +58,8 @@ def recognition(data: Any, *, low: float = LOW) -> Any:
 
     Notes
     -----
-    A confidence of 0.0 means that none was set (as Google's API has it), as does one outside 0..1: both are null, not
-    low. Alternatives are ordered by the platform, the first is the best. Source: M47.
+    A confidence of 0.0 means that none was set (as in Google's API), as does one outside 0..1: both are null, not low.
+    Alternatives are ordered by the platform, the first is the best. Source: M47.
 
     Examples
     --------
@@ -102,8 +102,8 @@ def _rows(source: Source, low: float) -> Rows:
     done = Rows.read(source, "audio_events", names, needed=[*_KEY, "type"] if "audio_events" in both else ())
     done = done.filter(col("type") == "audio:asr:done", ~col(_ID).is_null(), ~col("event_id").is_null())
     done = done.group(_KEY, *(col(name).min() for name in names[3:]))
-    rows = heard.join(done, on=_KEY, how="full", suffix="_told")
-    same = [nw.coalesce(name, f"{name}_told").alias(name) for name in (*_KEY, "at", "leg_id", "from_member_id")]
+    rows = heard.join(done, on=_KEY, how="full", suffix="_of_event")
+    same = [nw.coalesce(name, f"{name}_of_event").alias(name) for name in (*_KEY, "at", "leg_id", "from_member_id")]
     why = nw.coalesce("timeout_reason", "asr_timeout_reason")
     error = nw.when(col("asr_error") != "").then(col("asr_error"))
     rows = rows.with_columns(*same, why.alias("timeout_reason"), error.alias("error"),

@@ -1,4 +1,4 @@
-"""Answers to customers: how long until the first one, and until each one, by people and by bots (M41-M43)."""
+"""Response times: how long customers wait for the first reply and for each reply, by humans and bots (M41-M43)."""
 
 from __future__ import annotations
 
@@ -182,8 +182,8 @@ def _first(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     said = said[began.astype(bool)]
     rows = said.groupby(_ID).agg(asked_at=("at", "min"), ended_at=("at", "max")).reset_index()
     for role, name, how in (("human", "replied_at", "min"), ("bot", "bot_at", "min"), ("customer", "last_at", "max")):
-        found = said[said["role"] == role].groupby(_ID)["at"].agg(how).rename(name)
-        rows = rows.merge(found, on=_ID, how="left")
+        instants = said[said["role"] == role].groupby(_ID)["at"].agg(how).rename(name)
+        rows = rows.merge(instants, on=_ID, how="left")
     rows["first_response_s"] = _seconds(rows["replied_at"], rows["asked_at"])
     rows["bot_s"] = _seconds(rows["bot_at"], rows["asked_at"])
     rows["open"] = rows["replied_at"].isna()

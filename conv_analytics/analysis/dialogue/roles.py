@@ -1,4 +1,4 @@
-"""Who is who in a conversation: customers, humans who answer, bots."""
+"""Roles in a conversation: customers, humans who answer, bots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROLES = ("customer", "human", "bot")
 
 
 def check_roles(roles: Mapping[str, str]) -> None:
-    """Refuse roles that there are not.
+    """Refuse roles that are not known.
 
     Raises
     ------
@@ -31,8 +31,8 @@ def check_roles(roles: Mapping[str, str]) -> None:
 
 def role_of(members: pd.Series[Any], users: pd.Series[Any], roles: Mapping[str, str]) -> pd.Series[Any]:
     """The role of each member, or else of its user; null where neither is listed."""
-    found: pd.Series[Any] = members.map(roles).astype("str")
-    return found.fillna(users.map(roles).astype("str"))
+    of_members: pd.Series[Any] = members.map(roles).astype("str")
+    return of_members.fillna(users.map(roles).astype("str"))
 
 
 __all__ = ["ROLES", "check_roles", "role_of"]

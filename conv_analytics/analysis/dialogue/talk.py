@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.dialogue import spans as s
+from conv_analytics.analysis.dialogue.audio_spans import merged_spans, running_spans, seconds_of_spans, span_batches
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError
@@ -54,12 +54,12 @@ TALK_CONVERSATIONS = (
 
 @question
 def talk(data: Any, *, by: str = "member") -> Any:
-    """Who spoke how long, over whom, and how long nobody did.
+    """Talk, silence and overlap, with turns, interruptions and backchannels.
 
     Parameters
     ----------
     data
-        A `Dataset`, `Frames`, or a mapping with ``audio_events``; tables of calls tell the window and whose leg it is.
+        A `Dataset`, `Frames`, or a mapping with ``audio_events``; tables of calls give the window, and whose leg it is.
     by
         ``member`` (one row per member that spoke) or ``conversation``.
 
@@ -98,9 +98,9 @@ def talk(data: Any, *, by: str = "member") -> Any:
     0      41.0    39.1        1.9        1.7
     """
     if by not in {"member", "conversation"}:
-        raise ConfigError(f"by is {by!r}: talk is told by 'member' or by 'conversation'.")
+        raise ConfigError(f"by is {by!r}: talk is counted by 'member' or by 'conversation'.")
     source = Source.of(data)
-    parts = (_batch(spans, legs, by) for spans, legs in s.batches(source, "speaking"))
+    parts = (_batch(spans, legs, by) for spans, legs in span_batches(source, "speaking"))
     columns = TALK_MEMBERS if by == "member" else TALK_CONVERSATIONS
     return source.result_of_parts(parts, columns, by=[column.name for column in columns[:2]])
 
@@ -112,13 +112,13 @@ def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:
     key = [_ID] if by == "conversation" else [_ID, "member_id"]
     odd = spans.assign(unmatched=loose, blips=blip, open_turns=spans["open_end"])
     odd = odd.groupby(key, sort=True)[["unmatched", "blips", "open_turns"]].sum().reset_index()
-    turns = _turns(s.merged(spans[~loose & ~blip], [_ID, "member_id"]))
+    turns = _turns(merged_spans(spans[~loose & ~blip], [_ID, "member_id"]))
     counted = turns.assign(length=(turns["end"] - turns["start"]) / 1e6, turns=1).groupby(key)
-    told = counted.agg(turns=("turns", "sum"), interruptions=("interruption", "sum"),
+    sums = counted.agg(turns=("turns", "sum"), interruptions=("interruption", "sum"),
                        backchannels=("backchannel", "sum"), longest_s=("length", "max"),
                        members=("member_id", "nunique"), overlap_own=("overlap", "sum"),
                        talk_own=("length", "sum")).reset_index()  # fmt: skip
-    rows = odd.merge(told, on=key, how="left").merge(_whole(turns, legs), on=_ID, how="left")
+    rows = odd.merge(sums, on=key, how="left").merge(_whole(turns, legs), on=_ID, how="left")
     zero = ["turns", "interruptions", "backchannels", "members", "talk_own", "overlap_own", "talk_s", "overlap_s"]
     rows[zero] = rows[zero].fillna(0)
     if by == "member":
@@ -133,7 +133,7 @@ def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _turns(turns: pd.DataFrame) -> pd.DataFrame:
-    """Turns with what they do to the turn that runs when they begin, and how long others speak in them."""
+    """Turns that interrupt or accompany the one that runs when they begin, and how long others speak in them."""
     rows = turns.sort_values([_ID, "start", "end", "member_id"], kind="stable").reset_index(drop=True)
     reach = rows.groupby(_ID)["end"].cummax().groupby(rows[_ID]).shift(1)
     # Turns that begin together interrupt whoever spoke before, not each other.
@@ -149,8 +149,8 @@ def _turns(turns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_others(rows: pd.DataFrame) -> Any:
-    """Of each turn, how many seconds somebody else spoke too."""
-    pieces = s.count(rows)
+    """The seconds of each turn in which others spoke as well."""
+    pieces = running_spans(rows)
     both = pieces.assign(length=np.where(pieces["running"] > 1, pieces["end"] - pieces["start"], 0))
     both["until"] = both.groupby(_ID)["length"].cumsum()
     at_end = both[[_ID, "end", "until"]].rename(columns={"end": "time"})
@@ -164,18 +164,18 @@ def _with_others(rows: pd.DataFrame) -> Any:
 
 
 def _whole(turns: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
-    """Of each conversation the window, and how long anybody, and more than one, spoke."""
-    pieces = s.count(turns)
+    """The window of each conversation, its talk, and its overlap."""
+    pieces = running_spans(turns)
     up = legs.dropna(subset=["answered", "ended"]).rename(columns={"answered": "start"})
     up = up.drop(columns="ended_at").rename(columns={"ended": "end"})
     up = up[up["end"] >= up["start"]].astype({"start": "int64", "end": "int64"})
     speech = turns[[_ID, "start", "end"]]
     if up.empty:
         speech = speech.groupby(_ID).agg(start=("start", "min"), end=("end", "max")).reset_index()
-    window = s.merged(pd.concat([up[[_ID, "start", "end"]], speech]), [_ID])
-    rows = s.seconds(window, [_ID], "window_s")
+    window = merged_spans(pd.concat([up[[_ID, "start", "end"]], speech]), [_ID])
+    rows = seconds_of_spans(window, [_ID], "window_s")
     for name, running in (("talk_s", 1), ("overlap_s", 2)):
-        rows = rows.merge(s.seconds(pieces[pieces["running"] >= running], [_ID], name), on=_ID, how="left")
+        rows = rows.merge(seconds_of_spans(pieces[pieces["running"] >= running], [_ID], name), on=_ID, how="left")
     return rows
 
 

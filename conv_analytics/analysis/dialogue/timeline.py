@@ -1,4 +1,4 @@
-"""The timeline of one conversation: who was there, what lasted, what happened, ready to draw and readable as it is."""
+"""The timeline of one conversation: its members and legs as lanes, with bands and marks, ready to draw or to read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,21 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.analysis.dialogue.bands import Row, audio_bands, close, leg_bands, member_bands
-from conv_analytics.analysis.dialogue.events import Happening, conversation, happenings, records
-from conv_analytics.analysis.dialogue.labels import mark
-from conv_analytics.analysis.dialogue.lanes import Lane, Lanes, lanes
+from conv_analytics.analysis.dialogue.conversation_events import (
+    ConversationEvent,
+    conversation_events,
+    one_conversation,
+    records,
+)
+from conv_analytics.analysis.dialogue.timeline_bands import (
+    TimelineRow,
+    audio_bands,
+    close_open_bands,
+    leg_bands,
+    member_bands,
+)
+from conv_analytics.analysis.dialogue.timeline_labels import mark
+from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes, lanes_of
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
@@ -74,11 +85,11 @@ def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None =
 
     Notes
     -----
-    Every event is in ``event_id`` or ``end_event_id`` of a row. Bands of legs are as `legs` has them, all others go
-    from the event that began them to the one that ended it, in the order of time. One without the other is open: it
-    reaches to where the leg was answered or ended, the member left, or the conversation has its first or last event.
-    Starts of what runs and ends of what is over are marks, flagged `duplicate`, as are a second hangup of a leg and
-    a repeated key, receipt or status. ``late`` is an event that is older than one with a smaller number.
+    Every event is in ``event_id`` or ``end_event_id`` of a row. Bands of legs are as `legs` has them; all others go
+    from the event that starts them to the event that ends them, in order of time. A band without a start or an end is
+    open: it reaches to the leg's answer or end, the member's leaving, or the conversation's first or last event.
+    Starts of a band that runs and ends of one that is over are marks, flagged `duplicate`, as are a second hangup of a
+    leg and a repeated key, receipt or status. ``late`` is an event that is older than one with a smaller number.
 
     Mutes are shown on the leg that they silence, whoever caused them.
 
@@ -97,25 +108,25 @@ def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None =
     1     MEM-1  mark  message  text, 6 characters     False
     2     MEM-1  band     left                left      True
     """
-    source = conversation(data, conversation_id)
-    events = happenings(source)
+    source = one_conversation(data, conversation_id)
+    events = conversation_events(source)
     legs = _legs(source)
-    found = lanes(source, events, legs)
-    found.conversation.id = conversation_id
-    timed = sorted((one for one in events if one.at is not None), key=_time)
-    rows = [*member_bands(found, timed, records(source, "members")), *audio_bands(found, timed)]
-    rows += leg_bands(found, legs, _levels(quality, conversation_id))
-    close(rows, found, legs, timed)
-    _evidence(rows, timed)
-    shown = {id(one) for row in rows for one in (row.one, row.ended_by) if one is not None}
-    _repeats(found, timed)
-    rows += [_mark(found, one) for one in events if id(one) not in shown]
-    rows += [_invitation(found, row) for row in rows if row.what == "invited" and _inviter(found, row) is not None]
+    lanes = lanes_of(source, events, legs)
+    lanes.conversation.id = conversation_id
+    timed = sorted((event for event in events if event.at is not None), key=_time)
+    rows = [*member_bands(lanes, timed, records(source, "members")), *audio_bands(lanes, timed)]
+    rows += leg_bands(lanes, legs, _levels(quality, conversation_id))
+    close_open_bands(rows, lanes, legs, timed)
+    _add_event_ids(rows, timed)
+    shown = {id(event) for row in rows for event in (row.event, row.ended_by) if event is not None}
+    _repeats(lanes, timed)
+    rows += [_mark(lanes, event) for event in events if id(event) not in shown]
+    rows += [_invitation(lanes, row) for row in rows if row.what == "invited" and _inviter(lanes, row) is not None]
     return _frame(rows)
 
 
-def _time(one: Happening) -> tuple[int, int]:
-    return one.at or 0, one.event_id or 0
+def _time(event: ConversationEvent) -> tuple[int, int]:
+    return event.at or 0, event.event_id or 0
 
 
 def _legs(source: Source) -> list[dict[str, Any]]:
@@ -141,20 +152,20 @@ def _levels(quality: pd.DataFrame | None, conversation_id: str) -> Mapping[str, 
     return dict(zip(known["leg_id"].astype(str), known["verdict"].astype(str), strict=True))
 
 
-def _evidence(rows: Iterable[Row], events: Iterable[Happening]) -> None:
-    """Bands of legs come from instants: find the events that told them."""
-    told: dict[tuple[str, str], int] = {}
-    for one in events:
-        leg, step = one.text("leg_id"), one.type.partition(":")[2]
-        step = one.text("status") or "" if one.type == "leg:status:update" else step
-        if leg and one.event_id is not None:
-            told.setdefault((leg, "ended" if step in _OVER else step), one.event_id)
+def _add_event_ids(rows: Iterable[TimelineRow], events: Iterable[ConversationEvent]) -> None:
+    """Give bands of legs, which come from instants, the ids of the events that have these instants."""
+    by_step: dict[tuple[str, str], int] = {}
+    for event in events:
+        leg, step = event.text("leg_id"), event.type.partition(":")[2]
+        step = event.text("status") or "" if event.type == "leg:status:update" else step
+        if leg and event.event_id is not None:
+            by_step.setdefault((leg, "ended" if step in _OVER else step), event.event_id)
     for row in rows:
-        if row.lane.kind == "leg" and row.one is None and row.ended_by is None:
-            row.event_id = told.get((row.lane.id, row.what))
+        if row.lane.kind == "leg" and row.event is None and row.ended_by is None:
+            row.event_id = by_step.get((row.lane.id, row.what))
             ends = ("answered", "ended") if row.what == "ringing" else ("ended",)
             row.end_event_id = None if row.open_end else next(
-                (told[row.lane.id, step] for step in ends if (row.lane.id, step) in told), None
+                (by_step[row.lane.id, step] for step in ends if (row.lane.id, step) in by_step), None
             )  # fmt: skip
 
 
@@ -172,42 +183,47 @@ _ONCE = {
 }  # fmt: skip
 
 
-def _repeats(found: Lanes, events: Iterable[Happening]) -> None:
+def _repeats(lanes: Lanes, events: Iterable[ConversationEvent]) -> None:
     seen: set[tuple[str, ...]] = set()
-    for one in events:
-        values = [one.text(name) for name in _ONCE.get(one.type, ("",))]
+    for event in events:
+        values = [event.text(name) for name in _ONCE.get(event.type, ("",))]
         if None in values:
             continue
-        key = (one.type, found.of(one).id, *map(str, values))
+        key = (event.type, lanes.of(event).id, *map(str, values))
         if key in seen:
-            one.order = "duplicate"
+            event.order = "duplicate"
         seen.add(key)
 
 
-def _mark(found: Lanes, one: Happening) -> Row:
-    what, text = mark(one)
-    lane, to = found.of(one), None
-    if one.type == "rtc:transfer":
-        was, now = found.member(one.text("was_member_id")), found.member(one.sender)
-        lane, to = (was, now) if was is not None and now is not was else (lane, None)
-    return Row(lane, "mark", what, one.at, one.at, text, one, to=to)
+def _mark(lanes: Lanes, event: ConversationEvent) -> TimelineRow:
+    what, text = mark(event)
+    lane, to = lanes.of(event), None
+    if event.type == "rtc:transfer":
+        replaced, present = lanes.member(event.text("was_member_id")), lanes.member(event.sender)
+        lane, to = (replaced, present) if replaced is not None and present is not replaced else (lane, None)
+    return TimelineRow(lane, "mark", what, event.at, event.at, text, event, to=to)
 
 
-def _inviter(found: Lanes, row: Row) -> Lane | None:
-    one = row.one
-    if one is None:
+def _inviter(lanes: Lanes, row: TimelineRow) -> Lane | None:
+    event = row.event
+    if event is None:
         return None
-    names = (one.text("invited_by"), one.text("invited_by_member_id"), one.text("invited_by_user_id"), one.sender)
-    lane = next((lane for name in names if (lane := found.member(name)) is not None), None)
+    names = (
+        event.text("invited_by"),
+        event.text("invited_by_member_id"),
+        event.text("invited_by_user_id"),
+        event.sender,
+    )
+    lane = next((lane for name in names if (lane := lanes.member(name)) is not None), None)
     return None if lane is row.lane else lane
 
 
-def _invitation(found: Lanes, row: Row) -> Row:
-    lane = _inviter(found, row) or found.conversation
-    return Row(lane, "mark", "event", row.start, row.start, f"invites {row.lane.name}", row.one, to=row.lane)
+def _invitation(lanes: Lanes, row: TimelineRow) -> TimelineRow:
+    lane = _inviter(lanes, row) or lanes.conversation
+    return TimelineRow(lane, "mark", "event", row.start, row.start, f"invites {row.lane.name}", row.event, to=row.lane)
 
 
-def _frame(rows: Iterable[Row]) -> pd.DataFrame:
+def _frame(rows: Iterable[TimelineRow]) -> pd.DataFrame:
     ordered = sorted(rows, key=lambda row: (row.start is None, row.start or 0, _event_id(row) or 0, row.lane.number,
                                             row.shape, row.what))  # fmt: skip
     values: dict[str, list[Any]] = {column.name: [] for column in TIMELINE}
@@ -221,24 +237,26 @@ def _frame(rows: Iterable[Row]) -> pd.DataFrame:
     return coerce.pandas_columns("the timeline", frame, kinds)
 
 
-def _event_id(row: Row) -> int | None:
-    return row.one.event_id if row.one is not None else row.event_id
+def _event_id(row: TimelineRow) -> int | None:
+    return row.event.event_id if row.event is not None else row.event_id
 
 
-def _cells(row: Row) -> dict[str, Any]:
-    one = row.one or row.ended_by
-    lane, flags = row.lane, {row.order, *(each.order for each in (row.one, row.ended_by) if each is not None)}
-    leg = row.leg_id or (lane.id if lane.kind == "leg" else None) or (one.text("leg_id") if one is not None else None)
+def _cells(row: TimelineRow) -> dict[str, Any]:
+    event = row.event or row.ended_by
+    lane, flags = row.lane, {row.order, *(each.order for each in (row.event, row.ended_by) if each is not None)}
+    leg = (
+        row.leg_id or (lane.id if lane.kind == "leg" else None) or (event.text("leg_id") if event is not None else None)
+    )
     return {
         "lane": lane.number, "lane_id": lane.id, "lane_name": lane.name, "lane_kind": lane.kind,
         "shape": row.shape, "what": row.what, "start_at": row.start, "end_at": row.end,
         "open_start": row.open_start, "open_end": row.open_end, "text": row.text, "level": row.level,
         "event_id": _event_id(row),
         "end_event_id": row.ended_by.event_id if row.ended_by is not None else row.end_event_id,
-        "type": one.type if one is not None else None, "member_id": lane.member_id, "leg_id": leg,
+        "type": event.type if event is not None else None, "member_id": lane.member_id, "leg_id": leg,
         "to_lane": row.to.number if row.to is not None else None,
         "order_flag": next((flag for flag in ("duplicate", "late") if flag in flags), "ok"),
-        "detail": one.detail if one is not None else None,
+        "detail": event.detail if event is not None else None,
     }  # fmt: skip
 
 

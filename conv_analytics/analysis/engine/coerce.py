@@ -1,6 +1,6 @@
-"""Plain types: what columns are read as, and shown as.
+"""Types of columns, as they are read and as they are shown.
 
-Frames come from files, other tools and hands: a column may be text, categories, floats for integers, or missing. Here
+Frames come from files and from other tools: a column may be text, categories, floats for integers, or missing. Here
 each becomes what its table declares, or an error says why it cannot.
 """
 
@@ -120,14 +120,14 @@ def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any
     parts = []
     for name, kind in kinds.items():
         wanted, quoted = _TYPES.get(kind, _TEXT)[1], quote(name)
-        found = there.get(name)
-        if found is None:
+        actual = there.get(name)
+        if actual is None:
             parts.append(nulls_of({name: kind}))
-        elif found == wanted:
+        elif actual == wanted:
             parts.append(quoted)
-        elif kind is datetime and found != '"NULL"':
-            if not found.startswith("TIMESTAMP"):
-                raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=found))
+        elif kind is datetime and actual != '"NULL"':
+            if not actual.startswith("TIMESTAMP"):
+                raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=actual))
             raise ConfigError(_NAIVE.format(column=name, table=table))
         else:
             parts.append(f"cast({quoted} as {wanted}) as {quoted}")
@@ -145,7 +145,7 @@ def quote(name: str) -> str:
 
 
 def arrow_of(relation: Any) -> pa.Table:
-    """What a DuckDB relation gives, as Arrow."""
+    """The rows of a DuckDB relation as Arrow."""
     read = getattr(relation, "to_arrow_table", None) or relation.arrow
     done = read()
     return done if isinstance(done, pa.Table) else done.read_all()
@@ -153,7 +153,7 @@ def arrow_of(relation: Any) -> pa.Table:
 
 def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
     """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
-    # DuckDB finds it by its name; a table of that name would go first, so it is one that nobody has.
+    # DuckDB finds the variable by its name; a table of that name would go first, so no table should have it.
     conv_analytics_given_rows = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841
     return relation.query("_", "select * from conv_analytics_given_rows")
 

@@ -30,7 +30,7 @@ LEGS = (
         remote_address | The end that is not the platform: the called end of an outbound leg, else the calling end.
         remote_kind | Its kind.
         country | Country of the remote number, ISO 3166 alpha-2.
-        country_source | What tells the country: `number`, `calling_code`, `network` or `none`.
+        country_source | Where the country is from: `number`, `calling_code`, `network` or `none`.
         network_code | Network: mobile country and network code, or like `GB-FIXED`.
         """),
     *_columns(datetime, """
@@ -87,7 +87,7 @@ LEGS = (
         rate | Price of a minute.
         """),
     *_columns(str, """
-        currency | Currency of the price where it is told; else the account's.
+        currency | Currency of the price where it is known; else the account's.
         machine | Verdict of the machine detection, such as `human` or `machine`.
         """),
     *_columns(bool, "transferred | The leg came by a transfer, or was replaced by one."),
@@ -97,7 +97,7 @@ LEGS = (
 #: Flags of legs, and what they mean.
 LEG_FLAGS = {
     "no_leg_id": "An event of the leg names no leg: it was matched by its member, or stands alone.",
-    "no_start": "Neither a status nor a record tells when it started: no delays can be told.",
+    "no_start": "Neither a status nor a record tells when it started: its delays are not known.",
     "no_hangup": "Its hangup is missing.",
     "no_record": "Its billing record is missing.",
     "no_status": "No status of it is known.",

@@ -41,10 +41,10 @@ def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[s
     >>> sorted(inputs_of(columns, ["talk"]))
     ['hangup', 'last', 'start']
     """
-    found = set(wanted) - set(columns)
+    inputs = set(wanted) - set(columns)
     for name in set(wanted) & set(columns):
-        found |= inputs_of(columns, columns[name].needs)
-    return found
+        inputs |= inputs_of(columns, columns[name].needs)
+    return inputs
 
 
 def compute(rows: Rows, columns: Mapping[str, Computed], wanted: Collection[str], *, keep: Sequence[str]) -> Rows:

@@ -260,23 +260,18 @@ class Rows:
 
     def batches(self, *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """The rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
-        rows: Rows = self
+        if self.source.engine == "pandas":
+            yield self.collect()
+            return
+        hashed = self.of(self.source, self.native.project(f"*, hash(conversation_id) as {_HASH}"))
         if self.source.owns_connection:
             # In the order of their hashes: a batch reads its own stretch of the table, not all of it.
-            hashed = self.native.project(f"*, hash(conversation_id) as {_HASH}").order(_HASH)
-            rows = self.of(self.source, hashed).materialized()
-        parts = 1 if self.source.engine == "pandas" else rows.count() // size + 1
-        if parts == 1:
-            yield rows._without_hash().collect()  # noqa: SLF001
-            return
+            hashed = self.of(self.source, hashed.native.order(_HASH)).materialized()
+        parts = hashed.count() // size + 1
         edges = [2**64 * part // parts for part in range(parts + 1)]
-        for part, (low, high) in enumerate(itertools.pairwise(edges)):
-            chosen = f"{_HASH} between {low} and {high - 1}" if rows is not self else (
-                f"hash(conversation_id) % {parts} = {part}")  # fmt: skip
-            yield self.of(self.source, rows.native.filter(chosen))._without_hash().collect()  # noqa: SLF001
-
-    def _without_hash(self) -> Self:
-        return self._with(self.frame.drop(_HASH, strict=False))
+        for low, high in itertools.pairwise(edges):
+            batch = hashed.native.filter(f"{_HASH} between {low} and {high - 1}") if parts > 1 else hashed.native
+            yield self.of(self.source, batch).drop(_HASH).collect()
 
     def count(self) -> int:
         """How many rows there are."""

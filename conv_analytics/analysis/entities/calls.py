@@ -1,4 +1,4 @@
-"""Calls: the legs of a conversation that belong together, and who hung up (M7, M49)."""
+"""Calls: legs of a conversation that belong together, and who hung up (M7, M49)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KEY = ("conversation_id", "call")
 _CONVERSATION = "conversation_id"
 _ENDLESS = 2**62
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
-#: What the hangups of legs say of who ended them.
+#: Who ended a leg, by its hangup, as far as it counts here.
 _WHO = ("this_leg", "network", "platform")
 #: What calls are made of. Instants are microseconds on the way.
 _NEEDED = (
@@ -109,7 +109,7 @@ def _numbered(rows: Rows) -> Rows:
 
 
 def _together(rows: Rows) -> Rows:
-    """What the legs of a call add up to, in all and by side."""
+    """One row per call: sums and extremes of its legs, in all and by side."""
     col = nw.col
     inbound, outbound = col("direction") == "inbound", col("direction") == "outbound"
     up = is_true(col("answered"))

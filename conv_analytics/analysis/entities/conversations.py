@@ -1,4 +1,4 @@
-"""Conversations: one row each, with what happened in them."""
+"""Conversations: one row each, with their times, calls, messages, costs and outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hung up: time first, then the reasons of the hangups, then the outcome (M49)."""
+"""Who hung up: decided by time first, then by the reasons of the hangups, then by the outcome (M49)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import narwhals as nw
 from conv_analytics.analysis.engine.expressions import CaseWhen, is_true
 from conv_analytics.analysis.engine.rows import Rows
 
-#: Hangups of both sides closer than this do not tell who was first. [µs]
+#: Hangups of both sides that are closer than this leave open who was first. [µs]
 TOGETHER_US = 250_000
 
 

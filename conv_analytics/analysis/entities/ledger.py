@@ -1,4 +1,4 @@
-"""The ledger: what is missing, odd, concluded or unmeasured, so that no number stands on sand unseen."""
+"""The ledger: how many values are missing, odd, concluded from others or unmeasured, per table and metric."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from conv_analytics.tables import TABLES
 
 
 class _Entry(NamedTuple):
-    """What to count of the legs: conditions, or None where there is nothing to count."""
+    """A line about legs: what it counts, as conditions; None where there is nothing to count."""
 
     metric: str
     scope: nw.Expr | None
@@ -32,7 +32,7 @@ class _Entry(NamedTuple):
 
 @question
 def ledger(data: Any) -> Any:
-    """What is missing, odd, concluded from other values, or unmeasured, per table and metric.
+    """How many values are missing, odd, concluded from others or unmeasured, per table and metric.
 
     Parameters
     ----------
@@ -50,13 +50,12 @@ def ledger(data: Any) -> Any:
     --------
     >>> import pandas as pd
     >>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-1"], "event_id": [1, 1], "leg_id": ["a", "a"]})
-    >>> found = ledger({"hangups": hangups}).set_index(["table", "metric"])
-    >>> int(found.loc[("hangups", "rows"), "odd"]), int(found.loc[("legs", "ended_at"), "missing"])
+    >>> table = ledger({"hangups": hangups}).set_index(["table", "metric"])
+    >>> int(table.loc[("hangups", "rows"), "odd"]), int(table.loc[("legs", "ended_at"), "missing"])
     (1, 1)
     """
     source = Source.of(data)
     rows = [_table(source, name) for name in LEG_TABLES if not source.single]
-    # The rows of one table are few and small; those of a missing one say what cannot be known.
     frame = pd.DataFrame([row for part in rows for row in part] + _legs(source), columns=[c.name for c in LEDGER[:-2]]
                          + ["why"])  # fmt: skip
     good = frame["n"] - frame["missing"] - frame["odd"] - frame["unmeasured"]

@@ -1,4 +1,4 @@
-"""How each column of legs is made of what the tables tell; instants are microseconds here (M7, M9)."""
+"""How each column of legs is computed from the tables' extracts; instants are microseconds here (M7, M9)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _REASON_CODES: dict[str, tuple[str, ...]] = {
     "network": ("REMOTE_NOT_FOUND", "REMOTE_FAILURE"),
     "platform": ("LENGTH_TIMER", "RING_TIMER"),
 }  # fmt: skip
-#: Where it may stand that nobody answered.
+#: Columns whose words may say that no one answered.
 _LAST_WORDS = ("s_last", "s_reason", "r_status", "r_reason", "h_reason_code")
 _STEPS = ("known_start", "ringing_at", "answered_at", "ended_at")
 _col = nw.col
@@ -42,7 +42,7 @@ def _of_parts(name: str, parts: str) -> Computed:
 
 
 def _record_off() -> nw.Expr:
-    """Whether the record ends so far from the events that its clock, or its leg, is another one."""
+    """Whether the record ends too far from the events to be of the same clock, or the same leg."""
     off = _col("r_ended_at") - nw.coalesce("s_ended", "h_at")
     far = CLOCK_S * 1_000_000
     return is_true((off > far) | (off < -far))
@@ -81,7 +81,7 @@ def _instants() -> dict[str, Computed]:
         "ring_s": _seconds("rang_until", "ringing_at"),
         "setup_s": _seconds("answered_at", "known_start"),
         "talk_s": _seconds("ended_at", "answered_at"),
-        # Nobody is billed for less than no time.
+        # A negative duration is an error of the record.
         "billed_s": Computed(
             ("r_duration_s",), nw.when(_col("r_duration_s") >= 0).then(_col("r_duration_s").cast(nw.Float64))
         ),
@@ -125,7 +125,7 @@ def _ends() -> dict[str, Computed]:
 
 
 def _outcome() -> dict[str, Computed]:
-    # A CANCEL is answered with 200, too: where a word says that nobody answered, this code does not say the contrary.
+    # A CANCEL is answered with 200 as well: it does not outweigh a word that says that no one answered.
     fine = is_true((_col("h_sip_code") == 200) | (_col("s_reason") == "ok") | (_col("r_reason") == "ok"))  # noqa: PLR2004
     denied = nw.any_horizontal(
         *(is_true(_col(name).is_in(NOT_ANSWERED_WORDS)) for name in _LAST_WORDS), ignore_nulls=True
@@ -172,14 +172,14 @@ def _outcome() -> dict[str, Computed]:
 
 
 def flags(tables: Collection[str]) -> Computed:
-    """The flags, of which those that miss an event only make sense where its table is there."""
+    """The column of flags; a missing event is only flagged where its table is there."""
     pairs = [(early, late) for place, early in enumerate(_STEPS) for late in _STEPS[place + 1 :]]
-    # An answered leg of a later ring is no disorder of the end: that has a flag of its own.
+    # An end before the answer has a flag of its own.
     disorder = [
         is_true(_col(late) < _col(early)) for early, late in pairs if (early, late) != ("answered_at", "ended_at")
     ]
     unnamed = tuple(f"{part}_unnamed" for part in "schr")
-    found = {
+    conditions = {
         "no_leg_id": (unnamed, ~nw.coalesce(*unnamed).is_null()),
         "no_start": (("known_start",), _col("known_start").is_null()),
         "no_hangup": (("h_events",), _col("h_events").is_null()),
@@ -197,16 +197,16 @@ def flags(tables: Collection[str]) -> Computed:
         "clock": (_ENDS_OF_RECORD, _record_off()),
     }
     missing = {"no_hangup": "hangups", "no_record": "call_records", "no_status": "leg_statuses"}
-    told = [name for name in LEG_FLAGS if missing.get(name, "") in {"", *tables}]
-    needs = dict.fromkeys(need for name in told for need in found[name][0])
-    return Computed(tuple(needs), JoinedNames({name: found[name][1] for name in told}))
+    applicable = [name for name in LEG_FLAGS if missing.get(name, "") in {"", *tables}]
+    needs = dict.fromkeys(need for name in applicable for need in conditions[name][0])
+    return Computed(tuple(needs), JoinedNames({name: conditions[name][1] for name in applicable}))
 
 
 #: Every column of legs but flags, and those that are joined: countries and transfers.
 COLUMNS: dict[str, Computed] = {**_instants(), **_ends(), **_outcome()}
 
 _numbered = _col("remote_kind").is_in(["e164", "masked"])
-#: What countries are looked up by: a number, or a network.
+#: What countries are looked up by: numbers and networks.
 COUNTRY_KEYS: dict[str, Computed] = {
     "address": Computed(("remote_kind", "remote_address"), nw.when(_numbered).then(_col("remote_address"))),
     "network": Computed(

@@ -1,4 +1,4 @@
-"""Who is at the ends of a leg: kinds of addresses, and the countries of numbers."""
+"""The ends of a leg: kinds of addresses, and countries of numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KINDS = ("e164", "sip", "user", "websocket", "vbc", "anonymous", "masked", "othe
 
 
 class Party(NamedTuple):
-    """What an address tells.
+    """The kind and the country of an address.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Party(NamedTuple):
 
 
 def party(address: str | None, type: str | None = None) -> Party:  # noqa: A002  the API's word
-    """What kind of address it is, and where a number is at home.
+    """The kind of an address, and the country of a number.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Why a call ended: SIP codes and reason words as outcomes, with who must act and what to do.
+"""SIP codes and reason words as outcomes of a call, with who must act and what to do.
 
 SIP codes are those of RFC 3261 and its extensions (607: RFC 8197, 608: RFC 8688), Q.850 causes those of the table in
 RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. What the words of the
@@ -176,7 +176,7 @@ WORDS: Mapping[str, int] = {
 }
 #: What was refused by the platform itself, before anything was sent: the account, a ban, the call flow.
 NOT_SENT_WORDS = ("payment_required", "banned_call_ended", "flow_failed")
-#: Words of a last status, of its reason and of a hangup that say that nobody answered.
+#: Words of a last status, of its reason and of a hangup that say that no one answered.
 NOT_ANSWERED_WORDS = (
     "busy", "timeout", "cancelled", "rejected", "unanswered", "failed", "LOCAL_CANCEL", "REMOTE_CANCEL", "REMOTE_BUSY",
     "REMOTE_NO_ANSWER", "REMOTE_REJECTED", "REMOTE_NOT_FOUND", "RING_TIMER", "busy_here", "request_terminated",
@@ -189,7 +189,7 @@ FAILED_WORDS = ("failed", "flow_failed")
 
 
 def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Code:
-    """What a SIP code or a reason word of the platform means, who must act, and what to do.
+    """The meaning of a SIP code or a reason word, who must act, and what to do.
 
     Parameters
     ----------
@@ -220,11 +220,11 @@ def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Co
             raise ConfigError(f"{code!r} is no reason that is known. Known are SIP codes and: {known}.")
         code = WORDS[code]
     code = int(code)
-    found = CODES.get(code) or _unlisted(code)
+    entry = CODES.get(code) or _unlisted(code)
     if override and code in override:
-        values = {field.name: getattr(found, field.name) for field in fields(found)}
+        values = {field.name: getattr(entry, field.name) for field in fields(entry)}
         return Code(**{**values, "q850": override[code]})
-    return found
+    return entry
 
 
 def _unlisted(code: int) -> Code:
@@ -262,7 +262,7 @@ def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
 
 
 def word_expr(words: tuple[str, ...]) -> nw.Expr:
-    """Of some columns of words the first that tells an outcome, else the first that says that it failed."""
+    """The first word with an outcome among some columns, else the first that says that it failed."""
     known = [word for listed in _words_by_outcome().values() for word in listed]
     return nw.coalesce(*(
         nw.when(nw.col(name).is_in(these)).then(nw.col(name)) for these in (known, FAILED_WORDS) for name in words
@@ -272,8 +272,8 @@ def word_expr(words: tuple[str, ...]) -> nw.Expr:
 def outcome_of(*, answered: nw.Expr, rang: nw.Expr, code: nw.Expr, word: nw.Expr) -> CaseWhen:
     """The outcome of a leg.
 
-    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word that `word_expr`
-    found. 408 is the phone's silence after it rang, and the network's before.
+    An answered leg is a success, whatever its code. Otherwise the SIP code decides, then the word of
+    `word_expr`. 408 is the phone's silence after it rang, and the network's before.
     """
     by_outcome: dict[str, list[int]] = {}
     for known in CODES.values():
@@ -301,12 +301,12 @@ def class_of(outcome: nw.Expr) -> CaseWhen:
 
 
 def _words_by_outcome() -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    words: dict[str, list[str]] = {}
     for word, code in WORDS.items():
         outcome = {"ok": "answered", "request_timeout": "network_failure"}.get(word, CODES[code].outcome)
         if outcome != "answered":
-            found.setdefault(outcome, []).append(word)
-    return found
+            words.setdefault(outcome, []).append(word)
+    return words
 
 
 __all__ = [

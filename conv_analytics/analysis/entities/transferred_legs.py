@@ -28,8 +28,8 @@ def final_conversations(tables: Mapping[str, Rows]) -> pd.DataFrame | None:
     cache = next(iter(tables.values())).source.cache
     if _QUESTION not in cache:
         cache[_QUESTION] = _several(tables.values())
-    found: pd.DataFrame | None = cache[_QUESTION]
-    return found
+    final: pd.DataFrame | None = cache[_QUESTION]
+    return final
 
 
 def in_final_conversation(rows: Rows, final: pd.DataFrame) -> Rows:
@@ -46,10 +46,10 @@ def _several(tables: Iterable[Rows]) -> pd.DataFrame | None:
     pairs = Rows.concat([rows.select(*_KEY, "at", nw.col("at").alias("since")) for rows in named])
     pairs = pairs.group(_KEY, nw.col("at").max(), nw.col("since").min())
     several = pairs.group(["leg_id"], nw.len().alias("conversations")).filter(nw.col("conversations") > 1)
-    found = pairs.join(several.select("leg_id"), on="leg_id", how="semi").collect()
-    if found.empty:
+    rows = pairs.join(several.select("leg_id"), on="leg_id", how="semi").collect()
+    if rows.empty:
         return None
-    last = found.sort_values(["leg_id", "at", "since", "conversation_id"], na_position="first", kind="stable")
+    last = rows.sort_values(["leg_id", "at", "since", "conversation_id"], na_position="first", kind="stable")
     last = last.drop_duplicates("leg_id", keep="last").rename(columns={"conversation_id": "final_conversation"})
     return last[["leg_id", "final_conversation"]].reset_index(drop=True)
 

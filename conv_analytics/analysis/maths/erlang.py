@@ -13,7 +13,7 @@ import math
 
 from conv_analytics.errors import ConfigError
 
-#: More servers than that nobody has; the search ends there.
+#: The search ends at this many servers: no one has more.
 _MOST = 1_000_000
 
 
@@ -51,7 +51,7 @@ def erlang_b(traffic: float, servers: int) -> float:
 
 
 def erlang_c(traffic: float, agents: int) -> float:
-    """Probability that a call has to wait, when it does wait and nobody gives up.
+    """Probability that a call has to wait, when it does wait and no one gives up.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def trunks_needed(traffic: float, *, blocking: float = 0.01) -> int:
 
 
 def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, target: float = 0.8) -> int:
-    """The fewest agents that answer a share of calls in time, if nobody gives up or pauses.
+    """The fewest agents that answer a share of calls in time, if no one gives up or pauses.
 
     Parameters
     ----------
@@ -158,7 +158,7 @@ def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, 
 
 
 def offered(carried: float, servers: int) -> float:
-    """Offered traffic that leaves so much carried on so many lines; infinite where all lines were busy all the time.
+    """Offered traffic, from the carried traffic and the number of lines; infinite where all were busy all the time.
 
     Examples
     --------

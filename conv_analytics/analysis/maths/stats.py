@@ -1,7 +1,7 @@
-"""Honest numbers: intervals of rates and differences, tails, false discoveries, quantiles.
+"""Statistics: intervals of rates and differences, tails, false discoveries, quantiles.
 
-Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. Nothing measured is NaN,
-never 0.
+Everything takes plain numbers or numpy arrays, broadcasts them, and gives floats or arrays. What was not measured is
+NaN, never 0.
 
 >>> lo, hi = wilson(45, 50)
 >>> round(float(lo), 6), round(float(hi), 6)
@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.proportions import CONFIDENCE, Floats, counts, wilson
 
-Floats = npt.NDArray[np.float64]
-
-#: Coverage of every interval.
-CONFIDENCE = 0.95
 #: How quantiles between two values are made: numpy's default, DuckDB's `quantile_cont`.
 QUANTILE_METHOD: Final = "linear"
-#: A quantile this far out, or further, is not told from fewer values than `TAIL_N`.
+#: A quantile this far out, or further, needs at least `TAIL_N` values.
 TAIL = 0.05
 TAIL_N = 20
 #: Rates of fewer cases are shown, but neither ranked nor coloured.
@@ -34,48 +30,6 @@ MIN_N = 30
 #: The continued fraction stops where it no longer changes.
 _PRECISION = 3e-16
 _STEPS = 10_000
-
-
-def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
-    """Interval of a rate, by Wilson's score.
-
-    Parameters
-    ----------
-    k, n
-        Cases, and how many there could have been. Null counts are NaN.
-    confidence
-        Coverage, between 0 and 1.
-
-    Returns
-    -------
-    tuple of arrays
-        Lower and upper limit in 0..1; NaN where n is 0 or a count is not known.
-
-    Raises
-    ------
-    ConfigError
-        If k is negative or above n.
-
-    Notes
-    -----
-    Unlike the textbook's p +- z s it stays within 0..1, and tells something of 0 and of n cases: of 10 calls without
-    an answer the rate may still be 0.28. Source: E. B. Wilson, JASA 22 (1927).
-
-    Examples
-    --------
-    >>> [round(float(limit), 6) for limit in wilson(0, 10)]
-    [0.0, 0.277533]
-    """
-    k, n = _counts(k, n)
-    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p = k / n
-        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    # At 0 and n the limit is exact; rounding would leave 1e-17.
-    lo = np.where(k == 0, np.where(n > 0, 0.0, np.nan), np.maximum(middle - half, 0.0))
-    hi = np.where(k == n, np.where(n > 0, 1.0, np.nan), np.minimum(middle + half, 1.0))
-    return lo, hi
 
 
 def rates(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> dict[str, Floats]:
@@ -86,7 +40,7 @@ def rates(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE)
     >>> {name: round(float(value), 4) for name, value in rates(1650, 1750).items()}
     {'k': 1650.0, 'n': 1750.0, 'rate': 0.9429, 'lo': 0.931, 'hi': 0.9528}
     """
-    k, n = _counts(k, n)
+    k, n = counts(k, n)
     lo, hi = wilson(k, n, confidence=confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         return {"k": k, "n": n, "rate": np.where(n > 0, k / n, np.nan), "lo": lo, "hi": hi}
@@ -136,7 +90,7 @@ def binomial_tail(k: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike) -> Float
     >>> float(binomial_tail(120, 1000, 0.015)) < 1e-66, round(float(binomial_tail(3, 100, 0.015)), 2)
     (True, 0.19)
     """
-    k, n = _counts(k, n)
+    k, n = counts(k, n)
     p = np.asarray(p, dtype="float64")
     if np.any((p < 0) | (p > 1)):
         raise ConfigError("A probability is between 0 and 1.")
@@ -180,7 +134,7 @@ def _beta_fraction(a: float, b: float, x: float) -> float:
 
 
 def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
-    """What share of false discoveries each p value stands for, when it and all smaller ones are called findings.
+    """The share of false discoveries for each p value, when it and all smaller ones are called findings.
 
     Parameters
     ----------
@@ -213,7 +167,7 @@ def benjamini_hochberg(p: npt.ArrayLike) -> Floats:
 
 
 def quantile(values: npt.ArrayLike, q: float) -> float:
-    """A quantile (numpy's ``linear``), or NaN when there are too few values to tell it.
+    """A quantile (numpy's ``linear``), or NaN when there are too few values.
 
     Parameters
     ----------
@@ -240,8 +194,8 @@ def summary(values: npt.ArrayLike) -> Mapping[str, Any]:
 
     Examples
     --------
-    >>> told = summary([4.5] * 94 + [1.5] * 6)
-    >>> round(told["mean"], 2), told["p5"], told["p50"]
+    >>> talk = summary([4.5] * 94 + [1.5] * 6)
+    >>> round(talk["mean"], 2), talk["p5"], talk["p50"]
     (4.32, 1.5, 4.5)
     """
     known = np.asarray(values, dtype="float64").ravel()
@@ -251,23 +205,9 @@ def summary(values: npt.ArrayLike) -> Mapping[str, Any]:
     return {"n": len(known), "mean": mean, **{name: quantile(known, q) for name, q in points.items()}}
 
 
-def _counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
-    k, n = (np.asarray(value, dtype="float64") for value in (k, n))
-    if np.any((k < 0) | (k > n)):
-        raise ConfigError("A rate counts k of n: k is neither negative nor above n.")
-    return k, n
-
-
-def between(value: float, name: str) -> float:
-    """Refuse what is no share between 0 and 1."""
-    if not 0 < value < 1:
-        raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
-    return value
-
-
 __all__ = [
+    "CONFIDENCE",
     "benjamini_hochberg",
-    "between",
     "binomial_tail",
     "newcombe",
     "quantile",

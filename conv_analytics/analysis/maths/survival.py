@@ -1,6 +1,6 @@
-"""How long until something happens: Kaplan-Meier where cases are censored, Aalen-Johansen where something else can win.
+"""Time until an event: Kaplan-Meier for censored cases, Aalen-Johansen where another event can come first.
 
-Both take plain numbers or numpy arrays. Nothing measured is NaN, never 0.
+Both take plain numbers or numpy arrays. What was not measured is NaN, never 0.
 
 >>> kaplan_meier([2, 3, 3, 5, 8], [True, True, False, True, False]).quantile(0.5)
 5.0
@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from conv_analytics.analysis.maths.stats import CONFIDENCE, between
 from conv_analytics.errors import ConfigError
-
-Floats = npt.NDArray[np.float64]
+from conv_analytics.proportions import CONFIDENCE, Floats, between, normal_quantile
 
 
 @dataclass(frozen=True)
@@ -32,7 +29,7 @@ class Survival:
     at_risk, events
         How many had lasted until then, and for how many it happened there.
     survival, lo, hi
-        Share that lasts longer, with its pointwise interval; NaN where nobody is left: there is none at 0.
+        Share that lasts longer, with its pointwise interval; NaN where no one is left: there is none at 0.
     """
 
     time: Floats
@@ -57,7 +54,7 @@ def _first(time: Floats, reached: npt.NDArray[np.bool_]) -> float:
 
 
 def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
-    """How long until something happens, when for some it is only known how long it did not.
+    """Time until an event, when for some cases it is only known how long it did not happen.
 
     Parameters
     ----------
@@ -93,7 +90,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     events = counted.astype("float64")
     at_risk = (len(t) - np.searchsorted(np.sort(t), time, side="left")).astype("float64")
     survival = np.cumprod(1 - events / at_risk)
-    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
+    z = normal_quantile(confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.sqrt(np.cumsum(events / (at_risk * (at_risk - events)))) / np.abs(np.log(survival))
         lo, hi = survival ** np.exp(z * spread), survival ** np.exp(-z * spread)
@@ -114,7 +111,7 @@ class Incidence:
         How many had lasted until then, for how many it happened there, and for how many something else had happened
         since the entry before, which keeps it from happening.
     share, variance, lo, hi
-        Share for which it happened by then, Aalen's variance, and the pointwise interval; NaN where nobody is left.
+        Share for which it happened by then, Aalen's variance, and the pointwise interval; NaN where no one is left.
     """
 
     time: Floats
@@ -127,7 +124,7 @@ class Incidence:
     hi: Floats
 
     def quantile(self, q: float) -> float:
-        """The time by which it happened for the share q of all; NaN when it does not for so many."""
+        """The time by which it happened for the share q of all; NaN when fewer have it."""
         return _first(self.time, self.share >= between(q, "q") - 1e-12)
 
     def quantile_interval(self, q: float) -> tuple[float, float]:
@@ -139,7 +136,7 @@ class Incidence:
 def aalen_johansen(
     durations: npt.ArrayLike, happened: npt.ArrayLike, other: npt.ArrayLike, *, confidence: float = CONFIDENCE
 ) -> Incidence:
-    """How many something happens to by when, if something else can happen first and then it never does.
+    """Share that has had an event by each time, if another event can come first and prevent it.
 
     Parameters
     ----------
@@ -161,9 +158,9 @@ def aalen_johansen(
 
     Notes
     -----
-    To treat the other thing as censoring (`kaplan_meier`) would say how it were if that did not exist: of one call
-    answered after 10 s and nine that failed after 1 s, all would be answered by 10 s. Without other things it is
-    1 - `kaplan_meier`, limits included: both are made on the scale log(-log). Source: O. O. Aalen, S. Johansen, Scand.
+    To treat the other event as censoring (`kaplan_meier`) would describe a world without it: of one call answered
+    after 10 s and nine that failed after 1 s, all would be answered by 10 s. Without other events it is
+    1 - `kaplan_meier`, limits included: both use the scale log(-log). Source: O. O. Aalen, S. Johansen, Scand.
     J. Stat. 5 (1978) 141; variance by the delta method: E. Marubini, M. G. Valsecchi, Analysing Survival Data from
     Clinical Trials (1995), 10.3.
 
@@ -192,11 +189,11 @@ def aalen_johansen(
     before = np.concatenate([[1.0], free[:-1]]) if len(time) else free
     share = np.minimum(np.cumsum(before * d1 / n), 1.0)
     variance = _variance_of_incidence(n, d1, d1 + d2, before, share)
-    z = NormalDist().inv_cdf((1 + between(confidence, "confidence")) / 2)
-    told = (share < 1 - 1e-12) & (variance > 0)
+    z = normal_quantile(confidence)
+    limited = (share < 1 - 1e-12) & (variance > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         # Sums that should be 1 may be a rounding away from it: there is no limit there.
-        rest = np.where(told, 1 - share, np.nan)
+        rest = np.where(limited, 1 - share, np.nan)
         spread = z * np.sqrt(variance) / (rest * np.abs(np.log(rest)))
         lo, hi = 1 - rest ** np.exp(-spread), 1 - rest ** np.exp(spread)
     there = d1 > 0
@@ -212,7 +209,7 @@ def _variance_of_incidence(n: Floats, d1: Floats, d: Floats, before: Floats, sha
     F(i), which takes one pass.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        # Where nobody is left the first factor is 0 for good.
+        # Where no one is left the first factor is 0 for good.
         a = np.where(n > d, d / (n * (n - d)), 0.0)
     b = before**2 * d1 * (n - d1) / n**3
     c = before * d1 / n**2

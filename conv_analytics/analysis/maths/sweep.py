@@ -1,4 +1,4 @@
-"""How many intervals are up at once: an exact sweep over their ends, in numpy. All instants in microseconds."""
+"""How many intervals overlap at each instant: an exact sweep over their ends, in numpy. Instants are microseconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3_600_000_000
 
 @dataclass(frozen=True)
 class Steps:
-    """How many are up from each instant on, until the next; 0 before the first and after the last.
+    """The number of intervals up from each instant to the next; 0 before the first and after the last.
 
     Attributes
     ----------
