@@ -46,8 +46,8 @@ ANALYSIS_HEAD = """\
 # Analysis
 
 `conv_analytics.analysis` answers questions about an export. Every function takes a `Dataset`, `Frames`, or a mapping
-of table name to frame (pandas, pyarrow, Polars, DuckDB relations), and gives the same numbers whichever it is: pandas
-gives pandas back, relations give relations, and a `Dataset` is computed by DuckDB and gives pandas. Importing the
+of table name to frame (pandas, pyarrow, Polars, DuckDB relations), and returns the same numbers for each: pandas
+for pandas, a relation for relations, and for a `Dataset`, which DuckDB computes, pandas. Importing the
 package adds `df.conv` to pandas frames.
 
 ```python
@@ -61,8 +61,8 @@ conversations(dataset)  # one row per conversation
 ledger(dataset)  # what is missing, odd, concluded or unmeasured
 ```
 
-The column `flags` of a frame is read as `frame["flags"]`: pandas has an attribute of that name itself. Countries of
-numbers need `pip install 'conv-analytics[phone]'`; without it the calling code decides. Written by
+Read the column `flags` as `frame["flags"]`: pandas has an attribute of that name. Countries of
+numbers need `pip install 'conv-analytics[phone]'`; without it they follow from the calling code. Written by
 `python -m tests.pages`.
 
 """
@@ -103,18 +103,18 @@ trunks_needed(busy_hour(dataset)["busy_hour_erlangs"].max(), blocking=0.01)
 cost(dataset, by="country")
 ```
 
-A rate is never alone: `k` of `n` cases, `rate` (0 to 1), `lo` and `hi` (Wilson's 95 % interval). Of no cases it is
-null, not 0. `unknown` counts those left out of `n` because it is not known; `enough` is false below 30 cases
+A rate comes with its counts and interval: `k` of `n` cases, `rate` (0 to 1), `lo` and `hi` (Wilson's 95 % interval).
+Without cases it is null, not 0. `unknown` counts cases left out of `n` because their result is not known; `enough` is false below 30 cases
 (`min_n`): show such rates, but do not rank them. `by` takes columns of `legs` or `calls`, and `hour`, `weekday`
 (0 is Monday), `day` and `week` in any time zone. `scope` is `outbound` (the default), `inbound` or `all`, `unit` a
 `leg` or a `call`: a forwarded call is one call of several legs. Quantiles are numpy's `linear`; p5 and p95 of fewer
 than 20 values are null.
 
-The final code of an attempt is 200 when it was answered, whatever its hangup says; else the hangup's SIP code, else the
-one that the platform's reason stands for (`sip_codes`). Attempts without any stay in `n`: see `undecided`. A hangup's
-200 without an answer says nothing: it is the code of a CANCEL, too.
+The final code of an attempt is 200 if it was answered, whatever its hangup says; else the hangup's SIP code, else the
+code of the platform's reason (`sip_codes`). Attempts without a code stay in `n`: see `undecided`. A hangup with 200
+but no answer means nothing: a CANCEL has that code, too.
 
-Two families of rates, read as their sources say:
+Two families of rates, as their sources define them:
 
 | | ITU-T E.425 | RFC 6076 |
 |---|---|---|
@@ -124,14 +124,14 @@ Two families of rates, read as their sources say:
 | it did not | | `isa`: 408, 500, 503, 504 |
 
 A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`. Only
-what the platform kept back itself is no seizure: no SIP code, and the reason `payment_required`, `banned_call_ended` or
+attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`, `banned_call_ended` or
 `flow_failed`. E.425 counts the *terminal rejection* of ISDN as effective, too: `ner` takes 603 and 607 for it, which a
 person decides; `ner_terminal` also 406, 415, 488 and 606, which the called equipment does. `ner_isa` is 1 - `isa`.
 
-Calls that failed, were refused, busy or declined are never answered, however long anyone waits. In `answer_curve` and
-`answer_times` they compete with the answer (Aalen-Johansen); those that the caller or the ring timer gave up are
+Calls that failed, were refused, busy or declined are never answered, however long one waits. In `answer_curve` and
+`answer_times` they compete with the answer (Aalen-Johansen); those ended by the caller or the ring timer are
 censored there. With one call answered after 10 s and nine that failed after 1 s, a tenth is answered by 10 s, and the
-time by which half are is null. Where nobody is left waiting there are no limits.
+time by which half are answered is null. Where no call is left waiting, there are no confidence limits.
 
 | question | function |
 |---|---|
@@ -146,12 +146,12 @@ time by which half are is null. Where nobody is left waiting there are no limits
 | intervals, differences, tails, many tests | `wilson`, `newcombe`, `binomial_tail`, `benjamini_hochberg`, \
 `kaplan_meier`, `aalen_johansen` |
 
-`per_answered_min` of `cost` is of the answered legs that have a price and minutes. A leg that is still up has a price
-and no minutes yet (`untimed` counts those), one that was not priced has minutes and no price: they are in the sums
-alone.
+`per_answered_min` of `cost` covers the answered legs that have a price and minutes. A leg that is still up has a price
+but no minutes yet (`untimed` counts those), one that was not priced has minutes but no price: they are only in the
+sums.
 
-Days begin at midnight and weeks on Mondays of the zone, whatever clocks do, and every function and rule takes them
-from the same place (`analysis.zones`).
+Days begin at midnight and weeks on Mondays of the zone, also when clocks change, and every function and rule gets
+them from the same module (`analysis.engine.zones`).
 
 ## The rates
 

@@ -84,8 +84,8 @@ def _report(page: Page, data: Dataset, room: Path) -> Locator:
 
 
 def _explorer(page: Page, data: Dataset, room: Path) -> Locator:
+    from conv_analytics.notebook.explorer.explorer import script
     from conv_analytics.notebook.explorer.page import style
-    from conv_analytics.notebook.explorer.show import script
 
     explorer = explore(data, tz="Europe/London").filter(verdicts=["poor", "fair"])
     (room / "explorer.html").write_text("<!doctype html><meta charset=utf-8><div id=here></div>", encoding="utf-8")

@@ -76,12 +76,12 @@ def run(options: argparse.Namespace) -> int:
     if not options.output.strip():
         raise ConfigError("--output is empty: name the page to write.")
 
+    from conv_analytics.analysis.engine.zones import zone_info
     from conv_analytics.cli.when import instant
     from conv_analytics.dataset import open_dataset
     from conv_analytics.notebook.report import quality_report
-    from conv_analytics.notebook.report.period import zoned
 
-    zone, now = zoned(options.tz), datetime.now(UTC)
+    zone, now = zone_info(options.tz), datetime.now(UTC)
     since, until = (None if text is None else instant(text, now, zone) for text in (options.since, options.until))
     dataset = open_dataset(path)
     units = units_of(options, dataset)

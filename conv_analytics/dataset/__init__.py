@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conv_analytics.dataset.reader import Dataset, open_dataset
+from conv_analytics.dataset.dataset import Dataset, open_dataset
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.writer import DatasetWriter
 

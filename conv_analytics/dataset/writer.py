@@ -15,14 +15,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from conv_analytics import durable
 from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, STAGED_QUARANTINE, Layout, file_name, marks_name
+from conv_analytics.dataset.storage.layout import (
+    COMMITS,
+    QUARANTINE,
+    STAGED_QUARANTINE,
+    Layout,
+    file_name,
+    watermarks_name,
+)
 from conv_analytics.dataset.storage.lock import WriterLock
-from conv_analytics.dataset.storage.marks import Mark
-from conv_analytics.dataset.storage.marks import write as write_marks
+from conv_analytics.dataset.storage.watermarks import Watermark, write_watermarks
 from conv_analytics.errors import DestinationError
 from conv_analytics.instants import utc_text
 from conv_analytics.resources.record import Json
@@ -32,21 +38,22 @@ from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
 BUFFER_BYTES = 16 * 2**20
-#: With more conversations than this, a commit has a file for them: a record is read by whoever opens the dataset.
+#: With more conversations than this, a commit keeps their watermarks in a file: its record is read by whoever opens the
+#: dataset.
 FEW = 1000
-#: Files that are checked and synced to the disk at a time: the disk does several in the time of one.
+#: Files that are checked and synced to the disk at a time: the disk syncs several in the time of one.
 _SYNCS = 8
 #: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
 FILE_BYTES = 128 * 2**20
-#: So does one with so many row groups: until it is closed, Parquet keeps in memory what it knows of each of them, some
-#: 300 kB for those of all tables.
+#: So is a file with this many row groups: until it is closed, Parquet keeps their metadata in memory, some 300 kB per
+#: row group of all tables.
 ROW_GROUPS = 16
-#: A run may touch many days; so many files are kept open at once.
+#: Files that are kept open at once: a run may touch many days.
 OPEN_FILES = 24
 
 
-def unhurried() -> None:
-    """There is time enough."""
+def no_deadline() -> None:
+    """Let a commit take its time."""
 
 
 @dataclass
@@ -99,10 +106,10 @@ class DatasetWriter:
         self._writing: Future[None] | None = None
         self._quarantine = self._staging / STAGED_QUARANTINE
         self._journal: Journal | None = None
-        self._in_time: Callable[[], None] = unhurried
+        self._in_time: Callable[[], None] = no_deadline
 
     def journal(self, source: str, started: datetime, mask: str | None = None) -> Journal:
-        """The journal of the run: what was asked is in there until it is committed.
+        """The journal of the run: it keeps every answer until it is committed.
 
         Parameters
         ----------
@@ -138,7 +145,7 @@ class DatasetWriter:
                 self._flush()
 
     def quarantine(self, lines: list[str]) -> None:
-        """Keep what could not be read: one JSON object per line."""
+        """Keep records that could not be read: one JSON object per line."""
         if lines:
             with (
                 self._disk(),
@@ -148,27 +155,27 @@ class DatasetWriter:
 
     def commit(
         self,
-        marks: Iterable[Mark],
+        watermarks: Iterable[Watermark],
         report: Mapping[str, Any],
         *,
         whole: bool = True,
-        in_time: Callable[[], None] = unhurried,
+        in_time: Callable[[], None] = no_deadline,
     ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log.
 
-        The journal goes with it, unless the run is not whole: then its answers serve the next one.
+        The journal is removed, unless the run was interrupted: then its answers serve the next one.
 
         Parameters
         ----------
-        marks
+        watermarks
             How far the run came, one for each conversation.
         report
             What it did.
         whole
             Whether the run came to its end.
         in_time
-            Called between steps, by several threads, until the commit is promised; what it raises leaves it undone, and
-            only `abandon` may follow.
+            Called between steps, by several threads, until the commit is promised. When it raises, the commit is not
+            made, and only `abandon` may follow.
         """
         self._in_time = in_time
         with self._disk():
@@ -180,7 +187,7 @@ class DatasetWriter:
                 self._close(part)
             with ThreadPoolExecutor(_SYNCS) as pool:
                 files = tuple(pool.map(self._verified, self._done))
-            few, beside = self._marked(marks)
+            few, filed = self._split_off(watermarks)
             commit = Commit(
                 number=self.number,
                 run=self.run,
@@ -188,10 +195,10 @@ class DatasetWriter:
                 files=files,
                 report=report,
                 quarantine=self._publish_quarantine(),
-                watermarks={mark.conversation_id: mark.last_event for mark in few if mark.last_event is not None},
-                settled={mark.conversation_id: mark.settled for mark in few if mark.settled is not None},
-                unfinished={mark.conversation_id: mark.unfinished for mark in few if mark.unfinished},
-                conversations=beside,
+                watermarks={each.conversation_id: each.last_event for each in few if each.last_event is not None},
+                settled={each.conversation_id: each.settled for each in few if each.settled is not None},
+                unfinished={each.conversation_id: each.unfinished for each in few if each.unfinished},
+                conversations=filed,
             )
             self._finish(log.prepare(self.layout, commit), commit)
             shutil.rmtree(self._staging, ignore_errors=True)
@@ -202,12 +209,12 @@ class DatasetWriter:
         return commit
 
     def abandon(self) -> None:
-        """Give the run up; the dataset stays as it was, and the journal for the next run."""
+        """Give the run up; the dataset stays as it was, and the journal is left for the next run."""
         self._thread.shutdown(wait=True)
         for part in self._parts.values():
             if part.writer is not None:
                 _drop(part.writer)
-        # Once promised, some files may be in their places; the next writer puts the others beside them.
+        # Once promised, some files may be in place; the next writer moves the others.
         if not log.promised(self._staging):
             shutil.rmtree(self._staging, ignore_errors=True)
         if self._journal is not None:
@@ -237,7 +244,7 @@ class DatasetWriter:
         return self._parts[key]
 
     def _flush(self) -> None:
-        """Hand what waits to the writing thread, once it has written what it was handed before."""
+        """Hand the pending rows to the writing thread, once it has written the previous ones."""
         self._settle()
         self._close_idle()
         waiting = [(part, part.pending) for part in self._parts.values() if part.pending]
@@ -277,14 +284,14 @@ class DatasetWriter:
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
             part.row_groups += 1
         waiting.clear()
-        # Arrow keeps what it was given back for later; between two flushes of a long run that only adds up.
+        # Arrow's pool keeps freed memory for later; between two flushes of a long run that only adds up.
         pa.default_memory_pool().release_unused()
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:
         if part.writer is None:
             path = self._staging / part.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            # JSON texts hardly repeat: a dictionary of them would only cost.
+            # JSON texts hardly repeat: a dictionary of them would only cost time and space.
             words = [column.name for column in part.table.columns if column.kind is not Json]
             part.writer = pq.ParquetWriter(
                 path,
@@ -312,21 +319,21 @@ class DatasetWriter:
         durable.sync_file(path)
         return File(name, table, rows, path.stat().st_size, durable.sha256(path))
 
-    def _marked(self, marks: Iterable[Mark]) -> tuple[list[Mark], File | None]:
-        """The marks of a commit, when they are few; otherwise the file that they were written to."""
-        waiting = iter(marks)
+    def _split_off(self, watermarks: Iterable[Watermark]) -> tuple[list[Watermark], File | None]:
+        """The watermarks of a commit when they are few; otherwise the file that they were written to."""
+        waiting = iter(watermarks)
         first = list(islice(waiting, FEW + 1))
         if len(first) <= FEW:
             return first, None
-        name = marks_name(self.number, self.run)
+        name = watermarks_name(self.number, self.run)
         path = self._staging / name
         path.parent.mkdir(exist_ok=True)
-        return [], self._recorded(name, COMMITS, write_marks(path, self._in_turn(chain(first, waiting))))
+        return [], self._recorded(name, COMMITS, write_watermarks(path, self._in_turn(chain(first, waiting))))
 
-    def _in_turn(self, marks: Iterable[Mark]) -> Iterator[Mark]:
-        for mark in marks:
+    def _in_turn(self, watermarks: Iterable[Watermark]) -> Iterator[Watermark]:
+        for watermark in watermarks:
             self._in_time()
-            yield mark
+            yield watermark
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
@@ -353,7 +360,7 @@ def _drop(writer: pq.ParquetWriter) -> None:
     try:
         writer.close()
     except OSError:
-        # On a full disk the end of the file cannot be written either. Left open, it would try again when collected.
+        # On a full disk the footer cannot be written either. If left open, the writer would try again when collected.
         writer.is_open = False
 
 

@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.dataset.maintenance.finding import Finding, Level, some
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.maintenance.finding import Finding, Level, first_few
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit, numbers
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.errors import APIError, CorruptFile, NotFound
@@ -83,7 +83,7 @@ class Audit:
             ),
         ):
             if names:
-                yield Finding(level, f"{text.format(len(names))}: {some(sorted(names))}", "API", advice)
+                yield Finding(level, f"{text.format(len(names))}: {first_few(sorted(names))}", "API", advice)
 
 
 def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY, rate: float = RATE) -> Audit:
@@ -105,7 +105,7 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY
     """
     chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
-    with closing(Known(Path(folder))) as known:
+    with closing(WatermarkIndex(Path(folder))) as known:
         for commit in history:
             # `verify` reports damaged commits.
             with suppress(CorruptFile):
@@ -121,7 +121,7 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY
 
 
 class _Auditor:
-    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: Known) -> None:
+    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: WatermarkIndex) -> None:
         self._client, self._history, self._known = client, history, known
         self._failures = 0
         self.audit = Audit()
@@ -199,7 +199,7 @@ class _Auditor:
             and created + _CLOCK_TOLERANCE < (_instant(run.get("started_at")) or created)
             and (run.get("since") is None or created >= (_instant(run["since"]) or created))
             and (run.get("until") is None or created < (_instant(run["until"]) or created))
-            for run in (commit.report for commit in every(self._history))
+            for run in (commit.report for commit in with_carried(self._history))
         )
 
 

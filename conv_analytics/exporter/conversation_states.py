@@ -25,7 +25,7 @@ class ConversationState(NamedTuple):
     sequence_number: int | None = None
     pending_since: str | None = None
     """For one whose events end early or that has events above its watermark: as in
-    `conv_analytics.dataset.storage.marks.Mark`."""
+    `conv_analytics.dataset.storage.watermarks.Watermark`."""
 
 
 class ConversationStates:

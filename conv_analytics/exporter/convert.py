@@ -13,8 +13,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset.memory.event_index import Held
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.memory.event_index import StoredEvents
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.event_ids import id_ranges, may_repeat_events, out_of_order
 from conv_analytics.exporter.incremental import LastChange, MissingEvents, missing_events
@@ -23,7 +23,7 @@ from conv_analytics.exporter.row_keys import SeenKeys
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen, digest
+from conv_analytics.tables.seen_events import SeenEvents, digest
 
 #: Pages are converted in batches of about this size: larger ones are no faster, and take more memory. [B]
 BATCH_BYTES = 4 * 2**20
@@ -37,7 +37,7 @@ class Sink(Protocol):
     """Where rows are written: a dataset folder, or memory."""
 
     @property
-    def known(self) -> Mapping[str, Mark]:
+    def known(self) -> Mapping[str, Watermark]:
         """The watermark of each conversation, from earlier runs."""
 
     def write(self, name: str, rows: pa.Table) -> None:
@@ -49,7 +49,7 @@ class Sink(Protocol):
     def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
         """Items of some conversations that earlier runs wrote and later events repeat, each with its conversation."""
 
-    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
         """Events that earlier runs wrote of those conversations whose events may come again, or of all if `wanted`."""
 
 
@@ -98,10 +98,10 @@ class Converter:
         self.events = 0
         self._sink, self._report, self._states, self._exported_at = sink, report, states, exported_at
         self._rows: Counter[str] = Counter()
-        self._seen = Seen()
+        self._seen = SeenEvents()
         self._seen_keys = SeenKeys()
         self._loaded: set[str] = set()
-        self._stored: dict[str, Held] = {}
+        self._stored: dict[str, StoredEvents] = {}
         self._last_at: dict[str, datetime] = {}
         self._sequence_numbers: dict[str, int] = {}
         self._starts: dict[str, int] = {}
@@ -275,7 +275,7 @@ class Converter:
         """Store how far a conversation was read, and what is missing at the end of its events."""
         known = self._sink.known.get(conversation_id)
         before = (known and known.last_event) or 0
-        stored = self._stored.pop(conversation_id, None) or Held()
+        stored = self._stored.pop(conversation_id, None) or StoredEvents()
         # Events above the watermark come from a list that failed half-way, or have ids outside the sequence.
         plausible = (number for number in stored.bodies if number <= max(sequence_number or 0, before) + MAX_ID_JUMP)
         last = max(before, self._highest.pop(conversation_id, 0), *plausible)
@@ -338,7 +338,7 @@ class Converter:
         if again := again - self._stored.keys():
             self._skip_stored(self._sink.stored_events(again, wanted=True))
 
-    def _skip_stored(self, conversations: Mapping[str, Held]) -> None:
+    def _skip_stored(self, conversations: Mapping[str, StoredEvents]) -> None:
         """Leave out the stored events of some conversations when they come again."""
         for conversation_id, stored in conversations.items():
             self._stored[conversation_id] = stored

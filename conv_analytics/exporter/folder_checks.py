@@ -9,7 +9,7 @@ from typing import Any
 
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.storage.commit import commits, promised
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import ConfigError
 
@@ -50,7 +50,7 @@ def require_same_mask(root: Path, requested: Mapping[str, Any] | None) -> None:
     requested
         The settings of the requested mask; None for no mask.
     """
-    reports = [commit.report for commit in every(commits(Layout(root)))]
+    reports = [commit.report for commit in with_carried(commits(Layout(root)))]
     recorded = next((report["mask"] for report in reversed(reports) if "mask" in report), None)
     if not reports or recorded == requested:
         return

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.conversation_states import ConversationState
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.summaries import Summary
@@ -39,7 +39,7 @@ class ListsToRead(Enum):
 
 
 class MissingEvents(NamedTuple):
-    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.marks.Mark`."""
+    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.watermarks.Watermark`."""
 
     sequence_number: int | None = None
     pending_since: str | None = None
@@ -49,7 +49,7 @@ class MissingEvents(NamedTuple):
 class FolderState:
     """What the earlier runs of a folder know; empty for a new folder."""
 
-    known: Mapping[str, Mark] = field(default_factory=dict)
+    known: Mapping[str, Watermark] = field(default_factory=dict)
     """The watermark of each conversation."""
     swept_at: datetime | None = None
     """Start of the last run that requested every conversation."""
@@ -65,7 +65,7 @@ class LastChange(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Both as `Mark.settled` stores them, with nothing before the space where no instant is known."""
+        """Both as `Watermark.settled` stores them, with nothing before the space where no instant is known."""
         return f"{_seconds_text(self.changed) if self.changed else ''} {self.fingerprint}"
 
 
@@ -76,7 +76,7 @@ class IncrementalPolicy:
     Examples
     --------
     >>> summary = Summary(id="CON-1", timestamp={"created": "2026-11-01T10:00:00Z"})
-    >>> folder = FolderState({"CON-1": Mark("CON-1", 41, f"2026-11-01T10:07:00Z {summary.fingerprint}")})
+    >>> folder = FolderState({"CON-1": Watermark("CON-1", 41, f"2026-11-01T10:07:00Z {summary.fingerprint}")})
     >>> IncrementalPolicy(folder).needs_request(summary), IncrementalPolicy(folder).last_known_event("CON-1")
     (True, 41)
     >>> week = IncrementalPolicy(folder, quiet_before="2026-11-15T00:00:00Z")
@@ -105,7 +105,7 @@ class IncrementalPolicy:
         `again` includes, in a run that reads everything again, what the folder has already.
 
         >>> pending, given_up = (10, None, 12, "2026-11-21T03:00:00Z"), (10, None, 12)
-        >>> known = {"CON-1": Mark("CON-1", *pending), "CON-2": Mark("CON-2", *given_up)}
+        >>> known = {"CON-1": Watermark("CON-1", *pending), "CON-2": Watermark("CON-2", *given_up)}
         >>> policy = IncrementalPolicy(FolderState(known))
         >>> [policy.lists_to_read("CON-1", number).name for number in (10, 12, 13)]
         ['NOTHING', 'EVENTS', 'ALL']
@@ -142,7 +142,7 @@ class IncrementalPolicy:
 
 
 def missing_events(
-    known: Mark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
+    known: Watermark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
 ) -> MissingEvents:
     """What is missing at the end of a conversation's events, and since when.
 
@@ -167,7 +167,7 @@ def missing_events(
     >>> pending = missing_events(None, 10, 12, first)
     >>> pending
     MissingEvents(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
-    >>> known = Mark("CON-1", 10, None, *pending)
+    >>> known = Watermark("CON-1", 10, None, *pending)
     >>> missing_events(known, 10, 12, first + timedelta(days=1)) == pending
     True
     >>> missing_events(known, 10, 12, first + timedelta(days=2))
@@ -236,7 +236,9 @@ def requested_all(report: Mapping[str, Any]) -> bool:
     return answered and not bounded and not report.get("not_probed")
 
 
-def updated_watermark(state: ConversationState, known: Mark | None, started: datetime, *, unread: bool) -> Mark | None:
+def updated_watermark(
+    state: ConversationState, known: Watermark | None, started: datetime, *, unread: bool
+) -> Watermark | None:
     """The watermark that a commit stores for a conversation; None when the folder has it already.
 
     A watermark never goes back. When a conversation is first seen, its last event tells since when it has been quiet.
@@ -282,17 +284,17 @@ def updated_watermark(state: ConversationState, known: Mark | None, started: dat
     if advanced or state.extended or (unread and known_settled is not None) or differs:
         last = max(state.last_event or 0, known_last or 0)
         text = settled or (known_settled if state.last_change is not None else None)
-        return Mark(state.conversation_id, last, text, *missing)
-    return Mark(state.conversation_id, None, settled) if settled else None
+        return Watermark(state.conversation_id, last, text, *missing)
+    return Watermark(state.conversation_id, None, settled) if settled else None
 
 
-def _known_missing(known: Mark | None) -> tuple[int | None, str | None, bool]:
+def _known_missing(known: Watermark | None) -> tuple[int | None, str | None, bool]:
     """What is missing of a conversation before a run: sequence number, pending since, unread."""
     return (None, None, False) if known is None else (known.sequence_number, known.pending_since, known.unread)
 
 
 def _missing_after(
-    state: ConversationState, known: Mark | None, *, advanced: bool
+    state: ConversationState, known: Watermark | None, *, advanced: bool
 ) -> tuple[int | None, str | None, bool]:
     """The same after the run."""
     if state.finished:

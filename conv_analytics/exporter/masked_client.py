@@ -14,7 +14,7 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.errors import APIError, StatusError, UnexpectedPayload, status_error
 from conv_analytics.exporter.journalled_client import RawClient
 from conv_analytics.privacy import Mask
-from conv_analytics.privacy.shapes import WORD
+from conv_analytics.privacy.safe_patterns import WORD
 from conv_analytics.resources.endpoint import Call, Listing
 
 #: Unexpected responses and the API's own error messages may name people, and are left out.

@@ -13,9 +13,9 @@ from typing import Any, Unpack
 from conv_analytics import markup
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import Notice, RequestSent, ResponseReceived
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
-from conv_analytics.dataset.storage.history import every
+from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.defaults import SAMPLE
 from conv_analytics.errors import AuthError, ConfigError, NotFound
@@ -174,8 +174,8 @@ def plan(
     layout = Layout(root)
     layout.prepare()
     history = list(commits(layout))
-    with closing(Known(root, history)) as known:
-        state = FolderState(known, last_sweep(commit.report for commit in every(history)))
+    with closing(WatermarkIndex(root, history)) as known:
+        state = FolderState(known, last_sweep(commit.report for commit in with_carried(history)))
         policy = incremental_policy(state, chosen, now)
 
         async def main() -> Plan:

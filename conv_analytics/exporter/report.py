@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from conv_analytics import markup
-from conv_analytics.dataset.maintenance.finding import some
+from conv_analytics.dataset.maintenance.finding import first_few
 from conv_analytics.errors import clock_remark
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables import TABLES
@@ -174,7 +174,7 @@ class Report:
         )
         lines = [text.format(count) for count, text in remarks if count]
         if self.pending:
-            names = some(sorted(self.pending), _SHOWN)
+            names = first_few(sorted(self.pending), _SHOWN)
             lines.append(
                 f"{len(self.pending):,} conversations end before the event that they name as their last ({names});"
                 " the next runs ask for the rest"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from conv_analytics.durable import write_atomically
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.report import Report
 
@@ -20,9 +21,7 @@ _NAME = "plan.json"
 def save_plan(work: Path, plan: Mapping[str, Any], options: Options) -> None:
     """Save a plan for the next run of a folder."""
     saved = {"asked_for": _asked_for(options), **plan}
-    written = work / f"{_NAME}.new"
-    written.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
-    written.replace(work / _NAME)
+    write_atomically(work / _NAME, json.dumps(saved, indent=1) + "\n", part=work / f"{_NAME}.new")
 
 
 def take_plan(work: Path, options: Options, started: datetime, report: Report) -> dict[str, Any] | None:

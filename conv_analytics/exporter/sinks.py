@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.memory.event_index import Held, Holdings, repeats
+from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.journal import Journal
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
-from conv_analytics.dataset.storage.history import every
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.anomaly import volume_warning
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.folder_checks import require_same_mask
@@ -61,7 +61,7 @@ class MemorySink:
         """Nothing: there is no earlier run."""
         return ()
 
-    def stored_events(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:  # noqa: ARG002
+    def stored_events(self, _conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:  # noqa: ARG002
         """Nothing: there is no earlier run."""
         return {}
 
@@ -95,16 +95,16 @@ class FolderSink:
             require_same_mask(root, mask)
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             history = list(commits(self._writer.layout))
-            self.known = Known(root, history)
+            self.known = WatermarkIndex(root, history)
         except BaseException:
             self._writer.abandon()
             raise
-        self.reports = [commit.report for commit in every(history)]
+        self.reports = [commit.report for commit in with_carried(history)]
         self.folder_state = FolderState(self.known, last_sweep(self.reports))
         # An event that a watermark ignores is listed again.
         self._ignored_ids = {name for report in self.reports for name in report.get("beyond", ())}
         self._history = history
-        self._event_index: Holdings | None = None
+        self._event_index: EventIndex | None = None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
@@ -113,17 +113,17 @@ class FolderSink:
         if self._options.full:
             return ()
         earlier, runs = open_dataset(self._root), self.known.runs(conversations)
-        tables = [name for name in earlier if repeats(TABLES[name])]
+        tables = [name for name in earlier if TABLES[name].repeats_items]
         return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
 
-    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, Held]:
+    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
         """The events that the folder has of conversations whose events may be listed again."""
         required = wanted or self._options.full
         repeated = [
             name for name in conversations if required or name in self._ignored_ids or self._has_events_above(name)
         ]
         if repeated and self._event_index is None:
-            self._event_index = Holdings(self._root, self._history, self.known)
+            self._event_index = EventIndex(self._root, self._history, self.known)
         return self._event_index.of(repeated) if self._event_index and repeated else {}
 
     def _has_events_above(self, conversation_id: str) -> bool:
@@ -149,9 +149,9 @@ class FolderSink:
         report.commit = commit.number
         self._close()
         layout = self._writer.layout
-        return Exported(report, Dataset(layout, (*commits(layout, before=commit.number), commit)))
+        return Exported(report, Dataset(layout.root, (*commits(layout, before=commit.number), commit)))
 
-    def _marks(self, states: ConversationStates, report: Report) -> Iterator[Mark]:
+    def _marks(self, states: ConversationStates, report: Report) -> Iterator[Watermark]:
         for state in states:
             name = state.conversation_id
             mark = updated_watermark(state, self.known.get(name), self._started, unread=name in report.incomplete)

@@ -1,4 +1,4 @@
-"""What `conv_analytics.analysis` computed, drawn: for notebooks, for files, for people who cannot see it.
+"""Plots, widgets and reports of what `conv_analytics.analysis` computes: in notebooks, as files, and as text.
 
 >>> from conv_analytics.notebook import html
 >>> html.escape("<b>")

@@ -16,4 +16,4 @@ from .plots import (
     plot_outcomes as plot_outcomes,
 )
 from .report import Report as Report, quality_report as quality_report
-from .timeline.show import Timeline as Timeline, show_timeline as show_timeline
+from .timeline.timeline import Timeline as Timeline, show_timeline as show_timeline

@@ -1,7 +1,7 @@
 """Small charts as SVG for pages: bars with intervals, histograms with limits, lines with a band, hours of the week.
 
-Colours are classes, so that a page's style gives them for light, dark and paper. What is seen is always said in words,
-too: the title says what it is, tips and the table beside it say the numbers, and few cases are hatched as well as grey.
+Colours are classes that `charts.css` defines for light, dark and paper. Everything is also said in words: the title
+says what a chart shows, tooltips and a table have its numbers, and bars of few cases are dashed as well as grey.
 
 >>> picture = bars([Bar("GB", 0.02, 0.01, 0.04, "2 of 100"), Bar("FR", None, None, None, "no cases")], title="Poor")
 >>> picture.startswith("<svg"), "2 of 100" in picture
@@ -19,35 +19,15 @@ from conv_analytics.notebook.svg import Drawing, fitted, number
 WIDTH = 560.0
 _SMALL = 11
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-#: More bars than these have no room for a label each.
+#: How many bars have room for a label.
 _LABELS = 12
-#: How strong a cell of the heatmap can be, of 0 to 5.
+#: The strongest shade of a heatmap; 0 is the weakest.
 STEPS = 5
-
-STYLE = """\
-svg.ca-chart{display:block;width:100%;height:auto;max-width:640px}
-.ca-chart text{fill:var(--ca-text)}.ca-chart text.q{fill:var(--ca-quiet)}
-.ca-chart .grid{stroke:var(--ca-line);stroke-width:1}
-.ca-chart .b{fill:var(--ca-good)}.ca-chart .bad{fill:var(--ca-poor)}
-.ca-chart .mid{fill:var(--ca-fair);stroke:var(--ca-fair-edge)}
-.ca-chart .few{fill:var(--ca-unmeasured);fill-opacity:.35;stroke:var(--ca-unmeasured);stroke-dasharray:2 2}
-.ca-chart .whisker{stroke:var(--ca-text);stroke-width:1.2;fill:none}
-.ca-chart .line{stroke:var(--ca-good);stroke-width:2;fill:none}.ca-chart .line.bad{stroke:var(--ca-poor)}
-.ca-chart .band{fill:var(--ca-good);fill-opacity:.18}.ca-chart .band.bad{fill:var(--ca-poor)}
-.ca-chart .dot{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}.ca-chart .dot.bad{fill:var(--ca-poor)}
-.ca-chart .dot.few{fill:var(--ca-ground);stroke:var(--ca-unmeasured);stroke-width:1.5;stroke-dasharray:none}
-.ca-chart .said{paint-order:stroke;stroke:var(--ca-ground);stroke-width:3px;stroke-linejoin:round}
-.ca-chart .limit{stroke:var(--ca-text);stroke-width:1.2;stroke-dasharray:4 3}
-.ca-chart .cell{fill:var(--ca-good);stroke:var(--ca-ground);stroke-width:1}
-.ca-chart .none{fill:var(--ca-raised);stroke:var(--ca-line);stroke-width:.5}
-.ca-chart .s0{fill-opacity:.06}.ca-chart .s1{fill-opacity:.2}.ca-chart .s2{fill-opacity:.38}
-.ca-chart .s3{fill-opacity:.58}.ca-chart .s4{fill-opacity:.79}.ca-chart .s5{fill-opacity:1}
-"""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its share, the interval around it, what is said of it, and whether it stands on enough cases."""
+    """A bar: its share with an interval, a note, and whether it is based on enough cases."""
 
     label: str
     value: float | None
@@ -59,7 +39,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Point:
-    """A point of a line, with its band."""
+    """A point of a line: its value with an interval, a note, and whether it is based on enough cases."""
 
     label: str
     value: float | None
@@ -70,18 +50,18 @@ class Point:
 
 
 def bars(rows: Sequence[Bar], *, title: str, kind: str = "b", limit: float | None = None) -> str:
-    """Horizontal bars of shares with their intervals, in the order given.
+    """Horizontal bars of shares with their intervals.
 
     Parameters
     ----------
     rows
-        Bars; the interval is a whisker, few cases are grey and dashed.
+        Bars; the interval is a whisker, a bar of few cases is grey and dashed.
     title
-        What is seen, for those who cannot.
+        What the chart shows, for people who cannot see it.
     kind
         Class of the bars: ``b``, ``bad`` or ``mid``.
     limit
-        A share that is marked.
+        A share to mark.
     """
     line, left, right, top = 22.0, 150.0, 116.0, 6.0
     wide = WIDTH - left - right
@@ -118,14 +98,14 @@ def bars(rows: Sequence[Bar], *, title: str, kind: str = "b", limit: float | Non
 def histogram(
     bins: Sequence[tuple[str, int, str]], *, title: str, limits: Sequence[tuple[float, str]] = (), unit: str = ""
 ) -> str:
-    """Columns of counts with limits between them.
+    """A histogram with limits.
 
     Parameters
     ----------
     bins
-        Label of the class' start, count, and class (``b``, ``mid``, ``bad``) of each column.
+        Label of the start, count, and class (``b``, ``mid``, ``bad``) of each bin.
     limits
-        Where a limit is, in columns from the left, and its words.
+        The position of each limit, in bins from the left, and its label.
     """
     left, right, top, high = 40.0, 10.0, 22.0, 130.0
     drawing = Drawing(WIDTH, top + high + 34, title=title)
@@ -148,8 +128,8 @@ def histogram(
     for place, (at, words) in enumerate(sorted(limits)):
         x = left + at * step
         drawing.add("path", d=f"M{number(x)} {number(top - 6)}V{number(top + high)}", class_="limit")
-        drawing.text(x + (3 if x < WIDTH / 2 else -3), top - 8 if place % 2 == 0 else top + 3, words, 10, class_="said",
-                     text_anchor="start" if x < WIDTH / 2 else "end")  # fmt: skip
+        drawing.text(x + (3 if x < WIDTH / 2 else -3), top - 8 if place % 2 == 0 else top + 3, words, 10,
+                     class_="label", text_anchor="start" if x < WIDTH / 2 else "end")  # fmt: skip
     return _chart(drawing)
 
 
@@ -157,16 +137,16 @@ def trend(
     points: Sequence[Point], *, title: str, kind: str = "", shown: Callable[[float], str] = lambda v: f"{100 * v:g} %",
     limit: float | None = None, floor: float = 0.0, top: float | None = None,
 ) -> str:  # fmt: skip
-    """A line with the band of its intervals; gaps stay gaps, points of few cases are hollow.
+    """A line with a band of intervals; gaps stay gaps, points of few cases are hollow.
 
     Parameters
     ----------
     kind
         ``bad`` for what should be low.
     shown
-        How a value of the axis is written.
+        Formats a value of the axis.
     floor, top
-        Ends of the axis; the top follows the values when absent.
+        Ends of the axis; without a top it fits the values.
     """
     left, right, up, high = 46.0, 12.0, 8.0, 120.0
     drawing = Drawing(WIDTH, up + high + 24, title=title)
@@ -203,7 +183,7 @@ def trend(
 
 
 def heat(cells: Sequence[tuple[int, int, float | None, str]], *, title: str) -> str:
-    """Hours of the week: weekday, hour, value, words; the stronger the more, framed where there was no such hour."""
+    """Hours of the week as weekday, hour, value and note: the more, the stronger; framed if there was no such hour."""
     left, top, wide, high = 40.0, 4.0, 21.0, 19.0
     drawing = Drawing(left + 24 * wide + 6, top + 7 * high + 40, title=title)
     most = max([value for _, _, value, _ in cells if value is not None] + [0.0])
@@ -225,7 +205,7 @@ def heat(cells: Sequence[tuple[int, int, float | None, str]], *, title: str) -> 
 
 
 def strength(value: float, most: float) -> int:
-    """How strong a cell is: 0 is nothing, 5 the most.
+    """The shade of a cell: 0 for nothing, 5 for the most.
 
     >>> strength(0, 9), strength(0.1, 9), strength(9, 9), strength(0, 0)
     (0, 1, 5, 0)
@@ -234,7 +214,7 @@ def strength(value: float, most: float) -> int:
 
 
 def nice(value: float) -> float:
-    """The next round number: where an axis ends.
+    """The next round number, for the end of an axis.
 
     >>> nice(0.034), nice(0.51), nice(0.0)
     (0.04, 0.6, 1.0)
@@ -246,23 +226,23 @@ def nice(value: float) -> float:
 
 
 def ticks(most: float) -> list[float]:
-    """Four steps from 0 to the end of an axis."""
+    """Ticks of an axis: four equal steps from 0."""
     return [round(most * step / 4, 6) for step in range(5)]
 
 
 def runs(points: Sequence[Point]) -> list[list[tuple[int, Point]]]:
-    """Points that follow one another without a gap."""
-    found: list[list[tuple[int, Point]]] = [[]]
+    """The parts of a line between its gaps."""
+    parts: list[list[tuple[int, Point]]] = [[]]
     for place, point in enumerate(points):
         if point.value is not None:
-            found[-1].append((place, point))
-        elif found[-1]:
-            found.append([])
-    return [run for run in found if run]
+            parts[-1].append((place, point))
+        elif parts[-1]:
+            parts.append([])
+    return [run for run in parts if run]
 
 
 def _run(drawing: Drawing, run: list[tuple[int, Point]], spot: Callable[[int, float], str], kind: str) -> None:
-    """A line without gaps, and its band behind it."""
+    """A part of a line without gaps, and its band behind it."""
     if len(run) < 2:  # noqa: PLR2004 - one point is no line
         return
     lows = [(place, point.lo) for place, point in run if point.lo is not None]
@@ -278,4 +258,4 @@ def _chart(drawing: Drawing) -> str:
     return drawing.svg().replace("<svg ", '<svg class="ca-chart" ', 1)
 
 
-__all__ = ["STYLE", "Bar", "Point", "bars", "heat", "histogram", "nice", "runs", "strength", "ticks", "trend"]
+__all__ = ["Bar", "Point", "bars", "heat", "histogram", "nice", "runs", "strength", "ticks", "trend"]

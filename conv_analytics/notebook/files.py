@@ -1,51 +1,35 @@
-"""Write pages and pictures: whole or not at all, and for their user alone where people are shown."""
+"""Writing pages and pictures: atomically, and readable only by their owner where people are shown."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from conv_analytics.durable import write_atomically
 from conv_analytics.errors import DestinationError
 
 
 def write(path: Path, text: str, *, private: bool) -> Path:
-    """Write a file: a reader sees the old one or the new one, never half of one.
+    """Write a file atomically: a reader sees the old one or the new one, never half of one.
 
     Parameters
     ----------
     path
-        The file; its folder has to be there.
+        The file; its folder has to exist.
     text
-        What it holds.
+        Its content.
     private
-        Whether only the user who runs this may read it (0600), as befits what is not masked. Otherwise the file has the
-        mode of any new file.
+        Whether only its owner may read it (0600), for a file that is not masked. Otherwise it has the mode of any new
+        file.
 
     Raises
     ------
     DestinationError
         If it cannot be written.
     """
-    part: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        part = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        if not private:
-            # A temporary file is private by itself.
-            umask = os.umask(0)
-            os.umask(umask)
-            part.chmod(0o666 & ~umask)
-        part.replace(path)
+        write_atomically(path, text, private=private)
     except OSError as error:
         raise DestinationError(path, error.strerror or str(error)) from error
-    finally:
-        if part is not None:
-            part.unlink(missing_ok=True)
     return path
 
 

@@ -1,18 +1,66 @@
-"""The one place that makes HTML of text: escaping, data for scripts, and pages that can ask nobody for anything."""
+"""The one place that makes HTML of text: templates that escape, data for scripts, pages that load nothing else."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from conv_analytics.markup import clean, escape, line
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
 
-#: Classes of what holds texts of other people: JupyterLab sets no formula between two dollars in it.
+#: Classes of an element that holds texts from the API: JupyterLab typesets no formula between two dollars in it.
 PLAIN = "tex2jax_ignore mathjax_ignore"
+
+
+def safe(html: str) -> Markup:
+    """HTML that was made here and is safe already: a template does not escape it again."""
+    return Markup(html)  # noqa: S704
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of this package; whatever `safe` did not mark is escaped.
+
+    >>> render("page.html.j2", title="<t>", body="<b>", policy="", style="", scripts=()).count("&lt;")
+    2
+    """
+    return _templates().get_template(template).render(**values, plain=PLAIN)
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("conv_analytics.notebook", ""), autoescape=True, undefined=StrictUndefined,
+        finalize=_escaped, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+
+
+def _escaped(value: object) -> Markup:
+    """The same escaping as everywhere: it replaces what markup cannot hold, too."""
+    return value if isinstance(value, Markup) else safe(escape(value))
+
+
+@cache
+def resource(name: str) -> str:
+    """A file of this package: a script or a style sheet."""
+    return resources.files("conv_analytics.notebook").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def module(*names: str) -> str:
+    """Several JavaScript modules as one; each may use the ones before it, and what it imports from them is left out."""
+    text = re.sub(r"^import [^;]*;\n", "", "".join(map(resource, names)), flags=re.MULTILINE)
+    # Comments and indentation are for those who read the source.
+    text = re.sub(r"^\s*(?://.*\n|/\*\*.*\*/\n)?", "", text, flags=re.MULTILINE)
+    return re.sub(r"(?<=[;,{(])\n", "", text)
 
 
 def json_for_script(value: Any) -> str:
@@ -26,13 +74,13 @@ def json_for_script(value: Any) -> str:
 
 
 def data_uri(content: str | bytes, kind: str = "image/svg+xml") -> str:
-    """Content as an address of itself."""
+    """A ``data:`` URI with this content."""
     raw = content.encode() if isinstance(content, str) else content
     return f"data:{kind};base64,{base64.b64encode(raw).decode()}"
 
 
 def policy(scripts: Iterable[str] = ()) -> str:
-    """A content security policy: these scripts, word for word, and pictures within the page; nothing else.
+    """A content security policy that allows these scripts, pictures within the page, and nothing else.
 
     >>> policy()
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -45,32 +93,23 @@ def policy(scripts: Iterable[str] = ()) -> str:
 
 def variables(theme: Theme) -> str:
     """The colours of a theme as CSS variables: ``--ca-ground``, ``--ca-good``, its ``--ca-good-edge`` and so on."""
-    plain = {name: getattr(theme, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
     edges = {f"{name}-edge": theme.edges[name] for name in theme.quality}
-    return "".join(f"--ca-{name}:{colour};" for name, colour in {**plain, **theme.quality, **edges}.items())
+    return "".join(f"--ca-{name}:{colour};" for name, colour in {**theme.surfaces, **theme.quality, **edges}.items())
 
 
-STYLE = f"""\
-:root{{color-scheme:light dark;{variables(LIGHT)}}}
-@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}
-:root[data-theme=light]{{color-scheme:light;{variables(LIGHT)}}}
-:root[data-theme=dark]{{color-scheme:dark;{variables(DARK)}}}
-body{{margin:0 auto;max-width:1200px;padding:16px 24px;background:var(--ca-ground);color:var(--ca-text);\
-font:14px/1.45 system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}}
-h1{{font-size:20px;margin:8px 0}}h2{{font-size:16px;margin:24px 0 8px}}
-table{{border-collapse:collapse;font-variant-numeric:tabular-nums}}
-th,td{{text-align:left;padding:3px 10px 3px 0;border-bottom:1px solid var(--ca-line);vertical-align:top}}
-caption{{text-align:left;color:var(--ca-quiet);padding:4px 0}}
-a{{color:var(--ca-accent)}}.ca-quiet{{color:var(--ca-quiet)}}img{{max-width:100%}}
-:focus-visible{{outline:2px solid var(--ca-accent);outline-offset:1px}}
-@page{{margin:12mm}}
-@media print{{:root,:root[data-theme=dark]{{color-scheme:light;{variables(LIGHT)}}}
-body{{max-width:none;padding:0}}h1,h2,h3{{break-after:avoid}}}}
-"""
+def page_style() -> str:
+    """The style sheet of a whole page: as light or dark as its theme or its reader's system is, and light on paper."""
+    light, dark = (f"color-scheme:{theme.name};{variables(theme)}" for theme in (LIGHT, DARK))
+    return (
+        f":root{{{variables(LIGHT)}color-scheme:light dark}}\n"
+        f"@media (prefers-color-scheme:dark){{:root{{{variables(DARK)}}}}}\n"
+        f":root[data-theme=light]{{{light}}}\n:root[data-theme=dark]{{{dark}}}\n"
+        f"@media print{{:root,:root[data-theme=dark]{{{light}}}}}\n{resource('page.css')}"
+    )
 
 
-def page(title: str, body: str, *, scripts: Sequence[str] = (), style: str = "", language: str = "en") -> str:
-    """A whole page: one file, light and dark, without any request.
+def page(title: str, body: str, *, scripts: Sequence[str] = (), style: str = "") -> str:
+    """A whole page: one file, light and dark, that loads nothing.
 
     Parameters
     ----------
@@ -83,26 +122,22 @@ def page(title: str, body: str, *, scripts: Sequence[str] = (), style: str = "",
     style
         More CSS.
     """
-    # A browser's hash is of what stands between the tags, to the letter.
-    run = "".join(f'<script type="module">{text}</script>\n' for text in scripts)
-    return (
-        f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(policy(scripts))}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n{body}\n{run}</body>\n</html>\n"
-    )
+    # A browser hashes exactly what stands between the tags.
+    return render(
+        "page.html.j2", title=title, body=safe(body), policy=policy(scripts), style=safe(page_style() + style),
+        scripts=[safe(text) for text in scripts],
+    )  # fmt: skip
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """A table of texts."""
-    title = f"<caption>{escape(caption)}</caption>" if caption else ""
-    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    lines = "".join(
-        "<tr>" + "".join(f'<td dir="auto">{escape("" if cell is None else cell)}</td>' for cell in row) + "</tr>"
-        for row in rows
-    )
-    return f"<table>{title}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    """A table of texts; None is an empty cell."""
+    return str(_templates().get_template("table.html.j2").module.table(head, rows, caption))  # type: ignore[attr-defined]
 
 
-__all__ = ["PLAIN", "STYLE", "clean", "data_uri", "escape", "json_for_script", "line", "page", "policy", "table",
-           "variables"]  # fmt: skip
+def mask_label(*, masked: bool) -> str:
+    """What every drawing says about people in it."""
+    return "people masked" if masked else "UNMASKED"
+
+
+__all__ = ["PLAIN", "clean", "data_uri", "escape", "json_for_script", "line", "mask_label", "module", "page",
+           "page_style", "policy", "render", "resource", "safe", "table", "variables"]  # fmt: skip

@@ -1,6 +1,6 @@
-"""The ladder of a conversation: who signalled what to whom, as far as the API's events tell.
+"""The ladder of a conversation: who signalled what to whom, as far as the API's events show it.
 
-The API tells states, codes and reasons, not messages. What stands on the arrows is inferred from them, and says so.
+The API has states, codes and reasons, not messages. The labels of arrows are inferred from them, and a note says so.
 """
 
 from __future__ import annotations
@@ -14,30 +14,29 @@ from typing import Any
 
 import pandas as pd
 
-from conv_analytics.analysis import legs, quality
-from conv_analytics.analysis.audio.units import Units, units_of_all
+from conv_analytics.analysis import legs
+from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
-from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.entities.verdicts import Verdict
-from conv_analytics.errors import ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write
-from conv_analytics.notebook.html import PLAIN, clean, data_uri, escape, line, page, table
+from conv_analytics.notebook.html import clean, data_uri, line, page, render
 from conv_analytics.notebook.svg import Drawing, fitted
-from conv_analytics.notebook.timeline.axis import SECOND, length, stamp, zone_of
+from conv_analytics.notebook.timeline.axis import SECOND, duration, stamp, zone_of
 from conv_analytics.notebook.timeline.picture import style
 from conv_analytics.privacy.display import Display
 
 PLATFORM = "Vonage"
 NOTE = "Inferred from states, SIP codes and reasons in API events; no packets were seen."
 HEAD = ("time", "since start", "from", "to", "what", "leg")
-#: A pause that is shown as one. [µs]
+#: A shorter pause is not shown. [µs]
 _PAUSE = 2 * SECOND
 _ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
-#: What SIP calls a step, and what it is where no SIP is spoken.
-_WORDS = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
+#: The name of a step in SIP, and on a leg without SIP.
+_NAMES = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
           "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
 _CANCELLED, _REFUSED, _LAST = 487, 300, 699
 
@@ -51,15 +50,15 @@ class Step:
     at
         Microseconds since 1970.
     source, target
-        Places of the parties.
+        Indexes of the parties.
     words
-        What is said.
+        Its label.
     answer
-        It answers an earlier step: drawn dashed.
+        Whether it answers an earlier step: drawn dashed.
     final
-        It ends the leg without an answer: the cause of a failure.
+        Whether it ends the leg without an answer: the cause of a failure.
     leg
-        Place of the leg.
+        Index of the leg.
     """
 
     at: int
@@ -107,12 +106,12 @@ def show_ladder(
     ConfigError
         If the zone is unknown, or the data has nothing of the conversation.
     TableNotFound
-        If no table holds events.
+        If no table has events.
 
     Notes
     -----
-    A leg's start, ringing, answer and end are those of `conv_analytics.analysis.legs`; so is who hung up. The words
-    of SIP stand for them on legs that speak SIP. Retransmissions, provisional answers and media are not known.
+    A leg's start, ringing, answer and end, and who hung up, are those of `conv_analytics.analysis.legs`. On SIP legs
+    they have the names of SIP messages. Retransmissions, provisional answers and media are not known.
 
     Examples
     --------
@@ -125,10 +124,9 @@ def show_ladder(
     486 busy
     """
     zone_of(tz)
-    source = one_conversation(data, conversation_id)
-    tables = {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
-    frame, levels = _legs(tables), _levels(tables, units or units_of_all(data))
-    return Ladder(frame, levels, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
+    tables = conversation_tables(one_conversation(data, conversation_id))
+    verdicts = _verdict_by_leg(leg_verdicts(tables, data, units))
+    return Ladder(_legs(tables), verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
 
 
 class Ladder:
@@ -137,63 +135,65 @@ class Ladder:
     Attributes
     ----------
     legs
-        The legs it is made of, as `conv_analytics.analysis.legs` gives them. They are not masked.
+        Its legs, as `conv_analytics.analysis.legs` gives them; not masked.
     """
 
     def __init__(
-        self, frame: pd.DataFrame, levels: Mapping[str, str], conversation_id: str, *, tz: str, display: Display,
+        self, frame: pd.DataFrame, verdicts: Mapping[str, str], conversation_id: str, *, tz: str, display: Display,
         theme: str,
     ) -> None:  # fmt: skip
         self.legs, self.conversation_id, self.tz, self.theme = frame, conversation_id, tz, theme
-        self._display, self._levels, self._masked = display, levels, display.on
+        self._display, self._verdicts = display, verdicts
         self._rows = [_shown(row, display) for row in _plain(frame)]
         self._name = display.identifier(conversation_id)
 
     @property
     def title(self) -> str:
-        """What it is a ladder of, as shown."""
+        """The title that is shown."""
         return f"Ladder of {self._name}"
 
     @cached_property
     def parties(self) -> list[str]:
-        """Who takes part, as shown, from left to right: who called, the platform, who was called."""
+        """The parties as shown, from left to right: callers, the platform, who was called."""
         return [name for _, name in self._columns]
 
     @cached_property
     def _columns(self) -> list[tuple[str, str]]:
         callers, called = dict[str, str](), dict[str, str]()
         for row in self._rows:
-            into = callers if row.get("direction") == "inbound" else called
+            side = callers if row.get("direction") == "inbound" else called
             address = _address(row)
             if address not in callers and address not in called:
                 known = row.get("remote_address")
-                into[address] = self._display.party(address) if known else self._display.identifier(address)
+                side[address] = self._display.party(address) if known else self._display.identifier(address)
         return [*callers.items(), ("", PLATFORM), *called.items()]
 
     @cached_property
     def steps(self) -> list[Step]:
         """The arrows, in the order of time."""
         places = {address: place for place, (address, _) in enumerate(self._columns)}
-        found: list[Step] = []
-        for number, row in enumerate(self._rows):
-            found += _steps(row, number, places[_address(row)], places[""])
-        return sorted(found, key=lambda step: step.at)
+        steps = [
+            step
+            for leg, row in enumerate(self._rows)
+            for step in _steps(row, leg, places[_address(row)], places[""])
+        ]  # fmt: skip
+        return sorted(steps, key=lambda step: step.at)
 
     def svg(self, theme: str | None = None) -> str:
         """The picture."""
         return _picture(self, theme or self.theme)
 
     def lines(self) -> list[tuple[str, ...]]:
-        """The steps as rows of texts; see `HEAD`."""
+        """The steps as rows of texts, with the columns of `HEAD`."""
         zone, start = zone_of(self.tz), self.steps[0].at if self.steps else 0
         return [
-            (stamp(step.at, zone), length(step.at - start), self.parties[step.source], self.parties[step.target],
+            (stamp(step.at, zone), duration(step.at - start), self.parties[step.source], self.parties[step.target],
              step.words, f"leg {step.leg + 1}")
             for step in self.steps
         ]  # fmt: skip
 
     def text(self) -> str:
-        """The same as lines."""
+        """The steps as lines of text."""
         rows = [
             f"{at}  {since:>10}  {line(one)} -> {line(other)}: {line(words)}  [{leg}]"
             for at, since, one, other, words, leg in self.lines()
@@ -201,7 +201,7 @@ class Ladder:
         return "\n".join([f"{line(self._name)}. {NOTE}", *(rows or ["No legs: nothing was signalled."])])
 
     def to_mermaid(self) -> str:
-        """A sequence diagram in Mermaid, as Markdown pages take it."""
+        """A sequence diagram in Mermaid, for Markdown pages."""
         lines = ["sequenceDiagram", *(f"    participant P{n} as {_bare(name)}" for n, name in enumerate(self.parties))]
         lines.append(f"    Note over P0: {_bare(NOTE)}")
         lines += [f"    P{step.source}{'-->>' if step.answer else '->>'}P{step.target}: {_bare(step.words)}"
@@ -210,27 +210,24 @@ class Ladder:
 
     def fragment(self) -> str:
         """HTML for a notebook: the picture, and a table of the same."""
-        alt = f"{self.title}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}"
-        style = "max-width:100%"
-        return (
-            f'<div class="ca-ladder {PLAIN}"><img alt="{escape(alt)}" style="{style}" src="{data_uri(self.svg())}">'
-            f"<details><summary>Table: {len(self.steps)} steps</summary>{table(HEAD, self.lines(), NOTE)}</details>"
-            "</div>"
-        )
+        return render(
+            "ladder.html.j2", alt=f"{self.title}: {len(self.steps)} steps between {', '.join(self.parties)}. {NOTE}",
+            picture=data_uri(self.svg()), steps=len(self.steps), head=HEAD, rows=self.lines(), note=NOTE,
+        )  # fmt: skip
 
     def html(self) -> str:
         """A whole page."""
         return page(self.title, f"<main>{self.fragment()}</main>")
 
     def save(self, path: str | Path) -> Path:
-        """Write the page, or with the suffix ``.svg`` the picture; without a mask it is for its user alone (0600)."""
+        """Write the page, or with the suffix ``.svg`` the picture; unmasked, only its owner may read it (0600)."""
         path = Path(path)
-        return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self._masked)
+        return write(path, self.svg() if path.suffix == ".svg" else self.html(), private=not self._display.on)
 
     def media(self) -> list[tuple[int, int, int, str]]:
-        """Talk: place of the leg, its begin and end in microseconds, and the verdict on its quality."""
+        """Talk: index of the leg, begin and end in microseconds, and the verdict on its quality."""
         return [
-            (number, row["answered_at"], row["ended_at"], self._levels.get(row["leg_id"], Verdict.UNMEASURED))
+            (number, row["answered_at"], row["ended_at"], self._verdicts.get(row["leg_id"], Verdict.UNMEASURED))
             for number, row in enumerate(self._rows)
             if row.get("answered_at") is not None and (row.get("ended_at") or 0) >= row["answered_at"]
         ]
@@ -247,42 +244,42 @@ class Ladder:
 
 
 def _address(row: Mapping[str, Any]) -> str:
-    """Who is at the far end of a leg: its address, else the best that names it."""
+    """The far end of a leg: its address, else its member, else its own id."""
     return str(row.get("remote_address") or row.get("member_id") or row["leg_id"])
 
 
 def _shown(row: Mapping[str, Any], display: Display) -> dict[str, Any]:
-    """A leg, with the words that stand on arrows as they are shown."""
+    """A leg, with what stands on arrows masked."""
     return {**row, **{name: display.column(name, row.get(name)) for name in ("outcome", "status")}}
 
 
 def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iterable[Step]:
-    inbound, spoken = row.get("direction") == "inbound", int(row.get("technology") == "rtc")
+    inbound, naming = row.get("direction") == "inbound", int(row.get("technology") == "rtc")
     caller, callee = (remote, platform) if inbound else (platform, remote)
-    rung, answered, ended = (row.get(f"{name}_at") for name in ("ringing", "answered", "ended"))
+    ringing, answered, ended = (row.get(f"{name}_at") for name in ("ringing", "answered", "ended"))
 
     def step(at: int, source: int, words: str, *, answer: bool = False, final: bool = False) -> Step:
         return Step(at, source, platform if source == remote else remote, words, answer, final, leg)
 
     if row.get("started_at") is not None:
-        yield step(row["started_at"], caller, _WORDS["start"][spoken])
-    if rung is not None:
-        yield step(rung, callee, _WORDS["ring"][spoken], answer=True)
+        yield step(row["started_at"], caller, _NAMES["start"][naming])
+    if ringing is not None:
+        yield step(ringing, callee, _NAMES["ring"][naming], answer=True)
     if answered is not None:
-        yield step(answered, callee, _WORDS["answer"][spoken], answer=True)
+        yield step(answered, callee, _NAMES["answer"][naming], answer=True)
     if ended is None:
         return
-    code, why = row.get("sip_code"), _why(row)
+    code, reason = row.get("sip_code"), _reason(row)
     if row.get("answered"):
         hung_up = remote if row.get("hung_up_by") in {"this_leg", "network"} else platform
-        yield step(ended, hung_up, f"{_WORDS['bye'][spoken]}{why}")
+        yield step(ended, hung_up, f"{_NAMES['bye'][naming]}{reason}")
     elif code is not None and _REFUSED <= code <= _LAST and code != _CANCELLED:
-        yield step(ended, callee, f"{int(code)}{why}", answer=True, final=True)
+        yield step(ended, callee, f"{int(code)}{reason}", answer=True, final=True)
     else:
-        yield step(ended, caller, f"{_WORDS['cancel'][spoken]}{why}", final=True)
+        yield step(ended, caller, f"{_NAMES['cancel'][naming]}{reason}", final=True)
 
 
-def _why(row: Mapping[str, Any]) -> str:
+def _reason(row: Mapping[str, Any]) -> str:
     outcome = str(row.get("outcome") or row.get("status") or "").replace("_", " ")
     return "" if row.get("answered") or not outcome else f" {outcome}"
 
@@ -308,7 +305,7 @@ def _picture(ladder: Ladder, theme: str) -> str:
     for place, step in rows:
         y = _TOP + place * _ROW + 8
         if before is not None and step.at - before >= _PAUSE:
-            pause = f"\u2026 {length(step.at - before)} \u2026"
+            pause = f"\u2026 {duration(step.at - before)} \u2026"
             drawing.text(12, y - _ROW + 4, pause, 10, class_="q")
         before = step.at
         drawing.text(12, y + 4, stamp(step.at, zone)[11:23], 11, class_="q")
@@ -318,14 +315,14 @@ def _picture(ladder: Ladder, theme: str) -> str:
 
 def _placed(steps: Sequence[Step]) -> list[tuple[int, Step]]:
     """The row of each step: a pause takes a row of its own."""
-    found: list[tuple[int, Step]] = []
+    rows: list[tuple[int, Step]] = []
     for step in steps:
-        if not found:
-            found.append((0, step))
+        if not rows:
+            rows.append((0, step))
         else:
-            place, last = found[-1]
-            found.append((place + (2 if step.at - last.at >= _PAUSE else 1), step))
-    return found
+            row, last = rows[-1]
+            rows.append((row + (2 if step.at - last.at >= _PAUSE else 1), step))
+    return rows
 
 
 def _arrow(drawing: Drawing, step: Step, xs: Sequence[int], y: int) -> None:
@@ -342,17 +339,17 @@ def _arrow(drawing: Drawing, step: Step, xs: Sequence[int], y: int) -> None:
 
 
 def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], xs: Sequence[int]) -> None:
-    """A bar beside the column of a party for as long as it could talk."""
-    at = {(step.leg, step.at): place for place, step in rows}
+    """Bars beside the columns of parties, for the time they could talk."""
+    row_of = {(step.leg, step.at): row for row, step in rows}
     column = {step.leg: step.source if ladder.parties[step.source] != PLATFORM else step.target for _, step in rows}
     for leg, begin, end, level in ladder.media():
-        first, last = at.get((leg, begin)), at.get((leg, end))
+        first, last = row_of.get((leg, begin)), row_of.get((leg, end))
         if first is None or last is None:
             continue
         x, y = xs[column[leg]] - 4 + 5 * (leg % 2), _TOP + first * _ROW + 8
         drawing.add("rect", x=x, y=y, width=5, height=(last - first) * _ROW, rx=2, class_=f"q-{level}")
         side = -9 if xs[column[leg]] < xs[ladder.parties.index(PLATFORM)] else 12
-        drawing.text(x + side, y + (last - first) * _ROW / 2 + 4, f"{length(end - begin)}, {level}", 10, class_="q",
+        drawing.text(x + side, y + (last - first) * _ROW / 2 + 4, f"{duration(end - begin)}, {level}", 10, class_="q",
                      text_anchor="end" if side < 0 else "start")  # fmt: skip
 
 
@@ -361,12 +358,10 @@ def _legs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return frame.sort_values("started_at", kind="stable", ignore_index=True)
 
 
-def _levels(tables: Mapping[str, pd.DataFrame], units: Units | None) -> dict[str, str]:
-    try:
-        frame = quality(tables, units=units)
-    except ConvAnalyticsError:
+def _verdict_by_leg(verdicts: pd.DataFrame | None) -> dict[str, str]:
+    if verdicts is None:
         return {}
-    known = frame[["leg_id", "verdict"]].dropna()
+    known = verdicts[["leg_id", "verdict"]].dropna()
     return dict(zip(known["leg_id"].astype(str), known["verdict"].astype(str), strict=True))
 
 
@@ -379,7 +374,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _bare(text: str) -> str:
-    """Text that Mermaid takes for nothing but text."""
+    """A text without anything that has a meaning in Mermaid."""
     return re.sub(r"[^\w .,+*@()/-]", "_", clean(text).replace("#", " "))
 
 

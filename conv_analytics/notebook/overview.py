@@ -1,4 +1,4 @@
-"""A ledger, and the verdicts on legs, at a glance: the frames stay frames, and these show them in a cell."""
+"""`show_ledger` and `show_verdicts`: frames of the analysis at a glance in a cell."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.privacy.display import Display
 
-_TROUBLES = ("missing", "odd", "imputed", "unmeasured")
+_PROBLEMS = ("missing", "odd", "imputed", "unmeasured")
 _NEEDED = ("conversation_id", "leg_id", "verdict", "rule", "value", "limit", "evidence_event_id")
 
 
@@ -26,7 +26,7 @@ class Overview:
     Attributes
     ----------
     frame
-        The whole of it, a pandas DataFrame.
+        The whole frame, in pandas.
     """
 
     def __init__(
@@ -53,15 +53,15 @@ def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: b
     Parameters
     ----------
     data, profile
-        As for `conv_analytics.analysis.audio.quality`.
+        As for `conv_analytics.analysis.quality`.
     mask
-        False shows ids that may hold a name or a number as they are; ids of the platform are shown anyhow.
+        False shows ids that may contain a name or a number as they are; ids of the platform are always shown.
 
     Returns
     -------
     Overview
-        Per rule: the legs it decided, the worst value, its limit, and the conversation and hangup event of that.
-        ``.frame`` has a row per leg, as it is.
+        Per rule: the legs it decided, the worst value, its limit, and the conversation and hangup event of that leg.
+        ``.frame`` has a row per leg, not masked.
 
     Examples
     --------
@@ -78,34 +78,28 @@ def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: b
     falling = {rule.id for rule in book.rules if rule.comparison.startswith("<")}
     rows: list[tuple[object, ...]] = []
     for verdict in Verdict:
-        those = frame[frame["verdict"] == verdict]
-        by_rule = those.groupby(those["rule"].fillna(""), sort=True)
+        legs = frame[frame["verdict"] == verdict]
+        by_rule = legs.groupby(legs["rule"].fillna(""), sort=True)
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
-            rows.append(
-                (
-                    verdict.value,
-                    str(rule) or "no rule applies",
-                    len(part),
-                    *_worst(part, Display(on=mask), falls=rule in falling),
-                )
-            )
+            worst = _worst(part, Display(on=mask), falls=rule in falling)
+            rows.append((verdict.value, str(rule) or "no rule applies", len(part), *worst))
     head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "event")
     line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
 
 
 def show_ledger(data: Data) -> Overview:
-    """What is missing, odd, concluded or unmeasured: the lines of the ledger that have something to say.
+    """The lines of the ledger with values that are missing, odd, concluded or unmeasured.
 
     Parameters
     ----------
     data
-        As for `conv_analytics.analysis.entities.ledger`.
+        As for `conv_analytics.analysis.ledger`.
 
     Returns
     -------
     Overview
-        The lines with a number, worst share first; ``.frame`` has all of them.
+        These lines, worst share first; ``.frame`` has all lines.
 
     Examples
     --------
@@ -114,19 +108,19 @@ def show_ledger(data: Data) -> Overview:
     ['hangups']
     """
     frame = _pandas(ledger(data))
-    some = frame[(frame[list(_TROUBLES)].fillna(0) > 0).any(axis="columns")].sort_values("share", kind="stable")
+    some = frame[(frame[list(_PROBLEMS)].fillna(0) > 0).any(axis="columns")].sort_values("share", kind="stable")
     rows = [
-        (row["table"], row["metric"], *(int(row[name]) for name in ("n", *_TROUBLES)),
+        (row["table"], row["metric"], *(int(row[name]) for name in ("n", *_PROBLEMS)),
          "" if pd.isna(row["share"]) else f"{100 * row['share']:.1f} %", row["why"])
         for _, row in some.iterrows()
     ]  # fmt: skip
-    head = ("table", "metric", "n", *_TROUBLES, "good", "why")
+    head = ("table", "metric", "n", *_PROBLEMS, "good", "why")
     line = f"{len(some):,} of {len(frame):,} metrics have values that are missing, odd, concluded or unmeasured"
     return Overview(frame, title="Ledger", line=line, head=head, rows=rows)
 
 
 def _worst(part: pd.DataFrame, display: Display, *, falls: bool) -> tuple[object, ...]:
-    """Of the legs that a rule decided: the worst value, the limit, and where it was."""
+    """The worst value among legs that a rule decided, its limit, and the conversation and event of that leg."""
     valued = part[part["value"].notna()].sort_values("value", ascending=falls, kind="stable")
     if valued.empty:
         return "", "", "", ""
@@ -137,11 +131,11 @@ def _worst(part: pd.DataFrame, display: Display, *, falls: bool) -> tuple[object
 
 
 def _pandas(frame: Any) -> pd.DataFrame:
-    """A result of whatever kind as pandas."""
+    """A result of any kind as pandas."""
     if isinstance(frame, pd.DataFrame):
         return frame
-    found: pd.DataFrame = nw.from_native(frame).lazy().collect("pandas").to_native()
-    return found
+    collected: pd.DataFrame = nw.from_native(frame).lazy().collect("pandas").to_native()
+    return collected
 
 
 __all__ = ["Overview", "show_ledger", "show_verdicts"]

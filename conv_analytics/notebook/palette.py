@@ -1,14 +1,13 @@
-"""Colours: which there are, how well they can be seen, and by whom.
+"""The colours of everything drawn, and their contrast.
 
-Nothing is told by colour alone: states have patterns and words, kinds have shapes. The figures are tested.
+Nothing is said by colour alone: states have patterns and words, kinds have shapes. Tests measure how well people with
+and without colour blindness can tell the colours apart.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from types import MappingProxyType
 
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
@@ -43,13 +42,18 @@ class Theme:
 
     @property
     def edges(self) -> Mapping[str, str]:
-        """What verdicts and states are outlined with: their colour, or as much darker or lighter as 3 to 1 takes."""
+        """The outlines of verdicts and states: their colour, darkened or lightened to a contrast of 3 to 1."""
         return {name: edge(colour, self.ground) for name, colour in {**self.states, **self.quality}.items()}
 
     def plain(self) -> dict[str, object]:
-        """As JSON takes it."""
-        told = {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
-        return told | {"edges": dict(self.edges)}
+        """The theme as JSON values."""
+        values = {name: dict(value) if isinstance(value, Mapping) else value for name, value in vars(self).items()}
+        return values | {"edges": dict(self.edges)}
+
+    @property
+    def surfaces(self) -> dict[str, str]:
+        """The colours of a page, without those of verdicts, states and kinds."""
+        return {name: getattr(self, name) for name in ("ground", "raised", "line", "text", "quiet", "accent")}
 
 
 def _theme(*plain: str, quality: str, states: str, kinds: str) -> Theme:
@@ -67,8 +71,8 @@ QUALITY = tuple(verdict.value for verdict in (*MEASURED, Verdict.UNMEASURED))
 STATES = ("joined", "answered", "ringing", "invited", "muted")
 KINDS = ("message", "control", "media", "end", "other")
 
-#: Quality: the high-contrast scheme of Paul Tol; light states: his bright one. The others are made for these grounds,
-#: so that they differ for every kind of eyes and stand out by 3 to 1.
+#: Quality is Paul Tol's high-contrast scheme, light states are his bright one. The others were chosen so that everybody
+#: can tell them apart, and for a contrast of 3 to 1 to the ground.
 LIGHT = _theme(
     "light", "#ffffff", "#f4f6f8", "#c9d1d9", "#1f2328", "#57606a", "#0b5cad",
     quality="#004488 #ddaa33 #bb5566 #7d8590",
@@ -83,18 +87,9 @@ DARK = _theme(
 )  # fmt: skip
 THEMES: Mapping[str, Theme] = MappingProxyType({"light": LIGHT, "dark": DARK})
 
-#: How people without one kind of cones see colours (Machado, Oliveira and Fernandes 2009, severity 1), on linear RGB.
-BLINDNESS: Mapping[str, tuple[tuple[float, float, float], ...]] = MappingProxyType({
-    "protan": ((0.152286, 1.052583, -0.204868), (0.114503, 0.786281, 0.099216), (-0.003882, -0.048116, 1.051998)),
-    "deutan": ((0.367322, 0.860646, -0.227968), (0.280085, 0.672501, 0.047413), (-0.011820, 0.042940, 0.968881)),
-    "tritan": ((1.255528, -0.076749, -0.178779), (-0.078411, 0.930809, 0.147602), (0.004733, 0.691367, 0.303900)),
-})  # fmt: skip
-
-#: Below it sRGB is linear (IEC 61966-2-1).
+#: Below this, sRGB is linear (IEC 61966-2-1).
 _DARK = 0.04045
 _LUMINANCE = (0.2126, 0.7152, 0.0722)
-_XYZ = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
-_WHITE = (0.95047, 1.0, 1.08883)
 
 
 def contrast(one: str, other: str) -> float:
@@ -103,12 +98,12 @@ def contrast(one: str, other: str) -> float:
     >>> round(contrast("#000000", "#ffffff"))
     21
     """
-    low, high = sorted(_dot(_LUMINANCE, _linear(colour)) for colour in (one, other))
+    low, high = sorted(dot(_LUMINANCE, linear_rgb(colour)) for colour in (one, other))
     return (high + 0.05) / (low + 0.05)
 
 
 def edge(colour: str, ground: str, least: float = 3.0) -> str:
-    """A colour, drawn towards black or white until it stands out from a ground.
+    """A colour, mixed with black or white until it has enough contrast to a ground.
 
     >>> edge("#ddaa33", "#ffffff"), edge("#004488", "#ffffff")
     ('#b18829', '#004488')
@@ -122,44 +117,16 @@ def edge(colour: str, ground: str, least: float = 3.0) -> str:
     return mixed
 
 
-def seen(colour: str, blindness: str | None = None) -> tuple[float, float, float]:
-    """A colour in CIE L*a*b*, as it is seen: by everybody, or with a kind of `BLINDNESS`."""
-    rgb = _linear(colour)
-    if blindness is not None:
-        rows = (_dot(row, rgb) for row in BLINDNESS[blindness])
-        rgb = tuple(min(max(value, 0.0), 1.0) for value in rows)
-    x, y, z = (_root(_dot(row, rgb) / white) for row, white in zip(_XYZ, _WHITE, strict=True))
-    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
-
-
-def difference(one: str, other: str, blindness: str | None = None) -> float:
-    """How different two colours look (CIE 1976); below about 10 they are taken for one another in small marks.
-
-    >>> round(difference("#228833", "#bb5566")), round(difference("#228833", "#bb5566", "deutan"))
-    (93, 18)
-    """
-    return math.dist(seen(one, blindness), seen(other, blindness))
-
-
-def nearest(colours: Iterable[str], blindness: str | None = None) -> float:
-    """The difference of the two colours that look most alike."""
-    return min(difference(one, other, blindness) for one, other in combinations(colours, 2))
-
-
-def _linear(colour: str) -> tuple[float, ...]:
+def linear_rgb(colour: str) -> tuple[float, ...]:
+    """Red, green and blue of a colour, 0 to 1, proportional to light."""
     parts = (int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return tuple(part / 12.92 if part <= _DARK else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
 
 
-def _dot(row: Iterable[float], values: Iterable[float]) -> float:
+def dot(row: Iterable[float], values: Iterable[float]) -> float:
+    """The sum of the products."""
     return sum(a * b for a, b in zip(row, values, strict=True))
 
 
-def _root(value: float) -> float:
-    return float(value ** (1 / 3)) if value > 216 / 24389 else (24389 / 27 * value + 16) / 116
-
-
-__all__ = [
-    "BLINDNESS", "DARK", "KINDS", "LIGHT", "QUALITY", "STATES", "THEMES", "Theme",
-    "contrast", "difference", "edge", "nearest", "seen",
-]  # fmt: skip
+__all__ = ["DARK", "KINDS", "LIGHT", "QUALITY", "STATES", "THEMES", "Theme", "contrast", "dot", "edge",
+           "linear_rgb"]  # fmt: skip

@@ -1,7 +1,7 @@
-"""Plots of what the analysis computed, as matplotlib's Axes: to be looked at, and to be worked on.
+"""Plots of what the analysis computes, as matplotlib Axes to look at and to work on.
 
-Each takes a frame that a function of `conv_analytics.analysis` gave, draws on the `ax` given or on a new one, and gives
-the Axes back. Axes have units, titles say how many rows are seen. matplotlib is imported when a plot is drawn.
+Each takes a frame that a function of `conv_analytics.analysis` returns, draws on `ax` or on a new figure, and returns
+the Axes. Axes have units, titles say how many rows are shown. matplotlib is imported when a plot is drawn.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.errors import ColumnNotFound
@@ -23,26 +24,23 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GOOD, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "poor", "unmeasured"))
-#: As a line: the colour itself is too light for one.
+#: For lines: the colour itself is too light for them.
 _FAIR = LIGHT.edges["fair"]
 _MOS_STEP = 0.1
-#: Labels are cut after so many characters.
+#: The longest label. [characters]
 _LONGEST = 32
-#: Limits of the profile `recommended`.
-_LIMITS = {
-    "mos": {"fair": 4.03, "poor": 3.6},
-    "loss_pct": {"fair": 3.0, "poor": 5.0},
-    "jitter": {"fair": 20.0, "poor": 30.0},
-}
+_LIMIT_COLOURS = {"fair": _FAIR, "poor": _POOR}
 
 
-def plot_mos(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Scores of legs: the E-model's of the loss filled, the reported ones as an outline.
+def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
+    """Scores of legs: the E-model's score of the loss filled, the reported one as an outline.
 
     Parameters
     ----------
     quality
         As `quality` gives it.
+    profile
+        The rulebook whose limits are drawn.
     ax
         Where to draw; a new figure when absent.
 
@@ -53,7 +51,7 @@ def plot_mos(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ColumnNotFound
-        If the frame is not of `quality`.
+        If the frame is not from `quality`.
 
     Examples
     --------
@@ -66,19 +64,22 @@ def plot_mos(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     _needs(quality, "quality()", "mos_emodel", "mos_reported", "verdict")
     ax, edges = _axes(ax), [float(edge) for edge in np.arange(1.0, 4.5 + _MOS_STEP, _MOS_STEP)]
-    seen = quality[quality["verdict"] != "unmeasured"]
-    ax.hist(_floats(seen["mos_emodel"]), bins=edges, color=_GOOD, label="E-model of the loss")
-    reported = _floats(seen["mos_reported"])
+    measured = quality[quality["verdict"] != "unmeasured"]
+    ax.hist(_floats(measured["mos_emodel"]), bins=edges, color=_GOOD, label="E-model of the loss")
+    reported = _floats(measured["mos_reported"])
     ax.hist(reported, bins=edges, histtype="step", color=LIGHT.text, linewidth=1.2, label="reported")
-    for name, limit in _LIMITS["mos"].items():
-        ax.axvline(limit, color=_FAIR if name == "fair" else _POOR, linestyle="--", label=f"below {limit}: {name}")
+    limits = profile_of(profile).limits("mos_emodel")
+    for level in sorted(limits):
+        ax.axvline(
+            limits[level], color=_LIMIT_COLOURS[level], linestyle="--", label=f"below {limits[level]:g}: {level}"
+        )
     ax.set(xlabel="mean opinion score [1 to 5]", ylabel="legs", xlim=(1, 4.6))
     ax.legend(loc="upper left", frameon=False)
-    return _titled(ax, f"Scores of legs ({len(seen):,} of {len(quality):,} measured)")
+    return _titled(ax, f"Scores of legs ({len(measured):,} of {len(quality):,} measured)")
 
 
-def plot_loss_jitter(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Lost packets against the spacing of packets, as hexagons that are the darker the more legs are in them.
+def plot_loss_jitter(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
+    """Lost packets against the spacing of packets, as hexagons: the darker, the more legs.
 
     Parameters and errors are those of `plot_mos`.
 
@@ -91,25 +92,27 @@ def plot_loss_jitter(quality: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     'lost packets [%]'
     """
     _needs(quality, "quality()", "loss_pct", "jitter_sd_max_ms")
-    ax, seen = _axes(ax), quality[["loss_pct", "jitter_sd_max_ms"]].dropna()
-    if len(seen):
-        loss, jitter = _floats(seen["loss_pct"]), _floats(seen["jitter_sd_max_ms"])
+    ax, measured = _axes(ax), quality[["loss_pct", "jitter_sd_max_ms"]].dropna()
+    if len(measured):
+        loss, jitter = _floats(measured["loss_pct"]), _floats(measured["jitter_sd_max_ms"])
         drawn = ax.hexbin(
             loss, jitter, gridsize=30, bins="log", cmap="Blues", mincnt=1, linewidths=0.4, edgecolors=_GOOD
         )
         ax.figure.colorbar(drawn, ax=ax, label="legs")
-    limits = zip(_LIMITS["loss_pct"].items(), _LIMITS["jitter"].items(), strict=True)
-    for (name, loss_limit), (_, jitter_limit) in limits:
-        colour = _FAIR if name == "fair" else _POOR
-        ax.axvline(loss_limit, color=colour, linestyle="--", linewidth=1)
-        ax.axhline(jitter_limit, color=colour, linestyle="--", linewidth=1, label=f"beyond: {name}")
+    rulebook = profile_of(profile)
+    limits = ((ax.axvline, rulebook.limits("loss_pct")), (ax.axhline, rulebook.limits("jitter_sd_max_ms")))
+    for level, colour in _LIMIT_COLOURS.items():
+        lines = [draw(of[level], color=colour, linestyle="--", linewidth=1) for draw, of in limits if level in of]
+        for limit in lines[-1:]:
+            limit.set_label(f"beyond: {level}")
     ax.set(xlabel="lost packets [%]", ylabel="largest standard deviation of the spacing [ms]")
-    ax.legend(loc="upper right", frameon=False)
-    return _titled(ax, f"Loss and spacing ({len(seen):,} of {len(quality):,} legs measured)")
+    if any(of for _, of in limits):
+        ax.legend(loc="upper right", frameon=False)
+    return _titled(ax, f"Loss and spacing ({len(measured):,} of {len(quality):,} legs measured)")
 
 
 def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """Hours of the week: the rate if the frame has one, else starts per hour; rates of few cases stay empty.
+    """Hours of the week: the rate if the frame has one, else starts per hour; cells with few cases are empty.
 
     Parameters
     ----------
@@ -130,23 +133,23 @@ def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     _needs(cells, "heatmap()", "weekday", "hour", "starts", "per_hour")
     ax, n = _axes(ax), int(cells["starts"].sum())
-    told = "rate" in cells
-    metric = _label(cells["metric"].iloc[0]) if told and len(cells) else "rate"
-    values = cells["rate"].where(cells["enough"].fillna(value=False)) * 100 if told else cells["per_hour"]
+    has_rate = "rate" in cells
+    metric = _label(cells["metric"].iloc[0]) if has_rate and len(cells) else "rate"
+    values = cells["rate"].where(cells["enough"].fillna(value=False)) * 100 if has_rate else cells["per_hour"]
     grid = np.full((7, 24), np.nan)
     grid[_floats(cells["weekday"]).astype(int), _floats(cells["hour"]).astype(int)] = _floats(values)
     drawn = ax.imshow(grid, cmap="Blues", aspect="auto", vmin=0)
     bar = ax.figure.colorbar(drawn, ax=ax)
-    bar.set_label(f"{metric} [%]" if told else "starts per hour [1/h]", parse_math=False)
+    bar.set_label(f"{metric} [%]" if has_rate else "starts per hour [1/h]", parse_math=False)
     ax.set_yticks(range(7), labels=DAYS)
     ax.set_xticks(range(0, 24, 3), labels=[f"{hour:02}" for hour in range(0, 24, 3)])
     ax.set(xlabel="hour of the day [h]", ylabel="weekday")
-    title = f"{metric}, 30 cases or more" if told else "Starts per hour"
+    title = f"{metric}, 30 cases or more" if has_rate else "Starts per hour"
     return _titled(ax, f"{title} ({n:,} {'leg' if n == 1 else 'legs'})")
 
 
 def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """What became of legs, the most frequent first, with intervals.
+    """The outcomes of legs, the most frequent first, with intervals.
 
     Parameters
     ----------
@@ -166,8 +169,8 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     _needs(legs, "legs()", "outcome")
     ax, counts = _axes(ax), legs["outcome"].fillna("unknown").value_counts().sort_index(kind="stable")
     counts = counts.sort_values(ascending=False, kind="stable")
-    told = rates(counts.to_numpy("float64"), np.full(len(counts), float(len(legs))))
-    share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
+    intervals = rates(counts.to_numpy("float64"), np.full(len(counts), float(len(legs))))
+    share, low, high = (100 * intervals[name] for name in ("rate", "lo", "hi"))
     names = [_label(name) for name in counts.index]
     places = np.arange(len(counts))
     colours = [_GOOD if name == "answered" else _NONE for name in counts.index]
@@ -185,7 +188,7 @@ def plot_outcomes(legs: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = None) -> Axes:
-    """How many are up at once, and the peak.
+    """How many legs or calls are up at once, and the peak.
 
     Parameters
     ----------
@@ -210,7 +213,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
     ax, zone = _axes(ax), zone_info(tz)
     up = _floats(steps["concurrent"])
     if len(steps):
-        # matplotlib knows instants of numpy, which are UTC; the axis is labelled on the zone's clock.
+        # matplotlib takes numpy's instants, which are UTC; the labels of the axis are on the zone's clock.
         at = steps["at"].dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
         ax.step(at, up, where="post", color=_GOOD, linewidth=1)
         ax.fill_between(at, up, step="post", color=_GOOD, alpha=0.15)
@@ -227,7 +230,7 @@ def plot_concurrency(steps: pd.DataFrame, *, tz: str = "UTC", ax: Axes | None = 
 
 
 def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
-    """How far things came: one bar per state with its share of the first.
+    """A funnel: one bar per state, with its share of the first.
 
     Parameters
     ----------
@@ -246,9 +249,9 @@ def plot_funnel(funnel: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     """
     _needs(funnel, "message_funnel()", "state", "k", "n")
     ax, k, n = _axes(ax), _floats(funnel["k"]), _floats(funnel["n"])
-    told = rates(k, n)
+    intervals = rates(k, n)
     places = np.arange(len(funnel))
-    share, low, high = (100 * told[name] for name in ("rate", "lo", "hi"))
+    share, low, high = (100 * intervals[name] for name in ("rate", "lo", "hi"))
     ax.barh(places, share, color=_GOOD, xerr=[share - low, high - share], ecolor=LIGHT.text, capsize=2)
     for place, (cases, of, end) in enumerate(zip(k, n, np.nan_to_num(high), strict=True)):
         ax.annotate(f" {cases:,.0f} of {of:,.0f}", (float(end), place), va="center", fontsize="small")
@@ -269,14 +272,14 @@ def _axes(ax: Axes | None) -> Any:
 
 
 def _titled(ax: Any, title: str) -> Axes:
-    # Words of the data may stand in it: dollars are dollars.
+    # It may contain texts of the data: a dollar is no formula.
     ax.set_title(title, loc="left", parse_math=False)
-    done: Axes = ax
-    return done
+    titled: Axes = ax
+    return titled
 
 
 def _label(word: object) -> str:
-    """A word of the data as a label: one line, not longer than there is room for."""
+    """A text of the data as a label: one line, cut to the longest label."""
     text = line(str(word).replace("_", " "))
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 

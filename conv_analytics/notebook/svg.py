@@ -1,4 +1,4 @@
-"""A small writer of SVG: elements, attributes and text, escaped in one place."""
+"""A small SVG writer: elements, attributes and texts, escaped in one place."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from conv_analytics.notebook.html import escape
 
 _NAMESPACE = "http://www.w3.org/2000/svg"
 FONT = "system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-#: Width of a character of text, as a part of its size: an estimate that is rather too wide.
+#: Width of a character relative to the font size, overestimated a little.
 _CHARACTER = 0.56
 
 
 class Drawing:
-    """Elements, one after another.
+    """An SVG picture, made of one element after another.
 
-    Names of attributes are as in SVG, with ``_`` for ``-``: ``text_anchor="end"``; ``class_`` is ``class``. None is
-    left out.
+    Attributes have their SVG names with ``_`` for ``-``, as in ``text_anchor="end"``; ``class_`` is ``class``. An
+    attribute that is None is left out.
 
     Examples
     --------
@@ -31,22 +31,22 @@ class Drawing:
         self._parts: list[str] = []
 
     def add(self, name: str, content: str | None = None, *, tip: str | None = None, **attributes: object) -> None:
-        """An element with text in it, and a tip that shows when it is pointed at."""
+        """Add an element with a text in it, and a tooltip."""
         inner = "" if tip is None else f"<title>{escape(tip)}</title>"
         inner += "" if content is None else escape(content)
         head = f"<{name}{_attributes(attributes)}"
         self._parts.append(f"{head}>{inner}</{name}>" if inner else f"{head}/>")
 
     def text(self, x: float, y: float, content: object, size: float = 12, **attributes: object) -> None:
-        """A line of text; `y` is its base line."""
+        """Add a line of text; `y` is its baseline."""
         self.add("text", str(content), tip=None, x=x, y=y, font_size=size, **attributes)
 
     def open(self, name: str = "g", **attributes: object) -> None:
-        """Begin an element that holds others."""
+        """Open an element that contains the next ones."""
         self._parts.append(f"<{name}{_attributes(attributes)}>")
 
     def close(self, name: str = "g") -> None:
-        """End it."""
+        """Close it."""
         self._parts.append(f"</{name}>")
 
     def svg(self) -> str:
@@ -69,13 +69,13 @@ def number(value: float) -> str:
     return "0" if text == "-0" else text
 
 
-def wide(text: str, size: float = 12) -> float:
-    """About how wide text is, in pixels; rather too wide."""
+def text_width(text: str, size: float = 12) -> float:
+    """Estimate the width of a text in pixels, rather too much."""
     return len(text) * size * _CHARACTER
 
 
 def fitted(text: str, width: float, size: float = 12) -> str:
-    """Text, cut with an ellipsis where it would be wider than `width`; empty when hardly anything would be left.
+    """A text cut to `width` with an ellipsis; empty if hardly anything would be left of it.
 
     >>> fitted("answered, 12.5 s", 60), fitted("answered", 10)
     ('answere…', '')
@@ -86,13 +86,13 @@ def fitted(text: str, width: float, size: float = 12) -> str:
     return f"{text[: most - 1]}…" if most > 3 else ""  # noqa: PLR2004 - two letters and an ellipsis say nothing
 
 
-def _attributes(given: dict[str, object]) -> str:
+def _attributes(attributes: dict[str, object]) -> str:
     parts = []
-    for name, value in given.items():
+    for name, value in attributes.items():
         if value is not None:
-            shown = number(value) if isinstance(value, int | float) else escape(value)
-            parts.append(f' {name.rstrip("_").replace("_", "-")}="{shown}"')
+            text = number(value) if isinstance(value, int | float) else escape(value)
+            parts.append(f' {name.rstrip("_").replace("_", "-")}="{text}"')
     return "".join(parts)
 
 
-__all__ = ["FONT", "Drawing", "fitted", "number", "wide"]
+__all__ = ["FONT", "Drawing", "fitted", "number", "text_width"]

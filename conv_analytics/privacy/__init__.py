@@ -1,4 +1,4 @@
-"""Masking: what the API tells of people becomes tokens before anything else sees it; the same value, the same token."""
+"""Masking: personal data of the API becomes tokens before anything else sees it; equal values have equal tokens."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
-"""One spelling for what looks the same: invisible characters go, wide and other digits become the plain ones.
+"""One spelling for texts that look the same: invisible characters go, wide and other digits become plain ones.
 
-People copy numbers out of messages and address books, and with them marks of direction, zero-width joiners, narrow and
-no-break spaces, full-width or Arabic-Indic digits. Left in, they would make two people out of one.
+Numbers that are copied from messages and address books bring direction marks, zero-width joiners, narrow and no-break
+spaces, full-width or Arabic-Indic digits along. These would make two people out of one.
 """
 
 from __future__ import annotations
 
 import unicodedata
 
-#: Categories of characters that nobody sees: format, control, surrogates that are alone.
+#: Categories of invisible characters: format, control, lone surrogates.
 _UNSEEN = frozenset({"Cf", "Cc", "Cs"})
 _ALSO_UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0") | frozenset(
     map(chr, range(0xFE00, 0xFE10))
@@ -27,7 +27,7 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    # What is not seen goes first: it would keep letters and their accents apart.
+    # Invisible characters go first: they would keep letters and their accents apart.
     seen = "".join(" " if char in "\t\n\r\v\f" else char for char in text if not _unseen(char))
     return "".join(_plain(char) for char in unicodedata.normalize("NFKC", seen) if not _unseen(char))
 

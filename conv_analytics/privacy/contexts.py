@@ -1,7 +1,7 @@
-"""Which key holds what: the whole of the API, as far as it is known, in one table (contract 6 and 7).
+"""What each key of the API holds, in one table (contract 6 and 7).
 
-A context says what is under the keys of an object. Most keys mean the same everywhere; the others are listed with the
-object that they are in.
+A context says what the keys of an object hold. Most keys mean the same everywhere; the others are listed with their
+object.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
-from conv_analytics.privacy import numbers_of, shapes
+from conv_analytics.privacy import safe_numbers, safe_patterns
 from conv_analytics.privacy.rules import Kind
 
 
 class Plain(StrEnum):
-    """A kind of value that tells of nobody, so long as it looks as it should."""
+    """A kind of value that reveals nobody, as long as it looks as it should."""
 
     ID = "id"
     """An id that a machine made; any other is encrypted."""
@@ -34,20 +34,20 @@ class Plain(StrEnum):
 
 
 class Person(StrEnum):
-    """A kind of value that is personal, and of which kind only the value tells."""
+    """A kind of personal value; only the value shows whether it is a number, an address or a name."""
 
     PARTY = "party"
-    """Who takes part: the id of a member or user, a number, an address, a name."""
+    """A participant: the id of a member or user, a number, an address, a name."""
     EXTENSION = "extension"
     USER = "user"
-    """The user of a SIP address: a name that the rule of ``sip`` decides on."""
+    """The user of a SIP address: a name under the rule of ``sip``."""
     URI = "uri"
     PLACE = "place"
     """A coordinate: a token in its place would not be a number, so it is dropped unless kept."""
 
 
 class Special(StrEnum):
-    """What no rule decides on."""
+    """A kind of value that no rule is for."""
 
     SECRET = "secret"  # noqa: S105  the name of a kind
     RECORDS = "records"
@@ -55,19 +55,19 @@ class Special(StrEnum):
     BODY = "body"
 
 
-What = Kind | Plain | Person | Special
+Meaning = Kind | Plain | Person | Special
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _keys(words: str, what: What) -> dict[str, What]:
+def _keys(words: str, what: Meaning) -> dict[str, Meaning]:
     return dict.fromkeys(_words(words), what)
 
 
 #: Keys that mean the same in every object.
-EVERYWHERE: Mapping[str, What] = {
+EVERYWHERE: Mapping[str, Meaning] = {
     **_keys(
         """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
         recordId recording_id request_id transcription_id message_uuid media_service_uuid
@@ -127,7 +127,7 @@ EVERYWHERE: Mapping[str, What] = {
 }
 
 #: Objects in which some keys mean something else, by the key that they are under.
-INSIDE: Mapping[str, Mapping[str, What]] = {
+INSIDE: Mapping[str, Mapping[str, Meaning]] = {
     "from": {"id": Person.PARTY},
     "to": {"id": Person.PARTY},
     "reason": {"text": Plain.PHRASE},
@@ -139,7 +139,7 @@ INSIDE: Mapping[str, Mapping[str, What]] = {
 }
 #: Endpoints of a user: their ids are those of a messenger.
 ENDPOINTS = frozenset({"numbers", "pstn", "phone", "sms", "mms", "viber", "messenger", "whatsapp", "sip", "vbc", "app"})
-#: Objects that are made of keys of their own, known ones of the API otherwise.
+#: Keys that hold objects of the API.
 KNOWN_OBJECTS = _words(
     """_embedded timestamp properties media audio audio_settings media_state channel channels channel_from legs leg_ids
     initiator invited joined left user from_user from_member member conversation invited_by_member state statusHistory
@@ -148,21 +148,21 @@ KNOWN_OBJECTS = _words(
     websocket app conversations events members users sessions data body"""
 )
 
-#: How a text looks that may stay.
-SHAPES: Mapping[Plain, re.Pattern[str]] = {
-    Plain.SERIAL: shapes.SERIAL,
-    Plain.NETWORK: shapes.NETWORK,
-    Plain.WORD: shapes.WORD,
-    Plain.TIME: shapes.TIME,
-    Plain.NUMBER: shapes.NUMBER,
-    Plain.COUNT: shapes.COUNT,
-    Plain.LABEL: shapes.LABEL,
-    Plain.PROBLEM: shapes.PROBLEM,
+#: Patterns of the texts that may stay.
+SAFE_PATTERNS: Mapping[Plain, re.Pattern[str]] = {
+    Plain.SERIAL: safe_patterns.SERIAL,
+    Plain.NETWORK: safe_patterns.NETWORK,
+    Plain.WORD: safe_patterns.WORD,
+    Plain.TIME: safe_patterns.TIME,
+    Plain.NUMBER: safe_patterns.NUMBER,
+    Plain.COUNT: safe_patterns.COUNT,
+    Plain.LABEL: safe_patterns.LABEL,
+    Plain.PROBLEM: safe_patterns.PROBLEM,
 }
-#: What numbers stay, by what is counted.
-NUMBERS: Mapping[Plain, numbers_of.Fits] = {
-    Plain.SERIAL: numbers_of.measure,
-    Plain.COUNT: numbers_of.every,
-    Plain.NUMBER: numbers_of.measure,
-    Plain.TIME: numbers_of.instant,
+#: Which numbers may stay, by what they count.
+SAFE_NUMBERS: Mapping[Plain, safe_numbers.Fits] = {
+    Plain.SERIAL: safe_numbers.measure,
+    Plain.COUNT: safe_numbers.any_length,
+    Plain.NUMBER: safe_numbers.measure,
+    Plain.TIME: safe_numbers.instant,
 }

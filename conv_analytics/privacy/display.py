@@ -1,7 +1,7 @@
-"""Masking of what is shown: people are left out before anything is drawn or printed, so that no file has them either.
+"""Masking for display: personal data is replaced before anything is drawn or printed, so that no file has it either.
 
-It keeps what is shown around from showing people. It is no protection against somebody who tries numbers out: for
-that, export with a mask (`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
+It protects what is shown around. It does not protect against somebody who tries numbers: for that, export with a mask
+(`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import found_in
 from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.identifiers import TOKEN, opaque, prefix
+from conv_analytics.privacy.personal_patterns import IDS, MAIL, PEOPLE, SCHEME, URL, is_ip, unquoted
 from conv_analytics.privacy.phones import calling_code, digits_of
 from conv_analytics.privacy.rules import Action, Kind
-from conv_analytics.privacy.shapes import API_ID, NETWORK, NOBODY, REFERENCE, UUID
+from conv_analytics.privacy.safe_patterns import API_ID, NETWORK, NOBODY, REFERENCE, UUID
 from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.privacy.walk import Walker
 
-#: So many digits of a number are left, and so many of a hash: enough to tell lanes apart, too few to tell people.
+#: Digits that are left of a number, and of a hash: enough to tell lanes apart, too few to identify people.
 _LAST, _HASH = 4, 3
 _DOT = "\u2022"
-#: Columns of tables and answers that hold people, whatever is in them.
+#: Columns of tables and answers that name people, whatever their values are.
 PARTIES = frozenset({
     "remote_address", "from_address", "to_address", "from", "to", "from_number", "to_number", "from_user", "to_user",
     "from_uri", "to_uri", "to_extension", "name", "display_name", "user_name", "user_display_name", "from_user_name",
     "from_user_display_name", "cname", "conversation_name", "conversation_display_name", "location_name",
     "location_address",
 })  # fmt: skip
-#: Columns that hold a word of the API: what is none is masked like a name.
+#: Columns with words of the API: any other value is masked like a name.
 WORDS = frozenset({
     "channel_type", "direction", "technology", "country", "country_source", "status", "reason", "reason_code",
     "outcome", "outcome_class", "hung_up_by", "from_kind", "to_kind", "remote_kind", "currency", "machine", "type",
@@ -40,7 +40,7 @@ WORDS = frozenset({
 _WORD = re.compile(
     r"(?!.*(?:[0-9][-_.:]?){7})(?:[a-z]\w{0,63}(?:[:.\-][a-z0-9]\w{0,63}){0,4}|[A-Z][A-Z0-9_\-]{0,63})", re.ASCII
 )
-#: What is masked already: it is shown as it is.
+#: Values that are masked already; they are shown as they are.
 _DONE = re.compile(
     rf"(?:[a-z][a-z0-9+.-]{{0,15}}:(?://)?)?(?:(?:\+[0-9]{{1,3}})?\*{{3}}[0-9]{{0,4}}|name|address|{_DOT * 3}"
     rf"|(?:[A-Za-z]{{1,13}}[-_.:])?id)#[0-9a-f]{{{_HASH}}}"
@@ -50,7 +50,7 @@ _GROUP = re.compile(r"(?:^|, )([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
 
 
 class _Shown(Tokens):
-    """Tokens for people's eyes."""
+    """Tokens to be read by people."""
 
     def __init__(self) -> None:
         super().__init__(b"")
@@ -92,24 +92,24 @@ class _Shown(Tokens):
         return value if TOKEN.fullmatch(value) else f"address#{_hash(plain(value).strip().lower())}"
 
     def url(self, value: str) -> str:
-        found = found_in.URL.match(value.strip())
-        scheme = f"{found[0].partition(':')[0].lower()}://" if found else ""
+        match = URL.match(value.strip())
+        scheme = f"{match[0].partition(':')[0].lower()}://" if match else ""
         return value if TOKEN.fullmatch(value) else f"{scheme}{_DOT * 3}#{_hash(value)}"
 
     def uri(self, value: str) -> str:
         inner = within(plain(value))
-        if found_in.URL.match(inner):
+        if URL.match(inner):
             return self.url(inner)
         scheme, colon, rest = inner.partition(":")
         if not colon or "@" in scheme:
             scheme, colon, rest = "", "", inner
         user = re.split("[;?]", rest)[0].rpartition("@")
-        who = found_in.unquoted((user[0] or user[2]).partition(":")[0])
+        who = unquoted((user[0] or user[2]).partition(":")[0])
         return f"{scheme.lower()}{colon}{self.person(who)}"
 
 
 def phone(digits: str) -> str:
-    """A number with the middle left out, and a short hash that tells it from others.
+    """A number without its middle, and with a short hash that distinguishes it from others.
 
     >>> phone("447700901234"), phone("02079460018")
     ('+44***1234#b5b', '***0018#c7e')
@@ -119,7 +119,7 @@ def phone(digits: str) -> str:
 
 
 class Display:
-    """What is shown of people.
+    """How personal data is shown.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ class Display:
     def __init__(self, *, on: bool = True) -> None:
         self.on = on
         self._tokens = _Shown()
-        # One pressed key is one of sixteen: a hash would tell it.
+        # A pressed key is one of sixteen: its hash would reveal it.
         rules = dict.fromkeys(Kind, Action.HASH) | {Kind.DTMF: Action.DROP}
         self._walker = Walker(self._tokens, rules)
         self._names: dict[str, str] = {}
         self._named: re.Pattern[str] | None = None
 
     def know(self, names: Iterable[str]) -> None:
-        """Names of people: they are masked in every text from now on."""
+        """Add names of people: they are masked in every text from now on."""
         for name in names:
             if self.on and len(name.strip()) > 1 and self.party(name) != name:
                 self._names[plain(name).strip().casefold()] = self.party(name)
@@ -156,7 +156,7 @@ class Display:
             self._named = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest))})(?!\w)", re.IGNORECASE)
 
     def party(self, value: str) -> str:
-        """A number, an address, a name, whichever it is."""
+        """Mask a number, an address or a name, whichever it is."""
         bare = plain(value).strip()
         if not self.on or bare.lower() in NOBODY or _made(bare):
             return value
@@ -165,14 +165,14 @@ class Display:
         digits = digits_of(bare)
         if digits is not None:
             return phone(digits)
-        if found_in.is_ip(bare):
+        if is_ip(bare):
             return self._tokens.address(bare)
         inner = within(bare)
-        is_uri = found_in.URL.match(inner) or found_in.MAIL.fullmatch(inner) or found_in.SCHEME.match(inner)
+        is_uri = URL.match(inner) or MAIL.fullmatch(inner) or SCHEME.match(inner)
         return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
 
     def identifier(self, value: str) -> str:
-        """An id: one that a machine made stays, any other may be a name or hold a number."""
+        """Mask an id, unless a machine made it: any other may be a name or hold a number."""
         return self._tokens.identifier(value) if self.on and value else value
 
     def digits(self, value: str) -> str:
@@ -180,16 +180,16 @@ class Display:
         return _DOT * len(value) if self.on else value
 
     def text(self, value: str) -> str:
-        """Words that may hold names, numbers, ids, addresses of SIP, mail, the web or the network."""
+        """Mask the names, numbers, ids and SIP, mail, web and IP addresses in a text."""
         if not self.on:
             return value
         bare = plain(value)
-        # What is spelled in another way is shown as it is, unless there is somebody in it.
+        # A text that only has an unusual spelling is shown as it is.
         shown = self._without_people(bare)
         return value if shown == bare else shown
 
     def column(self, name: str, value: Any) -> Any:
-        """A cell of a table, by what its column holds and by what the value is.
+        """Mask a cell of a table, by its column and by its value.
 
         Examples
         --------
@@ -212,48 +212,48 @@ class Display:
         return self.text(value)
 
     def type(self, value: str) -> str:
-        """The type of an event; of an own one, only what holds no number."""
+        """The type of an event; in an application's own type, numbers and names are masked."""
         own, colon, rest = value.partition(":")
         shown: str = self.column("type", value)
         return f"{own}{colon}{self.party(rest)}" if shown != value and own in {"custom", "ephemeral"} else shown
 
     def ids(self, text: str) -> str:
-        """Our own words, in which nothing of other people stands but ids: the numbers in it are counts."""
-        return found_in.IDS.sub(lambda found: self._tokens.identifier(found[0]), text) if self.on else text
+        """Mask the ids in a text of our own, whose numbers are counts."""
+        return IDS.sub(lambda match: self._tokens.identifier(match[0]), text) if self.on else text
 
     def body(self, kind: str, body: str | None) -> Any:
-        """The body of an event: what is known to tell of nobody stays, all else becomes a token or a length."""
+        """Mask the body of an event: harmless values stay, all others become a token or a length."""
         if body is None:
             return None
         try:
-            found = json.loads(body)
+            values = json.loads(body)
         except ValueError:
             return self._tokens.text(body) if self.on else body
         if not self.on:
-            return found
-        record: Mapping[str, Any] = {"_embedded": {"events": [{"type": kind, "body": found}]}}
+            return values
+        record: Mapping[str, Any] = {"_embedded": {"events": [{"type": kind, "body": values}]}}
         return self._walker.value(record, self._walker.page)["_embedded"]["events"][0]["body"]
 
     def _without_people(self, text: str) -> str:
         if self._named is not None:
-            text = self._named.sub(lambda found: self._names.get(found[0].casefold(), "name"), text)
-        return found_in.PEOPLE.sub(self._masked, text)
+            text = self._named.sub(lambda match: self._names.get(match[0].casefold(), "name"), text)
+        return PEOPLE.sub(self._masked, text)
 
-    def _masked(self, found: re.Match[str]) -> str:
-        text = found[0]
-        match found.lastgroup:
+    def _masked(self, person: re.Match[str]) -> str:
+        text = person[0]
+        match person.lastgroup:
             case "stays":
                 return text
             case "id":
                 return self._tokens.identifier(text)
             case "ip6":
-                return self._tokens.address(text) if found_in.is_ip(text) else text
+                return self._tokens.address(text) if is_ip(text) else text
             case _:
                 return self.party(text)
 
 
 def _made(value: str) -> bool:
-    """Whether a machine made it: an id, or a token of a masked export, or what is shown of somebody."""
+    """Whether a machine made a value: an id, a token of a masked export, or a value that is masked already."""
     return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _DONE))
 
 

@@ -1,12 +1,12 @@
-"""Identifiers: which of them a machine made, and so tell of nobody."""
+"""Identifiers: which of them a machine made, so that they reveal nobody."""
 
 from __future__ import annotations
 
 import re
 
-from conv_analytics.privacy.shapes import API_ID, UUID
+from conv_analytics.privacy.safe_patterns import API_ID, UUID
 
-#: Words that ids begin with, or hold: kinds of records, as the API and its users' programs write them.
+#: Words at the beginning of ids, or in them: kinds of records, as the API and its users' programs write them.
 _WORDS = (
     "con|conv|conversation|mem|member|usr|user|ses|session|nam|leg|call|event|evt|say|play|rec|record|recording|rtc|asr"
     "|dtmf|app|req|request|msg|message|knocker|id|ws|sip|phone|transcription"
@@ -22,15 +22,15 @@ _OPAQUE = re.compile(
 _PREFIX = re.compile(rf"(?:{_WORDS})[-_.:]", re.IGNORECASE)
 _MANY_DIGITS = re.compile(r"(?:[0-9][-_.:]?){7}")
 _UUID = re.compile(rf"{UUID.pattern}|{API_ID.pattern}")
-#: What a mask puts in the place of an id, a number, a name.
+#: The tokens that a mask makes of ids, numbers and names.
 TOKEN = re.compile(rf"(?:{_PREFIX.pattern})?i_(?:[0-9a-f]{{16}}|[0-9a-f]{{34,}})|[0-9]{{0,3}}x[0-9a-f]{{16}}"
                    r"|[a-z]_[0-9a-f]{16}(?:_[0-9]+)?", re.IGNORECASE)  # fmt: skip
 
 
 def opaque(value: str) -> bool:
-    """Whether an id is one that a machine made: a uuid, a number of a series, a mixture without words and numbers.
+    """Whether a machine made an id: a UUID, a number of a series, a mixture without words and phone numbers.
 
-    An id that holds a name or a phone number is none, nor is one of which nobody can tell.
+    An id with a name or a phone number in it is not opaque, nor is one that may have one.
 
     Examples
     --------
@@ -39,19 +39,19 @@ def opaque(value: str) -> bool:
     >>> [opaque(text) for text in ("USR-AliceSmithson", "call-447700900123", "call-44-7700-900123", "alice")]
     [False, False, False, False]
     """
-    if len(value) > 128 or not _OPAQUE.fullmatch(value):  # noqa: PLR2004 - longer ones are no ids
+    if len(value) > 128 or not _OPAQUE.fullmatch(value):  # noqa: PLR2004 - longer texts are not ids
         return False
     return not _MANY_DIGITS.search(_UUID.sub("", value))
 
 
 def prefix(value: str) -> str:
-    """The kind that an id says that it is of, with the sign behind; empty without one.
+    """The prefix of an id that names its kind, with its separator; empty without one.
 
     >>> prefix("USR-AliceSmithson"), prefix("AliceSmithson")
     ('USR-', '')
     """
-    found = _PREFIX.match(value)
-    return found[0] if found else ""
+    match = _PREFIX.match(value)
+    return match[0] if match else ""
 
 
 __all__ = ["TOKEN", "opaque", "prefix"]

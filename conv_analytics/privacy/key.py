@@ -1,4 +1,4 @@
-"""The key of a mask: from a file or from the environment, never from an argument that a process list would show."""
+"""The key of a mask: from a file or the environment, never from an argument that a process list would show."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.paths import expand_user
 
 #: The environment variable that holds the key.
 KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
-#: A shorter key could be found by trying. [B]
+#: A shorter key could be guessed. [B]
 LEAST_BYTES = 16
 
 _MAKE = "Make one with: openssl rand -hex 32"
@@ -40,10 +40,10 @@ def load_key(file: str | Path | None = None, environ: Mapping[str, str] | None =
             return checked(HiddenBytes(expand_user(file).read_bytes()), f"The mask key in {file}")
         except OSError as error:
             raise ConfigError(f"The mask key file {file} cannot be read: {error.strerror}. {_MAKE} > FILE") from None
-    found = HiddenText((os.environ if environ is None else environ).get(KEY_VARIABLE, ""))
-    if not found.strip():
+    text = HiddenText((os.environ if environ is None else environ).get(KEY_VARIABLE, ""))
+    if not text.strip():
         raise ConfigError(f"A mask needs a key: name a file with --mask-key-file, or set {KEY_VARIABLE}. {_MAKE}")
-    return checked(HiddenBytes(os.fsencode(found)), f"The mask key in {KEY_VARIABLE}")
+    return checked(HiddenBytes(os.fsencode(text)), f"The mask key in {KEY_VARIABLE}")
 
 
 def checked(key: bytes, where: str = "The mask key") -> bytes:

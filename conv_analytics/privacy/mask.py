@@ -1,4 +1,4 @@
-"""The mask: JSON of the API in, the same JSON without people out."""
+"""The mask: turns JSON of the API into the same JSON without personal data."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from conv_analytics.privacy.tokens import Tokens
 from conv_analytics.privacy.tolerant import REFUSED, Mender
 from conv_analytics.privacy.walk import Walker
 
-#: What stands between the ids of a path.
+#: The segments of a path that are not ids.
 _NOUNS = frozenset({"", "v1", "v0.1", "v0.2", "v0.3", "conversations", "members", "events", "users", "sessions"})
 _BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, repr=False)
 class Mask:
-    """Puts tokens in the place of personal data; for `export(..., mask=...)`.
+    """Replaces personal data with tokens; for `export(..., mask=...)`.
 
     The same value gives the same token wherever it stands, in every run with the same key: joins survive. Without the
-    key nobody can tell the value from the token, nor try values out.
+    key nobody can find the value of a token, not even by trying values.
 
     Parameters
     ----------
@@ -77,11 +77,11 @@ class Mask:
 
     @property
     def key_id(self) -> str:
-        """What a folder keeps of the key: two runs with the same id have the same key."""
+        """The part of the key that a folder keeps: two runs with the same id have the same key."""
         return self._tokens.hexes("key", "id")
 
     def page(self, body: bytes) -> bytes:
-        """The body of an answer, a page of a list or a single document, without people.
+        """Mask the body of an answer, a page of a list or a single document.
 
         Never raises: what cannot be read is replaced, value by value, by a mark that a reader finds unreadable.
         """
@@ -89,7 +89,7 @@ class Mask:
         try:
             return self._pages.page(body)
         except REFUSED:
-            # No page of events, or one with something in it that is hard to read.
+            # Not a page of events, or one that the fast path cannot read.
             pass
         try:
             return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), self._walker.page))
@@ -97,18 +97,18 @@ class Mask:
             return self._mender.mend(body, self._walker.page)
 
     def asked(self, path: str) -> str:
-        """A path as the API knows it: ids that this mask has made tokens of are ids again.
+        """A path as the API knows it, with the original ids in place of their tokens.
 
-        The platform's own ids are the same on both sides; what comes back then is the path itself.
+        The platform's own ids have no tokens, so a path of such ids is returned as it is.
         """
         return _mapped(path, self._tokens.original) if "i_" in path else path
 
     def shown(self, path: str) -> str:
-        """The same the other way: a path, with its query, that tells of nobody."""
+        """The reverse: a path, with its query, whose ids reveal nobody."""
         return _mapped(path, lambda part: part if part in _NOUNS else self._tokens.identifier(part))
 
     def settings(self) -> dict[str, Any]:
-        """What a commit keeps of a mask; nothing secret."""
+        """The settings that a commit keeps, without secrets."""
         return {"key_id": self.key_id, "rules": {kind.value: action.value for kind, action in self.rules.items()}}
 
     @safe_repr
@@ -116,14 +116,14 @@ class Mask:
         return f"Mask(key_id={self.key_id!r})"
 
     def __reduce__(self) -> Any:
-        raise TypeError("A mask holds a key and is not to be stored; make it again where it is needed.")
+        raise TypeError("A mask has a key and must not be stored; make it again where it is needed.")
 
     def _mark(self, raw: bytes) -> dict[str, Any]:
         return {"token": self._tokens.hexes("unreadable", raw.decode("latin-1")), "bytes": len(raw)}
 
 
 def _mapped(target: str, change: Callable[[str], str]) -> str:
-    """A path whose segments are changed; what stays is written as it was."""
+    """A path with changed segments; unchanged ones are written as they were."""
     path, mark, query = target.partition("?")
     parts = []
     for written in path.split("/"):

@@ -1,8 +1,8 @@
-"""The quick way through a page of events: what repeats from event to event is masked once.
+"""The fast path for a page of events: what repeats from event to event is masked once.
 
-Who sent an event and the channel of its leg stand in every event of a leg, letter for letter. So an event is cut into
-its members as text, its body again, and each text that came before under the same rule is taken from memory. What comes
-out is what `conv_analytics.privacy.walk` alone would give.
+The sender and the channel are the same, letter for letter, in every event of a leg. So an event and its body are cut
+into members as text, and a text that came before under the same rule is taken from memory. The result is the same as
+that of `conv_analytics.privacy.walk` alone.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 
 from conv_analytics.privacy.walk import Context, Walker
 
-#: So many texts of one key are remembered before all of them are forgotten. [texts]
+#: Texts of one key that are remembered before all are forgotten. [texts]
 _REMEMBERED = 4096
 #: Longer ones do not repeat. [B]
 _LONGEST = 2048
@@ -47,7 +47,7 @@ class Pages:
         else:
             lists = _lists.decode(embedded)
             if list(lists) != ["events"]:
-                raise msgspec.ValidationError("no page of events")
+                raise msgspec.ValidationError("not a page of events")
             events = b'{"events":' + self._events(lists["events"]) + b"}"
         parts = [
             b'"_embedded":' + events if key == "_embedded" else self._member(key, bytes(raw), self._root)
@@ -72,11 +72,11 @@ class Pages:
         return self._members(event, context)
 
     def _members(self, members: Members, context: Context) -> bytes:
-        """An object; each of its members as it was masked before, if it was."""
+        """An object; members that were masked before are taken from memory."""
         slots, parts = context.slots, []
         for key, raw in members.items():
             if key == _LINKS and key in context:
-                # They are different every time, and nothing of them is kept.
+                # Links differ every time, and nothing of them is kept.
                 parts.append(_NO_LINKS)
                 continue
             text = bytes(raw)

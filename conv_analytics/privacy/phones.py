@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from urllib.parse import unquote
 
 from conv_analytics.privacy.characters import plain
+from conv_analytics.privacy.personal_patterns import is_ip
 
 #: Country calling codes of one and two digits; all others have three (ITU-T E.164, list of assigned codes).
 _ONE = frozenset("17")
@@ -16,11 +16,11 @@ _NUMBER = re.compile(r"(?:\+?00|\+)?([0-9]{7,15})")
 
 
 def digits_of(text: str) -> str | None:
-    r"""The digits of a phone number, country first where the spelling tells; None when the text is no number.
+    r"""The digits of a phone number, with the country if it is written; None when the text is not a number.
 
     The API writes E.164 without a plus. A number that begins with one zero is a national one: its country is unknown,
-    and so it stays different from its international spelling. How the digits look, and what nobody sees between them,
-    does not count.
+    and so it stays different from its international spelling. Digits of other scripts and invisible characters
+    make no difference.
 
     >>> [digits_of(text) for text in ("447700900000", "+44 7700 900000", "0044 (0)7700-900000", "07700 900000")]
     ['447700900000', '447700900000', '447700900000', '07700900000']
@@ -32,8 +32,8 @@ def digits_of(text: str) -> str | None:
     spelled = plain(unquote(text) if "%" in text else text).strip()
     if not spelled or not (spelled[0].isdigit() or spelled[0] in "+("):
         return None
-    found = _NUMBER.fullmatch(_BETWEEN.sub("", spelled))
-    return None if found is None or _is_ip(spelled) else found[1]
+    match = _NUMBER.fullmatch(_BETWEEN.sub("", spelled))
+    return None if match is None or is_ip(spelled) else match[1]
 
 
 def calling_code(digits: str) -> str:
@@ -45,14 +45,3 @@ def calling_code(digits: str) -> str:
     if digits.startswith("0"):
         return ""
     return digits[:1] if digits[:1] in _ONE else digits[:2] if _TWO.match(digits) else digits[:3]
-
-
-def _is_ip(text: str) -> bool:
-    """Whether a text is an address of the network: its digits make no number."""
-    if text.count(".") != 3:  # noqa: PLR2004 - IPv4 has four parts
-        return False
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

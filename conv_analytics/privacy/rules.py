@@ -1,4 +1,4 @@
-"""Which kinds of personal data there are, and what is done with each."""
+"""The kinds of personal data, and what is done with each."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ class Action(StrEnum):
     """It stays."""
 
 
-#: Rules as they are given: the words do as well as the members.
+#: Rules as users write them: with words or with members.
 Rules = Mapping[Kind, Action] | Mapping[str, str]
 
-#: What ``--mask`` alone does. One pressed key is one of sixteen: a token of it would be a cipher for children.
+#: What ``--mask`` alone does. One pressed key is one of sixteen: a token of it would be no secret.
 DEFAULTS: Mapping[Kind, Action] = MappingProxyType(
     {kind: Action.DROP if kind is Kind.DTMF else Action.HASH for kind in Kind}
 )
 
 
 def read_rules(text: str = "") -> dict[Kind, Action]:
-    """Rules as written on the command line, or in a file that ``@`` names; the defaults for what they do not name.
+    """Read rules from the command line, or from a file that ``@`` names, and add the defaults for other kinds.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def read_rules(text: str = "") -> dict[Kind, Action]:
 
 
 def complete(rules: Rules) -> dict[Kind, Action]:
-    """Rules given from Python, checked, and the defaults for what they do not name."""
+    """Check rules from Python, and add the defaults for the kinds that they do not name."""
     return dict(DEFAULTS) | dict(_rule(f"{kind}={action}") for kind, action in rules.items())
 
 

@@ -1,4 +1,4 @@
-"""Tokens: what takes the place of a value. A keyed HMAC, short, and readable enough to tell what was there."""
+"""Tokens that replace values: short keyed HMACs, readable enough to show what kind of value was there."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from conv_analytics.privacy.characters import plain
-from conv_analytics.privacy.found_in import is_ip
 from conv_analytics.privacy.identifiers import opaque, prefix
+from conv_analytics.privacy.personal_patterns import is_ip
 from conv_analytics.privacy.phones import calling_code, digits_of
 
 if TYPE_CHECKING:
@@ -38,23 +38,23 @@ class Tokens:
         return hmac.digest(self._key, message, "sha256").hex()[:_HEX]
 
     def phone(self, digits: str) -> str:
-        """A phone number's: its country calling code, an x, and hexadecimal digits."""
+        """The token of a phone number: its country calling code, an x, and hexadecimal digits."""
         return f"{calling_code(digits)}x{self.hexes('phone', digits)}"
 
     def person(self, value: str) -> str:
-        """A name's; where the name is a phone number, that number's, for it is the same person."""
+        """The token of a name; when the name is a phone number, the token of that number, for it is the same person."""
         digits = digits_of(value)
         return f"n_{self.hexes('name', plain(value).strip())}" if digits is None else self.phone(digits)
 
     def extension(self, value: str) -> str:
-        """An extension's: too short to say of which country."""
+        """The token of an extension, which is too short to have a country."""
         digits = digits_of(value)
         return f"x{self.hexes('phone', plain(value).strip())}" if digits is None else self.phone(digits)
 
     def identifier(self, value: str) -> str:
-        """An id that no machine made: it may hold a name or a number.
+        """The token of an id that no machine made, because it may hold a name or a number.
 
-        The API is asked with ids. So this token is the id itself, encrypted with the key: `original` gives it back.
+        Requests need ids. So this token is the id itself, encrypted with the key: `original` decrypts it.
         """
         if opaque(value):
             return value
@@ -62,47 +62,47 @@ class Tokens:
         return f"{prefix(value)}i_{hidden.hex()}"
 
     def original(self, token: str) -> str:
-        """The id that a token of `identifier` stands for; anything else is given back as it is."""
-        found = _ID_TOKEN.fullmatch(token)
-        if found is None or len(found[1]) % 2:
+        """The id that a token of `identifier` stands for; anything else is returned as it is."""
+        match = _ID_TOKEN.fullmatch(token)
+        if match is None or len(match[1]) % 2:
             return token
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - for ids that are not of the platform's form
 
         try:
-            return self._cipher.decrypt(bytes.fromhex(found[1]), [b"id"]).decode("utf-8", "surrogatepass")
+            return self._cipher.decrypt(bytes.fromhex(match[1]), [b"id"]).decode("utf-8", "surrogatepass")
         except (InvalidTag, UnicodeDecodeError):
             return token
 
     @cached_property
     def _cipher(self) -> AESSIV:
-        """Equal ids have equal tokens, and nobody makes another's (RFC 5297)."""
+        """Equal ids have equal tokens, and without the key nobody can make one (RFC 5297)."""
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415 - as above
 
         return AESSIV(hmac.digest(self._key, b"ids", "sha512"))
 
     def text(self, value: str) -> str:
-        """A text's, with its length in characters behind."""
+        """The token of a text, followed by its length in characters."""
         return f"t_{self.hexes('text', value)}_{len(value)}"
 
     def other(self, letter: str, value: str) -> str:
-        """That of anything else, after a letter that tells the kind; a phone number gets the number's own."""
+        """The token of anything else, after a letter for its kind; a phone number gets its own token."""
         digits = digits_of(value)
         return f"{letter}_{self.hexes(letter, value)}" if digits is None else self.phone(digits)
 
     def address(self, value: str) -> str:
-        """That of a place, an e-mail address, an IP address."""
+        """The token of a place, an e-mail address or an IP address."""
         return f"a_{self.hexes('address', plain(value).strip().lower())}"
 
     def url(self, value: str) -> str:
-        """A URL's: scheme and host name stay, the rest becomes one token."""
-        found = _URL.match(value.strip())
-        if found is None:
+        """The token of a URL: scheme and host name stay, the rest becomes one token."""
+        match = _URL.match(value.strip())
+        if match is None:
             return f"l_{self.hexes('url', value)}"
-        scheme, host = found[1].lower(), found[2].rpartition("@")[2]
+        scheme, host = match[1].lower(), match[2].rpartition("@")[2]
         return f"{scheme}://{self._host(host)}/l_{self.hexes('url', value)}"
 
     def uri(self, value: str) -> str:
-        """That of an address of SIP, of a phone or of the web: the scheme and the domain stay."""
+        """The token of a SIP, phone or web address: the scheme and the domain stay."""
         inner = within(plain(value))
         scheme, colon, rest = inner.partition(":")
         scheme = scheme.lower()
@@ -121,7 +121,7 @@ class Tokens:
         return f"{before}{self.person(unquote(user.partition(':')[0]))}@{self._host(host)}"
 
     def _host(self, host: str) -> str:
-        """A host name stays; an address of the network, or a name with a number in it, does not."""
+        """A host name stays; an IP address, or a name with a phone number in it, does not."""
         name = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0]
         if not is_ip(name) and _HOST.fullmatch(name) and not _DIGITS.search(name):
             return name.lower()
@@ -129,7 +129,7 @@ class Tokens:
 
 
 def within(value: str) -> str:
-    """The address between angle brackets, where a name stands before it; else all of it.
+    """The address in angle brackets after a name, or the whole text.
 
     >>> within('"Alice Smith" <sip:alice@pbx.example>')
     'sip:alice@pbx.example'

@@ -1,7 +1,7 @@
-"""Mask JSON that a decoder refuses: taken apart by hand, so that only the value that is broken is given up.
+"""Mask JSON that a decoder refuses: it is taken apart by hand, so that only the broken value is lost.
 
-Nothing that could not be read goes through. A mark takes its place, of another sort than the value, so that the reader
-of the tables finds it unreadable as well, and quarantines the record.
+Nothing unreadable passes. It is replaced by a mark of another type than the value, so that the reader of the tables
+finds it unreadable too, and quarantines the record.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from conv_analytics.privacy.walk import Context, Rule, Walker
 from conv_analytics.resources import scan
 
 REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-#: What is nested deeper is not looked into: each level takes a look at all of its text. Records have seven. [levels]
+#: Deeper levels are not looked into, because each level scans all of its text. Records have seven. [levels]
 _DEEPEST = 16
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 class Mender:
-    """Masks JSON texts of any state.
+    """Masks JSON texts, broken ones included.
 
     Parameters
     ----------
     walker
         What masks the parts that can be decoded.
     mark
-        Gives what stands for bytes that cannot be read, without telling them.
+        Returns the mark for bytes that cannot be read, which does not reveal them.
     """
 
     def __init__(self, walker: Walker, mark: Callable[[bytes], Mapping[str, Any]]) -> None:
@@ -85,10 +85,10 @@ class Mender:
         return b"[" + b",".join(self.mend(item, items, depth + 1) for item in scan.items(raw)) + b"]"
 
     def _text(self, raw: bytes, rule: Rule) -> bytes:
-        """A text that is no Unicode: half an emoji, a control character, another encoding."""
-        found = json.loads(raw.decode("utf-8", "surrogateescape"), strict=False)
-        masked = rule.texts[found]
-        return raw if masked == found else msgspec.json.encode(masked)
+        """A text that is not Unicode: half an emoji, a control character, another encoding."""
+        text = json.loads(raw.decode("utf-8", "surrogateescape"), strict=False)
+        masked = rule.texts[text]
+        return raw if masked == text else msgspec.json.encode(masked)
 
     def _number(self, raw: bytes, rule: Rule) -> bytes:
         """A number that no computer counts with."""

@@ -1,4 +1,4 @@
-"""Walk through decoded JSON and put tokens in the place of what is personal."""
+"""Walk through decoded JSON and replace personal values with tokens."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from conv_analytics.privacy import numbers_of, shapes
+from conv_analytics.privacy import safe_numbers, safe_patterns
 from conv_analytics.privacy.characters import plain
 from conv_analytics.privacy.contexts import (
     ENDPOINTS,
     EVERYWHERE,
     INSIDE,
     KNOWN_OBJECTS,
-    NUMBERS,
-    SHAPES,
+    SAFE_NUMBERS,
+    SAFE_PATTERNS,
+    Meaning,
     Person,
     Plain,
     Special,
-    What,
 )
 from conv_analytics.privacy.phones import digits_of
 from conv_analytics.privacy.rules import Action, Kind
@@ -26,10 +26,10 @@ from conv_analytics.privacy.tokens import Tokens, within
 from conv_analytics.resources import EventType
 
 REDACTED = "[redacted]"
-#: So many texts of one kind are remembered before all of them are forgotten; what repeats comes soon again.
+#: Texts of one kind that are remembered before all are forgotten: a text that repeats comes again soon.
 _REMEMBERED = 20_000
 
-#: A whole number below stays, whatever it counts.
+#: A smaller whole number stays, whatever it counts.
 _SMALL = 1_000_000
 
 Change = Callable[[str], Any]
@@ -38,7 +38,7 @@ _OWN_TYPES = ("custom", "ephemeral")
 
 
 class _Texts(dict[str, Any]):
-    """What each text becomes."""
+    """Maps each text to its masked form."""
 
     def __init__(self, change: Change, *, remember: bool = True) -> None:
         self._change, self._remember = change, remember
@@ -83,7 +83,7 @@ class Rule:
         inside: Context | None = None,
         *,
         numbers: bool = False,
-        fits: numbers_of.Fits = numbers_of.few,
+        fits: safe_numbers.Fits = safe_numbers.few_digits,
         empty: bool = False,
     ) -> None:
         self.texts, self.numbers, self.fits, self.empty = texts, numbers, fits, empty
@@ -99,13 +99,13 @@ class Context(dict[str, Rule]):
         super().__init__(rules or {})
         self.unknown = unknown
         self.heads: dict[str, bytes] = {}
-        """Known keys as they are written."""
+        """Known keys, encoded."""
         self.slots: dict[str, dict[bytes, bytes]] = {}
         """Per known key, texts that were masked before; see `conv_analytics.privacy.pages`."""
         self.custom: Context | None = None
         """For events of the application's own types; set where objects are records."""
         self.strange: Context | None = None
-        """For events of types that nobody knows."""
+        """For events of unknown types."""
 
     def __missing__(self, key: str) -> Rule:
         return self.unknown
@@ -125,68 +125,68 @@ class Walker:
     def __init__(self, tokens: Tokens, rules: Mapping[Kind, Action]) -> None:
         self._tokens, self._rules = tokens, rules
         self._keys = _Texts(lambda key: key if _harmless_key(key) else tokens.other("k", key))
-        self._made: dict[What, Rule] = {}
+        self._made: dict[Meaning, Rule] = {}
         self.unknown = self._rule(Kind.UNKNOWN)
         self.page = Rule(self.unknown.texts, self._pages())
 
-    def value(self, found: Any, rule: Rule) -> Any:
-        """A value of any kind, masked; objects and lists are changed in place."""
-        kind = type(found)
+    def value(self, value: Any, rule: Rule) -> Any:
+        """Mask a value of any kind; objects and lists are changed in place."""
+        kind = type(value)
         if kind is str:
-            return rule.texts[found]
-        if rule.keep or found is None or kind is bool:
-            return found
+            return rule.texts[value]
+        if rule.keep or value is None or kind is bool:
+            return value
         if kind is dict:
-            return {} if rule.empty else self._object(found, rule.inside)
-        return self._list(found, rule) if kind is list else self.number(found, rule)
+            return {} if rule.empty else self._object(value, rule.inside)
+        return self._list(value, rule) if kind is list else self.number(value, rule)
 
-    def _list(self, found: list[Any], rule: Rule) -> list[Any]:
+    def _list(self, values: list[Any], rule: Rule) -> list[Any]:
         if rule.empty:
             return []
         each = rule.each or rule.inside
-        for place, item in enumerate(found):
-            found[place] = self._object(item, each) if type(item) is dict else self.value(item, rule)
-        return found
+        for index, item in enumerate(values):
+            values[index] = self._object(item, each) if type(item) is dict else self.value(item, rule)
+        return values
 
-    def number(self, found: float | str, rule: Rule) -> Any:
-        """A number, given as one or as it is written."""
-        if not rule.numbers and type(found) is int and -_SMALL < found < _SMALL:
-            return found
-        if rule.numbers or not rule.fits(str(found)):
-            masked = rule.texts[str(found)]
-            return found if masked == str(found) else masked
-        return found
+    def number(self, value: float | str, rule: Rule) -> Any:
+        """A number, as a number or as it is written."""
+        if not rule.numbers and type(value) is int and -_SMALL < value < _SMALL:
+            return value
+        if rule.numbers or not rule.fits(str(value)):
+            masked = rule.texts[str(value)]
+            return value if masked == str(value) else masked
+        return value
 
-    def context(self, found: Mapping[str, Any], context: Context) -> Context:
-        """The context of a record, by its type; that of anything else is given."""
-        if context.custom is None or "body" not in found:
+    def context(self, record: Mapping[str, Any], context: Context) -> Context:
+        """The context of a record, by its type; anything else keeps `context`."""
+        if context.custom is None or "body" not in record:
             return context
-        kind = found.get("type")
+        kind = record.get("type")
         word = kind.strip().lower() if isinstance(kind, str) else ""
         strange = context.strange or context
         return context.custom if word.startswith(_OWN_TYPES) else context if word in _TYPES else strange
 
     def key(self, key: str, context: Context) -> str:
-        """A key of an object: a known one, or one that looks like a field's name, stays."""
+        """Mask a key; a known one, or one that looks like the name of a field, stays."""
         return key if key in context else str(self._keys[key])
 
-    def _object(self, found: dict[str, Any], context: Context) -> dict[str, Any]:
+    def _object(self, values: dict[str, Any], context: Context) -> dict[str, Any]:
         if context.custom is not None:
-            context = self.context(found, context)
+            context = self.context(values, context)
         renamed, unknown = False, context.unknown
-        for key, value in found.items():
+        for key, value in values.items():
             rule = context[key]
             if rule is unknown and self._keys[key] != key and key not in context:
                 renamed = True
             kind = type(value)
             if kind is str:
-                found[key] = rule.texts[value]
+                values[key] = rule.texts[value]
             elif kind is dict and not rule.empty and not rule.keep:
                 if value:
-                    found[key] = self._object(value, rule.inside)
+                    values[key] = self._object(value, rule.inside)
             elif value is not None and kind is not bool:
-                found[key] = self.value(value, rule)
-        return {self.key(key, context): value for key, value in found.items()} if renamed else found
+                values[key] = self.value(value, rule)
+        return {self.key(key, context): value for key, value in values.items()} if renamed else values
 
     # -- rules, made once
 
@@ -206,7 +206,7 @@ class Walker:
             self._place(known[key], key, known)
         record = Context(self.unknown, known)
         # The number of an event may have any length.
-        own_id = Rule(_Texts(self._identifier), fits=numbers_of.every)
+        own_id = Rule(_Texts(self._identifier), fits=safe_numbers.any_length)
         record |= {"id": own_id, "uuid": own_id}
         records = Rule(self.unknown.texts, record)
         record |= {key: records for key, what in EVERYWHERE.items() if what is Special.RECORDS}
@@ -218,7 +218,7 @@ class Walker:
         record.strange["body"] = Rule(self.unknown.texts, self._strange_body(strange, known))
         page = Context(self.unknown, record)
         page.custom, page.strange = record.custom, record.strange
-        links = Rule(_Texts(_fitting(shapes.LINK, lambda _: None), remember=False))
+        links = Rule(_Texts(_fitting(safe_patterns.LINK, lambda _: None), remember=False))
         page["_links"] = links
         return page
 
@@ -232,10 +232,10 @@ class Walker:
         rule = self._rule(Kind.CUSTOM)
         if rule.keep or rule.empty:
             return rule
-        # When such an event was deleted is the platform's word (contract 7.5).
+        # The platform says when such an event was deleted (contract 7.5).
         return Rule(
             rule.texts,
-            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=numbers_of.instant)}),
+            Context(rule, {"timestamp": Rule(self._rule(Plain.TIME).texts, fits=safe_numbers.instant)}),
             numbers=True,
         )
 
@@ -244,7 +244,7 @@ class Walker:
         return Context(self.unknown, {**strange, "channel": Rule(self.unknown.texts, known)})
 
     def _place(self, rule: Rule, key: str, known: Context) -> None:
-        """Give a rule what it says of objects."""
+        """Set what a rule does with objects."""
         if rule.keep or rule.empty or key not in KNOWN_OBJECTS:
             return
         others = dict(INSIDE.get(key, {}))
@@ -257,7 +257,7 @@ class Walker:
                 rule.inside[name] = self._rule_for(name, what, known)
                 self._place(rule.inside[name], name, known)
 
-    def _rule_for(self, key: str, what: What, known: Context) -> Rule:
+    def _rule_for(self, key: str, what: Meaning, known: Context) -> Rule:
         """The rule of a key: its own where objects are in its place, else that of its kind."""
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
@@ -267,12 +267,12 @@ class Walker:
             return placed
         return rule
 
-    def _rule(self, what: What) -> Rule:
+    def _rule(self, what: Meaning) -> Rule:
         if what not in self._made:
             self._made[what] = self._make(what)
         return self._made[what]
 
-    def _make(self, what: What) -> Rule:
+    def _make(self, what: Meaning) -> Rule:
         if isinstance(what, Kind):
             return self._personal(what, self._changes()[what])
         if isinstance(what, Person):
@@ -283,27 +283,27 @@ class Walker:
         return Rule(_Texts(lambda _: None), empty=True) if what is Plain.LINKS else self._plain(what)
 
     def _plain(self, what: Plain) -> Rule:
-        """What tells of nobody stays as long as it looks as it should."""
+        """A value that is not personal stays, as long as it looks as it should."""
         if what is Plain.PHRASE:
             text = self._rule(Kind.TEXT).texts
-            return Rule(_Texts(lambda value: value if value.strip().lower() in shapes.PHRASES else text[value]))
+            return Rule(_Texts(lambda value: value if value.strip().lower() in safe_patterns.PHRASES else text[value]))
         if what is Plain.ID:
             return Rule(_Texts(self._identifier))
         unknown = self._rule(Kind.UNKNOWN).texts
         otherwise = self._word if what is Plain.WORD else lambda value: unknown[value]
         # Instants hardly ever repeat.
-        texts = _Texts(_fitting(SHAPES[what], otherwise), remember=what is not Plain.TIME)
-        rule = Rule(texts, fits=NUMBERS.get(what, numbers_of.few))
+        texts = _Texts(_fitting(SAFE_PATTERNS[what], otherwise), remember=what is not Plain.TIME)
+        rule = Rule(texts, fits=SAFE_NUMBERS.get(what, safe_numbers.few_digits))
         rule.instant = what is Plain.TIME
         return rule
 
     def _identifier(self, value: str) -> str:
-        # Without its id a record could not be joined, nor asked for: it is never dropped.
-        stays = not value or shapes.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
+        # Without its id a record could not be joined or requested: an id is never dropped.
+        stays = not value or safe_patterns.SERIAL.fullmatch(value) or self._rules[Kind.UNKNOWN] is Action.KEEP
         return value if stays else self._tokens.identifier(value)
 
     def _word(self, value: str) -> Any:
-        """What stands where a word was expected; of the type of an own event, its first part stays."""
+        """A text where a word was expected; the type of an own event keeps its first part."""
         own, colon, rest = value.partition(":")
         masked = self.unknown.texts[rest if colon and own in _OWN_TYPES else value]
         return f"{own}:{masked or ''}" if colon and own in _OWN_TYPES else masked
@@ -316,7 +316,7 @@ class Walker:
             Kind.NAME: lambda value: value if _made_up(value) else tokens.person(value),
             Kind.TEXT: tokens.text,
             Kind.DTMF: lambda value: f"d_{tokens.hexes('dtmf', value)}",
-            Kind.CUSTOM: lambda value: value if shapes.API_ID.fullmatch(value) else tokens.other("c", value),
+            Kind.CUSTOM: lambda value: value if safe_patterns.API_ID.fullmatch(value) else tokens.other("c", value),
             Kind.URL: tokens.url,
             Kind.ADDRESS: tokens.address,
             Kind.UNKNOWN: lambda value: value if _made_up(value) else tokens.other("u", value),
@@ -325,7 +325,7 @@ class Walker:
     def _personal(self, kind: Kind, change: Change) -> Rule:
         action = self._rules[kind]
         if kind is Kind.PHONE:
-            # Whether it is a number, an address or a name, the value tells.
+            # Only the value shows whether it is a number, an address or a name.
             return Rule(_Texts(lambda value: self._party(value, kind)), numbers=action is not Action.KEEP)
         rule = Rule(_Texts(self._acting(kind, change)), numbers=action is not Action.KEEP and kind is not Kind.UNKNOWN)
         rule.keep, rule.empty = action is Action.KEEP, action is Action.DROP
@@ -348,11 +348,11 @@ class Walker:
         return Rule(_Texts(change), numbers=True)
 
     def _party(self, value: str, otherwise: Kind = Kind.NAME) -> Any:
-        """Who takes part, masked by the rule of what the value is; `otherwise` when it may be anything."""
+        """A participant, masked by the rule for what the value looks like; by `otherwise` when it may be anything."""
         seen = plain(value)
-        if seen.strip().lower() in shapes.NOBODY:
+        if seen.strip().lower() in safe_patterns.NOBODY:
             return value
-        if shapes.REFERENCE.fullmatch(value):
+        if safe_patterns.REFERENCE.fullmatch(value):
             return self._identifier(value)
         value = seen
         scheme = within(value).partition(":")[0].lower()
@@ -365,12 +365,12 @@ class Walker:
         return self._acting(otherwise, self._tokens.person)(value)
 
     def _uri(self, value: str) -> Any:
-        # Without its scheme it is one of SIP all the same.
+        # An address without a scheme is a SIP address all the same.
         bare = "@" in value and ":" not in value
         return self._acting(Kind.SIP, self._tokens.uri)(value) if bare else self._party(value)
 
     def _acting(self, kind: Kind, change: Change) -> Change:
-        """A change, if the rule of a kind wants it."""
+        """The change that the rule of a kind asks for."""
         action = self._rules[kind]
         if action is Action.HASH:
             return lambda value: change(value) if value else value
@@ -383,9 +383,9 @@ def _fitting(pattern: re.Pattern[str], otherwise: Change) -> Change:
 
 
 def _harmless_key(key: str) -> bool:
-    return not key or bool(shapes.KEY.fullmatch(key)) or _made_up(key)
+    return not key or bool(safe_patterns.KEY.fullmatch(key)) or _made_up(key)
 
 
 def _made_up(value: str) -> bool:
     """Whether a value is an id that a machine made."""
-    return bool(shapes.API_ID.fullmatch(value) or shapes.UUID.fullmatch(value))
+    return bool(safe_patterns.API_ID.fullmatch(value) or safe_patterns.UUID.fullmatch(value))

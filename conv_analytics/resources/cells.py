@@ -70,10 +70,10 @@ def natural_number(value: object) -> int | None:
     [41, 2500, 7, None, None, None, None, None]
     """
     try:
-        found = integer(value)
+        read = integer(value)
     except Unreadable:
         return None
-    return found if found >= 0 else None
+    return read if read >= 0 else None
 
 
 def identity(value: object) -> str | None:
@@ -83,11 +83,11 @@ def identity(value: object) -> str | None:
     ['CON-1', '5', '0', '1.5', None, None, None, None, None]
     """
     try:
-        found = text(value)
+        read = text(value)
     except Unreadable:
         return None
     # What stands for bytes that were no text names nothing that could be asked for.
-    return found if found.strip() and "\ufffd" not in found else None
+    return read if read.strip() and "\ufffd" not in read else None
 
 
 def number(value: object) -> float:

@@ -122,7 +122,7 @@ def at(template: str, **ids: str) -> str:
 
 
 def fits_path(value: object) -> TypeGuard[str]:
-    r"""Whether an id can stand in a path: what a list tells may not be asked for otherwise.
+    r"""Whether an id can stand in a path; some ids in lists cannot.
 
     An empty one would ask for the collection, dots would climb up the path, and half a surrogate pair has no bytes.
 

@@ -20,7 +20,7 @@ def cursor_of(href: str) -> str | None:
     """The cursor in a link, decoded once; the rest of the link is not trusted (contract 2.4).
 
     Only percent-decoding: in an unencoded cursor a plus stays a plus. A link that was escaped for HTML on its way is
-    read, too.
+    read too.
 
     >>> cursor_of("https://other.example/v1/x?order=asc&cursor=qpk+Ba%2F8%3D=")
     'qpk+Ba/8=='
@@ -36,8 +36,8 @@ def cursor_of(href: str) -> str | None:
     """
     query = href.partition("?")[2].partition("#")[0].replace("&amp;", "&")
     pairs = (part.partition("=") for part in query.split("&"))
-    found = next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
-    return None if found is None or _NO_TEXT.search(found) else found
+    cursor = next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
+    return None if cursor is None or _NO_TEXT.search(cursor) else cursor
 
 
 def next_href(links: object) -> str | None:

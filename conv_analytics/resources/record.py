@@ -35,7 +35,7 @@ from conv_analytics.resources.cells import Unreadable
 #: User data: any JSON value, kept verbatim. Its keys are never re-cased (contract 9, no. 32).
 Json = Any
 
-Path = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 #: A step of a path: the first item of a list; an object stands for a list of one (contract 9, no. 13 and 35).
 FIRST = "[0]"
@@ -120,7 +120,7 @@ class Field:
     name: str
     doc: str
     unit: str | None
-    paths: tuple[Path, ...]
+    paths: tuple[FieldPath, ...]
     kind: Any
     """What `cells` reads (``str``, ``datetime``, ``Decimal`` ...), `Json`, a vocabulary or a record class."""
     many: bool
@@ -134,19 +134,19 @@ class Field:
         return self._all(value, problems, at) if self.many else self._one(value, problems, at)
 
     def _all(self, value: object, problems: list[Problem] | None, at: str) -> tuple[Any, ...]:
-        found: list[Any] = []
+        items: list[Any] = []
         failures: list[Problem] = []
         for i, item in enumerate(_as_list(value)):
             try:
-                found.append(self._one(item, problems, f"{at}[{i}]"))
+                items.append(self._one(item, problems, f"{at}[{i}]"))
             except Unreadable as error:
                 failures.append(Problem(f"{at}[{i}]", str(error)))
-        if failures and not found:
-            # Nothing of the list is usable: another key may hold it.
+        if failures and not items:
+            # Nothing in the list is usable; another key may have the value.
             raise Unreadable(failures[0].reason)
         if problems is not None:
             problems.extend(failures)
-        return tuple(found)
+        return tuple(items)
 
     def _one(self, value: object, problems: list[Problem] | None, at: str) -> Any:
         if not is_record(self.kind):
@@ -244,7 +244,7 @@ def is_blank(kind: Any, value: object) -> bool:
     return isinstance(value, str) and not value.strip() and kind is not str and kind is not Json
 
 
-def dig(payload: object, path: Path) -> Any:
+def dig(payload: object, path: FieldPath) -> Any:
     """The value under a path of keys, or None. An object as the first item of a list is none: it has keys of its own.
 
     >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
@@ -302,12 +302,12 @@ def _field_value(field: Field, payload: Mapping[str, Any], problems: list[Proble
             return True
         where = ".".join((at, *path)) if at else ".".join(path)
         try:
-            found = field.read(value, problems, where)
+            result = field.read(value, problems, where)
         except Unreadable as error:
             failure = failure or Problem(where, str(error))
             continue
-        if found is not None:
-            return found
+        if result is not None:
+            return result
     if failure and problems is not None:
         problems.append(failure)
     return None
@@ -369,7 +369,7 @@ def _plain(value: object) -> Any:
     return value
 
 
-def _put(target: dict[str, Any], path: Path, value: Any) -> None:
+def _put(target: dict[str, Any], path: FieldPath, value: Any) -> None:
     for key in path[:-1]:
         target = target.setdefault(key, {})
     target[path[-1]] = value

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterator
 
-#: A list lies at most so deep in ``_embedded``. One ``data`` around it is all that was ever seen.
+#: The depth at which a list is looked for in ``_embedded``. One ``data`` around it is all that was ever seen.
 LEVELS = 8
 
 #: A string, a bracket, a comma or a colon; what lies between is a number or a word.
@@ -67,23 +67,23 @@ def listed(embedded: bytes, name: str) -> bytes:
     >>> listed(b'{"data": {"events": [1]}}', "events"), listed(b'{"events": {}}', "events")
     (b'[1]', b'')
     """
-    found = embedded.strip()
+    part = embedded.strip()
     # Each level is looked through in whole, so thousands of them would take thousands of times as long.
     for _ in range(LEVELS):
-        if not found.startswith(b"{"):
+        if not part.startswith(b"{"):
             break
-        inner = members(found)
+        inner = members(part)
         own = inner.get(name, b"null")
         if own.startswith(b"{"):
             if members(own):
                 raise ValueError(f"{name} are not a list")
             return b""
-        found = inner.get("data", b"") if own == b"null" else own
-    if found in {b"", b"null"}:
+        part = inner.get("data", b"") if own == b"null" else own
+    if part in {b"", b"null"}:
         return b""
-    if not found.startswith(b"["):
+    if not part.startswith(b"["):
         raise ValueError(f"{name} are not a list")
-    return found
+    return part
 
 
 def _spans(document: bytes, opening: bytes) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     RTCTransferBody,
     StatusHistoryEntry,
 )
-from conv_analytics.tables.column import Each, Otherwise, Table, pick, pick_all
+from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
 
 HANGUPS = event_table(
@@ -108,7 +108,7 @@ LEG_STATUSES = Table(
             "date",
             "at",
             doc="When the leg reached the status; without a history, when the event was created.",
-            otherwise=Otherwise("at", ("leg:status:update",)),
+            fallback=Fallback("at", ("leg:status:update",)),
         ),
         pick(MessageLegBody, "direction"),
         pick(MessageLegBody, "type", "channel_type"),
@@ -117,7 +117,7 @@ LEG_STATUSES = Table(
         pick(
             StatusHistoryEntry,
             "member_id",
-            otherwise=Otherwise("from_member_id", ("leg:status:update",)),
+            fallback=Fallback("from_member_id", ("leg:status:update",)),
         ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
@@ -127,7 +127,7 @@ LEG_STATUSES = Table(
         pick(MessageLegBody, "status_history").paths,
         ("status", "at", "successful", "reason", "member_id", "knocker_id", "leg_conversation_id"),
         owner="leg_id",
-        beside=("status", "successful", "reason"),
+        last_item=("status", "successful", "reason"),
     ),
     notes=(
         "event_id is the first event that told of the status.",

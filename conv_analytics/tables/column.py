@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.resources.record import FIRST, Field, Json, Path, Record, fields, is_record
+from conv_analytics.resources.record import FIRST, Field, FieldPath, Json, Record, fields, is_record
 from conv_analytics.tables.kinds import storage
 
 
 @dataclass(frozen=True)
-class Otherwise:
-    """Where a value is taken from when the body of an event does not tell it: another column of the event."""
+class Fallback:
+    """Another column of the event, from which a value is taken when the event's body does not have it."""
 
     column: str
     types: tuple[str, ...]
@@ -32,18 +32,18 @@ class Column:
     kind: Any
     doc: str
     unit: str | None = None
-    paths: tuple[Path, ...] = ()
+    paths: tuple[FieldPath, ...] = ()
     """Keys to go down from the record, in order of preference; empty for a column that the export computes."""
     first: bool = False
     """The wire may hold a list of which the first item is meant."""
     loose: bool = False
-    """Something else than an object around the value counts as absent (contract 9, no. 36)."""
+    """Anything but an object around the value counts as absent (contract 9, no. 36)."""
     absent: tuple[str, ...] = ()
     """Texts that stand for no value, such as ``<null>``."""
     true: tuple[str, ...] = ()
     """Further words that mean true."""
-    otherwise: Otherwise | None = None
-    """What tells it when none of the paths does."""
+    fallback: Fallback | None = None
+    """Where the value is taken from when none of the paths has it."""
 
     @property
     def source(self) -> str:
@@ -63,17 +63,17 @@ class Column:
 class Each:
     """A list inside an event's body that gives one row per item."""
 
-    paths: tuple[Path, ...]
+    paths: tuple[FieldPath, ...]
     """Where the list stands."""
     columns: tuple[str, ...]
     """The columns that come from the item; the others come from the event."""
     number: str | None = None
     """The column that counts the items of an event, from 1."""
     owner: str | None = None
-    """Events repeat items: the column that, with the item, tells a repeat. None when items are not repeated."""
-    beside: tuple[str, ...] = ()
-    """Columns that the body tells of the last item beside the list; the first says whether it is the same item. A body
-    without the list is the only item itself."""
+    """When events repeat items: the column that, with the item, identifies a repeat. Otherwise None."""
+    last_item: tuple[str, ...] = ()
+    """Columns of the last item that the body also has outside the list; the first one says whether it is the same item.
+    A body without the list is itself the only item."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class Table:
         }
         return pa.schema([column.arrow for column in self.columns], metadata=metadata)
 
+    @property
+    def repeats_items(self) -> bool:
+        """Whether later events repeat rows of this table, as each update of a leg repeats the leg's history."""
+        return self.each is not None and self.each.owner is not None
+
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:
             if column.name == name:
@@ -132,7 +137,7 @@ def pick(
     doc: str | None = None,
     first: bool = False,
     also: Sequence[str] = (),
-    otherwise: Otherwise | None = None,
+    fallback: Fallback | None = None,
 ) -> Column:
     """The column of one field of a record.
 
@@ -148,8 +153,8 @@ def pick(
         Take the first item of a list.
     also
         Further places in the JSON, outside the record, where the value may stand.
-    otherwise
-        The column of the event that tells it when the body does not.
+    fallback
+        The column of the event that has the value when the body does not.
     """
     steps = _walk(record, path)
     last = steps[-1]
@@ -170,7 +175,7 @@ def pick(
         loose,
         last.absent,
         last.true,
-        otherwise,
+        fallback,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from conv_analytics.resources import Conversation, Member, MessageMemberBody, Session, User
 from conv_analytics.resources.record import Json
-from conv_analytics.tables.column import Column, Otherwise, Table, pick
+from conv_analytics.tables.column import Column, Fallback, Table, pick
 from conv_analytics.tables.envelope import CONVERSATION_ID, channel, event_table
 
 _EXPORTED_AT = Column("exported_at", datetime, "When the run that read the row began.")
@@ -82,7 +82,7 @@ MEMBER_EVENTS = event_table(
         MessageMemberBody,
         "member_id",
         doc="Id of the member; where the body does not tell, the event's own sender, who is the one that joined.",
-        otherwise=Otherwise("from_member_id", ("member:joined",)),
+        fallback=Fallback("from_member_id", ("member:joined",)),
     ),
     pick(MessageMemberBody, "user.id", "user_id"),
     pick(MessageMemberBody, "user.name", "user_name"),

@@ -11,17 +11,17 @@ _EPOCH = date(1970, 1, 1)
 _DAY = timedelta(days=1)
 
 
-def by_day(rows: pa.Table, column: str, otherwise: date) -> list[tuple[date, pa.Table]]:
-    """Split rows by the UTC day of an instant; rows without one go to the day given.
+def by_day(rows: pa.Table, column: str, default: date) -> list[tuple[date, pa.Table]]:
+    """Split rows by the UTC day of an instant; rows without one go to a default day.
 
     >>> from datetime import UTC, datetime
     >>> rows = pa.table({"at": pa.array([datetime(2026, 11, 21, 23, 59, tzinfo=UTC), None])})
     >>> [(str(day), part.num_rows) for day, part in by_day(rows, "at", date(2026, 11, 22))]
     [('2026-11-21', 1), ('2026-11-22', 1)]
     """
-    fallback = (otherwise - _EPOCH).days
+    fallback = (default - _EPOCH).days
     days = pc.fill_null(rows[column].cast(pa.date32()).cast(pa.int32()), fallback)
-    found = pc.unique(days).to_pylist()
-    if len(found) == 1:
-        return [(_EPOCH + found[0] * _DAY, rows)]
-    return [(_EPOCH + day * _DAY, rows.filter(pc.equal(days, day))) for day in sorted(found)]
+    distinct = pc.unique(days).to_pylist()
+    if len(distinct) == 1:
+        return [(_EPOCH + distinct[0] * _DAY, rows)]
+    return [(_EPOCH + day * _DAY, rows.filter(pc.equal(days, day))) for day in sorted(distinct)]

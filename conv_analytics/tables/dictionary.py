@@ -44,7 +44,7 @@ def describe(table: str | None = None) -> pd.DataFrame:
     """
     import pandas as pd  # noqa: PLC0415  the text forms do without
 
-    return pd.DataFrame([row for found in select(table) for row in _rows(found)])
+    return pd.DataFrame([row for each in select(table) for row in _rows(each)])
 
 
 def select(table: str | None) -> list[Table]:

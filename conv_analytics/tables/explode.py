@@ -16,9 +16,9 @@ from conv_analytics.resources import scan
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column, Each, Table
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.kinds import to_arrow
 from conv_analytics.tables.pages import Raw
-from conv_analytics.tables.shape import Cell, Shape
 
 _list = msgspec.json.Decoder(list[msgspec.Raw])
 _NONE = frozenset({b"", b"null", b"[]", b"{}", b'""'})
@@ -26,16 +26,16 @@ _NONE = frozenset({b"", b"null", b"[]", b"{}", b'""'})
 
 @dataclass
 class Exploded:
-    """Rows of a table, and for each the body it came from."""
+    """Rows of a table, and the body that each row came from."""
 
     parents: Any
     arrays: dict[str, pa.Array]
     cells: list[Cell]
-    """Unreadable cells; their row is the place of the body."""
+    """Unreadable cells; their row is the number of the body."""
 
 
 def explode(
-    name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]], otherwise: Mapping[str, pa.Array]
+    name: str, bodies: pa.Array, repeats: Sequence[set[Hashable]], fallback: Mapping[str, pa.Array]
 ) -> Exploded:
     """One row per item of the list in each body.
 
@@ -46,16 +46,16 @@ def explode(
     bodies
         JSON texts of event bodies.
     repeats
-        Per body, the items that its conversation already gave; an item is taken once where the table says so.
-    otherwise
-        Columns as the events tell them: for bodies without the list, which are the item themselves.
+        Per body, the items that its conversation gave before; an item is taken once where the table says so.
+    fallback
+        Columns of the events, for bodies without the list, which are the item themselves.
     """
     plan = _plan(name)
     reading = plan.outer.read_texts(bodies)
     known = reading.arrays
     items = _items(plan, bodies, known, repeats)
     del known[_LIST]
-    beside = {column: known.pop(_BESIDE + column) for column in plan.each.beside}
+    last_item = {column: known.pop(_OUTSIDE + column) for column in plan.each.last_item}
     inside = plan.inner.read(items.documents)
     cells = [*reading.cells, *items.cells]
     cells += [Cell(items.parents[cell.row], cell.column, cell.reason) for cell in inside.cells]
@@ -65,10 +65,10 @@ def explode(
     if plan.each.number:
         arrays[plan.each.number] = pa.array(items.numbers, pa.int64())
     if any(items.alone):
-        for column, told in otherwise.items():
-            filling = pc.if_else(pa.array(items.alone), told.take(places), None)
+        for column, values in fallback.items():
+            filling = pc.if_else(pa.array(items.alone), values.take(places), None)
             arrays[column] = pc.coalesce(arrays[column], filling)
-    _complete(plan.table, arrays, {column: told.take(places) for column, told in beside.items()}, items.lasts)
+    _complete(plan.table, arrays, {column: values.take(places) for column, values in last_item.items()}, items.lasts)
     if plan.each.owner:
         return _once(plan.table, np.array(items.parents, np.int64), arrays, cells, repeats)
     return Exploded(np.array(items.parents, np.int64), arrays, cells)
@@ -78,7 +78,7 @@ def explode(
 class _Items:
     documents: list[Raw] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
-    """The body that each came from."""
+    """The body that each item came from."""
     numbers: list[int] = field(default_factory=list)
     lasts: list[bool] = field(default_factory=list)
     """Whether it is the last of its body."""
@@ -88,19 +88,19 @@ class _Items:
 
 
 def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
-    """The items of the lists that did not come before; a body that tells of one without a list is one."""
+    """The items of the lists that are new; a body with an item and no list is that item."""
     owners = known[plan.each.owner].to_pylist() if plan.each.owner else [None] * len(bodies)
-    beside = plan.each.beside
-    single = known[_BESIDE + beside[0]].is_valid().to_pylist() if beside else [False] * len(bodies)
+    last_item = plan.each.last_item
+    single = known[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
     items = _Items()
     for row, text in enumerate(known[_LIST].to_pylist()):
-        found, reason = cut((text or "").encode())
+        listed, reason = cut((text or "").encode())
         if reason:
             items.cells.append(Cell(row, plan.table.name, reason))
-        alone = not found and not reason and single[row]
+        alone = not listed and not reason and single[row]
         if alone:
-            found = (bodies[row].as_py().encode(),)
-        for number, item in enumerate(found, start=1):
+            listed = (bodies[row].as_py().encode(),)
+        for number, item in enumerate(listed, start=1):
             if plan.each.owner:
                 token = (owners[row], bytes(item))
                 if token in repeats[row]:
@@ -109,21 +109,23 @@ def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats
             items.documents.append(item)
             items.parents.append(row)
             items.numbers.append(number)
-            items.lasts.append(number == len(found))
+            items.lasts.append(number == len(listed))
             items.alone.append(alone)
     return items
 
 
-def _complete(table: Table, arrays: dict[str, pa.Array], beside: Mapping[str, pa.Array], lasts: Sequence[bool]) -> None:
-    """Fill in what a body tells of its last item beside the list."""
-    if not beside or not lasts:
+def _complete(
+    table: Table, arrays: dict[str, pa.Array], last_item: Mapping[str, pa.Array], lasts: Sequence[bool]
+) -> None:
+    """Fill in what a body says about its last item outside the list."""
+    if not last_item or not lasts:
         return
-    word, *columns = beside
-    same = pc.and_(pa.array(lasts), pc.fill_null(_equal(arrays[word], beside[word]), fill_value=False))
+    word, *columns = last_item
+    same = pc.and_(pa.array(lasts), pc.fill_null(_equal(arrays[word], last_item[word]), fill_value=False))
     for column in columns:
-        if pc.any(pc.and_(same, pc.and_(arrays[column].is_null(), beside[column].is_valid()))).as_py():
-            told = pc.if_else(same, _plain(beside[column]), None)
-            filled = pc.coalesce(_plain(arrays[column]), told)
+        if pc.any(pc.and_(same, pc.and_(arrays[column].is_null(), last_item[column].is_valid()))).as_py():
+            outside = pc.if_else(same, _plain(last_item[column]), None)
+            filled = pc.coalesce(_plain(arrays[column]), outside)
             arrays[column] = to_arrow(table[column].kind, [filled.to_pylist()])[0]
 
 
@@ -150,7 +152,7 @@ def cut(raw: bytes) -> tuple[Sequence[Raw], str | None]:
 
 
 def comparable(column: pa.Array | pa.ChunkedArray) -> list[Any]:
-    """The values of a key's column, in a form that is cheap to make and to compare: instants as microseconds."""
+    """The values of a key column in a form that is cheap to make and to compare: instants as microseconds."""
     if pa.types.is_timestamp(column.type):
         column = column.cast(pa.int64())
     elif pa.types.is_dictionary(column.type):
@@ -166,7 +168,7 @@ def _once(
     cells: list[Cell],
     repeats: Sequence[set[Hashable]],
 ) -> Exploded:
-    """Leave out rows whose key came before in another spelling."""
+    """Leave out rows whose key came before, spelled differently."""
     keys = zip(*(comparable(arrays[column]) for column in table.key), strict=True)
     fresh = []
     for place, (parent, key) in enumerate(zip(parents.tolist(), keys, strict=True)):
@@ -180,7 +182,7 @@ def _once(
 
 
 _LIST = ""
-_BESIDE = "beside "
+_OUTSIDE = "outside "
 
 
 class _Plan(NamedTuple):
@@ -188,10 +190,10 @@ class _Plan(NamedTuple):
 
     table: Table
     each: Each
-    outer: Shape
-    """What the body tells."""
-    inner: Shape
-    """What an item tells."""
+    outer: ColumnDecoder
+    """Reads the body."""
+    inner: ColumnDecoder
+    """Reads an item."""
 
 
 @cache
@@ -200,6 +202,6 @@ def _plan(name: str) -> _Plan:
     each = table.each
     assert isinstance(each, Each)
     outer = [column for column in table.columns if column.paths and column.name not in each.columns]
-    outer += [replace(table[column], name=_BESIDE + column) for column in each.beside]
+    outer += [replace(table[column], name=_OUTSIDE + column) for column in each.last_item]
     inner = [column for column in table.columns if column.name in each.columns]
-    return _Plan(table, each, Shape([*outer, Column(_LIST, Json, "", paths=each.paths)]), Shape(inner))
+    return _Plan(table, each, ColumnDecoder([*outer, Column(_LIST, Json, "", paths=each.paths)]), ColumnDecoder(inner))

@@ -22,42 +22,42 @@ import pyarrow.compute as pc
 
 from conv_analytics.resources import EventType
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.bodies import read_bodies
-from conv_analytics.tables.broken import Broken, Ledger
+from conv_analytics.tables.broken_records import BrokenRecord, ProblemLog
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
 from conv_analytics.tables.envelope import KNOCKER, EventFamily
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.heads import nameless, read_events
 from conv_analytics.tables.kinds import INSTANT
 from conv_analytics.tables.pages import Page, records
+from conv_analytics.tables.read_bodies import read_bodies
+from conv_analytics.tables.read_events import nameless, read_events
 from conv_analytics.tables.redact import redact_column
-from conv_analytics.tables.seen import Seen
-from conv_analytics.tables.shape import Cell, Reading, Shape
+from conv_analytics.tables.seen_events import SeenEvents
 
-#: Only the keys are wanted; what they hold is passed over unread.
+#: Only the keys are wanted; their values are skipped unread.
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-#: A key is a name. One that is longer comes from whoever wants to fill the report.
+#: A longer key is not a name: somebody wants to fill the report.
 _KEY_LENGTH = 100
 
 
 @dataclass
 class Rows:
-    """What some records gave."""
+    """The rows that some records gave."""
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
-    broken: list[Broken] = field(default_factory=list)
+    broken: list[BrokenRecord] = field(default_factory=list)
     duplicates: int = 0
-    """Records left out because the same page or another had them already."""
+    """Records left out because this page or an earlier one had them already."""
     repeated: pa.Table | None = None
-    """The rows of ``events`` that they would have been."""
+    """The rows of ``events`` that the duplicates would have been."""
     unknown_types: Counter[str] = field(default_factory=Counter)
-    """Event types that no table but ``events`` knows, ``custom:*`` aside, with their number."""
+    """Event types that no table but ``events`` knows, except ``custom:*``, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
     """Keys of events that no column is made for, with their number."""
 
 
-def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
-    """Pages of events as rows of all tables of events.
+def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
+    """Turn pages of events into rows of all tables of events.
 
     Parameters
     ----------
@@ -70,19 +70,18 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
     arrays = read.arrays
     arrays["conversation_id"] = _owners(pages, read.heights)
     unreadable = {cell.row for cell in read.cells if not cell.column}
-    fresh = _named_anew(_fresh(pages, read.heights, arrays["event_id"], seen), arrays, seen)
+    fresh = _without_stored_nameless(_fresh(pages, read.heights, arrays["event_id"], seen), arrays, seen)
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
     height = len(arrays["event_id"])
     rows = Rows(duplicates=height - len(fresh))
-    ledger = Ledger("events")
+    ledger = ProblemLog("events")
     events = _assemble(TABLES["events"], arrays)
     cells, without = read.cells, nameless(arrays["event_id"], "event_id")
     if rows.duplicates:
-        # What was told of them when they came first is not told again.
-        again = sorted(set(range(height)).difference(fresh))
-        rows.repeated = events.take(pa.array(again, pa.int64()))
-        told = set(again)
-        cells, without = ([cell for cell in found if cell.row not in told] for found in (cells, without))
+        # Their problems were reported when they came first.
+        duplicates = set(range(height)).difference(fresh)
+        rows.repeated = events.take(pa.array(sorted(duplicates), pa.int64()))
+        cells, without = ([cell for cell in problems if cell.row not in duplicates] for problems in (cells, without))
     ledger.add("events", cells)
     ledger.add("events", [cell for cell in without if cell.row not in ledger])
     rows.tables["events"] = events if len(keep) == height else events.take(keep)
@@ -95,13 +94,13 @@ def flatten_events(pages: Sequence[Page], seen: Seen) -> Rows:
 
 
 def flatten_records(name: str, pages: Sequence[Page], exported_at: datetime) -> Rows:
-    """Pages of members, users or sessions as rows of their table."""
+    """Turn pages of members, users or sessions into rows of their table."""
     reading, heights = _shape(name).read_pages([page.body for page in pages], name)
     return _records(name, reading, _owners(pages, heights), _Documents(pages, heights, name), exported_at, gone=False)
 
 
 def flatten_conversations(documents: Sequence[bytes], exported_at: datetime, *, gone: bool = False) -> Rows:
-    """Conversations, each a JSON object, as rows of their table."""
+    """Turn conversations, each a JSON object, into rows of their table."""
     reading = _shape("conversations").read(documents)
     return _records("conversations", reading, None, lambda row: documents[row], exported_at, gone=gone)
 
@@ -126,7 +125,7 @@ def _records(
         arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
     without = nameless(identity, table.key[-1])
     lost = {cell.row for cell in without}
-    ledger = Ledger(name)
+    ledger = ProblemLog(name)
     ledger.add(name, reading.cells)
     ledger.add(name, [cell for cell in without if cell.row not in ledger])
     rows = Rows(broken=ledger.broken(document, arrays, lost=lost))
@@ -136,7 +135,7 @@ def _records(
 
 
 class _Documents:
-    """Records as they came, cut out of their pages only when one is asked for."""
+    """Records as they came, cut out of their pages only when asked for."""
 
     def __init__(self, pages: Sequence[Page], heights: Sequence[int], name: str) -> None:
         self._pages, self._name = pages, name
@@ -147,67 +146,67 @@ class _Documents:
         return bytes(records(self._pages[page].body, self._name)[row - self._starts[page]])
 
 
-def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: Seen) -> list[int]:
-    """The rows of events that did not come before."""
+def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
+    """The rows of events that are new."""
     ids = event_ids.to_pylist()
     rows: list[int] = []
     start = 0
     for page, height in zip(pages, heights, strict=True):
-        places = seen.fresh(page.conversation_id or "", ids[start : start + height])
-        rows += range(start, start + height) if places is None else (start + place for place in places)
+        fresh = seen.fresh(page.conversation_id or "", ids[start : start + height])
+        rows += range(start, start + height) if fresh is None else (start + index for index in fresh)
         start += height
     return rows
 
 
-def _named_anew(rows: list[int], arrays: Mapping[str, pa.Array], seen: Seen) -> list[int]:
-    """Without the events that have no id and that an earlier run wrote."""
+def _without_stored_nameless(rows: list[int], arrays: Mapping[str, pa.Array], seen: SeenEvents) -> list[int]:
+    """Leave out the events without an id that an earlier run wrote."""
     ids = arrays["event_id"]
     if not ids.null_count:
         return rows
     owners, about = arrays["conversation_id"], [arrays[name] for name in ("type", "at", "body")]
-    held = {
+    stored = {
         row
         for row in rows
         if not ids[row].is_valid
         and seen.holds_nameless(owners[row].as_py() or "", *(column[row].as_py() for column in about))
     }
-    return [row for row in rows if row not in held]
+    return [row for row in rows if row not in stored]
 
 
 def _typed(
-    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: Seen
+    table: Table, wanted: Any, arrays: Mapping[str, pa.Array], bodies: pa.Array, seen: SeenEvents
 ) -> tuple[pa.Table, list[Cell]]:
     """The rows of one table of events, from the bodies of the rows wanted."""
     events = pa.array(wanted)
     if table.each:
         owners = arrays["conversation_id"].take(events).to_pylist()
-        told = _told_otherwise(table, arrays, events)
-        exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners], told)
+        fallbacks = _fallbacks(table, arrays, events)
+        exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners], fallbacks)
         own, cells, events = exploded.arrays, exploded.cells, pa.array(wanted[exploded.parents])
     else:
         own, cells = read_bodies(table, arrays["type"].take(events), bodies)
-        for name, otherwise in _told_otherwise(table, arrays, events).items():
-            own[name] = pc.coalesce(own[name], otherwise)
+        for name, fallback in _fallbacks(table, arrays, events).items():
+            own[name] = pc.coalesce(own[name], fallback)
     for column in table.columns:
         if column.name not in own:
             own[column.name] = arrays[column.name].take(events)
     return _assemble(table, own), [Cell(int(wanted[cell.row]), cell.column, cell.reason) for cell in cells]
 
 
-def _told_otherwise(table: Table, arrays: Mapping[str, pa.Array], events: pa.Array) -> dict[str, pa.Array]:
-    """What the events themselves tell of columns that their bodies may leave open."""
-    told = {}
+def _fallbacks(table: Table, arrays: Mapping[str, pa.Array], events: pa.Array) -> dict[str, pa.Array]:
+    """The values that events have for columns which their bodies may leave empty."""
+    result = {}
     types = arrays["type"].take(events).cast(pa.string())
     for column in table.columns:
-        if column.otherwise is None:
+        if column.fallback is None:
             continue
-        found = arrays[column.otherwise.column].take(events)
-        wanted = pc.is_in(types, pa.array(column.otherwise.types))
-        if pa.types.is_string(found.type):
-            # Who knocks is no member.
-            wanted = pc.and_(wanted, pc.invert(pc.fill_null(pc.starts_with(found, KNOCKER), fill_value=False)))
-        told[column.name] = pc.if_else(wanted, found, pa.scalar(None, found.type))
-    return told
+        values = arrays[column.fallback.column].take(events)
+        wanted = pc.is_in(types, pa.array(column.fallback.types))
+        if pa.types.is_string(values.type):
+            # Somebody who knocks is not a member.
+            wanted = pc.and_(wanted, pc.invert(pc.fill_null(pc.starts_with(values, KNOCKER), fill_value=False)))
+        result[column.name] = pc.if_else(wanted, values, pa.scalar(None, values.type))
+    return result
 
 
 def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) -> dict[str, Any]:
@@ -225,7 +224,7 @@ def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) 
 
 
 def _keys(extras: pa.ChunkedArray) -> Counter[str]:
-    """The keys in the column ``extra``, with their number; long ones are cut."""
+    """The keys in the column ``extra``, with their number; long ones are truncated."""
     if extras.null_count == len(extras):
         return Counter()
     return Counter(key[:_KEY_LENGTH] for text in extras.drop_null().to_pylist() for key in _keys_of(text))
@@ -235,23 +234,23 @@ def _keys_of(text: str) -> Iterable[str]:
     try:
         return _object.decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        # What came damaged is in ``extra`` as it came; its keys are no names that one could count.
+        # Damaged JSON is in ``extra`` as it came; it has no keys that could be counted.
         return ()
 
 
 @cache
 def _tables_of(event_type: str) -> tuple[str, ...] | None:
-    """The tables that a type fills beside ``events``; None for a type that nobody knows."""
+    """The tables that a type fills in addition to ``events``; None for an unknown type."""
     tables = tuple(table.name for table in TABLES.values() if event_type in table.types)
     known = event_type in set(EventType) or event_type.partition(":")[0] == EventFamily.CUSTOM
     return tables if tables or known else None
 
 
 @cache
-def _shape(name: str) -> Shape:
+def _shape(name: str) -> ColumnDecoder:
     """The shape of a table that is filled from whole records."""
     table = TABLES[name]
-    return Shape([column for column in table.columns if column.paths or column.name == "extra"])
+    return ColumnDecoder([column for column in table.columns if column.paths or column.name == "extra"])
 
 
 def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:

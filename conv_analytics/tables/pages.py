@@ -46,8 +46,8 @@ def records(page: bytes, name: str) -> Sequence[Raw]:
     >>> records(b"{}", "events")
     ()
     """
-    found = decode(page, name, msgspec.Raw)
-    return _by_hand(page, name) if found is None else found
+    decoded = decode(page, name, msgspec.Raw)
+    return _by_hand(page, name) if decoded is None else decoded
 
 
 def decode(page: bytes, name: str, record: type[Any]) -> list[Any] | None:
@@ -73,5 +73,5 @@ def _decoders(name: str, record: Any) -> tuple[msgspec.json.Decoder[Any], ...]:
 
 
 def _by_hand(page: bytes, name: str) -> Sequence[bytes]:
-    found = scan.listed(scan.members(page).get("_embedded", b""), name)
-    return scan.items(found) if found else ()
+    listed = scan.listed(scan.members(page).get("_embedded", b""), name)
+    return scan.items(listed) if listed else ()

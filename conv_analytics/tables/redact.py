@@ -1,11 +1,11 @@
-"""Secrets stop at the door: channel passwords, API keys and session descriptions (SDP) reach no table and no file.
+"""Redact secrets: channel passwords, API keys and session descriptions (SDP) reach no table and no file.
 
-Design D9 and contract 9, no. 42. Only the values go; the keys stay, so that one sees that something was there.
+Design D9 and contract 9, no. 42. Only the values go; the keys stay, to show that something was there.
 
 What is secret is decided by where it stands. A customer's own data are left alone, whatever their keys: bodies of
 ``custom:*`` and ``ephemeral`` events, the content of a message of kind ``custom``, and ``custom_data``. An ``answer``
-is a session description in events of in-app legs (``rtc:*``) only. Where a text is damaged, so that one cannot tell
-where something stands, everything under such a key goes.
+is a session description in events of in-app legs (``rtc:*``) only. In a damaged text, where
+nobody can tell where something stands, everything under such a key goes.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{},:]|true|false|null|-?[0-9][0-9
 _HIDDEN = b'"' + REDACTED.encode() + b'"'
 
 Keys = tuple[bytes, ...]
-#: A type that is no word may be any: what is secret in some is taken to be.
+#: An unreadable type may be any type: what is secret in some of them is hidden.
 _UNKNOWN = "?"
 _IN_APP = ("rtc:", _UNKNOWN)
 _BODY: Keys = (b"body",)
@@ -59,11 +59,11 @@ class _Meaning(Enum):
 
 
 class _DamagedError(ValueError):
-    """A text is no JSON."""
+    """A text is not JSON."""
 
 
 def redact(text: str) -> str:
-    """A JSON text without what stands under the keys of secrets, wherever they stand.
+    """A JSON text without the values under keys of secrets, wherever they stand.
 
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
@@ -72,7 +72,7 @@ def redact(text: str) -> str:
 
 
 def redact_bytes(body: bytes) -> bytes:
-    """The same of a text in bytes, whether or not the rest of it is UTF-8 or whole."""
+    """The same for bytes, even when the rest of them is not UTF-8 or is cut off."""
     return _ANYWHERE.sub(rb"\1" + _HIDDEN, body)
 
 
@@ -94,8 +94,8 @@ def redact_column(texts: pa.Array, types: pa.Array | None = None, at: str = "") 
     rows = pc.indices_nonzero(suspect)
     kinds = [""] * len(rows) if types is None else types.cast(pa.string()).take(rows).to_pylist()
     place = (at.encode(),) if at else ()
-    found = zip(texts.take(rows).to_pylist(), kinds, strict=True)
-    clean = pa.array([_redacted(text.encode(), kind, place).decode() for text, kind in found], pa.string())
+    pairs = zip(texts.take(rows).to_pylist(), kinds, strict=True)
+    clean = pa.array([_redacted(text.encode(), kind, place).decode() for text, kind in pairs], pa.string())
     return pc.replace_with_mask(texts, suspect, clean)
 
 
@@ -132,7 +132,7 @@ def redact_page(body: bytes) -> bytes:
 
 
 def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
-    """A record, or what stands under a key of one; the type of an event, None when it cannot be told."""
+    """Redact a record, or the part under one of its keys, by the type of the event; None for an unreadable type."""
     if not any(word in document for word in _WORDS):
         return document
     word = _UNKNOWN if kind is None else kind.strip().lower()
@@ -147,13 +147,13 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
     if not (own and _quoted(own[-1]) in document) and _is_plain(document, in_app=in_app):
         return redact_bytes(document)
     try:
-        return _without(document, _Places(at, own, _SECRETS | {_ANSWER} if in_app else _SECRETS))
+        return _without(document, _Position(at, own, _SECRETS | {_ANSWER} if in_app else _SECRETS))
     except _DamagedError:
         return redact_bytes(document)
 
 
 def _is_plain(document: bytes, *, in_app: bool) -> bool:
-    """Whether it makes no difference where the keys of secrets stand: the usual case, and the fast one."""
+    """Whether the position of the secrets' keys makes no difference: the usual case, and the fast one."""
     if not in_app and _quoted(_ANSWER) in document:
         return False
     if any(_quoted(key) in document for key in _OWN):
@@ -168,8 +168,8 @@ def _quoted(key: bytes) -> bytes:
     return b'"' + key + b'"'
 
 
-class _Places:
-    """Where one is in a text, bracket by bracket; nothing here recurses, however deep it is."""
+class _Position:
+    """Follows the position in a JSON text, token by token; nothing recurses, however deep the text is."""
 
     def __init__(self, at: Keys, own: Keys | None, secrets: frozenset[bytes]) -> None:
         self._at, self._own, self._secrets = at, own, secrets
@@ -179,7 +179,7 @@ class _Places:
         self._expects_key = False
 
     def step(self, mark: bytes) -> bool:
-        """Go on by a token; say whether it is a value that is to be hidden."""
+        """Take the next token; return whether it is a value to hide."""
         head = mark[:1]
         if head in b"{[":
             self._open(head == b"{")
@@ -217,7 +217,7 @@ class _Places:
         self._expects_key = False
 
     def _meaning(self) -> _Meaning | None:
-        """What the value that comes now is."""
+        """What the next value is."""
         if not self._objects:
             return None
         if self._meanings[-1] is not None or not self._objects[-1]:
@@ -228,13 +228,13 @@ class _Places:
         return _Meaning.SECRET if key in self._secrets else None
 
 
-def _without(document: bytes, places: _Places) -> bytes:
+def _without(document: bytes, position: _Position) -> bytes:
     parts, start = [], 0
     for token in _TOKEN.finditer(document):
-        if places.step(token.group()):
+        if position.step(token.group()):
             parts += [document[start : token.start()], _HIDDEN]
             start = token.end()
-    places.end()
+    position.end()
     return b"".join([*parts, document[start:]])
 
 
@@ -246,7 +246,7 @@ _type = msgspec.json.Decoder(_Type)
 
 
 def _events(page: bytes) -> Sequence[Raw] | None:
-    """The events of a page; none of a page of others, None of a damaged one."""
+    """The events of a page; empty for a page of another list, None for a damaged one."""
     try:
         return records(page, "events")
     except ValueError:
@@ -254,13 +254,13 @@ def _events(page: bytes) -> Sequence[Raw] | None:
 
 
 def _type_of(event: bytes) -> str | None:
-    """The type of an event; empty when it has none, None when it is no word."""
+    """The type of an event; empty when it has none, None when it is not a text."""
     try:
-        found = _type.decode(event).type
+        event_type = _type.decode(event).type
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         try:
-            # Too deep for the decoder, or no Unicode; the type may be a word all the same.
-            found = json.loads(scan.members(event).get("type", b"null"))
+            # Too deep for the decoder, or not Unicode; the type may be readable all the same.
+            event_type = json.loads(scan.members(event).get("type", b"null"))
         except (ValueError, RecursionError):
             return None
-    return found if isinstance(found, str) else "" if found is None else None
+    return event_type if isinstance(event_type, str) else "" if event_type is None else None

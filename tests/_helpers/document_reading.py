@@ -10,7 +10,7 @@ from typing import Any
 
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 CON = "CON-16ede6ae-148a-5950-8881-9d6d7e94ed2b"
@@ -26,8 +26,8 @@ def page(events: Sequence[object], name: str = "events") -> bytes:
     return b'{"_embedded": {"%b": [%b]}}' % (name.encode(), b",".join(items))
 
 
-def flatten(*events: object, seen: Seen | None = None, conversation: str = CON) -> Rows:
-    return flatten_events([Page(conversation, page(events))], seen or Seen())
+def flatten(*events: object, seen: SeenEvents | None = None, conversation: str = CON) -> Rows:
+    return flatten_events([Page(conversation, page(events))], seen or SeenEvents())
 
 
 def message(number: int, body: object, kind: str = "message") -> dict[str, Any]:

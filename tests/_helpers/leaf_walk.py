@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from conv_analytics.tables import TABLES, Column
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 from tests._helpers.document_reading import (
     CON,
     NOW,
@@ -132,7 +132,7 @@ def hidden(value: Any, path: Path = (), *, kind: str | None = None) -> Any:  # n
 
 
 def walk_event(event: dict[str, Any]) -> tuple[Rows, list[Found]]:
-    rows = flatten_events([Page(CON, page([event]))], Seen())
+    rows = flatten_events([Page(CON, page([event]))], SeenEvents())
     (row,) = table(rows, "events")
     kept = hidden(event, kind=event.get("type"))
     found = list(_lost("events", kept, row, rows, but=("body",)))
@@ -150,7 +150,7 @@ def walk_event(event: dict[str, Any]) -> tuple[Rows, list[Found]]:
             found += _cells(name, body, [(body, each) for each in typed], rows)
             continue
         lists = [given for path in declared.each.paths if isinstance(given := inside(body, path), list)]
-        items = lists[0] if lists else [body] if declared.each.beside and body.get("status") else []
+        items = lists[0] if lists else [body] if declared.each.last_item and body.get("status") else []
         if len(typed) != len(items):
             found.append(Found("null", name, "(rows)", len(typed)))
         found += _cells(name, body, [(item, each) for item, each in zip(items, typed, strict=False)], rows, outer=body)

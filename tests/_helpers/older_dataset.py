@@ -20,10 +20,10 @@ import pyarrow.parquet as pq
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.dataset.storage.commit import Commit
-from conv_analytics.dataset.storage.marks import of
+from conv_analytics.dataset.storage.watermarks import watermarks_from
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.broken import Broken, Problem
+from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.pages import records
 
 Event = tuple[str, int]
@@ -101,7 +101,7 @@ def aged(source: Path, folder: Path, raw: Raw, older: Older) -> Path:
         lines.sort(key=lambda text: (json.loads(text)["list"], json.loads(json.loads(text)["raw"])["id"]))
         writer.quarantine(lines)
         report: Mapping[str, Any] = {**commit.report, "quarantined": len(lines)}
-        writer.commit(of(commit.watermarks), report)
+        writer.commit(watermarks_from(commit.watermarks), report)
     return folder
 
 
@@ -144,7 +144,7 @@ def line(
     kept: bool = True,
 ) -> str:
     problems = tuple(Problem(table, column, "made up") for table, column in cells or [(name, "")])
-    return Broken(name, owner, event, problems, kept, record).to_json()
+    return BrokenRecord(name, owner, event, problems, kept, record).to_json()
 
 
 def content(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
@@ -176,4 +176,4 @@ def added(
     writer.quarantine(lines)
     at = datetime.fromisoformat(last["started_at"]) + timedelta(days=1)
     told = {**last, "started_at": at.isoformat(), "tables": {}, "quarantined": len(lines), **(report or {})}
-    return writer.commit(of(watermarks or {}), told)
+    return writer.commit(watermarks_from(watermarks or {}), told)

@@ -29,10 +29,10 @@ from conv_analytics.exporter.summaries import summary_of
 from conv_analytics.resources.links import cursor_of, next_href
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.broken import Broken
+from conv_analytics.tables.broken_records import BrokenRecord
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import records
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 from tests._helpers.document_reading import FIXTURES, NOW, Page, page
 
 #: Stands under keys whose values may reach nothing that is kept.
@@ -343,7 +343,7 @@ def _journal(bodies: Sequence[bytes]) -> None:
 def _flattened(name: str, taken: _Taken) -> Tally:
     bodies = [each.body for each in taken.pages]
     if name == "events":
-        rows, table = flatten_events(taken.pages, Seen()), "events"
+        rows, table = flatten_events(taken.pages, SeenEvents()), "events"
     elif name in {"conversation", "conversations"}:
         if name == "conversations":
             bodies = [bytes(record) for body in bodies for record in records(body, name)]
@@ -365,7 +365,7 @@ def _flattened(name: str, taken: _Taken) -> Tally:
     )  # fmt: skip
 
 
-def _each_page(rows: Rows, table: str, lost: Sequence[Broken], taken: _Taken) -> None:
+def _each_page(rows: Rows, table: str, lost: Sequence[BrokenRecord], taken: _Taken) -> None:
     """Rows and lost records of each page are those that another reader counts in it."""
     found = Counter(rows.tables[table]["conversation_id"].to_pylist())
     found.update(record.conversation_id for record in lost)

@@ -51,8 +51,8 @@ def _credentials(application: str, key: str) -> Credentials | None:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What an export gave, whichever way it was asked: rows by table, and the quarantine's lines."""
+class Contents:
+    """What an export returned, to a folder or to memory: rows by table, and the lines of the quarantine."""
 
     frames: Mapping[str, pd.DataFrame]
     prices: pa.Array
@@ -72,23 +72,23 @@ class _Once(dict[str, pd.DataFrame]):
         return frame
 
 
-def held(result: Frames | Exported) -> Held:
+def contents_of(result: Frames | Exported) -> Contents:
     if isinstance(result, Frames):
         prices = pa.array(map(cents, result["call_records"]["price"].dropna().tolist()), pa.decimal128(18, 8))
-        return Held(result, prices, [json.loads(line) for line in result.broken], result.report)
+        return Contents(result, prices, [json.loads(line) for line in result.broken], result.report)
     kept = sorted((result.dataset.path / "_quarantine").glob("*.jsonl"))
     lines = [json.loads(line) for path in kept for line in path.read_text().splitlines()]
     prices = result.dataset.arrow("call_records")["price"].combine_chunks()
-    return Held(_Once(result.dataset), prices, lines, result.report)
+    return Contents(_Once(result.dataset), prices, lines, result.report)
 
 
 def cents(price: float) -> Decimal:
     return round(Decimal(price), 8)
 
 
-def agree(held: Held, truth: Truth) -> None:
+def agree(contents: Contents, truth: Truth) -> None:
     """Every count and every sum of the truth, from the tables alone."""
-    frames, broken = held.frames, truth.broken
+    frames, broken = contents.frames, truth.broken
     events = frames["events"]
     named = events[events["event_id"].notna()]
     assert len(events) - len(named) == broken.get("without_id", 0)
@@ -104,7 +104,7 @@ def agree(held: Held, truth: Truth) -> None:
     assert present.set_index("conversation_id")["sequence_number"].to_dict() == dict(truth.sequence_numbers)
     assert all(last.get(each, 0) <= number for each, number in truth.sequence_numbers.items())
     assert len(present) == truth.conversations
-    assert len(conversations) - len(present) == truth.gone == len(held.report.gone)
+    assert len(conversations) - len(present) == truth.gone == len(contents.report.gone)
     assert len(frames["members"]) == frames["members"]["member_id"].nunique() == truth.members
 
     for name, table in TABLES.items():
@@ -122,7 +122,7 @@ def agree(held: Held, truth: Truth) -> None:
     assert math.isclose(hangups["mos_score"].sum(), truth.mos_score_sum, rel_tol=1e-12)
     assert hangups["mos_score"].count() == truth.mos_score_count
     assert counted(hangups["sip_code"].dropna()) == dict(truth.hangups_by_sip_code)
-    assert (pc.sum(held.prices).as_py() or 0) == truth.price_sum > 0
+    assert (pc.sum(contents.prices).as_py() or 0) == truth.price_sum > 0
     assert records["price"].count() == truth.price_count
     assert records["duration_s"].sum() == truth.duration_s_sum
     assert records["duration_s"].count() == truth.duration_s_count
@@ -134,12 +134,14 @@ def agree(held: Held, truth: Truth) -> None:
     assert len(certain) == truth.rows.get("transcripts", 0)
     assert math.isclose(certain["confidence"].sum(), truth.confidence_sum, rel_tol=1e-12)
 
-    quarantined = Counter(line["list"] for line in held.lines)
-    assert held.report.quarantined == len(held.lines)
+    quarantined = Counter(line["list"] for line in contents.lines)
+    assert contents.report.quarantined == len(contents.lines)
     assert quarantined.pop("events", 0) == sum(broken.values()) - broken.get("results", 0)
     # Everything else that may be there are the empty items of lists, which quirks put in.
-    assert all(json.loads(line["raw"]) in ({}, {"_embedded": {}}) for line in held.lines if line["list"] != "events")
-    assert held.report.duplicates == 0
+    assert all(
+        json.loads(line["raw"]) in ({}, {"_embedded": {}}) for line in contents.lines if line["list"] != "events"
+    )
+    assert contents.report.duplicates == 0
 
 
 def counted(words: pd.Series[Any]) -> dict[Any, int]:

@@ -107,7 +107,7 @@ def start() -> tuple[Server, ThreadingHTTPServer]:
 
 
 #: Waits nothing, so that only the number of tries counts.
-MAX_AT_ONCE = Retry(repeats=3, base_s=0.0)
+IMMEDIATE = Retry(repeats=3, base_s=0.0)
 
 
 @dataclass

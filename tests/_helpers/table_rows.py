@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.tables import TABLES
@@ -26,8 +26,8 @@ PRICE = Decimal("9999999999.12345678")
 
 def watermarks(root: Path) -> dict[str, int | None]:
     """The last event that a dataset holds, of each conversation."""
-    with closing(Known(root, commits(Layout(root)))) as known:
-        return {mark.conversation_id: mark.last_event for mark in known.marks()}
+    with closing(WatermarkIndex(root, commits(Layout(root)))) as known:
+        return {mark.conversation_id: mark.last_event for mark in known.watermarks()}
 
 
 def value(kind: Any, number: int) -> Any:

@@ -13,7 +13,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.frame import to_frame
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 #: Tables that the legs, and what was said on them, are made of.
 WANTED = ("hangups", "call_events", "call_records", "leg_statuses", "audio_events")
@@ -22,7 +22,7 @@ _BATCH = 400
 
 def frames_of(world: World) -> dict[str, pd.DataFrame]:
     """What an export of the world holds of its calls."""
-    seen, day = Seen(), date(2026, 11, 20)
+    seen, day = SeenEvents(), date(2026, 11, 20)
     parts: dict[str, list[pa.Table]] = {name: [] for name in WANTED}
     pages = list(_pages(world))
     for start in range(0, len(pages), _BATCH):

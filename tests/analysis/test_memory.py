@@ -10,7 +10,7 @@ from conv_analytics import analysis, open_dataset
 from conv_analytics.analysis.engine import source as frames
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.cli import main
-from conv_analytics.dataset.reader import Dataset
+from conv_analytics.dataset import Dataset
 from conv_analytics.errors import MemoryExhausted
 from tests.benchmarks import analysis as benchmark
 

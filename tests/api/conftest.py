@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.settings import Settings
-from tests._helpers.scripted_server import MAX_AT_ONCE, Face, Server, start
+from tests._helpers.scripted_server import IMMEDIATE, Face, Server, start
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def face(request: pytest.FixtureRequest, server: Server, settings: Settings) -> 
     def make(**given: Any) -> Any:
         base_url = given.pop("base_url", server.base_url)
         credentials = None if "auth" in given else settings.credentials
-        options = {"settings": Settings(base_url, credentials), "retries": MAX_AT_ONCE, **given}
+        options = {"settings": Settings(base_url, credentials), "retries": IMMEDIATE, **given}
         if request.param == "sync":
             return Conversations(**options)
         if request.param == "async-httpx":

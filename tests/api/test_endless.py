@@ -237,7 +237,7 @@ def _call(n: int) -> Any:
 def _texts() -> dict[str, Callable[[int], object]]:
     from conv_analytics.api.page import Unusable, read_page
     from conv_analytics.privacy import Mask
-    from conv_analytics.privacy.shapes import LINK
+    from conv_analytics.privacy.safe_patterns import LINK
 
     def page(body: bytes) -> object:
         try:

@@ -20,7 +20,7 @@ from conv_analytics.api.proxy import Proxy, proxy_for
 from conv_analytics.api.tls import VARIABLES
 from conv_analytics.settings import Settings
 from tests._helpers.proxy import BASE_URL, HOST, answer, ca_file, pipe, proxy, read_head, serving
-from tests._helpers.scripted_server import MAX_AT_ONCE, Answer, Face, Server
+from tests._helpers.scripted_server import IMMEDIATE, Answer, Face, Server
 
 SECRET = "s3cret-of-the-proxy"
 READ = Answer(body={"id": "CON-1", "name": "one"})
@@ -33,7 +33,7 @@ def client(request: pytest.FixtureRequest, settings: Settings) -> Face:
     def make(**given: Any) -> Any:
         kind = Conversations if request.param == "sync" else AsyncConversations
         base_url = given.pop("base_url", BASE_URL)
-        return kind(**{"settings": Settings(base_url, settings.credentials), "retries": MAX_AT_ONCE, **given})
+        return kind(**{"settings": Settings(base_url, settings.credentials), "retries": IMMEDIATE, **given})
 
     return Face(request.param, make)
 
@@ -207,7 +207,7 @@ def test_a_proxy_that_refuses(  # noqa: PLR0917  what the parameters and fixture
     assert getattr(caught.value, "status", None) == status
     assert says in str(caught.value)
     assert SECRET not in _everything(caught.value)
-    # A gateway's trouble is_transient_status; a refusal does not.
+    # A gateway's trouble passes; a refusal does not.
     assert len(found.heads) == (1 if status in {403, 407} else 4)
 
 

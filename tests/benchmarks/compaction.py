@@ -23,10 +23,10 @@ import run
 
 from conv_analytics.dataset import DatasetWriter, open_dataset
 from conv_analytics.dataset.maintenance.compact import compact
-from conv_analytics.dataset.storage.marks import of
+from conv_analytics.dataset.storage.watermarks import watermarks_from
 from conv_analytics.tables.flatten import flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 NIGHTS = 60
 CONVERSATIONS = 250
@@ -41,7 +41,7 @@ def make(root: Path) -> int:
     pages = [Page(owner, body) for kind, owner, body in found if kind == "events"]
     members = [Page(owner, body) for kind, owner, body in found if kind == "members"]
     details = [body for kind, owner, body in found if kind == "conversations" and owner]
-    rows = flatten_events(pages, Seen()).tables
+    rows = flatten_events(pages, SeenEvents()).tables
     for night in range(NIGHTS):
         begin = FIRST + timedelta(days=night)
         seen = {
@@ -54,7 +54,7 @@ def make(root: Path) -> int:
             writer.write(name, pa.concat_tables([shifted(table, night), shifted(again, night - 1)]))
         ends = {f"{owner}-{night}": 1_000_000 for owner in rows["events"]["conversation_id"].unique().to_pylist()}
         report = {"started_at": begin.isoformat(), "status": "complete", "requests": 1, "selected": [*rows, *seen]}
-        writer.commit(of(ends), report)
+        writer.commit(watermarks_from(ends), report)
     return NIGHTS * len(rows["events"])
 
 

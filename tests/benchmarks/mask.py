@@ -24,7 +24,7 @@ from conv_analytics.privacy import Mask
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 ROUNDS = 7
 
@@ -46,7 +46,7 @@ def main() -> None:
     def convert(pages: list[Page]) -> None:
         nonlocal events
         shutil.rmtree(root, ignore_errors=True)
-        writer, seen = DatasetWriter(root, date(2026, 11, 22), list(TABLES)), Seen()
+        writer, seen = DatasetWriter(root, date(2026, 11, 22), list(TABLES)), SeenEvents()
         events = 0
         for start in range(0, len(pages), 300):
             rows = flatten_events(pages[start : start + 300], seen)

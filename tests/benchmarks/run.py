@@ -35,7 +35,7 @@ from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import World
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.flatten import Page, flatten_events
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 ROUNDS = 5
 CONVERSATIONS = 2000
@@ -139,7 +139,7 @@ def convert() -> None:
             orjson.loads(page.body)
 
     def tables() -> Iterator[Any]:
-        seen = Seen()
+        seen = SeenEvents()
         for start in range(0, len(pages), 300):
             yield flatten_events(pages[start : start + 300], seen)
 

@@ -20,7 +20,7 @@ from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 from tests._helpers.command_line import commits, credentials, environment, run
 from tests._helpers.older_dataset import added, line
 from tests.cli.bad_input import _obey_permissions
@@ -41,7 +41,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines += [line("events", "CON-1", HALF, [("hangups", "mos_score")], event=2)]
     # To the older reader, this was no number.
     page = b'{"_embedded": {"events": [' + HALF.replace(b"4.1", b"n/a") + b"]}}"
-    rows = flatten_events([Page("CON-1", page)], Seen()).tables
+    rows = flatten_events([Page("CON-1", page)], SeenEvents()).tables
     assert rows["hangups"]["mos_score"].to_pylist() == [None]
     added(folder, lines, rows=rows, watermarks={"CON-1": 2})
     added(folder, [line("events", "CON-1", b"[]", [], kept=False)])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.tables import TABLES
 from tests._helpers.table_rows import DAY, all_null, rows
 
@@ -25,7 +25,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list
             made = all_null(table, 2) if number == 1 else rows(table, 8, start=10 * number)
             writer.write(name, made)
             written[name].append(made)
-        writer.commit([Mark("CON-1", number)], {"status": "complete"})
+        writer.commit([Watermark("CON-1", number)], {"status": "complete"})
     return root, written
 
 

@@ -13,16 +13,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import open_dataset
+from conv_analytics import durable, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError, SchemaChanged
 from conv_analytics.tables import TABLES
 from tests._helpers.table_rows import DAY, rows
@@ -35,7 +34,7 @@ def write(root: Path, start: int = 0) -> Commit:
     for name in NAMES:
         writer.write(name, rows(TABLES[name], 4, start=start))
     writer.quarantine([json.dumps({"start": start})])
-    return writer.commit([Mark(f"CON-{start}", 1)], {"status": "complete"})
+    return writer.commit([Watermark(f"CON-{start}", 1)], {"status": "complete"})
 
 
 def lying(folder: Path) -> dict[str, bytes | None]:
@@ -275,10 +274,10 @@ def test_of_two_writers_without_a_lock_the_second_to_commit_is_told_and_leaves_n
     first.write("hangups", rows(TABLES["hangups"], 4, start=10))
     second = without_lock(root)
     second.write("hangups", rows(TABLES["hangups"], 4, start=10))
-    second.commit([Mark("CON-1", 1)], {})
+    second.commit([Watermark("CON-1", 1)], {})
     before = lying(root / "hangups")
     with pytest.raises(DestinationError, match=r"another run entered its commit 2 meanwhile.+Let one run at a time"):
-        first.commit([Mark("CON-1", 1)], {})
+        first.commit([Watermark("CON-1", 1)], {})
     first.abandon()
     assert lying(root / "hangups") == before
     # The folder goes on.
@@ -296,7 +295,7 @@ def test_a_promise_that_was_overtaken_is_dropped_with_its_files(taken: bool, tmp
     before = lying(tmp_path / "hangups")
     run.number = 2 if taken else 5
     number, run._lock = run.number, run._lock
-    commit = run.commit([Mark("CON-1", 1)], {})
+    commit = run.commit([Watermark("CON-1", 1)], {})
     record = tmp_path / f"_commits/{number:06d}.json"
     staging = tmp_path / "_work" / commit.run
     staging.mkdir()

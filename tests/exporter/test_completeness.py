@@ -16,15 +16,15 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.dataset.memory.watermarks import Known
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter import Report
 from conv_analytics.exporter.audit import audit
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
 from tests._helpers import list_fuzzing
-from tests._helpers.sandboxes import Serve, agree, client_of, held
+from tests._helpers.sandboxes import Serve, agree, client_of, contents_of
 
 pytestmark = pytest.mark.slow
 
@@ -70,8 +70,8 @@ def run(sandbox: Sandbox, folder: Path, **options: Any) -> Report:
     return report
 
 
-def mark(folder: Path, conversation: str) -> Mark:
-    known = Known(folder, open_dataset(folder).commits)
+def mark(folder: Path, conversation: str) -> Watermark:
+    known = WatermarkIndex(folder, open_dataset(folder).commits)
     found = known[conversation]
     known.close()
     return found
@@ -122,7 +122,7 @@ def test_a_list_that_warns_is_read_again_by_the_next_run(link: str, name: str, s
     mend(sandbox)
     second = run(sandbox, tmp_path)
     assert second.status == "complete"
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
     assert not mark(tmp_path, conversation).unread
     assert not [each for each in verify(tmp_path) if "not read to their end" in each.what]
     assert run(sandbox, tmp_path).requests == 1 + 30
@@ -142,7 +142,7 @@ def test_a_link_that_was_escaped_for_html_is_followed(serve: Serve, tmp_path: Pa
 
     for path in ("/members", "/events", "/v1/conversations"):
         alter(sandbox, path, escape, ask=smaller)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 # -- a list that lags behind
@@ -246,7 +246,7 @@ def test_what_is_missing_at_the_end_comes_with_the_next_run(
     assert second.pending == {}
     asked = [seen.path for seen in sandbox.requests if seen.path.startswith(f"/v1/conversations/{conversation}/")]
     assert asked == [f"/v1/conversations/{conversation}/events"], "one request, and not for its members"
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
 
 
 @pytest.mark.parametrize("few", [0, 1000])
@@ -276,7 +276,7 @@ def test_what_never_comes_is_not_asked_for_for_ever(
     clock["now"] += DAY
     run(sandbox, tmp_path)
     clock["now"] += DAY
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
 
 
 def add(sandbox: Sandbox, ordinal: int) -> None:
@@ -313,7 +313,7 @@ def test_an_empty_page_that_a_link_led_to_settles_nothing(serve: Serve, tmp_path
     run(sandbox, tmp_path)
     mend(sandbox)
     run(sandbox, tmp_path)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
 
 
 # -- servers that do not listen
@@ -362,7 +362,7 @@ def test_events_in_the_wrong_order_leave_no_hole_when_their_list_fails(serve: Se
     assert Level.ERROR not in {each.level for each in verify(tmp_path)}
     mend(sandbox)
     assert run(sandbox, tmp_path).status == "complete"
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
 
 
 def test_a_list_in_the_wrong_order_that_fails_twice_is_stored_once(serve: Serve, tmp_path: Path) -> None:
@@ -386,7 +386,7 @@ def test_a_list_in_the_wrong_order_that_fails_twice_is_stored_once(serve: Serve,
     assert (mark(tmp_path, conversation).last_event, mark(tmp_path, conversation).unread) == (100, True)
     mend(sandbox)
     assert run(sandbox, tmp_path).status == "complete"
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), sandbox.truth())
 
 
 # -- pages smaller than asked for
@@ -455,7 +455,7 @@ def test_a_full_page_that_is_all_there_is_is_complete(few: int, empty: int, serv
 def test_short_pages_of_events_without_a_link_are_gone_on_with_by_their_ids(serve: Serve, tmp_path: Path) -> None:
     sandbox = serve(conversations=30)
     alter(sandbox, "/events", unlinked, ask=smaller)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 def test_a_server_that_repeats_its_short_page_is_told(serve: Serve, tmp_path: Path) -> None:
@@ -487,7 +487,7 @@ def test_one_event_of_many_is_no_whole_list(place: int, size: int | None, serve:
         assert report.status == "incomplete"
         assert "its list skips events between 1 and" in str(report.incomplete)
     mend(sandbox)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 @pytest.mark.parametrize("ask", [smaller, lambda request: request])
@@ -503,7 +503,7 @@ def test_pages_that_tell_how_many_records_they_have_are_complete(
 
     for path in ("/members", "/events", "/v1/conversations"):
         alter(sandbox, path, count, ask=ask)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 # -- ids as text
@@ -549,7 +549,7 @@ def test_a_record_that_comes_twice_is_one_row(serve: Serve, tmp_path: Path) -> N
     assert (after["conversations"], after["members"], after["users"]) == (12, truth.members, truth.users)
     assert report.duplicates > 12
     mend(sandbox)
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), truth)
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, allow_empty=True)), truth)
 
 
 # -- records of the list that are damaged
@@ -582,7 +582,7 @@ def listing(sandbox: Sandbox, record: Callable[[str], bytes]) -> list[str]:
 def test_a_damaged_record_of_the_list_costs_no_event(kind: str, calm: Sandbox, tmp_path: Path) -> None:
     listing(calm, lambda name: CONVERSATION % name.encode() + DAMAGES[kind])
     try:
-        agree(held(export(client_of(calm), tmp_path, rate=0)), calm.truth())
+        agree(contents_of(export(client_of(calm), tmp_path, rate=0)), calm.truth())
         assert audit(client_of(calm), tmp_path, rate=0).equal == calm.truth().conversations
     finally:
         mend(calm)

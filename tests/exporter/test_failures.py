@@ -20,7 +20,18 @@ from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, Tr
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests._helpers.sandboxes import NEVER, PATIENCE_S, Serve, after, agree, client_of, held, least, members_of, soon
+from tests._helpers.sandboxes import (
+    NEVER,
+    PATIENCE_S,
+    Serve,
+    after,
+    agree,
+    client_of,
+    contents_of,
+    least,
+    members_of,
+    soon,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +74,7 @@ def test_conversations_that_keep_failing_cost_no_other_one(serve: Serve, tmp_pat
     assert set(dataset.commits[-1].watermarks) == set(truth.sequence_numbers) - set(bad)
 
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), truth)
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), truth)
     assert not pd.read_parquet(tmp_path / "events").duplicated(["conversation_id", "event_id"]).any()
 
 
@@ -124,7 +135,7 @@ def test_a_token_refused_midway_keeps_what_was_read(where: str, serve: Serve, tm
     assert set(read[:15]) <= set(rows["conversation_id"])
     if folder:
         sandbox._scripts.clear()
-        agree(held(export(client_of(sandbox), folder, rate=0)), sandbox.truth())
+        agree(contents_of(export(client_of(sandbox), folder, rate=0)), sandbox.truth())
 
 
 @pytest.mark.parametrize("reply", [DENIED, Reply(403, b"{}")])
@@ -234,7 +245,7 @@ def test_cancelling_keeps_what_was_read(
     sandbox._scripts.clear()
     sandbox.requests.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
     assert len(sandbox.requests) <= least(sandbox.truth(), members_of(sandbox)) - 60 + 4, "all but what was in flight"
 
 
@@ -278,7 +289,7 @@ def test_an_interrupt_in_a_script_keeps_what_was_read(serve: Serve, tmp_path: Pa
     clean(tmp_path)
     sandbox._scripts.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
     assert done.report.resumed > 0
 
 

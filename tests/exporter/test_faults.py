@@ -35,7 +35,7 @@ from conv_analytics.errors import CorruptFile, DatasetLocked, DestinationError, 
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests._helpers.broken_http_gateway import head, reset, rude, short
 from tests._helpers.killed_export import content, same, start
-from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, held, soon
+from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, contents_of, soon
 
 pytestmark = pytest.mark.slow
 
@@ -135,7 +135,7 @@ def test_fault_04_whatever_retry_after_says_nothing_is_lost(asked: str | None, s
     headers = {} if asked is None else {"Retry-After": asked}
     sandbox.script(events_of(lively(sandbox)), Reply(429, b"{}", headers=headers), times=2)
     report = (result := export(client_of(sandbox), rate=0)).report
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
     assert report.retries == 2
     assert (report.waited_s >= 2) == (asked == "1"), "as long as it was asked to, and no longer than it needs"
 
@@ -149,7 +149,7 @@ def test_fault_04_a_wait_beyond_the_deadline_costs_one_conversation(serve: Serve
     assert list(caught.value.report.incomplete) == [conversation]
     assert "429" in caught.value.report.incomplete[conversation]
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
     nothing_twice(tmp_path)
 
 
@@ -157,7 +157,7 @@ def test_fault_05_a_token_that_is_refused_once_is_renewed(serve: Serve, tmp_path
     sandbox = serve(conversations=6)
     code = b'{"code": "system:error:expired-token", "title": "Expired", "detail": "old"}'
     sandbox.script(events_of(lively(sandbox)), Reply(401, code))
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
     refused = [seen for seen in sandbox.requests if seen.status == 401]
     assert len(refused) == 1
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*.json*"))
@@ -219,7 +219,7 @@ def test_fault_07_a_body_that_does_not_come_whole_is_asked_for_again(
 ) -> None:
     if way == "a slow loris":
         # Of the timeout, which no pause comes near to: only the time of the whole request can end it.
-        monkeypatch.setattr("conv_analytics.api.driver.WHOLE", 0.3)
+        monkeypatch.setattr("conv_analytics.api.driver.TOTAL_TIMEOUT_FACTOR", 0.3)
     sandbox = serve(conversations=4)
     conversation = lively(sandbox)
     path = f"/v1/conversations/{conversation}/events"
@@ -228,7 +228,7 @@ def test_fault_07_a_body_that_does_not_come_whole_is_asked_for_again(
             sandbox.application_id, sandbox.private_key, base_url=address, retries=QUICK, timeout=10.0
         )
         result = export(client, rate=0)
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
     assert result.report.retries == 1
     assert sum(each.startswith(f"{path}?") and "cursor" not in each for each in asked) == 2
 
@@ -255,7 +255,7 @@ def test_fault_07_a_gzip_bomb_costs_one_conversation(serve: Serve) -> None:
 
 
 @pytest.fixture
-def volume_warning(serve: Serve, tmp_path: Path) -> Callable[..., Any]:
+def odd(serve: Serve, tmp_path: Path) -> Callable[..., Any]:
     """Exports a world in which one conversation has the events given; gives its rows of a table, and the run."""
     sandbox = serve(conversations=3)
     conversation = lively(sandbox)
@@ -306,7 +306,7 @@ def test_fault_10_and_11_numbers_are_exact_or_put_aside(odd: Callable[..., Any])
     numbers = [b"9007199254740993", b"9223372036854775807", b"9223372036854775808", b"18446744073709551616", b"null"]
     scores = [b"4.5", b'"4.25"', b"NaN", b"1e400", b'"n/a"']
     bodies = [quality % pair for pair in zip(numbers, scores, strict=True)]
-    found, done = volume_warning("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
+    found, done = odd("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
     assert found["packet_cnt"].tolist()[:2] == [2**53 + 1, 2**63 - 1]
     assert found["packet_cnt"].isna().tolist() == [False, False, True, True, True]
     assert found["mos_score"].tolist()[:2] == [4.5, 4.25]
@@ -317,9 +317,7 @@ def test_fault_10_and_11_numbers_are_exact_or_put_aside(odd: Callable[..., Any])
 
 def test_fault_11_money_of_nineteen_digits(odd: Callable[..., Any]) -> None:
     prices = [b'"1234567890.12345678"', b'"12345678901.12345678"', b'"0.123456789"', b"0.04218"]
-    found, done = volume_warning(
-        "call_records", *(event(n, "sip:status", b'{"price": %b}' % p) for n, p in enumerate(prices, 1))
-    )
+    found, done = odd("call_records", *(event(n, "sip:status", b'{"price": %b}' % p) for n, p in enumerate(prices, 1)))
     exact = done.dataset.arrow("call_records", columns=["conversation_id", "event_id", "price"]).to_pylist()
     mine_ = {row["event_id"]: row["price"] for row in exact if row["conversation_id"] == found["conversation_id"][0]}
     assert mine_ == {1: Decimal("1234567890.12345678"), 2: None, 3: None, 4: Decimal("0.04218000")}
@@ -330,7 +328,7 @@ def test_fault_12_a_type_that_flips_costs_its_cell(odd: Callable[..., Any]) -> N
     bodies = [b'{"quality": {"packet_cnt": %b}, "direction": %b}' % pair for pair in (
         (b"7", b'"inbound"'), (b'"two"', b'"in"'), (b"1.5", b"7"), (b"true", b"{}"), (b'"8"', b'"sideways"'),
     )]  # fmt: skip
-    found, done = volume_warning("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
+    found, done = odd("hangups", *(event(place, body=body) for place, body in enumerate(bodies, 1)))
     assert found["packet_cnt"].fillna(-1).tolist() == [7, -1, -1, -1, 8], "neither rounded nor guessed"
     assert found["direction"].astype(object).where(found["direction"].notna(), None).tolist() == [
         "inbound", "inbound", None, None, "sideways",
@@ -343,7 +341,7 @@ def test_fault_13_new_fields_and_types_are_kept_and_told(odd: Callable[..., Any]
     newer = (
         b'{"id": 2, "type": "sip:hologram", "timestamp": "2026-11-19T10:00:00Z", "body": {"x": 1}, "depth": {"a": []}}'
     )
-    found, done = volume_warning("events", event(1, "custom:Order", b'{"Key": 1}'), newer)
+    found, done = odd("events", event(1, "custom:Order", b'{"Key": 1}'), newer)
     assert found["type"].tolist() == ["custom:Order", "sip:hologram"]
     assert json.loads(found["extra"][1]) == {"depth": {"a": []}}
     assert dict(done.report.unknown_types) == {"sip:hologram": 1}
@@ -352,7 +350,7 @@ def test_fault_13_new_fields_and_types_are_kept_and_told(odd: Callable[..., Any]
 
 def test_fault_14_empty_null_and_missing_stay_apart(odd: Callable[..., Any]) -> None:
     bodies = [b"{}", b'{"a": []}', b'{"a": {}}', b'{"a": null}', b'{"a": ""}', b"[]"]
-    found, _ = volume_warning("events", *(event(n, "custom:x", body) for n, body in enumerate(bodies, 1)),
+    found, _ = odd("events", *(event(n, "custom:x", body) for n, body in enumerate(bodies, 1)),
                    event(7, "custom:x", b"null"), b'{"id": 8, "type": "custom:x"}')  # fmt: skip
     assert found["body"].tolist()[:6] == [body.decode() for body in bodies]
     assert found["body"].isna().tolist()[6:] == [True, True]
@@ -362,7 +360,7 @@ def test_fault_15_text_that_is_none(odd: Callable[..., Any]) -> None:
     deep = b"[" * 1500 + b"]" * 1500
     texts = [b'"half \\ud83d"', b'"a\\u0000b"', '"\U0001f600"'.encode(), b'"%b"' % (b"x" * 10_000_000), deep, b'"\xff"']
     bodies = [b'{"message_type": "text", "text": %b}' % text for text in texts]
-    found, done = volume_warning("messages", *(event(place, "message", body) for place, body in enumerate(bodies, 1)))
+    found, done = odd("messages", *(event(place, "message", body) for place, body in enumerate(bodies, 1)))
     assert found["event_id"].tolist() == [1, 2, 3, 4, 5, 6]
     assert found["text"].isna().tolist()[0]
     assert found["text"].tolist()[1:3] == ["a\x00b", "\U0001f600"]
@@ -377,7 +375,7 @@ def test_fault_15_text_that_is_none(odd: Callable[..., Any]) -> None:
 def test_fault_16_keys_that_are_alike(odd: Callable[..., Any]) -> None:
     body = b'{"Text": "no", "text": "first", "text": "last", "message_type": "text", "a.b": 1, "a:b": 2, "a": {"b": 3}}'
     twice = b'{"id": 2, "id": 3, "type": "message", "body": %b, "Type": "x", "body.text": "y"}' % body
-    found, done = volume_warning("messages", event(1, "message", body), twice)
+    found, done = odd("messages", event(1, "message", body), twice)
     assert found["event_id"].tolist() == [1, 3]
     assert found["text"].tolist() == ["last", "last"]
     events = mine(done.dataset["events"], found["conversation_id"][0])
@@ -399,7 +397,7 @@ def test_fault_17_timestamps_in_every_form(odd: Callable[..., Any]) -> None:
         b'"yesterday"': None,
         b"1763546400": None,
     }
-    found, done = volume_warning("events", *(event(place, at=at) for place, at in enumerate(forms, 1)))
+    found, done = odd("events", *(event(place, at=at) for place, at in enumerate(forms, 1)))
     assert [None if at is pd.NaT else at.isoformat() for at in found["at"].astype(object)] == list(forms.values())
     assert (done.report.quarantined, done.report.lost) == (3, 0)
 
@@ -426,7 +424,7 @@ def test_fault_18_two_runs_at_once_and_the_same_run_twice(serve: Serve, tmp_path
     assert first.exitcode == 0
     again = export(client_of(sandbox), tmp_path, rate=0)
     assert again.report.tables.get("events", 0) == 0
-    agree(held(again), sandbox.truth())
+    agree(contents_of(again), sandbox.truth())
     nothing_twice(tmp_path)
 
 
@@ -469,7 +467,7 @@ def test_fault_21_a_disk_that_is_full(serve: Serve, tmp_path: Path) -> None:
         assert not list((disk / "out" / "_commits").iterdir())
         larger = ["mount", "-o", "remount,size=50m", str(disk)]
         assert subprocess.run(larger, check=False).returncode == 0
-        agree(held(export(client_of(sandbox), disk / "out", rate=0)), sandbox.truth())
+        agree(contents_of(export(client_of(sandbox), disk / "out", rate=0)), sandbox.truth())
         nothing_twice(disk / "out")
     finally:
         subprocess.run(["umount", "--lazy", disk], check=True)
@@ -500,7 +498,7 @@ def test_fault_22_the_work_folder_is_lost(serve: Serve, tmp_path: Path) -> None:
         export(client_of(sandbox), tmp_path, rate=0)
     shutil.rmtree(tmp_path / "_work")
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
     nothing_twice(tmp_path)
 
 
@@ -513,7 +511,7 @@ def test_fault_22_a_folder_from_an_old_copy(serve: Serve, tmp_path: Path) -> Non
     _grow(sandbox, lively(sandbox), 5)
     done = export(client_of(sandbox), tmp_path / "copy", rate=0)
     assert done.report.tables["events"] == 10
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
     nothing_twice(tmp_path / "copy")
 
 
@@ -599,7 +597,7 @@ def test_fault_25_members_that_fail_leave_the_conversation_open(serve: Serve, tm
     assert list(caught.value.report.incomplete) == [conversation]
     assert conversation not in caught.value.result.dataset.commits[-1].watermarks
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
     nothing_twice(tmp_path)
 
 
@@ -617,4 +615,4 @@ def test_two_thousand_tiny_nights_are_one_dataset(serve: Serve, tmp_path: Path) 
     assert len(open_dataset(tmp_path).commits) == 2000
     done = export(client_of(sandbox), tmp_path, rate=0)
     assert done.report.commit == 2001
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())

@@ -16,12 +16,12 @@ import pytest
 from conv_analytics import export, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
-from conv_analytics.dataset.memory.event_index import Holdings
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.event_index import EventIndex
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.tables import TABLES
-from tests._helpers.sandboxes import Serve, agree, client_of, held, least, members_of, pages
+from tests._helpers.sandboxes import Serve, agree, client_of, contents_of, least, members_of, pages
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +76,7 @@ def test_a_full_run_fills_holes_and_adds_nothing_else(serve: Serve, tmp_path: Pa
     assert before["events"] < truth.events == heights(tmp_path)["events"]
     assert (done.report.held, done.report.changed, done.report.duplicates) == (before["events"], 0, 0)
     assert done.report.tables["events"] == truth.events - before["events"]
-    agree(held(done), truth)
+    agree(contents_of(done), truth)
     whole(tmp_path)
     # What was added lies below the watermark; the next runs know it all the same.
     after = heights(tmp_path)
@@ -95,13 +95,13 @@ def test_odd_events_are_there_once(options: dict[str, Any], tables: str | None, 
     before = heights(tmp_path)
     assert tables or not options.get("broken") or first.dataset["events"]["event_id"].isna().any()
     if tables is None:
-        agree(held(first), sandbox.truth())
+        agree(contents_of(first), sandbox.truth())
     done = export(client_of(sandbox), tmp_path, rate=0, full=True)
     assert heights(tmp_path) == before
     assert (done.report.changed, done.report.duplicates) == (0, 0)
     if tables is None:
         assert done.report.held == before["events"]
-        again = [line for line in held(done).lines[first.report.quarantined :] if line["list"] == "events"]
+        again = [line for line in contents_of(done).lines[first.report.quarantined :] if line["list"] == "events"]
         assert not [line for line in again if line["kept"]], "told once"
     whole(tmp_path)
 
@@ -145,7 +145,7 @@ def test_a_full_run_that_fails_half_way_moves_no_watermark_back(serve: Serve, tm
     sandbox._scripts.clear()
     assert heights(tmp_path)["events"] == sandbox.truth().events, "its first page filled the hole"
     assert export(client_of(sandbox), tmp_path, rate=0).report.requests == 1 + 40
-    agree(held(export(client_of(sandbox), tmp_path, rate=0, full=True)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0, full=True)), sandbox.truth())
     heights(tmp_path)
     whole(tmp_path)
 
@@ -187,7 +187,7 @@ def test_a_bounded_run_hides_nothing_from_a_later_one(serve: Serve, tmp_path: Pa
     with_bound = export(client_of(sandbox), tmp_path, rate=0, full=True, since=middle)
     assert with_bound.report.tables["events"] == 0
     done = export(client_of(sandbox), tmp_path, rate=0, lookback=week)
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
     assert done.report.swept_at == done.report.started_at[:19] + "Z" or done.report.swept_at == done.report.started_at
     assert done.report.requests == 1 + 40 + 2
     heights(tmp_path)
@@ -202,8 +202,8 @@ def test_holdings_are_those_of_the_files(serve: Serve, tmp_path: Path) -> None:
         assert http.post(f"/v1/conversations/{long_one(sandbox)}/events", json=body).status_code == 201
     dataset = export(client_of(sandbox), tmp_path, rate=0).dataset
     names = sorted(sandbox.truth().sequence_numbers)
-    with closing(Known(tmp_path, dataset.commits)) as known:
-        holdings, runs = Holdings(tmp_path, dataset.commits, known), known.runs(names)
+    with closing(WatermarkIndex(tmp_path, dataset.commits)) as known:
+        holdings, runs = EventIndex(tmp_path, dataset.commits, known), known.runs(names)
         found = {name: one for part in (names[:7], names[7:]) for name, one in holdings.of(part).items()}
         holdings.close()
     events = dataset["events"].groupby("conversation_id")["event_id"].apply(set).to_dict()

@@ -17,7 +17,7 @@ from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.world.records import Event
 from conv_analytics.tables import TABLES
-from tests._helpers.sandboxes import Serve, agree, client_of, held, least, members_of, pages
+from tests._helpers.sandboxes import Serve, agree, client_of, contents_of, least, members_of, pages
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_the_third_run_has_exactly_what_is_new(serve: Serve, tmp_path: Path) -> 
     sandbox.requests.clear()
     result = export(client_of(sandbox), tmp_path, rate=0)
     truth = sandbox.truth()
-    agree(held(result), truth)
+    agree(contents_of(result), truth)
     after = heights(tmp_path)
     assert after["events"] - before["events"] == truth.events - old.events == 120 + 1 + 2 + 2 + 1
     assert after["messages"] - before["messages"] == 120
@@ -171,7 +171,7 @@ def test_another_conversation_than_the_one_asked_for_is_no_answer(serve: Serve, 
         export(client_of(sandbox), tmp_path, rate=0)
     assert caught.value.report.incomplete == {conversation: "the API answered with another conversation"}
     assert "CON-someone-else" not in set(open_dataset(tmp_path)["conversations"]["conversation_id"])
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 def test_events_that_are_none_are_put_aside_once(serve: Serve, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_one_that_failed_is_completed_by_the_next_run(serve: Serve, tmp_path: Pa
     sandbox._scripts.clear()
     sandbox.requests.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
-    agree(held(done), truth)
+    agree(contents_of(done), truth)
     events = pd.read_parquet(tmp_path / "events")
     assert len(events) == truth.events
     asked = [seen.query for seen in sandbox.requests if seen.path == f"{path}/events"]
@@ -294,7 +294,7 @@ def test_an_empty_page_where_events_must_be_is_not_the_last_word(serve: Serve, t
     with contextlib.suppress(ExportIncomplete):
         export(client_of(sandbox), tmp_path, rate=0)
     result = export(client_of(sandbox), tmp_path, rate=0)
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
 
 
 def test_other_tables_than_the_folder_holds_are_refused(serve: Serve, tmp_path: Path) -> None:

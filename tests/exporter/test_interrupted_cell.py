@@ -14,7 +14,7 @@ from conv_analytics import open_dataset
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, contents_of, soon
 
 ROOT = Path(__file__).parents[2]
 
@@ -130,7 +130,7 @@ def test_a_stopped_cell_ends_and_the_next_call_goes_on(
     printed, error = kernel.run(EXPORT.format(folder=str(tmp_path)))
     assert (printed, error) == ("complete\n", "")
     assert open_dataset(tmp_path).commits[-1].report["resumed"] > 0
-    agree(held(_as_exported(sandbox, tmp_path)), sandbox.truth())
+    agree(contents_of(_as_exported(sandbox, tmp_path)), sandbox.truth())
     assert kernel.run("print(left())") == ("([], 0)\n", "")
 
 
@@ -167,7 +167,7 @@ def test_a_job_leaves_the_kernel_free_and_is_stopped_by_another_cell(
     )
     assert (printed, error) == ("['complete', 'complete'] ([], 0)\n", "")
     for name in "ab":
-        agree(held(_as_exported(sandbox, tmp_path / name)), sandbox.truth())
+        agree(contents_of(_as_exported(sandbox, tmp_path / name)), sandbox.truth())
 
 
 def _as_exported(sandbox: Sandbox, folder: Path) -> Any:

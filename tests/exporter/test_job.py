@@ -18,7 +18,7 @@ from conv_analytics.errors import ConfigError, DatasetLocked, ExportStopped, Not
 from conv_analytics.exporter import Progress
 from conv_analytics.exporter.run_events import RunFinished, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
-from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, held, soon
+from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, contents_of, soon
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,7 @@ def test_a_job_tells_all_the_way_and_gives_what_export_gives(serve: Serve, tmp_p
     assert again.progress is not None
     assert again.progress.finished
     assert again.progress.done == again.progress.total == result.report.listed == 20
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
     assert again.result() is result
     assert isinstance(seen[0], RunStarted)
     assert isinstance(seen[-1], RunFinished)
@@ -74,7 +74,7 @@ def test_stop_leaves_nothing_behind_and_the_next_call_goes_on(state: str, serve:
     sandbox._scripts.clear()
     done = export(client_of(sandbox), tmp_path, wait=False, rate=0, progress=False).result()
     assert done.report.resumed > 0
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
     alone = export(client_of(sandbox), rate=0, progress=False).report.requests
     # What was in flight is asked for again, and no more.
     assert asked + done.report.requests - alone <= 4 + sum(seen.status == 429 for seen in sandbox.requests)
@@ -107,7 +107,7 @@ def test_of_two_jobs_on_one_folder_the_second_names_the_first(serve: Serve, tmp_
     sandbox._scripts.clear()
     elsewhere = [export(client_of(sandbox), tmp_path / name, wait=False, rate=0, progress=False) for name in "bc"]
     for job in elsewhere:
-        agree(held(job.result()), sandbox.truth())
+        agree(contents_of(job.result()), sandbox.truth())
     assert first.running
     first.stop()
 
@@ -140,7 +140,7 @@ def test_listeners_come_and_go_and_one_that_fails_ends_no_run(
     job.add_done_callback(ended.append)
     job.remove_listener(gone.append)
     go_on.set()
-    agree(held(job.result()), sandbox.truth())
+    agree(contents_of(job.result()), sandbox.truth())
     assert gone == []
     assert len(inside) == 3
     assert isinstance(seen[-1], RunFinished)
@@ -254,7 +254,7 @@ def test_a_script_that_ends_stops_its_job(serve: Serve, tmp_path: Path) -> None:
     sandbox._scripts.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
     assert done.report.resumed > 0
-    agree(held(done), sandbox.truth())
+    agree(contents_of(done), sandbox.truth())
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="fork")

@@ -8,7 +8,7 @@ import pytest
 
 from conv_analytics.exporter import export
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.sandboxes import FAULTS, agree, client_of, held
+from tests._helpers.sandboxes import FAULTS, agree, client_of, contents_of
 
 pytestmark = pytest.mark.slow
 
@@ -21,4 +21,4 @@ def test_every_count_and_sum_of_a_large_world(shape: str, tmp_path: Path) -> Non
         truth = sandbox.truth()
     assert truth.events > 130_000
     assert result.report.retries > 0
-    agree(held(result), truth)
+    agree(contents_of(result), truth)

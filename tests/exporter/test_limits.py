@@ -15,7 +15,7 @@ import pytest
 
 from conv_analytics import Conversations, export
 from conv_analytics.api.notices import RequestSent
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ConfigError
 from conv_analytics.exporter import convert
 from conv_analytics.exporter.conversation_states import ConversationStates
@@ -113,7 +113,7 @@ class Slow:
     """A sink that takes nothing until it is told to."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Mark] = {}
+        self.known: dict[str, Watermark] = {}
         self.open = threading.Event()
         self.rows = 0
 

@@ -19,7 +19,7 @@ from conv_analytics.exporter.engine import MAX_EXTRA_PAGES
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests._helpers.sandboxes import Serve, agree, client_of, held
+from tests._helpers.sandboxes import Serve, agree, client_of, contents_of
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def test_one_that_is_refused_costs_only_itself(way: str, reply: Reply, serve: Se
     assert (closed in audit(client_of(sandbox), tmp_path, rate=0).not_compared) == (not way)
     assert plan(client_of(sandbox), tmp_path / "other", rate=0).listed == 8
     sandbox._scripts.clear()
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 def test_a_single_refusal_of_a_token_costs_one_conversation(serve: Serve, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_single_refusal_of_a_token_costs_one_conversation(serve: Serve, tmp_pa
     asked = itertools.count()
     sandbox.script(lambda _: next(asked) == 47, DENIED)
     assert len(incomplete(sandbox, tmp_path).report.incomplete) == 1
-    agree(held(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
+    agree(contents_of(export(client_of(sandbox), tmp_path, rate=0)), sandbox.truth())
 
 
 def test_many_that_are_closed_one_after_the_other_do_not_stop_a_run(serve: Serve) -> None:
@@ -109,7 +109,7 @@ def test_users_that_are_refused_cost_no_conversation(reply: Reply, serve: Serve,
     sandbox.script(lambda r: r.path == "/v1/users", reply, times=-1)
     error = incomplete(sandbox, tmp_path, tables="all")
     assert list(error.report.incomplete) == ["users"]
-    agree(held(error.result), sandbox.truth())
+    agree(contents_of(error.result), sandbox.truth())
 
 
 def test_sessions_that_are_refused_cost_no_other_ones(serve: Serve) -> None:
@@ -222,7 +222,7 @@ def test_a_date_at_the_end_of_the_calendar(date: str, serve: Serve) -> None:
 
     sandbox.script(lambda _: True, dated, times=-1)
     result = export(client_of(sandbox), rate=0)
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
     assert result.report.clock_offset_s is None
 
 

@@ -178,7 +178,7 @@ def test_a_program_that_configures_nothing_sees_nothing(serve: Serve, capfd: pyt
 # -- OpenTelemetry
 
 
-class MemorySink:
+class Memory:
     def __init__(self) -> None:
         self.spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
@@ -201,7 +201,7 @@ class MemorySink:
 
 
 def test_spans_and_metrics_agree_with_the_report(serve: Serve, tmp_path: Path) -> None:
-    sandbox, memory = serve(conversations=40, faults=FAULTS, clock_offset_s=3600), MemorySink()
+    sandbox, memory = serve(conversations=40, faults=FAULTS, clock_offset_s=3600), Memory()
     report = export(client_of(sandbox), tmp_path / "out", rate=0, on_event=memory.listener).report
     (span,) = memory.spans.get_finished_spans()
     assert span.name == "conv_analytics.export"
@@ -222,7 +222,7 @@ def test_spans_and_metrics_agree_with_the_report(serve: Serve, tmp_path: Path) -
 
 
 def test_a_failed_run_is_a_failed_span(serve: Serve) -> None:
-    sandbox, memory = serve(), MemorySink()
+    sandbox, memory = serve(), Memory()
     name = broken_conversation(sandbox)
     with pytest.raises(ExportIncomplete):
         export(client_of(sandbox), rate=0, on_event=memory.listener)

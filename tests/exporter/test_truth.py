@@ -9,7 +9,7 @@ import pytest
 
 from conv_analytics import export
 from conv_analytics.sandbox import Truth
-from tests._helpers.sandboxes import FAULTS, Serve, agree, client_of, held, least, members_of
+from tests._helpers.sandboxes import FAULTS, Serve, agree, client_of, contents_of, least, members_of
 
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -37,9 +37,9 @@ def test_export_equals_the_truth(where: str, world: str, shape: str, serve: Serv
     sandbox = serve(conversations=36, events_shape=shape, **WORLDS[world])
     destination = None if where == "memory" else tmp_path / "exports"
     result = export(client_of(sandbox), destination, rate=0)
-    agree(held(result), sandbox.truth())
+    agree(contents_of(result), sandbox.truth())
     assert result.report.status == "complete"
-    frames = held(result).frames
+    frames = contents_of(result).frames
     assert result.report.tables == {name: len(frames[name]) for name in result.report.tables}
     if "faults" in WORLDS[world]:
         assert result.report.retries > 5
@@ -94,7 +94,7 @@ def test_users_and_sessions_equal_the_truth(serve: Serve, tmp_path: Path) -> Non
     frames = export(client_of(sandbox), rate=0, tables="all")
     assert len(frames["users"]) == frames["users"]["user_id"].nunique() == truth.users
     assert len(frames["sessions"]) == frames["sessions"]["session_id"].nunique() == truth.sessions > 0
-    agree(held(frames), truth)
+    agree(contents_of(frames), truth)
     assert set(frames["sessions"]["user_id"]) <= set(frames["users"]["user_id"])
 
     sandbox.requests.clear()

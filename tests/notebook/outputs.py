@@ -231,7 +231,7 @@ def _functions() -> Iterator[str]:
         if not module.name.endswith(("__main__", "notebook.html")):
             names = vars(importlib.import_module(module.name))
             yield from (name for name in names if name.endswith("_html") and not name.startswith("_")
-                        and getattr(names[name], "__module__", "") == module.name and name != "rows_html")  # fmt: skip
+                        and getattr(names[name], "__module__", "") == module.name)  # fmt: skip
 
 
 def _commands() -> Iterator[str]:

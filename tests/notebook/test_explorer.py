@@ -15,7 +15,7 @@ from conv_analytics.analysis import call_quality, calls, legs, quality
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import LISTS, NONE
-from conv_analytics.notebook.explorer.told import bins, summary
+from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.view import COLUMNS, PAGE, View
 
 NASTY = "</script><img src=x onerror=alert(1)>\u202e'\"`\u2028"

@@ -14,7 +14,7 @@ from conv_analytics.errors import DestinationError
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.ladder import show_ladder
 from conv_analytics.notebook.report import quality_report
-from conv_analytics.notebook.timeline.show import show_timeline
+from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.sandbox import Sandbox
 
 

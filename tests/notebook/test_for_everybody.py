@@ -11,9 +11,10 @@ from playwright.sync_api import Page
 
 from conv_analytics import quality_report, show_ladder, show_timeline
 from conv_analytics.notebook import palette
-from conv_analytics.notebook.palette import BLINDNESS, THEMES
+from conv_analytics.notebook.palette import THEMES
 from tests._helpers import report_legs as made
 from tests._helpers.drawn_conversations import of_type
+from tests.notebook.colours import BLINDNESS, nearest
 from tests.notebook.conftest import Open
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
@@ -175,7 +176,7 @@ def measured() -> str:
         for name, colours in (("verdicts", verdicts), ("states", theme.states), ("kinds of events", theme.kinds)):
             edges = [theme.edges.get(each, colour) for each, colour in colours.items()]
             least = min(palette.contrast(colour, theme.ground) for colour in edges)
-            differences = [f"{palette.nearest(colours.values(), kind):.0f}" for kind in (None, *BLINDNESS)]
+            differences = [f"{nearest(colours.values(), kind):.0f}" for kind in (None, *BLINDNESS)]
             rows.append(f"| {theme.name} | {name} | {' | '.join(differences)} | {least:.1f} |")
         words = min(palette.contrast(colour, ground) for colour in (theme.text, theme.quiet, theme.accent)
                     for ground in (theme.ground, theme.raised))  # fmt: skip

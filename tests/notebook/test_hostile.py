@@ -15,8 +15,8 @@ from markdown_it import MarkdownIt
 
 from conv_analytics import explore
 from conv_analytics.cli.formats import CONTROL_CHARACTERS
+from conv_analytics.notebook.explorer.explorer import script
 from conv_analytics.notebook.explorer.page import style
-from conv_analytics.notebook.explorer.show import script
 from tests._helpers.hostile_world import PAYLOADS, untouched, world
 from tests.notebook.conftest import Open
 from tests.notebook.outputs import OUTPUTS, Given, unregistered

@@ -9,6 +9,7 @@ import pytest
 
 from conv_analytics.notebook import html, palette, svg
 from conv_analytics.privacy.display import Display
+from tests.notebook.colours import BLINDNESS, nearest
 
 NASTY = ("<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "\x00\x1b[2J", "\u202egnp.exe", "\ud800",
          "\"'><svg onload=alert(1)>", "]]>", "&amp;", "\u2028")  # fmt: skip
@@ -24,18 +25,18 @@ def test_text_and_marks_can_be_read(theme: palette.Theme) -> None:
 
 
 @pytest.mark.parametrize("theme", palette.THEMES.values(), ids=palette.THEMES)
-@pytest.mark.parametrize("blindness", [None, *palette.BLINDNESS])
+@pytest.mark.parametrize("blindness", [None, *BLINDNESS])
 def test_classes_differ_for_everybody(theme: palette.Theme, blindness: str | None) -> None:
     verdicts = [theme.quality[name] for name in ("good", "fair", "poor")]
-    assert palette.nearest(verdicts, blindness) >= 25
+    assert nearest(verdicts, blindness) >= 25
     # States and kinds have patterns and shapes as well; these floors keep the colours from being worse than they are.
-    assert palette.nearest(theme.states.values(), blindness) >= 12
-    assert palette.nearest(theme.kinds.values(), blindness) >= 25
+    assert nearest(theme.states.values(), blindness) >= 12
+    assert nearest(theme.kinds.values(), blindness) >= 25
 
 
 def test_the_measure_knows_a_traffic_light_for_what_it_is() -> None:
     light = ("#2e9e4f", "#e0a020", "#d03030")
-    assert palette.nearest(light, "deutan") < palette.nearest(light) / 3
+    assert nearest(light, "deutan") < nearest(light) / 3
     assert palette.contrast("#ffffff", "#000000") == pytest.approx(21)
 
 

@@ -15,7 +15,7 @@ from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.errors import DestinationError
 from conv_analytics.notebook.report import Report, quality_report
-from conv_analytics.notebook.report.beside import file_name
+from conv_analytics.notebook.report.timelines import file_name
 from conv_analytics.sandbox import Sandbox
 from tests._helpers import report_legs as made
 

@@ -22,7 +22,7 @@ from conv_analytics.errors import ConfigError, DestinationError, TableNotFound
 from conv_analytics.notebook.timeline.axis import SECOND, ticks
 from conv_analytics.notebook.timeline.page import script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
-from conv_analytics.privacy.shapes import PHRASES
+from conv_analytics.privacy.safe_patterns import PHRASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
 from tests._helpers.drawn_conversations import events, many, of_type

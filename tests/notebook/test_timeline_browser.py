@@ -10,9 +10,10 @@ import pytest
 from playwright.sync_api import Page
 
 from conv_analytics import show_ladder, show_timeline
+from conv_analytics.notebook.html import resource
 from conv_analytics.notebook.timeline.axis import ticks, zone_of
 from conv_analytics.notebook.timeline.layout import clusters
-from conv_analytics.notebook.timeline.page import script
+from conv_analytics.notebook.timeline.page import payload, script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from tests._helpers.drawn_conversations import events, many, of_type
 from tests.notebook.conftest import Open
@@ -33,7 +34,7 @@ def until(page: Page, expression: str) -> None:
 
 def live(page: Page, count: int = 1) -> Page:
     until(page, f"document.querySelectorAll('[data-live=yes]').length === {count}")
-    until(page, f"{T}.size && !{T}.pending")
+    until(page, f"{T}.painter.size && !{T}.pending")
     return page
 
 
@@ -54,7 +55,7 @@ def test_it_is_drawn_in_light_and_dark(
     ladder = show_ladder(frames, transfer.conversation_id)
     page = live(open_page(transfer.save_with(ladder, tmp_path / "call.html"), color_scheme=scheme))
     page.screenshot(path=tmp_path / f"call-{scheme}.png", full_page=True)
-    assert page.evaluate(f"{T}.theme.name") == scheme
+    assert page.evaluate(f"{T}.painter.theme.name") == scheme
     colours = page.evaluate(
         "() => { const c = document.querySelector('canvas'), s = new Set(),"
         " d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
@@ -67,9 +68,9 @@ def test_it_is_drawn_in_light_and_dark(
 
 def test_a_change_of_the_theme_is_followed(open_page: Open, transfer: Any) -> None:
     page = live(open_page(transfer._repr_mimebundle_()["text/html"]))
-    assert page.evaluate(f"{T}.theme.name") == "light"
+    assert page.evaluate(f"{T}.painter.theme.name") == "light"
     page.evaluate("document.body.dataset.jpThemeLight = 'false'")
-    until(page, f"{T}.theme.name === 'dark'")
+    until(page, f"{T}.painter.theme.name === 'dark'")
 
 
 def test_without_a_script_there_is_a_picture_and_a_table(open_page: Open, transfer: Any, tmp_path: Path) -> None:
@@ -96,7 +97,7 @@ def test_keys_alone_do_everything(page: Page) -> None:
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     assert page.evaluate(f"{T}.picked") == 2
-    assert page.locator(".ca-voice").text_content() == page.evaluate(f"{T}.words(2)")
+    assert page.locator(".ca-voice").text_content() == page.evaluate(f"{T}.describe(2)")
     assert page.locator("tr[aria-selected]").get_attribute("data-item") == "2"
     page.keyboard.press("+")
     after = page.evaluate(f"[...{T}.view]")
@@ -123,7 +124,8 @@ def test_keys_alone_do_everything(page: Page) -> None:
 def test_the_mouse_pins_zooms_moves_and_measures(page: Page) -> None:
     box = page.locator("canvas").bounding_box()
     assert box is not None
-    each, left, top, right, bottom = page.evaluate(f"{T}.targets.find(t => !t[5] && !t[6].kept).slice(0, 5)")
+    target = page.evaluate(f"{T}.painter.targets.find(target => !target.band)")
+    each, left, top, right, bottom = (target[name] for name in ("item", "left", "top", "right", "bottom"))
     x, y = box["x"] + (left + right) / 2, box["y"] + 52 + (top + bottom) / 2
     page.mouse.move(x, y)
     assert page.locator(".ca-tip").is_visible()
@@ -247,13 +249,13 @@ def test_few_and_many_events(open_page: Open, tmp_path: Path, count: int) -> Non
     drawn = show_timeline(many(count, members=min(count, 40)), "CON-1")
     page = live(open_page(drawn.save(tmp_path / "many.html")))
     assert page.evaluate(f"{T}.count") == len(drawn.frame)
-    assert page.evaluate(f"{T}.targets.length") > 0
+    assert page.evaluate(f"{T}.painter.targets.length") > 0
 
 
 def test_many_events_become_bars_and_none_is_lost(open_page: Open, tmp_path: Path) -> None:
     page = live(open_page(show_timeline(many(5000, members=1), "CON-1").save(tmp_path / "dense.html")))
-    told = page.evaluate(f"{T}.targets.filter(t => t[6]).reduce((sum, t) => sum + t[6].length, 0)")
-    assert told == page.evaluate(f"{T}.data.items.mark.reduce((a, b) => a + b)")
+    drawn = page.evaluate(f"{T}.painter.targets.reduce((sum, target) => sum + (target.count ?? 0), 0)")
+    assert drawn == page.evaluate(f"{T}.data.items.mark.reduce((a, b) => a + b)")
 
 
 @pytest.mark.parametrize(
@@ -267,15 +269,17 @@ def test_browser_and_python_agree_on_the_axis(open_page: Open, zone: str, start:
     page = open_page("")
     module = "(text) => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'})))"
     span = [start * 1_000_000, int((start + hours * 3600) * 1_000_000)]
-    told = page.evaluate(
-        f"async ([text, a, b, zone]) => (await ({module})(text)).ticks(a, b, 900, zone)", [script(), *span, zone]
+    sent = payload(show_timeline(many(1, members=1), "CON-1").layout, zone_of("UTC"))
+    made = page.evaluate(
+        f"async ([text, a, b, zone, axis]) => (await ({module})(text)).ticks(a, b, 900, zone, axis)",
+        [resource("timeline/time.js"), *span, zone, sent["axis"]],
     )
-    assert [tuple(each) for each in told] == ticks(*span, 900, zone_of(zone))
+    assert [tuple(each) for each in made] == ticks(*span, 900, zone_of(zone))
     places = [0, 5, 12, 13, 40, 41, 55, 90, 91, 92, 100, 110, 140.5]
     found = page.evaluate(
-        f"async ([text, p]) => {{ const out = [], m = await ({module})(text);"
-        " m.clusters(p.length, i => p[i], (a, b) => out.push([a, b])); return out; }",
-        [script(), places],
+        f"async ([text, p, limits]) => {{ const out = [], m = await ({module})(text);"
+        " m.clusters(p.length, i => p[i], (a, b) => out.push([a, b]), limits); return out; }",
+        [resource("timeline/time.js"), places, sent["clusters"]],
     )
     assert [tuple(each) for each in found] == clusters(places)
 

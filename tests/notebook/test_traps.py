@@ -267,9 +267,8 @@ def test_trap_13_a_hundred_thousand_events_and_forty_members(open_page: Open, tm
         f"""() => {{ const t = {T}, seen = new Set(); let sum = 0;
           for (let top = 0; top <= t.stage.scrollHeight; top += 200) {{
             t.stage.scrollTop = top; t.paint();
-            for (const found of t.targets) if (found[6]) {{
-              const name = `${{found[0]}}`;
-              if (!seen.has(name)) {{ seen.add(name); sum += found[6].length; }}
+            for (const {{ item, count }} of t.painter.targets) if (count) {{
+              if (!seen.has(item)) {{ seen.add(item); sum += count; }}
             }}
           }}
           return [sum, t.data.items.mark.reduce((a, b) => a + b)]; }}"""

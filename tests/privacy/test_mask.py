@@ -306,5 +306,5 @@ def test_rules_are_read_from_text_and_file(tmp_path: Path) -> None:
 def test_a_mask_shows_its_key_to_nobody() -> None:
     assert KEY.decode() not in repr(MASK) + str(MASK.settings())
     assert MASK.key_id != Mask(KEY + b"!").key_id
-    with pytest.raises(TypeError, match="not to be stored"):
+    with pytest.raises(TypeError, match="must not be stored"):
         pickle.dumps(MASK)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 from tests._helpers.document_reading import (
     CON,
     FIXTURES,
@@ -237,7 +237,7 @@ def test_the_alternatives_of_a_recognition() -> None:
 @pytest.mark.parametrize("name", ["page_events_array", "page_events_object", "page_events_empty_object"])
 def test_recorded_pages(name: str) -> None:
     body = (FIXTURES / f"{name}.json").read_bytes()
-    rows = flatten_events([Page(CON, body)], Seen())
+    rows = flatten_events([Page(CON, body)], SeenEvents())
     ids = [row["event_id"] for row in table(rows, "events")]
     assert ids == {"page_events_array": [4, 5, 6], "page_events_object": [1, 2, 3]}.get(name, [])
     assert not rows.broken

@@ -26,7 +26,7 @@ from conv_analytics.resources.record import Record
 from conv_analytics.tables.days import by_day
 from conv_analytics.tables.pages import records
 from conv_analytics.tables.redact import redact
-from conv_analytics.tables.seen import Ranges, Seen
+from conv_analytics.tables.seen_events import IdRanges, SeenEvents
 from tests._helpers.document_reading import (
     CON,
     NOW,
@@ -243,7 +243,7 @@ def test_histories_in_every_shape(key: str) -> None:
 
 
 def test_a_status_is_kept_once_however_it_is_spelled() -> None:
-    seen = Seen()
+    seen = SeenEvents()
     first = flatten(
         leg(1, [entry("started", 1)]), leg(2, [entry("started", 1, ".000Z"), entry("ringing", 2)]), seen=seen
     )
@@ -332,7 +332,7 @@ def test_damaged_pages_lose_no_record_in_silence(whole: bytes, dice: random.Rand
         body = body or bytearray(b"{")
     damaged = bytes(body)
     try:
-        rows = flatten_events([Page(CON, damaged), Page(CON, page([message(90, {})]))], Seen())
+        rows = flatten_events([Page(CON, damaged), Page(CON, page([message(90, {})]))], SeenEvents())
     except ValueError:
         return
     height = len(records(damaged, "events")) + 1
@@ -346,7 +346,7 @@ def test_damaged_pages_lose_no_record_in_silence(whole: bytes, dice: random.Rand
 @pytest.mark.parametrize("body", [b"", b"x", b"[]", b"null", b"7", b'"text"', b'{"_embedded": {"events": [', b"{"])
 def test_what_is_no_page_is_said(body: bytes) -> None:
     with pytest.raises(ValueError, match=r"JSON|not|cut"):
-        flatten_events([Page(CON, body)], Seen())
+        flatten_events([Page(CON, body)], SeenEvents())
 
 
 @pytest.mark.parametrize(
@@ -361,19 +361,19 @@ def test_what_is_no_page_is_said(body: bytes) -> None:
     ],
 )
 def test_empty_pages_are_empty(body: bytes) -> None:
-    rows = flatten_events([Page(CON, body)], Seen())
+    rows = flatten_events([Page(CON, body)], SeenEvents())
     assert rows.tables["events"].num_rows == 0
     assert not rows.broken
 
 
 def test_the_oldest_shape_of_a_page() -> None:
     body = b'{"_embedded": {"data": {"events": [%b]}}}' % json.dumps(message(1, {})).encode()
-    assert flatten_events([Page(CON, body)], Seen()).tables["events"].num_rows == 1
+    assert flatten_events([Page(CON, body)], SeenEvents()).tables["events"].num_rows == 1
 
 
 def test_the_same_id_in_two_conversations_is_two_events() -> None:
     pages = [Page("CON-a", page([message(1, {}), message(1, {})])), Page("CON-b", page([message(1, {})]))]
-    rows = flatten_events(pages, Seen())
+    rows = flatten_events(pages, SeenEvents())
     assert [(row["conversation_id"], row["event_id"]) for row in table(rows, "events")] == [("CON-a", 1), ("CON-b", 1)]
     assert rows.duplicates == 1
 
@@ -392,7 +392,7 @@ def test_unknown_types_are_counted_and_custom_ones_are_not() -> None:
 @quick
 @given(st.lists(st.integers(-20, 20), max_size=60))
 def test_ranges_are_a_set(numbers: list[int]) -> None:
-    ranges, known = Ranges(), set()
+    ranges, known = IdRanges(), set()
     for number in numbers:
         assert ranges.add(number) == (number not in known)
         known.add(number)

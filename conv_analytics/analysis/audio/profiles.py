@@ -108,6 +108,14 @@ class Profile:
         columns = (column for rule in self.rules if not rule.optional for column in _columns(rule))
         return tuple(dict.fromkeys(columns))
 
+    def limits(self, column: str) -> dict[str, float]:
+        """The limit of each level for a column; empty if no rule looks at it.
+
+        >>> PROFILES["recommended"].limits("loss_pct")
+        {'poor': 5.0, 'fair': 3.0}
+        """
+        return {rule.level: float(rule.limit) for rule in self.rules if rule.column == column}
+
     @safe_repr
     def __repr__(self) -> str:
         width = max(len(rule.id) for rule in self.rules)

@@ -1,6 +1,6 @@
 """Copy a dataset to a new folder: few large files instead of some per run, of each record only the latest row.
 
-With `replay`, what can be read of the quarantine by now takes the place of the empty cells it left.
+With `replay`, the quarantine is read again, and what can be read now fills the empty cells that it left.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from conv_analytics.dataset.maintenance.latest import Rows, latest_rows
-from conv_analytics.dataset.maintenance.quarantine_copy import Second
+from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
+from conv_analytics.dataset.maintenance.quarantine_copy import QuarantineCopy
 from conv_analytics.dataset.maintenance.replay import Replayed, selected_tables
-from conv_analytics.dataset.memory.watermarks import Known
-from conv_analytics.dataset.reader import Dataset, day_of, open_dataset
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.batches import first_line, read_batches
 from conv_analytics.dataset.storage.commit import File, promised
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
-from conv_analytics.dataset.storage.marks import Mark, of
-from conv_analytics.dataset.storage.parquet import as_recorded, first_line, open_file
+from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.quarantine import LINES
-from conv_analytics.dataset.storage.recorded import CARRIED
+from conv_analytics.dataset.storage.report_schema import CARRIED
+from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
 from conv_analytics.instants import utc_text
@@ -55,7 +55,7 @@ class Compacted:
     quarantined: int = 0
     """Records in the quarantine of the copy."""
     replayed: Replayed = field(default_factory=Replayed)
-    """What came of the quarantine; only with `replay`."""
+    """What became of the quarantined records; only with `replay`."""
     commit: int = 0
     """Number of the copy's commit: it goes on counting where the folder ended."""
     seconds: float = 0.0
@@ -80,7 +80,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     target
         A folder that does not exist, or is empty.
     replay
-        Read the quarantine again, and put what can be read by now in the place of the empty cells it left.
+        Also read the quarantine again, and fill the empty cells that it left.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
 
     Examples
     --------
-    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics import Conversations, export, open_dataset
     >>> from conv_analytics.sandbox import Sandbox
     >>> from tempfile import TemporaryDirectory
     >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
@@ -105,19 +105,19 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     (3, 3)
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    dataset = open_dataset(source)
+    dataset = Snapshot.open(source)
     _check(dataset, Path(target))
     selected = selected_tables(dataset)
     writer = DatasetWriter(Path(target), started.date(), {*selected, *dataset.tables})
     writer.number = dataset.commits[-1].number + 1
     result = Compacted()
     try:
-        second = Second(dataset, writer, replay=replay)
+        quarantine = QuarantineCopy(dataset, writer, replay=replay)
         for name in dataset.tables:
-            result.superseded += _copy(dataset, name, second, writer)
+            result.superseded += _copy(dataset, name, quarantine, writer)
         before = [file for commit in dataset.commits for file in commit.files]
         result.files_before, result.bytes_before = len(before), sum(file.bytes for file in before)
-        result.replayed, result.quarantined = second.result, second.quarantined
+        result.replayed, result.quarantined = quarantine.result, quarantine.quarantined
         result.seconds = time.monotonic() - begin
         report = {
             "command": "replay" if replay else "compact",
@@ -128,12 +128,12 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
             "seconds": round(result.seconds, 3),
             "selected": list(selected),
             "superseded": result.superseded,
-            "replayed": second.result.to_dict(),
-            LINES: second.quarantined,
+            "replayed": quarantine.result.to_dict(),
+            LINES: quarantine.quarantined,
             CARRIED: history.carry(dataset.commits),
         }
-        with closing(Known(dataset.path, dataset.commits)) as known:
-            commit = writer.commit(_marks(known, second.watermarks), report)
+        with closing(WatermarkIndex(dataset.path, dataset.commits)) as index:
+            commit = writer.commit(_watermarks(index, quarantine.last_added), report)
     except BaseException:
         writer.abandon()
         raise
@@ -142,75 +142,71 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     return result
 
 
-def _marks(known: Known, added: Mapping[str, int]) -> Iterator[Mark]:
-    """What the folder knew, and the events that were added."""
-    for mark in known.marks():
-        yield mark._replace(last_event=known.reached(mark.conversation_id, added.get(mark.conversation_id)))
-    yield from of({name: last for name, last in added.items() if name not in known})
+def _watermarks(index: WatermarkIndex, last_added: Mapping[str, int]) -> Iterator[Watermark]:
+    """The watermarks of the folder, raised to the events that were added."""
+    for each in index.watermarks():
+        yield each._replace(last_event=index.reached(each.conversation_id, last_added.get(each.conversation_id)))
+    yield from watermarks_from({name: last for name, last in last_added.items() if name not in index})
 
 
-def _check(dataset: Dataset, target: Path) -> None:
+def _check(dataset: Snapshot, target: Path) -> None:
     """Refuse what would lose or overwrite something."""
-    here, there = dataset.path.resolve(), target.resolve()
-    if here == there or here in there.parents or there in here.parents:
+    source, copy = dataset.path.resolve(), target.resolve()
+    if source == copy or source in copy.parents or copy in source.parents:
         raise ConfigError(f"{target} lies in {dataset.path}, or around it. Name another folder for the copy.")
-    if there.is_dir():
-        layout = Layout(there)
+    if copy.is_dir():
+        layout = Layout(copy)
         if any(promised(staging) for staging in layout.runs()):
             message = f"{target} was left unfinished by a run that was killed. Delete the folder, then run this again."
             raise ConfigError(message)
-        others = [path for path in there.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE}]
+        others = [path for path in copy.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE}]
         if others or any(layout.commits.glob("*")):
             raise ConfigError(f"{target} is not empty. Name a folder that does not exist yet.")
     unknown = {file.table for commit in dataset.commits for file in commit.files} - TABLES.keys()
     if unknown:
         message = f"{dataset.path} holds tables that this version does not know: {', '.join(sorted(unknown))}."
-        raise DatasetError(f"{message} Upgrade conv_analytics, so that the copy has them, too.")
+        raise DatasetError(f"{message} Upgrade conv_analytics, so that the copy has them too.")
 
 
-class _Rows:
-    """The rows of one file, in batches; may be gone through again and again."""
+class _FileRows:
+    """The rows of one file, in batches; may be iterated several times."""
 
     def __init__(self, layout: Layout, file: File, columns: Sequence[str]) -> None:
         self.path, self.file, self._columns = layout.file(file.path), file, columns
         self._layout = layout
 
     def __iter__(self) -> Iterator[pa.Table]:
-        try:
-            with pq.ParquetFile(self.path) as held:
-                for batch in held.iter_batches(_BATCH_ROWS, columns=list(self._columns)):
-                    yield pa.Table.from_batches([batch]).select(self._columns)
-        except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path, first_line(error)) from error
+        for batch in read_batches(self.path, self._columns, _BATCH_ROWS):
+            yield pa.Table.from_batches([batch])
 
     def check(self, table: Table) -> None:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""
-        with open_file(self._layout, self.file) as found:
-            held = found.schema_arrow.names
+        with open_file(self._layout, self.file) as opened:
+            columns = opened.schema_arrow.names
         try:
             what = as_recorded(self._layout, self.file)
         except OSError as error:
             raise CorruptFile(self.path, first_line(error)) from error
         if what:
             raise CorruptFile(self.path, f"it {what}")
-        if more := [name for name in held if name not in table.schema.names]:
+        if more := [name for name in columns if name not in table.schema.names]:
             raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 
 
-def _copy(dataset: Dataset, name: str, second: Second, writer: DatasetWriter) -> int:
-    """Copy one table, day by day; give the number of rows that were left out."""
-    table, patch = TABLES[name], second.patch(name)
+def _copy(dataset: Snapshot, name: str, quarantine: QuarantineCopy, writer: DatasetWriter) -> int:
+    """Copy one table, day by day, and return the number of rows that were left out."""
+    table, patch = TABLES[name], quarantine.patch(name)
     # One day after the other, so that each file is closed before the next is opened; runs in their order.
-    found = sorted(dataset.numbered(name), key=lambda pair: day_of(pair[1]))
+    files = sorted(dataset.numbered(name), key=lambda pair: day_of(pair[1]))
     layout = Layout(dataset.path)
-    sources = [_Rows(layout, file, table.schema.names) for _, file in found]
+    sources = [_FileRows(layout, file, table.schema.names) for _, file in files]
     for source in sources:
         source.check(table)
     masks: list[Any] = []
     if table.latest:
-        slim = [Rows(number, _Rows(layout, file, [*table.key, table.latest])) for number, file in found]
-        total = sum(file.rows for _, file in found) + len(patch.new)
-        masks = latest_rows(table, [*slim, *second.new(name)], total)
+        slim = [RunRows(number, _FileRows(layout, file, [*table.key, table.latest])) for number, file in files]
+        total = sum(file.rows for _, file in files) + len(patch.new)
+        masks = latest_rows(table, [*slim, *quarantine.new(name)], total)
     dropped = 0
     for number, source in enumerate(sources):
         day, first = day_of(source.file), 0
@@ -221,8 +217,8 @@ def _copy(dataset: Dataset, name: str, second: Second, writer: DatasetWriter) ->
                 first += len(batch)
                 rows = batch.filter(pa.array(mine))
                 dropped += len(batch) - len(rows)
-            for where, part in patch.apply(rows, day):
-                writer.place(name, where, part)
+            for part_day, part in patch.apply(rows, day):
+                writer.place(name, part_day, part)
     writer.write(name, patch.new.filter(pa.array(_joined(masks[len(sources) :]))) if table.latest else patch.rest())
     return dropped
 

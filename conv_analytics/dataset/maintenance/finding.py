@@ -1,4 +1,4 @@
-"""What a check of a dataset says: one fact, how bad it is, where, and what to do about it."""
+"""A finding of a check: what is the case, how bad it is, where, and what to do about it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Finding:
         return f"{self.level:<7}  {place}{line(self.what)}.{advice}"
 
 
-def some(names: list[str], most: int = 5) -> str:
-    """A few of many names, for one line.
+def first_few(names: list[str], most: int = 5) -> str:
+    """The first of many names, for one line.
 
-    >>> some(["CON-1", "CON-2", "CON-3"], most=2)
+    >>> first_few(["CON-1", "CON-2", "CON-3"], most=2)
     'CON-1, CON-2 and 1 more'
     """
     rest = len(names) - most

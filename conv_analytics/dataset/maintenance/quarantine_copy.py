@@ -6,52 +6,51 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from conv_analytics.dataset.maintenance.latest import Rows
-from conv_analytics.dataset.maintenance.patch import EVENT, Key, Patch, keys_of
-from conv_analytics.dataset.maintenance.replay import Replayed, holding, run_of
-from conv_analytics.dataset.maintenance.reread import Again, Batch, reread
-from conv_analytics.dataset.reader import Dataset
+from conv_analytics.dataset.maintenance.latest_rows import RunRows
+from conv_analytics.dataset.maintenance.replay import Replayed, events_of, run_of
+from conv_analytics.dataset.maintenance.reread import Batch, RereadRecord, reread
+from conv_analytics.dataset.maintenance.table_patch import EVENT, Key, TablePatch, keys_of
+from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.quarantine import Damage, Line, lines, to_text, with_run
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.tables import TABLES
 
 
-class Second:
-    """What the copy's quarantine holds, and the rows that records of the old one give by now.
+class QuarantineCopy:
+    """Copies the quarantine; with `replay`, reads its records again and keeps the rows that they give now.
 
-    The rows are kept in memory: as much as the quarantine holds of records that can be read now.
+    These rows stay in memory until the tables are copied.
 
     Attributes
     ----------
-    watermarks
+    last_added
         Per conversation, the last event that was added.
     quarantined
         Records in the copy's quarantine.
     """
 
-    def __init__(self, dataset: Dataset, writer: DatasetWriter, *, replay: bool) -> None:
+    def __init__(self, dataset: Snapshot, writer: DatasetWriter, *, replay: bool) -> None:
         self.result = Replayed()
         self.quarantined = 0
-        self.watermarks: dict[str, int] = {}
+        self.last_added: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._better: dict[str, list[pa.Table]] = {}
-        self._new: dict[str, list[Rows]] = {}
+        self._new: dict[str, list[RunRows]] = {}
         self._events: set[Key] = set()
-        found = lines(Layout(dataset.path), dataset.commits)
-        self.result.damaged = [str(damage) for damage in found if isinstance(damage, Damage)]
+        self.result.damaged = [str(each) for each in self._quarantine() if isinstance(each, Damage)]
         if replay:
             self._read()
         else:
             for line in self._lines():
                 self._keep(with_run(line))
 
-    def patch(self, name: str) -> Patch:
+    def patch(self, name: str) -> TablePatch:
         """What changes in a table."""
         new = [rows for run in self.new(name) for rows in run.batches]
-        return Patch(TABLES[name], self._better.get(name, []), new, self._events)
+        return TablePatch(TABLES[name], self._better.get(name, []), new, self._events)
 
-    def new(self, name: str) -> list[Rows]:
+    def new(self, name: str) -> list[RunRows]:
         """The rows of records that had none, by the run that met them."""
         return self._new.get(name, [])
 
@@ -59,19 +58,21 @@ class Second:
         lost = {line.conversation_id or "" for line in self._lines() if not line.kept}
         for batch in reread(line for line in self._lines() if line.kept):
             self._improve(batch)
-        for batch in reread((line for line in self._lines() if not line.kept), holding(self._dataset, lost)):
+        for batch in reread((line for line in self._lines() if not line.kept), events_of(self._dataset, lost)):
             self._add(batch)
 
+    def _quarantine(self) -> Iterator[Line | Damage]:
+        return lines(Layout(self._dataset.path), self._dataset.commits)
+
     def _lines(self) -> Iterator[Line]:
-        found = lines(Layout(self._dataset.path), self._dataset.commits)
-        return (line for line in found if isinstance(line, Line))
+        return (line for line in self._quarantine() if isinstance(line, Line))
 
     def _improve(self, batch: Batch) -> None:
-        """Records that have a row: take the rows of those of which more can be read."""
+        """Records that have a row: keep the new rows of those that can be read better now."""
         better = {
             (record.line.conversation_id, record.line.event_id)
             for record in batch.records
-            # Without its id nothing tells which row an event has.
+            # Without its id, no row can be matched to an event.
             if record.better and (batch.name != "events" or record.line.event_id is not None)
         }
         for record in batch.records:
@@ -81,7 +82,7 @@ class Second:
         if batch.name == "events":
             self._events |= better
         for name, rows in batch.tables.items():
-            # Of other records the rows may all come: they fill empty cells, and there is nothing to fill.
+            # Rows of other lists are all kept: they only fill empty cells, and records that are no better fill none.
             mine = [key in better for key in keys_of(rows, EVENT)] if batch.name == "events" else [True] * len(rows)
             self._better.setdefault(name, []).append(rows.filter(pa.array(mine, pa.bool_())))
 
@@ -92,16 +93,16 @@ class Second:
         readable = sum(record.has_row for record in batch.records)
         run = run_of(self._dataset, batch)
         for name, rows in batch.tables.items():
-            self._new.setdefault(name, []).append(Rows(run, [rows]))
+            self._new.setdefault(name, []).append(RunRows(run, [rows]))
         rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
         self.result.held += readable - len(rows)
         if batch.name == "events":
             for owner, last in keys_of(rows, EVENT):
-                self.watermarks[owner] = max(last or 0, self.watermarks.get(owner, 0))
+                self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
 
-    def _count(self, record: Again, *, readable: bool) -> None:
-        """Note a record that was read again; what is unreadable of it stays in the quarantine."""
+    def _count(self, record: RereadRecord, *, readable: bool) -> None:
+        """Count a record that was read again; what is still unreadable stays in the quarantine."""
         self.result.records += 1
         self.result.digests += record.line.raw is None
         self.result.unreadable += not readable

@@ -1,8 +1,8 @@
 """Read the quarantine again after an upgrade, and add to a dataset what has a row now.
 
-A record of the quarantine has no row (to the reader of its time it was none), or it has one with empty cells. The first
-kind is added here, in a commit like any other. Files are never rewritten, so the second kind is only counted: `compact`
-puts its cells in their places in a new folder.
+A quarantined record has no row, because the version of its time could not read it at all, or it has a row with empty
+cells. Records of the first kind are added here, in a commit like any other. Files are never rewritten, so those of the
+second kind are only counted: `compact` fills their cells in a new folder.
 """
 
 from __future__ import annotations
@@ -18,38 +18,38 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset.maintenance.keys import batches
-from conv_analytics.dataset.maintenance.latest import Rows
-from conv_analytics.dataset.maintenance.patch import EVENT, keys_of
+from conv_analytics.dataset.maintenance.key_scan import key_batches
+from conv_analytics.dataset.maintenance.latest_rows import RunRows
 from conv_analytics.dataset.maintenance.reread import Batch, reread
-from conv_analytics.dataset.memory.watermarks import Known
-from conv_analytics.dataset.reader import Dataset, open_dataset
+from conv_analytics.dataset.maintenance.table_patch import EVENT, keys_of
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import of
 from conv_analytics.dataset.storage.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
+from conv_analytics.dataset.storage.watermarks import watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 
 @dataclass
 class Replayed:
-    """What came of the records of a quarantine."""
+    """What became of the records of a quarantine."""
 
     records: int = 0
     """Records that were read again."""
     added: int = 0
-    """Records that had no row, and have one now."""
+    """Records that had no row and have one now."""
     held: int = 0
-    """Records that had no row, and need none: a later run brought them."""
+    """Records that had no row and need none: a later run brought them."""
     cells: int = 0
     """Records whose row has empty cells that can be read now."""
     unreadable: int = 0
     """Records that are as unreadable as before."""
     digests: int = 0
-    """Those of them of which only a digest was kept: they can never be read again."""
+    """Unreadable records of which only a digest was kept: they can never be read again."""
     tables: dict[str, int] = field(default_factory=dict)
     """Rows added, per table."""
     damaged: list[str] = field(default_factory=list)
@@ -66,8 +66,8 @@ class Replayed:
 def replay(path: str | Path) -> Replayed:
     """Read the quarantine of a dataset again, and commit the records that have a row now.
 
-    Rows that the dataset holds already are not added again. Which records were resolved is kept in the report of the
-    commit, so the next call passes them over. Without anything to add, nothing is written.
+    Rows that the dataset has already are not added again. The report of the commit names the records that were
+    resolved, so the next call skips them. When there is nothing to add, nothing is written.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def replay(path: str | Path) -> Replayed:
     Raises
     ------
     DatasetError
-        If the folder is no dataset, cannot be read or cannot be written; what it held before is untouched.
+        If the folder is no dataset, cannot be read or cannot be written; its rows stay as they were.
     DatasetLocked
         If another run writes to it.
 
@@ -89,21 +89,21 @@ def replay(path: str | Path) -> Replayed:
     >>> with Sandbox(conversations=30, broken=0.05) as sandbox, TemporaryDirectory() as folder:
     ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
     ...     done = export(client, folder, rate=0)
-    ...     again = replay(folder)
-    >>> again.records == again.unreadable == done.report.quarantined, again.commit
+    ...     result = replay(folder)
+    >>> result.records == result.unreadable == done.report.quarantined, result.commit
     (True, None)
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    root, selected = Path(path), selected_tables(open_dataset(path))
+    root, selected = Path(path), selected_tables(Snapshot.open(path))
     writer = DatasetWriter(root, started.date(), selected)
     try:
         # Once more: the writer may have finished a run that was killed.
-        run = _Replay(open_dataset(root), writer)
+        run = _Replay(Snapshot.open(root), writer)
         run.read()
         run.result.seconds = time.monotonic() - begin
         if run.resolved:
             report = run.report(started, selected)
-            run.result.commit = writer.commit(of(run.watermarks), report).number
+            run.result.commit = writer.commit(watermarks_from(run.last_added), report).number
         else:
             writer.abandon()
     except BaseException:
@@ -112,7 +112,7 @@ def replay(path: str | Path) -> Replayed:
     return run.result
 
 
-def selected_tables(dataset: Dataset) -> tuple[str, ...]:
+def selected_tables(dataset: Snapshot) -> tuple[str, ...]:
     """The tables that the runs of a dataset export."""
     return tuple(dataset.commits[-1].report.get("selected") or dataset.tables)
 
@@ -120,13 +120,13 @@ def selected_tables(dataset: Dataset) -> tuple[str, ...]:
 class _Replay:
     """One replay under way."""
 
-    def __init__(self, dataset: Dataset, writer: DatasetWriter) -> None:
+    def __init__(self, dataset: Snapshot, writer: DatasetWriter) -> None:
         self.result = Replayed()
         self.resolved: list[Line] = []
-        self.watermarks: dict[str, int] = {}
+        self.last_added: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
         self._quarantined = 0
-        self._records: dict[str, list[Rows]] = {}
+        self._records: dict[str, list[RunRows]] = {}
 
     def read(self) -> None:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
@@ -136,17 +136,16 @@ class _Replay:
             self.result.cells += better
             self.result.unreadable += len(batch.records) - better
         lost = {line.conversation_id or "" for line in _only(lines(layout, commits), kept=False)}
-        seen = holding(self._dataset, lost)
-        for batch in reread(self._lines(kept=False), seen):
+        for batch in reread(self._lines(kept=False), events_of(self._dataset, lost)):
             self._add(batch)
         self._add_records()
-        if self.watermarks:
-            with closing(Known(layout.root, commits)) as known:
-                self.watermarks = {name: known.reached(name, last) for name, last in self.watermarks.items()}
+        if self.last_added:
+            with closing(WatermarkIndex(layout.root, commits)) as index:
+                self.last_added = {name: index.reached(name, last) for name, last in self.last_added.items()}
         self.result.damaged = [str(damage) for damage in lines(layout, commits) if isinstance(damage, Damage)]
 
     def report(self, started: datetime, selected: tuple[str, ...]) -> Mapping[str, Any]:
-        """What the commit keeps. It asked the API nothing, so no night is measured by it."""
+        """The report of the commit. It made no requests, so no night is measured by it."""
         return {
             **self.result.to_dict(),
             "command": "replay",
@@ -168,12 +167,12 @@ class _Replay:
         readable = [record for record in batch.records if record.has_row]
         self.result.unreadable += len(batch.records) - len(readable)
         self.resolved += [record.line for record in readable]
-        again = [record for record in readable if record.broken is not None]
-        self._writer.quarantine([to_text(record.broken, record.line.run_at) for record in again if record.broken])
-        self._quarantined += len(again)
+        partly = [to_text(record.broken, record.line.run_at) for record in readable if record.broken]
+        self._writer.quarantine(partly)
+        self._quarantined += len(partly)
         if batch.name != "events":
             rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
-            self._records.setdefault(batch.name, []).append(Rows(run_of(self._dataset, batch), [rows]))
+            self._records.setdefault(batch.name, []).append(RunRows(run_of(self._dataset, batch), [rows]))
             self.result.added += len(readable)
             return
         rows = batch.tables.get("events", TABLES["events"].empty())
@@ -182,10 +181,10 @@ class _Replay:
         for name, table in batch.tables.items():
             self._write(name, table)
         for owner, last in keys_of(rows, EVENT):
-            self.watermarks[owner] = max(last or 0, self.watermarks.get(owner, 0))
+            self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
 
     def _add_records(self) -> None:
-        """Conversations, members, users and sessions: the latest row of each, unless the dataset has a later one."""
+        """Add the latest row of each conversation, member, user and session that the dataset has no later row of."""
         for name, parts in self._records.items():
             table = TABLES[name]
             key = list(table.key)
@@ -198,10 +197,10 @@ class _Replay:
                 if each not in fresh or instants[row] >= instants[fresh[each]]:
                     fresh[each] = row
             for number, file in self._dataset.numbered(name) if name in self._dataset.tables else ():
-                for held in batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
-                    for *values, at in keys_of(held, held.column_names):
-                        found = fresh.get(tuple(values))
-                        if found is not None and (number, at) >= instants[found]:
+                for batch in key_batches(Layout(self._dataset.path).file(file.path), [*key, str(table.latest)]):
+                    for *values, at in keys_of(batch, batch.column_names):
+                        newest = fresh.get(tuple(values))
+                        if newest is not None and (number, at) >= instants[newest]:
                             del fresh[tuple(values)]
             self.result.added -= len(ordered) - len(fresh)
             self.result.held += len(ordered) - len(fresh)
@@ -213,29 +212,28 @@ class _Replay:
             self.result.tables[name] = self.result.tables.get(name, 0) + rows.num_rows
 
 
-def _only(found: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
-    return (line for line in found if isinstance(line, Line) and line.kept is kept)
+def _only(quarantine: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
+    return (line for line in quarantine if isinstance(line, Line) and line.kept is kept)
 
 
-def run_of(dataset: Dataset, batch: Batch) -> int:
-    """The number of the commit whose quarantine holds the records of a batch: those of a list are of one run."""
-    held = {commit.quarantine: commit.number for commit in dataset.commits}
-    return held[batch.records[0].line.file]
+def run_of(dataset: Snapshot, batch: Batch) -> int:
+    """The number of the commit whose quarantine holds the records of a batch, which are all of one run."""
+    numbers = {commit.quarantine: commit.number for commit in dataset.commits}
+    return numbers[batch.records[0].line.file]
 
 
-def holding(dataset: Dataset, conversations: Collection[str]) -> Seen:
-    """What a dataset holds of some conversations."""
-    seen, wanted = Seen(), pa.array(sorted(conversations), pa.string())
+def events_of(dataset: Snapshot, conversations: Collection[str]) -> SeenEvents:
+    """The events and repeated items that a dataset has of some conversations."""
+    seen, wanted = SeenEvents(), pa.array(sorted(conversations), pa.string())
     for name, table in TABLES.items():
-        repeats = table.each is not None and table.each.owner is not None
-        if not wanted or name not in dataset.tables or not (repeats or name == "events"):
+        if not wanted or name not in dataset.tables or not (table.repeats_items or name == "events"):
             continue
-        columns = ["conversation_id", *(table.key if repeats else ("event_id",))]
+        columns = ["conversation_id", *(table.key if table.repeats_items else ("event_id",))]
         for path in dataset.files(name):
-            for batch in batches(path, columns):
+            for batch in key_batches(path, columns):
                 rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
                 for owner, *key in keys_of(rows, columns):
-                    if repeats:
+                    if table.repeats_items:
                         seen.items(owner).add(tuple(key))
                     else:
                         seen.fresh(owner, key)

@@ -1,4 +1,4 @@
-"""Read quarantined records again, with the code of today: in batches, each record with what came of it."""
+"""Read quarantined records again with the code of today, in batches; each record comes with the result."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from conv_analytics.dataset.storage.quarantine import Line
 from conv_analytics.resources import scan
-from conv_analytics.tables.broken import Broken
+from conv_analytics.tables.broken_records import BrokenRecord
 from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
-from conv_analytics.tables.seen import Seen
+from conv_analytics.tables.seen_events import SeenEvents
 
 #: Records are read again in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
@@ -21,12 +21,12 @@ _LINE_BYTES = 200
 
 
 @dataclass(frozen=True)
-class Again:
+class RereadRecord:
     """One record, read again."""
 
     line: Line
-    broken: Broken | None
-    """What is unreadable still; None when nothing is."""
+    broken: BrokenRecord | None
+    """What is still unreadable; None when nothing is."""
 
     @property
     def has_row(self) -> bool:
@@ -35,7 +35,7 @@ class Again:
 
     @property
     def better(self) -> bool:
-        """Whether something can be read that could not be."""
+        """Whether something can be read that could not be before."""
         if not self.has_row:
             return False
         left = {(problem.table, problem.column) for problem in self.broken.problems} if self.broken else set()
@@ -48,11 +48,11 @@ class Batch:
 
     name: str
     """The list: ``events``, ``members``, ..."""
-    records: list[Again]
+    records: list[RereadRecord]
     tables: dict[str, pa.Table]
 
 
-def reread(lines: Iterable[Line], seen: Seen | None = None) -> Iterator[Batch]:
+def reread(lines: Iterable[Line], seen: SeenEvents | None = None) -> Iterator[Batch]:
     """Read records again.
 
     Parameters
@@ -60,51 +60,51 @@ def reread(lines: Iterable[Line], seen: Seen | None = None) -> Iterator[Batch]:
     lines
         The records, as the quarantine holds them.
     seen
-        What the dataset holds already; it is left out of the rows. Without it every batch is read for itself.
+        What the dataset has already; it is left out of the rows. Without it, every batch is read on its own.
     """
-    for lot in _lots(lines):
-        yield _batch(lot, Seen() if seen is None else seen)
+    for group in _groups(lines):
+        yield _batch(group, SeenEvents() if seen is None else seen)
 
 
-def _lots(lines: Iterable[Line]) -> Iterator[list[Line]]:
+def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Lines of one list and, but for events, of one run; no event twice."""
-    lot: list[Line] = []
+    group: list[Line] = []
     size = 0
     events: set[tuple[str | None, int | None]] = set()
     for line in lines:
         event = (line.conversation_id, line.event_id)
-        if lot and (size >= BATCH_BYTES or _kind(line) != _kind(lot[0]) or event in events):
-            yield lot
-            lot, size, events = [], 0, set()
-        lot.append(line)
+        if group and (size >= BATCH_BYTES or _kind(line) != _kind(group[0]) or event in events):
+            yield group
+            group, size, events = [], 0, set()
+        group.append(line)
         size += len(line.raw or b"") + _LINE_BYTES
         if line.event_id is not None:
             events.add(event)
-    if lot:
-        yield lot
+    if group:
+        yield group
 
 
 def _kind(line: Line) -> tuple[object, ...]:
     return (line.list,) if line.list == "events" else (line.list, line.run_at)
 
 
-def _batch(lot: Sequence[Line], seen: Seen) -> Batch:
-    # What is not one JSON value, or a digest of it, would take others with it.
-    documents = [_document(line.raw) for line in lot]
-    whole = [(line, raw) for line, raw in zip(lot, documents, strict=True) if raw is not None]
-    rows = _rows(lot[0].list, whole, seen) if whole else Rows()
-    broken = {(_owner(lot[0].list, each.conversation_id), each.raw): each for each in rows.broken}
+def _batch(lines: Sequence[Line], seen: SeenEvents) -> Batch:
+    # What is not one JSON value, or only a digest, would damage the page that the others are read from.
+    name, documents = lines[0].list, [_document(line.raw) for line in lines]
+    whole = [(line, raw) for line, raw in zip(lines, documents, strict=True) if raw is not None]
+    rows = _rows(name, whole, seen) if whole else Rows()
+    broken = {(_owner(name, each.conversation_id), each.raw): each for each in rows.broken}
     records = []
-    for line, raw in zip(lot, documents, strict=True):
+    for line, raw in zip(lines, documents, strict=True):
         if raw is None:
-            lost = Broken(line.list, line.conversation_id, line.event_id, (), kept=False, raw=line.raw or b"")
-            records.append(Again(line, lost))
+            lost = BrokenRecord(line.list, line.conversation_id, line.event_id, (), kept=False, raw=line.raw or b"")
+            records.append(RereadRecord(line, lost))
         else:
-            records.append(Again(line, broken.get((_owner(line.list, line.conversation_id), raw))))
-    return Batch(lot[0].list, records, rows.tables)
+            records.append(RereadRecord(line, broken.get((_owner(name, line.conversation_id), raw))))
+    return Batch(name, records, rows.tables)
 
 
-def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: Seen) -> Rows:
+def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: SeenEvents) -> Rows:
     run_at = whole[0][0].run_at
     if name == "conversations":
         return flatten_conversations([raw for _, raw in whole], run_at)
@@ -115,12 +115,12 @@ def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: Seen) -> Rows:
 
 
 def _document(raw: bytes | None) -> bytes | None:
-    """A record as the page held it; None for what cannot be put into a page."""
+    """A record as it stood in its page; None for what cannot be put into a page."""
     try:
-        found = scan.items(b"[" + raw + b"]") if raw else []
+        items = scan.items(b"[" + raw + b"]") if raw else []
     except ValueError:
         return None
-    return found[0] if len(found) == 1 else None
+    return items[0] if len(items) == 1 else None
 
 
 def _owner(name: str, conversation: str | None) -> str | None:

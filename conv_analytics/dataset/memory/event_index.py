@@ -1,8 +1,8 @@
-"""What a dataset holds of some conversations, looked up again and again while all of them are read once more.
+"""What a dataset has of some conversations, looked up again and again while all of them are read once more.
 
-The files of a run hold its conversations in the order in which they came, so looking for a few of them means to go
-through all. That is done once per run: the keys go into a temporary database, ordered by conversation, of 16 bytes per
-event. It lies on the disk as soon as it is large, and is gone when it is closed.
+The files of a run hold its conversations in the order in which they came, so a look-up of a few of them has to read the
+whole file. That is done once per run: the keys go into a temporary database, ordered by conversation, with 16 bytes per
+event. It moves to the disk as soon as it is large, and is gone when it is closed.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from conv_analytics.dataset.memory.scratch import Scratch
-from conv_analytics.dataset.memory.watermarks import Known
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage.batches import read_batches
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen import digest, digest_nameless
+from conv_analytics.tables.seen_events import digest, digest_nameless
 
 #: Rows that are read at a time.
 _ROWS = 65_536
@@ -35,53 +34,53 @@ _EVENTS, _ITEMS = 0, 1
 
 
 @dataclass
-class Held:
-    """What a dataset holds of one conversation."""
+class StoredEvents:
+    """What a dataset has of one conversation."""
 
     bodies: dict[int, int | None] = field(default_factory=dict)
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
     nameless: set[int | None] = field(default_factory=set)
-    """Of the events without an id, the digest of each; None stands for any."""
+    """The digest of each event that has no id; None stands for any such event."""
     items: set[tuple[Any, ...]] = field(default_factory=set)
     """Keys of rows that later events repeat: statuses of legs."""
 
 
-class Holdings:
+class EventIndex:
     """An index of the event ids, bodies and repeated items in a dataset, filled as far as it is asked for.
 
     Parameters
     ----------
     root
         The dataset folder.
-    history
-        Its commits. The files of one are read when a conversation is asked for that it met, and only once.
-    known
-        Which conversations each of them met.
+    commits
+        Its commits. The files of a commit are read once, when a conversation that it met is asked for.
+    watermarks
+        Which conversations each commit met.
     """
 
-    def __init__(self, root: Path, history: Iterable[Commit], known: Known) -> None:
-        self._root, self._known = root, known
-        self._unread = list(history)
-        held = {file.table for commit in self._unread for file in commit.files}
+    def __init__(self, root: Path, commits: Iterable[Commit], watermarks: WatermarkIndex) -> None:
+        self._root, self._watermarks = root, watermarks
+        self._unread = list(commits)
+        names = {file.table for commit in self._unread for file in commit.files}
         # An event is in every table that it belongs to, or in none: the tables of one run are committed together.
-        self._with_ids = ["events"] if "events" in held else [name for name in held if _has_ids(TABLES[name])]
-        self._with_items = [name for name in held if repeats(TABLES[name])]
+        self._with_ids = ["events"] if "events" in names else [name for name in names if _has_ids(TABLES[name])]
+        self._with_items = [name for name in names if TABLES[name].repeats_items]
         self._database = Scratch(
-            "create table held (conversation text, kind integer, data blob)",
-            "create index by_conversation on held (conversation)",
+            "create table stored (conversation text, kind integer, data blob)",
+            "create index by_conversation on stored (conversation)",
         )
 
-    def of(self, conversations: Collection[str]) -> dict[str, Held]:
-        """What there is of some conversations; those without anything are left out."""
-        runs = self._known.runs(conversations)
+    def of(self, conversations: Collection[str]) -> dict[str, StoredEvents]:
+        """What the dataset has of some conversations; those without anything are left out."""
+        runs = self._watermarks.runs(conversations)
         for commit in [commit for commit in self._unread if commit.number in runs]:
             self._read(commit)
             self._unread.remove(commit)
-        result: dict[str, Held] = {}
-        query = "select kind, data from held where conversation = ?"
+        result: dict[str, StoredEvents] = {}
+        query = "select kind, data from stored where conversation = ?"
         for name in conversations:
             for kind, data in self._database.all(query, (name,)):
-                _add(result.setdefault(name, Held()), kind, data)
+                _add(result.setdefault(name, StoredEvents()), kind, data)
         return result
 
     def close(self) -> None:
@@ -98,39 +97,25 @@ class Holdings:
                 self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
 
     def _insert(self, kind: int, path: Path, columns: list[str], pack: Any) -> None:
-        for rows in _batches(path, list(dict.fromkeys(["conversation_id", *columns]))):
-            places = _starts(rows["conversation_id"])
-            owners = rows["conversation_id"].take(pa.array(places)).to_pylist()
-            packed = pack([rows[name] for name in columns], places)
-            statement = "insert into held values (?, ?, ?)"
-            found = ((owner, kind, data) for owner, data in zip(owners, packed, strict=True))
-            self._database.fill(statement, found)
-
-
-def repeats(table: Table) -> bool:
-    """Whether later events repeat the rows of a table."""
-    return table.each is not None and table.each.owner is not None
+        for rows in read_batches(path, dict.fromkeys(["conversation_id", *columns]), _ROWS):
+            starts = _starts(rows["conversation_id"])
+            owners = rows["conversation_id"].take(pa.array(starts)).to_pylist()
+            packed = pack([rows[name] for name in columns], starts)
+            inserted = ((owner, kind, data) for owner, data in zip(owners, packed, strict=True))
+            self._database.fill("insert into stored values (?, ?, ?)", inserted)
 
 
 def _has_ids(table: Table) -> bool:
-    return bool(table.types) and not repeats(table)
-
-
-def _batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    try:
-        with pq.ParquetFile(path) as file:
-            yield from file.iter_batches(_ROWS, columns=columns)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise CorruptFile(path, str(error).splitlines()[0]) from error
+    return bool(table.types) and not table.repeats_items
 
 
 def _starts(owners: pa.Array) -> Any:
-    """Where another conversation begins: the rows of one mostly follow one another."""
+    """Where another conversation begins: the rows of a conversation mostly follow one another."""
     codes = owners.dictionary_encode().indices.fill_null(-1).to_numpy(zero_copy_only=False)
     return np.flatnonzero(np.diff(codes, prepend=-2))
 
 
-def _packed_events(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
+def _packed_events(columns: list[pa.Array], starts: Any) -> Iterator[bytes]:
     pairs = np.full((len(columns[0]), 2), _NONE, np.int64)
     pairs[:, 0] = columns[0].fill_null(_NONE).to_numpy(zero_copy_only=False)
     if len(columns) > 1:
@@ -138,22 +123,22 @@ def _packed_events(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
         for row in np.flatnonzero(columns[0].is_null().to_numpy(zero_copy_only=False)).tolist():
             body, event_type, at = (column[row].as_py() for column in columns[1:])
             pairs[row, 1] = digest_nameless(event_type, at, body)
-    return (part.tobytes() for part in np.split(pairs, places[1:]))
+    return (part.tobytes() for part in np.split(pairs, starts[1:]))
 
 
-def _packed_items(columns: list[pa.Array], places: Any) -> Iterator[bytes]:
+def _packed_items(columns: list[pa.Array], starts: Any) -> Iterator[bytes]:
     keys = list(zip(*map(comparable, columns), strict=True))
-    ends = [*places[1:].tolist(), len(keys)]
-    return (msgspec.msgpack.encode(keys[start:end]) for start, end in zip(places.tolist(), ends, strict=True))
+    ends = [*starts[1:].tolist(), len(keys)]
+    return (msgspec.msgpack.encode(keys[start:end]) for start, end in zip(starts.tolist(), ends, strict=True))
 
 
-def _add(held: Held, kind: int, data: bytes) -> None:
+def _add(stored: StoredEvents, kind: int, data: bytes) -> None:
     if kind == _ITEMS:
-        held.items.update(map(tuple, msgspec.msgpack.decode(data)))
+        stored.items.update(map(tuple, msgspec.msgpack.decode(data)))
         return
     for event_id, number in np.frombuffer(data, np.int64).reshape(-1, 2).tolist():
         body = None if number == _NONE else number
         if event_id == _NONE:
-            held.nameless.add(body)
+            stored.nameless.add(body)
         else:
-            held.bodies[event_id] = body
+            stored.bodies[event_id] = body

@@ -16,24 +16,24 @@ import time
 import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
 import pyarrow as pa
 
+from conv_analytics import durable
 from conv_analytics.dataset.memory.scratch import Scratch
-from conv_analytics.dataset.storage import durable
 from conv_analytics.errors import DestinationError
 from conv_analytics.tables.redact import redact_page
 
-#: 2: with what a page says of itself.
+#: 2: with the page's own cursor, size and warning.
 FORMAT = 2
-#: Longest time that an answer may be with the operating system only: what a power cut can take. [s]
+#: Longest time that an answer may wait in the operating system's cache, where a power cut can lose it. [s]
 SYNC_S = 1.0
 
-#: Bytes of the key, of the packed body and of the body itself, and the checksum of all that and what follows.
+#: Sizes of the key, the packed body and the body itself, and a checksum of these and of what follows.
 _FRAME = struct.Struct("<IIII")
 _SIZES = struct.Struct("<III")
 _HEADER = b"\x00run"
@@ -50,7 +50,7 @@ class Header:
     mask: str | None
     """The key and rules that the answers were masked with."""
     commit: int
-    """Number that the run's commit would have taken: a journal older than the last commit is of no use."""
+    """The number that the run's commit would have taken: a journal older than the last commit is useless."""
     started_at: str
     """UTC, ISO 8601."""
     format: int = FORMAT
@@ -66,11 +66,11 @@ class Kept(NamedTuple):
 
     body: bytes
     next_cursor: str | None = None
-    """Of a page, where the list goes on. Not read from the body again: a mask may have changed its links."""
+    """For a page, where the list goes on. It is not read from the body again: a mask may have changed its links."""
     page_size: int | None = None
-    """Of a page, how many items it says that it has room for."""
+    """For a page, the page size that it states."""
     warning: str | None = None
-    """Of a page, why the list may be incomplete."""
+    """For a page, why the list may be incomplete."""
 
 
 class Journal:
@@ -81,7 +81,7 @@ class Journal:
     path
         The file.
     header
-        Of the run that opens it. A journal of another application, mask or commit is dropped.
+        The header of the run that opens it. A journal of another application, mask or commit is dropped.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
@@ -91,9 +91,9 @@ class Journal:
         self._kept = Scratch("create table kept (key blob primary key, place integer) without rowid")
         with ExitStack() as failing:
             failing.callback(self._kept.close)
-            found, end = self._scan()
-            if found is not None and asdict(found) | {"started_at": ""} == asdict(header) | {"started_at": ""}:
-                self.header = found
+            earlier, end = self._scan()
+            if earlier is not None and replace(earlier, started_at="") == replace(header, started_at=""):
+                self.header = earlier
             else:
                 self.header, end = header, 0
                 self._kept.run("delete from kept")
@@ -119,13 +119,13 @@ class Journal:
         KeyError
             If the answer was that there is no such thing (404).
         """
-        # Most runs have nothing to look for, and each look would hand the interpreter to another thread.
-        found = self._kept.one("select place from kept where key = ?", (key.encode(),)) if self.resumed else None
-        if found is None:
+        # Most runs have no journal to look into, and each look would hand the interpreter to another thread.
+        row = self._kept.one("select place from kept where key = ?", (key.encode(),)) if self.resumed else None
+        if row is None:
             return None
         self._kept.run("delete from kept where key = ?", (key.encode(),))
         with self._path.open("rb") as file:
-            file.seek(*found)
+            file.seek(*row)
             key_size, packed_size, size, _ = _FRAME.unpack(file.read(_FRAME.size))
             file.seek(key_size, os.SEEK_CUR)
             packed = file.read(packed_size)
@@ -153,8 +153,8 @@ class Journal:
         self._sync_now_and_then()
 
     def rebase(self, commit: int) -> None:
-        """Let the answers serve the run after the next commit: this one was interrupted, and committed what it read."""
-        self.header = Header(**{**asdict(self.header), "commit": commit})
+        """Keep the answers for the run after the next commit: this run was interrupted, and committed what it read."""
+        self.header = replace(self.header, commit=commit)
         self._write_header()
         self.close()
 
@@ -167,7 +167,7 @@ class Journal:
             self._file.close()
 
     def remove(self) -> None:
-        """Drop it: everything in it is committed."""
+        """Remove the journal: everything in it is committed."""
         self._thread.shutdown(wait=True)
         self._kept.close()
         self._file.close()
@@ -232,5 +232,5 @@ def _header(text: bytes) -> Header | None:
     try:
         return Header(**json.loads(text))
     except (ValueError, TypeError):
-        # Of another version: its answers cannot be trusted to mean the same.
+        # The journal of another version: its answers may mean something else.
         return None

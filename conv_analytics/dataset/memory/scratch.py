@@ -1,4 +1,4 @@
-"""A database for the time of one run: in memory while it is small, on the disk as soon as it is not."""
+"""A database that lives as long as a run: in memory while it is small, on the disk when it grows."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class Scratch:
             self._database.execute(statement)
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> int:
-        """Execute a statement; give the number of rows that it changed."""
+        """Execute a statement and return the number of rows that it changed."""
         return self._try(lambda: self._database.execute(statement, values).rowcount)
 
     def fill(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
-        """Execute a statement for each of some rows; give the number of rows that it changed."""
+        """Execute a statement for each row and return the number of rows that it changed."""
         return self._try(lambda: self._database.executemany(statement, rows).rowcount)
 
     def one(self, query: str, values: Sequence[Any] = ()) -> Any:

@@ -1,1 +1,1 @@
-"""Files of a dataset folder: layout, commits, Parquet files, the lock."""
+"""The files of a dataset folder: layout, commits, Parquet files, quarantine, lock."""

@@ -18,10 +18,10 @@ from typing import Any
 
 import msgspec
 
-from conv_analytics.dataset.storage import durable, marks
+from conv_analytics import durable
 from conv_analytics.dataset.storage.layout import PREPARED, Layout, other_kind
-from conv_analytics.dataset.storage.marks import Mark, Unfinished
-from conv_analytics.dataset.storage.recorded import CARRIED, Count, Instant, check_report
+from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
+from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
 from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
@@ -59,24 +59,24 @@ class Commit:
     quarantine: str | None = None
     """The quarantine file of the run, relative to the dataset."""
     watermarks: Mapping[str, Count] = field(default_factory=dict)
-    """Per conversation that this run read on, the highest event id in hand."""
+    """The highest event id in hand, for each conversation that this run read further."""
     settled: Mapping[str, str] = field(default_factory=dict)
-    """Per conversation that this run read to its end: see `conv_analytics.dataset.storage.marks.Mark.settled`."""
+    """For each conversation that this run read to its end: see `storage.watermarks.Watermark.settled`."""
     unfinished: Mapping[str, Unfinished] = field(default_factory=dict)
-    """Per conversation of which something is or was missing: see `storage.marks.Mark.unfinished`."""
+    """For each conversation of which something is or was missing: see `storage.watermarks.Watermark.unfinished`."""
     conversations: File | None = None
-    """Where there are many conversations, the file that has these three instead: see `storage.marks`."""
+    """When there are many conversations, the file that holds these three instead: see `storage.watermarks`."""
     format: int = field(default=FORMAT)
 
-    def marks(self, root: Path) -> Iterator[Mark]:
-        """How far the run came with each conversation; raise `CorruptFile` where that cannot be read."""
-        yield from marks.of(self.watermarks, self.settled, self.unfinished)
+    def read_watermarks(self, root: Path) -> Iterator[Watermark]:
+        """How far the run came with each conversation; raise `CorruptFile` if that cannot be read."""
+        yield from watermarks_from(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
-            yield from marks.read(Layout(root).file(self.conversations.path))
+            yield from read_watermarks(Layout(root).file(self.conversations.path))
 
     @property
     def published(self) -> tuple[File, ...]:
-        """All files that have to be in their places before the commit is."""
+        """All files that must be in place before the commit is entered."""
         return self.files if self.conversations is None else (*self.files, self.conversations)
 
     @property
@@ -88,7 +88,7 @@ class Commit:
         return result
 
     def to_json(self) -> str:
-        """The record as it is written: sorted keys, so that equal commits are equal bytes."""
+        """The text of the record, with sorted keys, so that equal commits are equal bytes."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
 
     @classmethod
@@ -104,7 +104,7 @@ class Commit:
                 raise CorruptFile(
                     path, f"written by a newer version (format {values['format']}); upgrade conv_analytics"
                 )
-            # Half a surrogate pair can be read, and written nowhere.
+            # Half a surrogate pair can be read, but not written.
             json.dumps(values, ensure_ascii=False).encode()
             return cls._of(values)
         except msgspec.ValidationError as error:
@@ -114,14 +114,14 @@ class Commit:
 
     @classmethod
     def _of(cls, values: dict[str, Any]) -> Commit:
-        """A commit from JSON values, every one of the type that it has to have."""
+        """A commit from JSON values, each checked for its type."""
         if unknown := values.keys() - cls.__dataclass_fields__.keys():
             raise msgspec.ValidationError(f"unknown key {min(unknown)!r}")
-        done = msgspec.convert(values, cls)
-        check_report(done.report)
-        for carried in done.report.get(CARRIED) or ():
+        commit = msgspec.convert(values, cls)
+        check_report(commit.report)
+        for carried in commit.report.get(CARRIED) or ():
             cls._of({**carried, "files": []})
-        return done
+        return commit
 
 
 def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
@@ -140,11 +140,11 @@ def numbers(layout: Layout) -> list[int]:
     if not layout.commits.is_dir():
         return []
     names = [path.name for path in layout.commits.iterdir()]
-    found = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
-    for name, digits in found.items():
+    numbered = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
+    for name, digits in numbered.items():
         if len(digits) > len(str(_LARGEST)) or layout.commit(int(digits)).name != name:
             raise CorruptFile(layout.commits / name, "no commit has such a number")
-    return sorted(map(int, found.values()))
+    return sorted(map(int, numbered.values()))
 
 
 def next_number(layout: Layout) -> int:
@@ -155,29 +155,28 @@ def next_number(layout: Layout) -> int:
 def prepare(layout: Layout, commit: Commit) -> Path:
     """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
     path = layout.staging(commit.run) / PREPARED
-    # Under its name it is whole: a half-written promise would be in the way of every later run.
-    part = path.with_suffix(".part")
-    durable.write_text(part, commit.to_json())
-    durable.publish(part, path)
+    # A half-written promise would be in the way of every later run.
+    durable.write_atomically(path, commit.to_json(), part=path.with_suffix(".part"))
     durable.sync_folder(path.parent)
     return path
 
 
 def promised(staging: Path) -> Path | None:
-    """The prepared commit of a staging folder, if its run came so far."""
+    """The prepared commit of a staging folder, if its run got that far."""
     path = staging / PREPARED
     return path if path.exists() or path.is_symlink() else None
 
 
 class OvertakenError(Exception):
-    """Another run was entered under the number of a commit, which no lock kept away."""
+    """Another run took the number of a commit, because no lock kept it away."""
 
 
 def recover(layout: Layout) -> None:
     """Finish or sweep what killed runs left in the work folder.
 
-    A promise that another run has overtaken, because the lock of the file system kept nobody away or the log is from an
-    older copy of the folder, is dropped with its files: what it read is asked for again, and nothing is there twice.
+    When another run took the number of a promised commit, because the file system's lock kept nobody away or the log
+    comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
+    nothing is there twice.
     """
     for staging in layout.runs():
         if prepared := promised(staging):
@@ -192,7 +191,7 @@ def recover(layout: Layout) -> None:
 
 
 def drop(layout: Layout, commit: Commit) -> None:
-    """Take back the files of a promise that is not to be kept."""
+    """Remove the files of a promised commit that is given up."""
     named = {file.path for each in commits(layout) for file in each.published}
     own = [file.path for file in commit.published]
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
@@ -210,7 +209,7 @@ def _promise(prepared: Path) -> Commit:
 
 
 def _entered(layout: Layout, commit: Commit) -> bool:
-    """Whether a promised commit is in the log: its run died afterwards, or its folder was copied then."""
+    """Whether a promised commit is in the log: its run died, or its folder was copied, just after it was entered."""
     path = layout.commit(commit.number)
     return path.exists() and Commit.read(path).run == commit.run
 
@@ -218,7 +217,7 @@ def _entered(layout: Layout, commit: Commit) -> bool:
 def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     """Move the files of a prepared commit to their places and enter it in the log.
 
-    May be repeated after a crash at any point: what is in place stays there.
+    May be repeated after a crash at any point: files that are in place stay there.
 
     Raises
     ------

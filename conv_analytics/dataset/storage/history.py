@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.dataset.storage.commit import Commit
-from conv_analytics.dataset.storage.recorded import CARRIED
+from conv_analytics.dataset.storage.report_schema import CARRIED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,14 +29,14 @@ COLUMNS = {
     "warning": "string",
 }
 _INSTANTS = ("at", "since", "until")
-#: Those that the report has under the same name, as numbers.
+#: Columns that the report has under the same name, as numbers.
 _NUMBERS = ("listed", "requests", "retries", "quarantined")
-#: What it has once, and not of each of them.
+#: Fields that a carried commit leaves empty: the compacted dataset has them once, for all commits.
 _APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None}
 
 
-def every(commits: Iterable[Commit]) -> Iterator[Commit]:
-    """All commits with a report, oldest first: those that a compacted dataset carries on come without their files."""
+def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:
+    """All commits, oldest first, with the earlier ones that a compacted dataset carries on, which have no files."""
     for commit in commits:
         for carried in commit.report.get(CARRIED) or ():
             yield Commit(**{**carried, "files": ()})
@@ -44,9 +44,9 @@ def every(commits: Iterable[Commit]) -> Iterator[Commit]:
 
 
 def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """What a compacted dataset keeps of the commits of the folder that it is made from."""
+    """What a compacted dataset keeps from the commits of its source folder."""
     result = []
-    for commit in every(commits):
+    for commit in with_carried(commits):
         report = {name: value for name, value in commit.report.items() if name != CARRIED}
         report["tables"] = report.get("tables", commit.rows)
         kept = {**asdict(commit), "report": report, **_APART}
@@ -55,17 +55,17 @@ def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
 
 
 def runs(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """One object of JSON values per run, with the keys of `COLUMNS`; what a report does not tell is 0 or None."""
-    return [_run(commit) for commit in every(commits)]
+    """One object of JSON values per run, with the keys of `COLUMNS`; what a report does not say is 0 or None."""
+    return [_run(commit) for commit in with_carried(commits)]
 
 
 def frame(commits: Iterable[Commit]) -> pd.DataFrame:
-    """The same as a typed DataFrame."""
+    """The runs as a typed DataFrame."""
     import pandas as pd  # noqa: PLC0415  the command line does without
 
     rows = pd.DataFrame(runs(commits), columns=list(COLUMNS))
     for name in _INSTANTS:
-        # With and without fractions of a second, which one format of pandas' own guessing does not cover.
+        # Some have fractions of a second and some do not, which no format that pandas guesses covers.
         rows[name] = pd.to_datetime(rows[name], utc=True, format="ISO8601")
     return rows.astype(COLUMNS)
 
@@ -73,7 +73,7 @@ def frame(commits: Iterable[Commit]) -> pd.DataFrame:
 def _run(commit: Commit) -> dict[str, Any]:
     report = commit.report
     numbers = {name: report.get(name) or 0 for name in _NUMBERS}
-    told = {
+    values = {
         "commit": commit.number,
         "at": report.get("started_at") or commit.committed_at,
         "status": report.get("status"),
@@ -84,4 +84,4 @@ def _run(commit: Commit) -> dict[str, Any]:
         "seconds": report.get("seconds") or 0.0,
         "warning": report.get("warning"),
     } | numbers
-    return {name: told[name] for name in COLUMNS}
+    return {name: values[name] for name in COLUMNS}

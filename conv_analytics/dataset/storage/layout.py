@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path, PurePosixPath
 
-from conv_analytics.dataset.storage import durable
+from conv_analytics import durable
 from conv_analytics.errors import CorruptFile, DatasetError, DestinationError
 from conv_analytics.tables import TABLES
 
@@ -54,7 +54,7 @@ class Layout:
 
     root: Path
     _inside: set[Path] = field(default_factory=set, repr=False, compare=False)
-    """Folders that were looked at and lie inside."""
+    """Folders that are known to lie inside."""
 
     @property
     def commits(self) -> Path:
@@ -91,7 +91,7 @@ class Layout:
         ------
         CorruptFile
             If the name leads out of the folder, by ``..``, as an absolute path or over a link, or if what is there is
-            no plain file: a pipe would be waited for, a device read for ever.
+            no plain file: reading a pipe would wait, reading a device would never end.
         """
         parts = PurePosixPath(name).parts
         if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
@@ -107,13 +107,13 @@ class Layout:
         return path
 
     def runs(self) -> list[Path]:
-        """The staging folders of runs, and nothing else that somebody keeps in the work folder."""
+        """The staging folders of runs; anything else in the work folder is left out."""
         if self.work.is_symlink() or not self.work.is_dir():
             return []
         return sorted(path for path in self.work.iterdir() if _is_staging(path))
 
     def check(self) -> None:
-        """Raise `DatasetError` if the folders that are ours alone are links or files."""
+        """Raise `DatasetError` if a folder that is ours alone is a link or a file."""
         for path in (self.commits, self.work, self.quarantine):
             kind = other_kind(path, plain=stat.S_IFDIR)
             if kind is not None:
@@ -121,14 +121,14 @@ class Layout:
                 raise DatasetError(f"{path} is {kind}, and has to be a folder of its own. {advice}.")
 
     def prepare(self) -> None:
-        """Make the folders, or raise `DestinationError` saying why that cannot be."""
+        """Make the folders, or raise `DestinationError` with the reason why that fails."""
         if self.root.exists() and not self.root.is_dir():
             raise DestinationError(self.root, "it is a file; name a folder")
         self.check()
         try:
             self._refuse_foreign()
             self.commits.mkdir(parents=True, exist_ok=True)
-            # Answers lie there as they come, for nobody else to read.
+            # Answers lie there unmasked, for nobody else to read.
             self.work.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
             probe = self.work / _PROBE
             probe.write_bytes(b"")
@@ -137,7 +137,7 @@ class Layout:
             raise DestinationError(self.root, error.strerror or str(error)) from error
 
     def _refuse_foreign(self) -> None:
-        """Refuse a work folder that is somebody else's, before anything is written there."""
+        """Refuse a work folder that belongs to somebody else, before anything is written there."""
         if not self.work.exists():
             return
         entries = list(self.work.iterdir())
@@ -152,7 +152,7 @@ class Layout:
 
 
 def other_kind(path: Path, *, plain: int = stat.S_IFREG) -> str | None:
-    """What there is instead of a plain file (or folder); None when it is one, or nothing is there."""
+    """What is there instead of a plain file (or folder); None when it is one, or nothing is there."""
     try:
         mode = stat.S_IFMT(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -161,18 +161,18 @@ def other_kind(path: Path, *, plain: int = stat.S_IFREG) -> str | None:
 
 
 def _is_staging(path: Path) -> bool:
-    """Whether this is the staging folder of a run: nobody else's folder of that name is swept."""
+    """Whether this is the staging folder of a run: somebody else's folder of that name is not swept."""
     if not _RUN.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
         return False
     entries = {entry.name for entry in path.iterdir()}
     return PREPARED in entries or entries <= _STAGED
 
 
-def marks_name(commit: int, run: str) -> str:
-    """Path of the file with the marks of a commit, as `file_name`."""
+def watermarks_name(commit: int, run: str) -> str:
+    """Path of the file with the watermarks of a commit within the dataset."""
     return f"{COMMITS}/{commit:06d}-{run}.parquet"
 
 
 def file_name(table: str, day: date, commit: int, run: str, part: int) -> str:
-    """Path of a file within the dataset, with slashes on every system."""
+    """Path of a table's file within the dataset, with slashes on every system."""
     return f"{table}/date={day.isoformat()}/{commit:06d}-{run}-{part}.parquet"

@@ -15,7 +15,7 @@ from conv_analytics.instants import utc_text
 
 
 class WriterLock:
-    """Held from the first staged file to the commit.
+    """The lock of a dataset folder, from the first staged file to the commit.
 
     The operating system releases it when the process ends in whatever way, so a killed run blocks nobody.
     """
@@ -32,7 +32,7 @@ class WriterLock:
         except Timeout:
             raise DatasetLocked(self._root, self._describe()) from None
         except OSError as error:
-            # Somebody else's, mostly: a run of another user, who left it to that one alone.
+            # Mostly the lock of another user's run, which this one may not open.
             reason = (
                 f"the lock in its work folder cannot be taken ({error.strerror or error}); run as its user, or delete"
                 " it when no run is under way"
@@ -47,7 +47,7 @@ class WriterLock:
             raise DestinationError(self._root, error.strerror or str(error)) from error
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._owner.unlink(missing_ok=True)
         self._lock.release()
 

@@ -1,7 +1,7 @@
-"""Open the Parquet files that a commit names, when they are what was recorded.
+"""Open the Parquet files that a commit names, if they are what was recorded.
 
-What costs little is checked whenever a file is opened: its length and, from its footer, its table, columns and number
-of rows. That finds files that are missing, cut off or in each other's places;
+Cheap checks are made whenever a file is opened: its length and, from its footer, its table, columns and number of rows.
+They find files that are missing, truncated or swapped;
 `conv_analytics.dataset.maintenance.verify` compares every byte.
 """
 
@@ -10,7 +10,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics.dataset.storage import durable
+from conv_analytics import durable
+from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile, SchemaChanged
@@ -20,40 +21,40 @@ _TABLE = b"conv_analytics.table"
 
 
 def open_file(layout: Layout, file: File) -> pq.ParquetFile:
-    """A file of a commit, to read from.
+    """Open a file of a commit for reading.
 
     Raises
     ------
     CorruptFile
-        If it is missing, damaged or another one.
+        If it is missing, damaged or another file.
     SchemaChanged
-        If a column of its table is missing, or of another type.
+        If a column of its table is missing or has another type.
     """
     path = layout.file(file.path)
     try:
         size = path.stat().st_size
-        found = pq.ParquetFile(path)
+        opened = pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise CorruptFile(path, "it is missing") from error
     except (OSError, pa.ArrowException) as error:
         raise CorruptFile(path, first_line(error)) from error
-    held = found.schema_arrow
-    table = (held.metadata or {}).get(_TABLE, file.table.encode()).decode(errors="replace")
+    schema = opened.schema_arrow
+    table = (schema.metadata or {}).get(_TABLE, file.table.encode()).decode(errors="replace")
     if table != file.table:
         raise CorruptFile(path, f"it is a file of table {table}, not of {file.table}")
-    if found.metadata.num_rows != file.rows:
-        raise CorruptFile(path, f"it has {found.metadata.num_rows:,} rows, and {file.rows:,} were recorded")
+    if opened.metadata.num_rows != file.rows:
+        raise CorruptFile(path, f"it has {opened.metadata.num_rows:,} rows, and {file.rows:,} were recorded")
     for column in TABLES[file.table].schema:
-        place = held.get_field_index(column.name)
-        if place < 0:
+        index = schema.get_field_index(column.name)
+        if index < 0:
             raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
-        if held.field(place).type != column.type:
+        if schema.field(index).type != column.type:
             raise SchemaChanged(
-                file.table, column.name, f"is {held.field(place).type} in {file.path}, not {column.type}"
+                file.table, column.name, f"is {schema.field(index).type} in {file.path}, not {column.type}"
             )
     if size != file.bytes:
         raise CorruptFile(path, f"it has {size:,} bytes, and {file.bytes:,} were recorded")
-    return found
+    return opened
 
 
 def as_recorded(layout: Layout, file: File) -> str | None:
@@ -63,8 +64,3 @@ def as_recorded(layout: Layout, file: File) -> str | None:
     if size != file.bytes:
         return f"has {size:,} bytes; {file.bytes:,} were recorded"
     return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in a line."""
-    return (str(error).splitlines() or [type(error).__name__])[0]

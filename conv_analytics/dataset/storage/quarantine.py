@@ -1,4 +1,4 @@
-"""Read what the runs of a dataset could not read: the lines of its quarantine files, as they were written."""
+"""The quarantine of a dataset: one line for each record that a run could not read, or not in full."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile
 from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
-from conv_analytics.tables.broken import Broken
+from conv_analytics.tables.broken_records import BrokenRecord
 
 #: Lists whose records the quarantine keeps.
 LISTS = frozenset({"conversations", "events", "members", "sessions", "users"})
 
-#: In the report of a commit: which lines of which quarantine files it resolved, as ranges from line to line.
+#: In the report of a commit: the lines of quarantine files that it resolved, as ranges per file.
 RESOLVED = "resolved"
-#: In the report of a commit: how many records its quarantine file holds, where its run did not count them itself.
+#: In the report of a commit: how many records its quarantine file holds, if its run did not count them itself.
 LINES = "quarantine_lines"
 
 
@@ -45,12 +45,12 @@ class Line:
     raw: bytes | None
     """The record; None where only a digest of it was kept."""
     run_at: datetime
-    """When the run began that met the record. [UTC]"""
+    """When the run that met the record began. [UTC]"""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A quarantine file, or a line of it, that is not there or not whole."""
+    """A quarantine file, or a line of it, that is missing or damaged."""
 
     where: str
     what: str
@@ -67,20 +67,20 @@ def lines(layout: Layout, commits: Sequence[Commit]) -> Iterator[Line | Damage]:
             yield from _of_commit(layout, commit, resolved.get(commit.quarantine, []))
 
 
-def to_text(broken: Broken, run_at: datetime) -> str:
-    """A record as a line of a commit that is not its run's own: it tells when that run began."""
+def to_text(broken: BrokenRecord, run_at: datetime) -> str:
+    """A record as a line for the commit of another run, with the start of its own run."""
     return json.dumps(json.loads(broken.to_json()) | {"run_at": utc_text(run_at)}, ensure_ascii=False, sort_keys=True)
 
 
 def with_run(line: Line) -> str:
-    """A line for the quarantine file of another commit."""
+    """A line for the quarantine file of another commit, with the start of its own run."""
     return json.dumps(json.loads(line.text) | {"run_at": utc_text(line.run_at)}, ensure_ascii=False, sort_keys=True)
 
 
-def ranges(found: Iterable[Line]) -> dict[str, list[list[int]]]:
-    """Lines, in their order, as ranges per file: what a report remembers."""
+def ranges(ordered: Iterable[Line]) -> dict[str, list[list[int]]]:
+    """Lines, in their order, as ranges per file, as a report keeps them."""
     result: dict[str, list[list[int]]] = {}
-    for line in found:
+    for line in ordered:
         spans = result.setdefault(line.file, [])
         if spans and spans[-1][1] == line.number - 1:
             spans[-1][1] = line.number
@@ -92,10 +92,10 @@ def ranges(found: Iterable[Line]) -> dict[str, list[list[int]]]:
 def started(commit: Commit) -> datetime:
     """When the run of a commit began."""
     try:
-        told = instant(commit.report.get("started_at"))
+        started_at = instant(commit.report.get("started_at"))
     except Unreadable:
-        told = None
-    return told or datetime.fromisoformat(commit.committed_at)
+        started_at = None
+    return started_at or datetime.fromisoformat(commit.committed_at)
 
 
 def _resolved(commits: Sequence[Commit]) -> dict[str, list[list[int]]]:
@@ -130,11 +130,11 @@ def _line(file: str, number: int, raw: bytes, run_at: datetime) -> Line | Damage
         record = json.loads(text)
         return Line(file, number, text, **_values(record, run_at))
     except (ValueError, TypeError, KeyError, RecursionError):
-        return Damage(file, f"line {number} is no record of the quarantine")
+        return Damage(file, f"line {number} is not a quarantined record")
 
 
 def _values(record: Any, run_at: datetime) -> dict[str, Any]:
-    """The fields of a line; raises for what is none."""
+    """The fields of a line; raises for anything else."""
     conversation, event, kept = record["conversation_id"], record["event_id"], record["kept"]
     if record["list"] not in LISTS or not isinstance(kept, bool):
         raise ValueError(record["list"])

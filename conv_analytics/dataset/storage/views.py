@@ -1,4 +1,4 @@
-"""A table of a dataset as a query of DuckDB over its files."""
+"""A table of a dataset as a DuckDB query over its files."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _COMMIT = r"[/\\](\d+)-[0-9a-f]{8}-\d+\.parquet$"
 
 
 def view(table: Table, paths: Iterable[Path]) -> str:
-    """The statement that selects a table from its files: of records as last seen, the row of the latest run.
+    """The statement that selects a table from its files; for records as last seen, the row of the latest run.
 
-    DuckDB would take each entry for a pattern, and every ``key=value`` of a path for a column, those of the folders
-    around the dataset included: patterns are quoted, and the day is taken from the end of the path.
+    DuckDB would take each path for a pattern, and every ``key=value`` in it for a column, even in the folders around
+    the dataset: so patterns are quoted, and the day is taken from the end of the path.
     """
     files = ", ".join(_text(literal(str(path))) for path in paths)
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
@@ -27,7 +27,7 @@ def view(table: Table, paths: Iterable[Path]) -> str:
     source = f"read_parquet([{files}], hive_partitioning = false, filename = '{_FILE}')"
     latest = ""
     if table.latest:
-        # What a later run saw is later, whatever the clock said.
+        # A later run saw the later state, whatever the clock said.
         number = f"try_cast(regexp_extract({_FILE}, {_text(_COMMIT)}, 1) as bigint)"
         window = f"partition by {', '.join(table.key)} order by {number} desc, {table.latest} desc"
         latest = f" qualify row_number() over ({window}) = 1"
@@ -35,7 +35,7 @@ def view(table: Table, paths: Iterable[Path]) -> str:
 
 
 def literal(path: str) -> str:
-    """A path as a pattern of DuckDB that matches this path alone.
+    """A path as a DuckDB pattern that matches this path alone.
 
     >>> literal("/exports[1]/a*b")
     '/exports[[]1]/a[*]b'

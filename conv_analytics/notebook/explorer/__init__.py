@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from conv_analytics.notebook.explorer.explorer import Explorer, explore
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
-from conv_analytics.notebook.explorer.show import Explorer, explore
 
 __all__ = ["Explorer", "ExportPanel", "Filters", "explore", "export_panel"]

@@ -9,16 +9,16 @@ import pandas as pd
 from conv_analytics.analysis import calls
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.entities.verdicts import RANK, Verdict
-from conv_analytics.notebook.report.rows import read
+from conv_analytics.notebook.report.legs import judged_legs
 
-#: What the worst leg of a call adds to the columns of `conv_analytics.analysis.calls`.
+#: The columns of a call's worst leg, besides those of `conv_analytics.analysis.calls`.
 JUDGED = {"verdict": "str", "rule": "str", "mos_emodel": "float64", "loss_pct": "float64", "worst_leg_id": "str"}
 _CONVERSATION, _KEY = "conversation_id", ["conversation_id", "call"]
 _LONG_AGO = pd.Timestamp(0, tz="UTC").as_unit("us")
 
 
 def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFrame:
-    """One row per call, the latest first; data without legs gives none.
+    """One row per call, the latest first; no rows for data without legs.
 
     Parameters
     ----------
@@ -30,8 +30,9 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     Returns
     -------
     pandas.DataFrame
-        The columns of `conv_analytics.analysis.calls`, and of the leg whose audio was worst: ``verdict``, ``rule``,
-        ``mos_emodel`` [1 to 5], ``loss_pct`` [%], ``worst_leg_id``. A call is ``unmeasured`` when all of its legs are.
+        The columns of `conv_analytics.analysis.calls`, and those of the leg with the worst audio: ``verdict``,
+        ``rule``, ``mos_emodel`` [1 to 5], ``loss_pct`` [%], ``worst_leg_id``. A call is
+        ``unmeasured`` when all of its legs are.
 
     Examples
     --------
@@ -46,25 +47,26 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     0     1      busy  unmeasured  not_answered
     1     0  answered  unmeasured   no_loss_pct
     """
-    legs = read(data, profile).legs
-    found: pd.DataFrame = calls(legs)
-    worst = _worst(legs, found)
-    joined = found.assign(**{_CONVERSATION: found[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
+    legs = judged_legs(data, profile).legs
+    frame: pd.DataFrame = calls(legs)
+    worst = _worst_legs(legs, frame)
+    joined = frame.assign(**{_CONVERSATION: frame[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
     joined = joined.assign(verdict=joined["verdict"].fillna(Verdict.UNMEASURED.value)).astype(JUDGED)
     return joined.sort_values("started_at", ascending=False, kind="stable", na_position="last", ignore_index=True)
 
 
-def _worst(legs: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """Of every call the leg whose audio was worst.
+def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The leg with the worst audio of each call.
 
-    Calls of a conversation do not overlap, so a leg is of the last one that had started; without a start, of the first.
+    Calls of a conversation do not overlap: a leg belongs to the last one that had started, or without a start to the
+    first.
     """
     left = pd.DataFrame({
         _CONVERSATION: legs[_CONVERSATION].fillna(""), "at": legs["started_at"].fillna(_LONG_AGO),
         "worst_leg_id": legs["leg_id"], **{name: legs[name] for name in JUDGED if name in legs.columns},
     })  # fmt: skip
-    right = found[["call"]].assign(
-        **{_CONVERSATION: found[_CONVERSATION].fillna(""), "at": found["started_at"].fillna(_LONG_AGO)}
+    right = frame[["call"]].assign(
+        **{_CONVERSATION: frame[_CONVERSATION].fillna(""), "at": frame["started_at"].fillna(_LONG_AGO)}
     )
     placed = pd.merge_asof(left.sort_values("at"), right.sort_values("at"), on="at", by=_CONVERSATION)
     placed = placed.assign(call=placed["call"].fillna(0).astype("Int64"), rank=placed["verdict"].map(RANK).fillna(-1))

@@ -1,26 +1,10 @@
-// The explorer's filters, numbers and table. Python decides what is shown; this draws it and tells what was asked for.
+// The explorer's filters, numbers and table. Python decides what is shown; this draws it, and sends what its reader asks for.
 // All texts reach the page as text nodes: none is ever read as HTML.
+import { make, makeSvg } from "../dom.js";
+import { widget } from "./widget.js";
 
-const SPACE = "http://www.w3.org/2000/svg", HIGH = 64, WAIT_MS = 200, JUMP = 10;
+const STRIP_HEIGHT = 64, WAIT_MS = 200, JUMP = 10;
 const LISTS = { networks: "network", countries: "country", directions: "direction", outcomes: "outcome" };
-
-function make(name, attributes = {}, ...inner) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
-    else if (value !== null) node.setAttribute(key, value);
-  }
-  node.append(...inner);
-  return node;
-}
-
-function drawn(name, attributes, ...inner) {
-  const node = document.createElementNS(SPACE, name);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...inner);
-  return node;
-}
-
 const classed = (kind) => `ca-${kind.replace(" ", "-")}`;
 
 export class Explorer {
@@ -29,7 +13,7 @@ export class Explorer {
     this.build();
   }
 
-  // -- what stays
+  // -- what is built once
 
   build() {
     const day = (name, label) => make("label", {}, `${label} `,
@@ -41,7 +25,7 @@ export class Explorer {
     this.search = make("input", { type: "search", name: "text", placeholder: "number, id, code, word", "aria-label": "Search calls",
       oninput: () => { clearTimeout(this.timer); this.timer = setTimeout(() => this.filter(), WAIT_MS); } });
     this.chips = make("div", { class: "ca-bar", role: "group", "aria-label": "Audio" });
-    const second = make("div", { class: "ca-bar" }, this.chips, make("span", { class: "ca-told" }, this.search),
+    const second = make("div", { class: "ca-bar" }, this.chips, make("span", { class: "ca-right" }, this.search),
       make("button", { type: "button", onclick: () => this.ask({ do: "filter", filters: {} }) }, "show all"));
     this.numbers = make("p", { class: "ca-numbers", "aria-live": "polite" });
     this.wrong = make("p", { class: "ca-wrong", role: "alert", hidden: "" });
@@ -57,14 +41,14 @@ export class Explorer {
     this.root.append(this.fields, second, this.numbers, this.wrong, this.strip, this.list, this.pager);
   }
 
-  // -- what Python says
+  // -- what Python sends
 
   show(state) {
     const before = this.state, inside = this.body.contains(document.activeElement);
     this.state = state;
     this.fill();
     this.toggles();
-    this.tell();
+    this.showNumbers();
     this.bars();
     this.heads();
     this.rows();
@@ -95,7 +79,7 @@ export class Explorer {
 
   toggles() {
     const { filters, options } = this.state, chosen = filters.verdicts;
-    const held = this.chips.contains(document.activeElement) ? document.activeElement.name : null;
+    const focused = this.chips.contains(document.activeElement) ? document.activeElement.name : null;
     this.chips.replaceChildren(make("span", { class: "ca-quiet" }, "audio"), ...this.state.verdicts.map((verdict) => {
       const on = chosen.includes(verdict), count = (options.verdicts[verdict] ?? 0).toLocaleString("en");
       const wanted = on ? chosen.filter((each) => each !== verdict) : [...chosen, verdict];
@@ -103,10 +87,10 @@ export class Explorer {
         onclick: () => this.filter({ verdicts: wanted }) },
         make("i", { class: classed(verdict) }), `${verdict} ${count}`);
     }));
-    if (held) this.chips.querySelector(`[name="${held}"]`)?.focus();
+    if (focused) this.chips.querySelector(`[name="${focused}"]`)?.focus();
   }
 
-  tell() {
+  showNumbers() {
     const { numbers, masked, error } = this.state;
     this.numbers.replaceChildren(...numbers.map(([number, words]) =>
       make("span", {}, make("b", {}, number), ` ${words}`)),
@@ -119,17 +103,17 @@ export class Explorer {
     const { bins, kinds } = this.state;
     if (!bins.length) { this.strip.replaceChildren(); return; }
     const most = Math.max(...bins.map(([, counts]) => counts.reduce((a, b) => a + b)), 1);
-    const svg = drawn("svg", { viewBox: `0 0 ${bins.length * 10} ${HIGH}`, preserveAspectRatio: "none", role: "img",
+    const svg = makeSvg("svg", { viewBox: `0 0 ${bins.length * 10} ${STRIP_HEIGHT}`, preserveAspectRatio: "none", role: "img",
       "aria-label": `Calls by time, from ${bins[0][0]} to ${bins.at(-1)[0]}, at most ${most} at once` });
     bins.forEach(([at, counts], place) => {
-      const said = counts.map((count, kind) => count && `${count} ${kinds[kind]}`).filter(Boolean).join(", ");
-      const group = drawn("g", {}, drawn("title", {}, `${at}: ${said || "none"}`),
-        drawn("rect", { x: place * 10, y: 0, width: 10, height: HIGH, class: "ca-air" }));
-      let y = HIGH;
+      const words = counts.map((count, kind) => count && `${count} ${kinds[kind]}`).filter(Boolean).join(", ");
+      const group = makeSvg("g", {}, makeSvg("title", {}, `${at}: ${words || "none"}`),
+        makeSvg("rect", { x: place * 10, y: 0, width: 10, height: STRIP_HEIGHT, class: "ca-air" }));
+      let y = STRIP_HEIGHT;
       counts.forEach((count, kind) => {
-        const height = count / most * (HIGH - 4);
+        const height = count / most * (STRIP_HEIGHT - 4);
         y -= height;
-        if (count) group.append(drawn("rect", { x: place * 10 + 1, y, width: 8, height, class: classed(kinds[kind]) }));
+        if (count) group.append(makeSvg("rect", { x: place * 10 + 1, y, width: 8, height, class: classed(kinds[kind]) }));
       });
       svg.append(group);
     });
@@ -140,22 +124,22 @@ export class Explorer {
   }
 
   heads() {
-    const { columns, sort, descending } = this.state, held = this.head.contains(document.activeElement) && document.activeElement.name;
+    const { columns, sort, descending } = this.state, focused = this.head.contains(document.activeElement) && document.activeElement.name;
     this.head.replaceChildren(...columns.map(([name, shown]) => {
       const sorted = name === sort ? (descending ? "descending" : "ascending") : "none";
       const mark = { none: "", ascending: " \u25b2", descending: " \u25bc" }[sorted];
       return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name,
         onclick: () => this.ask({ do: "sort", column: name, descending: sorted === "ascending" }) }, shown + mark));
     }));
-    if (held) this.head.querySelector(`[name="${held}"]`)?.focus();
+    if (focused) this.head.querySelector(`[name="${focused}"]`)?.focus();
   }
 
   rows() {
-    const { rows, columns, chosen, opened, kinds } = this.state, held = new Set(chosen);
+    const { rows, columns, chosen, opened, kinds } = this.state, selected = new Set(chosen);
     const verdict = columns.findIndex(([name]) => name === "verdict");
     if (!this.places().includes(this.focused)) this.focused = this.places()[0] ?? -1;
     this.body.replaceChildren(...rows.map(([place, cells]) => make("tr", {
-      "data-place": place, tabindex: place === this.focused ? "0" : "-1", "aria-selected": String(held.has(place)),
+      "data-place": place, tabindex: place === this.focused ? "0" : "-1", "aria-selected": String(selected.has(place)),
       "aria-current": place === opened ? "true" : null,
     }, ...cells.map((cell, column) => {
       const td = make("td", { title: cell });
@@ -170,14 +154,14 @@ export class Explorer {
   }
 
   pages() {
-    const { first, found, page, selected } = this.state, last = Math.min(first + page, found);
+    const { first, matching, page, selected } = this.state, last = Math.min(first + page, matching);
     const turn = (words, name, to, on) => make("button", { type: "button", "aria-label": name, title: name,
       ...(on ? {} : { disabled: "" }), onclick: () => this.ask({ do: "turn", first: to }) }, words);
-    const span = found ? `${(first + 1).toLocaleString("en")}\u2013${last.toLocaleString("en")} of ${found.toLocaleString("en")}` : "none";
+    const span = matching ? `${(first + 1).toLocaleString("en")}\u2013${last.toLocaleString("en")} of ${matching.toLocaleString("en")}` : "none";
     const some = selected === 1 ? "1 call selected" : `${selected.toLocaleString("en")} calls selected`;
     this.pager.replaceChildren(turn("\u2039", "Previous page", first - page, first > 0), make("span", {}, span),
-      turn("\u203a", "Next page", first + page, last < found),
-      make("span", { class: "ca-quiet ca-told", "aria-live": "polite" }, selected ? some : "click or Enter: timeline; Space or Ctrl and click: select"),
+      turn("\u203a", "Next page", first + page, last < matching),
+      make("span", { class: "ca-quiet ca-right", "aria-live": "polite" }, selected ? some : "click or Enter: timeline; Space or Ctrl and click: select"),
       ...(selected ? [make("button", { type: "button", onclick: () => this.ask({ do: "choose", places: [] }) }, "select none")] : []));
   }
 
@@ -221,8 +205,8 @@ export class Explorer {
   }
 
   choose(places, open = null) {
-    const held = new Set(places);
-    for (const row of this.body.querySelectorAll("[data-place]")) row.setAttribute("aria-selected", String(held.has(Number(row.dataset.place))));
+    const selected = new Set(places);
+    for (const row of this.body.querySelectorAll("[data-place]")) row.setAttribute("aria-selected", String(selected.has(Number(row.dataset.place))));
     this.ask({ do: "choose", places, open });
   }
 
@@ -253,9 +237,9 @@ export class Explorer {
   }
 
   key(event) {
-    const places = this.places(), at = places.indexOf(this.focused), { first, found, page } = this.state;
+    const places = this.places(), at = places.indexOf(this.focused), { first, matching, page } = this.state;
     const move = (to) => {
-      if (to >= places.length && first + page < found) { this.ask({ do: "turn", first: first + page }); return; }
+      if (to >= places.length && first + page < matching) { this.ask({ do: "turn", first: first + page }); return; }
       if (to < 0 && first > 0) { this.atEnd = true; this.ask({ do: "turn", first: first - page }); return; }
       const place = places[Math.min(Math.max(to, 0), places.length - 1)];
       this.focus(place);
@@ -274,15 +258,4 @@ export class Explorer {
   }
 }
 
-export default {
-  render({ model, el }) {
-    // JupyterLab's own keys rest while the focus is in here.
-    const root = make("div", { class: "ca-explore", "data-lm-suppress-shortcuts": "true" });
-    el.append(root);
-    const explorer = new Explorer(root, (message) => model.send(message));
-    const show = () => explorer.show(JSON.parse(model.get("shown")));
-    model.on("change:shown", show);
-    show();
-    return () => model.off("change:shown", show);
-  },
-};
+export default widget({ class: "ca-explore" }, Explorer);

@@ -1,4 +1,4 @@
-"""A column of which values are chosen: which rows have them, and how many rows each has."""
+"""A facet: the values of a column that can be filtered by, with the rows that have each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rows = npt.NDArray[np.bool_]
 
 
 class Facet:
-    """The values of one column, numbered once, so that choosing among them takes no time.
+    """The values of one column, numbered once, so that filtering by them is fast.
 
     Examples
     --------
@@ -28,11 +28,10 @@ class Facet:
     def __init__(self, column: pd.Series) -> None:
         codes, values = pd.factorize(column.astype("str").fillna(NONE), sort=True)
         self._codes = codes
-        # What is not known comes last, wherever the alphabet has it.
         self.values = tuple(map(str, values))
 
     def having(self, chosen: Iterable[str]) -> Rows:
-        """The rows with one of these values; all when none is chosen."""
+        """The rows with one of these values; all rows when none is chosen."""
         wanted = set(chosen)
         if not wanted:
             return np.ones(len(self._codes), dtype=bool)
@@ -40,10 +39,10 @@ class Facet:
         return keep[self._codes] if len(keep) else np.zeros(0, dtype=bool)
 
     def counts(self, rows: Rows) -> dict[str, int]:
-        """How many of some rows have each value; the values that are not known come last."""
-        found = np.bincount(self._codes[rows], minlength=len(self.values))
+        """How many of some rows have each value; `NONE` comes last."""
+        counts = np.bincount(self._codes[rows], minlength=len(self.values))
         order = sorted(range(len(self.values)), key=lambda place: (self.values[place] == NONE, place))
-        return {self.values[place]: int(found[place]) for place in order}
+        return {self.values[place]: int(counts[place]) for place in order}
 
 
 __all__ = ["Facet", "Rows"]

@@ -1,4 +1,4 @@
-"""What is looked for: values that say which calls are shown."""
+"""The filters of the explorer: which calls it shows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from conv_analytics.analysis.entities.sip import CLASSES
 from conv_analytics.analysis.entities.verdicts import RANK
 from conv_analytics.errors import ConfigError
 
-#: Stands for a value that is not known.
+#: The value of calls without one.
 NONE = "none known"
-#: The filters that are lists, and the columns of calls that they look at.
+#: The filters that are lists, and the columns of calls that they filter.
 LISTS = {
     "networks": "network_code",
     "countries": "country",
@@ -21,8 +21,8 @@ LISTS = {
     "outcomes": "outcome",
     "verdicts": "verdict",
 }
-#: The words that some of them can have; others have what the data has.
-_WORDS = {
+#: The values that some of them allow; the others allow any.
+_ALLOWED = {
     "directions": ("inbound", "outbound", NONE),
     "outcomes": tuple(CLASSES),
     "verdicts": tuple(RANK),
@@ -36,17 +36,17 @@ class Filters:
     Attributes
     ----------
     since, until
-        When a call started: days of the explorer's time zone, or instants; `until` is not included.
+        When a call started: days of the explorer's time zone, or instants; `until` is excluded.
     networks, countries, directions, outcomes, verdicts
-        One or more values; ``none known`` is that of calls without one.
+        One or more values; ``none known`` stands for calls without one.
     text
-        A part of an id, a number, a code or a word, as it is shown; or a whole number or name, which is found though
-        it is shown masked.
+        A part of an id, number, code or word as it is shown; or a whole number or name, which matches even where it is
+        shown masked.
 
     Raises
     ------
     ConfigError
-        If a word is none that there is.
+        If a filter does not allow a value.
 
     Examples
     --------
@@ -70,29 +70,29 @@ class Filters:
 
     def __post_init__(self) -> None:
         for name in LISTS:
-            given = getattr(self, name)
-            values = tuple(dict.fromkeys((given,) if isinstance(given, str) else given))
-            known = _WORDS.get(name)
+            wanted = getattr(self, name)
+            values = tuple(dict.fromkeys((wanted,) if isinstance(wanted, str) else wanted))
+            known = _ALLOWED.get(name)
             for value in values:
                 if not isinstance(value, str) or (known is not None and value not in known):
                     raise ConfigError(f"{value!r} is none of {name}: {', '.join(known or ('texts',))}.")
             object.__setattr__(self, name, values)
 
     @classmethod
-    def of(cls, given: Any) -> Self:
-        """What a browser asks for: a mapping of texts and lists; what it does not name is not filtered."""
+    def of(cls, message: Any) -> Self:
+        """The filters that a browser sends: a mapping of texts and lists; a filter that is not in it is empty."""
         known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {name: value for name, value in dict(given).items() if name in known}
+        values: dict[str, Any] = {name: value for name, value in dict(message).items() if name in known}
         edges = {name: values.get(name) or None for name in ("since", "until")}
         return cls(**{**values, **edges})
 
     def listed(self, name: str) -> tuple[str, ...]:
-        """The values of one that is a list."""
-        found: tuple[str, ...] = getattr(self, name)
-        return found
+        """The values of a filter that is a list."""
+        values: tuple[str, ...] = getattr(self, name)
+        return values
 
     def plain(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """The filters as JSON values."""
         edges = {"since": _text(self.since), "until": _text(self.until)}
         return {**edges, **{name: list(self.listed(name)) for name in LISTS}, "text": self.text}
 

@@ -1,17 +1,10 @@
-// The panel of an export: fields, two buttons, and how far it is. Python runs the export; this shows what it says.
+// The panel of an export: fields, two buttons, and the progress. Python runs the export; this shows its state.
 // All texts reach the page as text nodes: none is ever read as HTML.
+import { make } from "../dom.js";
+import { widget } from "./widget.js";
 
 const FIELDS = [["folder", "export to", "text", ""], ["since", "created since", "date", ""], ["until", "before", "date", ""],
   ["tables", "tables", "text", "all but users, sessions"]];
-
-function make(name, attributes = {}, ...inner) {
-  const node = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value); else node.setAttribute(key, value);
-  }
-  node.append(...inner);
-  return node;
-}
 
 export class Panel {
   constructor(root, ask) {
@@ -26,11 +19,11 @@ export class Panel {
     this.bar = make("progress", { "aria-label": "Conversations read" });
     this.text = make("span", { class: "ca-quiet ca-reach" });
     this.status = make("b");
-    this.said = make("span", { class: "ca-quiet" });
+    this.hint = make("span", { class: "ca-quiet" });
     this.wrong = make("p", { class: "ca-wrong", role: "alert", hidden: "" });
     root.append(
       make("div", { class: "ca-bar", role: "group", "aria-label": "Export" }, ...this.fields.map(([, label]) => label), this.start, this.stop),
-      make("div", { class: "ca-bar" }, this.bar, make("span", { role: "status" }, this.status, " ", this.said), this.text), this.wrong);
+      make("div", { class: "ca-bar" }, this.bar, make("span", { role: "status" }, this.status, " ", this.hint), this.text), this.wrong);
   }
 
   values() { return Object.fromEntries(this.fields.map(([field]) => [field.name, field.value])); }
@@ -43,15 +36,15 @@ export class Panel {
       field.disabled = state.running;
     }
     this.known = state.fields;
-    const held = document.activeElement;
+    const focused = document.activeElement;
     this.start.disabled = state.running;
     this.stop.disabled = !state.running || state.status === "stopping";
-    if (held === this.start && state.running) this.stop.focus();
-    if (held === this.stop && !state.running) this.start.focus();
+    if (focused === this.start && state.running) this.stop.focus();
+    if (focused === this.stop && !state.running) this.start.focus();
     this.root.dataset.status = state.status;
     if (this.status.textContent !== state.status) {
       this.status.textContent = state.status;
-      this.said.textContent = state.said;
+      this.hint.textContent = state.hint;
     }
     this.text.textContent = state.text;
     this.bar.hidden = state.status === "ready";
@@ -63,15 +56,4 @@ export class Panel {
   }
 }
 
-export default {
-  render({ model, el }) {
-    // JupyterLab's own keys rest while the focus is in here.
-    const root = make("div", { class: "ca-explore ca-export", "data-lm-suppress-shortcuts": "true" });
-    el.append(root);
-    const panel = new Panel(root, (message) => model.send(message));
-    const show = () => panel.show(JSON.parse(model.get("shown")));
-    model.on("change:shown", show);
-    show();
-    return () => model.off("change:shown", show);
-  },
-};
+export default widget({ class: "ca-explore ca-export" }, Panel);

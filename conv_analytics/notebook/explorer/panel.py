@@ -1,4 +1,4 @@
-"""`export_panel`: an export that is started, watched and stopped in a notebook."""
+"""`export_panel`: start, watch and stop an export in a notebook."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,14 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
 from conv_analytics.exporter.progress.notebook import as_html, as_text
-from conv_analytics.notebook.explorer.kept import Kept
 from conv_analytics.notebook.explorer.page import style
-from conv_analytics.notebook.html import clean, escape
+from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
+from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
 from conv_analytics.notebook.timeline.axis import zone_of
 
-#: What a status means for who reads it.
-_NEXT = {
+#: What a reader needs to know about a status.
+_HINTS = {
     "ready": "Start reads what is new.",
     "stopping": "What was read is kept; it ends in a moment.",
     "stopped": "What was read is kept: Start goes on from there.",
@@ -36,14 +35,14 @@ _NEXT = {
 
 @dataclass(frozen=True)
 class Fields:
-    """What is to be exported.
+    """The fields of the panel: what to export.
 
     Attributes
     ----------
     folder
         Where to.
     since, until
-        Only conversations created in this time: days of the panel's zone, or instants; `until` is not included.
+        Only conversations created in this time: days of the panel's zone, or instants; `until` is excluded.
     tables
         Their names, separated by commas; empty for all but ``users`` and ``sessions``.
     """
@@ -54,7 +53,7 @@ class Fields:
     tables: str = ""
 
     def plain(self) -> dict[str, str]:
-        """As JSON takes it."""
+        """The fields as JSON values."""
         return {name: "" if value is None else str(value) for name, value in vars(self).items()}
 
 
@@ -66,7 +65,7 @@ def export_panel(
     on_end: Callable[[Path], object] | None = None,
     **options: Any,
 ) -> ExportPanel:
-    """Export with fields, progress, and a button that stops.
+    """A panel with the fields of an export, its progress, and buttons to start and stop it.
 
     Parameters
     ----------
@@ -75,17 +74,17 @@ def export_panel(
     dest
         The folder; it can be changed in the panel.
     tz
-        IANA name of the zone of the days that are given in the panel.
+        IANA name of the zone of days that are entered in the panel.
     on_end
-        Called with the folder after each run that has ended, in whatever way, in the run's own thread.
+        Called with the folder after each run, however it ended, in the run's own thread.
     options
-        Whatever else `conv_analytics.export` takes, such as ``rate``, ``mask`` or ``lookback``.
+        Other arguments of `conv_analytics.export`, such as ``rate``, ``mask`` or ``lookback``.
 
     Returns
     -------
     ExportPanel
-        Shows itself in a notebook, and leaves its last state in the saved file. ``start()`` and ``stop()`` are the
-        buttons; ``job`` is the run.
+        Shows itself in a notebook, and a saved notebook has its last state. ``start()`` and ``stop()`` do what the
+        buttons do; ``job`` is the run.
 
     Raises
     ------
@@ -109,18 +108,18 @@ def export_panel(
 
 
 class ExportPanel:
-    """An export in a notebook; made by `export_panel`.
+    """The panel of an export; made by `export_panel`.
 
     Attributes
     ----------
     fields
-        What is to be exported, as it stands in the panel.
+        What to export, as entered in the panel.
     job
         The latest run; None before the first.
     ends
-        What is called with the folder after each run.
+        Called with the folder after each run.
     widget
-        What is shown.
+        The panel in the browser.
     """
 
     def __init__(
@@ -138,21 +137,21 @@ class ExportPanel:
         self._client, self._tz, self._options = client, tz, dict(options)
         self._error = ""
         self._lock = threading.RLock()
-        self._kept = Kept(self._bundle)
-        self.widget = PanelForm(self._asked, shown=self._state())
+        self._output = UpdatableOutput(self._bundle)
+        self.widget = PanelForm(self._on_message, shown=self._state())
 
     @property
     def status(self) -> str:
-        """``ready``, or how the latest run stands; see `Job.status`."""
+        """``ready``, or the status of the latest run; see `Job.status`."""
         return "ready" if self.job is None else self.job.status
 
     def start(self, **changes: Any) -> Job[Exported]:
-        """Start a run, with some of the fields changed; while one is running, that one goes on.
+        """Start a run, after changing some of the fields; does nothing while one is running.
 
         Raises
         ------
         ConfigError
-            If a field cannot be what it is.
+            If a field has no valid value.
         """
         with self._lock:
             if self.job is not None and self.job.running:
@@ -169,7 +168,7 @@ class ExportPanel:
                 folder,
                 wait=False,
                 progress=False,
-                on_event=self._seen,
+                on_event=self._on_event,
                 since=period.since if wanted.since else None,
                 until=period.until if wanted.until else None,
                 tables=wanted.tables.strip() or None,
@@ -180,24 +179,24 @@ class ExportPanel:
         return job
 
     def stop(self) -> None:
-        """Stop the run that there is; what was read is kept, and the next one goes on from there."""
+        """Stop the current run; what was read is kept, and the next run goes on from there."""
         if self.job is not None:
             self.job.stop(timeout=0)
         self._show()
 
-    def _asked(self, message: Any) -> None:
+    def _on_message(self, message: Any) -> None:
         if message["do"] == "stop":
             self.stop()
             return
         try:
-            given = {name: str(message["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
-            self.start(**{name: value or (None if name in {"since", "until"} else "") for name, value in given.items()})
+            texts = {name: str(message["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
+            self.start(**{name: text or (None if name in {"since", "until"} else "") for name, text in texts.items()})
         except ConvAnalyticsError as error:
             self._error = str(error)
             self._show()
 
-    def _seen(self, event: object) -> None:
-        """Show how far it is; called in the run's thread, about ten times a second."""
+    def _on_event(self, event: object) -> None:
+        """Show the progress; called in the run's thread, about ten times a second."""
         if isinstance(event, Progress):
             self._show()
 
@@ -209,14 +208,14 @@ class ExportPanel:
         self._show()
         for end in self.ends:
             end(folder)
-        self._kept.renew()
+        self._output.update()
 
     def _state(self) -> str:
         progress = None if self.job is None else self.job.progress
         total = None if progress is None else progress.total
         return json.dumps({
             "fields": self.fields.plain(), "status": self.status, "error": clean(self._error),
-            "running": self.job is not None and self.job.running, "said": _NEXT.get(self.status, ""),
+            "running": self.job is not None and self.job.running, "hint": _HINTS.get(self.status, ""),
             "text": "" if progress is None else as_text(progress), "done": 0 if progress is None else progress.done,
             "total": max(total, 1) if total is not None else None,
         })  # fmt: skip
@@ -226,23 +225,21 @@ class ExportPanel:
             self.widget.shown = self._state()
 
     def html(self) -> str:
-        """How it stands, without a script."""
+        """The panel without a script."""
         progress = None if self.job is None else self.job.progress
-        bar = f"<p>{as_html(progress)}</p>" if progress is not None else ""
-        wrong = f'<p class="ca-wrong">{escape(self._error)}</p>' if self._error else ""
-        said = f"Export into <code>{escape(self.fields.folder)}</code>: <b>{escape(self.status)}</b>."
-        return (
-            f'<div class="ca-explore ca-export">\n<style>{style()}</style>\n'
-            f"<p>{said} {escape(_NEXT.get(self.status, ''))}</p>\n{bar}{wrong}</div>\n"
-        )
+        return render(
+            "explorer/panel.html.j2", style=safe(style()), folder=self.fields.folder, status=self.status,
+            hint=_HINTS.get(self.status, ""), progress="" if progress is None else safe(as_html(progress)),
+            error=self._error,
+        )  # fmt: skip
 
     def _bundle(self) -> dict[str, Any]:
-        found = self.widget._repr_mimebundle_()
-        bundle = found[0] if isinstance(found, tuple) else found
+        shown = self.widget._repr_mimebundle_()
+        bundle = shown[0] if isinstance(shown, tuple) else shown
         return {**(bundle or {}), "text/html": self.html(), "text/plain": repr(self)}
 
     def _ipython_display_(self) -> None:
-        self._kept.show()
+        self._output.show()
 
     @safe_repr
     def __repr__(self) -> str:
@@ -250,15 +247,15 @@ class ExportPanel:
 
 
 class PanelForm(anywidget.AnyWidget):
-    """The panel in the browser: shows what `shown` says, and tells what was asked for."""
+    """The panel in the browser: it shows the state in `shown`, and sends messages."""
 
-    _esm = resources.files("conv_analytics.notebook.explorer").joinpath("panel.js").read_text(encoding="utf-8")
+    _esm = module("dom.js", "explorer/widget.js", "explorer/panel.js")
     _css = style()
     shown = traitlets.Unicode().tag(sync=True)
 
-    def __init__(self, asked: Callable[[Any], None], **traits: Any) -> None:
+    def __init__(self, on_message: Callable[[Any], None], **traits: Any) -> None:
         super().__init__(**traits)
-        self.on_msg(lambda _widget, message, _buffers: asked(message))
+        self.on_msg(lambda _widget, message, _buffers: on_message(message))
 
 
 __all__ = ["ExportPanel", "Fields", "PanelForm", "export_panel"]

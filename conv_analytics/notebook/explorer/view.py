@@ -1,4 +1,4 @@
-"""Where the explorer stands: calls, filters, order, page and choice. It knows no widget, and is tested without one."""
+"""The state of the explorer without its widget: calls, filters, order, page and selection."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
-from conv_analytics.notebook.timeline.axis import length
+from conv_analytics.notebook.timeline.axis import duration
 from conv_analytics.privacy.display import Display
 
-#: So many rows are sent to the browser at once; the others are a page away.
+#: Rows of a page: what is sent to the browser at once.
 PAGE = 100
-#: The columns shown: those of calls, and their headings.
+#: The columns of calls that are shown, and their headings.
 COLUMNS = {
     "started_at": "started",
     "direction": "direction",
@@ -35,7 +35,7 @@ COLUMNS = {
     "rule": "why",
     "conversation_id": "conversation",
 }
-#: What a call counts as in numbers and pictures: the verdict of those that were answered, and the others.
+#: The classes of calls in numbers and pictures: answered ones by their verdict, and the others.
 CLASSES = (*QUALITY, "not answered")
 _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
@@ -43,21 +43,21 @@ Places = npt.NDArray[np.intp]
 
 
 class View:
-    """The calls that pass the filters, in an order, a page at a time.
+    """The calls that pass the filters, sorted, one page at a time.
 
     Parameters
     ----------
     frame
-        What `judged_calls` gives.
+        Calls as `judged_calls` gives them.
     tz
-        IANA name of the zone of times and days.
+        IANA name of the time zone.
     mask
         False shows numbers and names as they are.
 
     Attributes
     ----------
     chosen
-        Places in `frame` of the calls that are selected, in the order of selecting.
+        Positions in `frame` of the selected calls, in the order they were selected.
     """
 
     def __init__(self, frame: pd.DataFrame, *, tz: str = "UTC", mask: bool = True) -> None:
@@ -68,55 +68,55 @@ class View:
         self._facets = {name: Facet(self._shown(column)) for name, column in LISTS.items()}
         self._ranks: dict[str, Places] = {}
         self._filters = Filters()
-        self._look()
+        self._apply()
 
     @property
     def filters(self) -> Filters:
-        """What is looked for; setting it shows the first page of what is found."""
+        """The filters; setting them shows the first page of the calls that pass."""
         return self._filters
 
     @filters.setter
     def filters(self, wanted: Filters) -> None:
         period_of(wanted.since, wanted.until, self.tz)
         self._filters, self.first = wanted, 0
-        self._look()
+        self._apply()
 
     @property
     def calls(self) -> pd.DataFrame:
-        """The calls that pass the filters, as sorted."""
+        """The calls that pass the filters, sorted."""
         return self.frame.iloc[self.places]
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The calls that are selected, whether the filters show them or not."""
+        """The selected calls, whether they pass the filters or not."""
         return self.frame.iloc[self.chosen]
 
     def order(self, column: str, *, descending: bool) -> None:
-        """Sort by a column; what is not known comes last."""
+        """Sort by a column; missing values come last."""
         if column not in COLUMNS:
             raise ConfigError(f"{column!r} is no column: use one of {', '.join(COLUMNS)}.")
         self.sort, self.descending, self.first = column, descending, 0
-        self._sorted()
+        self._sort_places()
 
     def turn(self, first: int) -> None:
-        """Show the page that has this row, counted from 0."""
+        """Show the page with this row, counted from 0."""
         last = max(len(self.places) - 1, 0)
         self.first = min(max(first, 0), last) // PAGE * PAGE
 
     def choose(self, places: Iterable[int]) -> None:
-        """Select calls by their places in `frame`."""
+        """Select calls by their positions in `frame`."""
         self.chosen = [place for place in dict.fromkeys(places) if 0 <= place < len(self.frame)]
 
     def page(self) -> Iterator[tuple[int, list[str]]]:
-        """The rows of the page: place in `frame`, and the texts of `COLUMNS`, masked."""
+        """The rows of the page: position in `frame`, and the texts of `COLUMNS`, masked."""
         places = self.places[self.first : self.first + PAGE]
         rows = self.frame[list(COLUMNS)].iloc[places]
         texts = [[self._cell(name, value) for value in rows[name].array] for name in COLUMNS]
         yield from zip(map(int, places), map(list, zip(*texts, strict=True)), strict=True)
 
     def options(self) -> dict[str, dict[str, int]]:
-        """The values of each list, with the calls that would be shown if only it changed."""
-        found = {}
+        """The values of each list, with how many calls would be shown if it was the only one that changed."""
+        options = {}
         for name, facet in self._facets.items():
             others = self._period & self._text
             for other, rows in self._lists.items():
@@ -124,8 +124,8 @@ class View:
                     others = others & rows
             counts = facet.counts(others)
             wanted = self._chosen(name)
-            found[name] = {**counts, **{value: 0 for value in wanted if value not in counts}}
-        return found
+            options[name] = {**counts, **{value: 0 for value in wanted if value not in counts}}
+        return options
 
     def _cell(self, name: str, value: Any) -> str:
         if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 - NaN
@@ -133,50 +133,50 @@ class View:
         if name == "started_at":
             return str(value.tz_convert(self.tz).strftime("%Y-%m-%d %H:%M:%S"))
         if name == "talk_s":
-            return length(round(value * 1_000_000))
+            return duration(round(value * 1_000_000))
         text = str(self.display.column(name, str(value)))
         return clean(text.replace("_", " ") if name in {"outcome", "rule"} else text)
 
     def _shown(self, name: str) -> pd.Series:
-        """A column as it is shown."""
+        """A column as it is shown, masked."""
         column = self.frame[name].astype("str")
         return column.map({value: self.display.column(name, value) for value in column.dropna().unique()}).astype("str")
 
     def _chosen(self, name: str) -> list[str]:
-        """The values of a list that are looked for, as they are shown."""
+        """The chosen values of a list, as they are shown."""
         column = LISTS[name]
         return [each if each == NONE else self.display.column(column, each) for each in self._filters.listed(name)]
 
     @cached_property
     def kinds(self) -> npt.NDArray[np.int8]:
-        """Per call of `frame` its place in `CLASSES`."""
+        """The index in `CLASSES` of each call of `frame`."""
         up = (self.frame["outcome"] == "answered").fillna(value=False)
         named = self.frame["verdict"].where(up, CLASSES[-1])
         return np.asarray(pd.Categorical(named, categories=CLASSES).codes, dtype=np.int8)
 
     @cached_property
     def clock(self) -> pd.Series:
-        """Per call of `frame` when it started, on the clock of the zone."""
+        """When each call of `frame` started, on the clock of the zone."""
         local: pd.Series = self.frame["started_at"].dt.tz_convert(self.tz).dt.tz_localize(None)
         return local
 
-    def _look(self) -> None:
+    def _apply(self) -> None:
         wanted = self._filters
         self._period = self._within(wanted)
         self._text = self._matching(wanted.text)
         self._lists = {name: facet.having(self._chosen(name)) for name, facet in self._facets.items()}
         self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
-        self._sorted()
+        self._sort_places()
 
-    def _sorted(self) -> None:
+    def _sort_places(self) -> None:
         if self.sort not in self._ranks:
             codes, _ = pd.factorize(self.frame[self.sort], sort=True)
             self._ranks[self.sort] = codes
-        found = np.flatnonzero(self._passed)
-        ranks = self._ranks[self.sort][found]
+        places = np.flatnonzero(self._passed)
+        ranks = self._ranks[self.sort][places]
         unknown = ranks < 0
         by = np.argsort(np.where(unknown, len(self.frame), -ranks if self.descending else ranks), kind="stable")
-        self.places: Places = found[by]
+        self.places: Places = places[by]
 
     def _within(self, wanted: Filters) -> Rows:
         at = self.frame["started_at"]
@@ -193,15 +193,15 @@ class View:
         wanted = text.strip()
         if not wanted:
             return rows
-        # A whole number is found by its masked form: what is shown, and nothing else, can be found by parts.
+        # Only what is shown can be matched by parts; a whole number matches by its masked form.
         forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
         hits = [self._words.str.contains(form, regex=False).to_numpy(dtype=bool) for form in forms]
-        found: Rows = np.logical_or.reduce(hits)
-        return found
+        matches: Rows = np.logical_or.reduce(hits)
+        return matches
 
     @cached_property
     def _words(self) -> pd.Series:
-        """Everything that a text is looked for in: a line per call, made when first asked for."""
+        """Everything that a text is searched in: one text per call, made on the first search."""
         parts = [self.frame[name].astype("str").fillna("") for name in _SEARCHED]
         parts += [self._shown(name).fillna("") for name in _PEOPLE]
         joined = parts[0]

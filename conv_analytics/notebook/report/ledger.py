@@ -1,7 +1,8 @@
-"""What the numbers of a report stand on: the runs of the export, and what is missing in the legs."""
+"""The ledger of a report: the runs of the export, and what is missing in the legs."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,6 @@ import pandas as pd
 from conv_analytics.analysis import ledger
 from conv_analytics.dataset.storage import history
 from conv_analytics.notebook.report.numbers import Entry, Ledger
-from conv_analytics.notebook.report.tally import rows_of
 
 
 def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
@@ -18,15 +18,16 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
     Parameters
     ----------
     data
-        What the report is made of; only a `Dataset` tells of runs.
+        The data of the report; only a `Dataset` knows its runs.
     legs
         Those of the period.
     untimed
-        Legs of the data without a start.
+        How many legs of the data have no start.
     """
     entries = []
     if len(legs):
-        for row in rows_of(ledger(legs)):
+        rows: Iterable[Any] = ledger(legs).itertuples(index=False)
+        for row in rows:
             if row.table == "legs" and row.n and row.missing + row.odd + row.imputed + row.unmeasured:
                 n, missing, odd, imputed, unmeasured = (
                     int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured)

@@ -1,4 +1,4 @@
-"""Every number of a report as one frozen value, which is also the JSON beside the page. Nothing is computed here."""
+"""The numbers of a report as frozen values, which are also the JSON next to the page. Nothing is computed here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rate:
-    """`k` of `n`, with Wilson's interval at 95 %; `unknown` are left out of n because it is not known."""
+    """`k` of `n` cases, with Wilson's interval at 95 %; `n` does not include the `unknown` cases."""
 
     k: int
     n: int
@@ -22,7 +22,7 @@ class Rate:
 
 @dataclass(frozen=True)
 class Values:
-    """A distribution; quantiles that so few values do not tell are None."""
+    """A distribution; quantiles are None if there are too few values for them."""
 
     n: int
     of: int
@@ -36,7 +36,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Change:
-    """Against the period before: now minus then; `clear` if chance alone does not explain it."""
+    """The change since the period before; it is `clear` if chance alone does not explain it."""
 
     by: float | None
     lo: float | None = None
@@ -46,14 +46,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of the first row: a rate or a distribution, then and now.
+    """A key figure: a rate or a distribution, now and before.
 
     Attributes
     ----------
     name
-        For rules and JSON.
+        Its name in rules and JSON.
     good
-        Which way is better: ``up`` or ``down``; "" if neither.
+        The direction of an improvement: ``up`` or ``down``; "" if neither.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Slot:
 
     label: str
     hours: float
-    """Its length; days have 23 or 25 where clocks change."""
+    """Its length [h]; a day has 23 or 25 where clocks change."""
     legs: int
     answered: Rate
     poor: Rate
@@ -81,7 +81,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Bin:
-    """A class of a histogram, from `low` until before `high`."""
+    """A bin of a histogram, from `low` until before `high`."""
 
     low: float | None
     high: float | None
@@ -90,7 +90,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Histogram:
-    """A distribution in classes, with the limits that matter."""
+    """A histogram with the limits of the profile."""
 
     name: str
     title: str
@@ -139,7 +139,7 @@ class Grouping:
 
 @dataclass(frozen=True)
 class Code:
-    """How legs without an answer ended, in words."""
+    """A code with which unanswered legs ended, and its meaning."""
 
     code: int | None
     meaning: str
@@ -166,7 +166,7 @@ class Offender:
 
 @dataclass(frozen=True)
 class Leg:
-    """One of the worst legs, and how to look at it."""
+    """One of the worst legs, and the command that shows it."""
 
     conversation_id: str
     leg_id: str
@@ -197,36 +197,36 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What the numbers stand on."""
+    """How complete the data of the report are."""
 
     complete: bool | None
-    """Whether the last run of the export was complete; None if the data does not tell."""
+    """Whether the last run of the export was complete; None if that is not known."""
     runs: int
     last_run: str | None
     quarantined: int
     warning: str
     untimed: int
-    """Legs without a start: in no period."""
+    """Legs without a start, which are in no period."""
     entries: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
 class Unit:
-    """What some numbers of the data were read in, and on what that was decided."""
+    """The unit in which some numbers of the data were read, and the evidence for it."""
 
     what: str
     decided: str
     n: int
-    """Values that were looked at."""
+    """Values that were examined."""
     odd: int
-    """Values that the unit does not allow: not measured."""
+    """Values that are impossible in this unit, and count as not measured."""
     assumed: bool
     why: str
 
 
 @dataclass(frozen=True)
 class Method:
-    """How it was computed."""
+    """How the numbers were computed."""
 
     version: str
     profile: str
@@ -236,18 +236,18 @@ class Method:
     doubts: tuple[str, ...]
     """A sentence for each unit that is not known, is assumed, or has odd values."""
     scores: str
-    """What the reported scores are."""
+    """The model of the reported scores."""
     masked: bool
 
 
 @dataclass(frozen=True)
 class Numbers:
-    """A report, without its looks.
+    """All the numbers of a report.
 
     Attributes
     ----------
     sentence, details
-        What it says in words: the verdict, and what belongs to it.
+        The verdict in words, and what goes with it.
     verdict
         ``good``, ``poor``, ``unclear``, ``unmeasured`` or ``empty``.
     """
@@ -276,7 +276,7 @@ class Numbers:
 
     @property
     def masked(self) -> bool:
-        """Whether people are shown with a hash only."""
+        """Whether people are masked."""
         return self.method is None or self.method.masked
 
     def figure(self, name: str) -> Figure | None:
@@ -284,9 +284,9 @@ class Numbers:
         return next((each for each in self.figures if each.name == name), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """All of it as JSON values; numbers that are none are null."""
-        done: dict[str, Any] = _plain(asdict(self))
-        return done
+        """Everything as JSON values; NaN and infinity are null."""
+        values: dict[str, Any] = _plain(asdict(self))
+        return values
 
 
 def _plain(value: Any) -> Any:

@@ -1,34 +1,29 @@
-"""From numbers to a page: one file, light, dark and on paper, without any request."""
+"""The page of a report: one file that is light, dark or printed, and loads nothing from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
-
 from conv_analytics.analysis.entities.cases import CASES
-from conv_analytics.notebook import charts
-from conv_analytics.notebook import html as safe
-from conv_analytics.notebook.report import pictures, words
+from conv_analytics.notebook import html
+from conv_analytics.notebook.report import pictures, sentences
+from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
 from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
-from conv_analytics.notebook.report.words import amount, count, percent
 
-#: What the verdict is called in one word.
-WORDS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
+#: The verdict in one word.
+_VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
 _MARKS = {"better": "▲ better", "worse": "▼ worse", "changed": "● changed"}
 
 
 def page(numbers: Numbers, links: Mapping[str, str] = MappingProxyType({})) -> str:
     """The whole page. The same numbers give the same bytes; `links` lead from conversations to their timelines."""
-    body = _template().render(**_context(numbers, links))
-    return safe.page(
-        f"Call quality, {span(numbers)}", body, scripts=[_text("page.js")], style=charts.STYLE + _text("page.css")
-    )
+    body = html.render("report/page.html.j2", **_context(numbers, links))
+    return html.page(
+        f"Call quality, {span(numbers)}", body, scripts=[html.module("dom.js", "report/page.js")],
+        style=html.resource("charts.css") + html.resource("report/page.css"),
+    )  # fmt: skip
 
 
 def span(numbers: Numbers) -> str:
@@ -49,12 +44,12 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "size": f"{count(numbers.legs, 'leg')} in {count(numbers.conversations, 'conversation')}",
         "before": before,
         "masked": numbers.masked,
-        "word": WORDS[numbers.verdict],
+        "word": _VERDICTS[numbers.verdict],
         "cards": [_card(figure) for figure in numbers.figures] if numbers.legs else [],
         "sections": pictures.sections(numbers),
         "codes_chart": pictures.codes(numbers),
         "codes": [
-            (code.code or words.DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
+            (code.code or DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
              _OWNERS.get(code.owner, code.owner), code.advice)
             for code in numbers.codes
         ],
@@ -66,7 +61,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         ],
         "worst": [_leg(leg) | {"link": links.get(leg.conversation_id, "")} for leg in numbers.worst],
         "worst_note": worst_note,
-        "stand": _stand(numbers),
+        "basis": _basis(numbers),
         "ledger": [
             (entry.metric, *(f"{each:,}" for each in (entry.n, entry.missing, entry.odd, entry.imputed,
                                                       entry.unmeasured)), entry.why)
@@ -81,21 +76,21 @@ _OWNERS = {
     "caller": "the caller",
     "you": "you",
     "carrier": "the carrier",
-    "nobody": words.DASH,
+    "nobody": DASH,
 }
 
 
 def _card(figure: Figure) -> dict[str, Any]:
-    way = words.direction(figure.good, figure.change) if figure.change else ""
+    way = sentences.direction(figure.good, figure.change) if figure.change else ""
     now = figure.now
     return {
         "title": figure.title,
         "meaning": figure.meaning,
-        "value": words.now_words(figure),
-        "interval": words.interval_words(figure),
-        "n": words.n_words(figure),
+        "value": sentences.now_words(figure),
+        "interval": sentences.interval_words(figure),
+        "n": sentences.n_words(figure),
         "enough": now.enough if isinstance(now, Rate) else now.p5 is not None,
-        "change": words.change_words(figure) if figure.change else "",
+        "change": sentences.change_words(figure) if figure.change else "",
         "direction": way if way in _MARKS else "",
         "mark": _MARKS.get(way, ""),
     }
@@ -109,27 +104,27 @@ def _leg(leg: Leg) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _stand(numbers: Numbers) -> list[str]:
+def _basis(numbers: Numbers) -> list[str]:
     ledger = numbers.ledger
-    said = []
+    lines = []
     if ledger.complete is not None:
         state = "complete" if ledger.complete else "INCOMPLETE: numbers may be missing"
-        said.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
+        lines.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
     else:
-        said.append("The data does not tell whether the export was complete.")
+        lines.append("The data does not tell whether the export was complete.")
     if ledger.warning:
-        said.append(f"The last run warned: {ledger.warning}")
-    said.append(f"{count(ledger.quarantined, 'record')} could not be read.")
+        lines.append(f"The last run warned: {ledger.warning}")
+    lines.append(f"{count(ledger.quarantined, 'record')} could not be read.")
     if ledger.untimed:
-        said.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
+        lines.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
     for name in ("measured", "poor"):
         figure = numbers.figure(name)
         if name == "measured" and figure and isinstance(figure.now, Rate):
             rate = figure.now
-            said.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
+            lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
     if numbers.legs and not ledger.entries:
-        said.append("Nothing is missing, odd or concluded in the legs.")
-    return said
+        lines.append("Nothing is missing, odd or concluded in the legs.")
+    return lines
 
 
 def _method(numbers: Numbers) -> list[str]:
@@ -140,14 +135,14 @@ def _method(numbers: Numbers) -> list[str]:
         "freeswitch_r": "The reported scores are only a curve of flawed packets (codec and delay are not in them):"
                         " they decide nothing here.",
         "other": "The reported scores are of a model of their own, and count.",
-    }.get(method.scores, "What the reported scores are could not be told: too few legs with flaws.")  # fmt: skip
+    }.get(method.scores, "It is not known what the reported scores are: too few legs with flaws.")  # fmt: skip
     units = [f"{_UNITS[each.what]}: {each.decided} ({each.why})." for each in method.units if each.what in _UNITS]
     return [
         "Intervals are Wilson's at 95 %, of differences Newcombe's.",
         "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
         f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}.",
         "A leg needs enough packets to be judged; one that was not measured is never good.",
-        f"All calls are good or poor only if the whole interval lies below or above {percent(words.TARGET, 0)}.",
+        f"All calls are good or poor only if the whole interval lies below or above {percent(sentences.TARGET, 0)}.",
         f"Attempts: {_SCOPES.get(method.scope, method.scope)}. A forwarded call has several legs.",
         *units,
         scores,
@@ -158,7 +153,7 @@ def _method(numbers: Numbers) -> list[str]:
     ]  # fmt: skip
 
 
-#: What each unit is of.
+#: What each unit belongs to.
 _UNITS = {
     "mos_scale": "Scale of the reported scores",
     "loss_unit": "Unit of packet_loss_perc",
@@ -170,21 +165,6 @@ _SCOPES = {"outbound": "outbound legs", "all": "all legs, for none went out"}
 def _edge(text: str) -> str:
     day, _, clock = text.partition("T")
     return day if clock.startswith(("00:00:00+", "00:00:00-")) else f"{day} {clock[:5]}"
-
-
-@cache
-def _template() -> Any:
-    # What an expression gives is escaped unless it was made safe; what markup cannot hold becomes a box.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=_clean)
-    return environment.from_string(_text("page.html.j2"))
-
-
-def _clean(value: object) -> object:
-    return value if isinstance(value, Markup) else safe.clean(value)
-
-
-def _text(name: str) -> str:
-    return (files("conv_analytics.notebook.report") / name).read_text(encoding="utf-8")
 
 
 __all__ = ["page", "span"]

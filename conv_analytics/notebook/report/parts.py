@@ -1,4 +1,4 @@
-"""The parts of a report, one function each, out of legs with their verdicts."""
+"""The parts of a report, one function each, computed from legs with their verdicts."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from conv_analytics.analysis.entities.cases import CASES, SHORT_S
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, WORDS, explain
 from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
-from conv_analytics.notebook.report import tally, words
-from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Rate, Slot
+from conv_analytics.notebook.report import sentences, statistics
+from conv_analytics.notebook.report.legs import Slots
+from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
 from conv_analytics.notebook.report.period import Period
-from conv_analytics.notebook.report.rows import Slots
 from conv_analytics.privacy.display import Display
 
-#: Groups, codes and legs that are listed; the others are counted.
+#: How many groups, codes and legs are listed; the others are counted.
 GROUPS, CODES, WORST = 12, 12, 50
-#: Columns by which a report breaks down, and what they are called.
+#: The columns that legs are grouped by, and their headings.
 BY = {
     "country": "By country of the other end",
     "network_code": "By network (MCC and MNC)",
     "channel_type": "By channel",
     "direction": "By direction",
 }
-#: The column of the hour, day or week of a leg.
+#: The column with the hour, day or week of a leg.
 SLOT = "slot"
 _MOS_EDGES = tuple(round(1.0 + 0.25 * step, 2) for step in range(15))
 _LOSS_EDGES = (0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0)
@@ -49,7 +49,7 @@ def measured(rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
-    """The legs with what tells of people as it is shown; a number is masked once, however often it called."""
+    """The legs with masked people; every distinct number is masked once."""
     done = rows.copy(deep=False)
     for name in (*BY, "remote_address", "from_address", "to_address", "user_id", "conversation_id", "leg_id"):
         shown = {text: display.column(name, text) for text in done[name].dropna().unique()}
@@ -57,24 +57,23 @@ def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
     return done
 
 
-def trend(rows: pd.DataFrame, slots: Slots, rates: tally.Kpi, scope: str) -> tuple[Slot, ...]:
-    """Hour by hour, day by day or week by week; slots without a call are there, too."""
+def trend(rows: pd.DataFrame, slots: Slots, rates: statistics.Kpi, scope: str) -> tuple[Slot, ...]:
+    """Hour by hour, day by day or week by week, with the slots without a call."""
     if not rows["started_at"].notna().any():
         return ()
     answered = rates.rates("asr", scope, SLOT)
     cases, known = CASES["poor"].flags(rows)
-    poor = tally.flag_rates(cases, known, slots.of)
-    mos = tally.values_by(rows["mos_emodel"].where(known), slots.of)
+    poor = statistics.flag_rates(cases, known, slots.of)
+    mos = statistics.values_by(rows["mos_emodel"].where(known), slots.of)
     legs = slots.of.value_counts()
     return tuple(
-        Slot(label, length, int(legs.get(label, 0)), tally.nothing(answered, label), tally.nothing(poor, label),
-             mos.get(label) or tally.values(pd.Series([], dtype="float64")))
+        Slot(label, length, int(legs.get(label, 0)), answered[label], poor[label], mos[label])
         for label, length in zip(slots.labels, slots.hours, strict=True)
     )  # fmt: skip
 
 
 def histograms(rows: pd.DataFrame, book: Profile) -> tuple[Histogram, ...]:
-    """How scores, loss, jitter, delays and lengths spread, with the limits of the profile."""
+    """The distributions of scores, loss, jitter, delays and durations, with the limits of the profile."""
     judged, up = measured(rows), int(rows["answered"].fillna(value=False).sum())
     return (
         _histogram("mos", "Score of the loss (E-model)", "MOS", rows.loc[judged, "mos_emodel"], _MOS_EDGES, up,
@@ -89,7 +88,7 @@ def histograms(rows: pd.DataFrame, book: Profile) -> tuple[Histogram, ...]:
 
 
 def _limits(book: Profile, column: str) -> tuple[tuple[str, float], ...]:
-    return tuple((rule.level, float(rule.limit)) for rule in book.rules if rule.column == column)
+    return tuple(book.limits(column).items())
 
 
 def _histogram(  # noqa: PLR0917
@@ -97,7 +96,7 @@ def _histogram(  # noqa: PLR0917
     limits: tuple[tuple[str, float], ...], *, top: float | None = None,
 ) -> Histogram:  # fmt: skip
     known = numbers.dropna().to_numpy("float64")
-    # What lies below the first edge is in the first class; a score of 4.5 is in the last.
+    # A value below the first edge goes into the first bin, a score of 4.5 into the last.
     place = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, len(edges) - 1)
     if top is not None:
         place = np.where(known >= top, len(edges) - 2, place)
@@ -111,23 +110,23 @@ def _histogram(  # noqa: PLR0917
 
 
 def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
-    """The hours of the week: starts per hour that there was, and poor legs."""
+    """The hours of the week: starts per hour of the period, and poor legs."""
     timed = rows[rows["started_at"].notna()]
     if timed.empty or period.empty:
         return ()
     cells: Any = heatmap(timed, tz=period.zone.key, since=period.since, until=period.until)
     local = time_keys(timed, ["weekday", "hour"], period.zone.key)
     keys = local["weekday"] * 24 + local["hour"]
-    poor = tally.flag_rates(*CASES["poor"].flags(timed), keys)
+    poor = statistics.flag_rates(*CASES["poor"].flags(timed), keys)
     return tuple(
         Cell(int(row.weekday), int(row.hour), float(row.hours), int(row.starts),
              None if pd.isna(row.per_hour) else float(row.per_hour),
-             tally.nothing(poor, str(int(row.weekday) * 24 + int(row.hour))))
+             poor[str(int(row.weekday) * 24 + int(row.hour))])
         for row in cells.itertuples(index=False)
     )  # fmt: skip
 
 
-def groupings(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> tuple[Grouping, ...]:
+def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str) -> tuple[Grouping, ...]:
     """The legs by what they have in common, the largest groups first."""
     judged, flags = measured(rows), tuple(CASES[name].flags(rows) for name in ("poor", "silent"))
     return tuple(
@@ -138,16 +137,16 @@ def groupings(rows: pd.DataFrame, rates: tally.Kpi, scope: str) -> tuple[Groupin
 
 
 def _grouping(
-    keys: pd.Series[Any], title: str, answered: dict[str, Rate], flags: Sequence[tuple[pd.Series[Any], pd.Series[Any]]],
+    keys: pd.Series[Any], title: str, answered: statistics.Rates,
+    flags: Sequence[tuple[pd.Series[Any], pd.Series[Any]]],
     measures: dict[str, pd.Series[Any]],
 ) -> Grouping:  # fmt: skip
-    poor, silent = (tally.flag_rates(*each, keys) for each in flags)
-    mos, loss = (tally.values_by(numbers, keys) for numbers in measures.values())
-    codes, names = tally.grouped(keys)
+    poor, silent = (statistics.flag_rates(*each, keys) for each in flags)
+    mos, loss = (statistics.values_by(numbers, keys) for numbers in measures.values())
+    codes, names = statistics.grouped(keys)
     sizes = sorted(zip(names, np.bincount(codes).tolist(), strict=True), key=lambda each: (-each[1], each[0]))
     groups = tuple(
-        Group(key, n, tally.nothing(answered, key), poor[key], silent[key], mos[key], loss[key])
-        for key, n in sizes[:GROUPS]
+        Group(key, n, answered[key], poor[key], silent[key], mos[key], loss[key]) for key, n in sizes[:GROUPS]
     )
     others = [n for _, n in sizes[GROUPS:]]
     return Grouping(str(keys.name), title, groups, len(others), sum(others))
@@ -165,7 +164,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
     counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
     found = []
     for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):
-        share = tally.rate(n, len(attempts))
+        share = statistics.rate(n, len(attempts))
         known = _explained(code)
         if known is None:
             nothing = explain("failed")
@@ -183,7 +182,7 @@ def _explained(code: int) -> Known | None:
 
 
 def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
-    """The worst legs: of each reason the worst first, so that one reason does not fill the list."""
+    """The worst legs: the worst of each reason first, so that one reason does not fill the list."""
     poor = rows[rows["verdict"] == Verdict.POOR].copy()
     if poor.empty:
         return ()
@@ -201,7 +200,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tu
             "" if pd.isna(row["started_at"])
             else row["started_at"].tz_convert(period.zone.key).isoformat(" ", "seconds"),
             _text(row["remote_address"]), _text(row["network_code"]),
-            words.why(row["rule"], _float(row["value"]), _float(row["limit"]), book),
+            sentences.reason(row["rule"], _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
             _float(row["confidence"]),
             command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),

@@ -1,4 +1,4 @@
-"""Which time a report is about, and the hours, days or weeks in it: on the clock of a zone, DST included."""
+"""The period of a report, and the hours, days or weeks in it: on the clock of a zone, DST included."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 
 TICK = timedelta(microseconds=1)
-#: Up to so much time is shown by hours, up to so much by days, and more by weeks.
+#: Up to which length a period is shown by hours, and by days; a longer one is shown by weeks.
 BY_HOURS, BY_DAYS = timedelta(hours=49), timedelta(days=120)
 
 
 @dataclass(frozen=True)
 class Period:
-    """A time from `since` until before `until`, and the same length before it.
+    """A time from `since` until before `until`, and the period of the same length before it.
 
     Attributes
     ----------
     since, until
-        Instants in UTC; None where nothing limits the period and there is no data that could.
+        Instants in UTC; None if neither the caller nor the data limit the period.
     before
-        Start of the period that it is compared with, which ends at `since`; None without one.
+        Start of the period to compare with, which ends at `since`; None without one.
     """
 
     zone: ZoneInfo
@@ -33,19 +33,19 @@ class Period:
 
     @property
     def empty(self) -> bool:
-        """Whether there is no time at all."""
+        """Whether it has no length."""
         return self.since is None or self.until is None or self.since >= self.until
 
     @property
     def unit(self) -> str:
-        """``hour``, ``day`` or ``week``: what a trend is drawn by."""
+        """The unit of a trend: ``hour``, ``day`` or ``week``."""
         if self.since is None or self.until is None:
             return "day"
         length = self.until - self.since
         return "hour" if length <= BY_HOURS else "day" if length <= BY_DAYS else "week"
 
     def slots(self) -> list[datetime]:
-        """Where each hour, day or week begins, and the end of the last: instants in UTC, never the clock's jumps.
+        """The start of each hour, day or week, and the end of the last one, as instants in UTC.
 
         Examples
         --------
@@ -91,21 +91,21 @@ def period_of(
     first: datetime | None = None,
     last: datetime | None = None,
 ) -> Period:
-    """What a caller means.
+    """The period that a caller asks for.
 
     Parameters
     ----------
     since, until
-        Instants with a zone, days (their midnight in `tz`), or such as ISO 8601 text; `until` is not included.
+        Instants with a zone, days (their midnight in `tz`), or either as ISO 8601 text; `until` is excluded.
     tz
         IANA name of the zone.
     first, last
-        The first and the last instant of the data, for what is not given.
+        The first and the last instant of the data, in place of a limit that is None.
 
     Raises
     ------
     ConfigError
-        If one is no instant, has no zone, or the end is before the start.
+        If one is no instant, has no zone, or the end is not after the start.
 
     Examples
     --------
@@ -125,13 +125,8 @@ def period_of(
     return Period(zone, start, stop, before)
 
 
-def zoned(tz: str) -> ZoneInfo:
-    """The zone of an IANA name, or an error that says how zones are called."""
-    return zone_info(tz)
-
-
 def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which a day begins; where clocks skip midnight, the first that there is."""
+    """The instant at which a day begins; if clocks skip midnight, the first instant after it."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
@@ -140,26 +135,26 @@ def _before(since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None
         return None
     local, end = since.astimezone(zone), until.astimezone(zone)
     if local.time() == end.time() == time():
-        # Whole days: as many days before, even where one of them has 23 hours.
+        # Whole days are compared with as many days, even if one of them has 23 hours.
         return midnight(local.date() - (end.date() - local.date()), zone)
     return since - (until - since)
 
 
-def _instant(name: str, given: datetime | date | str | None, zone: ZoneInfo) -> datetime | None:
-    if given is None:
+def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> datetime | None:
+    if value is None:
         return None
-    if isinstance(given, str):
+    if isinstance(value, str):
         try:
-            given = date.fromisoformat(given) if len(given) <= len("2026-11-23") else datetime.fromisoformat(given)
+            value = date.fromisoformat(value) if len(value) <= len("2026-11-23") else datetime.fromisoformat(value)
         except ValueError:
             raise ConfigError(
-                f"{name}={given!r} is no point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
+                f"{name}={value!r} is no point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
             ) from None
-    if not isinstance(given, datetime):
-        return midnight(given, zone)
-    if given.tzinfo is None:
+    if not isinstance(value, datetime):
+        return midnight(value, zone)
+    if value.tzinfo is None:
         raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
-    return given.astimezone(UTC)
+    return value.astimezone(UTC)
 
 
-__all__ = ["Period", "midnight", "period_of", "zoned"]
+__all__ = ["Period", "midnight", "period_of"]

@@ -1,4 +1,4 @@
-"""The charts of a report, each with its title, its picture and the table beside it."""
+"""The charts of a report, each with its title, picture and table."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from conv_analytics.analysis.audio.profiles import LEVELS
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
+from conv_analytics.notebook.html import safe
+from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
 from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
-from conv_analytics.notebook.report.words import DASH, TARGET, amount, count, percent
+from conv_analytics.notebook.report.sentences import TARGET
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture, what it shows, and its numbers."""
+    """A picture with its title, note and numbers."""
 
     title: str
     note: str
@@ -60,20 +62,20 @@ def codes(numbers: Numbers) -> Chart:
     ]  # fmt: skip
     title = "Attempts without an answer, by code"
     table = tuple((code.code or DASH, code.meaning, *_cells(code.share)) for code in numbers.codes)
-    return Chart(title, "", _safe(charts.bars(rows, title=title, kind="mid")), ("code", "in words", *_RATE), table)
+    return Chart(title, "", safe(charts.bars(rows, title=title, kind="mid")), ("code", "in words", *_RATE), table)
 
 
 def _trend_note(numbers: Numbers) -> str:
-    odd = sorted({slot.hours for slot in numbers.trend if numbers.unit == "day" and slot.hours != 24.0})  # noqa: PLR2004
+    unusual = sorted({slot.hours for slot in numbers.trend if numbers.unit == "day" and slot.hours != 24.0})  # noqa: PLR2004
     note = "Bands are 95 % intervals; hollow points have fewer than 30 cases."
-    return f"{note} Clocks change: a day of {' and '.join(f'{each:g}' for each in odd)} hours." if odd else note
+    return f"{note} Clocks change: a day of {' and '.join(f'{each:g}' for each in unusual)} hours." if unusual else note
 
 
 def _trend(numbers: Numbers) -> tuple[Chart, ...]:
     slots = numbers.trend
     if not slots:
         return ()
-    made = []
+    drawn = []
     for case in (CASES["answered"], CASES["poor"]):
         rates = [getattr(slot, case.name) for slot in slots]
         if not any(rate.n for rate in rates):
@@ -86,7 +88,7 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
         picture = charts.trend(points, title=f"{case.title} by {numbers.unit}", kind=case.colour,
                                limit=TARGET if case.colour else None, top=None if case.colour else 1.0)  # fmt: skip
         rows = tuple((slot.label, *_cells(rate)) for slot, rate in zip(slots, rates, strict=True))
-        made.append(Chart(case.title, note, _safe(picture), (numbers.unit, *_RATE), rows))
+        drawn.append(Chart(case.title, note, safe(picture), (numbers.unit, *_RATE), rows))
     if any(slot.mos.n for slot in slots):
         points = [
             Point(slot.label, slot.mos.p50, slot.mos.p5, slot.mos.p95, f"n = {slot.mos.n:,}", slot.mos.p5 is not None)
@@ -97,7 +99,7 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
         rows = tuple((slot.label, *(amount(each) for each in (slot.mos.p5, slot.mos.p50, slot.mos.p95)),
                       f"{slot.mos.n:,}") for slot in slots)  # fmt: skip
         head = (numbers.unit, "p5", "median", "p95", "n")
-        made.append(Chart("Score of the loss", "MOS: median, band from p5 to p95", _safe(picture), head, rows))
+        drawn.append(Chart("Score of the loss", "MOS: median, band from p5 to p95", safe(picture), head, rows))
     most = max(slot.legs / slot.hours if slot.hours else 0 for slot in slots) or 1
     points = [
         Point(slot.label, slot.legs / slot.hours if slot.hours else None, None, None, f"{slot.legs:,} legs")
@@ -106,31 +108,31 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
     picture = charts.trend(points, title=f"Legs an hour by {numbers.unit}", shown=lambda v: f"{v:,.3g}",
                            top=charts.nice(most))  # fmt: skip
     rows = tuple((slot.label, f"{slot.hours:g}", f"{slot.legs:,}") for slot in slots)
-    made.append(Chart("Legs an hour", "started", _safe(picture), (numbers.unit, "hours", "legs"), rows))
-    return tuple(made)
+    drawn.append(Chart("Legs an hour", "started", safe(picture), (numbers.unit, "hours", "legs"), rows))
+    return tuple(drawn)
 
 
-def _histogram(given: Histogram) -> Chart:
-    low_is_bad = given.name == "mos"
-    bins = [(f"{each.low:g}", each.n, _kind(each.low, given, low_is_bad=low_is_bad)) for each in given.bins]
-    lows = [each.low for each in given.bins]
+def _histogram(histogram: Histogram) -> Chart:
+    low_is_bad = histogram.name == "mos"
+    bins = [(f"{each.low:g}", each.n, _kind(each.low, histogram, low_is_bad=low_is_bad)) for each in histogram.bins]
+    lows = [each.low for each in histogram.bins]
     limits = [(_place(at, lows), f"{words}: {at:g}" if words in LEVELS else words)
-              for words, at in given.limits]  # fmt: skip
-    title = given.title
-    picture = charts.histogram(bins, title=title, limits=limits, unit=given.unit)
+              for words, at in histogram.limits]  # fmt: skip
+    title = histogram.title
+    picture = charts.histogram(bins, title=title, limits=limits, unit=histogram.unit)
     rows = tuple(
         (f"{each.low:g}", "" if each.high is None else f"{each.high:g}", f"{each.n:,}",
-         percent(each.n / given.n if given.n else None))
-        for each in given.bins
+         percent(each.n / histogram.n if histogram.n else None))
+        for each in histogram.bins
     )  # fmt: skip
-    note = f"{given.unit}; {given.n:,} of {count(given.of, 'leg')} had data"
-    return Chart(title, note, _safe(picture), (f"from [{given.unit}]", "to", "legs", "share"), rows)
+    note = f"{histogram.unit}; {histogram.n:,} of {count(histogram.of, 'leg')} had data"
+    return Chart(title, note, safe(picture), (f"from [{histogram.unit}]", "to", "legs", "share"), rows)
 
 
-def _kind(low: float | None, given: Histogram, *, low_is_bad: bool) -> str:
-    """Colour of a class by the limits that it lies beyond."""
+def _kind(low: float | None, histogram: Histogram, *, low_is_bad: bool) -> str:
+    """The class of a bin: which limits it is beyond."""
     at = low or 0.0
-    limits = dict(given.limits)
+    limits = dict(histogram.limits)
     poor, fair = (limits.get(level) for level in LEVELS)
 
     def beyond(limit: float) -> bool:
@@ -140,7 +142,7 @@ def _kind(low: float | None, given: Histogram, *, low_is_bad: bool) -> str:
 
 
 def _place(at: float, lows: list[float | None]) -> float:
-    """Where a limit lies, in columns from the left."""
+    """The position of a limit, in columns from the left."""
     edges = [low or 0.0 for low in lows]
     for place, low in enumerate(edges):
         high = edges[place + 1] if place + 1 < len(edges) else low + 1
@@ -152,16 +154,12 @@ def _place(at: float, lows: list[float | None]) -> float:
 def _week(numbers: Numbers) -> tuple[Chart, ...]:
     if not numbers.week:
         return ()
-    cells = [
-        (cell.weekday, cell.hour, cell.per_hour,
-         _hour_words(cell))
-        for cell in numbers.week
-    ]  # fmt: skip
+    cells = [(cell.weekday, cell.hour, cell.per_hour, _hour_words(cell)) for cell in numbers.week]
     title = "When calls start"
     rows = tuple((charts.DAYS[day], *(_of_hour(numbers, day, hour) for hour in range(24))) for day in range(7))
     head = ("", *(f"{hour:02}" for hour in range(24)))
     note = "the stronger, the more legs an hour; framed: no such hour in the period"
-    return (Chart(title, note, _safe(charts.heat(cells, title=title)), head, rows),)
+    return (Chart(title, note, safe(charts.heat(cells, title=title)), head, rows),)
 
 
 def _hour_words(cell: Cell) -> str:
@@ -175,17 +173,17 @@ def _of_hour(numbers: Numbers, day: int, hour: int) -> str:
     return DASH if cell.per_hour is None else f"{cell.per_hour:.3g}"
 
 
-def _grouping(given: Grouping) -> tuple[Chart, ...]:
+def _grouping(grouping: Grouping) -> tuple[Chart, ...]:
     note = ""
-    if given.others:
-        note = f"{count(given.others, 'smaller group')} with {count(given.others_legs, 'leg')} not listed"
-    made = []
+    if grouping.others:
+        note = f"{count(grouping.others, 'smaller group')} with {count(grouping.others_legs, 'leg')} not listed"
+    drawn = []
     for case in (CASES["poor"], CASES["answered"]):
-        rates: list[tuple[str, Rate]] = [(group.key, getattr(group, case.name)) for group in given.groups]
+        rates: list[tuple[str, Rate]] = [(group.key, getattr(group, case.name)) for group in grouping.groups]
         if not any(rate.n for _, rate in rates):
             continue
         rows = [Bar(key, rate.rate, rate.lo, rate.hi, _of(rate), rate.enough) for key, rate in rates]
-        title = f"{given.title}: {case.label}"
+        title = f"{grouping.title}: {case.label}"
         picture = charts.bars(rows, title=title, kind=case.colour or "b", limit=TARGET if case.colour else None)
         cells: list[tuple[Any, ...]] = [
             (
@@ -195,11 +193,11 @@ def _grouping(given: Grouping) -> tuple[Chart, ...]:
                 amount(group.mos.p50),
                 amount(group.loss.p95, "%"),
             )
-            for group in given.groups
+            for group in grouping.groups
         ]
-        head = (given.name, "legs", *_RATE, "score (median)", "lost (p95)")
-        made.append(Chart(title, note, _safe(picture), head, tuple(cells)))
-    return tuple(made)
+        head = (grouping.name, "legs", *_RATE, "score (median)", "lost (p95)")
+        drawn.append(Chart(title, note, safe(picture), head, tuple(cells)))
+    return tuple(drawn)
 
 
 def _of(rate: Rate) -> str:
@@ -208,11 +206,6 @@ def _of(rate: Rate) -> str:
 
 def _cells(rate: Rate) -> tuple[str, ...]:
     return percent(rate.rate), percent(rate.lo), percent(rate.hi), f"{rate.k:,}", f"{rate.n:,}"
-
-
-def _safe(picture: str) -> Markup:
-    """A picture: its writer has escaped what is in it."""
-    return Markup(picture)  # noqa: S704
 
 
 __all__ = ["Chart", "Section", "codes", "sections"]

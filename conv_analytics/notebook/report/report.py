@@ -1,4 +1,4 @@
-"""The call-quality report: asked for in a line, shown in a notebook, written as one file."""
+"""The call-quality report: made in one line, shown in a notebook, written as one file."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.errors import DestinationError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook import html as safe
 from conv_analytics.notebook.files import write
-from conv_analytics.notebook.report import rules, words
-from conv_analytics.notebook.report.beside import timelines as drawn
+from conv_analytics.notebook.html import line, render
+from conv_analytics.notebook.report import rules, sentences
 from conv_analytics.notebook.report.gather import gather
 from conv_analytics.notebook.report.numbers import Numbers
 from conv_analytics.notebook.report.page import page
+from conv_analytics.notebook.report.timelines import write_timelines
 from conv_analytics.paths import expand_user
 
 
 @dataclass(frozen=True)
 class Report:
-    """How the calls of a period are.
+    """The quality of the calls of a period.
 
     Attributes
     ----------
     numbers
-        Every number of it, frozen; ``numbers.as_dict()`` is JSON.
+        All its numbers, frozen; ``numbers.as_dict()`` gives JSON values.
     """
 
     numbers: Numbers
 
     @property
     def html(self) -> str:
-        """The page: one file that asks nobody for anything. The same numbers give the same text."""
+        """The page: one file that loads nothing from elsewhere. The same numbers give the same text."""
         return page(self.numbers)
 
     @property
@@ -49,19 +49,17 @@ class Report:
     def write(
         self, path: str | os.PathLike[str], *, timelines: Any = None, units: Units | None = None
     ) -> tuple[Path, Path]:
-        """Write the page, and its numbers beside it; a reader sees the old files or the new ones, never half of one.
-
-        Without a mask they are for their user alone (0600).
+        """Write the page, and its numbers next to it, each atomically; unmasked, only their owner may read them (0600).
 
         Parameters
         ----------
         path
             The page, such as ``report.html``; the numbers have its name with ``.json``.
         timelines
-            What the report was made of: the timelines of the worst legs are written into a folder beside the page,
-            ``report-timelines``, and it links to them. None are when absent.
+            The data of the report: with it, the timelines of the worst legs are written to a folder next to the page,
+            ``report-timelines``, and the page links to them.
         units
-            What the report was given, for the verdicts in timelines.
+            The units of the report, for the verdicts in timelines.
 
         Returns
         -------
@@ -74,18 +72,18 @@ class Report:
             If a file cannot be written.
         """
         target = expand_user(path)
-        beside = target.with_suffix(".json")
-        if beside == target:
+        numbers = target.with_suffix(".json")
+        if numbers == target:
             raise DestinationError(target, "the numbers would overwrite it; name the page, such as report.html")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            links = {} if timelines is None else drawn(timelines, self.numbers, target, units)
+            links = {} if timelines is None else write_timelines(timelines, self.numbers, target, units)
         except OSError as error:
             raise DestinationError(target, str(error)) from error
-        # The numbers first: a page that is there has its numbers.
-        for where, text in ((beside, self.json), (target, page(self.numbers, links))):
-            write(where, text, private=not self.numbers.masked)
-        return target, beside
+        # The numbers first: a page always has its numbers.
+        for path_of_text, text in ((numbers, self.json), (target, page(self.numbers, links))):
+            write(path_of_text, text, private=not self.numbers.masked)
+        return target, numbers
 
     def judge(self, *fail_on: str) -> list[rules.Judgement]:
         """Whether rules such as ``poor>3%`` or ``mos_p5<3.5`` are broken.
@@ -93,24 +91,21 @@ class Report:
         Raises
         ------
         ConfigError
-            If one is no rule, or names a number that there is not.
+            If one is no rule, or names a number that a report does not have.
         """
         return rules.judge(self.numbers, list(fail_on))
 
     @safe_repr
     def __repr__(self) -> str:
-        return safe.line(" ".join((self.numbers.sentence, *self.numbers.details)))
+        return line(" ".join((self.numbers.sentence, *self.numbers.details)))
 
     def _repr_html_(self) -> str:
         rows = [
-            (figure.title, words.now_words(figure), words.interval_words(figure), words.n_words(figure),
-             words.change_words(figure) if figure.change else "")
+            (figure.title, sentences.now_words(figure), sentences.interval_words(figure), sentences.n_words(figure),
+             sentences.change_words(figure) if figure.change else "")
             for figure in self.numbers.figures
         ]  # fmt: skip
-        lines = "".join(f"<li>{safe.escape(line)}</li>" for line in self.numbers.details)
-        table = safe.table(("", "now", "interval", "of", "change"), rows, "report.write('report.html') gives the page")
-        said = f"<p><strong>{safe.escape(self.numbers.sentence)}</strong></p><ul>{lines}</ul>"
-        return f'<div class="{safe.PLAIN}">{said}{table}</div>'
+        return render("report/figures.html.j2", sentence=self.numbers.sentence, details=self.numbers.details, rows=rows)
 
 
 def quality_report(
@@ -123,23 +118,23 @@ def quality_report(
     mask: bool = True,
     units: Units | None = None,
 ) -> Report:
-    """How the calls of a period are, with everything that such a sentence stands on.
+    """The quality of the calls of a period: a verdict, with everything it is based on.
 
     Parameters
     ----------
     data
         A `Dataset`, `Frames`, a mapping of table name to frame, or a frame of `legs`.
     since, until
-        The period, by the start of legs, the end not included: instants with a zone, days (their midnight in `tz`), or
-        ISO 8601 text. All data when absent; with `since`, the same length before it is compared.
+        The period, by the start of legs, the end excluded: instants with a zone, days (their midnight in `tz`), or
+        ISO 8601 text. All data when absent; with `since`, it is compared with the period of the same length before.
     tz
         IANA zone of days, hours and weekdays. A day has 23 or 25 hours where clocks change.
     profile
         Rulebook of the verdicts on legs.
     mask
-        Numbers, names and addresses are shown with a hash instead. ``False`` shows them, and says so.
+        Whether numbers, names and addresses are masked. ``False`` shows them, and says so.
     units
-        What `detect_units` found, or was told; detected on all data when absent.
+        Units as `detect_units` gives them; detected on all data when absent.
 
     Returns
     -------
@@ -149,14 +144,14 @@ def quality_report(
     Raises
     ------
     ConfigError
-        If the period, the zone or the profile is none.
+        If the period, the zone or the profile is not valid.
 
     Notes
     -----
-    The sentence is good or poor only if the whole interval of the share of poor legs (Wilson, 95 %) lies below or above
-    3 %, and at least half of the answered legs were measured; where a unit is not known that verdicts need, it says so
-    and there is none. Changes are called better or worse only if the interval
-    of the difference (Newcombe) leaves out 0. Sources of every measure are named by `kpi_metrics` and the profiles.
+    The verdict is good or poor only if the whole interval of the share of poor legs (Wilson, 95 %) lies below or above
+    3 %, and at least half of the answered legs were measured. If a unit is not known that verdicts need, there is no
+    verdict, and the report says why. A change is called better or worse only if the interval of the difference
+    (Newcombe) excludes 0. `kpi_metrics` and the profiles name the source of every measure.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Rules that a report can break, ``poor>3%`` or ``mos_p5<3.5``: those of `check`, looked up in the report's numbers."""
+"""Rules such as ``poor>3%`` or ``mos_p5<3.5`` for a report: those of `check`, applied to the report's numbers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from conv_analytics.analysis.finders.thresholds import SAME, Threshold
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.report.numbers import Figure, Numbers, Rate
 
-#: Quantiles of a distribution that a report keeps, and the attribute with each.
+#: The quantiles that a report has, and the attribute of each.
 _PARTS: Mapping[float, str] = {0.05: "p5", 0.5: "p50", 0.95: "p95", 0.0: "low", 1.0: "high"}
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """What became of a rule: `broken` is None where too little is known to tell."""
+    """The result of a rule: `broken` is None if there are too few cases to tell."""
 
     rule: Threshold
     value: float | None
@@ -34,13 +34,13 @@ class Judgement:
 def judge(numbers: Numbers, rules: list[str]) -> list[Judgement]:
     """Judge some rules.
 
-    Of fewer cases than a rule's ``min_n`` (30), and of a quantile that so few values do not tell, nothing is said: they
-    break nothing.
+    A rule is not judged, and not broken, with fewer cases than its ``min_n`` (30), or if there are too few values for
+    its quantile.
 
     Raises
     ------
     ConfigError
-        If one is no rule, or asks for what a report does not hold.
+        If one is no rule, or names a number that a report does not have.
     """
     by_name = {_metric(figure.name): figure for figure in numbers.figures}
     return [_judged(Threshold.parse(text), by_name) for text in rules]
@@ -62,11 +62,11 @@ def _judged(rule: Threshold, figures: Mapping[str, Figure]) -> Judgement:
             f"{rule.text!r}: a report does not tell {rule.metric}, but {', '.join([*rates, *others])};"
             " `conv-analytics check` tells more."
         )
-    held = figure.now
-    value = held.rate if isinstance(held, Rate) else getattr(held, _PARTS[quantile[0]]) if quantile else None
-    if held.n < rule.min_n:
+    now = figure.now
+    value = now.rate if isinstance(now, Rate) else getattr(now, _PARTS[quantile[0]]) if quantile else None
+    if now.n < rule.min_n:
         value = None
-    return Judgement(rule, value, held.n, None if value is None else rule.beyond(value))
+    return Judgement(rule, value, now.n, None if value is None else rule.beyond(value))
 
 
 __all__ = ["Judgement", "judge"]

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from conv_analytics.notebook.timeline.show import Timeline, show_timeline
+from conv_analytics.notebook.timeline.timeline import Timeline, show_timeline
 
 __all__ = ["Timeline", "show_timeline"]

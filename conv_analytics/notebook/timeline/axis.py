@@ -1,4 +1,4 @@
-"""The axis of time: where ticks stand, and how instants and lengths of time are written."""
+"""The axis of time: where its ticks are, and how instants and durations are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from conv_analytics.errors import ConfigError
 
 SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
-#: Distances of ticks. [µs]
+#: Distances between ticks. [µs]
 STEPS = (
     *(size * power for power in (1000, 10_000, 100_000) for size in (1, 2, 5)),
     *(size * SECOND for size in (1, 2, 5, 10, 15, 30)),
@@ -18,8 +18,8 @@ STEPS = (
     *(size * _DAY for size in (1, 2, 7, 14, 28, 91, 364)),
 )  # fmt: skip
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-#: Room that a label needs. [px]
-ROOM = 84
+#: Width that a label of the axis needs. [px]
+LABEL_PX = 84
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -28,7 +28,7 @@ def zone_of(name: str) -> ZoneInfo:
     Raises
     ------
     ConfigError
-        If there is none of this name.
+        If there is no zone of this name.
     """
     try:
         return ZoneInfo(name)
@@ -37,7 +37,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def local(at: int, zone: ZoneInfo) -> datetime:
-    """An instant as its clock shows it there."""
+    """An instant on the clock of a zone."""
     return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
 
 
@@ -47,28 +47,28 @@ def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int,
     >>> [label for _, label in ticks(0, 20 * SECOND, 400, ZoneInfo("UTC"))]
     ['00:00:00', '00:00:05', '00:00:10', '00:00:15', '00:00:20']
     """
-    step = next((each for each in STEPS if each * width >= ROOM * (end - start)), STEPS[-1])
-    found, at = [], start
+    step = next((each for each in STEPS if each * width >= LABEL_PX * (end - start)), STEPS[-1])
+    made, at = [], start
     while at <= end:
         offset = _offset(at, zone)
         tick = -(-(at + offset) // step) * step - offset
-        # The clock may have been changed between the two.
+        # The clock may change between the two.
         tick += offset - _offset(tick, zone) if step >= _DAY else 0
         if at <= tick <= end:
-            found.append((tick, label(tick, step, zone)))
+            made.append((tick, label(tick, step, zone)))
         at = max(tick, at) + (step // 2 if step >= _DAY else 1)
-    return found
+    return made
 
 
 def label(at: int, step: int, zone: ZoneInfo) -> str:
-    """The words of a tick: as exact as its step; the day at midnight."""
-    there = local(at, zone)
-    midnight = (there.hour, there.minute, there.second, there.microsecond) == (0, 0, 0, 0)
+    """The label of a tick: as exact as its step; the day at midnight."""
+    clock = local(at, zone)
+    midnight = (clock.hour, clock.minute, clock.second, clock.microsecond) == (0, 0, 0, 0)
     if step >= _DAY or (midnight and at):
-        return f"{there:%d %b}".lstrip("0")
+        return f"{clock:%d %b}".lstrip("0")
     if step < SECOND:
-        return f"{there:%H:%M:%S}.{there.microsecond // 1000:03d}"
-    return f"{there:%H:%M:%S}" if step < _MINUTE else f"{there:%H:%M}"
+        return f"{clock:%H:%M:%S}.{clock.microsecond // 1000:03d}"
+    return f"{clock:%H:%M:%S}" if step < _MINUTE else f"{clock:%H:%M}"
 
 
 def stamp(at: int | None, zone: ZoneInfo) -> str:
@@ -79,17 +79,17 @@ def stamp(at: int | None, zone: ZoneInfo) -> str:
     """
     if at is None:
         return "no instant"
-    there = local(at, zone)
-    offset = there.utcoffset() or timedelta()
+    clock = local(at, zone)
+    offset = clock.utcoffset() or timedelta()
     minutes = round(offset.total_seconds() / 60)
     shift = f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
-    return f"{there:%Y-%m-%d %H:%M:%S}.{there.microsecond // 1000:03d} {shift}"
+    return f"{clock:%Y-%m-%d %H:%M:%S}.{clock.microsecond // 1000:03d} {shift}"
 
 
-def length(microseconds: int) -> str:
-    """A length of time for people.
+def duration(microseconds: int) -> str:
+    """A duration for people.
 
-    >>> [length(value * 1000) for value in (3, 12_340, 83_000, 3_723_000, 200_000_000)]
+    >>> [duration(value * 1000) for value in (3, 12_340, 83_000, 3_723_000, 200_000_000)]
     ['3 ms', '12.34 s', '1:23 min', '1:02:03 h', '2 d 7 h']
     """
     if microseconds < SECOND:
@@ -108,4 +108,4 @@ def _offset(at: int, zone: ZoneInfo) -> int:
     return round((local(at, zone).utcoffset() or timedelta()).total_seconds()) * SECOND
 
 
-__all__ = ["SECOND", "STEPS", "label", "length", "local", "stamp", "ticks", "zone_of"]
+__all__ = ["LABEL_PX", "SECOND", "STEPS", "duration", "label", "local", "stamp", "ticks", "zone_of"]

@@ -1,6 +1,6 @@
-"""From the frame of a timeline to lines with things on them: pure, the same for the picture and for the canvas.
+"""The layout of a timeline: lanes, lines, and the bands and marks on them, for the picture and the canvas alike.
 
-Only where things stand from top to bottom is decided here; from left to right, the part of time that is shown decides.
+It decides what stands where from top to bottom. From left to right, the part of time that is shown decides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -19,25 +19,36 @@ from conv_analytics.privacy.display import Display
 #: Heights of lines, and the gaps below them. [px]
 HEIGHTS: Mapping[str, int] = MappingProxyType({"main": 20, "quality": 7, "span": 13, "marks": 19})
 GAP, LANE_GAP = 2, 8
-#: Marks closer than this are drawn as one, with their number. [px]
-NEAR = 10.0
-WIDEST = 45.0
-#: So many spans can lie below each other; more share the last line.
+#: Marks closer than this are drawn as a cluster with their number, and how wide a cluster may be. [px]
+NEAR_PX, WIDEST_PX = 10.0, 45.0
+#: At most this many lines of spans per lane; more spans at once share the last line.
 TRACKS = 6
-#: Shorter texts of a body are not looked for in the words of a mark. [characters]
-_WORD = 3
+#: Shorter texts of a body are not searched for in the text of a mark. [characters]
+_SHORTEST = 3
 
-#: Bands of the main line; those of the second tuple lie over them.
+#: Bands of the main line, and those that are drawn over them.
 _STATES = ("invited", "joined", "left", "unknown", "ringing", "answered")
-_OVER = ("muted", "earmuffed")
-#: Which line of marks a mark stands on.
-_LINES = (
+OVERLAYS = ("muted", "earmuffed")
+#: The kinds of marks on each line of marks.
+_MARK_LINES = (
     ("message", "message_status"),
     ("ringing", "answered", "hangup", "status", "machine", "transfer", "dtmf", "media"),
     ("asr", "event"),
 )
-#: Kind of each mark (its colour), its shape (around 0, 0), and its weight where several stand in one place.
-MARKS: Mapping[str, tuple[str, str, int]] = MappingProxyType({
+
+
+class Mark(NamedTuple):
+    """How an event is drawn: its kind gives the colour, the shape is a path around 0, 0.
+
+    Of a cluster, the mark with the greatest weight is shown.
+    """
+
+    kind: str
+    shape: str
+    weight: int
+
+
+MARKS: Mapping[str, Mark] = MappingProxyType({what: Mark(*mark) for what, mark in {
     "message": ("message", "M5 0A5 5 0 1 1-5 0A5 5 0 1 1 5 0Z", 5),
     "message_status": ("message", "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0ZM2 0A2 2 0 1 0-2 0A2 2 0 1 0 2 0Z", 2),
     "dtmf": ("control", "M-4.5-4.5H4.5V4.5H-4.5Z", 6),
@@ -50,7 +61,7 @@ MARKS: Mapping[str, tuple[str, str, int]] = MappingProxyType({
     "media": ("media", "M-2-5H2V5H-2Z", 2),
     "asr": ("media", "M-5-4H5V3H1L-2 6V3H-5Z", 5),
     "event": ("other", "M-1.5-5H1.5V-1.5H5V1.5H1.5V5H-1.5V1.5H-5V-1.5H-1.5Z", 1),
-})  # fmt: skip
+}.items()})  # fmt: skip
 _CHANNELS = frozenset({
     "app", "phone", "pstn", "sip", "rtc", "websocket", "ws", "vbc", "leg", "sms", "mms", "whatsapp", "viber",
     "messenger",
@@ -71,7 +82,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a lane: bands and marks of one role stand on it."""
+    """A line of a lane, for bands or marks of one role."""
 
     y: int
     height: int
@@ -88,9 +99,9 @@ class Item:
     row
         Its row of the frame.
     line
-        Place in the lines; -1 without an instant.
+        Index of its line; -1 without an instant.
     level
-        Of an answered band, the verdict on its quality.
+        The verdict on the quality of an answered band.
     """
 
     row: int
@@ -112,7 +123,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that is drawn, from top to bottom; `start` and `end` are microseconds since 1970."""
+    """Everything that is drawn; `start` and `end` are microseconds since 1970."""
 
     conversation_id: str
     name: str
@@ -127,30 +138,30 @@ class Layout:
     events: int = 0
 
     def counts(self) -> dict[str, int]:
-        """How many there are of what a reader of the header wants to know."""
-        found = {kind: sum(lane.kind == kind for lane in self.lanes) for kind in ("member", "leg")}
-        found["event"] = self.events
-        found["open band"] = sum((item.open_start or item.open_end) and item.what != "left" for item in self.items)
-        found["late"] = sum(item.order == "late" for item in self.items)
-        found["duplicate"] = sum(item.order == "duplicate" for item in self.items)
-        found["without an instant"] = sum(item.line < 0 for item in self.items)
-        return found
+        """What the header counts."""
+        counts = {kind: sum(lane.kind == kind for lane in self.lanes) for kind in ("member", "leg")}
+        counts["event"] = self.events
+        counts["open band"] = sum((item.open_start or item.open_end) and item.what != "left" for item in self.items)
+        counts["late"] = sum(item.order == "late" for item in self.items)
+        counts["duplicate"] = sum(item.order == "duplicate" for item in self.items)
+        counts["without an instant"] = sum(item.line < 0 for item in self.items)
+        return counts
 
 
 def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layout:
-    """Lay the frame of `timeline` out; what it shows of people is what `display` leaves of them."""
+    """Lay out the frame that `timeline` gives; `display` masks people in it."""
     rows = _plain(frame)
     lanes = _lanes(rows, display)
     known = [at for row in rows for at in (row["start_at"], row["end_at"]) if at is not None]
     start = min(known, default=0)
     places, lines, tops = _lines(rows, sorted(lanes))
-    said = _Said(display)
+    texts = _DisplayedTexts(display)
     numbers = {number: place for place, number in enumerate(sorted(lanes))}
     drawn = [Lane(*lanes[number], *tops[number]) for number in sorted(lanes)]
     name = next((lane.name for lane in drawn if lane.kind == "conversation"), "conversation")
     bodies = [display.body(str(row["type"] or ""), row["detail"]) for row in rows]
     items = [
-        _item(place, row, bodies[place], line=places[place], start=start, said=said, numbers=numbers)
+        _item(place, row, bodies[place], line=places[place], start=start, texts=texts, numbers=numbers)
         for place, row in enumerate(rows)
     ]
     details = [_detail(body) for body in bodies]
@@ -161,56 +172,60 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
     )
 
 
-def clusters(places: Iterable[float], near: float = NEAR) -> list[tuple[int, int]]:
-    """Neighbours that would overlap, as first and one past last; places are in order.
+def mark_of(what: str) -> Mark:
+    """How an event of some kind is drawn; one that is not known, as an event."""
+    return MARKS.get(what, MARKS["event"])
 
-    A cluster is wider than a mark, since it has a number, but never wider than `WIDEST`.
+
+def clusters(places: Iterable[float]) -> list[tuple[int, int]]:
+    """Groups of marks that would overlap, as first and one past last; places are sorted.
+
+    A cluster is wider than a mark, since it has a number, but never wider than `WIDEST_PX`.
 
     >>> clusters([0, 5, 12, 50, 52, 80])
     [(0, 3), (3, 5), (5, 6)]
     """
-    found: list[tuple[int, int]] = []
+    groups: list[tuple[int, int]] = []
     first, count, begin, last = 0, 0, 0.0, 0.0
     for place in places:
-        half = near / 2 if count == 1 else 1.5 * near
-        apart = place - last >= near and place - (begin + last) / 2 >= half + near / 2
-        if count == 0 or apart or place - begin > WIDEST:
+        half = NEAR_PX / 2 if count == 1 else 1.5 * NEAR_PX
+        apart = place - last >= NEAR_PX and place - (begin + last) / 2 >= half + NEAR_PX / 2
+        if count == 0 or apart or place - begin > WIDEST_PX:
             if count:
-                found.append((first, first + count))
+                groups.append((first, first + count))
             first, begin, count = first + count, place, 0
         last, count = place, count + 1
     if count:
-        found.append((first, first + count))
-    return found
+        groups.append((first, first + count))
+    return groups
 
 
 def _events(rows: Iterable[Mapping[str, Any]]) -> int:
     """How many events there are: each begins a band, ends one, or is a mark."""
-    found = {row[name] for row in rows for name in ("event_id", "end_event_id")}
-    return len(found - {None})
+    return len({row[name] for row in rows for name in ("event_id", "end_event_id")} - {None})
 
 
-class _Said:
-    """Texts as they are shown, each worked out once."""
+class _DisplayedTexts:
+    """Texts as they are displayed: masked, each once."""
 
     def __init__(self, display: Display) -> None:
         self._display = display
         self._texts: dict[tuple[str, str], str] = {}
 
     def __call__(self, what: str, text: str, detail: str | None = None, body: Any = None) -> str:
-        """The words of a mark; what of them stands in the body of its event is shown as it is shown there."""
+        """The text of a mark; whatever the body of its event masks is masked the same way here."""
         if self._display.on and detail is not None and text and what != "dtmf":
-            for word, shown in _changed(json_of(detail), body):
-                text = text.replace(word, shown)
+            for plain, masked in _masked_texts(json_of(detail), body):
+                text = text.replace(plain, masked)
         key = ("dtmf" if what == "dtmf" else "", text)
         if key not in self._texts:
-            self._texts[key] = self._shown(what, text)
+            self._texts[key] = self._displayed(what, text)
         return self._texts[key]
 
-    def _shown(self, what: str, text: str) -> str:
+    def _displayed(self, what: str, text: str) -> str:
         if what == "dtmf" and self._display.on:
-            words, _, digits = text.partition(" ")
-            return f"{words} {digits if digits == 'unknown' else self._display.digits(digits)}"
+            word, _, digits = text.partition(" ")
+            return f"{word} {digits if digits == 'unknown' else self._display.digits(digits)}"
         return self._display.text(text)
 
     def type(self, text: str) -> str:
@@ -229,10 +244,10 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tuple[str, str, str]]:
-    found: dict[int, tuple[str, str, str]] = {}
-    seen = {row["lane"]: row for row in rows}
-    display.know(str(row["lane_name"]) for row in seen.values() if row["lane_kind"] == "member")
-    for number, row in seen.items():
+    lanes: dict[int, tuple[str, str, str]] = {}
+    first_rows = {row["lane"]: row for row in rows}
+    display.know(str(row["lane_name"]) for row in first_rows.values() if row["lane_kind"] == "member")
+    for number, row in first_rows.items():
         name, kind, one = (str(row[key] or "") for key in ("lane_name", "lane_kind", "lane_id"))
         if kind == "leg":
             shown = _leg_name(name, display)
@@ -240,12 +255,12 @@ def _lanes(rows: Iterable[Mapping[str, Any]], display: Display) -> dict[int, tup
             shown = name
         else:
             shown = display.identifier(name) if name == one else display.party(name)
-        found[number] = (shown, kind, display.identifier(one))
-    return found
+        lanes[number] = (shown, kind, display.identifier(one))
+    return lanes
 
 
 def _leg_name(name: str, display: Display) -> str:
-    """Channel and direction stay, the remote end is a party."""
+    """Channel and direction stay as they are; the far end is masked as a party."""
     words = name.split(" ")
     known = 0
     while known < len(words) and (words[known] in _CHANNELS or words[known] in _DIRECTIONS):
@@ -257,38 +272,36 @@ def _leg_name(name: str, display: Display) -> str:
 def _role(row: Mapping[str, Any]) -> tuple[str, int]:
     what = row["what"]
     if row["shape"] == "band":
-        return ("main", 0) if what in _STATES or what in _OVER else ("span", 0)
-    return "marks", next((place for place, kinds in enumerate(_LINES) if what in kinds), len(_LINES) - 1)
+        return ("main", 0) if what in _STATES or what in OVERLAYS else ("span", 0)
+    return "marks", next((n for n, whats in enumerate(_MARK_LINES) if what in whats), len(_MARK_LINES) - 1)
 
 
 def _lines(
     rows: Sequence[Mapping[str, Any]], numbers: Sequence[int]
 ) -> tuple[list[int], list[Line], dict[int, tuple[int, int]]]:
-    """The line of each row, the lines, and where each lane stands."""
+    """The line of each row, all lines, and top and height of each lane."""
     by_lane: dict[int, list[int]] = {number: [] for number in numbers}
     for place, row in enumerate(rows):
         if row["start_at"] is not None:
             by_lane[row["lane"]].append(place)
-    where, lines, tops, y = [-1] * len(rows), list[Line](), dict[int, tuple[int, int]](), 0
+    line_of, lines, tops, y = [-1] * len(rows), list[Line](), dict[int, tuple[int, int]](), 0
     for lane, number in enumerate(numbers):
-        top, wanted = y, _wanted(rows, by_lane[number])
-        if not wanted:
-            wanted = [("main", [])]
-        for role, places in wanted:
+        top = y
+        for role, places in _lines_of_lane(rows, by_lane[number]) or [("main", [])]:
             for place in places:
-                where[place] = len(lines)
+                line_of[place] = len(lines)
             lines.append(Line(y, HEIGHTS[role], lane, role))
             y += HEIGHTS[role] + GAP
         tops[number] = (top, y - top)
         y += LANE_GAP
-    return where, lines, tops
+    return line_of, lines, tops
 
 
-def _wanted(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[tuple[str, list[int]]]:
-    """The lines of a lane, from the top, with what stands on each."""
+def _lines_of_lane(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[tuple[str, list[int]]]:
+    """The lines of a lane from the top: role, and the rows on it."""
     main: list[int] = []
     spans: list[list[int]] = []
-    marks: list[list[int]] = [[] for _ in _LINES]
+    marks: list[list[int]] = [[] for _ in _MARK_LINES]
     ends: list[int] = []
     for place in places:
         role, line = _role(rows[place])
@@ -306,46 +319,47 @@ def _wanted(rows: Sequence[Mapping[str, Any]], places: Iterable[int]) -> list[tu
             ends[track] = max(ends[track], end)
             spans[track].append(place)
     measured = any(rows[place]["what"] == "answered" for place in main)
-    found = [("main", main)] if main else []
-    found += [("quality", [])] if measured else []
-    found += [("span", track) for track in spans]
-    return found + [("marks", line) for line in marks if line]
+    return [
+        *([("main", main)] if main else []), *([("quality", list[int]())] if measured else []),
+        *(("span", track) for track in spans), *(("marks", line) for line in marks if line),
+    ]  # fmt: skip
 
 
 def _item(
-    place: int, row: Mapping[str, Any], body: Any, *, line: int, start: int, said: _Said, numbers: Mapping[int, int]
+    place: int, row: Mapping[str, Any], body: Any, *, line: int, start: int, texts: _DisplayedTexts,
+    numbers: Mapping[int, int],
 ) -> Item:  # fmt: skip
     begin = row["start_at"] if row["start_at"] is not None else start
     end = row["end_at"] if row["end_at"] is not None else begin
     what, to = str(row["what"]), row["to_lane"]
     return Item(
         place, line, what, begin - start, max(end, begin) - start,
-        said(what, str(row["text"] or ""), row["detail"], body),
+        texts(what, str(row["text"] or ""), row["detail"], body),
         str(row["level"] or ""), row["shape"] == "mark", bool(row["open_start"]), bool(row["open_end"]),
-        str(row["order_flag"]), said.type(str(row["type"] or "")), row["event_id"],
+        str(row["order_flag"]), texts.type(str(row["type"] or "")), row["event_id"],
         None if to is None else numbers.get(to), numbers[row["lane"]],
     )  # fmt: skip
 
 
 def json_of(text: str) -> Any:
-    """What a JSON text holds; None where it is none."""
+    """The value of a JSON text; None if it is not JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
 
 
-def _changed(body: Any, shown: Any) -> Iterable[tuple[str, str]]:
-    """The texts of a body that are shown otherwise, and as what."""
-    if isinstance(body, str) and len(body) >= _WORD and body != shown:
-        yield body, shown if isinstance(shown, str) else "..."
-    elif isinstance(body, dict) and isinstance(shown, dict):
-        # Keys that are masked, too, come in the same order.
-        for one, other in zip(body.values(), shown.values(), strict=False):
-            yield from _changed(one, other)
-    elif isinstance(body, list) and isinstance(shown, list):
-        for one, other in zip(body, shown, strict=False):
-            yield from _changed(one, other)
+def _masked_texts(plain: Any, masked: Any) -> Iterable[tuple[str, str]]:
+    """The texts of a body that its masked copy shows differently, each with what it shows."""
+    if isinstance(plain, str) and len(plain) >= _SHORTEST and plain != masked:
+        yield plain, masked if isinstance(masked, str) else "..."
+    elif isinstance(plain, dict) and isinstance(masked, dict):
+        # Keys may be masked as well; they come in the same order.
+        for one, other in zip(plain.values(), masked.values(), strict=False):
+            yield from _masked_texts(one, other)
+    elif isinstance(plain, list) and isinstance(masked, list):
+        for one, other in zip(plain, masked, strict=False):
+            yield from _masked_texts(one, other)
 
 
 def _detail(body: Any) -> str:
@@ -353,13 +367,14 @@ def _detail(body: Any) -> str:
 
 
 def short(identifier: str) -> str:
-    """The end of an id, where ids differ.
+    """An id shortened to its end, which is where ids differ.
 
     >>> short("CON-0fc163c9-f7b5-4311-af98-e1b9af5468cd")
     'CON-…af5468cd'
     """
-    found = re.fullmatch(r"([A-Z]+-).{20,}(.{8})", identifier)
-    return f"{found[1]}…{found[2]}" if found else identifier
+    parts = re.fullmatch(r"([A-Z]+-).{20,}(.{8})", identifier)
+    return f"{parts[1]}…{parts[2]}" if parts else identifier
 
 
-__all__ = ["GAP", "HEIGHTS", "MARKS", "NEAR", "WIDEST", "Item", "Lane", "Layout", "Line", "clusters", "layout", "short"]
+__all__ = ["GAP", "HEIGHTS", "MARKS", "NEAR_PX", "OVERLAYS", "WIDEST_PX", "Item", "Lane", "Layout", "Line", "Mark",
+           "clusters", "layout", "mark_of", "short"]  # fmt: skip

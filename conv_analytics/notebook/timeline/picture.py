@@ -1,4 +1,4 @@
-"""A layout as SVG: the picture that every front end shows, also where no script runs."""
+"""A timeline as SVG: the picture that every front end shows, with or without a script."""
 
 from __future__ import annotations
 
@@ -9,27 +9,30 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from conv_analytics.analysis.entities.verdicts import MEASURED
+from conv_analytics.notebook.html import mask_label
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
-from conv_analytics.notebook.svg import Drawing, fitted, wide
-from conv_analytics.notebook.timeline.axis import length, stamp, ticks
-from conv_analytics.notebook.timeline.layout import MARKS, Item, Layout, Line, clusters, short
+from conv_analytics.notebook.svg import Drawing, fitted, text_width
+from conv_analytics.notebook.timeline.axis import duration, stamp, ticks
+from conv_analytics.notebook.timeline.layout import OVERLAYS, Item, Layout, Line, clusters, mark_of, short
 
 WIDTH, GUTTER, AXIS, PAD = 1100, 232, 30, 10
-#: Fillings of bands: their name, size and lines.
+#: Patterns that bands are filled with: name, size and path.
 PATTERNS = (
     ("dots", 5, "M1 2.5h1.6"),
     ("hatch", 7, "M-1 8L8-1M-1 1L1-1M6 8L8 6"),
     ("cross", 6, "M0 6L6 0M0 0L6 6"),
 )
-#: So many arrows between lanes are drawn; more would hide what they lead to.
+#: The pattern of a band by what it is.
+FILLS = {"invited": "hatch", "ringing": "dots", "muted": "cross", "earmuffed": "hatch"}
+_STATES = {"unknown": "invited", "left": "invited", "earmuffed": "muted"}
+#: More arrows between lanes would hide what they lead to: then none is drawn.
 _ARROWS = 12
-#: So many of a group are told where it is pointed at.
-_TOLD = 8
-#: A span that is narrower is a stroke. [px]
-_NARROW = 4
-#: More marks than one in so many pixels are bars.
-_DENSE = 8
-_STATE = {"unknown": "invited", "left": "invited", "earmuffed": "muted"}
+#: A tooltip lists at most this many items of a cluster.
+_TIP_LINES = 8
+#: A narrower span is drawn as a stroke. [px]
+_NARROW_PX = 4
+#: A line with more than one mark in this many pixels is drawn as bars.
+DENSE_PX = 8
 
 
 def picture(drawn: Layout, zone: ZoneInfo, *, width: int = WIDTH, theme: str = "auto", tips: bool = False) -> str:
@@ -46,7 +49,7 @@ def picture(drawn: Layout, zone: ZoneInfo, *, width: int = WIDTH, theme: str = "
     theme
         ``light``, ``dark``, or ``auto``: what the reader's system prefers.
     tips
-        Whether what is pointed at shows its words; browsers show none where the picture is part of a page.
+        Whether items have tooltips; browsers show none where the picture is an image of a page.
     """
     return _Picture(drawn, zone, width, theme, tips=tips).svg()
 
@@ -66,7 +69,7 @@ class _Picture:
             self.drawing.close("pattern")
         for what in sorted({item.what for item in drawn.items if item.mark}):
             self.drawing.open("defs")
-            self.drawing.add("path", id=f"m-{what}", d=MARKS.get(what, MARKS["event"])[1])
+            self.drawing.add("path", id=f"m-{what}", d=mark_of(what).shape)
             self.drawing.close("defs")
         self.drawing.add("rect", width=width, height=self.drawing.height, class_="g")
 
@@ -118,11 +121,11 @@ class _Picture:
         self.drawing.text(12, AXIS - 13, str(self.zone), 11, class_="q")
 
     def _bands(self, line: Line, items: Iterable[Item]) -> None:
-        """Bands of a line; those that are too narrow for words become strokes, which are one path."""
+        """The bands of a line; those too narrow for a text become strokes of one path."""
         strokes, last, y = [], -1.0, line.y + AXIS
         for item in items:
             x, end = self.x(item.start), self.x(item.end)
-            if line.role == "main" or end - x >= _NARROW or self.tips:
+            if line.role == "main" or end - x >= _NARROW_PX or self.tips:
                 self._band(line, item)
             elif x >= last + 1:
                 strokes.append(f"M{x:.0f} {y}v{line.height}")
@@ -136,24 +139,23 @@ class _Picture:
         tip = self._tip([item])
         if item.what == "left":
             reason = fitted(item.text.partition(": ")[2] or "left", self.width - x - 8, 11)
-            # The line goes on behind the words.
-            after = x + 9 + wide(reason, 11)
+            # The dotted line goes on after the text.
+            after = x + 9 + text_width(reason, 11)
             tail = f"M{after:.1f} {y + height / 2}H{end:.1f}" if end > after else ""
             self.drawing.add("path", d=f"M{x:.1f} {y}V{y + height}{tail}", class_="s-left", tip=tip)
-            self._words(x + 5, y + 14, reason, room=self.width - x - 8, kind="q")
+            self._text(x + 5, y + 14, reason, room=self.width - x - 8, kind="q")
             return
-        state = _STATE.get(item.what, item.what)
-        kinds = [f"b s-{state}" if state in LIGHT.states else "b s-span"]
+        kinds = [f"b s-{state_of(item.what) or 'span'}"]
         kinds += [name for name, on in (("u", item.what == "unknown"), ("o", item.open_start or item.open_end)) if on]
         self.drawing.add("rect", x=x, y=y, width=width, height=height, rx=3, class_=" ".join(kinds), tip=tip)
-        pattern = {"invited": "hatch", "ringing": "dots", "muted": "cross", "earmuffed": "hatch"}.get(item.what)
+        pattern = FILLS.get(item.what)
         if pattern:
             self.drawing.add("rect", x=x, y=y, width=width, height=height, rx=3, fill=f"url(#{pattern})", class_="p")
-        if item.what not in {"muted", "earmuffed"}:
+        if item.what not in OVERLAYS:
             words = f"{item.text} \u00b7 {item.level}" if item.level else item.text
             words += " \u2026" if item.open_end else ""
             size = 11 if line.role == "main" else 9.5
-            self._words(x + 5, y + height / 2 + size * 0.36, words, room=width - 8, kind="t", size=size)
+            self._text(x + 5, y + height / 2 + size * 0.36, words, room=width - 8, kind="t", size=size)
 
     def _quality(self, line: Line, items: Iterable[Item]) -> None:
         y = line.y + AXIS
@@ -170,13 +172,13 @@ class _Picture:
     def _marks(self, line: Line, items: list[Item]) -> None:
         y = line.y + AXIS + line.height / 2
         items = sorted(items, key=lambda item: item.start)
-        if len(items) > self.plot / _DENSE:
+        if len(items) > self.plot / DENSE_PX:
             self._density(line, items)
             return
         for first, last in clusters([self.x(item.start) for item in items]):
             group = items[first:last]
-            item = max(group, key=lambda each: MARKS.get(each.what, MARKS["event"])[2])
-            kind = MARKS.get(item.what, MARKS["event"])[0]
+            item = max(group, key=lambda each: mark_of(each.what).weight)
+            kind = mark_of(item.what).kind
             x = self.x(group[0].start + (group[-1].start - group[0].start) // 2)
             tip = self._tip(group)
             if len(group) > 1:
@@ -212,36 +214,38 @@ class _Picture:
         )
         self.drawing.add("path", d=f"M{x + 2:.1f} {end}l7-4v8z", class_="arrowhead")
 
-    def _words(self, x: float, y: float, words: str, *, room: float, kind: str, size: float = 11) -> None:
-        shown = fitted(words, room, size)
+    def _text(self, x: float, y: float, text: str, *, room: float, kind: str, size: float = 11) -> None:
+        shown = fitted(text, room, size)
         if shown:
             self.drawing.text(x, y, shown, size, class_=kind)
 
     def _tip(self, items: Sequence[Item]) -> str | None:
-        """The words of what is pointed at; of many things, of the first."""
+        """The tooltip of some items, which lists the first of them."""
         if not self.tips:
             return None
         lines = []
-        for item in items[:_TOLD]:
-            lasted = "" if item.mark else f", {length(item.end - item.start)}"
+        for item in items[:_TIP_LINES]:
+            lasted = "" if item.mark else f", {duration(item.end - item.start)}"
             flag = "" if item.order == "ok" else f" ({item.order})"
             lines.append(f"{stamp(item.start + self.drawn.start, self.zone)} {item.text or item.what}{lasted}{flag}")
-        more = len(items) - _TOLD
+        more = len(items) - _TIP_LINES
         return "\n".join([*lines, f"{more} more"] if more > 0 else lines)
 
 
 def headline(drawn: Layout, zone: ZoneInfo) -> str:
-    """One line that says which conversation it is, and when."""
+    """One line that says which conversation it is, and when it was."""
+    return f"{drawn.conversation_id}: {span(drawn, zone)}"
+
+
+def span(drawn: Layout, zone: ZoneInfo) -> str:
+    """When it began and ended, and how long it took."""
     if not drawn.items:
-        return f"{drawn.conversation_id}: no events"
-    span = f"{stamp(drawn.start, zone)} to {stamp(drawn.end, zone)} ({zone}), {length(drawn.end - drawn.start)}"
-    return f"{drawn.conversation_id}: {span}"
+        return "no events"
+    return f"{stamp(drawn.start, zone)} to {stamp(drawn.end, zone)} ({zone}), {duration(drawn.end - drawn.start)}"
 
 
 def summary(drawn: Layout) -> str:
-    """What there is to be seen, in words; what is open, late or repeated is said."""
-    counts = drawn.counts()
-    always = {"member", "leg", "event"}
+    """How much there is, with what is open, late or duplicated, and whether people are masked."""
     plural = {
         "open band": "open bands",
         "member": "members",
@@ -249,12 +253,18 @@ def summary(drawn: Layout) -> str:
         "event": "events",
         "duplicate": "duplicates",
     }
-    shown = [
+    counts = [
         f"{count:,} {name if count == 1 else plural.get(name, name)}"
-        for name, count in counts.items()
-        if count or name in always
+        for name, count in drawn.counts().items()
+        if count or name in {"member", "leg", "event"}
     ]
-    return ", ".join(shown) + ("; people masked" if drawn.masked else "; UNMASKED")
+    return f"{', '.join(counts)}; {mask_label(masked=drawn.masked)}"
+
+
+def state_of(what: str) -> str:
+    """The state whose colours a band has; empty for one that is no state of a member or leg."""
+    state = _STATES.get(what, what)
+    return state if state in LIGHT.states else ""
 
 
 def style(theme: str) -> str:
@@ -289,4 +299,5 @@ def _rules(theme: Theme) -> str:
     ))  # fmt: skip
 
 
-__all__ = ["AXIS", "GUTTER", "WIDTH", "headline", "picture", "style", "summary"]
+__all__ = ["AXIS", "DENSE_PX", "FILLS", "GUTTER", "PATTERNS", "WIDTH", "headline", "picture", "span", "state_of",
+           "style", "summary"]  # fmt: skip

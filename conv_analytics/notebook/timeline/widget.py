@@ -1,4 +1,4 @@
-"""The timeline as a widget: what is selected in the browser comes back to Python."""
+"""The timeline as a widget: Python can read what is selected in the browser."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.notebook.timeline.axis import zone_of
-from conv_analytics.notebook.timeline.page import fragment, packed, script, still
+from conv_analytics.notebook.timeline.page import fragment, packed, script, static_fragment
 
 if TYPE_CHECKING:
-    from conv_analytics.notebook.timeline.show import Timeline
+    from conv_analytics.notebook.timeline.timeline import Timeline
 
 
 class TimelineWidget(anywidget.AnyWidget):
     """A timeline whose selection is in `selected`; made by `Timeline.widget`.
 
-    A front end without widgets shows the same picture and script as it would without them.
+    A front end without widgets shows the timeline as `show_timeline` does.
     """
 
     _esm = script()
@@ -31,7 +31,7 @@ class TimelineWidget(anywidget.AnyWidget):
         super().__init__(**_traits(timeline))
 
     def show(self, timeline: Timeline) -> None:
-        """Show another timeline in the same place; nothing in it is selected."""
+        """Show another timeline in the same place, with nothing selected."""
         self._timeline = timeline
         with self.hold_sync():
             for name, value in _traits(timeline).items():
@@ -39,7 +39,7 @@ class TimelineWidget(anywidget.AnyWidget):
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The rows of the timeline's frame that are selected: one that was clicked, or all that were measured."""
+        """The selected rows of the timeline's frame: the one that was clicked, or all that were measured."""
         frame = self._timeline.frame
         return frame.iloc[[row for row in self.rows if 0 <= row < len(frame)]]
 
@@ -55,7 +55,7 @@ class TimelineWidget(anywidget.AnyWidget):
 
 def _traits(timeline: Timeline) -> dict[str, Any]:
     zone = zone_of(timeline.tz)
-    html = still(timeline.layout, zone, theme=timeline.theme)
+    html = static_fragment(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
 
 

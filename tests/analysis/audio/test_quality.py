@@ -72,6 +72,7 @@ def test_jitter_is_the_root_of_the_variance(variance: float, deviation: float) -
     assert judged(jitter_max_var=variance, units=Units(jitter_unit="ms"))["jitter_sd_max_ms"] == variance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "rule"),
     [({"packet_cnt": 0, "flaw_total": 0}, "no_packets"), ({"packet_cnt": None, "flaw_total": None}, "no_packets"),
@@ -165,6 +166,7 @@ def test_reported_scores_decide_only_where_they_are_more_than_flaws() -> None:
     assert judged(units=Units(1.0, "other", "percent"), mos_score=3.0)["rule"] == "mos_reported_poor"
 
 
+@pytest.mark.slow
 def test_evidence_grows_with_packets() -> None:
     sure = [judged(packet_cnt=packets, packet_loss_perc=9.0)["confidence"] for packets in (500, 750, 1000, 5000)]
     assert sure == [0.5, 0.75, 1, 1]
@@ -216,6 +218,7 @@ def test_own_rulebooks() -> None:
             wrong()
 
 
+@pytest.mark.slow
 def test_empty_frames_keep_their_columns() -> None:
     for function in (quality, call_quality, compare_profiles):
         none, some = function(legs()), function(legs({}))
@@ -237,6 +240,7 @@ UGLY = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(UGLY, min_size=1, max_size=5), st.sampled_from(["percent", "fraction", "count", "unknown"]))
 def test_whatever_the_numbers_two_engines_agree_and_nothing_is_good_without_packets(
@@ -252,6 +256,7 @@ def test_whatever_the_numbers_two_engines_agree_and_nothing_is_good_without_pack
     assert mine["confidence"].between(0, 1).all()
 
 
+@pytest.mark.slow
 def test_order_and_duplicates_change_no_verdict() -> None:
     frame = legs(*flawed(30), {"packet_cnt": 0}, {"packet_loss_perc": 40.0, "byte_in": 1})
     shuffled = pd.concat([frame, frame]).sample(frac=1, random_state=3).reset_index(drop=True)
@@ -260,6 +265,7 @@ def test_order_and_duplicates_change_no_verdict() -> None:
     same(call_quality(shuffled, units=units), call_quality(frame, units=units))
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.floats(0, 50), st.floats(0, 50))
 def test_more_loss_is_never_a_better_verdict(one: float, other: float) -> None:

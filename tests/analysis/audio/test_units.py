@@ -131,6 +131,7 @@ def test_one_loss_above_hundred_turns_no_unit(told: dict[str, Any]) -> None:
     assert verdicts["odd"] == "unmeasured"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", [{}, {"flaw_total": None}, NO_FLAWS])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_mixed_units_of_loss_give_no_loss_at_all(share: float, told: dict[str, Any]) -> None:

@@ -135,6 +135,7 @@ def test_nothing_and_too_little() -> None:
     assert timeline({"events": nulls}, "CON-1")["what"].eq("event").all()
 
 
+@pytest.mark.slow
 def test_every_event_of_a_world_is_in_a_row() -> None:
     with Sandbox(conversations=12) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)

@@ -104,6 +104,7 @@ def together(cases: list[dict[str, pd.DataFrame]]) -> dict[str, pd.DataFrame]:
     return {name: pd.concat([case[name] for case in named if name in case], ignore_index=True) for name in names}
 
 
+@pytest.mark.slow
 def test_a_code_of_200_that_is_contradicted_is_no_answer() -> None:
     data = together([case for case, _ in CONTRADICTED])
     outcomes = [outcome for _, outcome in CONTRADICTED]
@@ -116,12 +117,14 @@ def test_a_code_of_200_that_is_contradicted_is_no_answer() -> None:
     assert counted.loc[("legs", "conflicting"), ["n", "odd"]].to_list() == [len(outcomes)] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "flags"), ANSWERED)
 def test_an_answer_that_stands(data: dict[str, pd.DataFrame], flags: str) -> None:
     found = both(data).iloc[0]
     assert (found["answered"], found["outcome"], found["flags"]) == (True, "answered", flags)
 
 
+@pytest.mark.slow
 def test_unanswered_legs_rang_until_they_ended() -> None:
     assert both(ended("timeout", code=480))["ring_s"].to_list() == [7.0]
     up = tables(leg_statuses=statuses("a", ("started", 0), ("ringing", 2), ("answered", 5), ("completed", 60)))
@@ -135,6 +138,7 @@ def test_unanswered_legs_rang_until_they_ended() -> None:
 # -- who ended it
 
 
+@pytest.mark.slow
 def test_who_ended_what_was_not_answered() -> None:
     data = together([case for case, _, _ in UNANSWERED])
     of_calls = [of_call for _, _, of_call in UNANSWERED]
@@ -143,6 +147,7 @@ def test_who_ended_what_was_not_answered() -> None:
     assert as_pandas(calls(relations(data)), ["conversation_id"])["hung_up_by"].to_list() == of_calls
 
 
+@pytest.mark.slow
 def test_the_network_may_end_an_answered_call() -> None:
     data = tables(
         leg_statuses=statuses("a", ("started", 0), ("answered", 2), ("completed", 60)),

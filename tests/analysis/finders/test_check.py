@@ -143,6 +143,7 @@ def test_keys_of_time_are_those_of_the_zone() -> None:
     assert table["group"].to_list() == ["hour=10, weekday=4"]
 
 
+@pytest.mark.slow
 def test_weeks_begin_on_mondays_when_clocks_change() -> None:
     """The night of a change of clocks is in the week of its Monday, however the key is asked for."""
     # Monday 00:30, Sunday 23:30 and the hours around the changes in London, New York and, at midnight, Santiago.

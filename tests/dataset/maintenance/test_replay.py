@@ -16,7 +16,7 @@ from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.maintenance import compact as compaction
-from conv_analytics.dataset.maintenance import latest
+from conv_analytics.dataset.maintenance import latest_rows
 from conv_analytics.dataset.maintenance import reread as rereading
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
@@ -168,7 +168,7 @@ def test_what_is_larger_than_a_file_a_batch_or_a_pass(
     folder: Path, today: tuple[Path, Raw], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, value in (
-        (compaction, "_BATCH_ROWS", 7), (latest, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
+        (compaction, "_BATCH_ROWS", 7), (latest_rows, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
         (writing, "BUFFER_BYTES", 5_000), (writing, "FILE_BYTES", 20_000),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
@@ -313,8 +313,8 @@ def test_a_quarantine_file_that_is_missing_or_torn_is_told(
     found = replay(folder)
     for damaged in (found.damaged, copied.replayed.damaged):
         assert damaged == [
-            f"_quarantine/{first.name}: line 1 is no record of the quarantine",
-            f"_quarantine/{first.name}: line {len(lines)} is no record of the quarantine",
+            f"_quarantine/{first.name}: line 1 is not a quarantined record",
+            f"_quarantine/{first.name}: line {len(lines)} is not a quarantined record",
             f"_quarantine/{second.name}: is missing; it holds what commit 2 could not read",
         ]
     assert found.added == copied.replayed.added == lost
@@ -334,7 +334,7 @@ def test_a_quarantine_file_that_is_missing_or_torn_is_told(
 def test_a_line_that_is_no_record_is_told(text: str, folder: Path) -> None:
     replay(folder)
     name = added(folder, [text]).quarantine
-    assert replay(folder).damaged == [f"{name}: line 1 is no record of the quarantine"]
+    assert replay(folder).damaged == [f"{name}: line 1 is not a quarantined record"]
 
 
 def test_a_folder_that_is_none_is_not_made_one(tmp_path: Path) -> None:

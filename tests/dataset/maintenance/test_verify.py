@@ -16,16 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import Conversations, export
+from conv_analytics import Conversations, durable, export
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.maintenance import keys
+from conv_analytics.dataset.maintenance import key_scan
 from conv_analytics.dataset.maintenance.finding import Finding, Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
@@ -218,7 +217,7 @@ def test_a_commit_cannot_lead_out_of_the_folder(folder: Path) -> None:
     file = largest(folder)
     shutil.copy(folder / file.path, folder.parent / "outside.parquet")
     add_commit(folder, (dataclasses.replace(file, path="../outside.parquet"),))
-    assert the_error(folder).what == "is no place for a file of table events"
+    assert the_error(folder).what == "is not where a file of table events belongs"
 
 
 def test_a_foreign_file_is_a_warning(folder: Path) -> None:
@@ -276,13 +275,13 @@ def test_a_missing_event_is_a_hole_with_its_number(folder: Path) -> None:
 def test_a_hole_that_the_quarantine_explains_is_none(tmp_path: Path) -> None:
     def write(root: Path, lines: list[str]) -> list[Finding]:
         writer = DatasetWriter(root, DAY, ["events"])
-        some = rows(TABLES["events"], 4)
+        written = rows(TABLES["events"], 4)
         numbers = pa.array([1, 2, 4, 5])
         columns = {"conversation_id": pa.array(["CON-1"] * 4), "event_id": numbers}
-        arrays = [columns.get(name, some[name]) for name in some.column_names]
-        writer.write("events", pa.Table.from_arrays(arrays, schema=some.schema))
+        arrays = [columns.get(name, written[name]) for name in written.column_names]
+        writer.write("events", pa.Table.from_arrays(arrays, schema=written.schema))
         writer.quarantine(lines)
-        writer.commit([Mark("CON-1", 5)], {})
+        writer.commit([Watermark("CON-1", 5)], {})
         return of(verify(root), Level.WARNING)
 
     line = {"list": "events", "conversation_id": "CON-1", "event_id": None, "kept": False}
@@ -350,8 +349,8 @@ def test_what_is_no_dataset_is_said(tmp_path: Path, kind: str) -> None:
 
 @pytest.fixture
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(keys, "PASS_ROWS", 300)
-    monkeypatch.setattr(keys, "_BATCH_ROWS", 64)
+    monkeypatch.setattr(key_scan, "PASS_ROWS", 300)
+    monkeypatch.setattr(key_scan, "_BATCH_ROWS", 64)
     return
 
 
@@ -371,5 +370,5 @@ def test_the_log_is_read_in_the_order_of_its_numbers(folder: Path) -> None:
 
 
 def test_keys_that_only_share_a_hash_are_no_repeats(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keys, "hashes", lambda batch: np.zeros(len(batch), np.uint64))
+    monkeypatch.setattr(key_scan, "hashes", lambda batch: np.zeros(len(batch), np.uint64))
     assert errors(folder) == []

@@ -16,12 +16,11 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from conv_analytics import open_dataset
+from conv_analytics import durable, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.storage import commit as log
-from conv_analytics.dataset.storage import durable
-from conv_analytics.dataset.storage.marks import Mark
+from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import (
     CorruptFile,
     DatasetError,
@@ -39,7 +38,7 @@ NAMES = ["events", "hangups", "leg_statuses"]
 def write(root: Path, start: int = 0, height: int = 6, watermark: int = 1) -> log.Commit:
     writer = DatasetWriter(root, DAY, NAMES)
     fill(writer, start, height)
-    return writer.commit([Mark(f"CON-{start}", watermark)], {"start": start})
+    return writer.commit([Watermark(f"CON-{start}", watermark)], {"start": start})
 
 
 def fill(writer: DatasetWriter, start: int = 0, height: int = 6) -> None:
@@ -148,7 +147,7 @@ def dies_at(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, call: int
 
 def run(writer: DatasetWriter) -> None:
     fill(writer, 50)
-    writer.commit([Mark("CON-50", 1)], {})
+    writer.commit([Watermark("CON-50", 1)], {})
 
 
 STEPS: dict[str, tuple[object, str, int, bool]] = {
@@ -156,7 +155,7 @@ STEPS: dict[str, tuple[object, str, int, bool]] = {
     "while staging": (pq.ParquetWriter, "write_table", 2, False),
     "closing a file": (pq.ParquetWriter, "close", 2, False),
     "before the commit is prepared": (log, "prepare", 1, False),
-    "writing the prepared commit": (durable, "write_text", 1, False),
+    "writing the prepared commit": (durable, "write_atomically", 1, False),
     "before the first rename": (log, "finish", 1, True),
     "after the first rename": (durable, "publish", 4, True),
     "after the second rename": (durable, "publish", 5, True),
@@ -210,7 +209,7 @@ KILLED = """
     import os, signal, sys
     from pathlib import Path
     from conv_analytics.dataset import DatasetWriter
-    from conv_analytics.dataset.storage import durable
+    from conv_analytics import durable
     from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     root, after = Path(sys.argv[1]), int(sys.argv[2])

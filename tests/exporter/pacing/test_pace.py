@@ -17,7 +17,7 @@ from conv_analytics.exporter.pacing.request_window import RequestWindow
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.rate_limited_servers import Line, ran
-from tests._helpers.sandboxes import agree, client_of, held
+from tests._helpers.sandboxes import agree, client_of, contents_of
 
 pytestmark = pytest.mark.slow
 
@@ -147,7 +147,7 @@ def test_a_wait_that_the_api_asked_for_is_shown_and_kept(tmp_path: Path) -> None
     with Sandbox(conversations=20) as sandbox:
         sandbox.script(lambda request: "/events" in request.path, Reply(429, headers={"Retry-After": "1"}))
         result = export(client_of(sandbox), tmp_path, rate=0, progress=seen.append)
-        agree(held(result), sandbox.truth())
+        agree(contents_of(result), sandbox.truth())
     assert any(progress.waiting_s > 0 for progress in seen)
     assert result.report.pace["limited"] == 1
     assert result.dataset.commits[-1].report["pace"] == result.report.pace
@@ -158,7 +158,7 @@ def test_a_wait_that_is_none_ends_no_export(header: str) -> None:
     with Sandbox(conversations=12) as sandbox:
         sandbox.script(lambda request: "/events" in request.path, Reply(429, headers={"Retry-After": header}), 3)
         frames = export(client_of(sandbox), rate=0)
-        agree(held(frames), sandbox.truth())
+        agree(contents_of(frames), sandbox.truth())
     assert frames.report.pace["limited"] == 3
 
 

@@ -1,0 +1,142 @@
+"""An export folder with everything that is done to it: read, check, compact, replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from conv_analytics.dataset.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from conv_analytics.dataset.maintenance.compact import Compacted
+    from conv_analytics.dataset.maintenance.finding import Finding
+    from conv_analytics.dataset.maintenance.replay import Replayed
+
+
+def open_dataset(path: str | Path) -> Dataset:
+    """Open an export folder at its last commit.
+
+    Parameters
+    ----------
+    path
+        The folder that `export` wrote.
+
+    Raises
+    ------
+    DatasetError
+        If the folder holds no commit.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> from tempfile import TemporaryDirectory
+    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     done = export(client, folder, rate=0)
+    ...     len(open_dataset(folder)["conversations"])
+    3
+    """
+    return Dataset.open(path)
+
+
+class Dataset(Snapshot):
+    """The tables of an export folder as of one commit; later runs do not change what it shows.
+
+    A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
+    columns and days, and `duckdb` gives a connection with a view per table. `history` says what each run did, `verify`
+    checks the folder, `compact` copies it to a smaller one, and `replay` reads again what could not be read.
+    """
+
+    def verify(self) -> list[Finding]:
+        """Check the folder as it is now: files against the commits, keys, event ids and watermarks.
+
+        A folder whose commit log is damaged cannot be opened; `conv-analytics verify` checks that one, too.
+
+        Returns
+        -------
+        list of Finding
+            At least one per check; a folder without a finding of level ``error`` is whole.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     dataset = export(client, folder, rate=0).dataset
+        ...     {str(finding.level) for finding in dataset.verify()}
+        {'ok'}
+        """
+        from conv_analytics.dataset.maintenance.verify import verify  # noqa: PLC0415  slow to import, and rarely used
+
+        return verify(self._layout.root)
+
+    def compact(self, target: str | Path, *, replay: bool = False) -> Compacted:
+        """Copy the folder to a new one: few large files, and only the latest row of each conversation and member.
+
+        The folder itself is only read. The copy goes on where the folder ended: `export` asks only for what is new, and
+        the history of runs is there.
+
+        Parameters
+        ----------
+        target
+            A folder that does not exist, or is empty.
+        replay
+            Also read the quarantine again, and fill the empty cells that it left.
+
+        Raises
+        ------
+        ConfigError
+            If the target holds something, or lies in this folder.
+        CorruptFile
+            If a file is not as it was recorded.
+        DatasetError
+            If a file cannot be read or the target cannot be written; the target then holds no commit.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     for _ in range(2):
+        ...         dataset = export(client, f"{folder}/exports", rate=0).dataset
+        ...     done = dataset.compact(f"{folder}/copy")
+        ...     len(open_dataset(f"{folder}/copy")["conversations"]), done.superseded
+        (3, 3)
+        """
+        from conv_analytics.dataset.maintenance.compact import compact  # noqa: PLC0415  slow to import, and rarely used
+
+        return compact(self._layout.root, target, replay=replay)
+
+    def replay(self) -> Replayed:
+        """Read the quarantine again, and commit the records that have a row now, as after an upgrade.
+
+        This dataset stays at its commit: open the folder again to see the new rows. Nothing is written when there is
+        nothing to add, and no row is added twice.
+
+        Raises
+        ------
+        DatasetError
+            If the folder cannot be read or written; its rows stay as they were.
+        DatasetLocked
+            If another run writes to it.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=30, broken=0.05) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     done = export(client, folder, rate=0)
+        ...     result = done.dataset.replay()
+        >>> result.records == result.unreadable == done.report.quarantined, result.commit
+        (True, None)
+        """
+        from conv_analytics.dataset.maintenance.replay import replay  # noqa: PLC0415  slow to import, and rarely used
+
+        return replay(self._layout.root)

@@ -1,0 +1,68 @@
+"""What a check of a dataset finds in its folder, looked at once, and the findings it adds up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conv_analytics.dataset.maintenance.finding import Finding, Level
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.tables import TABLES
+
+#: What to do about what is damaged or missing.
+RESTORE = "Restore it from a copy of the folder; without one, export to a new folder what the API still has."
+
+
+@dataclass
+class FolderState:
+    """The files and commits of a dataset folder, and what the checks found so far."""
+
+    layout: Layout
+    table_files: list[str]
+    """Every file in the folder of a table, relative to the dataset."""
+    finishing: set[str]
+    """Runs that have written their commit, but not entered it in the log."""
+    numbers: list[int]
+    watermarks: WatermarkIndex
+    commits: list[Commit] = field(default_factory=list)
+    """Commits that can be read."""
+    findings: list[Finding] = field(default_factory=list)
+    sound: dict[str, list[File]] = field(default_factory=dict)
+    """Files that are as recorded, by table."""
+    unknown: int = 0
+    """Commits whose watermarks cannot be read."""
+
+    @classmethod
+    def of(cls, path: Path) -> FolderState:
+        """Look at a folder, which a run may be writing to."""
+        layout = Layout(path)
+        # In this order: a file that is published after the first look is not seen, and one that was published
+        # before it belongs to a run that is still finishing at the second look, or committed at the third.
+        table_files = sorted(
+            file.relative_to(path).as_posix()
+            for table in TABLES
+            for file in (path / table).rglob("*")
+            if file.is_file()
+        )
+        finishing = {staging.name for staging in layout.runs() if log.promised(staging)}
+        return cls(layout, table_files, finishing, log.numbers(layout), WatermarkIndex(path))
+
+    def add(self, level: Level, what: str, where: str = "", advice: str = "") -> None:
+        """Note a finding."""
+        self.findings.append(Finding(level, what, where, advice))
+
+    def all_well(self, what: str, since: int) -> None:
+        """Note that a check found nothing wrong, unless a finding was added since."""
+        if len(self.findings) == since:
+            self.add(Level.OK, what)
+
+    def paths(self, table: str) -> list[Path]:
+        """The files of a table that can be read."""
+        return [self.layout.root / file.path for file in self.sound.get(table, ())]
+
+    def relative(self, path: Path) -> str:
+        """A path below the folder, with slashes."""
+        return path.relative_to(self.layout.root).as_posix()

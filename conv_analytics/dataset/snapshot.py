@@ -1,0 +1,250 @@
+"""Read an export folder as of one commit: the committed files only, each row once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.batches import first_line
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.views import view
+from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
+from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.markup import block, grid, notes
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.explode import comparable
+from conv_analytics.tables.frame import to_frame, with_date
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+
+class Snapshot(Mapping[str, "pd.DataFrame"]):
+    """The tables of an export folder as of one commit, to be read."""
+
+    def __init__(self, path: Path, commits: Iterable[Commit]) -> None:
+        self.path = path
+        """The folder, as it was named."""
+        self.commits = tuple(commits)
+        # The files are found from another working directory, too.
+        self._layout = Layout(path.absolute())
+        self._checked: set[File] = set()
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Read the commits of a folder; raise `DatasetError` if there is none."""
+        commits = tuple(log.commits(Layout(Path(path))))
+        if not commits:
+            raise DatasetError(
+                f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
+            )
+        return cls(Path(path), commits)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that the dataset holds."""
+        present = {file.table for commit in self.commits for file in commit.files}
+        return tuple(name for name in TABLES if name in present)
+
+    def history(self) -> pd.DataFrame:
+        """What each run did, oldest first: a row per commit. A compacted folder has the earlier runs, too.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``commit`` (its number), ``at`` (start of the run, UTC), ``status`` (``complete`` or ``incomplete``;
+            ``replayed`` and ``compacted`` are no exports),
+            ``since`` and ``until`` (of a backfill), ``listed`` [conversations], ``events`` (new ones), ``requests``
+            (repetitions included), ``retries``, ``quarantined`` [records], ``gone`` [conversations], ``seconds`` [s]
+            and ``warning`` (what was odd about the run, or missing).
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> with Sandbox(conversations=3) as sandbox, tempfile.TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     history = export(client, folder, rate=0).dataset.history()
+        >>> history[["commit", "status", "listed", "retries"]]
+           commit    status  listed  retries
+        0       1  complete       3        0
+        """
+        return history.frame(self.commits)
+
+    def files(self, table: str) -> list[Path]:
+        """The committed Parquet files of a table, as absolute paths: what to hand to Polars, Dask or Spark."""
+        return [self._layout.file(file.path) for file in self._files(table)]
+
+    def numbered(self, table: str) -> list[tuple[int, File]]:
+        """The files of a table, with the numbers of their commits."""
+        self._declared(table)
+        return [(commit.number, file) for commit in self.commits for file in commit.files if file.table == table]
+
+    def rows(self, table: str) -> int:
+        """Rows in the files of a table, counting each time a conversation or member was seen."""
+        return sum(file.rows for file in self._files(table))
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        """A table as a DataFrame: of a conversation or a member the latest row."""
+        declared = self._declared(table)
+        # By day and, within a day, by run: the order that the frame has.
+        files = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
+        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in files))
+        if declared.latest is None or frame.empty:
+            return frame
+        # A later run saw the later state, whatever the clock said.
+        runs = np.repeat([number for number, _ in files], [file.rows for _, file in files])
+        order = np.lexsort((frame[declared.latest].to_numpy(), runs))
+        latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
+        return latest.sort_index().reset_index(drop=True)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.tables)
+
+    def __len__(self) -> int:
+        return len(self.tables)
+
+    @safe_repr
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
+        return f"{type(self).__name__}({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
+
+    def _repr_html_(self) -> str:
+        last = history.runs(self.commits)[-1]
+        when = str(last["at"])[:16].replace("T", " ")
+        rest = f"commit {self.commits[-1].number} of {when} UTC, {last['status']}"
+        rows = [(name, self.rows(name), len(self._files(name)), *self._days(name)) for name in self.tables]
+        size = sum(file.bytes for commit in self.commits for file in commit.files)
+        count = sum(len(commit.files) for commit in self.commits)
+        remarks = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
+        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
+
+    def arrow(
+        self,
+        table: str,
+        *,
+        columns: list[str] | None = None,
+        since: date | None = None,
+        until: date | None = None,
+    ) -> pa.Table:
+        """A table as Arrow, exact decimals included, with its ``date`` column; every row of every run.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        columns
+            The columns to read; all when absent.
+        since, until
+            First day, and the day after the last one (UTC).
+        """
+        declared = self._declared(table)
+        files = [
+            file
+            for file in self._files(table)
+            if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
+        ]
+        parts = [with_date(self._read(file, columns), day_of(file)) for file in files]
+        empty = declared.empty().select(columns) if columns else declared.empty()
+        return pa.concat_tables(parts or [with_date(empty, date.min)]).unify_dictionaries()
+
+    def keys_of(
+        self, table: str, conversations: Collection[str], runs: Collection[int]
+    ) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        """The keys that some runs wrote of some conversations, each with its conversation.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        conversations
+            Their ids.
+        runs
+            The numbers of the commits to look at. A conversation lives for days, a folder for years.
+        """
+        wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
+        for file in (file for number, file in self.numbered(table) if number in runs):
+            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
+            rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
+            owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
+            yield from zip(owners, zip(*parts, strict=True), strict=True)
+
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        """A DuckDB connection with one view per table, read from the files as a query needs them.
+
+        Views of conversations and members give the latest row of each.
+
+        Raises
+        ------
+        CorruptFile, SchemaChanged
+            If a file is missing, cut off or another one. Other damage shows when a query meets it.
+        """
+        import duckdb  # noqa: PLC0415  slow to import
+
+        connection = duckdb.connect()
+        for name in self.tables:
+            declared = self._declared(name)
+            for file in self._files(name):
+                self._check(file)
+            # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+            connection.execute(f'create view "{name}" as {view(declared, self.files(name))}')
+        return connection
+
+    def damage(self) -> CorruptFile | None:
+        """The first file whose bytes are not those that were recorded; every file is read."""
+        for file in (file for commit in self.commits for file in commit.files):
+            try:
+                what = as_recorded(self._layout, file)
+            except OSError as error:
+                what = error.strerror or type(error).__name__
+            if what:
+                return CorruptFile(self.path / file.path, f"it {what}")
+        return None
+
+    def _days(self, table: str) -> tuple[str, str]:
+        """The first and the last day of a table."""
+        days = [day_of(file) for file in self._files(table)]
+        return min(days).isoformat(), max(days).isoformat()
+
+    def _files(self, table: str) -> list[File]:
+        return [file for _, file in self.numbered(table)]
+
+    def _declared(self, table: str) -> Table:
+        if table not in self.tables:
+            raise TableNotFound(table, self.tables, where=str(self.path))
+        return TABLES[table]
+
+    def _check(self, file: File) -> None:
+        """Check a file once: a dataset is asked many questions."""
+        if file not in self._checked:
+            open_file(self._layout, file).close()
+            self._checked.add(file)
+
+    def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
+        try:
+            # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
+            with open_file(self._layout, file) as opened:
+                return opened.read(columns=columns)
+        except (OSError, pa.ArrowException) as error:
+            raise CorruptFile(self.path / file.path, first_line(error)) from error
+
+
+def day_of(file: File) -> date:
+    """The partition of a file."""
+    try:
+        return date.fromisoformat(file.path.split("date=")[1][:10])
+    except (IndexError, ValueError) as error:
+        raise CorruptFile(file.path, "its path names no day") from error

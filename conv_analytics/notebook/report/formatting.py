@@ -1,0 +1,53 @@
+"""How a report writes shares, amounts, counts and differences."""
+
+from __future__ import annotations
+
+#: Stands for a number that is not known.
+DASH = "\u2013"
+_MINUS = "\u2212"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage.
+
+    >>> percent(0.0213), percent(None) == DASH
+    ('2.1 %', True)
+    """
+    return DASH if share is None else f"{100 * share:.{digits}f} %"
+
+
+def amount(value: float | None, unit: str = "") -> str:
+    """A number with its unit: three significant digits, thousands separated.
+
+    >>> amount(4.3281, "MOS"), amount(1234.5, "s"), amount(12.34, "ms")
+    ('4.33 MOS', '1,234 s', '12.3 ms')
+    """
+    if value is None:
+        return DASH
+    if not value:
+        return f"0 {unit}".rstrip()
+    size = abs(value)
+    text = f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"  # noqa: PLR2004
+    return f"{text} {unit}".rstrip()
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "leg"), count(1200, "leg")
+    ('1 leg', '1,200 legs')
+    """
+    return f"{number:,} {noun if number == 1 else noun + 's'}"
+
+
+def difference(by: float, unit: str, *, share: bool = False) -> str:
+    """A difference with its sign.
+
+    >>> difference(0.0123, "%", share=True), difference(0.2, "MOS")
+    ('+1.2 points', '+0.20 MOS')
+    """
+    sign = "+" if by > 0 else _MINUS if by < 0 else "±"
+    return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
+
+
+__all__ = ["DASH", "amount", "count", "difference", "percent"]

@@ -1,0 +1,113 @@
+"""Read what events of every type have: id, type, instant, sender, and the body as text (contract 7.1)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.resources.record import Json
+from conv_analytics.tables.column import Column
+from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
+from conv_analytics.tables.envelope import EventFamily, Technology
+from conv_analytics.tables.events import EVENTS
+from conv_analytics.tables.kinds import recode
+from conv_analytics.tables.redact import redact_column
+
+#: The key under which an event holds its sender.
+_EMBEDDED = "_embedded"
+
+
+class Events(NamedTuple):
+    """Some events, with their bodies not yet read."""
+
+    arrays: dict[str, pa.Array]
+    """The columns of the table ``events``, and those that other tables copy from it."""
+    bodies: pa.Array
+    """The bodies as they came, secrets included: to be read, never to be written."""
+    heights: list[int]
+    """The number of events in each page."""
+    cells: list[Cell]
+
+
+def read_events(pages: Sequence[bytes]) -> Events:
+    """Read the events of some pages."""
+    reading, heights = _root().read_pages(pages, "events")
+    arrays = reading.arrays
+    bodies = arrays["body"]
+    sender = _sender().read_texts(arrays.pop(_EMBEDDED))
+    arrays["extra"] = _with_rest(arrays, sender.arrays)
+    for name, array in sender.arrays.items():
+        if name != "extra":
+            arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
+    arrays["body"] = redact_column(bodies, arrays["type"], "body")
+    arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
+    arrays["family"] = _first_words(arrays["type"], EventFamily)
+    arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
+    return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
+
+
+def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) -> pa.Array:
+    """The column ``extra``, with what is left over from the sender, and a second sender id that differs."""
+    extra, rest, sender_id = event["extra"], sender["extra"], event["from_member_id"]
+    twice = pc.fill_null(pc.not_equal(sender_id, sender["from_member_id"]), fill_value=False)
+    rows = np.flatnonzero(pc.or_(rest.is_valid(), twice).to_numpy(zero_copy_only=False)).tolist()
+    if not rows:
+        return extra
+    texts = extra.to_pylist()
+    for row in rows:
+        parts = [] if texts[row] is None else [texts[row][1:-1]]
+        if twice[row].as_py():
+            parts.append('"from":' + json.dumps(sender_id[row].as_py()))
+        if rest[row].is_valid:
+            parts.append(f'"{_EMBEDDED}":{rest[row].as_py()}')
+        texts[row] = "{" + ",".join(parts) + "}"
+    return pa.array(texts, pa.string())
+
+
+def _of_sender(cell: Cell) -> Cell:
+    # What is embedded may not be an object; the event still is one.
+    return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
+
+
+def nameless(ids: pa.Array, column: str) -> list[Cell]:
+    """The rows without an id, as cells that could not be read."""
+    rows = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
+    return [Cell(row, column, "there is no id") for row in rows]
+
+
+@cache
+def _root() -> ColumnDecoder:
+    """Reads an event's own keys. The embedded sender is left as text, because a member's events repeat it."""
+    columns = [_outside(column) for column in EVENTS.columns]
+    embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
+    return ColumnDecoder([*(column for column in columns if column.paths or column.name == "extra"), embedded])
+
+
+@cache
+def _sender() -> ColumnDecoder:
+    """Reads the sender that an event embeds."""
+    columns = (_inside(column) for column in EVENTS.columns)
+    return ColumnDecoder([column for column in columns if column.paths or column.name == "extra"])
+
+
+def _outside(column: Column) -> Column:
+    return replace(column, paths=tuple(path for path in column.paths if path[0] != _EMBEDDED))
+
+
+def _inside(column: Column) -> Column:
+    return replace(column, paths=tuple(path[1:] for path in column.paths if path[0] == _EMBEDDED))
+
+
+def _first_words(types: pa.DictionaryArray, vocabulary: type[StrEnum], *, others: bool = True) -> pa.Array:
+    """The part of each type before its colon, as a word of a vocabulary."""
+    words = [str(word).partition(":")[0] for word in types.dictionary.to_pylist()]
+    known = [word if others or word in set(vocabulary) else None for word in words]
+    return recode(vocabulary, known, types.indices)
