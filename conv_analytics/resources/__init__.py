@@ -10,24 +10,6 @@ A class carries the Node SDK's name of its type, a field its name on the wire;
 
 from __future__ import annotations
 
-from conv_analytics.resources.aliases import (
-    AudioSettingsResponse,
-    Channels,
-    ConversationPageResponse,
-    ConversationResponse,
-    EventPageResponse,
-    EventResponse,
-    EventUserResponse,
-    InitiatorInvitedResponse,
-    InitiatorJoinedResponse,
-    ListMemberResponse,
-    MemberPageResponse,
-    MemberResponse,
-    MemberUserResponse,
-    SessionPageResponse,
-    SessionResponse,
-    UserType,
-)
 from conv_analytics.resources.bodies import (
     ASR,
     BODIES,
@@ -146,6 +128,24 @@ from conv_analytics.resources.member import (
     MemberMedia,
     MemberTimestamp,
     MemberUser,
+)
+from conv_analytics.resources.node_sdk_aliases import (
+    AudioSettingsResponse,
+    Channels,
+    ConversationPageResponse,
+    ConversationResponse,
+    EventPageResponse,
+    EventResponse,
+    EventUserResponse,
+    InitiatorInvitedResponse,
+    InitiatorJoinedResponse,
+    ListMemberResponse,
+    MemberPageResponse,
+    MemberResponse,
+    MemberUserResponse,
+    SessionPageResponse,
+    SessionResponse,
+    UserType,
 )
 from conv_analytics.resources.page import (
     ConversationPage,
