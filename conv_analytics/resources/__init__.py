@@ -5,7 +5,7 @@
 <CallDirection.OUTBOUND: 'outbound'>
 
 A class carries the Node SDK's name of its type, a field its name on the wire;
-`conv_analytics.resources.seed` tells which is which.
+`conv_analytics.resources.seed` shows which is which.
 """
 
 from __future__ import annotations
