@@ -25,6 +25,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.frame import to_frame, with_date
+from conv_analytics.tables.kinds import as_declared
 
 if TYPE_CHECKING:
     import duckdb
@@ -237,7 +238,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
             with open_file(self._layout, file) as opened:
-                return opened.read(columns=columns)
+                return as_declared(opened.read(columns=columns), TABLES[file.table].schema)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path / file.path, first_line(error)) from error
 

@@ -17,8 +17,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-#: Money is kept as decimal(18, 8): ten digits before the point, eight behind it.
-MONEY_DIGITS, MONEY_SCALE = 18, 8
+#: Money is kept as decimal(28, 18): ten digits before the point, eighteen behind it. Ten digits are left of the 38 that
+#: Arrow, DuckDB, Polars and Spark count with: with 38 of 38, a sum can overflow and Arrow refuses price + price.
+MONEY_DIGITS, MONEY_SCALE = 28, 18
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
@@ -141,7 +142,9 @@ def instant(value: object) -> datetime:
 
 
 def money(value: object) -> Decimal:
-    """An exact amount with at most eight decimals; its currency is a matter of the record.
+    """An exact amount with at most eighteen decimals; its currency is a matter of the record.
+
+    Zeros behind the eighteenth decimal are cut off. A float is taken by its shortest spelling.
 
     >>> money("0.04218000")
     Decimal('0.04218000')
@@ -153,14 +156,17 @@ def money(value: object) -> Decimal:
         raise _wrong(value, "an amount")
     amount = Decimal(written)
     # Arithmetic would round at the context's precision, so the digits are counted instead.
-    _, digits, exponent = amount.as_tuple()
+    sign, digits, exponent = amount.as_tuple()
     assert isinstance(exponent, int)
     significant = "".join(map(str, digits)).lstrip("0")
     trimmed = significant.rstrip("0")
-    exponent += len(significant) - len(trimmed)
-    if trimmed and (exponent < -MONEY_SCALE or len(trimmed) + exponent > MONEY_DIGITS - MONEY_SCALE):
+    shortest = exponent + len(significant) - len(trimmed)
+    if trimmed and (shortest < -MONEY_SCALE or len(trimmed) + shortest > MONEY_DIGITS - MONEY_SCALE):
         raise Unreadable(f"does not fit {MONEY_DIGITS - MONEY_SCALE} digits and {MONEY_SCALE} decimals")
-    return amount
+    if -MONEY_SCALE <= exponent <= 0:
+        return amount
+    # Arrow counts the zeros, too: of one with more digits than fit it makes no decimal.
+    return Decimal((sign, tuple(map(int, trimmed)), shortest)) if trimmed else Decimal(0)
 
 
 def choice(vocabulary: type[StrEnum]) -> Callable[[object], str]:

@@ -89,8 +89,9 @@ CALL_RECORDS = event_table(
     pick(MessageSIPStatusBody, "to"),
     *channel(MessageSIPStatusBody),
     notes=(
-        "price and rate are exact decimals on disk; pandas shows them as doubles.",
-        "A price with more than eight decimals is not rounded: the cell is null and the record is in the quarantine.",
+        "price and rate are exact decimals(28, 18) on disk; pandas shows them as doubles.",
+        "One of more decimals, or above ten digits, is not rounded: its cell is null, its record in the quarantine.",
+        "Files of version 0.1 have decimals(18, 8): open_dataset reads both kinds, compact makes one of them.",
     ),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from conv_analytics.resources.record import FIRST, FieldPath, Json, dig
 from conv_analytics.tables.column import Column
 from conv_analytics.tables.kinds import Undecodable, nulls, to_arrow
-from conv_analytics.tables.lazy_object import LazyObject
+from conv_analytics.tables.lazy_object import LazyObject, decoded
 from conv_analytics.tables.pages import Raw, decode, records
 from conv_analytics.tables.undeclared_keys import LINKS, UndeclaredKeys
 
@@ -31,6 +32,7 @@ EXTRA: FieldPath = ("",)
 _REPEATS = 0.7
 
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+_numbers_as_text = msgspec.json.Decoder(float_hook=str)
 _NOTHING = frozenset({b"", b"null"})
 _NULLS = pa.array(["", "null"])
 _NULL_LENGTH = len("null")
@@ -188,7 +190,7 @@ class _Tree:
                 if FIRST in path:
                     listed.append(path[: path.index(FIRST)])
                 else:
-                    verbatim = column.kind is Json and not column.first
+                    verbatim = column.kind in {Json, Decimal} and not column.first
                     self.leaves[path] = verbatim and self.leaves.get(path, True)
         # A list of which an item is read is kept whole, and verbatim where a column holds all of it.
         self.leaves = dict.fromkeys(listed, False) | self.leaves
@@ -260,15 +262,8 @@ def _column(
         spelling = _leaf(path, values)
         if spelling is None:
             continue
-        if patched and column.loose:
-            spelling = [None if isinstance(value, Undecodable) else value for value in spelling]
-        if column.absent:
-            spelling = [None if value in column.absent else value for value in spelling]
-        if column.true:
-            spelling = [True if isinstance(value, str) and value in column.true else value for value in spelling]
-        if column.first:
-            spelling = list(map(_first_item, spelling))
-        elif column.kind is Json:
+        spelling = _values(column, spelling, patched=patched)
+        if column.kind is Json and not column.first:
             texts = json_texts(spelling)
             if isinstance(texts, pa.Array) and len(column.paths) <= 1:
                 return texts, []
@@ -278,6 +273,19 @@ def _column(
         return nulls(column.kind, height), []
     array, unread = to_arrow(column.kind, spellings)
     return array, [Cell(row, column.name, reason) for row, reason in unread]
+
+
+def _values(column: Column, leaves: list[Any], *, patched: bool) -> list[Any]:
+    """The values under a path; null for those that stand for none."""
+    if column.kind is Decimal:
+        leaves = list(map(_amount, leaves))
+    if patched and column.loose:
+        leaves = [None if isinstance(value, Undecodable) else value for value in leaves]
+    if column.absent:
+        leaves = [None if value in column.absent else value for value in leaves]
+    if column.true:
+        leaves = [True if isinstance(value, str) and value in column.true else value for value in leaves]
+    return list(map(_first_item, leaves)) if column.first else leaves
 
 
 def _leaf(path: FieldPath, values: Mapping[FieldPath, list[Any]]) -> list[Any] | None:
@@ -301,6 +309,16 @@ def _inside(value: Any, rest: FieldPath) -> Any:
     elif kind is not dict and kind is not list:
         return None
     return dig(value, rest) if isinstance(value, dict | list) else None
+
+
+def _amount(value: object) -> object:
+    # As it is written: a double would round a number of many digits.
+    if not isinstance(value, msgspec.Raw | bytes):
+        return value
+    try:
+        return _numbers_as_text.decode(value) if value else None
+    except _REFUSED:
+        return decoded(bytes(value))
 
 
 def _first_item(value: object) -> object:

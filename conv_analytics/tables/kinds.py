@@ -8,14 +8,14 @@ kind            Arrow, Parquet               pandas                 read from JS
 ``float``       double                       ``float64``            `cells.number`
 ``bool``        bool                         ``boolean``            `cells.flag`
 ``datetime``    timestamp[us, UTC]           ``datetime64[us, UTC]`` `cells.instant`
-``Decimal``     decimal128(18, 8)            ``double[pyarrow]``    `cells.money`
+``Decimal``     decimal128(28, 18)           ``double[pyarrow]``    `cells.money`
 a vocabulary    dictionary of strings        ``category``           `cells.choice`
 ``Json``        string (JSON text)           ``str``                kept verbatim
 ============== ============================ ====================== =======================================
 
 Money is exact on disk. pandas has no decimal dtype that a plain ``pd.read_parquet`` could name, it would make a column
-of Python objects; so pandas sees doubles, whose fifteen digits carry every price below ten million to all of its eight
-decimals.
+of Python objects; so pandas sees doubles, exact to some fifteen digits. Files of earlier versions have
+decimal128(18, 8): they are read in the type of today (`as_declared`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from conv_analytics.resources.record import is_blank, reader
 
 INSTANT = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
+#: Money in files of version 0.1.
+EARLIER_MONEY = pa.decimal128(18, 8)
 VOCABULARY = pa.dictionary(pa.int32(), pa.string())
 
 #: Arrow moves the first and the last hours of the calendar to years that no date has.
@@ -114,6 +116,19 @@ def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[
     if is_vocabulary(kind):
         return _words(kind, pa.array(result, pa.string())), unread
     return pa.array(result, storage(kind).arrow), unread
+
+
+def reads_as(found: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether a column of a file is what is declared, or was in an earlier version."""
+    return bool(found == declared or (found == EARLIER_MONEY and declared == MONEY))
+
+
+def as_declared(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with money in the type of today."""
+    for place, field in enumerate(rows.schema):
+        if field.type == EARLIER_MONEY:
+            rows = rows.set_column(place, schema.field(field.name), rows.column(place).cast(MONEY))
+    return rows
 
 
 def nulls(kind: Any, height: int) -> pa.Array:

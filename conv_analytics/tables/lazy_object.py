@@ -40,13 +40,8 @@ class LazyObject:
             value = self.value(path[:listed])
             return value if isinstance(value, Undecodable) else dig(value, path[listed:])
         raw = self._verbatim(path)
-        try:
-            if raw is not None:
-                return json.loads(raw)
-        except ValueError:
-            return Undecodable("not JSON")
-        except RecursionError:
-            return Undecodable("nested too deeply to be read")
+        if raw is not None:
+            return decoded(raw)
         outer = next((outer for n in range(1, len(path)) if self._is_no_object(outer := path[:n])), None)
         return None if outer is None else Undecodable(f"{'.'.join(outer)} is not an object")
 
@@ -69,3 +64,13 @@ class LazyObject:
     def _is_no_object(self, path: FieldPath) -> bool:
         raw = self._verbatim(path)
         return raw is not None and not raw.startswith(b"{") and raw not in _EMPTY
+
+
+def decoded(raw: bytes) -> Any:
+    """A value that is written as JSON; `Undecodable` where no parser takes it."""
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return Undecodable("not JSON")
+    except RecursionError:
+        return Undecodable("nested too deeply to be read")

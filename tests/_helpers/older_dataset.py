@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics import Conversations, export
+from conv_analytics import Conversations, durable, export
 from conv_analytics.dataset import DatasetWriter, open_dataset
-from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import watermarks_from
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
+from conv_analytics.tables.kinds import EARLIER_MONEY, MONEY
 from conv_analytics.tables.pages import records
 
 Event = tuple[str, int]
@@ -145,6 +147,26 @@ def line(
 ) -> str:
     problems = tuple(Problem(table, column, "made up") for table, column in cells or [(name, "")])
     return BrokenRecord(name, owner, event, problems, kept, record).to_json()
+
+
+def narrowed(folder: Path) -> Path:
+    """The same folder with money of eight decimals in its files, as version 0.1 wrote them."""
+    layout = Layout(folder)
+    for commit in open_dataset(folder).commits:
+        files = tuple(_narrow(layout, file) for file in commit.files)
+        layout.commit(commit.number).write_text(replace(commit, files=files, format=3).to_json())
+    return folder
+
+
+def _narrow(layout: Layout, file: File) -> File:
+    path = layout.file(file.path)
+    rows = pq.ParquetFile(path).read()
+    kinds = [EARLIER_MONEY if each.type == MONEY else each.type for each in rows.schema]
+    if kinds == rows.schema.types:
+        return file
+    fields = [each.with_type(kind) for each, kind in zip(rows.schema, kinds, strict=True)]
+    pq.write_table(rows.cast(pa.schema(fields, rows.schema.metadata)), path, compression="zstd")
+    return replace(file, bytes=path.stat().st_size, sha256=durable.sha256(path))
 
 
 def content(folder: Path) -> dict[str, list[tuple[Any, ...]]]:

@@ -21,7 +21,7 @@ from conv_analytics.tables.kinds import is_vocabulary, storage
 DAY = date(2026, 11, 21)
 NOON = datetime(2026, 11, 21, 12, 0, 0, 123456, UTC)
 BIG = 9_007_199_254_740_993
-PRICE = Decimal("9999999999.12345678")
+PRICE = Decimal("9999999999.123456789012345678")
 
 
 def watermarks(root: Path) -> dict[str, int | None]:

@@ -316,11 +316,16 @@ def test_fault_10_and_11_numbers_are_exact_or_put_aside(odd: Callable[..., Any])
 
 
 def test_fault_11_money_of_nineteen_digits(odd: Callable[..., Any]) -> None:
-    prices = [b'"1234567890.12345678"', b'"12345678901.12345678"', b'"0.123456789"', b"0.04218"]
-    found, done = odd("call_records", *(event(n, "sip:status", b'{"price": %b}' % p) for n, p in enumerate(prices, 1)))
+    prices = [b'"1234567890.12345678"', b'"12345678901.12345678"', b'"0.1234567890123456789"', b"0.04218",
+              b'"0.123456789"', b"0.123456789012345678", b'"0.1%b"' % (b"0" * 60)]  # fmt: skip
+    events = [event(n, "sip:status", b'{"price": %b}' % p) for n, p in enumerate(prices, 1)]
+    found, done = odd("call_records", *events)
     exact = done.dataset.arrow("call_records", columns=["conversation_id", "event_id", "price"]).to_pylist()
     mine_ = {row["event_id"]: row["price"] for row in exact if row["conversation_id"] == found["conversation_id"][0]}
-    assert mine_ == {1: Decimal("1234567890.12345678"), 2: None, 3: None, 4: Decimal("0.04218000")}
+    assert mine_ == {
+        1: Decimal("1234567890.12345678"), 2: None, 3: None, 4: Decimal("0.04218"), 5: Decimal("0.123456789"),
+        6: Decimal("0.123456789012345678"), 7: Decimal("0.1"),
+    }  # fmt: skip
     assert done.report.quarantined == 2
 
 

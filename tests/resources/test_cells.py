@@ -50,7 +50,13 @@ ANYTHING = st.recursive(
         (cells.money, 0.1, Decimal("0.1")),
         (cells.money, "-.5", Decimal("-0.5")),
         (cells.money, "0.10000000000000", Decimal("0.1")),
-        (cells.money, "9999999999.99999999", Decimal("9999999999.99999999")),
+        (cells.money, "0.1" + "0" * 60, Decimal("0.1")),
+        (cells.money, "9999999999." + "9" * 18, Decimal("9999999999." + "9" * 18)),
+        (cells.money, "-0.000000000000000001", Decimal("-1e-18")),
+        (cells.money, "1e-9", Decimal("0.000000001")),
+        (cells.money, "5e9", Decimal(5_000_000_000)),
+        (cells.money, "0e400", Decimal(0)),
+        (cells.money, "0" * 60 + "1", Decimal(1)),
         (cells.instant, "2026-02-03T08:14:09Z", datetime(2026, 2, 3, 8, 14, 9, tzinfo=UTC)),
         (cells.instant, "2026-02-03T08:14:09.7Z", datetime(2026, 2, 3, 8, 14, 9, 700_000, tzinfo=UTC)),
         (cells.instant, "2026-02-03T08:14:09.1234567Z", datetime(2026, 2, 3, 8, 14, 9, 123_456, tzinfo=UTC)),
@@ -91,9 +97,11 @@ def test_what_is_forgiven(read: Any, written: object, value: object) -> None:
         (cells.flag, 2),
         pytest.param(cells.flag, HUGE, id="flag-huge"),
         (cells.flag, None),
-        (cells.money, "0.123456789"),
+        (cells.money, "0.1234567890123456789"),
+        (cells.money, "1e-19"),
         (cells.money, "10000000000"),
-        (cells.money, "0.12345678" + "0" * 30 + "1"),
+        (cells.money, "1e10"),
+        (cells.money, "0.123456789012345678" + "0" * 30 + "1"),
         (cells.money, "1E+9999999"),
         (cells.money, "NaN"),
         (cells.money, "1_000"),
@@ -128,7 +136,7 @@ def test_a_cell_reads_or_refuses_and_does_nothing_else(value: object) -> None:
             continue
 
 
-@given(st.decimals(min_value=-(10**9), max_value=10**9, places=8))
+@given(st.decimals(min_value=-(10**9), max_value=10**9, places=18))
 def test_money_keeps_every_decimal(amount: Decimal) -> None:
     assert cells.money(str(amount)) == amount
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from decimal import Decimal, InvalidOperation, localcontext
 from typing import Any
 
 import hypothesis.strategies as st
@@ -230,8 +231,62 @@ def test_a_recording_split_by_conversation_is_no_damage() -> None:
     assert not rows.broken
 
 
-def test_a_price_with_more_than_eight_decimals_is_counted_and_not_rounded() -> None:
-    rows = flatten(published_shapes.event("rtc:status", {"price": "3.141592653589793", "rate": "0.010000000000"}))
+AMOUNTS = st.one_of(
+    st.sampled_from(["NaN", "sNaN", "-Infinity", "1E+9999999", "1_000", "٣", "0x10"]),
+    st.decimals(min_value=-(10**12), max_value=10**12).map(str),
+    st.decimals(min_value=-(10**10), max_value=10**10, places=18).map(str),
+    st.builds(
+        "{}{}.{}{}{}".format,
+        st.sampled_from(["", "-", "+"]),
+        st.text("0123456789", max_size=12),
+        st.text("0123456789", max_size=20),
+        st.sampled_from(["", "0" * 10, "0" * 70]),
+        st.one_of(st.just(""), st.integers(-30, 30).map("e{}".format)),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(AMOUNTS, st.booleans()), min_size=1, max_size=4))
+def test_an_amount_is_kept_to_its_last_digit_or_its_cell_is_null(amounts: list[tuple[str, bool]]) -> None:
+    """As a text or as a number of JSON, alone or among others: the way to read it depends on them."""
+    bodies = [as_json(text) if number else json.dumps(text) for text, number in amounts]
+    events = [
+        f'{{"id": {place}, "type": "sip:status", "body": {{"price": {body}}}}}'.encode()
+        for place, body in enumerate(bodies, 1)
+    ]
+    rows = flatten(*events)
+    prices = {row["event_id"]: row["price"] for row in table(rows, "call_records")}
+    unread = {broken.event_id for broken in rows.broken}
+    for place, (text, _) in enumerate(amounts, 1):
+        exact = fitting(text)
+        assert (prices[place], place in unread) == (exact, exact is None and text != ""), text
+
+
+def as_json(text: str) -> str:
+    try:
+        json.loads(text)
+    except ValueError:
+        return json.dumps(text)
+    return text
+
+
+def fitting(text: str) -> Decimal | None:
+    """The amount, if ten digits before the point and eighteen behind it hold it."""
+    if not text.isascii() or "_" in text:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        return None
+    if not amount.is_finite():
+        return None
+    with localcontext(prec=200):
+        return amount if -(10**10) < amount < 10**10 and amount == round(amount, 18) else None
+
+
+def test_a_price_with_more_than_eighteen_decimals_is_counted_and_not_rounded() -> None:
+    rows = flatten(published_shapes.event("rtc:status", {"price": "3.1415926535897932384", "rate": "0.01" + "0" * 60}))
     (row,) = table(rows, "call_records")
-    assert (row["price"], str(row["rate"])) == (None, "0.01000000")
+    assert (row["price"], row["rate"]) == (None, Decimal("0.01"))
     assert [problem.column for broken in rows.broken for problem in broken.problems] == ["price"]

@@ -20,6 +20,7 @@ from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.kinds import reads_as
 
 _TABLE_FILE = re.compile(r"(?P<table>\w+)/date=\d{4}-\d\d-\d\d/[^/\\]+\.parquet")
 _OWN_NAME = re.compile(r"(?P<commit>\d{6,})-(?P<run>[0-9a-f]{8})-\d+\.parquet")
@@ -119,7 +120,7 @@ def _columns_fault(file: File, schema: pa.Schema) -> tuple[Level, str]:
     for name, kind in declared.items():
         if name not in present:
             return Level.ERROR, f"has no column {name}, which its table has"
-        if present[name] != kind:
+        if not reads_as(present[name], kind):
             return Level.ERROR, f"column {name} is {present[name]}, not {kind}"
     if more := present.keys() - declared.keys():
         return Level.WARNING, f"has columns that this version does not know: {', '.join(sorted(more))}"

@@ -34,6 +34,7 @@ from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, Schema
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.kinds import as_declared
 
 #: Rows that are copied at a time.
 _BATCH_ROWS = 2**14
@@ -177,7 +178,7 @@ class _FileRows:
 
     def __iter__(self) -> Iterator[pa.Table]:
         for batch in read_batches(self.path, self._columns, _BATCH_ROWS):
-            yield pa.Table.from_batches([batch])
+            yield as_declared(pa.Table.from_batches([batch]), TABLES[self.file.table].schema)
 
     def check(self, table: Table) -> None:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""

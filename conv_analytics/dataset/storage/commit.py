@@ -25,8 +25,8 @@ from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, rea
 from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
-#: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`. Older ones are
-#: read as before.
+#: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
+#: decimals in the files. Older ones are read as before.
 FORMAT = 4
 _NAME = re.compile(r"(\d{6,})\.json")
 #: A folder with a run every second would take longer to get there than numbers are good for.

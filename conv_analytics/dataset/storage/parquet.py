@@ -16,6 +16,7 @@ from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.kinds import reads_as
 
 _TABLE = b"conv_analytics.table"
 
@@ -28,7 +29,7 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
     CorruptFile
         If it is missing, damaged or another file.
     SchemaChanged
-        If a column of its table is missing or has another type.
+        If a column of its table is missing, or of a type that it never had.
     """
     path = layout.file(file.path)
     try:
@@ -48,7 +49,7 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
         index = schema.get_field_index(column.name)
         if index < 0:
             raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
-        if schema.field(index).type != column.type:
+        if not reads_as(schema.field(index).type, column.type):
             raise SchemaChanged(
                 file.table, column.name, f"is {schema.field(index).type} in {file.path}, not {column.type}"
             )
