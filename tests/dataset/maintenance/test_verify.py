@@ -345,7 +345,7 @@ def test_what_is_no_dataset_is_said(tmp_path: Path, kind: str) -> None:
         (path / "events").mkdir(parents=True)
     if kind == "foreign":
         (path / "events" / "a.parquet").write_text("")
-    with pytest.raises(DatasetError, match="no dataset"):
+    with pytest.raises(DatasetError, match="not a dataset"):
         verify(path)
 
 
