@@ -123,8 +123,8 @@ Two families of rates, as their sources define them:
 | the network did its part | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
 | it did not | | `isa`: 408, 500, 503, 504 |
 
-A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`. Only
-attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`,
+A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`.
+Only attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`,
 `banned_call_ended` or `flow_failed`. E.425 counts the *terminal rejection* of ISDN as effective, too: `ner` takes 603
 and 607 for it, which a person decides; `ner_terminal` also 406, 415, 488 and 606, which the called equipment does.
 `ner_isa` is 1 - `isa`.
