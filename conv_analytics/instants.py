@@ -1,8 +1,11 @@
-"""Instants as texts."""
+"""Instants as text, and as microseconds since 1970."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 def utc_text(moment: datetime, timespec: str = "auto") -> str:
@@ -24,3 +27,17 @@ def utc_text(moment: datetime, timespec: str = "auto") -> str:
     """
     moment = moment.astimezone(UTC) if moment.tzinfo else moment
     return f"{moment.replace(tzinfo=None).isoformat(timespec=timespec)}Z"
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970.
+
+    >>> from_micros(micros(datetime(2026, 11, 21, 9, 30, tzinfo=UTC)))
+    datetime.datetime(2026, 11, 21, 9, 30, tzinfo=datetime.timezone.utc)
+    """
+    return (moment - EPOCH) // MICROSECOND
+
+
+def from_micros(count: int) -> datetime:
+    """The instant, in UTC, that is some microseconds after 1970 began."""
+    return EPOCH + int(count) * MICROSECOND

@@ -104,11 +104,11 @@ cost(dataset, by="country")
 ```
 
 A rate comes with its counts and interval: `k` of `n` cases, `rate` (0 to 1), `lo` and `hi` (Wilson's 95 % interval).
-Without cases it is null, not 0. `unknown` counts cases left out of `n` because their result is not known; `enough` is false below 30 cases
-(`min_n`): show such rates, but do not rank them. `by` takes columns of `legs` or `calls`, and `hour`, `weekday`
-(0 is Monday), `day` and `week` in any time zone. `scope` is `outbound` (the default), `inbound` or `all`, `unit` a
-`leg` or a `call`: a forwarded call is one call of several legs. Quantiles are numpy's `linear`; p5 and p95 of fewer
-than 20 values are null.
+Without cases it is null, not 0. `unknown` counts cases left out of `n` because their result is not known; `enough` is
+false below 30 cases (`min_n`): show such rates, but do not rank them. `by` takes columns of `legs` or `calls`, and
+`hour`, `weekday` (0 is Monday), `day` and `week` in any time zone. `scope` is `outbound` (the default), `inbound` or
+`all`, `unit` a `leg` or a `call`: a forwarded call is one call of several legs. Quantiles are numpy's `linear`; p5
+and p95 of fewer than 20 values are null.
 
 The final code of an attempt is 200 if it was answered, whatever its hangup says; else the hangup's SIP code, else the
 code of the platform's reason (`sip_codes`). Attempts without a code stay in `n`: see `undecided`. A hangup with 200
@@ -123,10 +123,11 @@ Two families of rates, as their sources define them:
 | the network did its part | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
 | it did not | | `isa`: 408, 500, 503, 504 |
 
-A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`. Only
-attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`, `banned_call_ended` or
-`flow_failed`. E.425 counts the *terminal rejection* of ISDN as effective, too: `ner` takes 603 and 607 for it, which a
-person decides; `ner_terminal` also 406, 415, 488 and 606, which the called equipment does. `ner_isa` is 1 - `isa`.
+A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`.
+Only attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`,
+`banned_call_ended` or `flow_failed`. E.425 counts the *terminal rejection* of ISDN as effective, too: `ner` takes 603
+and 607 for it, which a person decides; `ner_terminal` also 406, 415, 488 and 606, which the called equipment does.
+`ner_isa` is 1 - `isa`.
 
 Calls that failed, were refused, busy or declined are never answered, however long one waits. In `answer_curve` and
 `answer_times` they compete with the answer (Aalen-Johansen); those ended by the caller or the ring timer are

@@ -11,12 +11,12 @@ import pandas as pd
 
 from conv_analytics.tables import TABLES
 
-#: The functions that the accessor has: each takes the data first.
+#: The questions that the accessor offers; each function takes the data first.
 COMMON = (
     "answer_times", "busy_hour", "calls", "concurrency", "conversations", "cost", "duration_hist", "heatmap", "kpi",
     "kpi_values", "ledger", "legs", "service_level", "short_calls", "traffic",
 )  # fmt: skip
-#: Those that draw, and where they live: a name only, for the analysis itself knows no drawing.
+#: Its drawings, and where they are: by name only, because the analysis does not import drawings.
 DRAWN = {
     "ladder": ("conv_analytics.notebook", "show_ladder"),
     "timeline": ("conv_analytics.notebook", "show_timeline"),
@@ -25,7 +25,7 @@ DRAWN = {
 
 @pd.api.extensions.register_dataframe_accessor("conv")
 class Conv:
-    """Questions to one frame: a table of an export, or legs.
+    """The accessor ``df.conv``: questions about one frame, a table of an export or the result of `legs`.
 
     Examples
     --------
@@ -50,27 +50,27 @@ class Conv:
 
 
 def _data(frame: pd.DataFrame) -> Any:
-    """The frame under the name of its table, as far as its columns tell; else it is taken for legs."""
-    there = set(frame.columns)
-    if "event_id" not in there and (("status" in there and "answered" in there) or "call" in there):
+    """The frame under the name of its table, if its columns show which one it is; otherwise it is taken for legs."""
+    columns = set(frame.columns)
+    if "event_id" not in columns and (("status" in columns and "answered" in columns) or "call" in columns):
         return frame
-    if {"event_id", "type", "body"} <= there:
+    if {"event_id", "type", "body"} <= columns:
         return {"events": frame}
-    own = {name: _own(name) & there for name in TABLES}
-    best = max(own, key=lambda name: len(own[name]))
-    return {best: frame} if own[best] else frame
+    matching = {name: _typical(name) & columns for name in TABLES}
+    best = max(matching, key=lambda name: len(matching[name]))
+    return {best: frame} if matching[best] else frame
 
 
-def _own(name: str) -> set[str]:
-    """The columns by which a table is told from those of calls; the tables share most of them."""
-    marks = {
+def _typical(name: str) -> set[str]:
+    """The columns that distinguish a table from the others, which share most of their columns."""
+    typical = {
         "hangups": {"sip_code", "reason_code", "mos_score", "packet_cnt", "flaw_total", "byte_in", "byte_out"},
         "call_events": {"machine_type", "machine_confidence", "was_member_id", "transferred_from"},
         "call_records": {"price", "rate", "duration_s", "requested_at", "network_code"},
         "leg_statuses": {"leg_conversation_id", "knocker_id", "status", "at"},
         "messages": {"message_type", "text", "template_name"},
     }
-    return marks.get(name, set())
+    return typical.get(name, set())
 
 
 __all__ = ["COMMON", "Conv"]

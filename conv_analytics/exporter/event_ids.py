@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from conv_analytics.exporter.summaries import summary_of
+from conv_analytics.instants import from_micros
 from conv_analytics.resources.cells import natural_number
 from conv_analytics.tables.pages import decode, records
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Numbered(msgspec.Struct):
@@ -41,10 +40,7 @@ def id_ranges(events: pa.Table) -> Mapping[str, tuple[int | None, int, datetime 
     grouped = ids.group_by("conversation_id").aggregate([("event_id", "min"), ("event_id", "max"), ("at", "max")])
     names = ("conversation_id", "event_id_min", "event_id_max", "at_max")
     rows: Any = zip(*(grouped[name].to_pylist() for name in names), strict=True)
-    return {
-        name: (first, last or 0, None if at is None else _EPOCH + timedelta(microseconds=at))
-        for name, first, last, at in rows
-    }
+    return {name: (first, last or 0, None if at is None else from_micros(at)) for name, first, last, at in rows}
 
 
 def out_of_order(events: pa.Table) -> set[str]:

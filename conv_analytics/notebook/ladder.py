@@ -19,13 +19,14 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import clean, data_uri, line, page, render
 from conv_analytics.notebook.svg import Drawing, fitted
-from conv_analytics.notebook.timeline.axis import SECOND, duration, stamp, zone_of
+from conv_analytics.notebook.timeline.axis import SECOND, duration, stamp
 from conv_analytics.notebook.timeline.picture import style
 from conv_analytics.privacy.display import Display
 
@@ -123,7 +124,7 @@ def show_ladder(
     >>> print(show_ladder({"hangups": hangups}, "CON-1").to_mermaid().splitlines()[-1].split(": ")[1])
     486 busy
     """
-    zone_of(tz)
+    zone_info(tz)
     tables = conversation_tables(one_conversation(data, conversation_id))
     verdicts = _verdict_by_leg(leg_verdicts(tables, data, units))
     return Ladder(_legs(tables), verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
@@ -185,7 +186,7 @@ class Ladder:
 
     def lines(self) -> list[tuple[str, ...]]:
         """The steps as rows of texts, with the columns of `HEAD`."""
-        zone, start = zone_of(self.tz), self.steps[0].at if self.steps else 0
+        zone, start = zone_info(self.tz), self.steps[0].at if self.steps else 0
         return [
             (stamp(step.at, zone), duration(step.at - start), self.parties[step.source], self.parties[step.target],
              step.words, f"leg {step.leg + 1}")
@@ -301,7 +302,7 @@ def _picture(ladder: Ladder, theme: str) -> str:
     if not rows:
         drawing.text(12, _TOP, "No legs: nothing was signalled.", 12, class_="t")
     _media(drawing, ladder, rows, xs)
-    zone, before = zone_of(ladder.tz), None
+    zone, before = zone_info(ladder.tz), None
     for place, step in rows:
         y = _TOP + place * _ROW + 8
         if before is not None and step.at - before >= _PAUSE:

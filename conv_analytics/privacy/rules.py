@@ -96,7 +96,7 @@ def _rule(rule: str) -> tuple[Kind, Action]:
     kind, _, action = (part.strip() for part in rule.partition("="))
     if kind not in set(Kind) or action not in set(Action):
         raise ConfigError(
-            f"{rule!r} is no rule of a mask: write kind=action, such as text=drop. Kinds are {', '.join(Kind)};"
+            f"{rule!r} is not a mask rule: write kind=action, such as text=drop. Kinds are {', '.join(Kind)};"
             f" actions are {', '.join(Action)}."
         )
     return Kind(kind), Action(action)

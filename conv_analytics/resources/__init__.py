@@ -5,29 +5,11 @@
 <CallDirection.OUTBOUND: 'outbound'>
 
 A class carries the Node SDK's name of its type, a field its name on the wire;
-`conv_analytics.resources.seed` tells which is which.
+`conv_analytics.resources.seed` shows which is which.
 """
 
 from __future__ import annotations
 
-from conv_analytics.resources.aliases import (
-    AudioSettingsResponse,
-    Channels,
-    ConversationPageResponse,
-    ConversationResponse,
-    EventPageResponse,
-    EventResponse,
-    EventUserResponse,
-    InitiatorInvitedResponse,
-    InitiatorJoinedResponse,
-    ListMemberResponse,
-    MemberPageResponse,
-    MemberResponse,
-    MemberUserResponse,
-    SessionPageResponse,
-    SessionResponse,
-    UserType,
-)
 from conv_analytics.resources.bodies import (
     ASR,
     BODIES,
@@ -146,6 +128,24 @@ from conv_analytics.resources.member import (
     MemberMedia,
     MemberTimestamp,
     MemberUser,
+)
+from conv_analytics.resources.node_sdk_aliases import (
+    AudioSettingsResponse,
+    Channels,
+    ConversationPageResponse,
+    ConversationResponse,
+    EventPageResponse,
+    EventResponse,
+    EventUserResponse,
+    InitiatorInvitedResponse,
+    InitiatorJoinedResponse,
+    ListMemberResponse,
+    MemberPageResponse,
+    MemberResponse,
+    MemberUserResponse,
+    SessionPageResponse,
+    SessionResponse,
+    UserType,
 )
 from conv_analytics.resources.page import (
     ConversationPage,

@@ -133,7 +133,7 @@ def fits_path(value: object) -> TypeGuard[str]:
 
 
 def query(**values: object) -> Params:
-    """The query parameters that were given, as the API writes them: None is left out.
+    """The query parameters, as the API writes them; None is left out.
 
     Instants are sent as ``YYYY-MM-DDTHH:MM:SSZ`` in UTC (contract 2.6); one without a zone is taken as UTC, a
     plain date as its midnight. A fraction of a second is cut off, except at an upper bound (``date_end``),

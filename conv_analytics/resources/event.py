@@ -53,7 +53,7 @@ class EventContent(Record):
         kind = body_class(event.type, body)
         if kind is None:
             return event
-        # `kind` is one of the classes of AnyMessageBody, which a mapping of classes cannot tell a checker.
+        # `kind` is one of the classes of AnyMessageBody, which a type checker cannot see in a mapping of classes.
         return dataclasses.replace(event, body=cast("Any", kind.from_wire(body, problems, where)))
 
     @property

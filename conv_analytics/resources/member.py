@@ -14,7 +14,7 @@ from conv_analytics.resources.vocabulary import MemberState
 
 
 class MemberUser(Record):
-    """The user behind a member (contract 6.2). Lists tell the id and the names; the Node SDK declares the rest, too."""
+    """The user behind a member (contract 6.2). Lists have the id and the names; the Node SDK declares the rest, too."""
 
     id: str | None = wire("Id, `USR-` and a uuid.", also="user_id")
     name: str | None = wire("Unique name, the `sub` of the user's tokens.")
@@ -74,7 +74,7 @@ class InitiatorJoined(Record):
 
 
 class Initiator(InitiatorInvited, InitiatorJoined):
-    """Who brought a member's state about: one of its parties, or `joined` beside `left` (contract 9, no. 9).
+    """Who caused a member's state: one of its parties, or `joined` together with `left` (contract 9, no. 9).
 
     >>> by_user = {"is_system": "false", "user_id": "USR-1"}
     >>> initiator = Initiator.from_wire({"joined": {"isSystem": True}, "left": by_user})
@@ -131,7 +131,7 @@ class Member(Record):
 
     @classmethod
     def from_wire(cls, payload: Mapping[str, Any], problems: list[Problem] | None = None, at: str = "") -> Self:
-        """Read a member; version 0.2 keeps its user's fields beside its own."""
+        """Read a member; version 0.2 has its user's fields among its own."""
         if "user_id" in payload and not ("_embedded" in payload or "user" in payload):
             flat = {key: payload[key] for key in _FLAT_USER if key in payload}
             rest = {key: value for key, value in payload.items() if key not in _FLAT_USER}

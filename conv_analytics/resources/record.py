@@ -90,13 +90,13 @@ def wire(
     absent
         Texts that stand for a missing value, such as ``<null>`` (contract 9, no. 26).
     true
-        Words that a flag arrives as when it is set, beside those that mean true everywhere.
+        Further words that mean true for this flag, in addition to those that mean true everywhere.
     secret
         A password, key or session description: in no repr, and to be left out of exports (contract 9, 42).
     shown
         False keeps a value that is merely long out of reprs.
     default
-        What the constructor takes when nothing is given; reading never fills it in.
+        The default of the constructor; reading never fills it in.
     """
     declared = _Wire(doc, unit, key, _texts(also), loose, _texts(absent), _texts(true), secret)
     return dataclasses.field(default=default, repr=shown and not secret, metadata={"wire": declared})

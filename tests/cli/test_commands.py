@@ -131,6 +131,7 @@ def test_rate_and_concurrency_are_obeyed(here: Path, capsys: pytest.CaptureFixtu
     assert summary["seconds"] >= (summary["requests"] - 6) / 60
 
 
+@pytest.mark.slow
 def test_faults_are_repeated_and_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Sandbox(conversations=20, faults="5xx=0.1,reset=0.1,gone=2", quirks=True) as sandbox:
         assert _export(sandbox, "out", "--json", "--quiet") == 0
@@ -220,6 +221,7 @@ def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     assert "mos_score" in shown.stdout
 
 
+@pytest.mark.slow
 def test_demo_goes_on_where_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["demo", "again", "--conversations", "12", "--seed", "3", "--quiet"]
     assert main(arguments) == 0
@@ -232,6 +234,7 @@ def test_demo_goes_on_where_it_was(here: Path, capsys: pytest.CaptureFixture[str
     assert commits(here / "again") == 2
 
 
+@pytest.mark.slow
 def test_demo_leaves_other_folders_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "letters").mkdir()
     (here / "letters" / "letter.txt").write_text("Dear reader")

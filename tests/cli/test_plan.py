@@ -12,6 +12,8 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import credentials
 
+pytestmark = pytest.mark.slow
+
 
 def _run(sandbox: Sandbox, command: str, dest: Path, *arguments: str) -> int:
     return main([*map(str, [command, dest, *credentials(sandbox)]), *arguments])

@@ -253,7 +253,7 @@ Arguments = Callable[[Path], list[object]]
         (["--mask"], f"A mask needs a key: name a file with --mask-key-file, or set {KEY_VARIABLE}."),
         (["--mask", "--mask-key-file", "none"], "The mask key file none cannot be read: No such file or directory."),
         (["--mask-key-file", "mask.key"], "--mask-key-file is for --mask, which is missing: nothing would be masked."),
-        (["--mask", "phone=hide", "--mask-key-file", "mask.key"], "--mask: 'phone=hide' is no rule of a mask"),
+        (["--mask", "phone=hide", "--mask-key-file", "mask.key"], "--mask: 'phone=hide' is not a mask rule"),
     ],
 )
 def test_a_mask_that_is_wrong(arguments: list[object], message: str, small_sandbox: Sandbox, place: Path) -> None:

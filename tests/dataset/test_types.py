@@ -254,6 +254,7 @@ def test_a_dataset_shows_what_it_was_opened_at(tmp_path: Path) -> None:
     assert len(open_dataset(tmp_path)["events"]) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["direction=inbound", "date=2020-01-01", "a*b", "a?b", "a[bc]d", "[!a]'*"])
 def test_the_names_of_the_folders_above_change_no_answer(name: str, tmp_path: Path) -> None:
     """DuckDB takes names for patterns, and what is like ``key=value`` for columns."""

@@ -18,6 +18,8 @@ from conv_analytics.exporter.anomaly import MIN_EVENTS, MIN_NIGHTS, NIGHTS, volu
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.sandboxes import Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 #: A Tuesday.
 FIRST = datetime(2026, 11, 3, 3, tzinfo=UTC)
 

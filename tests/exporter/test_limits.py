@@ -24,6 +24,8 @@ from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests._helpers.sandboxes import PATIENCE_S, client_of
 
+pytestmark = pytest.mark.slow
+
 
 class Counting(Sandbox):
     """Counts the requests it works on."""

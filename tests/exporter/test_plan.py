@@ -17,6 +17,8 @@ from conv_analytics.exporter.plan import Plan, plan
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.sandboxes import Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 WORLDS = [{"seed": 3}, {"seed": 19, "quirks": True}, {"seed": 23, "events_shape": "list", "broken": 0.03}]
 

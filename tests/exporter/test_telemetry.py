@@ -41,6 +41,8 @@ from conv_analytics.sandbox.wire import Reply
 from tests._helpers.command_line import credentials, environment
 from tests._helpers.sandboxes import FAULTS, Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 DENIED = Reply(401, b'{"code": "system:error:missing-token"}')
 PLANTED = "eyJhbGciOiJSUzI1NiJ9.eyJpYXQiOjF9.c2lnbmF0dXJl"
 

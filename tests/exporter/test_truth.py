@@ -11,6 +11,8 @@ from conv_analytics import export
 from conv_analytics.sandbox import Truth
 from tests._helpers.sandboxes import FAULTS, Serve, agree, client_of, contents_of, least, members_of
 
+pytestmark = pytest.mark.slow
+
 WORLDS: dict[str, dict[str, Any]] = {
     "plain": {},
     "quirks": {"quirks": True},

@@ -15,6 +15,8 @@ from conv_analytics.exporter.plan import plan
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.sandboxes import Serve, client_of
 
+pytestmark = pytest.mark.slow
+
 
 def in_full(sandbox: Sandbox) -> dict[str, dict[str, Any]]:
     people = sandbox.world.people

@@ -84,6 +84,7 @@ def test_the_peak_is_told_on_the_zones_clock() -> None:
     assert axes.get_xlabel() == "time [Asia/Kolkata]"
 
 
+@pytest.mark.slow
 def test_matplotlib_waits_until_something_is_drawn() -> None:
     code = "import sys, conv_analytics.notebook.plots; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

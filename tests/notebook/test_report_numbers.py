@@ -15,6 +15,8 @@ from conv_analytics.notebook.report.numbers import Numbers, Rate, Values
 from conv_analytics.notebook.report.period import period_of
 from tests._helpers import report_legs as made
 
+pytestmark = pytest.mark.slow
+
 
 def rate_of(numbers: Numbers, name: str) -> Rate:
     figure = numbers.figure(name)

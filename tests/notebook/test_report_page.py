@@ -19,6 +19,8 @@ from conv_analytics.notebook.report.timelines import file_name
 from conv_analytics.sandbox import Sandbox
 from tests._helpers import report_legs as made
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = shutil.which("chromium")
 Seen = Callable[..., Any]
 

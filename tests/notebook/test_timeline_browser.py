@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Page
 
 from conv_analytics import show_ladder, show_timeline
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.notebook.html import resource
-from conv_analytics.notebook.timeline.axis import ticks, zone_of
+from conv_analytics.notebook.timeline.axis import ticks
 from conv_analytics.notebook.timeline.layout import clusters
 from conv_analytics.notebook.timeline.page import payload, script
 from conv_analytics.notebook.timeline.widget import TimelineWidget
@@ -269,12 +270,12 @@ def test_browser_and_python_agree_on_the_axis(open_page: Open, zone: str, start:
     page = open_page("")
     module = "(text) => import(URL.createObjectURL(new Blob([text], {type: 'text/javascript'})))"
     span = [start * 1_000_000, int((start + hours * 3600) * 1_000_000)]
-    sent = payload(show_timeline(many(1, members=1), "CON-1").layout, zone_of("UTC"))
+    sent = payload(show_timeline(many(1, members=1), "CON-1").layout, zone_info("UTC"))
     made = page.evaluate(
         f"async ([text, a, b, zone, axis]) => (await ({module})(text)).ticks(a, b, 900, zone, axis)",
         [resource("timeline/time.js"), *span, zone, sent["axis"]],
     )
-    assert [tuple(each) for each in made] == ticks(*span, 900, zone_of(zone))
+    assert [tuple(each) for each in made] == ticks(*span, 900, zone_info(zone))
     places = [0, 5, 12, 13, 40, 41, 55, 90, 91, 92, 100, 110, 140.5]
     found = page.evaluate(
         f"async ([text, p, limits]) => {{ const out = [], m = await ({module})(text);"

@@ -14,8 +14,9 @@ import pytest
 
 import conv_analytics.notebook
 from conv_analytics import show_timeline
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.notebook.html import data_uri, resource
-from conv_analytics.notebook.timeline.axis import duration, stamp, zone_of
+from conv_analytics.notebook.timeline.axis import duration, stamp
 from conv_analytics.notebook.timeline.page import payload, script
 from tests._helpers.drawn_conversations import many
 
@@ -70,12 +71,12 @@ def test_instants_and_durations_are_written_as_in_python() -> None:
     zones = ["UTC", "Europe/London", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]
     at = [1_774_746_000_000_000, 1_774_742_399_999_000, 1_792_890_000_123_000]
     stamps = computed("data.zones.map((zone) => data.at.map((at) => t.stamp(at, zone)))", {"zones": zones, "at": at})
-    assert stamps == [[stamp(each, zone_of(zone)) for each in at] for zone in zones]
+    assert stamps == [[stamp(each, zone_info(zone)) for each in at] for zone in zones]
 
 
 def test_what_passes_a_search_and_what_is_drawn_of_it() -> None:
     drawn = show_timeline(many(60, members=3), "CON-1")
-    data = payload(drawn.layout, zone_of("UTC"))
+    data = payload(drawn.layout, zone_info("UTC"))
     whats, kinds = data["items"]["what"], data["whats"]
     assert computed("t.matching(data, '', new Set())", data) == list(range(len(drawn.frame)))
     without = computed("t.matching(data, '', new Set(['message']))", data)
@@ -94,7 +95,7 @@ def kinds_of(whats: list[int], kinds: list[str], wanted: str) -> int:
 
 
 def test_the_next_lane_is_entered_nearest_in_time() -> None:
-    data = payload(show_timeline(many(60, members=3), "CON-1").layout, zone_of("UTC"))
+    data = payload(show_timeline(many(60, members=3), "CON-1").layout, zone_info("UTC"))
     lanes, start = data["items"]["lane"], data["items"]["start"]
     shown = list(range(len(lanes)))
     first = lanes.index(1)

@@ -26,6 +26,8 @@ from tests._helpers.jupyterlab import Lab
 from tests.notebook.conftest import Open
 from tests.test_faults import functions_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "notebooks" / "reference" / "drawing.md"
 T = "document.querySelector('[data-ca-timeline]').timeline"

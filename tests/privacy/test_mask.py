@@ -297,7 +297,7 @@ def test_rules_are_read_from_text_and_file(tmp_path: Path) -> None:
     rules = read_rules(f"@{tmp_path / 'rules'}")
     assert (rules[Kind.PHONE], rules[Kind.TEXT], rules[Kind.DTMF]) == (Action.KEEP, Action.DROP, Action.DROP)
     for wrong in ("phones=keep", "phone=hide", "exports/"):
-        with pytest.raises(ConfigError, match="is no rule of a mask"):
+        with pytest.raises(ConfigError, match="is not a mask rule"):
             read_rules(wrong)
     with pytest.raises(ConfigError, match="cannot be read"):
         read_rules(f"@{tmp_path / 'none'}")

@@ -285,6 +285,7 @@ def test_every_record_says_what_it_and_its_fields_mean(cls: type[Record]) -> Non
     assert [field.name for field in fields(cls) if not re.fullmatch(r"\S.*[.]", field.doc)] == []
 
 
+@pytest.mark.slow
 def test_importing_the_package_stays_light() -> None:
     heavy = "{'pandas', 'pyarrow', 'numpy', 'httpx', 'msgspec', 'orjson'}"
     code = f"import sys, conv_analytics.resources; print({heavy} & set(sys.modules))"

@@ -159,6 +159,7 @@ def test_faults_follow_from_the_seed() -> None:
     assert 90 <= sum(one != "None" for one in drawn(1)) <= 150
 
 
+@pytest.mark.slow
 def test_run_serves_until_interrupted_and_imports_late() -> None:
     program = """
 import sys

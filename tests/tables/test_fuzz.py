@@ -25,6 +25,8 @@ from tests._helpers.document_reading import flatten
 from tests._helpers.record_fuzzing import PLANTED, Answer, Tally, answers, check, check_answers, count
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def started() -> None:

@@ -97,7 +97,7 @@ LEGS = (
 #: Flags of legs, and what they mean.
 LEG_FLAGS = {
     "no_leg_id": "An event of the leg names no leg: it was matched by its member, or stands alone.",
-    "no_start": "Neither a status nor a record tells when it started: its delays are not known.",
+    "no_start": "Neither a status nor a record tells when it started: no delays can be told.",
     "no_hangup": "Its hangup is missing.",
     "no_record": "Its billing record is missing.",
     "no_status": "No status of it is known.",

@@ -16,9 +16,8 @@ import pandas as pd
 
 from conv_analytics.analysis.maths.sweep import HOUR
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import EPOCH, MICROSECOND, from_micros, micros
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-TICK = timedelta(microseconds=1)
 _DAY = 24 * HOUR
 #: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
 KEYS = ("hour", "weekday", "day", "week")
@@ -56,7 +55,7 @@ class Zone:
         while start < last:
             later = min(start + timedelta(days=1), last.astimezone(UTC))
             if _offset(zone, later) != steps[-1][1]:
-                steps += [(at, _offset(zone, EPOCH + at * TICK)) for at in _changes(zone, start, later)]
+                steps += [(at, _offset(zone, from_micros(at))) for at in _changes(zone, start, later)]
             start = later
         return cls(name, tuple(steps))
 
@@ -113,7 +112,7 @@ def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
 def labels(name: str, instants: Iterable[int]) -> list[str]:
     """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``."""
     zone = zone_info(name)
-    return [(EPOCH + int(at) * TICK).astimezone(zone).isoformat(" ", "minutes") for at in instants]
+    return [from_micros(at).astimezone(zone).isoformat(" ", "minutes") for at in instants]
 
 
 def zone_info(name: str) -> ZoneInfo:
@@ -124,14 +123,9 @@ def zone_info(name: str) -> ZoneInfo:
         raise ConfigError(f"tz={name!r} is no time zone. Zones are named like 'Europe/London' or 'UTC'.") from error
 
 
-def micros(at: datetime) -> int:
-    """Microseconds since 1970."""
-    return (at - EPOCH) // TICK
-
-
 def _offset(zone: ZoneInfo, at: datetime) -> int:
     shift = at.astimezone(zone).utcoffset() or timedelta()
-    return shift // TICK
+    return shift // MICROSECOND
 
 
 def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
@@ -149,4 +143,4 @@ def _changes(zone: ZoneInfo, low: datetime, high: datetime) -> list[int]:
     return [micros(whole if _offset(zone, whole) != before else high)]
 
 
-__all__ = ["EPOCH", "HOUR", "KEYS", "TICK", "Zone", "labels", "micros", "shown", "zone_info"]
+__all__ = ["HOUR", "KEYS", "Zone", "labels", "shown", "zone_info"]

@@ -20,6 +20,7 @@ from conv_analytics.analysis.engine.options import keys_of, one_of
 from conv_analytics.analysis.finders.case_counts import case_rows, counts_of
 from conv_analytics.analysis.maths.stats import MIN_N, rates
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import from_micros
 
 Floats = npt.NDArray[np.float64]
 
@@ -131,9 +132,7 @@ def _charts(counts: pd.DataFrame, keys: list[str], options: _Options) -> pd.Data
     charts = [_chart(part.sort_values("_period"), options) for part in groups]
     done = pd.concat(charts, ignore_index=True) if charts else _chart(counts, options)
     form = "%Y-%m-%d" if options.per == "day" else "%Y-%m-%d %H:%M"
-    period = [
-        (zones.EPOCH + int(place) * PERIODS[options.per] * zones.TICK).strftime(form) for place in done["_period"]
-    ]
+    period = [from_micros(int(place) * PERIODS[options.per]).strftime(form) for place in done["_period"]]
     done = done.drop(columns="_period")
     done.insert(len(keys), "period", pd.Series(period, dtype="str", index=done.index))
     return done

@@ -21,6 +21,7 @@ from conv_analytics.analysis.engine.zones import HOUR
 from conv_analytics.analysis.maths.sweep import Steps
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import EPOCH, MICROSECOND, from_micros
 
 UNITS = ("leg", "call", "conversation")
 FROM = ("started", "answered")
@@ -261,8 +262,8 @@ def _cut_off(rows: Rows, begin: str, until: datetime | None) -> datetime:
     names = dict.fromkeys(("started_at", begin, "ended_at", "last_at"))
     latest = [rows.span(name)[1] for name in names]
     # One microsecond more: what starts at the last instant is up there.
-    last = max((at for at in latest if at), default=zones.EPOCH)
-    return last + zones.TICK
+    last = max((at for at in latest if at), default=EPOCH)
+    return last + MICROSECOND
 
 
 def _steps(spans: pd.DataFrame) -> Steps:
@@ -275,7 +276,7 @@ def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
         return np.array([], dtype="int64")
     first, last = int(steps.since[0]), max(int(steps.since[-1]), int(steps.since[0]) + 1)
     margin = 2 * HOUR
-    zone = zones.Zone.over(tz, *(zones.EPOCH + at * zones.TICK for at in (first - margin, last + margin)))
+    zone = zones.Zone.over(tz, *(from_micros(at) for at in (first - margin, last + margin)))
     ends = [*(since for since, _ in zone.steps[1:]), last + margin]
     edges = {since for since, _ in zone.steps[1:]}
     for (since, offset), stop in zip(zone.steps, ends, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import narwhals as nw
@@ -11,6 +11,7 @@ import pandas as pd
 
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.data import question
+from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import MIN_N
@@ -18,6 +19,7 @@ from conv_analytics.analysis.rates import counting
 from conv_analytics.analysis.rates import metrics as declared
 from conv_analytics.analysis.rates import scope as scopes
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import MICROSECOND, from_micros, micros
 
 _CELLS = 7 * 24
 _WEEK = 7 * 24 * zones.HOUR
@@ -90,12 +92,12 @@ def heatmap(
     if until is not None:
         rows = rows.filter(nw.col("started_at") < nw.lit(last))
     zone = zones.Zone.over(tz, first, last)
-    begin, end = (None if at is None else zones.micros(at) for at in (first, last))
+    begin, end = (None if at is None else micros(at) for at in (first, last))
     if begin is not None and end is not None:
         # Whole hours of that clock, unless the caller says from when to when.
         begin = begin if since is not None else zone.floor(begin)
         end = end if until is not None else zone.ceil(end)
-        zone = zones.Zone.over(tz, zones.EPOCH + begin * zones.TICK, zones.EPOCH + end * zones.TICK)
+        zone = zones.Zone.over(tz, from_micros(begin), from_micros(end))
     hours = _hours(zone, begin, end)
     cells = pd.DataFrame({
         "weekday": pd.array(np.repeat(np.arange(7), 24), "Int64"),
@@ -120,12 +122,9 @@ def heatmap(
 
 
 def _period(rows: Rows, since: datetime | None, until: datetime | None) -> tuple[datetime | None, datetime | None]:
-    for name, at in (("since", since), ("until", until)):
-        if at is not None and at.tzinfo is None:
-            raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
     first, last = rows.span("started_at")
-    first = since.astimezone(UTC) if since is not None else first
-    last = until.astimezone(UTC) if until is not None else last and last + zones.TICK
+    first = in_utc("since", since) if since is not None else first
+    last = in_utc("until", until) if until is not None else last and last + MICROSECOND
     if first is not None and last is not None and first > last:
         if since is not None and until is not None:
             raise ConfigError(f"since={since} is after until={until}.")
@@ -148,7 +147,7 @@ def _hours(zone: zones.Zone, begin: int | None, end: int | None) -> np.ndarray[A
 
 def _before(local: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Hours of each cell before an instant of a clock without jumps, from a Monday on."""
-    since_monday = local + int(timedelta(days=3) / zones.TICK)
+    since_monday = local + 3 * 24 * zones.HOUR
     weeks, rest = divmod(since_monday, _WEEK)
     inside = np.clip(rest - np.arange(_CELLS) * zones.HOUR, 0, zones.HOUR)
     return np.asarray(weeks + inside / zones.HOUR, dtype="float64")

@@ -77,7 +77,7 @@ def replay(path: str | Path) -> Replayed:
     Raises
     ------
     DatasetError
-        If the folder is no dataset, cannot be read or cannot be written; its rows stay as they were.
+        If the folder is not a dataset, cannot be read or cannot be written; its rows stay as they were.
     DatasetLocked
         If another run writes to it.
 

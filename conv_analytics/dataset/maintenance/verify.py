@@ -41,7 +41,7 @@ def verify(path: str | Path) -> list[Finding]:
     Raises
     ------
     DatasetError
-        If the folder is no dataset.
+        If the folder is not a dataset.
 
     Examples
     --------
@@ -57,7 +57,9 @@ def verify(path: str | Path) -> list[Finding]:
     folder = FolderState.of(Path(path))
     with closing(folder.watermarks):
         if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
-            raise DatasetError(f"{path} is no dataset: there is no commit in it. Name a folder that an export wrote.")
+            raise DatasetError(
+                f"{path} is not a dataset: there is no commit in it. Name a folder that an export wrote."
+            )
         for check in _CHECKS:
             check(folder)
         return folder.findings

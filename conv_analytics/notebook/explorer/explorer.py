@@ -18,6 +18,7 @@ from conv_analytics.analysis.audio.detect_units import units_of_all
 from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
@@ -31,7 +32,6 @@ from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
 from conv_analytics.notebook.html import escape, module
-from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
@@ -92,7 +92,7 @@ def explore(
     >>> x.filters
     Filters(since=None, until=None, networks=(), countries=(), directions=(), outcomes=('busy',), verdicts=(), text='')
     """
-    zone_of(tz)
+    zone_info(tz)
     if client is not None:
         if panel is not None:
             raise ConfigError("Give a client or a panel: a panel has its client.")

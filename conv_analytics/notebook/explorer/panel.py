@@ -13,6 +13,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
@@ -22,7 +23,6 @@ from conv_analytics.notebook.explorer.page import style
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
-from conv_analytics.notebook.timeline.axis import zone_of
 
 #: What a reader needs to know about a status.
 _HINTS = {
@@ -103,7 +103,7 @@ def export_panel(
     >>> panel.status
     'complete'
     """
-    zone_of(tz)
+    zone_info(tz)
     return ExportPanel(client, dest, tz=tz, on_end=on_end, options=options)
 
 

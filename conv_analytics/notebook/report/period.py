@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
+from conv_analytics.instants import MICROSECOND
 
-TICK = timedelta(microseconds=1)
 #: Up to which length a period is shown by hours, and by days; a longer one is shown by weeks.
 BY_HOURS, BY_DAYS = timedelta(hours=49), timedelta(days=120)
 
@@ -118,7 +119,7 @@ def period_of(
     if begin is not None and end is not None and begin >= end:
         raise ConfigError(f"since={since} is not before until={until}: there is no time between them.")
     start = begin if begin is not None else first and first.astimezone(UTC)
-    stop = end if end is not None else last and last.astimezone(UTC) + TICK
+    stop = end if end is not None else last and last.astimezone(UTC) + MICROSECOND
     if start is not None and stop is not None and start > stop:
         start, stop = (start, start) if end is None else (stop, stop)
     before = _before(start, stop, zone) if begin is not None and start is not None and stop is not None else None
@@ -152,9 +153,7 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
             ) from None
     if not isinstance(value, datetime):
         return midnight(value, zone)
-    if value.tzinfo is None:
-        raise ConfigError(f"{name} has no time zone. Give one, for example datetime(2026, 11, 23, tzinfo=UTC).")
-    return value.astimezone(UTC)
+    return in_utc(name, value)
 
 
 __all__ = ["Period", "midnight", "period_of"]

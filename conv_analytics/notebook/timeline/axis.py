@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from conv_analytics.errors import ConfigError
+from conv_analytics.instants import from_micros
 
 SECOND = 1_000_000
 _MINUTE, _HOUR, _DAY = 60 * SECOND, 3600 * SECOND, 86_400 * SECOND
@@ -17,28 +17,13 @@ STEPS = (
     *(size * _HOUR for size in (1, 2, 3, 6, 12)),
     *(size * _DAY for size in (1, 2, 7, 14, 28, 91, 364)),
 )  # fmt: skip
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Width that a label of the axis needs. [px]
 LABEL_PX = 84
 
 
-def zone_of(name: str) -> ZoneInfo:
-    """A time zone by its IANA name.
-
-    Raises
-    ------
-    ConfigError
-        If there is no zone of this name.
-    """
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"{name!r} is no time zone: use an IANA name such as UTC or Europe/London.") from None
-
-
 def local(at: int, zone: ZoneInfo) -> datetime:
     """An instant on the clock of a zone."""
-    return (_EPOCH + timedelta(microseconds=at)).astimezone(zone)
+    return from_micros(at).astimezone(zone)
 
 
 def ticks(start: int, end: int, width: float, zone: ZoneInfo) -> list[tuple[int, str]]:
@@ -108,4 +93,4 @@ def _offset(at: int, zone: ZoneInfo) -> int:
     return round((local(at, zone).utcoffset() or timedelta()).total_seconds()) * SECOND
 
 
-__all__ = ["LABEL_PX", "SECOND", "STEPS", "duration", "label", "local", "stamp", "ticks", "zone_of"]
+__all__ = ["LABEL_PX", "SECOND", "STEPS", "duration", "label", "local", "stamp", "ticks"]

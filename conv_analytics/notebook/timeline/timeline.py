@@ -12,12 +12,12 @@ from conv_analytics.analysis import timeline
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import line
-from conv_analytics.notebook.timeline.axis import zone_of
 from conv_analytics.notebook.timeline.layout import Layout, layout
 from conv_analytics.notebook.timeline.page import HEAD, cells, document, fragment
 from conv_analytics.notebook.timeline.picture import headline, picture, summary
@@ -87,7 +87,7 @@ def show_timeline(
     """
     if theme not in _THEMES:
         raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
-    zone_of(tz)
+    zone_info(tz)
     if quality is None:
         quality = leg_verdicts(conversation_tables(Source.of(data).of_conversation(conversation_id)), data, units)
     frame = timeline(data, conversation_id, quality=quality)
@@ -119,11 +119,11 @@ class Timeline:
 
     def svg(self, theme: str | None = None) -> str:
         """The picture."""
-        return picture(self.layout, zone_of(self.tz), theme=theme or self.theme, tips=True)
+        return picture(self.layout, zone_info(self.tz), theme=theme or self.theme, tips=True)
 
     def html(self) -> str:
         """A whole page: one file that loads nothing from elsewhere."""
-        return document(self.layout, zone_of(self.tz), theme=self.theme)
+        return document(self.layout, zone_info(self.tz), theme=self.theme)
 
     def save(self, path: str | Path) -> Path:
         """Write the page, or with the suffix ``.svg`` the picture; unmasked, only its owner may read it (0600)."""
@@ -135,7 +135,9 @@ class Timeline:
         if path.suffix == ".svg" or ladder is None:
             return self.save(path)
         more = f"<h2>Who signalled what to whom</h2>{ladder.fragment()}"
-        return write(path, document(self.layout, zone_of(self.tz), theme=self.theme, more=more), private=not self.mask)
+        return write(
+            path, document(self.layout, zone_info(self.tz), theme=self.theme, more=more), private=not self.mask
+        )
 
     def widget(self) -> TimelineWidget:
         """The timeline as a widget: the frame ``selected`` has what is clicked or measured in it."""
@@ -145,13 +147,13 @@ class Timeline:
 
     def shown(self) -> pd.DataFrame:
         """The rows of the table as a frame of texts, masked."""
-        zone = zone_of(self.tz)
+        zone = zone_info(self.tz)
         rows = [cells(self.layout, item, zone) for item in self.layout.items]
         return pd.DataFrame(rows, columns=pd.Index(HEAD)).astype("str")
 
     def text(self) -> str:
         """The rows of the table as lines of text."""
-        zone = zone_of(self.tz)
+        zone = zone_info(self.tz)
         lines = [line(headline(self.layout, zone)), summary(self.layout), ""]
         for item in self.layout.items:
             event, at, _, lasts, who, what, words, _, order = map(line, cells(self.layout, item, zone))
@@ -160,7 +162,7 @@ class Timeline:
         return "\n".join(lines)
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
-        zone = zone_of(self.tz)
+        zone = zone_info(self.tz)
         return {"text/plain": repr(self), "text/html": fragment(self.layout, zone, theme=self.theme)}
 
     def __str__(self) -> str:

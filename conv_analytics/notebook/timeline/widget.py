@@ -8,7 +8,7 @@ import anywidget
 import pandas as pd
 import traitlets
 
-from conv_analytics.notebook.timeline.axis import zone_of
+from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.notebook.timeline.page import fragment, packed, script, static_fragment
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ class TimelineWidget(anywidget.AnyWidget):
         bundle = super()._repr_mimebundle_(**options)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:
-            zone = zone_of(self._timeline.tz)
+            zone = zone_info(self._timeline.tz)
             data["text/html"] = fragment(self._timeline.layout, zone, theme=self._timeline.theme)
             data["text/plain"] = repr(self._timeline)
         return bundle
 
 
 def _traits(timeline: Timeline) -> dict[str, Any]:
-    zone = zone_of(timeline.tz)
+    zone = zone_info(timeline.tz)
     html = static_fragment(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
 

@@ -8,7 +8,7 @@ from conv_analytics.resources.vocabulary import ChannelType, DTMFMethod
 
 
 class AudioBody(Record):
-    """What any event about sound may tell: its leg; webhooks tell it of more types than lists do (contract 7.4).
+    """What any event about sound may have: its leg, which webhooks send for more types than lists do (contract 7.4).
 
     It is all that ``audio:ringing:*`` and ``mixer:*`` can have.
     """
@@ -75,7 +75,7 @@ class MessagePlayDTMFBody(AudioBody):
 class MessageChannelBody(AudioBody):
     """``audio:speaking:on``, ``audio:speaking:off`` (contract 7.4).
 
-    The Node SDK draws id, type and headers beside the channel, the API inside: both are read.
+    The Node SDK has id, type and headers next to the channel, the API inside it: both are read.
     """
 
     id: str | None = wire("Id of the leg.", also="channel.id")

@@ -36,7 +36,7 @@ class MessageLegBody(Record):
     """``leg:status:update`` (contract 7.8).
 
     The history repeats all earlier entries, so the last update of a leg holds its whole life. Without a history the
-    body tells of its current status alone, as an entry of it would: when is the event's own instant.
+    body has only its current status, as an entry of the history would: its instant is the event's own.
 
     >>> body = MessageLegBody.from_wire({"leg_id": "3cd1674a", "statusHistory": {"status": "ringing"}})
     >>> body.status_history

@@ -85,13 +85,13 @@ class MessageMemberBody(Record):
 
     @property
     def inviting_user_id(self) -> str | None:
-        """The user who invited, as far as the event tells (contract 9, no. 26)."""
+        """The user who invited, as far as the event says (contract 9, no. 26)."""
         named = self.invited_by if (self.invited_by or "").startswith("USR-") else None
         return named or (self.invited_by_member.user_id if self.invited_by_member else None)
 
     @property
     def inviting_member_id(self) -> str | None:
-        """The member who invited, as far as the event tells (contract 9, no. 26)."""
+        """The member who invited, as far as the event says (contract 9, no. 26)."""
         named = self.invited_by if (self.invited_by or "").startswith("MEM-") else None
         return named or (self.invited_by_member.member_id if self.invited_by_member else None)
 

@@ -33,7 +33,7 @@ class MessageError(Record):
 
 
 class MessageStatusBody(MessageContent):
-    """``member:message:status``: what a messaging channel tells about a message (contract 7.3).
+    """``member:message:status``: the state of a message that a messaging channel reports (contract 7.3).
 
     Repeats the content of the message; every field may be missing.
     """

@@ -16,7 +16,7 @@ from conv_analytics.resources.vocabulary import CallDirection, CallStatus, Hangu
 
 
 class MessageSIPBody(Record):
-    """What every event of a call tells: its channel (contract 7.9)."""
+    """What every event of a call has: its channel (contract 7.9)."""
 
     channel: Channel | None = wire("The leg and its two ends.")
 
@@ -87,7 +87,7 @@ class CallState(LegState):
 
 
 class MessageSIPStatusBody(MessageSIPBody):
-    """``sip:status``, ``rtc:status``: what a leg cost, told some seconds after its end (contract 7.9)."""
+    """``sip:status``, ``rtc:status``: what a leg cost, sent some seconds after its end (contract 7.9)."""
 
     price: Decimal | None = wire("Cost of the leg, in `price_currency`, or else the account's currency.")
     price_currency: str | None = wire("Currency of the price, ISO 4217; only in `rtc:status`.")

@@ -95,7 +95,7 @@ def update_conversation(
     Parameters
     ----------
     conversation
-        The new details. A conversation that was read can be changed and given as it is: what only the
+        The new details. A conversation that was read can be changed and passed as it is: what only the
         platform sets is left out.
     conversation_id
         The conversation to change; taken from `conversation` when absent.
@@ -107,7 +107,7 @@ def update_conversation(
     Raises
     ------
     ConfigError
-        There is no id, neither in `conversation` nor given.
+        There is no id, neither in `conversation` nor as an argument.
     Conflict
         The name is taken.
     InvalidRequest
@@ -279,7 +279,7 @@ def list_all_user_conversations(
 
     Returns
     -------
-    The conversations, with what the API tells about the user's membership.
+    The conversations, with the user's membership as the API shows it.
 
     Raises
     ------

@@ -99,7 +99,7 @@ class CallStatus(StrEnum):
 
 
 class HangupReason(StrEnum):
-    """Who or what ended a call, as ``reason.code`` of a hangup tells (contract 5.2, note).
+    """Who or what ended a call, as ``reason.code`` of a hangup says (contract 5.2, note).
 
     Not the same words as `ReasonCode`; other texts occur.
     """

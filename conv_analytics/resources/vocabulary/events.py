@@ -25,7 +25,7 @@ class EventType(StrEnum):
     MESSAGE_UNDELIVERABLE = "message:undeliverable"
     """A message could not reach a recipient."""
     MEMBER_MESSAGE_STATUS = "member:message:status"
-    """What a messaging channel tells about a message."""
+    """The states of a message that a messaging channel reports."""
     CUSTOM = "custom"
     """The user's own event; on the wire ``custom:<name>``."""
     EPHEMERAL = "ephemeral"

@@ -28,6 +28,8 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.older_dataset import Event, Older, Raw, added, aged, content, line, whole
 from tests._helpers.table_rows import watermarks
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def today(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Raw]:

@@ -111,6 +111,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
     return {str(path): (stat.st_size, stat.st_mtime_ns) for path, stat in found}
 
 
+@pytest.mark.slow
 def test_a_whole_export_has_no_error_and_is_not_touched(folder: Path) -> None:
     before = snapshot(folder)
     findings = verify(folder)
@@ -123,6 +124,7 @@ def test_a_whole_export_has_no_error_and_is_not_touched(folder: Path) -> None:
     assert f"{counted} files are as recorded" in "\n".join(map(str, findings))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", ["events", "conversations", "hangups"])
 @pytest.mark.parametrize("where", [5, 0.5, -5])
 def test_a_flipped_bit_is_found(folder: Path, table: str, where: float) -> None:
@@ -343,7 +345,7 @@ def test_what_is_no_dataset_is_said(tmp_path: Path, kind: str) -> None:
         (path / "events").mkdir(parents=True)
     if kind == "foreign":
         (path / "events" / "a.parquet").write_text("")
-    with pytest.raises(DatasetError, match="no dataset"):
+    with pytest.raises(DatasetError, match="not a dataset"):
         verify(path)
 
 

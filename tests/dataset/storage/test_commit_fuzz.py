@@ -144,6 +144,7 @@ def ends(question: Callable[[], object], text: str) -> None:
         raise AssertionError(text) from error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 @pytest.mark.parametrize("kind", ["exports", "compacted"])
 def test_a_commit_with_anything_in_it_is_no_bug(

@@ -88,6 +88,7 @@ def test_watermarks_are_those_of_the_latest_commit_that_names_them(tmp_path: Pat
     assert watermarks(tmp_path) == {"CON-0": 9, "CON-1": 5}
 
 
+@pytest.mark.slow
 def test_a_table_folder_never_holds_anything_but_finished_files(tmp_path: Path) -> None:
     """Watched while it is written, in many small row groups."""
     write(tmp_path)
@@ -233,6 +234,7 @@ KILLED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
 @pytest.mark.parametrize("after", [0, 1, 3, 99])
 def test_a_killed_process_blocks_nobody_and_loses_nothing(after: int, tmp_path: Path) -> None:
@@ -260,6 +262,7 @@ def test_a_second_writer_is_told_who_holds_the_folder(tmp_path: Path) -> None:
     write(tmp_path, 10)
 
 
+@pytest.mark.slow
 def test_another_process_is_told_too(tmp_path: Path) -> None:
     first = DatasetWriter(tmp_path, DAY, NAMES)
     code = f"""
@@ -388,6 +391,7 @@ FULL = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 @pytest.mark.parametrize(("limit", "buffer"), [(2_000, 1), (12_000, 1), (2_000, 10**9), (10, 1)])
 def test_a_full_disk_leaves_everything_as_it_was(limit: int, buffer: int, tmp_path: Path) -> None:

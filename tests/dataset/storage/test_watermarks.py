@@ -127,6 +127,7 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("beside")
 def test_nights_with_a_file_each_are_as_exact_as_others(tmp_path: Path) -> None:
     """First, nothing new, one event more, everything again, a copy and its next night."""
@@ -249,6 +250,7 @@ CROWDED = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of POSIX")
 def test_no_room_for_temporary_files_is_said() -> None:
     done = subprocess.run(
