@@ -165,7 +165,7 @@ OUTPUTS: dict[str, Output] = {
     "report, command": Output("page", ("cli report",), lambda given: _written(given, "r.html", "report")),
     "dossier, command": Output("page", ("cli timeline",), lambda given: _written(given, "t.html", "timeline")),
     "dossier, picture": Output("svg", ("cli timeline",), lambda given: _written(given, "t.svg", "timeline")),
-    "dataset": Output("fragment", ("Dataset._repr_html_", "counts_html"), lambda given: given.dataset._repr_html_()),
+    "dataset": Output("fragment", ("Snapshot._repr_html_", "counts_html"), lambda given: given.dataset._repr_html_()),
     "a frame of ours": Output("fragment", (), lambda given: analysis.legs(given.dataset)._repr_html_()),
     "units": Output("fragment", ("Units._repr_html_",),
                     lambda given: analysis.detect_units(analysis.legs(given.dataset))._repr_html_()),
@@ -204,7 +204,7 @@ SILENT = {"compact", "demo", "export", "plan", "replay", "sandbox", "tables"}
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
-PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "Happening.text", "Finished.text",
+PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "ConversationEvent.text", "LastChange.text",
          "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
          "Plan._repr_html_", "export_panel"}  # fmt: skip
 
