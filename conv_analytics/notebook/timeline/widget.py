@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import anywidget
 import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.engine.zones import zone_info
+from conv_analytics.notebook.timeline.layout import Layout
 from conv_analytics.notebook.timeline.page import fragment, packed, script, static_fragment
 
-if TYPE_CHECKING:
-    from conv_analytics.notebook.timeline.timeline import Timeline
+
+class Drawn(Protocol):
+    """What the widget needs of a `conv_analytics.notebook.Timeline`, which imports this module when it makes one."""
+
+    frame: pd.DataFrame
+    tz: str
+    theme: str
+
+    @property
+    def layout(self) -> Layout:
+        """Everything that is drawn, placed."""
 
 
 class TimelineWidget(anywidget.AnyWidget):
@@ -26,11 +36,11 @@ class TimelineWidget(anywidget.AnyWidget):
     frame_html = traitlets.Unicode().tag(sync=True)
     rows = traitlets.List(traitlets.Int()).tag(sync=True)
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Drawn) -> None:
         self._timeline = timeline
         super().__init__(**_traits(timeline))
 
-    def show(self, timeline: Timeline) -> None:
+    def show(self, timeline: Drawn) -> None:
         """Show another timeline in the same place, with nothing selected."""
         self._timeline = timeline
         with self.hold_sync():
@@ -53,7 +63,7 @@ class TimelineWidget(anywidget.AnyWidget):
         return bundle
 
 
-def _traits(timeline: Timeline) -> dict[str, Any]:
+def _traits(timeline: Drawn) -> dict[str, Any]:
     zone = zone_info(timeline.tz)
     html = static_fragment(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}
