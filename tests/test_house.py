@@ -9,8 +9,10 @@ import pkgutil
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import conv_analytics
@@ -84,6 +86,13 @@ def test_modules_are_small() -> None:
     lengths = {str(path.relative_to(ROOT)): len(path.read_text(encoding="utf-8").splitlines()) for path in _modules()}
     assert {name: length for name, length in lengths.items() if length > LONGEST and name not in LONG} == {}
     assert [name for name in LONG if lengths.get(name, 0) <= LONGEST] == [], "these are short now"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Imports within functions and for type checkers count, too."""
+    graph = grimp.build_graph("conv_analytics", cache_dir=None)
+    # Raises a CycleError that names the modules.
+    TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
 
 
 def test_every_module_says_what_it_is() -> None:
