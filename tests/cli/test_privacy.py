@@ -119,7 +119,7 @@ def planted() -> Iterator[Sandbox]:
 
 
 def _page(name: str, items: list[bytes]) -> bytes:
-    return b'{"_embedded": {"%b": [%b]}, "_links": {"self": {"href": "/x?name=arthur"}}}' % (
+    return b'{"page_size": 100, "_embedded": {"%b": [%b]}, "_links": {"self": {"href": "/x?name=arthur"}}}' % (
         name.encode(),
         b",".join(items),
     )

@@ -63,7 +63,7 @@ def pages(frames: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
 
 def live(page: Page) -> Page:
     for _ in range(1500):
-        if page.evaluate(f"!document.querySelector('[data-ca-timeline]') || !!({T} && {T}.size && !{T}.pending)"):
+        if page.evaluate(f"!document.querySelector('[data-ca-timeline]') || !!({T} && {T}.painter.size && !{T}.pending)"):
             return page
         page.wait_for_timeout(20)
     raise AssertionError("never live")
@@ -110,7 +110,7 @@ def test_keys_select_pin_and_leave(open_page: Open, pages: dict[str, Path]) -> N
         page.keyboard.press("ArrowDown")
     assert page.evaluate(f"{T}.picked") == 2
     assert page.locator("tr[aria-selected]").get_attribute("data-item") == "2"
-    assert page.locator(".ca-voice").text_content() == page.evaluate(f"{T}.words(2)")
+    assert page.locator(".ca-voice").text_content() == page.evaluate(f"{T}.describe(2)")
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Close the details").press("Enter")
     assert page.evaluate(f"[document.activeElement.className, {T}.picked]") == ["ca-list", -1]
