@@ -102,7 +102,7 @@ def test_objects_that_could_not_be_made_can_be_shown() -> None:
             made = object.__new__(type(kind.__name__, (kind,), {"_attach": None, "_connect": None}))
             assert repr(made), kind
             shown.append(kind.__name__)
-    assert {"Mask", "_Client", "OriginAuth", "Dataset", "Sandbox", "Job"} <= set(shown)
+    assert {"Mask", "_Client", "OriginAuth", "Snapshot", "Sandbox", "Job"} <= set(shown)
 
 
 def _file_of(method: Any) -> str | None:

@@ -63,7 +63,9 @@ def pages(frames: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
 
 def live(page: Page) -> Page:
     for _ in range(1500):
-        if page.evaluate(f"!document.querySelector('[data-ca-timeline]') || !!({T} && {T}.painter.size && !{T}.pending)"):
+        if page.evaluate(
+            f"!document.querySelector('[data-ca-timeline]') || !!({T} && {T}.painter.size && !{T}.pending)"
+        ):
             return page
         page.wait_for_timeout(20)
     raise AssertionError("never live")

@@ -24,7 +24,7 @@ def one_if(condition: nw.Expr) -> nw.Expr:
 def seconds_between(earlier: str, later: str) -> nw.Expr:
     """The seconds between two columns of microseconds; null where they would be negative."""
     span = nw.col(later) - nw.col(earlier)
-    return nw.when(span >= 0).then(span) / 1_000_000
+    return nw.when(span >= 0).then(span / 1_000_000)
 
 
 @dataclass(frozen=True)

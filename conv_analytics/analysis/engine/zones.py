@@ -120,7 +120,9 @@ def zone_info(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError) as error:
-        raise ConfigError(f"tz={name!r} is no time zone. Zones are named like 'Europe/London' or 'UTC'.") from error
+        raise ConfigError(
+            f"tz={name!r} is no time zone. Use an IANA name, such as 'Europe/London' or 'UTC'."
+        ) from error
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> int:

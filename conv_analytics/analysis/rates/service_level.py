@@ -77,7 +77,10 @@ def service_level(
         rows.with_time_keys(keys, tz)
         .with_micros("started_at", "answered_at", "ended_at")
         .with_columns(
-            nw.coalesce("setup_s", seconds_between("started_at_us", "answered_at_us")).alias("setup_s"),
+            nw.when(nw.col("setup_s").is_null())
+            .then(seconds_between("started_at_us", "answered_at_us"))
+            .otherwise(nw.col("setup_s"))
+            .alias("setup_s"),
             seconds_between("started_at_us", "ended_at_us").alias("waited_s"),
         )
     )

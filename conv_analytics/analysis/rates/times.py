@@ -243,7 +243,8 @@ def _waits(data: Any, by: str | Sequence[str], scope: str, tz: str) -> tuple[Sou
     gave_up = nw.when(~answered).then(seconds_between("started_at_us", "ended_at_us"))
     shown = rows.select(
         *keys,
-        nw.coalesce(nw.when(answered).then(nw.col("setup_s")), gave_up).alias("waited_s"),
+        # In this order: pandas fills nullable columns with plain ones, not the other way around.
+        nw.coalesce(gave_up, nw.when(answered).then(nw.col("setup_s"))).alias("waited_s"),
         answered.alias("up"),
         failed.alias("failed"),
     )

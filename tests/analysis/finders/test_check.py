@@ -179,7 +179,7 @@ def test_no_legs_are_no_pass() -> None:
 def test_columns_that_are_not_there_are_named() -> None:
     with pytest.raises(ConfigError, match="no column 'moon'"):
         check(_legs(1, 30), "poor_ratio > 1% by moon")
-    with pytest.raises(ConfigError, match="'network_code' is no number"):
+    with pytest.raises(ConfigError, match="'network_code' is not a number"):
         check(_legs(1, 30), "p95(network_code) > 1")
     with pytest.raises(ConfigError, match="no rule to check"):
         check(_legs(1, 30), [])
