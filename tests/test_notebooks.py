@@ -38,6 +38,7 @@ def test_a_notebook_runs_and_shows_what_is_stored(stored: Any, tmp_path: Path) -
     assert notebooks.wrong(notebooks.run(stored, tmp_path), stored) == []
 
 
+@pytest.mark.slow
 def test_what_is_stored_differs_on_no_machine() -> None:
     import nbformat
 

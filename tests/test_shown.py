@@ -44,6 +44,7 @@ def _html(thing: Any) -> ET.Element:
 NAMES = ("sandbox", "client", "exported", "report", "dataset", "frames", "verdicts", "ledger", "plan")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_thing_shows_itself(name: str, things: dict[str, Any]) -> None:
     thing = things[name]
@@ -91,6 +92,7 @@ def test_the_same_from_a_folder(things: dict[str, Any]) -> None:
     assert isinstance(show_ledger(dataset).frame, pd.DataFrame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", NASTY)
 def test_no_text_becomes_markup(text: str, tmp_path: Path) -> None:
     report = Report(incomplete={text: text}, warning=text, tables={"events": 1})

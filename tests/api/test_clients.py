@@ -93,6 +93,7 @@ def test_refusals_are_not_repeated(face: Face, server: Server, status: int, kind
     assert len(server.asked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

@@ -161,6 +161,7 @@ def test_of_many_requests_at_once_none_fails_because_of_the_clock() -> None:
     assert set(statuses[-20:]) == {200}
 
 
+@pytest.mark.slow
 def test_a_wait_until_a_date_is_measured_by_the_clock_of_the_api() -> None:
     waits: list[float] = []
     for skew in SKEWS:

@@ -51,6 +51,7 @@ ENDLESS: dict[str, tuple[bytes, Callable[[int], bytes]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_answer_that_never_ends_is_given_up(name: str, face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
     # Every pause is far shorter than the timeout: only the time of the whole request can end it.
@@ -262,6 +263,7 @@ def _texts() -> dict[str, Callable[[int], object]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _texts())
 def test_the_time_for_a_text_grows_with_its_length_only(name: str) -> None:
     # CPU time, the best of three: eight times the text takes eight times as long, not sixty-four.

@@ -81,6 +81,7 @@ def test_the_examples_begin_with_an_answer_that_is_read(face: Face) -> None:
     assert _outcome(face, TOTAL_TIMEOUT_FACTOR) is None
 
 
+@pytest.mark.slow
 def test_odd_http_is_an_error_of_ours_that_quotes_nothing(
     face: Face, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

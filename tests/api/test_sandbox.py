@@ -42,6 +42,7 @@ def options(sandbox: Sandbox, **more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_everything_comes_once_whatever_fails(sandbox: Sandbox) -> None:
     """Sync and async read the same, in spite of the faults."""
     seen: list[Any] = []

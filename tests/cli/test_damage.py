@@ -68,6 +68,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_every_question_names_the_damaged_file(damage: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = questions(folder)

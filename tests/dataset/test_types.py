@@ -81,6 +81,7 @@ def test_the_three_ways_agree(name: str, runs: Runs) -> None:
     assert_frame_equal(settled(held, name)[columns], settled(folder, name)[columns])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 def test_one_run_is_equal_to_the_last_detail(name: str, tmp_path: Path) -> None:
     made = rows(TABLES[name], 12)

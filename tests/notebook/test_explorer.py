@@ -36,6 +36,7 @@ def ask(x: Any, **message: Any) -> None:
     x.widget.children[0]._handle_custom_msg(message, [])
 
 
+@pytest.mark.slow
 def test_every_call_is_there_with_the_verdict_of_its_worst_leg(frames: Any, frame: pd.DataFrame) -> None:
     assert len(frame) == len(calls(frames))
     assert frame["started_at"].is_monotonic_decreasing
@@ -64,6 +65,7 @@ def test_calls_of_one_conversation_keep_their_own_verdicts() -> None:
     assert found["call"].to_list() == [2, 1, 0]
 
 
+@pytest.mark.slow
 def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
     view, dice = View(frame, tz="Asia/Kolkata"), random.Random(5)
     days = frame["started_at"].dt.tz_convert("Asia/Kolkata").dt.strftime("%Y-%m-%d")
@@ -153,6 +155,7 @@ def test_people_leave_python_only_when_asked_to(frames: Any, frame: pd.DataFrame
     assert any(number in html for number in numbers)
 
 
+@pytest.mark.slow
 def test_it_works_for_every_kind_of_data_and_for_none(frames: Any, frame: pd.DataFrame) -> None:
     for data in ({}, {"events": frames["events"]}, {name: table.iloc[:0] for name, table in frames.items()}):
         x = explore(data)
@@ -190,6 +193,7 @@ def test_what_the_browser_asks_for_is_done(frames: Any, frame: pd.DataFrame) -> 
     assert len(x.calls) == len(frame)
 
 
+@pytest.mark.slow
 def test_from_python(frames: Any) -> None:
     x = explore(frames)
     one, other = x.calls["conversation_id"].unique()[:2]

@@ -25,6 +25,7 @@ def usual_umask() -> Iterator[None]:
     os.umask(before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask", [True, False])
 def test_without_a_mask_a_page_is_private(mask: bool, tmp_path: Path) -> None:
     with Sandbox(seed=3, conversations=60) as sandbox:

@@ -48,6 +48,7 @@ def test_it_says_that_it_is_inferred(frames: Any) -> None:
     assert ladder._repr_mimebundle_()["text/plain"] == repr(ladder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rtc:transfer", "sip:hangup", "sip:machine"])
 def test_every_leg_stands_in_it(frames: Any, kind: str) -> None:
     ladder = show_ladder(frames, of_type(frames, kind))

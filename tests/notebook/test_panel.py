@@ -29,6 +29,7 @@ def client(small_sandbox: Sandbox) -> Conversations:
     return Conversations(small_sandbox.application_id, small_sandbox.private_key, base_url=small_sandbox.base_url)
 
 
+@pytest.mark.slow
 def test_start_exports_and_the_explorer_shows_it(client: Conversations, tmp_path: Path) -> None:
     ended: list[Path] = []
     panel = export_panel(client, tmp_path / "first", rate=0, on_end=ended.append)

@@ -40,6 +40,7 @@ def _payload(html: str) -> dict[str, Any]:
     return unpacked
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_each_time(frames: Any, transfer: Any) -> None:
     assert show_timeline(frames, transfer.conversation_id).html() == transfer.html()
 
@@ -54,6 +55,7 @@ def test_everything_of_the_frame_is_in_the_page(transfer: Any) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rtc:transfer", "audio:dtmf", "message"])
 def test_no_person_is_in_a_masked_page(frames: Any, kind: str) -> None:
     one = of_type(frames, kind)
@@ -71,6 +73,7 @@ def test_no_person_is_in_a_masked_page(frames: Any, kind: str) -> None:
     assert [secret for secret in secrets if secret in everything and secret.lower() not in PHRASES] == []
 
 
+@pytest.mark.slow
 def test_unmasked_says_so(frames: Any, transfer: Any) -> None:
     shown = show_timeline(frames, transfer.conversation_id, mask=False)
     assert "UNMASKED" in repr(shown)
@@ -172,6 +175,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page_and_prints(folder: Path, transfer: Any, tmp_path: Path) -> None:
     page = tmp_path / "call.html"
     done = call("timeline", folder, transfer.conversation_id, "-o", page)

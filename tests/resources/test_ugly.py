@@ -123,6 +123,7 @@ def test_user_data_of_any_depth_is_kept(levels: int, lists: bool) -> None:
     assert Event.from_wire({"type": "custom:x", "body": body}).to_wire()["body"] is body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("record", ROOTS, ids=lambda cls: cls.__name__)
 def test_depth_where_none_is_expected(record: type[Record]) -> None:
     for field in fields(record):

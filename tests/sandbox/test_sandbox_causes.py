@@ -103,6 +103,7 @@ def test_truth_has_the_labels() -> None:
     assert cause.where == cause.network_code
 
 
+@pytest.mark.slow
 def test_bad_audio_is_on_the_networks_that_are_labelled(planted: World) -> None:
     shares: dict[str, dict[str, list[bool]]] = {"loss": {}, "one_way": {}, "dead_air": {}}
     loss = cause_of(planted, "loss")

@@ -135,6 +135,7 @@ def of_record(record: type[Record], body: dict[str, Any], where: str) -> Any:
     return str(value) if isinstance(value, str) else value
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SAME)
 @quick
 @given(data=st.data())

@@ -62,6 +62,7 @@ def legs(answered: float = 0.0, ended: float = 60.0) -> list[dict[str, Any]]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [

@@ -151,6 +151,7 @@ ANOMALIES = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("data", "expected"), ANOMALIES)
 def test_anomalies(data: dict[str, pd.DataFrame], expected: dict[str, Any]) -> None:
     found = one(data)
@@ -159,6 +160,7 @@ def test_anomalies(data: dict[str, pd.DataFrame], expected: dict[str, Any]) -> N
         assert "talk_s" not in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "reason", "rang", "expected"),
     [
@@ -216,6 +218,7 @@ def two(**second: Any) -> dict[str, pd.DataFrame]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "who", "confidence"),
     [
@@ -278,6 +281,7 @@ def test_the_ledger_counts_what_is_wrong() -> None:
     assert pd.isna(ledger({"hangups": data["hangups"].iloc[:0]}).set_index("table").loc["legs", "share"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["legs", "calls", "ledger"])
 def test_duckdb_gives_the_same_of_every_anomaly(name: str) -> None:
     cases = [whole(), two(), *(case.values[0] for case in ANOMALIES)]  # noqa: PD011  no pandas
@@ -296,6 +300,7 @@ def test_duckdb_gives_the_same_of_every_anomaly(name: str) -> None:
     pd.testing.assert_frame_equal(found, as_pandas(FUNCTIONS[name](relations(data)), KEYS[name]), check_dtype=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("change", ["order", "repeated", "both"])
 def test_order_and_repetition_of_rows_change_nothing(name: str, change: str) -> None:
@@ -313,6 +318,7 @@ def test_order_and_repetition_of_rows_change_nothing(name: str, change: str) -> 
     pd.testing.assert_frame_equal(before, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_empty_tables_give_empty_results_of_the_right_types(name: str) -> None:
     empty = {table: frame.iloc[:0] for table, frame in whole().items()}
@@ -328,6 +334,7 @@ def test_empty_tables_give_empty_results_of_the_right_types(name: str) -> None:
         pd.testing.assert_frame_equal(FUNCTIONS[name](bare), found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_all_null_rows_stay_one_way_or_the_other(name: str) -> None:
     data = {table: pd.DataFrame(None, index=[0], columns=frame.columns) for table, frame in whole().items()}

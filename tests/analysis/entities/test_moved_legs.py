@@ -41,6 +41,7 @@ def moved(*, history: bool) -> dict[str, pd.DataFrame]:
 KINDS = {"pandas": dict, "duckdb": relations}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_one_leg(kind: str, history: bool) -> None:
@@ -53,6 +54,7 @@ def test_it_is_one_leg(kind: str, history: bool) -> None:
     assert "duplicate" not in "".join(found["flags"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_counted_once(kind: str, history: bool) -> None:

@@ -166,6 +166,7 @@ def test_cases_by_name(case: str, k: int, n: int) -> None:
         assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
 
 
+@pytest.mark.slow
 def test_every_case_counts_the_same_legs_in_every_way() -> None:
     with Sandbox(seed=11, conversations=150) as sandbox:
         frames = export(client_of(sandbox), rate=0, progress=False)

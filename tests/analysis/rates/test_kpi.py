@@ -268,6 +268,7 @@ LEG = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(LEG, max_size=20))
 def test_what_must_hold_for_all_legs(rows: list[dict[str, Any]]) -> None:
@@ -297,6 +298,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_dataset_gives_what_its_legs_give(folder: Path) -> None:
     data = open_dataset(folder)
     by = ["country", "weekday"]
@@ -308,6 +310,7 @@ def test_a_dataset_gives_what_its_legs_give(folder: Path) -> None:
     assert whole[whole["metric"] == "abr"]["n"].sum() == len(legs(data))
 
 
+@pytest.mark.slow
 def test_calls_are_no_legs(folder: Path) -> None:
     data = open_dataset(folder)
     of_calls = kpi(data, unit="call", scope="all")

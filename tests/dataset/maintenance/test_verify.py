@@ -137,6 +137,7 @@ def test_a_flipped_bit_is_found(folder: Path, table: str, where: float) -> None:
     assert "SHA-256" in found.what
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", [0, 3, 0.5, 0.99])
 def test_a_file_that_is_cut_off_is_found(folder: Path, left: float) -> None:
     file = largest(folder)

@@ -166,6 +166,7 @@ STEPS: dict[str, tuple[object, str, int, bool]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [writing.FEW, 0])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_run_that_dies_is_finished_or_swept_by_the_next(
