@@ -21,11 +21,18 @@ Exits with 3 if a unit that the verdict poor needs is not known.
 
 _EPILOG = """\
 cases:
-  poor        measured legs with the verdict poor (the default)
-  silent      legs of at least 5 s without audio in one direction or both
-  failed      outbound legs that the network or the platform failed
-  unanswered  outbound legs that were not answered
   answered    outbound legs that were answered
+  unanswered  outbound legs without an answer
+  failed      outbound legs that the network, the signalling or the platform failed
+  good        measured legs with the verdict good
+  fair        measured legs with the verdict fair
+  poor        measured legs with the verdict poor (the default)
+  unmeasured  legs without enough packets to judge
+  measured    answered legs with enough packets to judge
+  no_in       legs of at least 5 s without audio from the other end
+  no_out      legs of at least 5 s without audio to the other end
+  ghost       legs of at least 5 s without any audio
+  silent      legs of at least 5 s without audio in one direction or both that nothing excuses
   short       answered legs of up to 6 s
 
 examples:

@@ -18,6 +18,7 @@ import pytest
 
 from conv_analytics import export, open_dataset
 from conv_analytics.analysis import offenders
+from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
 from tests._helpers.sandboxes import client_of
@@ -85,6 +86,15 @@ def test_offenders_in_every_format(style: str, folder: Path) -> None:
         assert done.out.startswith("| network_code | k | n | rate | lo | hi | rest_rate | excess |")
     else:
         assert len(done.out.splitlines()) == len(table) + 1
+
+
+def test_the_help_of_offenders_lists_every_case(folder: Path) -> None:
+    listed = re.findall(
+        r"^  (\w+) +(.*)$", call("offenders", "--help", cwd=folder).out.partition("cases:\n")[2], re.MULTILINE
+    )
+    assert [(name, text.removesuffix(" (the default)")) for name, text in listed if name in CASES] == [
+        (case.name, case.sentence) for case in CASES.values()
+    ]
 
 
 def test_offenders_are_listed_as_far_as_is_asked(folder: Path) -> None:
