@@ -220,7 +220,7 @@ class ColumnNotFound(DatasetError):
         self.elsewhere = tuple(elsewhere)
         names = ", ".join(self.available) or "none"
         others = f" Of an export, {', '.join(self.elsewhere)} have it." if self.elsewhere else ""
-        super().__init__(f"Column {column!r} is needed, but table {table!r} has not got it. It has: {names}.{others}")
+        super().__init__(f"Column {column!r} is needed, but table {table!r} does not have it. It has: {names}.{others}")
 
 
 class SchemaChanged(DatasetError):

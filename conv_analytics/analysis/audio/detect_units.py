@@ -65,7 +65,7 @@ def detect_units(
     Raises
     ------
     ConfigError
-        If a unit that is told is none.
+        If a unit that is passed does not exist.
 
     Examples
     --------

@@ -46,7 +46,7 @@ def attempts(
     Raises
     ------
     ConfigError
-        If scope or unit is none that is known, or a table of legs is asked for calls.
+        If the scope or the unit is unknown, or a table of legs is asked for calls.
     ColumnNotFound
         If a column that is needed is missing.
     """
