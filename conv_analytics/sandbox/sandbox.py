@@ -17,21 +17,26 @@ from typing import TYPE_CHECKING, Self, Unpack
 from conv_analytics import markup
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.sandbox.app import App
+from conv_analytics.sandbox.applications import Account, Applications, ApplicationSettings
 from conv_analytics.sandbox.calls import Calls, call_truths
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, Throttle
 from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
 from conv_analytics.sandbox.options import Options, ServedRequest
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
+from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries
+from conv_analytics.sandbox.webhooks.pushing import Pusher, PushOptions, PushReport
+from conv_analytics.sandbox.webhooks.signing import Signer
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
     from conv_analytics.sandbox.truth import Truth
+    from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
 
     Scripted = Reply | Fault | Callable[[Request], Reply | Fault]
 
@@ -68,6 +73,9 @@ class Sandbox:
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
         self.gone = self.faults.gone_ids(self.world)
         self.application_id = Dice(self.world.seed, "application").uuid()
+        self.account = Account.of(self.world.seed, options.get("signature_secret"))
+        self.application = options.get("application") or self._application()
+        """The settings of the application, which may be changed while the sandbox serves."""
         self.requests: deque[ServedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
         self.other_region_url = ""
@@ -83,6 +91,8 @@ class Sandbox:
         calls_rate = options.get("calls_rate", 0.0)
         self._calls_throttle = Throttle(calls_rate, "no", self.clock_offset_s) if calls_rate else None
         self._servers: list[HttpServer] = []
+        self.webhooks: Pusher | None = None
+        """What sends to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
         self._folder: Path | None = None
 
     @safe_repr
@@ -126,6 +136,48 @@ class Sandbox:
         """Return the Authorization header with a fresh token."""
         return {"Authorization": f"Bearer {self.token(**claims)}"}  # type: ignore[arg-type] # life_s stays default
 
+    @property
+    def api_key(self) -> str:
+        """The key of the account."""
+        return self.account.api_key
+
+    @property
+    def api_secret(self) -> str:
+        """The secret of the account, for Basic authentication."""
+        return self.account.api_secret
+
+    @property
+    def signature_secret(self) -> str:
+        """The secret that webhooks are signed with."""
+        return self.account.signature_secret
+
+    @property
+    def signer(self) -> Signer:
+        """What signs webhooks."""
+        return Signer(self.api_key, self.application_id, self.signature_secret, self.private_key)
+
+    # -- webhooks
+
+    def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
+        """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
+
+        >>> sandbox = Sandbox(conversations=8, transient=0.5)
+        >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
+        >>> {delivery.interface for delivery in lost.sent} == {"rtc", "voice"}
+        True
+        """
+        ttl_hours = self.options.get("ttl_hours")
+        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), ttl_hours)
+
+    def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
+        """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""
+        return Pusher(url, self.signer, now=self._now, **how)
+
+    def push(self, url: str, deliveries: Iterable[Delivery] | None = None, **how: Unpack[PushOptions]) -> PushReport:
+        """Send webhooks to a receiver (all of this world), and wait until they are answered."""
+        pusher = self.pusher(url, **how)
+        return pusher.put(self.deliveries() if deliveries is None else deliveries).finish()
+
     # -- for tests
 
     def truth(self, *, listed: bool = False) -> Truth:
@@ -153,10 +205,16 @@ class Sandbox:
         self.base_url = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
         if self.options.get("other_region"):
             self.other_region_url = self._serve(self._lifetimes(in_other_region=True), ANY_PORT)
+        webhook = self.options.get("webhook")
+        if webhook:
+            plan, how = self.options.get("deliveries", {}), self.options.get("pushing", {})
+            self.webhooks = self.pusher(webhook, **how).put(self.deliveries(**plan))
         return self
 
     def close(self) -> None:
-        """Stop serving and remove the key file."""
+        """Stop serving and sending, and remove the key file."""
+        if self.webhooks is not None:
+            self.webhooks.stop()
         while self._servers:
             self._servers.pop().close()
         if self._folder is not None:
@@ -172,6 +230,14 @@ class Sandbox:
     ) -> None:
         """Stop serving."""
         self.close()
+
+    def _application(self) -> ApplicationSettings:
+        """Describe an application whose webhooks go where this sandbox sends them."""
+        settings, webhook = ApplicationSettings(), self.options.get("webhook")
+        settings.conversations_ttl = round(self.options.get("ttl_hours", 48))
+        if webhook:
+            settings.rtc_event_url, settings.voice_event_url = f"{webhook}/rtc", f"{webhook}/voice"
+        return settings
 
     def _lifetimes(self, *, in_other_region: bool = False) -> Lifetimes:
         return Lifetimes(
@@ -205,6 +271,7 @@ class Sandbox:
             gone=self.gone,
             lifetimes=lifetimes,
             calls=calls,
+            applications=Applications(self.account, self.application_id, lambda: self.application),
         )
         latency_s = options.get("latency_ms", 0.0) / 1000
         self._servers.append(HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now))
