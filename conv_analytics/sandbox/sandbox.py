@@ -22,6 +22,7 @@ from conv_analytics.sandbox.calls import Calls, call_truths
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, Throttle
 from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
 from conv_analytics.sandbox.options import Options, ServedRequest
+from conv_analytics.sandbox.reports import Differences, ReportFormat, ReportTruth, write_reports
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
 from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries
 from conv_analytics.sandbox.webhooks.pushing import Pusher, PushOptions, PushReport
@@ -31,7 +32,7 @@ from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
@@ -90,14 +91,16 @@ class Sandbox:
         self._lock = threading.Lock()
         calls_rate = options.get("calls_rate", 0.0)
         self._calls_throttle = Throttle(calls_rate, "no", self.clock_offset_s) if calls_rate else None
-        self._servers: list[HttpServer] = []
+        self._app: App | None = None
+        self._server: HttpServer | None = None
+        self._other_server: HttpServer | None = None
         self.webhooks: Pusher | None = None
         """What sends to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
         self._folder: Path | None = None
 
     @safe_repr
     def __repr__(self) -> str:
-        where = self.base_url if self._servers else "not running"
+        where = self.base_url if self._server is not None else "not running"
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"
 
     def _repr_html_(self) -> str:
@@ -108,7 +111,9 @@ class Sandbox:
             "rate limit": f"{self.options['rate']:g} requests per second" if self.options.get("rate") else "none",
             "requests so far": len(self.requests),
         }
-        return markup.block("Sandbox", self.base_url if self._servers else "not running", markup.facts(summary))
+        return markup.block(
+            "Sandbox", self.base_url if self._server is not None else "not running", markup.facts(summary)
+        )
 
     # -- credentials
 
@@ -178,6 +183,14 @@ class Sandbox:
         pusher = self.pusher(url, **how)
         return pusher.put(self.deliveries() if deliveries is None else deliveries).finish()
 
+    def write_reports(
+        self, folder: Path, formats: Collection[ReportFormat] = ("csv", "json"), differences: Differences | None = None
+    ) -> ReportTruth:
+        """Write the bills of this world's calls as files of the Reports API, wrong where asked for."""
+        return write_reports(
+            self.world, self.api_key, self.application_id, folder, formats=formats, differences=differences
+        )
+
     # -- for tests
 
     def truth(self, *, listed: bool = False) -> Truth:
@@ -202,9 +215,10 @@ class Sandbox:
 
     def start(self) -> Self:
         """Begin to serve; return the sandbox itself."""
-        self.base_url = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
+        self.base_url, self._app, self._server = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
         if self.options.get("other_region"):
-            self.other_region_url = self._serve(self._lifetimes(in_other_region=True), ANY_PORT)
+            there = self._lifetimes(in_other_region=True)
+            self.other_region_url, _, self._other_server = self._serve(there, ANY_PORT)
         webhook = self.options.get("webhook")
         if webhook:
             plan, how = self.options.get("deliveries", {}), self.options.get("pushing", {})
@@ -215,8 +229,10 @@ class Sandbox:
         """Stop serving and sending, and remove the key file."""
         if self.webhooks is not None:
             self.webhooks.stop()
-        while self._servers:
-            self._servers.pop().close()
+        for server in (self._server, self._other_server):
+            if server is not None:
+                server.close()
+        self._server = self._other_server = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -248,8 +264,8 @@ class Sandbox:
             in_other_region=in_other_region,
         )
 
-    def _serve(self, lifetimes: Lifetimes, port: int) -> str:
-        """Serve one data centre; return its URL."""
+    def _serve(self, lifetimes: Lifetimes, port: int) -> tuple[str, App, HttpServer]:
+        """Serve one data centre; return its URL, and what answers there."""
         from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
 
         options = self.options
@@ -274,8 +290,8 @@ class Sandbox:
             applications=Applications(self.account, self.application_id, lambda: self.application),
         )
         latency_s = options.get("latency_ms", 0.0) / 1000
-        self._servers.append(HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now))
-        return url
+        server = HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now)
+        return url, app, server
 
     # -- answering (in the server's thread)
 
