@@ -14,7 +14,7 @@ from conv_analytics.resources import (
     StatusHistoryEntry,
 )
 from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
-from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
+from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
 
 HANGUPS = event_table(
     "hangups",
@@ -122,6 +122,7 @@ LEG_STATUSES = Table(
         ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
+        SOURCE,
     ),
     ("leg:status:update",),
     each=Each(

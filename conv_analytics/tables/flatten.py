@@ -25,9 +25,9 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken_records import BrokenRecord, ProblemLog
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
-from conv_analytics.tables.envelope import KNOCKER, EventFamily
+from conv_analytics.tables.envelope import KNOCKER, EventFamily, EventSource
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.kinds import INSTANT
+from conv_analytics.tables.kinds import INSTANT, nulls, recode
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_bodies import read_bodies
 from conv_analytics.tables.read_events import nameless, read_events
@@ -56,7 +56,7 @@ class Rows:
     """Keys of events that no column is made for, with their number."""
 
 
-def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
+def flatten_events(pages: Sequence[Page], seen: SeenEvents, *, delivered: Mapping[str, pa.Array] | None = None) -> Rows:
     """Turn pages of events into rows of all tables of events.
 
     Parameters
@@ -65,10 +65,17 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
         Pages of one or several conversations, those of one conversation in their order.
     seen
         What was flattened before; an event that comes again is left out and counted.
+    delivered
+        For events that no list of the API gave: the columns ``source``, ``received_at`` and ``event_key``, with a value
+        for each event of the pages.
     """
     read = read_events([page.body for page in pages])
     arrays = read.arrays
     arrays["conversation_id"] = _owners(pages, read.heights)
+    arrays |= delivered or _listed(len(arrays["event_id"]))
+    if delivered:
+        # Ids count within a conversation.
+        arrays["event_id"] = pc.if_else(arrays["conversation_id"].is_valid(), arrays["event_id"], None)
     unreadable = {cell.row for cell in read.cells if not cell.column}
     fresh = _without_stored_nameless(_fresh(pages, read.heights, arrays["event_id"], seen), arrays, seen)
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
@@ -76,7 +83,8 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     rows = Rows(duplicates=height - len(fresh))
     ledger = ProblemLog("events")
     events = _assemble(TABLES["events"], arrays)
-    cells, without = read.cells, nameless(arrays["event_id"], "event_id")
+    # Some events of webhooks have no id by design (contract 5.2 of the live interfaces).
+    cells, without = read.cells, [] if delivered else nameless(arrays["event_id"], "event_id")
     if rows.duplicates:
         # Their problems were reported when they came first.
         duplicates = set(range(height)).difference(fresh)
@@ -132,6 +140,15 @@ def _records(
     whole = _assemble(table, arrays)
     rows.tables[name] = whole.filter(identity.is_valid()) if lost else whole
     return rows
+
+
+def _listed(height: int) -> dict[str, pa.Array]:
+    """The columns that tell where events came from, for events of a list."""
+    return {
+        "source": recode(EventSource, [EventSource.LIST], pa.repeat(pa.scalar(0, pa.int32()), height)),
+        "received_at": nulls(datetime, height),
+        "event_key": nulls(str, height),
+    }
 
 
 class _Documents:
