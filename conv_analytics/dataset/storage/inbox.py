@@ -164,11 +164,14 @@ class InboxWriter:
         if not receipts:
             return 0
         self.seal_old()
-        try:
+        with self._failing():
             return self._append(receipts)
-        except OSError as error:
-            self._abandon()
-            raise DestinationError(self._folder, error.strerror or str(error)) from error
+
+    def probe(self) -> None:
+        """Raise `DestinationError` unless something can be written now; for a listener whose last append failed."""
+        if self._open is None:
+            with self._failing():
+                self._open = _OpenSegment(self._folder, self._header)
 
     def seal_old(self) -> None:
         """Seal the segment if it is large or old enough; for a listener that receives nothing, too."""
@@ -191,6 +194,14 @@ class InboxWriter:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._abandon()
+            raise DestinationError(self._folder, error.strerror or str(error)) from error
 
     def _append(self, receipts: Sequence[Receipt]) -> int:
         for _ in range(2):
@@ -225,6 +236,7 @@ class _OpenSegment:
             self._file = open(self._path, "xb", buffering=0, opener=durable.private)  # noqa: SIM115 - until it is sealed
             first = frames.encode(Frame(_HEADER, header), self._seed)
             frames.write_all(self._file.fileno(), first)
+            _sync(self._file.fileno())
             durable.sync_folder(folder)
             self.start = self.end = len(first)
         except OSError:
