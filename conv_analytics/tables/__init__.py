@@ -10,6 +10,7 @@ from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.conversations import CONVERSATIONS, MEMBER_EVENTS, MEMBERS, SESSIONS, USERS
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.messages import MESSAGE_STATUSES, MESSAGES
+from conv_analytics.tables.voice import VOICE_EVENTS
 
 _ALL = (
     CONVERSATIONS,
@@ -24,6 +25,7 @@ _ALL = (
     MEMBER_EVENTS,
     AUDIO_EVENTS,
     TRANSCRIPTS,
+    VOICE_EVENTS,
     USERS,
     SESSIONS,
 )
