@@ -70,7 +70,7 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     ids = read.arrays["event_id"]
     read.arrays["conversation_id"] = conversation_ids(pages, read.heights)
     fresh = _without_stored_nameless(fresh_rows(pages, read.heights, ids, seen), read.arrays, seen)
-    return tabulate(read, fresh, nameless(ids, "event_id"), Documents(pages, read.heights, "events"), seen)
+    return tabulate(read, fresh, nameless(ids, "event_id"), _Documents(pages, read.heights, "events"), seen)
 
 
 def tabulate(
@@ -118,7 +118,7 @@ def flatten_records(name: str, pages: Sequence[Page], exported_at: datetime) -> 
     """Turn pages of members, users or sessions into rows of their table."""
     reading, heights = _shape(name).read_pages([page.body for page in pages], name)
     return _records(
-        name, reading, conversation_ids(pages, heights), Documents(pages, heights, name), exported_at, gone=False
+        name, reading, conversation_ids(pages, heights), _Documents(pages, heights, name), exported_at, gone=False
     )
 
 
@@ -159,7 +159,7 @@ def _records(
     return rows
 
 
-class Documents:
+class _Documents:
     """Records as they came, cut out of their pages only when asked for."""
 
     def __init__(self, pages: Sequence[Page], heights: Sequence[int], name: str) -> None:

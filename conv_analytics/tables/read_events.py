@@ -97,7 +97,7 @@ def nameless(ids: pa.Array, column: str) -> list[Cell]:
 
 def _beside_body(extra: pa.Array) -> dict[str, pa.Array]:
     """What webhooks have beside the body, and lists inside it; it stays in ``extra`` all the same."""
-    return {name: array for name, array in _answer().read_texts(extra).arrays.items()}
+    return _answer().read_texts(extra).arrays
 
 
 @cache

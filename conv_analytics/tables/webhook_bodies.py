@@ -96,10 +96,9 @@ def outline(document: bytes) -> Outline | None:
     >>> bytes(outline(b'{"type": "sip:hangup", "id": 7}').id), outline(b"[1]"), outline(b'{"id": 7')
     (b'7', None, None)
     """
-    try:
-        return _outline.decode(document)
-    except _REFUSED:
-        pass
+    found = decoded_outline(document)
+    if found is not None:
+        return found
     try:
         # Too deep, or not Unicode; the rest of it may be readable all the same.
         members = scan.members(document) if scan.is_whole(document) else None
@@ -108,6 +107,14 @@ def outline(document: bytes) -> Outline | None:
     if members is None:
         return None
     return Outline(**{field: msgspec.Raw(members.get(key, b"")) for key, field in _KEYS.items()})
+
+
+def decoded_outline(document: bytes) -> Outline | None:
+    """The same, of a text that a decoder takes; it is faster to say no."""
+    try:
+        return _outline.decode(document)
+    except _REFUSED:
+        return None
 
 
 def classify(document: bytes) -> Kind:
@@ -141,16 +148,12 @@ def kind_of(found: Outline) -> Kind:
     # A call of the list of calls has links; it is no event.
     if of_call and not found.links and not (typed and (found.body or delivered)):
         return Kind.VOICE_EVENT
-    if typed and (delivered or found.body or found.id or found.timestamp):
+    if (typed and (delivered or found.body or found.id or found.timestamp)) or (delivered and found.body):
         return Kind.RTC_EVENT if delivered else Kind.LIST_EVENT
-    if delivered and found.body:
-        return Kind.RTC_EVENT
-    named = bytes(found.id)
-    if named.startswith(b'"CON-') and not typed:
+    if bytes(found.id).startswith(b'"CON-'):
         return Kind.CONVERSATION
-    if named.startswith(b'"MEM-') and (found.state or found.user or found.channel):
-        return Kind.MEMBER
-    return Kind.OTHER
+    of_member = bytes(found.id).startswith(b'"MEM-') and (found.state or found.user or found.channel)
+    return Kind.MEMBER if of_member else Kind.OTHER
 
 
 def _page(embedded: bytes) -> Kind:
@@ -250,4 +253,4 @@ def _items(array: bytes) -> Sequence[Raw]:
         return scan.items(array)
 
 
-__all__ = ["PAGES", "Kind", "Outline", "classify", "from_query", "kind_of", "outline", "split"]
+__all__ = ["PAGES", "Kind", "Outline", "classify", "decoded_outline", "from_query", "kind_of", "outline", "split"]

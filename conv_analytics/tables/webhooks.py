@@ -44,6 +44,8 @@ class Received(NamedTuple):
     body: bytes
     at: datetime | None
     """When it was received; None where nobody knows."""
+    conversation_id: str | None = None
+    """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
 
 
 @dataclass
@@ -118,12 +120,12 @@ class _Grouped(NamedTuple):
     def of(cls, received: Sequence[Received]) -> _Grouped:
         groups: dict[str | None, list[tuple[float, int, Outline]]] = {}
         unreadable = []
-        for number, (body, _) in enumerate(received):
+        for number, (body, _, owner) in enumerate(received):
             found = outline(body)
             if found is None:
                 unreadable.append(body)
             else:
-                groups.setdefault(conversation_of(found), []).append((_id_of(found), number, found))
+                groups.setdefault(conversation_of(found) or owner, []).append((_id_of(found), number, found))
         order, outlines = [], []
         for events in groups.values():
             events.sort(key=lambda event: event[:2])
