@@ -161,9 +161,7 @@ class _Sorter:
         elif not self._add(batch, piece.text, piece.outline, None, _ENVELOPES):
             _add_broken(batch, piece.text, "neither an event nor a page of a list")
 
-    def _add(
-        self, batch: ObjectBatch, text: bytes, found: Outline, at: datetime | None, envelopes: int
-    ) -> bool:
+    def _add(self, batch: ObjectBatch, text: bytes, found: Outline, at: datetime | None, envelopes: int) -> bool:
         """Add an object, or what is inside it; return whether there was anything."""
         kind = kind_of(found)
         if kind in PAGES:
@@ -286,12 +284,18 @@ def _paths(files: Files) -> list[Path]:
         elif path.is_file():
             paths = [path]
         else:
-            paths = [path for path in map(Path, sorted(glob.glob(str(each), recursive=True))) if path.is_file()]
+            # Not of `Path`: a pattern may be absolute.
+            found = glob.glob(str(each), recursive=True)  # noqa: PTH207
+            paths = [path for path in map(Path, sorted(found)) if path.is_file()]
         if not paths:
-            raise ConfigError(f"{each} names no file: give files, folders with files, or patterns such as 'dumps/*.json'.")
+            raise ConfigError(
+                f"{each} names no file: give files, folders with files, or patterns such as 'dumps/*.json'."
+            )
         result |= dict.fromkeys(paths)
     if not result:
-        raise ConfigError("There are no files to read: give files, folders with files, or patterns such as 'dumps/*.json'.")
+        raise ConfigError(
+            "There are no files to read: give files, folders with files, or patterns such as 'dumps/*.json'."
+        )
     return list(result)
 
 

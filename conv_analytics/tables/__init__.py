@@ -8,6 +8,7 @@ from conv_analytics.tables.audio import AUDIO_EVENTS, TRANSCRIPTS
 from conv_analytics.tables.calls import CALL_EVENTS, CALL_RECORDS, HANGUPS, LEG_STATUSES
 from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.conversations import CONVERSATIONS, MEMBER_EVENTS, MEMBERS, SESSIONS, USERS
+from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.messages import MESSAGE_STATUSES, MESSAGES
 from conv_analytics.tables.voice import VOICE_EVENTS
@@ -28,6 +29,7 @@ _ALL = (
     VOICE_EVENTS,
     USERS,
     SESSIONS,
+    EVENT_SOURCES,
 )
 
 #: Every table by name.

@@ -14,7 +14,7 @@ from conv_analytics.resources import (
     StatusHistoryEntry,
 )
 from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
-from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
+from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
 
 #: Events of in-app legs that webhooks give two of the body's fields beside it (live contract 5.1).
 _DESCRIPTIONS = ("rtc:answer", "rtc:offer", "rtc:terminate")
@@ -125,6 +125,7 @@ LEG_STATUSES = Table(
         ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
+        SOURCE,
     ),
     ("leg:status:update",),
     each=Each(

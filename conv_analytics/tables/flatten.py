@@ -25,9 +25,9 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken_records import BrokenRecord, ProblemLog
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
-from conv_analytics.tables.envelope import KNOCKER, EventFamily
+from conv_analytics.tables.envelope import KNOCKER, EventFamily, EventSource
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.kinds import INSTANT
+from conv_analytics.tables.kinds import INSTANT, nulls, recode
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_bodies import read_bodies
 from conv_analytics.tables.read_events import Events, nameless, read_events
@@ -69,6 +69,7 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     read = read_events([page.body for page in pages])
     ids = read.arrays["event_id"]
     read.arrays["conversation_id"] = conversation_ids(pages, read.heights)
+    read.arrays.update(_listed(len(ids)))
     fresh = _without_stored_nameless(fresh_rows(pages, read.heights, ids, seen), read.arrays, seen)
     return tabulate(read, fresh, nameless(ids, "event_id"), _Documents(pages, read.heights, "events"), seen)
 
@@ -157,6 +158,20 @@ def _records(
     whole = assemble(table, arrays)
     rows.tables[name] = whole.filter(identity.is_valid()) if lost else whole
     return rows
+
+
+def _listed(height: int) -> dict[str, pa.Array]:
+    """The columns that tell where events came from, for events of a list."""
+    return {
+        "source": sources(EventSource.LIST, height),
+        "received_at": nulls(datetime, height),
+        "event_key": nulls(str, height),
+    }
+
+
+def sources(source: EventSource, height: int) -> pa.Array:
+    """The column ``source`` of rows that all came from one."""
+    return recode(EventSource, [source], pa.repeat(pa.scalar(0, pa.int32()), height))
 
 
 class _Documents:

@@ -2,7 +2,7 @@
 
 A Voice event has no id; rows of other tables have a null in its place and the source ``voice``. They repeat what RTC
 events tell of the same leg, a few milliseconds apart: questions about legs use them only where nothing else is known
-of a leg (`conv_analytics.analysis.engine.voice_legs`).
+of a leg (`conv_analytics.analysis.engine.voice_rows`).
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken_records import ProblemLog
 from conv_analytics.tables.column import pick
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, json_texts
+from conv_analytics.tables.envelope import EventSource
 from conv_analytics.tables.explode import comparable, cut
-from conv_analytics.tables.flatten import Rows, assemble, keys_with_number
+from conv_analytics.tables.flatten import Rows, assemble, keys_with_number, sources
 from conv_analytics.tables.kinds import INSTANT, nulls, recode, to_arrow
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen_events import SeenEvents
@@ -40,8 +41,6 @@ from conv_analytics.tables.webhooks import Received
 
 Arrays = dict[str, pa.Array]
 
-#: The value of the column `source` of these rows.
-VOICE = "voice"
 #: Statuses that are not those of a call: of a payment.
 _NO_CALL_STATUS = ("success", "failure")
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
@@ -115,7 +114,7 @@ def _complete(arrays: Arrays, received: Sequence[Received]) -> None:
     arrays["told_at"] = arrays["at"]
     arrays["at_is_received"] = pc.and_(arrays["at"].is_null(), arrays["received_at"].is_valid())
     arrays["at"] = pc.coalesce(arrays["at"], arrays["received_at"])
-    arrays["source"] = pa.repeat(pa.scalar(VOICE), height)
+    arrays["source"] = sources(EventSource.VOICE, height)
 
 
 def _whole_ids(ids: pa.Array) -> pa.Array:
@@ -149,8 +148,9 @@ def _with_headers(extra: pa.Array, headers: pa.Array) -> pa.Array:
 
 def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> list[str | None]:
     """The key of each event; None for what is no event."""
-    parts = zip(*(comparable(arrays[name]) for name in _KEY), strict=True)
-    return [None if row in lost else _key(*part, documents[row]) for row, part in enumerate(parts)]
+    legs, kinds, statuses, instants = (comparable(arrays[name]) for name in _KEY)
+    parts = zip(legs, kinds, statuses, instants, documents, strict=True)
+    return [None if row in lost else _key(*part) for row, part in enumerate(parts)]
 
 
 def _key(leg_id: str | None, kind: str, status: str | None, at: int | None, document: bytes) -> str:
@@ -292,4 +292,4 @@ def _assembled(name: str, arrays: Arrays) -> pa.Table:
     return assemble(table, arrays | absent)
 
 
-__all__ = ["VOICE", "flatten_voice_events"]
+__all__ = ["flatten_voice_events"]

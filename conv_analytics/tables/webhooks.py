@@ -20,7 +20,15 @@ import pyarrow.compute as pc
 
 from conv_analytics.resources.cells import natural_number
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
-from conv_analytics.tables.flatten import Rows, conversation_ids, flatten_conversations, fresh_rows, tabulate
+from conv_analytics.tables.envelope import EventSource
+from conv_analytics.tables.flatten import (
+    Rows,
+    conversation_ids,
+    flatten_conversations,
+    fresh_rows,
+    sources,
+    tabulate,
+)
 from conv_analytics.tables.kinds import INSTANT
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.read_events import Events, read_events
@@ -28,8 +36,6 @@ from conv_analytics.tables.seen_events import SeenEvents
 from conv_analytics.tables.webhook_bodies import Outline, outline
 from conv_analytics.tables.webhook_identity import conversation_of, key_of
 
-#: The value of the column `source` of these rows.
-LIVE = "live"
 #: Events of a conversation's own life, whose bodies are the conversation.
 _OF_CONVERSATION = pa.array(["conversation:created", "conversation:deleted"])
 #: The least instant that a row of a conversation can have been seen at, where nothing tells.
@@ -57,7 +63,9 @@ class ReceivedRows(Rows):
     conversation."""
 
 
-def flatten_webhooks(received: Sequence[Received], seen: SeenEvents, *, source: str = LIVE) -> ReceivedRows:
+def flatten_webhooks(
+    received: Sequence[Received], seen: SeenEvents, *, source: EventSource = EventSource.LIVE
+) -> ReceivedRows:
     """Turn events of webhooks into rows of all tables of events, and of ``conversations``.
 
     Parameters
@@ -88,7 +96,7 @@ def flatten_webhooks(received: Sequence[Received], seen: SeenEvents, *, source: 
     order, height = grouped.order, len(grouped.order)
     arrays["event_key"] = pa.array([keys.get(row) for row in range(height)] if keys else [None] * height, pa.string())
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
-    arrays["source"] = pa.repeat(pa.scalar(source), height)
+    arrays["source"] = sources(source, height)
     fresh = fresh_rows(pages, read.heights, arrays["event_id"], seen)
     if keys:
         owners = arrays["conversation_id"]
@@ -190,4 +198,4 @@ def _add_conversations(rows: ReceivedRows, read: Events, kept: Sequence[int]) ->
     rows.broken += conversations.broken
 
 
-__all__ = ["LIVE", "Received", "ReceivedRows", "flatten_webhooks"]
+__all__ = ["Received", "ReceivedRows", "flatten_webhooks"]
