@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
 #: Tables that no list of the Conversation API fills: a folder has them once they have rows.
-NOT_LISTED = ("event_sources",)
+NOT_LISTED = ("voice_events", "event_sources")
 LISTED_TABLES = tuple(name for name in TABLES if name not in NOT_LISTED)
 DEFAULT_TABLES = tuple(name for name in LISTED_TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.

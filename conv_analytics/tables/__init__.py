@@ -11,6 +11,7 @@ from conv_analytics.tables.conversations import CONVERSATIONS, MEMBER_EVENTS, ME
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.messages import MESSAGE_STATUSES, MESSAGES
+from conv_analytics.tables.voice import VOICE_EVENTS
 
 _ALL = (
     CONVERSATIONS,
@@ -25,6 +26,7 @@ _ALL = (
     MEMBER_EVENTS,
     AUDIO_EVENTS,
     TRANSCRIPTS,
+    VOICE_EVENTS,
     USERS,
     SESSIONS,
     EVENT_SOURCES,
