@@ -20,9 +20,9 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
-from conv_analytics.errors import IngestIncomplete
+from conv_analytics.errors import ExportIncomplete
+from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
-from conv_analytics.exporter.flatten_objects import flatten_objects, owners_of
 from conv_analytics.exporter.folder_checks import recorded_tables, require_same_mask
 from conv_analytics.exporter.inbox_objects import InboxReader
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
@@ -78,6 +78,10 @@ class Ingested:
     def to_dict(self) -> dict[str, Any]:
         """All counts as JSON values."""
         return asdict(self) | {"status": self.status, "seconds": round(self.seconds, 3)}
+
+    def missing(self) -> str:
+        """What could not be read."""
+        return "; ".join([*(f"{path}: {reason}" for path, reason in self.incomplete.items()), *self.damaged])
 
     def __str__(self) -> str:
         rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
@@ -142,10 +146,12 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
         return result
     fold = _Fold(root, settings if reading is not None else received.masks[0], result)
     try:
-        received.open(fold.consumed)
+        received.skip(fold.consumed)
         for batch in itertools.chain(received, reading or ()):
             fold.add(batch)
-        result.receipts, result.verification, result.damaged = received.counts()
+        result.receipts, result.verification, result.damaged = (
+            received.receipts, received.verification, received.damaged,
+        )  # fmt: skip
         result.incomplete = reading.incomplete if reading is not None else {}
         result.seconds = time.monotonic() - begin
         fold.commit(received.offsets)
@@ -154,7 +160,9 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
         raise
     received.remove_consumed()
     if result.status != "complete":
-        raise IngestIncomplete(result)
+        raise ExportIncomplete(
+            result, f"Not everything could be read: {result.missing()}. The rest is committed.", result=result
+        )
     return result
 
 
@@ -184,7 +192,7 @@ class _Fold:
 
     def add(self, batch: ObjectBatch) -> None:
         """Add what is new of some objects."""
-        self._load(owners_of(batch) - self._stored.keys())
+        self._load(batch.owners() - self._stored.keys())
         for rows in flatten_objects(batch, self._seen, self._started):
             self._merge(rows)
             self._write(rows)

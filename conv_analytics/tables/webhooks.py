@@ -52,6 +52,8 @@ class Received(NamedTuple):
     """When it was received; None where nobody knows."""
     conversation_id: str | None = None
     """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
+    verification: str | None = None
+    """How the signature of its request was judged; None where there was no request."""
 
 
 @dataclass
@@ -96,6 +98,7 @@ def flatten_webhooks(
     order, height = grouped.order, len(grouped.order)
     arrays["event_key"] = pa.array([keys.get(row) for row in range(height)] if keys else [None] * height, pa.string())
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
+    arrays["verification"] = pa.array([received[row].verification for row in order], pa.string())
     arrays["source"] = sources(source, height)
     fresh = fresh_rows(pages, read.heights, arrays["event_id"], seen)
     if keys:
@@ -128,7 +131,7 @@ class _Grouped(NamedTuple):
     def of(cls, received: Sequence[Received]) -> _Grouped:
         groups: dict[str | None, list[tuple[float, int, Outline]]] = {}
         unreadable = []
-        for number, (body, _, owner) in enumerate(received):
+        for number, (body, _, owner, _) in enumerate(received):
             found = outline(body)
             if found is None:
                 unreadable.append(body)
