@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter
 from collections.abc import Collection, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,72 +23,22 @@ from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.folder_checks import recorded_tables, require_same_mask
 from conv_analytics.exporter.inbox_objects import InboxReader
+from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
 from conv_analytics.exporter.options import DEFAULT_TABLES, NOT_LISTED
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
-from conv_analytics.tables.flatten import Rows
 from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_sources import EVENT_SOURCES
+from conv_analytics.tables.flatten import Rows
 from conv_analytics.tables.seen_events import SeenEvents
 
 #: What the report of such a run calls its command.
 COMMAND = "ingest"
 
 
-@dataclass
-class Ingested:
-    """What folding events into a folder brought."""
-
-    receipts: int = 0
-    """Requests that the listener took in."""
-    verification: Counter[str] = field(default_factory=Counter)
-    """How their signatures were judged."""
-    files: int = 0
-    """Files that were read."""
-    tables: dict[str, int] = field(default_factory=dict)
-    """New rows, by table."""
-    duplicates: int = 0
-    """Events that came more than once."""
-    confirmed: int = 0
-    """Events that the folder had from the API's list, with the same content."""
-    corrected: int = 0
-    """Events that the folder had from the API's list, with another content; the list's stays."""
-    quarantined: int = 0
-    """Records with something unreadable."""
-    lost: int = 0
-    """Those of them that have no row because they are no records at all."""
-    unknown_types: Counter[str] = field(default_factory=Counter)
-    """Number of events of types that only the table ``events`` has, by type."""
-    damaged: list[str] = field(default_factory=list)
-    """Parts of the inbox that could not be read."""
-    incomplete: dict[str, str] = field(default_factory=dict)
-    """Why a file could not be read to its end, by its path."""
-    seconds: float = 0.0
-    commit: int | None = None
-    """Number of the commit; None when there was nothing new to commit."""
-
-    @property
-    def status(self) -> str:
-        """``complete``, or ``incomplete`` when something could not be read."""
-        return "incomplete" if self.incomplete or self.damaged else "complete"
-
-    def to_dict(self) -> dict[str, Any]:
-        """All counts as JSON values."""
-        return asdict(self) | {"status": self.status, "seconds": round(self.seconds, 3)}
-
-    def missing(self) -> str:
-        """What could not be read."""
-        return "; ".join([*(f"{path}: {reason}" for path, reason in self.incomplete.items()), *self.damaged])
-
-    def __str__(self) -> str:
-        rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
-        known = f"{self.duplicates + self.confirmed + self.corrected:,} known before"
-        return f"{self.status}: {rows} new, {known}, {self.quarantined:,} quarantined, in {self.seconds:,.1f} s"
-
-
 def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | None = None) -> Ingested:
-    """Fold events into a folder: those that its listener received and, if any are named, those of files.
+    r"""Fold events into a folder: those that its listener received and, if any are named, those of files.
 
     The same event is stored once, whether a webhook, a file or an export's list gave it first; where they differ, the
     list's version is right. See the table ``event_sources``.
@@ -129,7 +77,7 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     ...     "body": {"channel": {"id": "4b7e1c90"}, "quality": {"mos_score": 4.37}},
     ... }
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     _ = Path(folder, "webhooks.jsonl").write_text(json.dumps(hangup) + "\\n" + json.dumps(hangup))
+    ...     _ = Path(folder, "webhooks.jsonl").write_text(json.dumps(hangup) + "\n" + json.dumps(hangup))
     ...     done = ingest(f"{folder}/exports", f"{folder}/webhooks.jsonl")
     ...     hangups = open_dataset(f"{folder}/exports")["hangups"]
     >>> hangups[["conversation_id", "mos_score"]].values.tolist(), done.duplicates
@@ -138,13 +86,14 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     root, begin = Path(destination), time.monotonic()
     reading = None if files is None else EventFiles(files, mask=mask)
     received = InboxReader(Layout(root))
-    settings = mask.settings() if mask is not None else None
-    for each in [*([settings] if reading is not None else []), *received.masks]:
-        require_same_mask(root, each)
     result = Ingested(files=len(reading.paths) if reading is not None else 0)
     if reading is None and not received.segments:
         return result
-    fold = _Fold(root, settings if reading is not None else received.masks[0], result)
+    settings = mask.settings() if mask is not None else None
+    masks = [*([settings] if reading is not None or mask is not None else []), *received.masks]
+    for each in masks:
+        require_same_mask(root, each)
+    fold = _Fold(root, masks[0] if masks else None, result)
     try:
         received.skip(fold.consumed)
         for batch in itertools.chain(received, reading or ()):
@@ -160,9 +109,8 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
         raise
     received.remove_consumed()
     if result.status != "complete":
-        raise ExportIncomplete(
-            result, f"Not everything could be read: {result.missing()}. The rest is committed.", result=result
-        )
+        what = f"Not everything could be read: {result.missing()}. What could be is committed."
+        raise ExportIncomplete(result, what, result=result)
     return result
 
 
@@ -186,7 +134,7 @@ class _Fold:
 
     @property
     def consumed(self) -> dict[str, int]:
-        """How far earlier runs have read each segment of the inbox. [B]"""
+        """How far earlier runs have read each segment of the inbox, in bytes."""
         reports = [commit.report for commit in self._history]
         return {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
 

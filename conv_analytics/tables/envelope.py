@@ -82,8 +82,8 @@ SOURCE = Column(
 VERIFICATION = Column(
     "verification",
     str,
-    "How the signature of the webhook's request was judged: ok, unsigned, stale, hash_mismatch, hash_missing or unchecked;"
-    " null for what came from a list or a file.",
+    "How the signature of the webhook's request was judged: ok, unsigned, stale, hash_mismatch, hash_missing or"
+    " unchecked; null for what came from a list or a file.",
     later=True,
 )
 
