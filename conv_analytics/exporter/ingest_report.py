@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
+
+from conv_analytics.exporter.report import LISTED
 
 
 @dataclass
@@ -46,7 +48,14 @@ class Ingested:
 
     def to_dict(self) -> dict[str, Any]:
         """All counts as JSON values."""
-        return asdict(self) | {"status": self.status, "seconds": round(self.seconds, 3)}
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "commit"}
+        return values | {
+            "status": self.status,
+            "verification": dict(self.verification),
+            # A sender may invent types; the report must not grow with them.
+            "unknown_types": dict(self.unknown_types.most_common(LISTED)),
+            "seconds": round(self.seconds, 3),
+        }
 
     def missing(self) -> str:
         """What could not be read."""
