@@ -166,13 +166,17 @@ class Sandbox:
     def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
         """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
 
+        The options are the fields of a `DeliveryPlan`. What is still to come at the world's present is not sent.
+
         >>> sandbox = Sandbox(conversations=8, transient=0.5)
         >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
         >>> {delivery.interface for delivery in lost.sent} == {"rtc", "voice"}
         True
         """
-        ttl_hours = self.options.get("ttl_hours")
-        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), ttl_hours)
+        running = self.clock.running()
+        if running is not None:
+            plan.setdefault("until", datetime.fromtimestamp(running / 1000, UTC))
+        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), self.lifetimes)
 
     def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
         """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""

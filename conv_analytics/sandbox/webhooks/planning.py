@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
@@ -14,11 +15,13 @@ from conv_analytics.sandbox.webhooks.rtc import listed_messages
 from conv_analytics.sandbox.webhooks.signing import SIGNINGS, Signer, Signing
 from conv_analytics.sandbox.webhooks.unlisted import unlisted_messages
 from conv_analytics.sandbox.webhooks.voice import voice_messages
+from conv_analytics.sandbox.world.clock import to_ms
 from conv_analytics.sandbox.world.dice import Dice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from conv_analytics.sandbox.lifetimes import Lifetimes
     from conv_analytics.sandbox.world.world import World
 
 JSON = {"Content-Type": "application/json"}
@@ -54,6 +57,10 @@ class DeliveryPlan:
     """Whether only the events of transient conversations are sent."""
     ordinals: tuple[int, ...] | None = None
     """The conversations whose events are sent; all when None."""
+    since: datetime | None = None
+    """Only what happened after this instant."""
+    until: datetime | None = None
+    """Only what happened up to this instant; up to the world's present when None, everything when it is over."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -82,11 +89,13 @@ class PlanOptions(TypedDict, total=False):
     quirks: bool | None
     transient_only: bool
     ordinals: tuple[int, ...] | None
+    since: datetime | None
+    until: datetime | None
     seed: int
 
 
 def messages(
-    world: World, ordinal: int, application_id: str, plan: DeliveryPlan, ttl_hours: float | None
+    world: World, ordinal: int, application_id: str, plan: DeliveryPlan, lifetimes: Lifetimes | None = None
 ) -> list[Message]:
     """Write all that the platform has to say about a conversation, oldest first."""
     conversation = world.conversation(ordinal)
@@ -94,20 +103,21 @@ def messages(
     if plan.rtc:
         made += listed_messages(world, conversation, application_id)
         if plan.unlisted:
-            made += unlisted_messages(world, conversation, application_id, ttl_hours)
+            expired = None if lifetimes is None else lifetimes.expired_at(ordinal)
+            made += unlisted_messages(world, conversation, application_id, expired)
     if plan.voice:
         made += voice_messages(world, conversation)
     return sorted(made, key=lambda message: message.at)
 
 
 def plan_deliveries(
-    world: World, signer: Signer, plan: DeliveryPlan, now: float, ttl_hours: float | None = None
+    world: World, signer: Signer, plan: DeliveryPlan, now: float, lifetimes: Lifetimes | None = None
 ) -> Deliveries:
     """Return the requests that the platform sends of a world, in the order of sending, signed at an instant [s]."""
-    planner, placed = _Planner(world, signer, plan, now), list[tuple[float, Delivery]]()
+    planner, placed = _Planner(world, signer, plan, now, lifetimes), list[tuple[float, Delivery]]()
     for ordinal in range(world.size) if plan.ordinals is None else plan.ordinals:
         if not plan.transient_only or world.is_transient(ordinal):
-            placed += planner.conversation(ordinal, ttl_hours)
+            placed += planner.conversation(ordinal)
     placed.sort(key=lambda pair: pair[0])
     return Deliveries(delivery for _, delivery in placed)
 
@@ -120,12 +130,24 @@ class _Planner:
     signer: Signer
     plan: DeliveryPlan
     now: float
+    lifetimes: Lifetimes | None
+    since: float = field(init=False)
+    until: float = field(init=False)
 
-    def conversation(self, ordinal: int, ttl_hours: float | None) -> Iterator[tuple[float, Delivery]]:
+    def __post_init__(self) -> None:
+        """Turn the bounds into milliseconds."""
+        since, until = self.plan.since, self.plan.until
+        self.since = -math.inf if since is None else to_ms(since)
+        self.until = math.inf if until is None else to_ms(until)
+
+    def conversation(self, ordinal: int) -> Iterator[tuple[float, Delivery]]:
         # What is lost or late does not depend on the form that requests have.
         fate, form = (Dice(self.plan.seed, self.world.seed, name, ordinal) for name in ("fate", "form"))
-        for message in messages(self.world, ordinal, self.signer.application_id, self.plan, ttl_hours):
-            yield from self._attempts(message, fate, form, transient=self.world.is_transient(ordinal))
+        for message in messages(self.world, ordinal, self.signer.application_id, self.plan, self.lifetimes):
+            # What is not sent now has its fate, too: a message meets the same one whenever it is sent.
+            attempts = list(self._attempts(message, fate, form, transient=self.world.is_transient(ordinal)))
+            if self.since < message.at <= self.until:
+                yield from attempts
 
     def _attempts(
         self, message: Message, fate: Dice, dice: Dice, *, transient: bool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.lifetimes import transient_until
 from conv_analytics.sandbox.webhooks.messages import Json, Message
-from conv_analytics.sandbox.world.clock import HOUR_MS, iso
+from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 
 if TYPE_CHECKING:
@@ -22,9 +22,12 @@ TYPED = 0.3
 
 
 def unlisted_messages(
-    world: World, conversation: Conversation, application_id: str, ttl_hours: float | None
+    world: World, conversation: Conversation, application_id: str, expired: int | None
 ) -> list[Message]:
-    """Write the events of a conversation that no list has; those of 5.2 that come without id or conversation."""
+    """Write the events of a conversation that no list has; those of 5.2 that come without id or conversation.
+
+    `expired` is when a named conversation expired [ms]; None when it did not.
+    """
     made = [_created(conversation)]
     for leg in conversation.legs:
         if leg.kind == "app":
@@ -37,10 +40,8 @@ def unlisted_messages(
         left = (at for kind, at in zip(conversation.event_types, conversation.event_times, strict=True)
                 if kind == "member:left")  # fmt: skip
         made.append(_deleted(conversation, max(transient_until(conversation.legs), *left)))
-    elif ttl_hours is not None:
-        destroyed = conversation.created + round(ttl_hours * HOUR_MS)
-        if destroyed <= world.end_ms:
-            made.append(_deleted(conversation, destroyed))
+    elif expired is not None:
+        made.append(_deleted(conversation, expired))
     if world.quirks and conversation.legs and Dice(world.seed, "mixer", conversation.id).chance(0.2):
         made.append(_mixer(conversation))
     for message in made:
