@@ -204,6 +204,7 @@ class Sandbox:
         """Return what a complete folder holds of this world: all of it, whether it can still be read or not.
 
         With `listed`, without the conversations that cannot be listed at the sandbox's present: what one export holds.
+        Of a conversation that goes on, what is still to come is counted, too.
         """
         with self.world.lock:
             ordinals = self.lifetimes.ordinals() if listed else None
