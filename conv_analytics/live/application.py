@@ -228,5 +228,5 @@ def app(
         max_body,
         max(BODIES_IN_MEMORY, max_body),
     )
-    folding = (commit or ChildRun.masked(mask)) if commit_every else None
+    folding = (commit or ChildRun()) if commit_every else None
     return Application(expand_user(dest), rules, tee=tee, mask=mask, commit=folding, every_s=commit_every)
