@@ -18,6 +18,7 @@ from conv_analytics.cli import (
     compact,
     demo,
     export,
+    ingest,
     kpi,
     listen,
     logs,
@@ -38,7 +39,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, listen, plan, status, verify, replay, compact, timeline,
+    demo, export, listen, ingest, plan, status, verify, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 
