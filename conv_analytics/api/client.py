@@ -69,6 +69,9 @@ class _Client(ABC, Generic[Transport, Gate]):
     get_user = operation(endpoints.get_user)
     get_user_page = operation(endpoints.get_user_page)
     list_all_users = operation(endpoints.list_all_users)
+    get_call = operation(endpoints.get_call)
+    get_call_page = operation(endpoints.get_call_page)
+    list_all_calls = operation(endpoints.list_all_calls)
 
     def __init__(
         self,
