@@ -22,7 +22,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
-DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
+#: Tables that an export writes; the others are those of other commands.
+EXPORTED_TABLES = tuple(name for name in TABLES if name != "voice_calls")
+DEFAULT_TABLES = tuple(name for name in EXPORTED_TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.
 MAX_CONCURRENCY = 100
 #: Maximum consecutive failures before listing stops: then the API is down, not the conversations.
@@ -206,8 +208,8 @@ def _utc(moment: datetime) -> datetime:
 def _tables(names: Collection[str] | str) -> tuple[str, ...]:
     requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     if requested == ["all"]:
-        return tuple(TABLES)
+        return EXPORTED_TABLES
     for name in requested:
-        if name not in TABLES:
-            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
-    return tuple(name for name in TABLES if name in requested)
+        if name not in EXPORTED_TABLES:
+            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(EXPORTED_TABLES)}; or say all.")
+    return tuple(name for name in EXPORTED_TABLES if name in requested)

@@ -10,6 +10,7 @@ from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.conversations import CONVERSATIONS, MEMBER_EVENTS, MEMBERS, SESSIONS, USERS
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.messages import MESSAGE_STATUSES, MESSAGES
+from conv_analytics.tables.voice_calls import VOICE_CALLS
 
 _ALL = (
     CONVERSATIONS,
@@ -26,6 +27,7 @@ _ALL = (
     TRANSCRIPTS,
     USERS,
     SESSIONS,
+    VOICE_CALLS,
 )
 
 #: Every table by name.
