@@ -201,14 +201,14 @@ order by started_at nulls last, leg_id
 def not_listed(names: Iterable[str]) -> str:
     """Legs that the folder has and the call list lacks, by their first event; the parameters are a time."""
     parts = " union all ".join(
-        f'select leg_id, {_leg("leg_id")} as leg, conversation_id, channel_type, direction, at from "{name}"'
+        f'select leg_id, {_leg("leg_id")} as leg, conversation_id, channel_type, direction, "at" from "{name}"'
         for name in names
     )
     return f"""
     create table extra as select any_value(leg_id) as leg_id, any_value(conversation_id) as conversation_id,
-      any_value(channel_type) as channel_type, any_value(direction) as direction, min(at) as first_at
+      any_value(channel_type) as channel_type, any_value(direction) as direction, min("at") as first_at
     from ({parts}) where leg is not null group by leg
-    having min(at) >= ? and min(at) < ? and leg not in (select leg from listed) and leg not in (select leg from legs)
+    having min("at") >= ? and min("at") < ? and leg not in (select leg from listed) and leg not in (select leg from legs)
     """
 
 

@@ -17,8 +17,8 @@ FIRST = timedelta(days=1)
 SETTLING = timedelta(minutes=10)
 #: Windows overlap by this much: whether the list includes their bounds is not documented (live contract 7).
 OVERLAP = timedelta(minutes=1)
-#: A longer window is read in parts, so that a list that moves costs one part, and each is read in one piece.
-PART = timedelta(days=1)
+#: A longer window is read in parts: a page that cannot be read costs one of them.
+PART = timedelta(days=7)
 #: A leg that could not be judged is looked at again for so long.
 PATIENCE = timedelta(days=7)
 
@@ -31,12 +31,12 @@ class Window:
     until: datetime
 
     def parts(self) -> list[Window]:
-        """The window in parts of a day.
+        """The window in parts of a week.
 
         >>> from datetime import UTC
         >>> first = datetime(2026, 11, 20, tzinfo=UTC)
-        >>> [part.until.hour for part in Window(first, first + timedelta(hours=30)).parts()]
-        [0, 6]
+        >>> [part.until.day for part in Window(first, first + timedelta(days=9)).parts()]
+        [27, 29]
         """
         count = -(-(self.until - self.since) // PART)
         steps = [*(self.since + number * PART for number in range(count)), self.until]
