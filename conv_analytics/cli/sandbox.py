@@ -17,8 +17,7 @@ from conv_analytics.errors import ConfigError
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
-    from conv_analytics.sandbox import Sandbox
-    from conv_analytics.sandbox.sandbox import Options
+    from conv_analytics.sandbox import Options, Sandbox
 
 _DESCRIPTION = """\
 Serve the Conversation API on this machine with a made-up world of calls and chats, until Ctrl-C. Nothing leaves the
@@ -56,6 +55,10 @@ def add(
     )
     world.add_argument("--broken", metavar="SHARE", type=float, default=0.0, help="share of unreadable events (0)")
     world.add_argument("--causes", metavar="LIST", default="", help="problems to plant; see below")
+    world.add_argument(
+        "--transient", metavar="SHARE", type=float, default=0.0,
+        help="share of the voice calls in transient conversations, which are gone when the call is over (0)",
+    )  # fmt: skip
     world.add_argument("--clean", action="store_true", help="leave out the three bad routes that every world has")
     server = command.add_argument_group("the server")
     server.add_argument(
@@ -95,6 +98,7 @@ def run(options: argparse.Namespace) -> int:
         "broken": options.broken,
         "causes": causes,
         "clean": options.clean,
+        "transient": options.transient,
         "events_shape": options.events_shape,
         "latency_ms": options.latency,
         "rate": options.rate,
@@ -174,6 +178,7 @@ def _check(options: argparse.Namespace) -> None:
         "seed": (0, sys.maxsize),
         "conversations": (0, 10_000_000),
         "broken": (0, 1),
+        "transient": (0, 1),
         "latency": (0, 600_000),
         "rate": (0, 1_000_000),
     }

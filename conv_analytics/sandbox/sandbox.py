@@ -8,22 +8,26 @@ import tempfile
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from conv_analytics import markup
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.sandbox.app import App, EventsShape
-from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
-from conv_analytics.sandbox.throttle import RateWindow
+from conv_analytics.sandbox.app import App
+from conv_analytics.sandbox.calls import Calls, call_truths
+from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, Throttle
+from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
+from conv_analytics.sandbox.options import Options, ServedRequest
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
@@ -33,42 +37,6 @@ if TYPE_CHECKING:
 
 REMEMBERED_REQUESTS = 200_000
 ANY_PORT = 0
-
-
-class Options(TypedDict, total=False):
-    """The options of a sandbox. The first eight describe the world, and are ignored when a world is passed in."""
-
-    seed: int
-    conversations: int
-    end: datetime
-    days: int
-    quirks: bool
-    broken: float
-    causes: str | Iterable[str]
-    """Problems to plant, such as `loss,cliff`, or `all`; see `world/causes.py`."""
-    clean: bool
-    """Leave out the bad routes that are built in."""
-    events_shape: EventsShape
-    faults: Faults | str
-    rate: float
-    """Requests per second before 429; no limit when missing."""
-    rate_window: RateWindow
-    """How `rate` counts: `bucket` (a second's worth saved), `fixed` seconds, or any `sliding` second."""
-    retry_after: RetryAfter
-    latency_ms: float
-    clock_offset_s: float
-    """The sandbox's clock minus this machine's: it dates answers, checks tokens and writes Retry-After by it. [s]"""
-    host: str
-    port: int
-
-
-class ServedRequest(NamedTuple):
-    """One request as the server saw it; status 0 means that the connection was cut."""
-
-    method: str
-    path: str
-    query: str
-    status: int
 
 
 class Sandbox:
@@ -91,13 +59,19 @@ class Sandbox:
             broken=options.get("broken", 0.0),
             causes=options.get("causes", ()),
             clean=options.get("clean", False),
+            transient=options.get("transient", 0.0),
         )
+        self.clock = WorldClock(self.world, options.get("now"))
+        """The world's present; `clock.set` moves it."""
+        self.lifetimes = self._lifetimes()
         faults = options.get("faults", Faults())
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
         self.gone = self.faults.gone_ids(self.world)
         self.application_id = Dice(self.world.seed, "application").uuid()
         self.requests: deque[ServedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
+        self.other_region_url = ""
+        """Where the other data centre answers; empty unless `other_region` is given."""
         rate = options.get("rate", 0.0)
         self.clock_offset_s = options.get("clock_offset_s", 0.0)
         self._plan = FaultPlan(self.faults, self.clock_offset_s)
@@ -106,13 +80,14 @@ class Sandbox:
         self._throttle = Throttle(rate, form, self.clock_offset_s, window=window) if rate else None
         self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
         self._lock = threading.Lock()
-        self._app: App | None = None
-        self._server: HttpServer | None = None
+        calls_rate = options.get("calls_rate", 0.0)
+        self._calls_throttle = Throttle(calls_rate, "no", self.clock_offset_s) if calls_rate else None
+        self._servers: list[HttpServer] = []
         self._folder: Path | None = None
 
     @safe_repr
     def __repr__(self) -> str:
-        where = self.base_url if self._server is not None else "not running"
+        where = self.base_url if self._servers else "not running"
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"
 
     def _repr_html_(self) -> str:
@@ -123,9 +98,7 @@ class Sandbox:
             "rate limit": f"{self.options['rate']:g} requests per second" if self.options.get("rate") else "none",
             "requests so far": len(self.requests),
         }
-        return markup.block(
-            "Sandbox", self.base_url if self._server is not None else "not running", markup.facts(summary)
-        )
+        return markup.block("Sandbox", self.base_url if self._servers else "not running", markup.facts(summary))
 
     # -- credentials
 
@@ -155,9 +128,14 @@ class Sandbox:
 
     # -- for tests
 
-    def truth(self) -> Truth:
-        """Return what a perfect export of this sandbox holds right now."""
-        return self.world.truth(self.gone)
+    def truth(self, *, listed: bool = False) -> Truth:
+        """Return what a complete folder holds of this world: all of it, whether it can still be read or not.
+
+        With `listed`, without the conversations that cannot be listed at the sandbox's present: what one export holds.
+        """
+        with self.world.lock:
+            ordinals = self.lifetimes.ordinals() if listed else None
+            return replace(self.world.truth(self.gone, ordinals), calls=call_truths(self.world, self.lifetimes))
 
     def script(self, match: Callable[[Request], bool], then: Scripted, times: int = 1) -> None:
         """Answer the next matching requests with this reply or fault, before anything else is looked at.
@@ -172,23 +150,15 @@ class Sandbox:
 
     def start(self) -> Self:
         """Begin to serve; return the sandbox itself."""
-        from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
-
-        host = self.options.get("host", "127.0.0.1")
-        listening = free_socket(host, self.options.get("port", ANY_PORT))
-        self.base_url = f"http://{host}:{listening.getsockname()[1]}"
-        verifier = Verifier(key_pair().public, self.application_id, self._now)
-        shape = self.options.get("events_shape", "object")
-        self._app = App(self.world, verifier, events_shape=shape, base_url=self.base_url, gone=self.gone)
-        latency_s = self.options.get("latency_ms", 0.0) / 1000
-        self._server = HttpServer(listening, self._answer, self._log, latency_s, self._now)
+        self.base_url = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
+        if self.options.get("other_region"):
+            self.other_region_url = self._serve(self._lifetimes(in_other_region=True), ANY_PORT)
         return self
 
     def close(self) -> None:
         """Stop serving and remove the key file."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        while self._servers:
+            self._servers.pop().close()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -203,21 +173,58 @@ class Sandbox:
         """Stop serving."""
         self.close()
 
+    def _lifetimes(self, *, in_other_region: bool = False) -> Lifetimes:
+        return Lifetimes(
+            self.world,
+            self.clock,
+            ttl_hours=self.options.get("ttl_hours"),
+            other_region=self.options.get("other_region", 0.0),
+            in_other_region=in_other_region,
+        )
+
+    def _serve(self, lifetimes: Lifetimes, port: int) -> str:
+        """Serve one data centre; return its URL."""
+        from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
+
+        options = self.options
+        host = options.get("host", "127.0.0.1")
+        listening = free_socket(host, port)
+        url = f"http://{host}:{listening.getsockname()[1]}"
+        calls = Calls(
+            self.world,
+            lifetimes,
+            base_url=url,
+            persistence_days=options.get("leg_persistence_days"),
+            spans_regions=options.get("calls_span_regions", True),
+        )
+        app = App(
+            self.world,
+            Verifier(key_pair().public, self.application_id, self._now),
+            events_shape=options.get("events_shape", "object"),
+            base_url=url,
+            gone=self.gone,
+            lifetimes=lifetimes,
+            calls=calls,
+        )
+        latency_s = options.get("latency_ms", 0.0) / 1000
+        self._servers.append(HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now))
+        return url
+
     # -- answering (in the server's thread)
 
-    def _answer(self, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
-        assert self._app is not None
+    def _answer(self, app: App, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
         scripted = self._scripted(request) if self._scripts else None
         if isinstance(scripted, Reply):
             return scripted, None
-        if scripted is None and self._throttle is not None:
-            refused = self._throttle.take()
+        throttles = (self._throttle, self._calls_throttle if request.path.startswith("/v1/calls") else None)
+        for throttle in throttles if scripted is None else ():
+            refused = throttle.take() if throttle is not None else None
             if refused is not None:
                 return refused, None
         fault = scripted or self._plan.decide(request, target)
         if fault is not None and (fault.reply is not None or fault.cut == "before"):
             return fault.reply, fault
-        return self._app.answer(request), fault
+        return app.answer(request), fault
 
     def _scripted(self, request: Request) -> Reply | Fault | None:
         with self._lock:
