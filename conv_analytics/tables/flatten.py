@@ -111,6 +111,7 @@ def flatten_calls(pages: Sequence[bytes], checked_at: datetime, *, host: str | N
     reading, heights = _shape(_CALLS).read_pages(pages, key)
     arrays = reading.arrays
     height = len(arrays["leg_id"])
+    arrays["at"] = arrays["started_at"]
     arrays["coverage_class"] = nulls(TABLES[_CALLS]["coverage_class"].kind, height)
     arrays["host"] = pa.repeat(pa.scalar(host, pa.string()), height)
     arrays["checked_at"] = pa.repeat(pa.scalar(checked_at, INSTANT), height)

@@ -46,6 +46,11 @@ VOICE_CALLS = Table(
     (
         pick(VoiceCall, "uuid", "leg_id"),
         pick(VoiceCall, "conversation_uuid", "conversation_id"),
+        Column(
+            "at",
+            datetime,
+            "When the leg began; about when, for a leg without times: its first event, or the call listed before it.",
+        ),
         pick(VoiceCall, "status"),
         pick(VoiceCall, "direction"),
         *endpoint(VoiceCall, "from_", "from"),
@@ -60,7 +65,6 @@ VOICE_CALLS = Table(
         Column("host", str, "Host of the API that has the leg: the one that listed it, or that has its conversation."),
         Column("checked_at", datetime, "When the run of coverage that wrote the row began."),
     ),
-    day="started_at",
     latest="checked_at",
     notes=(
         "Written by the command coverage, never by an export. The Voice API says call for what is a leg here.",

@@ -99,7 +99,7 @@ class Hosts:
             )
             try:
                 async for bodies in _grouped(host.client, listing, lambda why: self._gap(host, part, why)):  # noqa: B023
-                    self._take(flatten_calls(bodies, self._started, host=host.name))
+                    self._take(flatten_calls(bodies, self._started, host=host.name), part)
             except AuthError:
                 # The other parts would be refused as well.
                 raise
@@ -113,9 +113,9 @@ class Hosts:
         log.incomplete.setdefault(name, why)
         log.read_until = min(log.read_until or part.since, part.since)
 
-    def _take(self, rows: Rows) -> None:
+    def _take(self, rows: Rows, part: Window) -> None:
         calls = rows.tables["voice_calls"]
-        self._matching.add(calls)
+        self._matching.add(calls, part.since)
         self._log.listed += len(calls)
         self._log.broken += rows.broken
 

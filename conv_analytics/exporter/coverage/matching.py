@@ -20,7 +20,7 @@ from conv_analytics.dataset.storage.parquet import open_file
 from conv_analytics.dataset.storage.views import view
 from conv_analytics.errors import ConfigError, DestinationError, MemoryExhausted
 from conv_analytics.exporter.coverage import statements
-from conv_analytics.exporter.coverage.window import OVERLAP, PATIENCE, Window
+from conv_analytics.exporter.coverage.window import PATIENCE, Window
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import is_vocabulary
 
@@ -82,11 +82,14 @@ class Matching:
         self._database.close()
         self._folder.cleanup()
 
-    def add(self, rows: pa.Table) -> None:
-        """Add legs of the call list; of a leg that comes again, the row that says more is kept."""
+    def add(self, rows: pa.Table, since: datetime) -> None:
+        """Add legs of the call list in its order; of a leg that comes again, the row that says more is kept.
+
+        `since` is where this part of the list begins.
+        """
         self._batches += 1
         self._register(rows)
-        self._run(statements.add(TABLE), [self._batches])
+        self._run(statements.add(TABLE), [self._batches, since])
         self._database.unregister("batch")
 
     def renew(self, rows: pa.Table) -> None:
@@ -96,15 +99,16 @@ class Matching:
         self._database.unregister("batch")
 
     def settle(self) -> None:
-        """End the list: each leg once, without the overlap before the window, and with legs of earlier runs.
+        """End the list: each leg once, without those that the last run has judged, and with legs of earlier runs.
 
         Those are legs that could not be judged then, and those of the window that the list no longer has.
         """
         since = self._window.since
-        self._run(statements.LEGS, [since - OVERLAP, since])
+        self._run(statements.LEGS)
         if TABLE.name in self._dataset.tables:
             first = min(since, self._now - PATIENCE) - timedelta(days=1)
             self._view("earlier", TABLE.name, first.date())
+            self._run(statements.JUDGED, [since])
             statement = statements.EARLIER.format(
                 columns=statements.columns(TABLE), normalised=statements.normalised("e.")
             )

@@ -52,28 +52,45 @@ def normalised(owner: str = "") -> str:
 def listed(table: Table) -> str:
     """The legs as the list gave them."""
     named = ", ".join(f'"{column.name}" {_TYPES.get(str(column.arrow.type), "varchar")}' for column in table.columns)
-    return f"create table listed ({named}, leg varchar, conversation varchar, previous varchar, batch bigint)"
+    return (
+        f"create table listed ({named}, leg varchar, conversation varchar, previous varchar, batch bigint,"
+        " floor timestamptz)"
+    )
 
 
 def add(table: Table) -> str:
-    """Rows of the call list as they came; the parameter is the number of their batch."""
-    return f"insert into listed select {columns(table)}, {normalised()}, null as previous, ? as batch from batch"
+    """Rows of the call list as they came; the parameters are the number of their batch, and when its list begins."""
+    return f"insert into listed select {columns(table)}, {normalised()}, null as previous, ?, ? from batch"
 
 
 _IS_FINAL = f"(coalesce(status in ({_words(_FINAL)}), false) or ended_at is not null)"
 
-#: Each leg once, with the row that says most; those that began in the overlap before the window belong to the last one.
+#: Each leg once, with the row that says most. The list is in the order of time: a leg without times, which is one that
+#: nobody answered, began about when the one before it did.
 LEGS = f"""
-create table legs as select * exclude (batch), true as listed from listed
-where not coalesce(started_at >= ? and started_at < ?, false)
+create table legs as select * exclude ("at", batch, floor, before), coalesce(started_at, before, floor) as "at",
+  true as listed
+from (
+  select *, last_value(started_at ignore nulls) over (
+    partition by host, floor order by batch, rowid rows between unbounded preceding and current row
+  ) as before from listed
+)
 qualify row_number() over (partition by leg order by {_IS_FINAL} desc, batch) = 1
 """
 
+#: Legs of the overlap before the window that the last run has judged.
+JUDGED = f"""
+delete from legs where "at" < ? and leg in (
+  select {_leg("leg_id")} from earlier where coverage_class <> '{CoverageClass.NOT_YET}'
+)
+"""
+
 EARLIER = f"""
-insert into legs select {{columns}}, {{normalised}}, coverage_class as previous, false as listed from earlier as e
+insert into legs by name
+select {{columns}}, {{normalised}}, coverage_class as previous, false as listed from earlier as e
 where {_leg("e.leg_id")} not in (select leg from legs) and (
   (coalesce(coverage_class, '{CoverageClass.NOT_YET}') = '{CoverageClass.NOT_YET}' and checked_at >= ?)
-  or (started_at >= ? and started_at < ?)
+  or ("at" >= ? and "at" < ?)
 )
 qualify row_number() over (partition by {_leg("e.leg_id")} order by checked_at desc) = 1
 """
@@ -82,12 +99,12 @@ RUNNING = f"select leg_id from legs where not listed and not {_IS_FINAL} order b
 
 RENEW = """
 update legs set status = new.status, price = new.price, rate = new.rate, duration_s = new.duration_s,
-  started_at = new.started_at, ended_at = new.ended_at, network = new.network, conversation = new.conversation,
-  conversation_id = new.conversation_id, listed = true
+  "at" = coalesce(new.started_at, legs."at"), started_at = new.started_at, ended_at = new.ended_at,
+  network = new.network, conversation = new.conversation, conversation_id = new.conversation_id, listed = true
 from (select {columns}, {normalised} from batch) as new where legs.leg = new.leg
 """
 
-FIRST = "select min(coalesce(started_at, checked_at)) from legs"
+FIRST = 'select min("at") from legs'
 
 PROBED = "create table probed (conversation varchar, outcome varchar, host varchar)"
 
@@ -96,12 +113,13 @@ def evidence(names: Iterable[str]) -> str:
     """What the folder has of each leg: whether from the list, and whether its end."""
     ends = {"hangups": "true", "leg_statuses": f"coalesce(status in ({_words(_FINAL)}), false)"}
     parts = " union all ".join(
-        f"select {_leg('leg_id')} as leg, {_from_list(name)} as from_list, {ends.get(name, 'false')} as ended"
-        f' from "{name}"'
+        f'select {_leg("leg_id")} as leg, "at", {_from_list(name)} as from_list,'
+        f' {ends.get(name, "false")} as ended from "{name}"'
         for name in names
     )
     return f"""
-    create table evidence as select leg, bool_or(from_list) as from_list, bool_or(ended) as ended from ({parts})
+    create table evidence as
+    select leg, min("at") as first_at, bool_or(from_list) as from_list, bool_or(ended) as ended from ({parts})
     where leg in (select leg from legs) group by leg
     """
 
@@ -140,12 +158,11 @@ order by conversation limit ?
 
 def classes(table: Table) -> str:
     """Each leg with its class (live contract 7.1); the parameters are the last export and this run's begin."""
-    kept = ", ".join(
-        f'"{column.name}"' for column in table.columns if column.name not in {"coverage_class", "host", "checked_at"}
-    )
-    after_export = "coalesce(coalesce(ended_at, started_at) >= run.exported_at, false)"
+    made = {"at", "coverage_class", "host", "checked_at"}
+    kept = ", ".join(f'"{column.name}"' for column in table.columns if column.name not in made)
+    after_export = 'coalesce(coalesce(ended_at, legs."at") >= run.exported_at, false)'
     return f"""
-    create table result as select {kept},
+    create table result as select {kept}, coalesce(started_at, evidence.first_at, legs."at") as "at",
       case
         when evidence.ended and evidence.from_list then '{CoverageClass.COVERED}'
         when evidence.ended then '{CoverageClass.COVERED_LIVE}'
@@ -178,7 +195,7 @@ _CHANNEL = "case when direction = 'outbound' then to_type else from_type end"
 COUNTS = f"""
 with legs as (
   select coverage_class, direction, {_CHANNEL} as channel,
-    strftime(timezone(?, coalesce(started_at, ended_at)), '%Y-%m-%d') as day
+    strftime(timezone(?, "at"), '%Y-%m-%d') as day
   from result
 )
 select 'total' as part, null as value, coverage_class, count(*) from legs group by all
@@ -189,12 +206,12 @@ order by all
 """
 
 MISSING = f"""
-select leg_id, conversation_id, coverage_class, status, direction, from_type,
+select leg_id, conversation_id, coverage_class, "at", status, direction, from_type,
   coalesce(from_number, from_uri, from_user, from_extension, from_id) as "from", to_type,
   coalesce(to_number, to_uri, to_user, to_extension, to_id) as "to",
   started_at, ended_at, duration_s, price, network, host
 from result where coverage_class in ({_words(MISSING_CLASSES)})
-order by started_at nulls last, leg_id
+order by "at", leg_id
 """
 
 
@@ -208,7 +225,8 @@ def not_listed(names: Iterable[str]) -> str:
     create table extra as select any_value(leg_id) as leg_id, any_value(conversation_id) as conversation_id,
       any_value(channel_type) as channel_type, any_value(direction) as direction, min("at") as first_at
     from ({parts}) where leg is not null group by leg
-    having min("at") >= ? and min("at") < ? and leg not in (select leg from listed) and leg not in (select leg from legs)
+    having min("at") >= ? and min("at") < ?
+      and leg not in (select leg from listed) and leg not in (select leg from legs)
     """
 
 

@@ -73,7 +73,8 @@ def window_of(
     >>> window_of(None, None, now, [earlier]).since.isoformat()
     '2026-11-20T22:00:00+00:00'
     """
-    end = min(until or now, now - SETTLING)
+    # The list is asked for whole seconds.
+    end = min(until or now, (now - SETTLING).replace(microsecond=0))
     begin = since or last_end(reports) or end - FIRST
     if begin >= end:
         asked = f"{begin.isoformat()} to {end.isoformat()}"
