@@ -16,6 +16,7 @@ import conv_analytics
 from conv_analytics.cli import (
     check,
     compact,
+    coverage,
     demo,
     export,
     kpi,
@@ -37,7 +38,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, plan, status, verify, replay, compact, timeline,
+    demo, export, plan, status, verify, coverage, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 
