@@ -93,7 +93,7 @@ def listing(sandbox: Sandbox | None, listed: list[dict[str, Any]] | None = None)
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802  http.server looks for it
+        def do_GET(self) -> None:
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, body = calls.answer(self.path, headers)
             self.send_response(status)
@@ -117,7 +117,7 @@ def listing(sandbox: Sandbox | None, listed: list[dict[str, Any]] | None = None)
 
 
 def calls_of(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """The legs of an export as the call list writes them: without dashes where the table has them, and the reverse."""
+    """The legs of an export as the call list might write them: every other one without dashes, or in capitals."""
     legs = frames["leg_statuses"].groupby("leg_id", observed=True).agg(
         conversation=("conversation_id", "last"),
         direction=("direction", "first"),
@@ -128,14 +128,14 @@ def calls_of(frames: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     )  # fmt: skip
     return [
         call(
-            leg.replace("-", "").upper(), row.conversation, row.begin, row.end,
+            leg.replace("-", "") if number % 2 else leg.upper(), row.conversation, row.begin, row.end,
             direction=str(row.direction), channel=str(row.channel), status=str(row.status),
         )
-        for leg, row in legs.sort_values("begin").iterrows()
+        for number, (leg, row) in enumerate(legs.sort_values("begin").iterrows())
     ]  # fmt: skip
 
 
-def call(  # noqa: PLR0917  the facts of a call
+def call(
     leg: str,
     conversation: str,
     begin: datetime,
