@@ -10,6 +10,7 @@ from .exporter import (
     ingest as ingest,
     read_events as read_events,
 )
+from .exporter.coverage import Coverage as Coverage, coverage as coverage
 from .notebook import (
     Filters as Filters,
     explore as explore,

@@ -16,6 +16,7 @@ import conv_analytics
 from conv_analytics.cli import (
     check,
     compact,
+    coverage,
     demo,
     export,
     ingest,
@@ -39,7 +40,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, listen, ingest, plan, status, verify, replay, compact, timeline,
+    demo, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 
