@@ -1,5 +1,7 @@
 from .api import AsyncConversations as AsyncConversations, Conversations as Conversations
 from .dataset import Dataset as Dataset, open_dataset as open_dataset
+from .diagnostics.diagnosis import Diagnosis as Diagnosis
+from .diagnostics.entry import doctor as doctor
 from .exporter import Exported as Exported, Frames as Frames, Job as Job, aexport as aexport, export as export
 from .notebook import (
     Filters as Filters,

@@ -17,6 +17,7 @@ from conv_analytics.cli import (
     check,
     compact,
     demo,
+    doctor,
     export,
     kpi,
     logs,
@@ -37,13 +38,14 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, plan, status, verify, replay, compact, timeline,
+    demo, doctor, export, plan, status, verify, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\
 exit codes:
   0    complete
+  1    doctor found errors (of any other command: a bug)
   2    usage or configuration: change something, then try again
   3    incomplete: what finished is committed, and the same command continues; or far less arrived than usual
   4    a rule of check, or of report --fail-on, is broken
