@@ -21,5 +21,6 @@ from .notebook import (
 )
 from .tables.dictionary import describe as describe
 from .tables.excel import for_excel as for_excel
+from .tables.report_files import read_reports as read_reports
 
 __version__: str
