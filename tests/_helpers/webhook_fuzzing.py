@@ -114,6 +114,7 @@ def check(numbers: Sequence[int], dest: Path, mask: Mask | None = None) -> Tally
     folded = tally.folded
     assert folded.receipts == stored
     rows = sum(folded.tables.get(name, 0) for name in ("events", "voice_events"))
-    assert rows + folded.duplicates + folded.lost == tally.objects, str(tally)
+    # An event about a conversation has a row of its own; that of the conversation may be lost besides.
+    assert rows + folded.duplicates + folded.lost >= tally.objects, str(tally)
     assert not list((dest / "_inbox").iterdir())
     return tally
