@@ -25,6 +25,9 @@ _ABOUT: Mapping[str, tuple[str, ...]] = {
     "transcripts": ("conversation_id",),
 }
 VOICE = "voice"
+# As text: an enumeration that lacks the word could not be compared with it.
+_IS_VOICE = f"cast(source as varchar) = '{VOICE}'"
+_IS_OTHER = f"cast(source as varchar) is distinct from '{VOICE}'"
 #: Statuses that say why a leg was not answered, and those that follow all the same.
 _OUTCOMES = ("failed", "busy", "timeout", "cancelled", "rejected", "unanswered")
 _FOLLOWING = ("completed", "disconnected")
@@ -40,14 +43,29 @@ def has_voice_rows(frames: Mapping[str, Any], table: str, engine: str, run: Run)
     frame = frames[table]
     if engine == "pandas":
         return bool(_of_voice(frame).any())
-    return bool(run(frame.filter(f"source = '{VOICE}'").project("1").limit(1).fetchall))
+    return bool(run(frame.filter(_IS_VOICE).project("1").limit(1).fetchall))
 
 
-def counting_rows(frames: Mapping[str, Any], table: str, engine: str) -> Any:
-    """A table without the rows of Voice events that do not count."""
-    legs = [frames[name] for name in _KNOW_LEGS if _has(frames.get(name), ("leg_id",))]
-    of_engine = _counting_frame if engine == "pandas" else _counting_relation
-    return of_engine(frames[table], _ABOUT[table], legs if "leg_id" in _ABOUT[table] else ())
+def counting_rows(frames: Mapping[str, Any], table: str, engine: str, keep: Callable[[Any], Any]) -> Any:
+    """A table without the rows of Voice events that do not count.
+
+    Parameters
+    ----------
+    frames
+        All tables.
+    table
+        The one wanted, which has such rows.
+    engine
+        ``pandas`` or ``duckdb``.
+    keep
+        Computes a relation now, where that is possible: that of the rows of Voice events that count.
+    """
+    about = _ABOUT[table]
+    legs = [frames[name] for name in _KNOW_LEGS if _has(frames.get(name), ("leg_id",))] if "leg_id" in about else []
+    if engine == "pandas":
+        return _counting_frame(frames[table], about, legs)
+    mine = keep(_counting_relation(frames[table], about, legs))
+    return frames[table].filter(_IS_OTHER).union(mine)
 
 
 def _has(frame: Any, columns: Sequence[str]) -> bool:
@@ -84,20 +102,23 @@ def _counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd
     )
     written = pd.Series(ids.to_numpy(), index=_leg_key(ids).to_numpy(), dtype="str").sort_values()
     written = written[~written.index.duplicated()]
-    same = keys["leg_id"].map(written).where(of_voice)
-    return frame.assign(leg_id=same.fillna(frame["leg_id"]).astype("str"))[keep]
+    if written.empty:
+        return frame[keep]
+    same = keys["leg_id"].map(written).where(of_voice).astype("str")
+    return frame.assign(leg_id=same.fillna(frame["leg_id"]))[keep]
 
 
 # -- in DuckDB
 
 
 def _counting_relation(frame: Any, about: Sequence[str], legs: Sequence[Any]) -> Any:
+    """The rows of Voice events that count."""
     columns = [f'"{name}"' for name in frame.columns]
     keys = {name: _KEY.format(name) for name in about}
     added = ", ".join(f"{_sql_key(name)} as {key}" for name, key in keys.items())
     keyed = frame.project(f"{', '.join(columns)}, {added}")
-    others = keyed.filter(f"source is distinct from '{VOICE}'")
-    mine = keyed.filter(f"source = '{VOICE}'")
+    others = keyed.filter(_IS_OTHER)
+    mine = keyed.filter(_IS_VOICE)
     if "status" in about:
         mine = _without_following(keyed, mine)
     known = others.project(", ".join(keys.values())).distinct()
@@ -106,7 +127,7 @@ def _counting_relation(frame: Any, about: Sequence[str], legs: Sequence[Any]) ->
         leg = keys["leg_id"]
         mine = _join(mine, _ids_as_written(legs, leg), [leg], "left")
         columns = ["coalesce(as_written, leg_id) as leg_id" if name == '"leg_id"' else name for name in columns]
-    return frame.filter(f"source is distinct from '{VOICE}'").union(mine.project(", ".join(columns)))
+    return mine.project(", ".join(columns))
 
 
 def _sql_key(name: str) -> str:
@@ -125,7 +146,7 @@ def _ids_as_written(legs: Sequence[Any], key: str) -> Any:
     """The ids of legs in tables of other sources, by their key."""
     ids: Any = None
     for each in legs:
-        rest = each.filter(f"source is distinct from '{VOICE}'") if "source" in each.columns else each
+        rest = each.filter(_IS_OTHER) if "source" in each.columns else each
         part = rest.project(f"{_sql_key('leg_id')} as {key}, leg_id as written")
         ids = part if ids is None else ids.union(part)
     return ids.aggregate(f"{key}, min(written) as as_written", key)
