@@ -3,9 +3,11 @@ from .dataset import Dataset as Dataset, open_dataset as open_dataset
 from .exporter import (
     Exported as Exported,
     Frames as Frames,
+    Ingested as Ingested,
     Job as Job,
     aexport as aexport,
     export as export,
+    ingest as ingest,
     read_events as read_events,
 )
 from .notebook import (

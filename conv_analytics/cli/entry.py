@@ -18,7 +18,9 @@ from conv_analytics.cli import (
     compact,
     demo,
     export,
+    ingest,
     kpi,
+    listen,
     logs,
     offenders,
     plan,
@@ -37,7 +39,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, plan, status, verify, replay, compact, timeline,
+    demo, export, listen, ingest, plan, status, verify, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, kind_of, outline, split
+from conv_analytics.tables.webhook_identity import conversation_of, conversation_of_call
 from conv_analytics.tables.webhooks import Received
 
 #: Paths, or patterns such as ``dumps/**/*.json.gz``; a folder stands for all files in it.
@@ -64,12 +65,17 @@ class ObjectBatch:
     size: int = 0
     """[B]"""
 
+    def owners(self) -> set[str]:
+        """The conversations of the events, "" for none."""
+        named = {conversation_of(event.body) or event.conversation_id or "" for event in (*self.rtc, *self.listed)}
+        return named | {conversation_of_call(event.body) or "" for event in self.voice}
+
     def masked(self, mask: Mask) -> ObjectBatch:
         """The same objects without personal data."""
         return ObjectBatch(
             rtc=_masked_events(self.rtc, mask),
             listed=_masked_events(self.listed, mask),
-            voice=[event._replace(body=mask.page(event.body)) for event in self.voice],
+            voice=[event._replace(body=mask.voice(event.body)) for event in self.voice],
             conversations=[mask.page(document) for document in self.conversations],
             lists={
                 name: [Page(_masked_id(page.conversation_id, mask), mask.page(page.body)) for page in pages]

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_content import content_digests
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 
@@ -38,7 +39,7 @@ def merge_listed(tables: dict[str, pa.Table], delivered: Contents) -> Merged:
     delivered
         What the folder has from webhooks and files.
     """
-    twice = _stored_before(tables["events"], delivered)
+    twice = stored_before(tables["events"], delivered)
     if not len(twice):
         return Merged()
     sources, merged = both_sources(twice, delivered)
@@ -60,11 +61,19 @@ def both_sources(events: pa.Table, stored: Contents) -> tuple[pa.Table, Merged]:
     return rows, Merged(differs.count(False), differs.count(True))
 
 
-def _stored_before(events: pa.Table, stored: Contents) -> pa.Table:
+def stored_before(events: pa.Table, stored: Contents) -> pa.Table:
     """The events that the folder has from the other source."""
     near = events.filter(pc.is_in(events["conversation_id"], pa.array(list(stored), pa.string())))
     owners, ids = (near[name].to_pylist() for name in ("conversation_id", "event_id"))
     return near.filter(pa.array([number in stored[name] for name, number in zip(owners, ids, strict=True)], pa.bool_()))
+
+
+def first_of_each(events: pa.Table) -> pa.Table:
+    """The first row of each event."""
+    seen: dict[tuple[str, int], int] = {}
+    for row, key in enumerate(zip(*(events[name].to_pylist() for name in EVENT_KEY), strict=True)):
+        seen.setdefault(key, row)
+    return events.take(pa.array(list(seen.values()), pa.int64()))
 
 
 def _keys(rows: pa.Table) -> pa.ChunkedArray:

@@ -19,7 +19,7 @@ REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z_-]{1,128}|kn
 
 #: The number of an event, written as text.
 SERIAL = re.compile(r"[0-9]{1,9}")
-#: A network: mobile country and network code, or a country and what the network is, as ``GB-FIXED``.
+#: A network: mobile country and network code, or a country and what the network is, as ``US-VIRTUAL-LEVEL3``.
 NETWORK = re.compile(r"[0-9]{3,6}|[A-Z]{2}(?:-[A-Z]{1,20}[0-9]?){0,2}")
 WORD = re.compile(
     r"(?!(?:CON|MEM|USR|SES|SESSION|NAM)-)(?!.*(?:[0-9][-_.:/+,;=]{0,2}){7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}"

@@ -79,6 +79,14 @@ SOURCE = Column(
     earlier="list",
 )
 
+VERIFICATION = Column(
+    "verification",
+    str,
+    "How the signature of the webhook's request was judged: ok, unsigned, stale, hash_mismatch, hash_missing or"
+    " unchecked; null for what came from a list or a file.",
+    later=True,
+)
+
 TECHNOLOGY = Column("technology", Technology, "How the leg is carried: sip or rtc.")
 
 EVENT_KEY = ("conversation_id", "event_id")
@@ -136,6 +144,7 @@ __all__ = [
     "KNOCKER",
     "SOURCE",
     "TECHNOLOGY",
+    "VERIFICATION",
     "ChannelType",
     "EventFamily",
     "EventSource",

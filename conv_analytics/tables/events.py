@@ -7,7 +7,7 @@ from datetime import datetime
 from conv_analytics.resources import Event
 from conv_analytics.resources.record import Json
 from conv_analytics.tables.column import Column, Table, pick
-from conv_analytics.tables.envelope import CONVERSATION_ID, EVENT_KEY, SOURCE, EventFamily
+from conv_analytics.tables.envelope import CONVERSATION_ID, EVENT_KEY, SOURCE, VERIFICATION, EventFamily
 
 EVENTS = Table(
     "events",
@@ -46,6 +46,7 @@ EVENTS = Table(
             "Identifies an event of a webhook that has no id or no conversation: 32 hex digits, from its content.",
             later=True,
         ),
+        VERIFICATION,
     ),
     notes=(
         "conversation:* are here alone: what they tell is the row that the next run gives the conversation.",

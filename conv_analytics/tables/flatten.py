@@ -166,6 +166,7 @@ def _listed(height: int) -> dict[str, pa.Array]:
         "source": sources(EventSource.LIST, height),
         "received_at": nulls(datetime, height),
         "event_key": nulls(str, height),
+        "verification": nulls(str, height),
     }
 
 

@@ -111,6 +111,7 @@ def _complete(arrays: Arrays, received: Sequence[Received]) -> None:
     arrays["extra"] = redact_column(_with_headers(arrays["extra"], arrays["headers"]))
     arrays["body"] = redact_column(pa.array(json_texts([event.body for event in received]), pa.string()))
     arrays["received_at"] = pa.array([event.at for event in received], INSTANT)
+    arrays["verification"] = pa.array([event.verification for event in received], pa.string())
     arrays["told_at"] = arrays["at"]
     arrays["at_is_received"] = pc.and_(arrays["at"].is_null(), arrays["received_at"].is_valid())
     arrays["at"] = pc.coalesce(arrays["at"], arrays["received_at"])

@@ -52,6 +52,8 @@ class Received(NamedTuple):
     """When it was received; None where nobody knows."""
     conversation_id: str | None = None
     """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
+    verification: str | None = None
+    """How the signature of its request was judged; None where there was no request."""
 
 
 @dataclass
@@ -97,6 +99,7 @@ def flatten_webhooks(
     height = len(order)
     arrays["event_key"] = pa.array([keys.get(row) for row in range(height)] if keys else [None] * height, pa.string())
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
+    arrays["verification"] = pa.array([received[row].verification for row in order], pa.string())
     arrays["source"] = sources(source, height)
     fresh = fresh_rows(pages, read.heights, arrays["event_id"], seen)
     if keys:
@@ -128,7 +131,7 @@ class _Grouped(NamedTuple):
     def of(cls, received: Sequence[Received]) -> _Grouped:
         conversations: dict[str | None, list[tuple[float, int, Outline, bool]]] = {}
         unreadable = []
-        for number, (body, _, owner) in enumerate(received):
+        for number, (body, _, owner, _) in enumerate(received):
             found = decoded_outline(body)
             alone = found is None
             # What no decoder takes may have a quotation mark too many, which would swallow what follows it.

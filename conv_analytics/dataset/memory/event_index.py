@@ -7,7 +7,7 @@ event. It moves to the disk as soon as it is large, and is gone when it is close
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EventSource
+from conv_analytics.tables.envelope import EVENT_KEY, EventSource
 from conv_analytics.tables.event_content import CONTENT, content_digests
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.explode import comparable
@@ -37,7 +37,9 @@ from conv_analytics.tables.seen_events import digest, digest_nameless
 _ROWS = 65_536
 #: In place of the id of an event that has none, and of a body that the tables do not hold.
 _NONE = np.iinfo(np.int64).min
-_EVENTS, _ITEMS, _DELIVERED, _BOTH = range(4)
+_EVENTS, _ITEMS, _DELIVERED, _BOTH, _KEYS = range(5)
+_ABOUT_EVENTS = ("event_id", "body", "type", "at")
+VOICE_EVENTS = "voice_events"
 #: Sources of events that no list of the API gave.
 DELIVERED = pa.array([EventSource.LIVE, EventSource.FILE], pa.string())
 
@@ -50,8 +52,8 @@ class StoredEvents:
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
     nameless: set[int | None] = field(default_factory=set)
     """The digest of each event that has no id; None stands for any such event."""
-    items: set[tuple[Any, ...]] = field(default_factory=set)
-    """Keys of rows that later events repeat: statuses of legs."""
+    items: set[Hashable] = field(default_factory=set)
+    """Keys of rows that later events repeat: statuses of legs; and of webhooks' events that have no id."""
     delivered: dict[int, int] = field(default_factory=dict)
     """Per id of an event that a webhook or a file gave, `content_digests` of it. The list may give it, too."""
     both: dict[int, bool] = field(default_factory=dict)
@@ -70,14 +72,20 @@ class EventIndex:
     watermarks
         Which conversations each commit met.
     content
-        Whether `StoredEvents.bodies` has the `content_digests` of events instead, which do not depend on how they are
-        written.
+        The conversations that are asked for, when `StoredEvents.bodies` has to have the `content_digests` of events,
+        which do not depend on how they are written.
     """
 
     def __init__(
-        self, root: Path, commits: Iterable[Commit], watermarks: WatermarkIndex, *, content: bool = False
+        self,
+        root: Path,
+        commits: Iterable[Commit],
+        watermarks: WatermarkIndex,
+        *,
+        content: Collection[str] | None = None,
     ) -> None:
-        self._root, self._watermarks, self._content = root, watermarks, content
+        self._root, self._watermarks = root, watermarks
+        self._content = None if content is None else pa.array(sorted(content), pa.string())
         self._unread = list(commits)
         names = {file.table for commit in self._unread for file in commit.files}
         # An event is in every table that it belongs to, or in none: the tables of one run are committed together.
@@ -116,35 +124,46 @@ class EventIndex:
                 self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
             if file.table == EVENT_SOURCES.name:
                 self._insert(_BOTH, path, ["event_id", "differs"], _packed_pairs)
+            if file.table == VOICE_EVENTS:
+                self._insert(_KEYS, path, ["event_key"], _packed_items)
 
     def _read_events(self, path: Path) -> None:
         delivered = may_have_delivered(path)
-        if not delivered and not self._content:
-            self._insert(_EVENTS, path, ["event_id", "body", "type", "at"], _packed_events)
+        if not delivered and self._content is None:
+            self._insert(_EVENTS, path, _ABOUT_EVENTS, _packed_events)
             return
-        source = ["source"] if delivered else []
-        for rows in read_batches(path, ["conversation_id", "event_id", *CONTENT, *source], _ROWS):
-            live = pc.is_in(rows["source"].cast(pa.string()), DELIVERED) if delivered else pa.repeat(False, len(rows))  # noqa: FBT003  a value
-            identified = pc.and_(live, rows["event_id"].is_valid())
-            content = pa.array(content_digests(rows), pa.int64())
-            self._add_rows(_DELIVERED, [rows["conversation_id"], rows["event_id"], content], identified, _packed_pairs)
-            others = pc.invert(identified)
-            pack = partial(_packed_events, content=content.filter(others) if self._content else None)
-            columns = [rows[name] for name in ("conversation_id", "event_id", "body", "type", "at")]
-            self._add_rows(_EVENTS, columns, others, pack)
+        more = ["source", "event_key"] if delivered else []
+        for batch in read_batches(path, [*EVENT_KEY, *CONTENT, *more], _ROWS):
+            rows = batch if self._content is None else batch.filter(pc.is_in(batch["conversation_id"], self._content))
+            others = rows
+            if delivered:
+                others = rows.filter(pc.invert(_of_webhook(rows)))
+                self._add_delivered(rows.filter(_of_webhook(rows)))
+            content = None if self._content is None else pa.array(content_digests(others), pa.int64())
+            self._add_rows(_EVENTS, others, _ABOUT_EVENTS, partial(_packed_events, content=content))
 
-    def _insert(self, kind: int, path: Path, columns: list[str], pack: Any) -> None:
+    def _add_delivered(self, rows: pa.RecordBatch) -> None:
+        """Add events that a webhook or a file gave."""
+        content = rows.append_column("content", pa.array(content_digests(rows), pa.int64()))
+        self._add_rows(_DELIVERED, content.filter(rows["event_id"].is_valid()), ["event_id", "content"], _packed_pairs)
+        self._add_rows(_KEYS, rows.filter(rows["event_key"].is_valid()), ["event_key"], _packed_items)
+
+    def _insert(self, kind: int, path: Path, columns: Sequence[str], pack: Any) -> None:
         for rows in read_batches(path, dict.fromkeys(["conversation_id", *columns]), _ROWS):
-            self._add_rows(kind, [rows[name] for name in ("conversation_id", *columns)], None, pack)
+            self._add_rows(kind, rows, columns, pack)
 
-    def _add_rows(self, kind: int, columns: list[pa.Array], wanted: pa.Array | None, pack: Any) -> None:
-        """Add rows, the first column of which names their conversation."""
-        owners, *columns = columns if wanted is None else [column.filter(wanted) for column in columns]
-        starts = _starts(owners)
-        names = owners.take(pa.array(starts)).to_pylist()
-        packed = pack(columns, starts)
-        inserted = ((name or "", kind, data) for name, data in zip(names, packed, strict=True))
+    def _add_rows(self, kind: int, rows: pa.RecordBatch, columns: Sequence[str], pack: Any) -> None:
+        if not len(rows):
+            return
+        starts = _starts(rows["conversation_id"])
+        owners = rows["conversation_id"].take(pa.array(starts)).to_pylist()
+        packed = pack([rows[name] for name in columns], starts)
+        inserted = ((owner or "", kind, data) for owner, data in zip(owners, packed, strict=True))
         self._database.fill("insert into stored values (?, ?, ?)", inserted)
+
+
+def _of_webhook(rows: pa.RecordBatch) -> pa.Array:
+    return pc.is_in(rows["source"].cast(pa.string()), DELIVERED)
 
 
 def _has_ids(table: Table) -> bool:
@@ -197,6 +216,9 @@ def _packed_items(columns: list[pa.Array], starts: Any) -> Iterator[bytes]:
 def _add(stored: StoredEvents, kind: int, data: bytes) -> None:
     if kind == _ITEMS:
         stored.items.update(map(tuple, msgspec.msgpack.decode(data)))
+        return
+    if kind == _KEYS:
+        stored.items.update(key for (key,) in msgspec.msgpack.decode(data))
         return
     pairs = [(event_id, number) for event_id, number in np.frombuffer(data, np.int64).reshape(-1, 2).tolist()]
     if kind == _DELIVERED:
