@@ -125,16 +125,20 @@ def test_voice_events_add_what_is_missing(engine: str, read: Callable[..., Table
         # Nobody but the Voice events knows the conversation that it came to.
         knock,
         *voice("knocking", ("answered", 3)),
+        # It never rang, as its statuses tell; Voice events say at once that every leg does.
+        *rtc("silent", ("started", 0), ("busy", 9)),
+        *voice("silent", ("started", 0), ("ringing", 0.007), ("busy", 9.1), ("completed", 9.2)),
         # Not answered, says one; over, says the other.
         *rtc("over", ("started", 0), ("timeout", 30)),
         *voice("over", ("completed", 30.2), price="0", duration="0"),
     ]
     data = ENGINES[engine](read(*events))
     found = sorted_legs(data).set_index("leg_id")
-    assert found["conversation_id"].to_dict() == dict.fromkeys(("cut", "knocking", "over"), CON)
+    assert found["conversation_id"].to_dict() == dict.fromkeys(("cut", "knocking", "over", "silent"), CON)
     cut = found.loc["cut"]
     assert (cut["status"], cut["talk_s"], cut["price"], cut["open"]) == ("completed", 60.0, pytest.approx(0.03), False)
     assert found.loc["knocking", ["answered", "transferred"]].tolist() == [True, False]
+    assert found.loc["silent", ["outcome", "ringing_at"]].isna().tolist() == [False, True]
     assert found.loc["over", "outcome"] == "no_answer"
     spent = cost(data)
     spent = spent.to_pandas() if isinstance(spent, pa.Table) else as_pandas(spent, [])
