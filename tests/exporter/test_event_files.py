@@ -25,6 +25,8 @@ from conv_analytics.notebook import quality_report
 from conv_analytics.privacy import Mask
 from conv_analytics.resources import endpoints
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.webhook_bodies import split
 from tests._helpers.document_reading import FIXTURES
 from tests._helpers.sandboxes import agree, client_of, contents_of
 
@@ -286,3 +288,48 @@ def test_junk_takes_no_more_than_its_length_and_hides_nothing(junk: bytes, monke
     pieces = list(json_pieces(iter([data])))
     assert [piece.text for piece in pieces if piece.outline][-1] == event
     assert looked_at < 4 * len(data)
+
+
+# -- everything that a world sends to webhooks
+
+#: Webhooks have neither.
+NOT_DELIVERED = {"leg_statuses": {"successful", "reason"}, "call_records": {"successful", "reason"}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quirks", [False, True])
+def test_what_webhooks_received_is_what_the_lists_have(quirks: bool, tmp_path: Path) -> None:
+    with Sandbox(seed=5, conversations=30, quirks=quirks) as sandbox, client_of(sandbox) as client:
+        listed = export(client, rate=0, progress=None)
+        sent = sandbox.deliveries(shuffle=True, duplicates=0.05, quirks=quirks)
+    bodies = [body for each in sent for body in split(each.body or each.query.encode())]
+    (tmp_path / "received.jsonl").write_bytes(b"\n".join(bodies))
+    received = read_events(tmp_path)
+    assert received.report.quarantined == 0, received.broken[:3]
+    assert received.report.duplicates >= 0.03 * len(bodies)
+    assert len(received["events"]) + len(received["voice_events"]) + received.report.duplicates == len(bodies)
+    for name, table in TABLES.items():
+        if name != "events" and (not table.types or name == "transcripts"):
+            continue
+        key = ["conversation_id", *[each for each in table.key if each != "conversation_id"]]
+        theirs, ours = (frames[name].dropna(subset=key) for frames in (listed, received))
+        ours = ours[ours["source"] == "live"]
+        pairs = theirs.merge(ours, on=key, suffixes=("", " live"))
+        assert len(pairs) == len(theirs) > 0, name
+        differing = {
+            column
+            for column in set(theirs) - set(key) - {"source", "received_at", "event_key", "body", "extra"}
+            if any(map(_differ, pairs[column], pairs[f"{column} live"]))
+        }
+        assert differing <= NOT_DELIVERED.get(name, set()), name
+    by_list, live = (legs(frames).set_index("leg_id").sort_index() for frames in (listed, received))
+    for column in ("conversation_id", "outcome", "answered", "talk_s", "started_at", "ended_at", "mos_score"):
+        pd.testing.assert_series_equal(live[column], by_list[column])
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two cells say different things; JSON may be spaced differently, and what is empty says nothing."""
+    one, other = (None if pd.isna(each) or each == "" else each for each in (one, other))
+    if isinstance(one, str) and isinstance(other, str) and one[:1] in {"[", "{"}:
+        return json.loads(one) != json.loads(other)
+    return one != other
