@@ -210,7 +210,7 @@ def test_every_command_line_is_accepted() -> None:
             assert options.quiet, line
             assert not options.allow_empty, line
             assert options.private_key is None, "a key is no argument"
-    assert {line.split()[0] for line in lines} == {"compact", "export", "plan", "replay", "status", "verify"}
+    assert {line.split()[0] for line in lines} == {"compact", "doctor", "export", "plan", "replay", "status", "verify"}
 
 
 def test_flags_in_the_text_exist() -> None:

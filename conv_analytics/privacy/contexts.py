@@ -69,7 +69,8 @@ def _keys(words: str, what: Meaning) -> dict[str, Meaning]:
 #: Keys that mean the same in every object.
 EVERYWHERE: Mapping[str, Meaning] = {
     **_keys(
-        """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
+        """id uuid conversation_id conversation_uuid cid member_id user_id
+        leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
         recordId recording_id request_id transcription_id message_uuid media_service_uuid
         application_id applicationId knocking_id knocker_id was_member transferred_from member_id_inviting
         session_id call_uuid conversation_uuid conversation_uuid_from conversation_uuid_to recording_uuid""",
@@ -114,15 +115,12 @@ EVERYWHERE: Mapping[str, Meaning] = {
     **_keys("template transcription", Kind.TEXT),
     **_keys("digit digits dtmf", Kind.DTMF),
     **_keys("custom_data customData custom headers custom_sort_key tag payload", Kind.CUSTOM),
-    **_keys(
-        """url image_url imageUrl stream_url destination_url transcription_url recording_url region_url ncco_url image
-        audio video file vcard""",
-        Kind.URL,
-    ),
+    **_keys("url image_url imageUrl stream_url destination_url image audio video file vcard", Kind.URL),
+    **_keys("transcription_url recording_url region_url ncco_url", Kind.URL),
     **_keys("address email ip ip_address remote_ip location", Kind.ADDRESS),
     **_keys("latitude longitude lat lng lon", Person.PLACE),
     **_keys("password api_key apiKey api_secret sdp answer token access_token jwt private_key secret", Special.SECRET),
-    **_keys("conversations events members users sessions data", Special.RECORDS),
+    **_keys("conversations events members users sessions calls data", Special.RECORDS),
     "body": Special.BODY,
     "_links": Plain.LINKS,
 }
@@ -146,7 +144,7 @@ KNOWN_OBJECTS = _words(
     initiator invited joined left user from_user from_member member conversation invited_by_member state statusHistory
     status_history quality bandwidth reason error template whatsapp location asr results result transcription image
     video file vcard messenger viber_service callback params from to number numbers pstn phone sms mms viber sip vbc
-    websocket app conversations events members users sessions data body speech dtmf"""
+    websocket app conversations events members users sessions calls data body speech dtmf"""
 )
 
 #: Patterns of the texts that may stay.

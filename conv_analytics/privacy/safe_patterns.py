@@ -20,7 +20,7 @@ REFERENCE = re.compile(r"(?:CON|MEM|USR|SES|SESSION|NAM)-[0-9A-Za-z_-]{1,128}|kn
 #: The number of an event, written as text.
 SERIAL = re.compile(r"[0-9]{1,9}")
 #: A network: mobile country and network code, or a country and what the network is, as ``US-VIRTUAL-LEVEL3``.
-NETWORK = re.compile(r"[0-9]{3,6}|[A-Z]{2}(?:-[A-Z]{1,20}[0-9]?){0,2}")
+NETWORK = re.compile(r"[0-9]{3,6}|[A-Z]{2}(?:-[A-Z]{1,20}[0-9]?){0,2}|WEBSOCKET")
 WORD = re.compile(
     r"(?!(?:CON|MEM|USR|SES|SESSION|NAM)-)(?!.*(?:[0-9][-_.:/+,;=]{0,2}){7})(?!.*//)[A-Za-z][0-9A-Za-z_:./,;=+\-]{0,99}"
 )
@@ -75,7 +75,7 @@ PHRASES = frozenset(
     |declined|does not exist anywhere|normal clearing|normal call clearing|call ended|user busy|no answer
     |no user response|transferred|unallocated number|call rejected|originator cancel|allotted timeout|media timeout
     |normal unspecified|hangup|unavailable|carrier_timeout|invalid_number|restricted|cannot_route
-    |number_out_of_service|internal_error|recovery on timer expire|network out of order
-    |normal temporary failure""".replace("\n", "").split("|")
+    |number_out_of_service|internal_error|recovery on timer expire|network out of order|normal temporary failure
+    """.replace("\n", "").split("|")
 )
 PHRASES = frozenset(" ".join(phrase.split()) for phrase in PHRASES) | frozenset(code.value for code in ReasonCode)

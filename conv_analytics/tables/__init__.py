@@ -12,6 +12,7 @@ from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.messages import MESSAGE_STATUSES, MESSAGES
 from conv_analytics.tables.voice import VOICE_EVENTS
+from conv_analytics.tables.voice_calls import VOICE_CALLS
 
 _ALL = (
     CONVERSATIONS,
@@ -30,6 +31,7 @@ _ALL = (
     USERS,
     SESSIONS,
     EVENT_SOURCES,
+    VOICE_CALLS,
 )
 
 #: Every table by name.

@@ -36,6 +36,7 @@ from conv_analytics.tables.seen_events import SeenEvents
 
 #: Only the keys are wanted; their values are skipped unread.
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CALLS = "voice_calls"
 #: A longer key is not a name: somebody wants to fill the report.
 _KEY_LENGTH = 100
 
@@ -129,6 +130,19 @@ def flatten_conversations(documents: Sequence[bytes], exported_at: datetime | pa
     return _records("conversations", reading, None, lambda row: documents[row], exported_at, gone=gone)
 
 
+def flatten_calls(pages: Sequence[bytes], checked_at: datetime, *, host: str | None = None, key: str = "calls") -> Rows:
+    """Turn pages of the Voice API's call list, or records of its table, into rows without a class."""
+    reading, heights = _shape(_CALLS).read_pages(pages, key)
+    arrays = reading.arrays
+    height = len(arrays["leg_id"])
+    arrays["at"] = arrays["started_at"]
+    arrays["coverage_class"] = nulls(TABLES[_CALLS]["coverage_class"].kind, height)
+    arrays["host"] = pa.repeat(pa.scalar(host, pa.string()), height)
+    arrays["checked_at"] = pa.repeat(pa.scalar(checked_at, INSTANT), height)
+    documents = _Documents([Page(None, page) for page in pages], heights, key)
+    return _whole_records(_CALLS, reading, documents)
+
+
 def _records(
     name: str,
     reading: Reading,
@@ -139,16 +153,23 @@ def _records(
     gone: bool,
 ) -> Rows:
     # A record without an id cannot be kept apart from others: it goes to the quarantine only (contract 6.2).
-    table, arrays = TABLES[name], reading.arrays
+    arrays = reading.arrays
     if owners is not None:
         arrays["conversation_id"] = owners
-    identity = arrays[table.key[-1]]
+    height = len(arrays[TABLES[name].key[-1]])
     if isinstance(exported_at, datetime):
-        exported_at = pa.repeat(pa.scalar(exported_at, INSTANT), len(identity))
+        exported_at = pa.repeat(pa.scalar(exported_at, INSTANT), height)
     arrays["exported_at"] = exported_at
-    arrays["gone"] = pa.repeat(pa.scalar(gone), len(identity))
+    arrays["gone"] = pa.repeat(pa.scalar(gone), height)
     for column in {"extra", "numbers", "channels"} & arrays.keys():
         arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
+    return _whole_records(name, reading, document)
+
+
+def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]) -> Rows:
+    """Rows of records that are no events; those without an id are broken only."""
+    table, arrays = TABLES[name], reading.arrays
+    identity = arrays[table.key[-1]]
     without = nameless(identity, table.key[-1])
     lost = {cell.row for cell in without}
     ledger = ProblemLog(name)

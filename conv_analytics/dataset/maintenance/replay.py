@@ -95,8 +95,9 @@ def replay(path: str | Path) -> Replayed:
     (True, None)
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    root, selected = Path(path), selected_tables(Snapshot.open(path))
-    writer = DatasetWriter(root, started.date(), selected)
+    root, before = Path(path), Snapshot.open(path)
+    selected = selected_tables(before)
+    writer = DatasetWriter(root, started.date(), {*selected, *before.tables})
     try:
         # Once more: the writer may have finished a run that was killed.
         run = _Replay(Snapshot.open(root), writer)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from conv_analytics.dataset.storage.quarantine import Line
 from conv_analytics.resources import scan
 from conv_analytics.tables.broken_records import BrokenRecord
-from conv_analytics.tables.flatten import Rows, flatten_conversations, flatten_events, flatten_records
+from conv_analytics.tables.flatten import Rows, flatten_calls, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen_events import SeenEvents
 from conv_analytics.tables.voice_rows import flatten_voice_events
@@ -123,6 +123,8 @@ def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: SeenEvents) -> R
     pages = [
         Page(line.conversation_id, b'{"_embedded":{"' + name.encode() + b'":[' + raw + b"]}}") for line, raw in whole
     ]
+    if name == "voice_calls":
+        return flatten_calls([page.body for page in pages], run_at, key=name)
     return flatten_events(pages, seen) if name == "events" else flatten_records(name, pages, run_at)
 
 
