@@ -253,8 +253,8 @@ TOLERANT = {"calls", "check", "containment", "conversations", "ledger", "legs", 
 OF_LEGS = (
     "answer_curve", "answer_times", "audio_flow", "busy_hour", "call_quality", "change_points", "compare",
     "compare_profiles", "concurrency", "cost", "detect_units", "duration_hist", "fault_side", "heatmap", "kpi",
-    "kpi_values", "mos_audit", "offenders", "price_audit", "quality", "redials", "service_level", "short_calls",
-    "timer_cliffs", "traffic", "waste",
+    "kpi_values", "mos_audit", "offenders", "price_audit", "quality", "reconcile", "redials", "service_level",
+    "short_calls",    "timer_cliffs", "traffic", "waste",
 )  # fmt: skip
 
 

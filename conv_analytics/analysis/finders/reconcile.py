@@ -38,6 +38,8 @@ _LEG_COLUMNS = (
     "channel_type", "direction", "network_code", "started_at", "answered_at", "answered", "open", "billed_s", "price",
     "currency",
 )  # fmt: skip
+#: Columns that a frame of legs must have; without the others less is compared.
+_NEEDED = ("conversation_id", "leg_id", "started_at", "answered", "billed_s", "price")
 #: Columns of few words.
 _WORDS = ("channel_type", "direction", "network_code", "network_name", "country", "currency", "product", "problem")
 _COLUMNS = (
@@ -138,7 +140,8 @@ def reconcile(
     Examples
     --------
     >>> seen = pd.DataFrame({"conversation_id": "CON-1", "leg_id": ["4b7e1c90-2d3f-4a58-9c61-70e8d2f5a3b6", "2" * 32],
-    ...                      "channel_type": "phone", "answered": True, "price": [0.03217333, 0.01],
+    ...                      "channel_type": "phone", "answered": True, "billed_s": [152.0, 9.0],
+    ...                      "price": [0.03217333, 0.01],
     ...                      "started_at": pd.to_datetime(["2026-11-20T09:15:10Z", "2026-11-20T09:15:20Z"])})
     >>> bills = pd.DataFrame({"product": "VOICE-CALL", "call_id": ["4B7E1C902D3F4A589C6170E8D2F5A3B6-1", "3" * 32],
     ...                       "duration_s": [152.0, 5.0], "price": [0.032173, 0.01],
@@ -171,7 +174,7 @@ def reconcile(
 def _seen(source: Source) -> pd.DataFrame:
     """The legs of the data, with what is compared."""
     opened = Source.of(source if source.single else legs(source, columns=list(_LEG_COLUMNS)))
-    rows = Rows.read_single(opened, LEGS, needed=("conversation_id", "leg_id"), maker="legs()")
+    rows = Rows.read_single(opened, LEGS, needed=_NEEDED, maker="legs()")
     frame = rows.with_nulls({name: _kind_of(name) for name in _LEG_COLUMNS}).collect()
     frame = frame[["conversation_id", "leg_id", *_LEG_COLUMNS]]
     frame = _with_words(frame.assign(leg_key=leg_keys(frame["leg_id"])))
