@@ -2,7 +2,17 @@ from .api import AsyncConversations as AsyncConversations, Conversations as Conv
 from .dataset import Dataset as Dataset, open_dataset as open_dataset
 from .diagnostics.diagnosis import Diagnosis as Diagnosis
 from .diagnostics.entry import doctor as doctor
-from .exporter import Exported as Exported, Frames as Frames, Job as Job, aexport as aexport, export as export
+from .exporter import (
+    Exported as Exported,
+    Frames as Frames,
+    Ingested as Ingested,
+    Job as Job,
+    aexport as aexport,
+    export as export,
+    ingest as ingest,
+    read_events as read_events,
+)
+from .exporter.coverage import Coverage as Coverage, coverage as coverage
 from .notebook import (
     Filters as Filters,
     explore as explore,

@@ -7,6 +7,7 @@ import platform
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -31,7 +32,7 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.private_key import Secret
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Call, Listing, query, target
-from conv_analytics.settings import Settings, find_values, host_of
+from conv_analytics.settings import Settings, base_url_of, find_values, host_of
 
 T = TypeVar("T")
 Transport = TypeVar("Transport")
@@ -72,6 +73,9 @@ class _Client(ABC, Generic[Transport, Gate]):
     get_user = operation(endpoints.get_user)
     get_user_page = operation(endpoints.get_user_page)
     list_all_users = operation(endpoints.list_all_users)
+    get_call = operation(endpoints.get_call)
+    get_call_page = operation(endpoints.get_call_page)
+    list_all_calls = operation(endpoints.list_all_calls)
 
     def __init__(
         self,
@@ -165,6 +169,28 @@ class _Client(ABC, Generic[Transport, Gate]):
             "retries": str(self._rules.retry.repeats),
             "user_agent": self._wire.headers["user-agent"],
         }
+
+    @property
+    def base_url(self) -> str:
+        """Scheme, host and port of the API."""
+        return self._settings.base_url
+
+    def at_host(self, base_url: str) -> Self:
+        """A client of the same application on another host of the API, such as that of another region.
+
+        >>> client = AsyncConversations("an-application", auth=httpx.BasicAuth("a", "b"))
+        >>> client.at_host("https://api-us-3.vonage.com").base_url
+        'https://api-us-3.vonage.com'
+        """
+        settings = replace(self._settings, base_url=base_url_of(base_url))
+        return type(self)(
+            settings=settings,
+            # A token of ours is for one host; the other one gets its own.
+            auth=None if settings.credentials is not None else self._wire.auth,
+            timeout=self._wire.timeout.read or TIMEOUT_S,
+            retries=self._rules.retry,
+            max_body_bytes=self._wire.max_body_bytes,
+        )
 
     @property
     def origin(self) -> str:

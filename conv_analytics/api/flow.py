@@ -21,6 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.list_guard import ListGuard
 from conv_analytics.api.notices import Listener, Retried
+from conv_analytics.api.offset_pages import OffsetGuard, at_offset
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
 from conv_analytics.api.retry import Retry, retry_after
 from conv_analytics.errors import (
@@ -134,7 +135,12 @@ def fetch_json(send: Send, rules: Rules) -> Flow[Any]:
 def fetch_page(listing: Listing[Any], cursor: str | None, rules: Rules) -> Flow[RawPage]:
     """Read one page of a listing."""
     send = Send("GET", listing.page(cursor or None))
-    return exchange(send, lambda reply: read_page(_body(reply), send.url, cursor, listing.key), rules)
+
+    def accept(reply: Reply) -> RawPage:
+        page = read_page(_body(reply), send.url, cursor, listing.key, position=listing.position)
+        return at_offset(page, listing.key) if listing.by_offset else page
+
+    return exchange(send, accept, rules)
 
 
 @dataclass
@@ -160,9 +166,11 @@ class Paginator(Generic[T]):
     _last_id: int | None = None
     _read: set[int] = field(default_factory=set)
     _guard: ListGuard = field(init=False)
+    _offsets: OffsetGuard | None = field(init=False)
 
     def __post_init__(self) -> None:
         self._guard = ListGuard(self.listing.target)
+        self._offsets = OffsetGuard(self.listing.target, self.listing.key) if self.listing.by_offset else None
 
     def next_page(self) -> Flow[RawPage]:
         """Read the next page."""
@@ -176,6 +184,8 @@ class Paginator(Generic[T]):
             if not self._restart(error):
                 raise
             page = yield from fetch_page(self.listing, None, self.rules)
+        if self._offsets is not None:
+            page = self._offsets.checked(page)
         self.cursor = page.next_cursor
         self.done = page.next_cursor is None
         if not self.done:
@@ -212,7 +222,7 @@ class Paginator(Generic[T]):
 
     def _may_be_cut(self, page: RawPage) -> bool:
         page_size = natural_number(dict(self.listing.params).get("page_size"))
-        if self.listing.key == "events" or page.cursor is not None or page_size is None:
+        if self.listing.key == "events" or self._offsets or page.cursor is not None or page_size is None:
             return False
         count = _count(page, self.listing.key)
         if count < max(1, min(page_size, page.page_size or 1)):

@@ -50,6 +50,8 @@ class RawPage:
         The page size according to the page; it does not mark the end (contract 2.1).
     warning
         Why the listing may be incomplete, or None.
+    count
+        The number of items of the whole list according to the page; None when it does not say.
     """
 
     url: str
@@ -59,6 +61,7 @@ class RawPage:
     next_cursor: str | None
     page_size: int | None
     warning: str | None = None
+    count: int | None = None
 
     def items(self, key: str) -> list[Mapping[str, Any]]:
         """Decode the items, from ``_embedded`` or from the array called `key` inside it (contract 2.3)."""
@@ -69,6 +72,7 @@ class _Envelope(msgspec.Struct):
     links: Any = msgspec.field(name="_links", default=None)
     embedded: msgspec.Raw = msgspec.field(name="_embedded", default=_NOTHING)
     page_size: Any = None
+    count: Any = None
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -77,8 +81,12 @@ _MAX_DIGITS = 1000
 _LIST_AHEAD = re.compile(rb'\s*(?:\[|\{\s*"(\w+)"\s*:\s*\[)')
 
 
-def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None) -> RawPage:
+def read_page(
+    body: bytes, url: str, cursor: str | None, key: str | None = None, *, position: str = "cursor"
+) -> RawPage:
     """Read a page's envelope; raise `Unusable` when the body is not a page, or has no list under `key`.
+
+    `position` is the parameter of the next page's link that says where that page begins.
 
     >>> body = b'{"_embedded": {"members": [{"id": "MEM-1"}]}, "_links": {"next": {"href": "?cursor=a%2Bb"}}}'
     >>> page = read_page(body, "/v1/conversations/CON-1/members", None)
@@ -92,11 +100,12 @@ def read_page(body: bytes, url: str, cursor: str | None, key: str | None = None)
     if key is not None:
         check_list(bytes(envelope.embedded), key, sound=sound)
     href = next_href(envelope.links)
-    following = cursor_of(href) if href else None
+    following = cursor_of(href, position) if href else None
     warning = None
     if href and not following:
         warning = f"{url} names a next page without saying which: the listing stops here and may be incomplete."
-    return RawPage(url, cursor, body, envelope.embedded, following, natural_number(envelope.page_size), warning)
+    size, count = natural_number(envelope.page_size), natural_number(envelope.count)
+    return RawPage(url, cursor, body, envelope.embedded, following, size, warning, count)
 
 
 def check_list(embedded: bytes, key: str, *, sound: bool) -> None:
@@ -200,8 +209,8 @@ def _envelope(body: bytes) -> tuple[_Envelope, bool]:
     if not _too_deep(body):
         read_document(body, empty=True)
     members = _members(body)
-    links, size = members.get("_links", b"null"), members.get("page_size", b"null")
-    return _Envelope(loads(links), msgspec.Raw(members.get("_embedded", b"")), loads(size)), False
+    links, size, count = (loads(members.get(key, b"null")) for key in ("_links", "page_size", "count"))
+    return _Envelope(links, msgspec.Raw(members.get("_embedded", b"")), size, count), False
 
 
 def _too_deep(body: bytes) -> bool:

@@ -16,10 +16,13 @@ import conv_analytics
 from conv_analytics.cli import (
     check,
     compact,
+    coverage,
     demo,
     doctor,
     export,
+    ingest,
     kpi,
+    listen,
     logs,
     offenders,
     plan,
@@ -39,7 +42,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, doctor, export, plan, status, verify, replay, compact, timeline,
+    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
     kpi, quality, offenders, report, check, reconcile, sandbox, tables,
 )  # fmt: skip
 

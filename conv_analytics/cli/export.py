@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
 from conv_analytics.cli.folders import folder
+from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import note, say, say_json
 from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
@@ -23,10 +24,6 @@ if TYPE_CHECKING:
     from conv_analytics.exporter.progress import Listener, Progress
     from conv_analytics.exporter.report import Report
     from conv_analytics.exporter.run_events import Observer
-    from conv_analytics.privacy import Mask
-
-#: `conv_analytics.privacy.KEY_VARIABLE`, which is not imported for a help text.
-_KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
 
 _DESCRIPTION = """\
 Export every conversation, member and event of an application to a folder of Parquet files, one subfolder per table.
@@ -54,17 +51,7 @@ def add(
     )
     command.add_argument("dest", metavar="DEST", help="folder to write to; created if it does not exist")
     add_reading(command.add_argument_group("what"))
-    privacy = command.add_argument_group("privacy")
-    privacy.add_argument(
-        "--mask",
-        metavar="RULES",
-        nargs="?",
-        const="",
-        help="replace personal data with tokens; RULES such as phone=keep,text=drop, or @FILE",
-    )
-    privacy.add_argument(
-        "--mask-key-file", metavar="FILE", help=f"file with the key of the tokens (the variable {_KEY_VARIABLE})"
-    )
+    add_mask(command.add_argument_group("privacy"))
     whence = command.add_argument_group("from where")
     add_connection(whence)
     how = command.add_argument_group("how")
@@ -79,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
     dest, asked = folder(options.dest), reading(options)
     check_pace(options)
-    mask = _mask(options)
+    mask = mask_of(options)
 
     from conv_analytics.exporter.entry import export
 
@@ -112,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
             _report_interrupted(before, last_commit(dest), watch, as_json=options.json)
             raise
     show(done.report, as_json=options.json)
+    if done.ingested is not None and not options.json:
+        say(f"live {done.ingested}")
     return Exit.COMPLETE
 
 
@@ -188,20 +177,3 @@ def _report_interrupted(before: Commit | None, now: Commit | None, watch: _Watch
         say_json({**report.summary(), "gone": now.report["gone_count"]})
     else:
         say(str(report))
-
-
-def _mask(options: argparse.Namespace) -> Mask | None:
-    if options.mask is None:
-        if options.mask_key_file is not None:
-            raise ConfigError("--mask-key-file is for --mask, which is missing: nothing would be masked.")
-        return None
-    from conv_analytics.privacy import Mask, exposed, read_rules
-
-    try:
-        rules = read_rules(options.mask)
-    except ConfigError as error:
-        raise ConfigError(f"--mask: {error} (Write DEST before --mask, or --mask=RULES.)") from None
-    mask = Mask.load(rules, options.mask_key_file)
-    if options.mask_key_file is not None and exposed(options.mask_key_file):
-        note(f"{options.mask_key_file} can be read by every user of this machine; chmod 600 makes it yours.")
-    return mask

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from conv_analytics.api import Conversations
 
 
-def add_connection(group: argparse._ArgumentGroup) -> None:
-    """Declare the host and the credentials."""
-    group.add_argument("--base-url", metavar="URL", help="host of the API, or a region: us, eu, ap")
+def add_connection(group: argparse._ArgumentGroup, *, several: bool = False) -> None:
+    """Declare the host, or several, and the credentials."""
+    host = "host of the API, or a region: us, eu, ap"
+    if several:
+        group.add_argument("--base-url", metavar="URL", action="append", help=f"{host}; repeat it for further hosts")
+    else:
+        group.add_argument("--base-url", metavar="URL", help=host)
     group.add_argument("--application-id", metavar="ID", help="the Vonage application")
     group.add_argument("--private-key", metavar="PATH", help="its RSA private key in PEM form")
 

@@ -22,7 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
-DEFAULT_TABLES = tuple(name for name in TABLES if name not in OPTIONAL)
+LISTED_TABLES = tuple(name for name, table in TABLES.items() if table.listed)
+DEFAULT_TABLES = tuple(name for name in LISTED_TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.
 MAX_CONCURRENCY = 100
 #: Maximum consecutive failures before listing stops: then the API is down, not the conversations.
@@ -206,8 +207,10 @@ def _utc(moment: datetime) -> datetime:
 def _tables(names: Collection[str] | str) -> tuple[str, ...]:
     requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     if requested == ["all"]:
-        return tuple(TABLES)
+        return LISTED_TABLES
     for name in requested:
         if name not in TABLES:
-            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(TABLES)}; or say all.")
-    return tuple(name for name in TABLES if name in requested)
+            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(LISTED_TABLES)}; or say all.")
+        if not TABLES[name].listed:
+            raise ConfigError(f"{name} needs no naming: a folder has it as soon as there are rows of it.")
+    return tuple(name for name in LISTED_TABLES if name in requested)

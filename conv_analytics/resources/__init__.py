@@ -148,6 +148,7 @@ from conv_analytics.resources.node_sdk_aliases import (
     UserType,
 )
 from conv_analytics.resources.page import (
+    CallPage,
     ConversationPage,
     EventPage,
     MemberPage,
@@ -207,6 +208,7 @@ from conv_analytics.resources.vocabulary import (
     ReasonCode,
     RecordingFormat,
 )
+from conv_analytics.resources.voice_call import VoiceCall
 
 __all__ = [
     "ASR",
@@ -233,6 +235,7 @@ __all__ = [
     "AudioTranscribeDoneBody",
     "Bandwidth",
     "CallDirection",
+    "CallPage",
     "CallState",
     "CallStatus",
     "CallbackMethod",
@@ -375,6 +378,7 @@ __all__ = [
     "UserType",
     "VbcChannel",
     "ViberOptions",
+    "VoiceCall",
     "WebSocketChannel",
     "WhatsAppTemplate",
     "body_class",

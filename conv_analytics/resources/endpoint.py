@@ -75,12 +75,20 @@ class Listing(Generic[T]):
         Name of the array inside ``_embedded``.
     read
         Turns one decoded item into the result.
+    position
+        The query parameter that says where a page begins: ``cursor``, or the name of an offset.
     """
 
     path: str
     key: str
     read: Callable[[Mapping[str, Any]], T]
     params: Params = ()
+    position: str = "cursor"
+
+    @property
+    def by_offset(self) -> bool:
+        """Whether pages are numbered by their items instead of having cursors."""
+        return self.position != "cursor"
 
     @property
     def target(self) -> str:
@@ -91,7 +99,8 @@ class Listing(Generic[T]):
         """Path and query of the page at a cursor; the filters are repeated with it."""
         if cursor is None:
             return self.target
-        return target(self.path, (*(pair for pair in self.params if pair[0] != "cursor"), ("cursor", cursor)))
+        others = (pair for pair in self.params if pair[0] != self.position)
+        return target(self.path, (*others, (self.position, cursor)))
 
     @safe_repr
     def __repr__(self) -> str:

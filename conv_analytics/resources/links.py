@@ -16,8 +16,8 @@ from conv_analytics.resources.record import Problem, Record, wire
 _NO_TEXT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 
 
-def cursor_of(href: str) -> str | None:
-    """The cursor in a link, decoded once; the rest of the link is not trusted (contract 2.4).
+def cursor_of(href: str, name: str = "cursor") -> str | None:
+    """The cursor in a link, or another parameter, decoded once; the rest of the link is not trusted (contract 2.4).
 
     Only percent-decoding: in an unencoded cursor a plus stays a plus. A link that was escaped for HTML on its way is
     read too.
@@ -36,7 +36,7 @@ def cursor_of(href: str) -> str | None:
     """
     query = href.partition("?")[2].partition("#")[0].replace("&amp;", "&")
     pairs = (part.partition("=") for part in query.split("&"))
-    cursor = next((unquote(value) for name, _, value in pairs if unquote(name) == "cursor" and value), None)
+    cursor = next((unquote(value) for key, _, value in pairs if unquote(key) == name and value), None)
     return None if cursor is None or _NO_TEXT.search(cursor) else cursor
 
 

@@ -16,11 +16,12 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from conv_analytics.resources.conversation import Conversation
 from conv_analytics.resources.event import Event
-from conv_analytics.resources.links import APILinks
+from conv_analytics.resources.links import APILinks, cursor_of
 from conv_analytics.resources.member import Member
 from conv_analytics.resources.record import Problem, Record, wire
 from conv_analytics.resources.session import Session
 from conv_analytics.resources.user import User
+from conv_analytics.resources.voice_call import VoiceCall
 
 Item = TypeVar("Item", bound=Record)
 
@@ -107,3 +108,23 @@ class UserPage(Page[User]):
 
     name = "users"
     users: tuple[User, ...] | None = wire("The users.", key="_embedded.users")
+
+
+class CallPage(Page[VoiceCall]):
+    """A page of the Voice API's calls: counted by offsets, not linked by cursors (live contract 7).
+
+    >>> links = {"next": {"href": "/calls?page_size=2&record_index=4"}}
+    >>> CallPage.from_wire({"count": 5, "record_index": 2, "_links": links}).next_cursor
+    '4'
+    """
+
+    name = "calls"
+    count: int | None = wire("Number of calls of the query.")
+    record_index: int | None = wire("Number of calls before this page.")
+    calls: tuple[VoiceCall, ...] | None = wire("The calls.", key="_embedded.calls")
+
+    @property
+    def next_cursor(self) -> str | None:
+        """The `record_index` of the next page, or None at the end of the list."""
+        following = self.links.next if self.links else None
+        return cursor_of(following.href or "", "record_index") if following else None

@@ -10,18 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.call_truth import CallTruth
     from conv_analytics.sandbox.faults import Fault, Faults
-    from conv_analytics.sandbox.sandbox import Options, Sandbox, run
+    from conv_analytics.sandbox.options import Options
+    from conv_analytics.sandbox.sandbox import Sandbox, run
     from conv_analytics.sandbox.truth import Truth
     from conv_analytics.sandbox.wire import Reply, Request
     from conv_analytics.sandbox.world import World
     from conv_analytics.sandbox.world.causes import Cause
 
-__all__ = ["Cause", "Fault", "Faults", "Options", "Reply", "Request", "Sandbox", "Truth", "World", "run"]
+__all__ = ["CallTruth", "Cause", "Fault", "Faults", "Options", "Reply", "Request", "Sandbox", "Truth", "World", "run"]
 
 _HOMES = {
-    "Cause": "world.causes", "Fault": "faults", "Faults": "faults", "Options": "sandbox", "Reply": "wire",
-    "Request": "wire", "Sandbox": "sandbox", "Truth": "truth", "World": "world", "run": "sandbox",
+    "CallTruth": "call_truth", "Cause": "world.causes", "Fault": "faults", "Faults": "faults", "Options": "options",
+    "Reply": "wire", "Request": "wire", "Sandbox": "sandbox", "Truth": "truth", "World": "world", "run": "sandbox",
 }  # fmt: skip
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from conv_analytics.sandbox.applications import Applications
+from conv_analytics.sandbox.calls import Calls
 from conv_analytics.sandbox.cursors import Cursors
+from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
 from conv_analytics.sandbox.memberships import Memberships
 from conv_analytics.sandbox.paging import Pager
 from conv_analytics.sandbox.problems import ProblemError, problem
@@ -30,18 +33,30 @@ class App:
 
     def __init__(
         self, world: World, verifier: Verifier, *, events_shape: EventsShape = "object",
-        base_url: str = REAL_HOST, gone: Collection[str] = (),
+        base_url: str = REAL_HOST, gone: Collection[str] = (), lifetimes: Lifetimes | None = None,
+        calls: Calls | None = None, applications: Applications | None = None,
     ) -> None:  # fmt: skip
-        """Serve a world; conversations in `gone` are listed but answer 404 (retention, contract 4.2)."""
+        """Serve a world; conversations in `gone` are listed but answer 404 (retention, contract 4.2).
+
+        `lifetimes` say what can be read when (everything, always, when missing); without `applications` there is
+        no account.
+        """
         self._world, self._verifier, self._gone = world, verifier, frozenset(gone)
         cursors = Cursors(world.seed)
         pager = Pager(cursors, base_url, Links(world.seed, on=world.quirks))
         shapes = Shapes(world.seed, on=world.quirks)
-        self._reads = Reads(world, cursors, pager, shapes, events_as_list=events_shape == "list")
+        self._lifetimes = lifetimes or Lifetimes(world, WorldClock(world))
+        self._applications = applications
+        self._calls = calls or Calls(world, self._lifetimes, base_url=base_url)
+        self._reads = Reads(
+            world, cursors, pager, shapes, events_as_list=events_shape == "list", lifetimes=self._lifetimes
+        )
         self._writes, self._memberships = Writes(world), Memberships(world)
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; every error becomes the error body of contract 4.3."""
+        if self._applications is not None and request.path.startswith("/v2/applications"):
+            return self._applications.answer(request)
         try:
             caller = self._verifier.check(request.authorization)
             with self._world.lock:
@@ -49,7 +64,7 @@ class App:
         except ProblemError as stop:
             return stop.reply
 
-    def _route(self, request: Request, caller: Caller) -> Reply:
+    def _route(self, request: Request, caller: Caller) -> Reply:  # noqa: PLR0911 - one return per route
         parts = request.path.split("/")
         match parts:
             case ["", "v1", "conversations"]:
@@ -60,6 +75,10 @@ class App:
                 return self._reads.users(request)
             case ["", "v1", "users", user_id, *rest] if user_id and all(rest) and request.method == "GET":
                 return self._in_user(request, user_id, rest)
+            case ["", "v1", "calls"] if request.method == "GET":
+                return self._calls.listing(request)
+            case ["", "v1", "calls", uuid] if uuid and request.method == "GET":
+                return self._calls.one(uuid, request.path)
         return problem("http:error:not-found", about=request.path)
 
     def _conversations(self, request: Request) -> Reply:
@@ -81,14 +100,14 @@ class App:
         return self._reads.sessions(request, user) if rest else self._reads.user(user)
 
     def _in_conversation(self, request: Request, caller: Caller, conversation_id: str, rest: list[str]) -> Reply:
-        ordinal = None if conversation_id in self._gone else self._world.ordinal_of(conversation_id)
+        ordinal = None if conversation_id in self._gone else self._lifetimes.find(conversation_id)
         if ordinal is None:
             return problem("conversation:error:not-found", about=conversation_id)
         conversation = self._world.conversation(ordinal)
         if conversation.state == "INACTIVE" and request.method not in {"GET", "DELETE"}:
             return problem("conversation:error:not-allowed", about=conversation_id)
         return (
-            self._read(request, caller, conversation, rest)
+            self._read(request, caller, self._lifetimes.at_present(conversation), rest)
             if request.method == "GET"
             else self._write(request, conversation, rest)
         )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from conv_analytics.sandbox.cursors import Cursors
+    from conv_analytics.sandbox.lifetimes import Lifetimes
     from conv_analytics.sandbox.queries import Window
     from conv_analytics.sandbox.tokens import Caller
     from conv_analytics.sandbox.world.people import User
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 class Reads:
     """Answers reads from a world; `shapes` writes resources, `pager` writes pages."""
 
-    def __init__(self, world: World, cursors: Cursors, pager: Pager, shapes: Shapes, *, events_as_list: bool) -> None:
+    def __init__(
+        self, world: World, cursors: Cursors, pager: Pager, shapes: Shapes, *, events_as_list: bool,
+        lifetimes: Lifetimes,
+    ) -> None:  # fmt: skip
         """Serve this world; events pages as a bare list when `events_as_list` (contract 2.3)."""
         self._world, self._cursors, self._pager = world, cursors, pager
-        self._shapes, self._events_as_list = shapes, events_as_list
+        self._shapes, self._events_as_list, self._lifetimes = shapes, events_as_list, lifetimes
 
     # -- conversations
 
@@ -37,7 +41,7 @@ class Reads:
         query = Query(request)
         after, before = query.instant("date_start"), query.instant("date_end")
         window = query.window(self._cursors)
-        keys: Sequence[int] = self._world.ordinals
+        keys: Sequence[int] = self._lifetimes.ordinals()
         if after is not None:
             keys = keys[bisect_right(keys, after, key=self._created) :]
         if before is not None:
@@ -59,7 +63,8 @@ class Reads:
         window = query.window(self._cursors)
         latest: dict[int, Member] = {}
         for ordinal, member_id in self._world.memberships(user.id):
-            latest[ordinal] = find_member(self._world.conversation(ordinal), member_id)
+            if self._lifetimes.readable(ordinal):
+                latest[ordinal] = find_member(self._world.conversation(ordinal), member_id)
         keys = [
             ordinal
             for ordinal, member in latest.items()

@@ -8,67 +8,41 @@ import tempfile
 import threading
 import time
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from conv_analytics import markup
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.sandbox.app import App, EventsShape
-from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, RetryAfter, Throttle
-from conv_analytics.sandbox.throttle import RateWindow
+from conv_analytics.sandbox.app import App
+from conv_analytics.sandbox.applications import Account, Applications, ApplicationSettings
+from conv_analytics.sandbox.calls import Calls, call_truths
+from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, Throttle
+from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
+from conv_analytics.sandbox.options import Options, ServedRequest
+from conv_analytics.sandbox.reports import Differences, ReportFormat, ReportTruth, write_reports
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
+from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries
+from conv_analytics.sandbox.webhooks.pushing import Pusher, PushOptions, PushReport
+from conv_analytics.sandbox.webhooks.signing import Signer
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
     from conv_analytics.sandbox.truth import Truth
+    from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
 
     Scripted = Reply | Fault | Callable[[Request], Reply | Fault]
 
 REMEMBERED_REQUESTS = 200_000
 ANY_PORT = 0
-
-
-class Options(TypedDict, total=False):
-    """The options of a sandbox. The first eight describe the world, and are ignored when a world is passed in."""
-
-    seed: int
-    conversations: int
-    end: datetime
-    days: int
-    quirks: bool
-    broken: float
-    causes: str | Iterable[str]
-    """Problems to plant, such as `loss,cliff`, or `all`; see `world/causes.py`."""
-    clean: bool
-    """Leave out the bad routes that are built in."""
-    events_shape: EventsShape
-    faults: Faults | str
-    rate: float
-    """Requests per second before 429; no limit when missing."""
-    rate_window: RateWindow
-    """How `rate` counts: `bucket` (a second's worth saved), `fixed` seconds, or any `sliding` second."""
-    retry_after: RetryAfter
-    latency_ms: float
-    clock_offset_s: float
-    """The sandbox's clock minus this machine's: it dates answers, checks tokens and writes Retry-After by it. [s]"""
-    host: str
-    port: int
-
-
-class ServedRequest(NamedTuple):
-    """One request as the server saw it; status 0 means that the connection was cut."""
-
-    method: str
-    path: str
-    query: str
-    status: int
 
 
 class Sandbox:
@@ -91,13 +65,22 @@ class Sandbox:
             broken=options.get("broken", 0.0),
             causes=options.get("causes", ()),
             clean=options.get("clean", False),
+            transient=options.get("transient", 0.0),
         )
+        self.clock = WorldClock(self.world, options.get("now"))
+        """The world's present; `clock.set` moves it."""
+        self.lifetimes = self._lifetimes()
         faults = options.get("faults", Faults())
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
         self.gone = self.faults.gone_ids(self.world)
         self.application_id = Dice(self.world.seed, "application").uuid()
+        self.account = Account.of(self.world.seed, options.get("signature_secret"))
+        self.application = options.get("application") or self._application()
+        """The settings of the application, which may be changed while the sandbox serves."""
         self.requests: deque[ServedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
+        self.other_region_url = ""
+        """Where the other data centre answers; empty unless `other_region` is given."""
         rate = options.get("rate", 0.0)
         self.clock_offset_s = options.get("clock_offset_s", 0.0)
         self._plan = FaultPlan(self.faults, self.clock_offset_s)
@@ -106,8 +89,13 @@ class Sandbox:
         self._throttle = Throttle(rate, form, self.clock_offset_s, window=window) if rate else None
         self._scripts: list[tuple[Callable[[Request], bool], Scripted, int]] = []
         self._lock = threading.Lock()
+        calls_rate = options.get("calls_rate", 0.0)
+        self._calls_throttle = Throttle(calls_rate, "no", self.clock_offset_s) if calls_rate else None
         self._app: App | None = None
         self._server: HttpServer | None = None
+        self._other_server: HttpServer | None = None
+        self.webhooks: Pusher | None = None
+        """What sends to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
         self._folder: Path | None = None
 
     @safe_repr
@@ -153,11 +141,66 @@ class Sandbox:
         """Return the Authorization header with a fresh token."""
         return {"Authorization": f"Bearer {self.token(**claims)}"}  # type: ignore[arg-type] # life_s stays default
 
+    @property
+    def api_key(self) -> str:
+        """The key of the account."""
+        return self.account.api_key
+
+    @property
+    def api_secret(self) -> str:
+        """The secret of the account, for Basic authentication."""
+        return self.account.api_secret
+
+    @property
+    def signature_secret(self) -> str:
+        """The secret that webhooks are signed with."""
+        return self.account.signature_secret
+
+    @property
+    def signer(self) -> Signer:
+        """What signs webhooks."""
+        return Signer(self.api_key, self.application_id, self.signature_secret, self.private_key)
+
+    # -- webhooks
+
+    def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
+        """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
+
+        >>> sandbox = Sandbox(conversations=8, transient=0.5)
+        >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
+        >>> {delivery.interface for delivery in lost.sent} == {"rtc", "voice"}
+        True
+        """
+        ttl_hours = self.options.get("ttl_hours")
+        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), ttl_hours)
+
+    def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
+        """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""
+        return Pusher(url, self.signer, now=self._now, **how)
+
+    def push(self, url: str, deliveries: Iterable[Delivery] | None = None, **how: Unpack[PushOptions]) -> PushReport:
+        """Send webhooks to a receiver (all of this world), and wait until they are answered."""
+        pusher = self.pusher(url, **how)
+        return pusher.put(self.deliveries() if deliveries is None else deliveries).finish()
+
+    def write_reports(
+        self, folder: Path, formats: Collection[ReportFormat] = ("csv", "json"), differences: Differences | None = None
+    ) -> ReportTruth:
+        """Write the bills of this world's calls as files of the Reports API, wrong where asked for."""
+        return write_reports(
+            self.world, self.api_key, self.application_id, folder, formats=formats, differences=differences
+        )
+
     # -- for tests
 
-    def truth(self) -> Truth:
-        """Return what a perfect export of this sandbox holds right now."""
-        return self.world.truth(self.gone)
+    def truth(self, *, listed: bool = False) -> Truth:
+        """Return what a complete folder holds of this world: all of it, whether it can still be read or not.
+
+        With `listed`, without the conversations that cannot be listed at the sandbox's present: what one export holds.
+        """
+        with self.world.lock:
+            ordinals = self.lifetimes.ordinals() if listed else None
+            return replace(self.world.truth(self.gone, ordinals), calls=call_truths(self.world, self.lifetimes))
 
     def script(self, match: Callable[[Request], bool], then: Scripted, times: int = 1) -> None:
         """Answer the next matching requests with this reply or fault, before anything else is looked at.
@@ -172,23 +215,24 @@ class Sandbox:
 
     def start(self) -> Self:
         """Begin to serve; return the sandbox itself."""
-        from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
-
-        host = self.options.get("host", "127.0.0.1")
-        listening = free_socket(host, self.options.get("port", ANY_PORT))
-        self.base_url = f"http://{host}:{listening.getsockname()[1]}"
-        verifier = Verifier(key_pair().public, self.application_id, self._now)
-        shape = self.options.get("events_shape", "object")
-        self._app = App(self.world, verifier, events_shape=shape, base_url=self.base_url, gone=self.gone)
-        latency_s = self.options.get("latency_ms", 0.0) / 1000
-        self._server = HttpServer(listening, self._answer, self._log, latency_s, self._now)
+        self.base_url, self._app, self._server = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
+        if self.options.get("other_region"):
+            there = self._lifetimes(in_other_region=True)
+            self.other_region_url, _, self._other_server = self._serve(there, ANY_PORT)
+        webhook = self.options.get("webhook")
+        if webhook:
+            plan, how = self.options.get("deliveries", {}), self.options.get("pushing", {})
+            self.webhooks = self.pusher(webhook, **how).put(self.deliveries(**plan))
         return self
 
     def close(self) -> None:
-        """Stop serving and remove the key file."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """Stop serving and sending, and remove the key file."""
+        if self.webhooks is not None:
+            self.webhooks.stop()
+        for server in (self._server, self._other_server):
+            if server is not None:
+                server.close()
+        self._server = self._other_server = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -203,21 +247,67 @@ class Sandbox:
         """Stop serving."""
         self.close()
 
+    def _application(self) -> ApplicationSettings:
+        """Describe an application whose webhooks go where this sandbox sends them."""
+        settings, webhook = ApplicationSettings(), self.options.get("webhook")
+        settings.conversations_ttl = round(self.options.get("ttl_hours", 48))
+        if webhook:
+            settings.rtc_event_url, settings.voice_event_url = f"{webhook}/rtc", f"{webhook}/voice"
+        return settings
+
+    def _lifetimes(self, *, in_other_region: bool = False) -> Lifetimes:
+        return Lifetimes(
+            self.world,
+            self.clock,
+            ttl_hours=self.options.get("ttl_hours"),
+            other_region=self.options.get("other_region", 0.0),
+            in_other_region=in_other_region,
+        )
+
+    def _serve(self, lifetimes: Lifetimes, port: int) -> tuple[str, App, HttpServer]:
+        """Serve one data centre; return its URL, and what answers there."""
+        from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
+
+        options = self.options
+        host = options.get("host", "127.0.0.1")
+        listening = free_socket(host, port)
+        url = f"http://{host}:{listening.getsockname()[1]}"
+        calls = Calls(
+            self.world,
+            lifetimes,
+            base_url=url,
+            persistence_days=options.get("leg_persistence_days"),
+            spans_regions=options.get("calls_span_regions", True),
+        )
+        app = App(
+            self.world,
+            Verifier(key_pair().public, self.application_id, self._now),
+            events_shape=options.get("events_shape", "object"),
+            base_url=url,
+            gone=self.gone,
+            lifetimes=lifetimes,
+            calls=calls,
+            applications=Applications(self.account, self.application_id, lambda: self.application),
+        )
+        latency_s = options.get("latency_ms", 0.0) / 1000
+        server = HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now)
+        return url, app, server
+
     # -- answering (in the server's thread)
 
-    def _answer(self, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
-        assert self._app is not None
+    def _answer(self, app: App, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
         scripted = self._scripted(request) if self._scripts else None
         if isinstance(scripted, Reply):
             return scripted, None
-        if scripted is None and self._throttle is not None:
-            refused = self._throttle.take()
+        throttles = (self._throttle, self._calls_throttle if request.path.startswith("/v1/calls") else None)
+        for throttle in throttles if scripted is None else ():
+            refused = throttle.take() if throttle is not None else None
             if refused is not None:
                 return refused, None
         fault = scripted or self._plan.decide(request, target)
         if fault is not None and (fault.reply is not None or fault.cut == "before"):
             return fault.reply, fault
-        return self._app.answer(request), fault
+        return app.answer(request), fault
 
     def _scripted(self, request: Request) -> Reply | Fault | None:
         with self._lock:

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from conv_analytics.sandbox.call_truth import CallTruth
     from conv_analytics.sandbox.tally import Tally
     from conv_analytics.sandbox.world.causes import Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """Exact counts and sums over everything that can be exported.
+    """Exact counts and sums over everything that a complete folder holds.
+
+    Transient conversations are among them, though only webhooks tell of them once they are over; `Sandbox.truth` leaves
+    out what cannot be listed when asked to.
 
     Conversations that answer 404 (`gone`) are left out of every number and counted in `gone`. An event whose
     cell was broken on purpose keeps its row, but the broken cell adds to no sum; events that were robbed of
@@ -55,6 +59,8 @@ class Truth:
     """Broken events by kind, see `world/broken.py`."""
     causes: tuple[Cause, ...] = ()
     """What is wrong in the world on purpose, see `world/causes.py`."""
+    calls: tuple[CallTruth, ...] = field(default=(), repr=False)
+    """Every leg, listed or not."""
 
 
 def add_up(

@@ -15,8 +15,8 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.maths.sweep import HOUR
-from conv_analytics.errors import ConfigError
 from conv_analytics.instants import EPOCH, MICROSECOND, from_micros, micros
+from conv_analytics.time_zones import zone_info
 
 _DAY = 24 * HOUR
 #: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
@@ -113,16 +113,6 @@ def labels(name: str, instants: Iterable[int]) -> list[str]:
     """Instants on a zone's clock, like ``2026-11-02 10:00+01:00``."""
     zone = zone_info(name)
     return [from_micros(at).astimezone(zone).isoformat(" ", "minutes") for at in instants]
-
-
-def zone_info(name: str) -> ZoneInfo:
-    """The zone of that name, or an error that says how zones are called."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError, TypeError) as error:
-        raise ConfigError(
-            f"tz={name!r} is no time zone. Use an IANA name, such as 'Europe/London' or 'UTC'."
-        ) from error
 
 
 def _offset(zone: ZoneInfo, at: datetime) -> int:

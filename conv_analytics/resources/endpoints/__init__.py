@@ -11,6 +11,7 @@ where an endpoint has errors of its own.
 
 from __future__ import annotations
 
+from conv_analytics.resources.endpoints.calls import get_call, get_call_page, list_all_calls
 from conv_analytics.resources.endpoints.conversations import (
     create_conversation,
     delete_conversation,
@@ -49,6 +50,8 @@ __all__ = [
     "create_member",
     "delete_conversation",
     "delete_event",
+    "get_call",
+    "get_call_page",
     "get_conversation",
     "get_conversation_page",
     "get_event",
@@ -59,6 +62,7 @@ __all__ = [
     "get_user",
     "get_user_page",
     "get_user_sessions_page",
+    "list_all_calls",
     "list_all_conversations",
     "list_all_events",
     "list_all_members",

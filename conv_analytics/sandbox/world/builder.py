@@ -10,6 +10,7 @@ from conv_analytics.sandbox.world.records import Event, Member
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.active_causes import ActiveCauses
+    from conv_analytics.sandbox.world.call_legs import CallLeg
     from conv_analytics.sandbox.world.dice import Dice
     from conv_analytics.sandbox.world.people import People, User
 
@@ -38,6 +39,7 @@ class ConversationBuilder:
     last_id: int = 0
     members: list[Member] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    legs: list[CallLeg] = field(default_factory=list)
 
     def wait(self, low: float, high: float) -> int:
         """Let between `low` and `high` seconds pass; now and then land on a whole one, as real clocks seem to."""
@@ -139,7 +141,7 @@ class ConversationBuilder:
 
     def delete(self, event: Event, by: Member | None) -> None:
         """Delete a message or custom event: a new event:delete, and the original emptied (contract 7.5)."""
-        event.deleted = True
+        event.deleted, event.body_before = True, event.body
         event.body = emptied(event.type, event.body, iso(self.now))
         self.event("event:delete", by, {"event_id": str(event.id)})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.sandbox.world.call_legs import CallLeg
 from conv_analytics.sandbox.world.clock import iso, iso_seconds
 from conv_analytics.sandbox.world.quality import measure, no_media
 
@@ -34,6 +35,17 @@ class Leg:
     knocker: str | None = None
     history: list[Json] = field(default_factory=list)
     facts: list[tuple[str, str, int]] = field(default_factory=list)
+    call: CallLeg = field(init=False)
+    """The same leg as the Voice API keeps it."""
+
+    def __post_init__(self) -> None:
+        """Let the conversation know its leg."""
+        member = self.member
+        self.call = CallLeg(
+            self.id, self.builder.conversation_id, self.kind, self.direction, self.channel["from"], self.channel["to"],
+            self.began, self.route.network, user_id="" if member is None else member.user.id,
+        )  # fmt: skip
+        self.builder.legs.append(self.call)
 
     @property
     def technology(self) -> str:
@@ -57,7 +69,8 @@ class Leg:
         else:
             entry["knocker_id"] = self.knocker
         self.history.append(entry)
-        self.facts.append((self.id, status, builder.now))
+        self._note(status)
+        self.call.reason = reason or self.call.reason
         body = {"leg_id": self.id, "direction": self.direction, "type": self.kind, "status": status,
                 "state": state, "statusHistory": list(self.history)}  # fmt: skip
         builder.event("leg:status:update", self.member, body, history=tuple(self.facts))
@@ -72,7 +85,12 @@ class Leg:
         builder = self.builder
         self.history.append({"knocker_id": self.knocker or builder.dice.uuid(), "status": "started",
                              "state": {"status": "started"}, "date": iso(builder.now)})  # fmt: skip
-        self.facts.append((self.id, "started", builder.now))
+        self.call.knocker = self.history[-1]["knocker_id"]
+        self._note("started")
+
+    def _note(self, status: str) -> None:
+        self.facts.append((self.id, status, self.builder.now))
+        self.call.statuses.append((status, self.builder.now))
 
     def ring(self) -> None:
         """Ring."""
@@ -81,19 +99,21 @@ class Leg:
 
     def answer(self) -> None:
         """Answer."""
-        self.answered_at = self.builder.now
+        self.answered_at = self.call.answered_at = self.builder.now
         self.signal("answered")
         self.status("answered")
 
     def machine(self, event: str, verdict: str, confidence: int) -> None:
         """Write a machine detection: event is sip:machine or sip:amd_machine."""
         body = {"type": verdict, "confidence": confidence, "channel": self.channel}
+        self.call.machine = (verdict, self.builder.now)
         self.builder.event(event, self.member, body)
 
     def hang_up(self, code: str, sip_code: int, text: str = "Normal call clearing") -> None:
         """End the leg: sip:hangup or rtc:hangup, with what was measured when there was media."""
         builder, dice = self.builder, self.builder.dice
-        self.ended_at = builder.now
+        self.ended_at = self.call.ended_at = builder.now
+        self.call.sip_code, self.call.hung_up_first = sip_code, code == "REMOTE_HANGUP"
         body: Json = {"direction": self.direction}
         facts: Json = {"sip_code": sip_code}
         if self.answered_at is not None or dice.chance(0.4):
@@ -112,6 +132,7 @@ class Leg:
         builder = self.builder
         began, ended = self.answered_at or builder.now, self.ended_at or builder.now
         seconds = -(-(ended - began) // 1000) if self.answered_at else 0
+        self.call.duration_s, self.call.billed_at = seconds, builder.now
         if self.technology == "rtc":
             body = {"duration": str(seconds), "start_time": iso_seconds(began),
                     "end_time": iso_seconds(began + seconds * 1000), "mos": 4.5, "price": "0.00",
@@ -121,6 +142,7 @@ class Leg:
         outbound = self.direction == "outbound"
         rate = self.route.rate if outbound else 450_000
         price = rate * seconds // 60
+        self.call.rate, self.call.price = rate, price
         state = {"status": status, "successful": reason == "ok", "reason": reason}
         body = {
             "price": f"{price // 10**8}.{price % 10**8:08d}",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.sandbox.world.clock import iso
 
 if TYPE_CHECKING:
+    from conv_analytics.sandbox.world.call_legs import CallLeg
     from conv_analytics.sandbox.world.people import User
 
 Json = dict[str, Any]
@@ -76,6 +77,8 @@ class Event:
     at: int
     facts: Json
     deleted: bool = False
+    body_before: Json | None = None
+    """What the body was before it was deleted: webhooks went out with it."""
 
 
 @dataclass(slots=True)
@@ -100,6 +103,10 @@ class Conversation:
     event_types: list[str] = field(default_factory=list)
     rendered: list[bytes] = field(default_factory=list)
     deleted: set[int] = field(default_factory=set)
+    event_times: list[int] = field(default_factory=list)
+    before_deletion: dict[int, bytes] = field(default_factory=dict)
+    """JSON bytes of deleted events as they were, by event id."""
+    legs: list[CallLeg] = field(default_factory=list)
 
     def timestamps(self) -> Json:
         """Write created, updated and destroyed (null when it did not happen)."""

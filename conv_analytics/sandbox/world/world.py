@@ -23,10 +23,12 @@ from conv_analytics.sandbox.world.people import People, User
 from conv_analytics.sandbox.world.quirks import SHARE
 from conv_analytics.sandbox.world.records import Conversation, Event
 from conv_analytics.sandbox.world.render import envelope, to_bytes
-from conv_analytics.sandbox.world.scenarios import DECK
+from conv_analytics.sandbox.world.scenarios import DECK, TRANSIENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+
+    from conv_analytics.sandbox.world.call_legs import CallLeg
 
 DISPLAY_NAMES = ("Intake line", "Café ☕ orders", "محادثة", "שיחה", "A & B <support>", "e\u0301quipe", "")
 CACHED_EVENTS = 600_000
@@ -53,10 +55,11 @@ class World:
         broken: float = 0.0,
         causes: str | Iterable[str] = (),
         clean: bool = False,
+        transient: float = 0.0,
     ) -> None:
         """Describe the world; nothing is generated yet."""
         self.seed, self.size, self.end_ms, self.days = seed, conversations, to_ms(end), days
-        self.quirks, self.broken = quirks, broken
+        self.quirks, self.broken, self.transient = quirks, broken, transient
         self.start_ms = self.end_ms - days * 24 * HOUR_MS
         self.people = People(seed, conversations, self.start_ms)
         self.clean = clean
@@ -73,6 +76,8 @@ class World:
         self._kept_events = 0
         self._changed: dict[int, Conversation] = {}
         self._tallies: dict[int, Tally] = {}
+        self._legs: dict[int, list[CallLeg]] = {}
+        self._transient: dict[int, bool] = {}
         self._by_id: dict[str, int] = {}
         self._memberships: dict[str, list[tuple[int, str]]] | None = None
         self._users_by_id: dict[str, User] | None = None
@@ -132,11 +137,11 @@ class World:
             alive = set(self.ordinals)
             return [pair for pair in self._memberships.get(user_id, ()) if pair[0] in alive]
 
-    def truth(self, gone: Collection[str] = ()) -> Truth:
-        """Add up what a perfect export holds, without the conversations that are `gone`."""
+    def truth(self, gone: Collection[str] = (), ordinals: Iterable[int] | None = None) -> Truth:
+        """Add up what a complete folder holds of these conversations (all), without those that are `gone`."""
         with self.lock:
             tallies = []
-            for ordinal in self.ordinals:
+            for ordinal in self.ordinals if ordinals is None else ordinals:
                 conversation_id = self.head(ordinal).id
                 if conversation_id not in gone:
                     tallies.append((conversation_id, self.tally(ordinal)))
@@ -149,6 +154,26 @@ class World:
         if ordinal not in self._tallies:
             self.conversation(ordinal)
         return self._tallies[ordinal]
+
+    def legs(self, ordinal: int) -> list[CallLeg]:
+        """Return the legs of a conversation's call, in the order in which they were made."""
+        if ordinal not in self._legs:
+            self.conversation(ordinal)
+        return self._legs.get(ordinal, [])
+
+    def is_transient(self, ordinal: int) -> bool:
+        """Whether a conversation exists only while its call lasts (contract 1.1)."""
+        if not self.transient or ordinal >= self.size:
+            return False
+        known = self._transient.get(ordinal)
+        if known is None:
+            drawn = Dice(self.seed, "transient", ordinal).chance(self.transient)
+            known = self._transient[ordinal] = drawn and self._scenario(ordinal) in TRANSIENT
+        return known
+
+    def is_changed(self, ordinal: int) -> bool:
+        """Whether a conversation was made or changed through the API."""
+        return ordinal in self._changed
 
     # -- changing (used by the server's POST, PUT, PATCH and DELETE)
 
@@ -207,6 +232,10 @@ class World:
     def _deal(self, block: int) -> list[Callable[[ConversationBuilder], None]]:
         return Dice(self.seed, "deck", block).shuffled(DECK)
 
+    def _scenario(self, ordinal: int) -> Callable[[ConversationBuilder], None]:
+        block, card = divmod(ordinal, len(DECK))
+        return self._deck(block)[card]
+
     def _make_head(self, ordinal: int) -> Conversation:
         dice = Dice(self.seed, "head", ordinal)
         made = Conversation(ordinal, f"CON-{dice.uuid()}", "", self._arrivals.at(ordinal, dice.uniform()))
@@ -217,10 +246,11 @@ class World:
             made.display_name = dice.pick(DISPLAY_NAMES) if dice.chance(0.6) else None
             made.image_url = f"https://static.example.net/c/{ordinal}.png" if dice.chance(0.2) else None
             made.updated = made.created + dice.between(1, 900_000) if dice.chance(0.7) else None
+        if self.is_transient(ordinal):
+            made.name = f"NAM-{Dice(self.seed, 'transient name', ordinal).uuid()}"
         return made
 
     def _fill(self, head: Conversation) -> Conversation:
-        block, card = divmod(head.ordinal, len(DECK))
         dice = Dice(self.seed, "conversation", head.ordinal)
         builder = ConversationBuilder(dice, self.people, head.id, head.name, head.created + dice.between(5, 900))
         builder.day = (head.created - self.start_ms) // (24 * HOUR_MS)
@@ -230,9 +260,10 @@ class World:
                 Dice(self.seed, "plot", head.ordinal), self._planted, self.clean, head.created
             )
             builder.people = builder.causes.people(self.people)
-        self._deck(block)[card](builder)
+        self._scenario(head.ordinal)(builder)
         made = replace(head, members=builder.members, state=builder.state, sequence_number=builder.last_id)
         made.event_ids, made.event_types, made.rendered, made.deleted = [], [], [], set()
+        made.event_times, made.before_deletion, made.legs = [], {}, builder.legs
         if not made.minimal:
             made.properties = {"ttl": 172800, "custom_data": {"ticketNo": f"T-{head.ordinal}"}}
             if dice.chance(0.3):
@@ -244,7 +275,7 @@ class World:
         odd = Dice(self.seed, "odd", head.ordinal)
         for event in builder.events:
             self._append(made, event, tally, odd)
-        self._tallies[head.ordinal] = tally
+        self._tallies[head.ordinal], self._legs[head.ordinal] = tally, made.legs
         return made
 
     def _append(self, made: Conversation, event: Event, tally: Tally, odd: Dice) -> None:
@@ -259,9 +290,12 @@ class World:
             tally.add(event)
         made.event_ids.append(event.id)
         made.event_types.append(event.type)
+        made.event_times.append(event.at)
         made.rendered.append(to_bytes(whole))
         if event.deleted:
             made.deleted.add(event.id)
+            whole = envelope(replace(event, body=event.body_before or {}), made.id)
+            made.before_deletion[event.id] = to_bytes(whole)
             tally.deleted += 1
 
     def append_event(self, ordinal: int, event: Event) -> bytes:
@@ -274,6 +308,7 @@ class World:
         tally.add(event)
         made.event_ids.append(event.id)
         made.event_types.append(event.type)
+        made.event_times.append(event.at)
         made.rendered.append(to_bytes(envelope(event, made.id)))
         return made.rendered[-1]
 

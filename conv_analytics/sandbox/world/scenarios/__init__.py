@@ -34,5 +34,10 @@ CARDS: tuple[tuple[Scenario, int], ...] = (
     (quiet.strange, 1),
 )
 DECK: tuple[Scenario, ...] = tuple(scenario for scenario, copies in CARDS for _ in range(copies))
+#: Calls that can run in a transient conversation; a conference has the `conversation` action, and so a named one.
+TRANSIENT: frozenset[Scenario] = frozenset({
+    calls.inbound_phone, calls.outbound_phone, app_calls.app_to_phone, app_calls.phone_to_app, app_calls.transfer,
+    voice.sip_call, voice.voice_bot, voice.recorded_call,
+})  # fmt: skip
 
-__all__ = ["CARDS", "DECK"]
+__all__ = ["CARDS", "DECK", "TRANSIENT"]

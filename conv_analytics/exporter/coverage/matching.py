@@ -1,0 +1,233 @@
+"""Match the legs of the call list with what a folder has, in DuckDB: a month has millions of them.
+
+Leg ids are compared without dashes and in lower case, because the call list and the events write them differently (live
+contract 10, no. L13).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pyarrow as pa
+
+from conv_analytics.dataset.snapshot import Snapshot, day_of
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.views import view
+from conv_analytics.errors import ConfigError, DestinationError, MemoryExhausted
+from conv_analytics.exporter.coverage import statements
+from conv_analytics.exporter.coverage.window import PATIENCE, Window
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.kinds import is_vocabulary
+
+if TYPE_CHECKING:
+    import duckdb
+
+TABLE = TABLES["voice_calls"]
+#: Where the end of a leg is: without both, nobody could say whether the folder has it.
+_ENDS = ("hangups", "leg_statuses")
+#: Tables with leg ids, and those with conversation ids.
+_LEG_TABLES = ("leg_statuses", "hangups", "call_events", "member_events")
+_EVENT_TABLES = (*_LEG_TABLES, "events")
+#: The longest call: events of a leg lie within so many days of its begin.
+_CALL = timedelta(days=2)
+#: Rows that are taken out at a time.
+_ROWS = 2**16
+#: Memory that the temporary database may take before it goes on on the disk.
+_MEMORY = "1GB"
+
+
+class Matching:
+    """The legs of a run, and what the folder has of them; a context manager, whose database is temporary.
+
+    Parameters
+    ----------
+    dataset
+        The folder.
+    window
+        Which calls the run looks at.
+    exported_at
+        When the last export began; None if there was none.
+    now
+        When the run began.
+    """
+
+    def __init__(self, dataset: Snapshot, window: Window, exported_at: datetime | None, now: datetime) -> None:
+        import duckdb  # noqa: PLC0415  slow to import
+
+        if not set(_ENDS) & set(dataset.tables):
+            raise ConfigError(
+                f"{dataset.path} has neither hangups nor leg_statuses, so nobody can tell which calls it has."
+                " Export those tables to another folder."
+            )
+        self._dataset, self._window, self._exported_at, self._now = dataset, window, exported_at, now
+        self._layout = Layout(dataset.path.absolute())
+        self._folder = tempfile.TemporaryDirectory(prefix="conv_analytics-")
+        self._batches = 0
+        self._duckdb = duckdb
+        # A database on the disk: one in memory would keep its tables there.
+        self._database = duckdb.connect(str(Path(self._folder.name) / "legs.duckdb"))
+        for setting, value in (("memory_limit", _MEMORY), ("temp_directory", self._folder.name), ("TimeZone", "UTC")):
+            self._run(f"set {setting} = '{value}'")
+        self._run(statements.listed(TABLE))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._database.close()
+        self._folder.cleanup()
+
+    def add(self, rows: pa.Table, since: datetime) -> None:
+        """Add legs of the call list in its order; of a leg that comes again, the row that says more is kept.
+
+        `since` is where this part of the list begins.
+        """
+        self._batches += 1
+        self._register(rows)
+        self._run(statements.add(TABLE), [self._batches, since])
+        self._database.unregister("batch")
+
+    def renew(self, rows: pa.Table) -> None:
+        """Put new rows in the place of legs of earlier runs that were asked for again."""
+        self._register(rows)
+        self._run(statements.RENEW.format(columns=statements.columns(TABLE), normalised=statements.normalised()))
+        self._database.unregister("batch")
+
+    def settle(self) -> None:
+        """End the list: each leg once, without those that the last run has judged, and with legs of earlier runs.
+
+        Those are legs that could not be judged then, and those of the window that the list no longer has.
+        """
+        since = self._window.since
+        self._run(statements.LEGS)
+        if TABLE.name in self._dataset.tables:
+            first = min(since, self._now - PATIENCE) - timedelta(days=1)
+            self._view("earlier", TABLE.name, first.date())
+            self._run(statements.JUDGED, [since])
+            statement = statements.EARLIER.format(
+                columns=statements.columns(TABLE), normalised=statements.normalised("e.")
+            )
+            self._run(statement, [self._now - PATIENCE, since, self._window.until])
+
+    def running(self) -> list[str]:
+        """Ids of legs of earlier runs that had not ended then, and that the list did not bring again."""
+        return [name for (name,) in self._rows(statements.RUNNING)]
+
+    def match(self) -> None:
+        """Look for the legs and their conversations in the folder."""
+        (first,) = next(self._rows(statements.FIRST))
+        start = min(first or self._window.since, self._window.since) - _CALL
+        for name in (name for name in _EVENT_TABLES if name in self._dataset.tables):
+            self._view(name, name, start.date())
+        if "conversations" in self._dataset.tables:
+            self._view("conversations", "conversations", None)
+        present = [name for name in _LEG_TABLES if name in self._dataset.tables]
+        self._run(statements.evidence(present))
+        self._run(
+            statements.known([name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables])
+        )
+        for statement in (statements.PROBED, statements.ALIVE, statements.UNMATCHED):
+            self._run(statement)
+
+    def unmatched(self, limit: int) -> list[tuple[str, str | None]]:
+        """Conversations of which nobody knows whether they can still be read, each with the host of its legs.
+
+        Those that were answered are left out.
+        """
+        return list(self._rows(statements.NEXT, [limit]))
+
+    def count_unmatched(self) -> int:
+        """How many there were before the first answer."""
+        return int(next(self._rows("select count(*) from unmatched"))[0])
+
+    def alive(self, conversations: Iterable[str]) -> None:
+        """Note conversations that a list has: those that nobody knew of can still be read."""
+        self._register(pa.table({"conversation": pa.array(conversations, pa.string())}))
+        self._run("insert into alive select conversation from batch")
+        self._database.unregister("batch")
+
+    def answer_alive(self) -> None:
+        """Take them as answers."""
+        self._run(statements.ANSWER_ALIVE)
+
+    def answer(self, conversations: Iterable[str], outcome: str, host: str | None = None) -> None:
+        """Note what became of conversations: ``here``, ``elsewhere``, ``gone`` or ``unknown``."""
+        rows = pa.table({"conversation": pa.array(conversations, pa.string())})
+        if rows.num_rows:
+            self._register(rows)
+            self._run("insert into probed select conversation, ?, ? from batch", [outcome, host])
+            self._database.unregister("batch")
+
+    def classify(self) -> None:
+        """Give each leg its class."""
+        self._run(statements.classes(TABLE), [self._exported_at, self._now])
+
+    def rows(self) -> Iterator[pa.Table]:
+        """The rows to keep: of every leg that was listed, and of earlier ones whose class has changed."""
+        relation = self._database.sql(statements.to_keep(TABLE))
+        reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+        for batch in reader(_ROWS):
+            yield _as_declared(pa.Table.from_batches([batch]))
+
+    def counts(self, zone: str) -> list[tuple[str, str | None, str, int]]:
+        """How many legs there are: by what (``total``, ``day``, ``direction``, ``channel``), its value, the class."""
+        return list(self._rows(statements.COUNTS, [zone]))
+
+    def missing(self) -> pa.Table:
+        """The legs that the folder lacks, wholly or in part, in the order in which they began."""
+        return self._table(statements.MISSING)
+
+    def not_listed(self, limit: int) -> tuple[int, pa.Table]:
+        """Legs that the folder has and the list lacks: how many, and the first of them."""
+        present = [name for name in ("leg_statuses", "hangups", "call_events") if name in self._dataset.tables]
+        margin = timedelta(minutes=5)
+        self._run(statements.not_listed(present), [self._window.since + margin, self._window.until - margin])
+        (count,) = next(self._rows(statements.COUNT_EXTRA))
+        return int(count), self._table(statements.FIRST_EXTRA.format(limit=int(limit)))
+
+    def _view(self, alias: str, table: str, first: date | None) -> None:
+        """A view of a table's files from a day on; each file is looked at before DuckDB stumbles over it."""
+        files = sorted(self._dataset.numbered(table), key=lambda pair: day_of(pair[1]))
+        chosen = [file for _, file in files if first is None or day_of(file) >= first] or [files[-1][1]]
+        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        self._run(f'create view "{alias}" as {view(TABLES[table], [self._dataset.checked(file) for file in chosen])}')
+
+    def _register(self, rows: pa.Table) -> None:
+        self._database.register("batch", rows)
+
+    def _run(self, statement: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._database.execute(statement, list(values))
+        except self._duckdb.OutOfMemoryException as error:
+            raise MemoryExhausted(str(error)) from error
+        except self._duckdb.IOException as error:
+            raise DestinationError("the folder for temporary files", f"{error}; name another one in TMPDIR") from error
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> Iterator[Any]:
+        # Another statement of this connection would end a query that is being read.
+        cursor = self._database.cursor()
+        try:
+            cursor.execute(query, list(values))
+            while rows := cursor.fetchmany(_ROWS):
+                yield from rows
+        finally:
+            cursor.close()
+
+    def _table(self, query: str) -> pa.Table:
+        relation = self._database.sql(query)
+        read = getattr(relation, "to_arrow_table", None) or relation.arrow
+        table: pa.Table = read()
+        return table
+
+
+def _as_declared(rows: pa.Table) -> pa.Table:
+    """Rows with words as Arrow dictionaries, as the files of the table have them."""
+    columns = [
+        rows[column.name].combine_chunks().dictionary_encode() if is_vocabulary(column.kind) else rows[column.name]
+        for column in TABLE.columns
+    ]
+    return pa.Table.from_arrays(columns, schema=TABLE.schema)

@@ -1,0 +1,28 @@
+"""Time zones by their name."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from conv_analytics.errors import ConfigError
+
+
+def zone_info(name: str) -> ZoneInfo:
+    """The zone of that name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none; the message says how zones are called.
+
+    Examples
+    --------
+    >>> zone_info("Europe/London").key
+    'Europe/London'
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError, TypeError) as error:
+        raise ConfigError(
+            f"tz={name!r} is no time zone. Use an IANA name, such as 'Europe/London' or 'UTC'."
+        ) from error
