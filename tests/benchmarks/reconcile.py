@@ -38,8 +38,8 @@ def main() -> None:
                 when = at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
                 file.write(
                     f'"a1b2c3d4","{each.hex}-1","outbound","442079460201","447700900102","","23410","Example Mobile",'
-                    f'"GB","United Kingdom","{when}","{when}","152","ANSWERED","200","Answered normally","EUR","0.0127",'
-                    f'"0.032173","{each}",""\n'
+                    f'"GB","United Kingdom","{when}","{when}","152","ANSWERED","200","Answered normally","EUR",'
+                    f'"0.0127","0.032173","{each}",""\n'
                 )
         legs = pd.DataFrame({
             "conversation_id": [f"CON-{each}" for each in ids], "leg_id": [str(each) for each in ids],
