@@ -36,7 +36,14 @@ def client_of(sandbox: Sandbox) -> ca.Conversations:
 def test_with_webhooks_nightly_exports_hold_all_but_what_was_never_delivered(
     tmp_path: Path, shape: Any, quirks: bool
 ) -> None:
-    options: Any = {"conversations": 40, "days": 3, "transient": 0.3, "ttl_hours": 48, "events_shape": shape, "quirks": quirks}
+    options: Any = {
+        "conversations": 40,
+        "days": 3,
+        "transient": 0.3,
+        "ttl_hours": 48,
+        "events_shape": shape,
+        "quirks": quirks,
+    }
     arrived: set[tuple[str, int]] = set()
     expected: set[tuple[str, int]] = set()
     unlisted = 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
-from urllib.parse import quote, urlencode
 
 from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
-from conv_analytics.sandbox.webhooks.messages import Json, Message, compact
+from conv_analytics.sandbox.webhooks.forms import Form, by_get, odd_form, usual_form
+from conv_analytics.sandbox.webhooks.messages import Message
 from conv_analytics.sandbox.webhooks.rtc import listed_messages
 from conv_analytics.sandbox.webhooks.signing import SIGNINGS, Signer, Signing
 from conv_analytics.sandbox.webhooks.unlisted import unlisted_messages
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.lifetimes import Lifetimes
     from conv_analytics.sandbox.world.world import World
 
-JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-BOM = b"\xef\xbb\xbf"
 #: A second attempt comes at most this long after the first. [ms]
 LAST_REPEAT_MS = 30_000
 #: Share of the requests in an irregular form, with quirks.
@@ -188,10 +184,10 @@ class _Planner:
 
     def _form(self, message: Message, dice: Dice) -> Form:
         if message.interface == "voice" and dice.chance(self.get):
-            return Form("GET", parameters(message.event), {}, b"", dice.pick(("signed", "nested_hash")))
+            return by_get(message, dice)
         if self.quirks and dice.chance(ODD_FORMS):
             return odd_form(message, dice)
-        return Form("POST", "", dict(JSON), compact(message.event))
+        return usual_form(message)
 
     def _signing(self, form: Form, dice: Dice) -> Signing:
         if isinstance(self.plan.signing, str):
@@ -206,7 +202,7 @@ class _Planner:
 
 def written_delivery(signer: Signer, message: Message, now: float) -> Delivery:
     """Write the webhook of something that was done through the API, in the usual form."""
-    form = Form("POST", "", dict(JSON), compact(message.event))
+    form = usual_form(message)
     return _delivery(message, form, {**form.headers, **signer.headers(form.body, "", now)}, transient=False)
 
 
@@ -230,47 +226,4 @@ def _delivery(message: Message, form: Form, headers: dict[str, str], *, transien
     )
 
 
-# -- forms
-
-
-@dataclass(slots=True)
-class Form:
-    """How a request carries its event."""
-
-    method: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    signing: Signing = "signed"
-
-
-def odd_form(message: Message, dice: Dice) -> Form:
-    """Write a request in a form that is not the usual one (contract 3.1, L24, L37)."""
-    body = compact(message.event)
-    forms = {
-        "bom": Form("POST", "", dict(JSON), BOM + body),
-        "array": Form("POST", "", dict(JSON), b"[" + body + b"]"),
-        "charset": Form("POST", "", {"Content-Type": "application/json; charset=utf-8"}, body),
-        "untyped": Form("POST", "", {}, body),
-        "spaced": Form("POST", "", dict(JSON), json.dumps(message.event, indent=1).encode(), "compact_hash"),
-    }
-    if message.interface == "voice":  # an RTC event has objects within objects, of which no form was ever seen
-        forms["form"] = Form("POST", "", dict(FORM), urlencode(texts(message.event)).encode())
-    return forms[dice.pick(sorted(forms))]
-
-
-def texts(event: Json) -> dict[str, str]:
-    """Write the values of an event as the texts of parameters: objects as JSON, null as nothing (6.6)."""
-    return {
-        name: value if isinstance(value, str) else compact(value).decode()
-        for name, value in event.items()
-        if value is not None
-    }
-
-
-def parameters(event: Json) -> str:
-    """Write an event as the query of a GET request, encoded only in part, as captures show."""
-    return "&".join(f"{quote(name, safe='')}={quote(text, safe=':,')}" for name, text in texts(event).items())
-
-
-__all__ = ["DeliveryPlan", "PlanOptions", "messages", "parameters", "plan_deliveries", "texts", "written_delivery"]
+__all__ = ["DeliveryPlan", "PlanOptions", "messages", "plan_deliveries", "written_delivery"]
