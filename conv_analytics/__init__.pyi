@@ -1,6 +1,15 @@
 from .api import AsyncConversations as AsyncConversations, Conversations as Conversations
 from .dataset import Dataset as Dataset, open_dataset as open_dataset
-from .exporter import Exported as Exported, Frames as Frames, Job as Job, aexport as aexport, export as export
+from .exporter import (
+    Exported as Exported,
+    Frames as Frames,
+    Ingested as Ingested,
+    Job as Job,
+    aexport as aexport,
+    export as export,
+    ingest as ingest,
+    read_events as read_events,
+)
 from .exporter.coverage import Coverage as Coverage, coverage as coverage
 from .notebook import (
     Filters as Filters,

@@ -20,6 +20,7 @@ from conv_analytics.cli import (
     demo,
     export,
     kpi,
+    listen,
     logs,
     offenders,
     plan,
@@ -38,7 +39,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, plan, status, verify, coverage, replay, compact, timeline,
+    demo, export, listen, plan, status, verify, coverage, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 

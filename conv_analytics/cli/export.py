@@ -99,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
             _report_interrupted(before, last_commit(dest), watch, as_json=options.json)
             raise
     show(done.report, as_json=options.json)
+    if done.ingested is not None and not options.json:
+        say(f"live {done.ingested}")
     return Exit.COMPLETE
 
 

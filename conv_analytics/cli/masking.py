@@ -1,4 +1,4 @@
-"""Flags of the mask: its rules and its key."""
+"""Flags of a mask, for the commands that write to a folder."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 _KEY_VARIABLE = "CONV_ANALYTICS_MASK_KEY"
 
 
-def add_mask(privacy: argparse._ArgumentGroup) -> None:
-    """Declare the rules and the key."""
-    privacy.add_argument(
+def add_mask(group: argparse._ArgumentGroup) -> None:
+    """Declare the mask and its key."""
+    group.add_argument(
         "--mask",
         metavar="RULES",
         nargs="?",
         const="",
         help="replace personal data with tokens; RULES such as phone=keep,text=drop, or @FILE",
     )
-    privacy.add_argument(
+    group.add_argument(
         "--mask-key-file", metavar="FILE", help=f"file with the key of the tokens (the variable {_KEY_VARIABLE})"
     )
 
 
 def mask_of(options: argparse.Namespace) -> Mask | None:
-    """The mask that the flags describe; None without one."""
+    """The mask that the flags describe."""
     if options.mask is None:
         if options.mask_key_file is not None:
             raise ConfigError("--mask-key-file is for --mask, which is missing: nothing would be masked.")
@@ -45,3 +45,11 @@ def mask_of(options: argparse.Namespace) -> Mask | None:
     if options.mask_key_file is not None and exposed(options.mask_key_file):
         note(f"{options.mask_key_file} can be read by every user of this machine; chmod 600 makes it yours.")
     return mask
+
+
+def mask_arguments(options: argparse.Namespace) -> list[str]:
+    """The same flags for a command that this one starts; a key in the environment it has anyway."""
+    if options.mask is None:
+        return []
+    key = [] if options.mask_key_file is None else [f"--mask-key-file={options.mask_key_file}"]
+    return [f"--mask={options.mask}", *key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,12 +18,15 @@ from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
-from conv_analytics.dataset.storage.views import view
+from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.envelope import EVENT_KEY, EventSource
+from conv_analytics.tables.event_sources import EVENT_SOURCES
+from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.frame import to_frame, with_date
 from conv_analytics.tables.kinds import as_declared
@@ -41,7 +45,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         self.commits = tuple(commits)
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
-        self._checked: set[File] = set()
+        self._checked: dict[File, frozenset[str]] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -105,7 +109,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         files = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
         frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in files))
         if declared.latest is None or frame.empty:
-            return frame
+            return self._with_both_sources(declared, frame) if self._two_sources else frame
         # A later run saw the later state, whatever the clock said.
         runs = np.repeat([number for number, _ in files], [file.rows for _, file in files])
         order = np.lexsort((frame[declared.latest].to_numpy(), runs))
@@ -197,12 +201,25 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         connection = duckdb.connect()
         for name in self.tables:
-            declared = self._declared(name)
-            for file in self._files(name):
-                self._check(file)
-            # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-            connection.execute(f'create view "{name}" as {view(declared, self.files(name))}')
+            connection.execute(f'create view "{name}" as {self.statement(name)}')
         return connection
+
+    def statement(self, table: str, since: date | None = None) -> str:
+        """The DuckDB statement that selects a table from its files, for a connection of one's own.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        since
+            Leave out the files of earlier days (UTC). At least one file stays.
+        """
+        files = self._files(table)
+        if since is not None:
+            files = [file for file in files if day_of(file) >= since] or files[-1:]
+        chosen = [DatasetFile(self._layout.file(file.path), self._lacking(file)) for file in files]
+        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
@@ -228,17 +245,35 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             raise TableNotFound(table, self.tables, where=str(self.path))
         return TABLES[table]
 
-    def _check(self, file: File) -> None:
-        """Check a file once: a dataset is asked many questions."""
+    @cached_property
+    def _two_sources(self) -> bool:
+        """Whether some events came from a list and also from a webhook or a file."""
+        return EVENT_SOURCES.name in self.tables and self.rows(EVENT_SOURCES.name) > 0
+
+    def _with_both_sources(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+        """A table of events without the rows that a list's version replaces; events say that they came twice."""
+        if not replaces_rows(table):
+            return frame
+        also = self[EVENT_SOURCES.name][[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
+        twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
+        replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])
+        if table is EVENTS:
+            frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
+        return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
+
+    def _lacking(self, file: File) -> frozenset[str]:
+        """The columns that a file lacks. It is checked, but only once: a dataset is asked many questions."""
         if file not in self._checked:
-            open_file(self._layout, file).close()
-            self._checked.add(file)
+            with open_file(self._layout, file) as opened:
+                present = frozenset(opened.schema_arrow.names)
+            self._checked[file] = frozenset(TABLES[file.table].schema.names) - present
+        return self._checked[file]
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
             with open_file(self._layout, file) as opened:
-                return as_declared(opened.read(columns=columns), TABLES[file.table].schema)
+                return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path / file.path, first_line(error)) from error
 

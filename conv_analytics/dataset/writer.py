@@ -79,9 +79,11 @@ class DatasetWriter:
         The partition of rows that have no instant: the UTC day of the run.
     tables
         The tables to write; rows of others are passed over.
+    optional
+        Further tables to write, of which no file is made as long as there are no rows.
     """
 
-    def __init__(self, root: Path, day: date, tables: Collection[str]) -> None:
+    def __init__(self, root: Path, day: date, tables: Collection[str], optional: Collection[str] = ()) -> None:
         self.layout = Layout(root)
         self.layout.prepare()
         self._lock = WriterLock(self.layout)
@@ -98,6 +100,7 @@ class DatasetWriter:
         self.number = log.next_number(self.layout)
         self._day = day
         self._tables = [name for name in TABLES if name in tables]
+        self._writable = {*tables, *optional}
         self._parts: dict[tuple[str, date], _Part] = {}
         self._done: list[_Part] = []
         self._buffered = 0
@@ -127,14 +130,14 @@ class DatasetWriter:
 
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
-        if not rows.num_rows or name not in self._tables:
+        if not rows.num_rows or name not in self._writable:
             return
         for day, part_rows in by_day(rows, TABLES[name].day, self._day):
             self.place(name, day, part_rows)
 
     def place(self, name: str, day: date, rows: pa.Table) -> None:
         """Add rows to one day of a table, whatever their instants say."""
-        if not rows.num_rows or name not in self._tables:
+        if not rows.num_rows or name not in self._writable:
             return
         with self._disk():
             part = self._part(TABLES[name], day)

@@ -18,6 +18,7 @@ from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.event_ids import id_ranges, may_repeat_events, out_of_order
 from conv_analytics.exporter.incremental import LastChange, MissingEvents, missing_events
+from conv_analytics.exporter.merge_sources import merge_listed
 from conv_analytics.exporter.report import LISTED, Report
 from conv_analytics.exporter.row_keys import SeenKeys
 from conv_analytics.tables import TABLES
@@ -234,11 +235,13 @@ class Converter:
             self._load_repeated(batch.events)
             rows = flatten_events(batch.events, self._seen)
             self._compare(rows)
+            listed = rows.tables["events"]
+            self._merge_delivered(rows)
             self._put(rows)
             # Records without a row are in the quarantine; requested again, they would only land there again.
             quarantined = (record.conversation_id for record in rows.broken if not record.kept)
             self._quarantined.update(name for name in quarantined if name is not None)
-            self._advance(rows.tables["events"])
+            self._advance(listed)
         for conversation_id in batch.with_gaps:
             self._disordered.add(conversation_id)
             self._hold_back(conversation_id)
@@ -342,7 +345,8 @@ class Converter:
         """Leave out the stored events of some conversations when they come again."""
         for conversation_id, stored in conversations.items():
             self._stored[conversation_id] = stored
-            self._seen.know(conversation_id, stored.bodies, stored.nameless, stored.items)
+            known = {*stored.bodies, *(event_id for event_id in stored.delivered if event_id in stored.both)}
+            self._seen.know(conversation_id, known, stored.nameless, stored.items)
 
     def _compare(self, rows: Rows) -> None:
         """Tell stored events that came again from duplicates, and count those whose body has changed."""
@@ -351,12 +355,21 @@ class Converter:
         columns = (rows.repeated[name].to_pylist() for name in ("conversation_id", "event_id", "body"))
         for conversation_id, event_id, body in zip(*columns, strict=True):
             stored = self._stored.get(conversation_id)
-            if stored is None or (event_id is not None and event_id not in stored.bodies):
+            if stored is None or (event_id is not None and event_id not in stored.bodies | stored.both):
                 continue
             rows.duplicates -= 1
             self._report.held += 1
             before = stored.bodies.get(event_id)
             self._report.changed += before is not None and before != digest(body)
+
+    def _merge_delivered(self, rows: Rows) -> None:
+        """Compare events with those that a webhook or a file gave: the list's is written only where it differs."""
+        delivered = {name: stored.delivered for name, stored in self._stored.items() if stored.delivered}
+        if not delivered:
+            return
+        merged = merge_listed(rows.tables, delivered)
+        self._report.confirmed += merged.confirmed
+        self._report.corrected += merged.corrected
 
     def _put(self, rows: Rows) -> None:
         for name, converted in rows.tables.items():

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
-from conv_analytics.errors import ExportStopped
+from conv_analytics.dataset import open_dataset
+from conv_analytics.errors import ExportIncomplete, ExportStopped
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.folder_checks import commit_finished_runs, require_same_mask, resolve_tables
+from conv_analytics.exporter.ingest import ingest
 from conv_analytics.exporter.job import Job
 from conv_analytics.exporter.logs import LogObserver
 from conv_analytics.exporter.options import ExportOptions, Options, takes
@@ -163,7 +165,15 @@ async def _export(
         [LogObserver(), *observers] if chosen.on_event is None else [LogObserver(), chosen.on_event, *observers]
     )
     run = partial(run_export, client, destination, chosen, progress=progress, observers=watching)
-    result = await run()
-    if resumed_old_run(result.report):
+    try:
         result = await run()
+        if resumed_old_run(result.report):
+            result = await run()
+    except ExportIncomplete as incomplete:
+        if destination is not None and not isinstance(incomplete, ExportStopped):
+            await asyncio.to_thread(ingest, destination)
+        raise
+    if isinstance(result, Exported) and (folded := await asyncio.to_thread(ingest, str(destination))).commit:
+        # After the list: what both have is stored once, and nothing of it is replaced.
+        return replace(result, dataset=open_dataset(str(destination)), ingested=folded)
     return result

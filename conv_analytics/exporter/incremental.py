@@ -284,7 +284,7 @@ def updated_watermark(
     if advanced or state.extended or (unread and known_settled is not None) or differs:
         last = max(state.last_event or 0, known_last or 0)
         text = settled or (known_settled if state.last_change is not None else None)
-        return Watermark(state.conversation_id, last, text, *missing)
+        return Watermark(state.conversation_id, last, text, *missing, live=known is not None and known.live)
     return Watermark(state.conversation_id, None, settled) if settled else None
 
 

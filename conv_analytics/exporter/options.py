@@ -22,9 +22,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
-#: Tables that an export writes; the others are those of other commands.
-EXPORTED_TABLES = tuple(name for name in TABLES if name != "voice_calls")
-DEFAULT_TABLES = tuple(name for name in EXPORTED_TABLES if name not in OPTIONAL)
+#: Tables that no list of the Conversation API fills: a folder has them once they have rows.
+NOT_LISTED = ("voice_events", "event_sources", "voice_calls")
+LISTED_TABLES = tuple(name for name in TABLES if name not in NOT_LISTED)
+DEFAULT_TABLES = tuple(name for name in LISTED_TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.
 MAX_CONCURRENCY = 100
 #: Maximum consecutive failures before listing stops: then the API is down, not the conversations.
@@ -208,8 +209,10 @@ def _utc(moment: datetime) -> datetime:
 def _tables(names: Collection[str] | str) -> tuple[str, ...]:
     requested = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names)
     if requested == ["all"]:
-        return EXPORTED_TABLES
+        return LISTED_TABLES
     for name in requested:
-        if name not in EXPORTED_TABLES:
-            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(EXPORTED_TABLES)}; or say all.")
-    return tuple(name for name in EXPORTED_TABLES if name in requested)
+        if name in NOT_LISTED:
+            raise ConfigError(f"{name} is no table to name: a folder has it as soon as there are rows of it.")
+        if name not in TABLES:
+            raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(LISTED_TABLES)}; or say all.")
+    return tuple(name for name in LISTED_TABLES if name in requested)

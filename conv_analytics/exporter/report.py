@@ -45,6 +45,10 @@ class Report:
     not stored again."""
     changed: int = 0
     """Those of them whose body has changed: deleted or edited in place. The folder keeps the first."""
+    confirmed: int = 0
+    """Listed events that a webhook or a file had given before, with the same content. They are not stored again."""
+    corrected: int = 0
+    """Listed events that a webhook or a file had given with another content: the list's row replaces theirs."""
     swept_at: str | None = None
     """Start of the last complete run, possibly this one, that requested every conversation."""
     planned: dict[str, Any] | None = None

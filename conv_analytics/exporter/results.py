@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.dataset import Dataset
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.report import Report
 from conv_analytics.markup import block, grid
 
@@ -55,9 +56,11 @@ class Exported:
 
     report: Report
     dataset: Dataset
+    ingested: Ingested | None = None
+    """What the folder's listener had received, folded in after the list; None when there was nothing."""
 
     def __str__(self) -> str:
-        return str(self.report)
+        return str(self.report) if self.ingested is None else f"{self.report}\nlive {self.ingested}"
 
     @safe_repr
     def __repr__(self) -> str:

@@ -29,6 +29,7 @@ from conv_analytics.exporter.saved_plan import take_plan
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
+from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.frame import to_frame
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class FolderSink:
     ) -> None:
         self._root = root
         self._options, self._started = options, started
-        self._writer = DatasetWriter(root, started.date(), options.selected)
+        self._writer = DatasetWriter(root, started.date(), options.selected, (EVENT_SOURCES.name,))
         try:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)
@@ -120,16 +121,16 @@ class FolderSink:
         """The events that the folder has of conversations whose events may be listed again."""
         required = wanted or self._options.full
         repeated = [
-            name for name in conversations if required or name in self._ignored_ids or self._has_events_above(name)
+            name for name in conversations if required or name in self._ignored_ids or self._may_have_events(name)
         ]
         if repeated and self._event_index is None:
             self._event_index = EventIndex(self._root, self._history, self.known)
         return self._event_index.of(repeated) if self._event_index and repeated else {}
 
-    def _has_events_above(self, conversation_id: str) -> bool:
-        """Whether the folder has events above the watermark of a conversation."""
+    def _may_have_events(self, conversation_id: str) -> bool:
+        """Whether the folder may have events above the watermark of a conversation."""
         mark = self.known.get(conversation_id)
-        return mark is not None and mark.unread and mark.sequence_number is not None
+        return mark is not None and (mark.live or (mark.unread and mark.sequence_number is not None))
 
     def finish(self, report: Report, states: ConversationStates, in_time: Callable[[], None]) -> Exported:
         """Commit the run, with a warning if it brought far fewer events than the nights before.

@@ -44,6 +44,21 @@ def members(document: bytes) -> dict[str, bytes]:
     return result
 
 
+def is_whole(document: bytes) -> bool:
+    """Whether a text is one object or array, closed by its last character; what is inside is not looked at.
+
+    >>> is_whole(b'{"a": [1, "]"]}'), is_whole(b'{"a": [1'), is_whole(b"[1], 2]")
+    (True, False, False)
+    """
+    depth = 0
+    for token in _TOKEN.finditer(document):
+        mark = token.group()
+        depth += (mark in b"[{") - (mark in b"]}")
+        if depth <= 0:
+            return depth == 0 and mark in b"]}" and token.end() == len(document)
+    return False
+
+
 def _key(text: bytes) -> str:
     name = text[1:-1].decode("utf-8", "replace")
     if "\\" not in name:

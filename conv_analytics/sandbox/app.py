@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from conv_analytics.sandbox.applications import Applications
 from conv_analytics.sandbox.calls import Calls
 from conv_analytics.sandbox.cursors import Cursors
 from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
@@ -33,17 +34,19 @@ class App:
     def __init__(
         self, world: World, verifier: Verifier, *, events_shape: EventsShape = "object",
         base_url: str = REAL_HOST, gone: Collection[str] = (), lifetimes: Lifetimes | None = None,
-        calls: Calls | None = None,
+        calls: Calls | None = None, applications: Applications | None = None,
     ) -> None:  # fmt: skip
         """Serve a world; conversations in `gone` are listed but answer 404 (retention, contract 4.2).
 
-        `lifetimes` say what can be read when (everything, always, when missing).
+        `lifetimes` say what can be read when (everything, always, when missing); without `applications` there is
+        no account.
         """
         self._world, self._verifier, self._gone = world, verifier, frozenset(gone)
         cursors = Cursors(world.seed)
         pager = Pager(cursors, base_url, Links(world.seed, on=world.quirks))
         shapes = Shapes(world.seed, on=world.quirks)
         self._lifetimes = lifetimes or Lifetimes(world, WorldClock(world))
+        self._applications = applications
         self._calls = calls or Calls(world, self._lifetimes, base_url=base_url)
         self._reads = Reads(
             world, cursors, pager, shapes, events_as_list=events_shape == "list", lifetimes=self._lifetimes
@@ -52,6 +55,8 @@ class App:
 
     def answer(self, request: Request) -> Reply:
         """Answer a request; every error becomes the error body of contract 4.3."""
+        if self._applications is not None and request.path.startswith("/v2/applications"):
+            return self._applications.answer(request)
         try:
             caller = self._verifier.check(request.authorization)
             with self._world.lock:

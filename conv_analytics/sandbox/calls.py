@@ -250,7 +250,7 @@ def _began(leg: CallLeg) -> int:
 
 
 def _status(leg: CallLeg, now: int | None) -> str:
-    return leg.statuses[-1][0] if now is None else leg.status_at(now)
+    return leg.voice_status if now is None else leg.status_at(now)
 
 
 __all__ = ["CallQuery", "Calls", "address", "call_json", "call_truths", "end_json", "money", "plain_id", "spelled_id"]

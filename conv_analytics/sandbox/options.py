@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import NamedTuple, TypedDict
 
 from conv_analytics.sandbox.app import EventsShape
+from conv_analytics.sandbox.applications import ApplicationSettings
 from conv_analytics.sandbox.faults import Faults, RetryAfter
 from conv_analytics.sandbox.throttle import RateWindow
+from conv_analytics.sandbox.webhooks.planning import PlanOptions
+from conv_analytics.sandbox.webhooks.pushing import PushOptions
 
 
 class Options(TypedDict, total=False):
@@ -39,6 +42,15 @@ class Options(TypedDict, total=False):
     """Share [0..1] of the conversations that are in another data centre, served at `Sandbox.other_region_url`."""
     calls_span_regions: bool
     """Whether the call list of each data centre also has the calls of the other (it has)."""
+    application: ApplicationSettings
+    """The settings of the application; healthy ones when missing."""
+    signature_secret: str
+    """The secret that webhooks are signed with; drawn when missing."""
+    webhook: str
+    """Where all webhooks of the world are sent from the start on: RTC events to `/rtc` below it, others to `/voice`."""
+    deliveries: PlanOptions
+    """Which webhooks are sent there, and how."""
+    pushing: PushOptions
     events_shape: EventsShape
     faults: Faults | str
     rate: float

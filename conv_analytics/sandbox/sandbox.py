@@ -17,21 +17,27 @@ from typing import TYPE_CHECKING, Self, Unpack
 from conv_analytics import markup
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.sandbox.app import App
+from conv_analytics.sandbox.applications import Account, Applications, ApplicationSettings
 from conv_analytics.sandbox.calls import Calls, call_truths
 from conv_analytics.sandbox.faults import Fault, FaultPlan, Faults, Throttle
 from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
 from conv_analytics.sandbox.options import Options, ServedRequest
+from conv_analytics.sandbox.reports import Differences, ReportFormat, ReportTruth, write_reports
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
+from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries
+from conv_analytics.sandbox.webhooks.pushing import Pusher, PushOptions, PushReport
+from conv_analytics.sandbox.webhooks.signing import Signer
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
     from types import TracebackType
 
     from conv_analytics.sandbox.server import HttpServer
     from conv_analytics.sandbox.truth import Truth
+    from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
 
     Scripted = Reply | Fault | Callable[[Request], Reply | Fault]
 
@@ -68,6 +74,9 @@ class Sandbox:
         self.faults = Faults.parse(faults) if isinstance(faults, str) else faults
         self.gone = self.faults.gone_ids(self.world)
         self.application_id = Dice(self.world.seed, "application").uuid()
+        self.account = Account.of(self.world.seed, options.get("signature_secret"))
+        self.application = options.get("application") or self._application()
+        """The settings of the application, which may be changed while the sandbox serves."""
         self.requests: deque[ServedRequest] = deque(maxlen=REMEMBERED_REQUESTS)
         self.base_url = ""
         self.other_region_url = ""
@@ -82,12 +91,16 @@ class Sandbox:
         self._lock = threading.Lock()
         calls_rate = options.get("calls_rate", 0.0)
         self._calls_throttle = Throttle(calls_rate, "no", self.clock_offset_s) if calls_rate else None
-        self._servers: list[HttpServer] = []
+        self._app: App | None = None
+        self._server: HttpServer | None = None
+        self._other_server: HttpServer | None = None
+        self.webhooks: Pusher | None = None
+        """What sends to the `webhook` option's URL; `webhooks.finish()` waits until all is sent."""
         self._folder: Path | None = None
 
     @safe_repr
     def __repr__(self) -> str:
-        where = self.base_url if self._servers else "not running"
+        where = self.base_url if self._server is not None else "not running"
         return f"Sandbox({where}, {self.world.size:,} conversations, seed {self.world.seed})"
 
     def _repr_html_(self) -> str:
@@ -98,7 +111,9 @@ class Sandbox:
             "rate limit": f"{self.options['rate']:g} requests per second" if self.options.get("rate") else "none",
             "requests so far": len(self.requests),
         }
-        return markup.block("Sandbox", self.base_url if self._servers else "not running", markup.facts(summary))
+        return markup.block(
+            "Sandbox", self.base_url if self._server is not None else "not running", markup.facts(summary)
+        )
 
     # -- credentials
 
@@ -126,6 +141,56 @@ class Sandbox:
         """Return the Authorization header with a fresh token."""
         return {"Authorization": f"Bearer {self.token(**claims)}"}  # type: ignore[arg-type] # life_s stays default
 
+    @property
+    def api_key(self) -> str:
+        """The key of the account."""
+        return self.account.api_key
+
+    @property
+    def api_secret(self) -> str:
+        """The secret of the account, for Basic authentication."""
+        return self.account.api_secret
+
+    @property
+    def signature_secret(self) -> str:
+        """The secret that webhooks are signed with."""
+        return self.account.signature_secret
+
+    @property
+    def signer(self) -> Signer:
+        """What signs webhooks."""
+        return Signer(self.api_key, self.application_id, self.signature_secret, self.private_key)
+
+    # -- webhooks
+
+    def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
+        """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
+
+        >>> sandbox = Sandbox(conversations=8, transient=0.5)
+        >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
+        >>> {delivery.interface for delivery in lost.sent} == {"rtc", "voice"}
+        True
+        """
+        ttl_hours = self.options.get("ttl_hours")
+        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), ttl_hours)
+
+    def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
+        """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""
+        return Pusher(url, self.signer, now=self._now, **how)
+
+    def push(self, url: str, deliveries: Iterable[Delivery] | None = None, **how: Unpack[PushOptions]) -> PushReport:
+        """Send webhooks to a receiver (all of this world), and wait until they are answered."""
+        pusher = self.pusher(url, **how)
+        return pusher.put(self.deliveries() if deliveries is None else deliveries).finish()
+
+    def write_reports(
+        self, folder: Path, formats: Collection[ReportFormat] = ("csv", "json"), differences: Differences | None = None
+    ) -> ReportTruth:
+        """Write the bills of this world's calls as files of the Reports API, wrong where asked for."""
+        return write_reports(
+            self.world, self.api_key, self.application_id, folder, formats=formats, differences=differences
+        )
+
     # -- for tests
 
     def truth(self, *, listed: bool = False) -> Truth:
@@ -150,15 +215,24 @@ class Sandbox:
 
     def start(self) -> Self:
         """Begin to serve; return the sandbox itself."""
-        self.base_url = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
+        self.base_url, self._app, self._server = self._serve(self.lifetimes, self.options.get("port", ANY_PORT))
         if self.options.get("other_region"):
-            self.other_region_url = self._serve(self._lifetimes(in_other_region=True), ANY_PORT)
+            there = self._lifetimes(in_other_region=True)
+            self.other_region_url, _, self._other_server = self._serve(there, ANY_PORT)
+        webhook = self.options.get("webhook")
+        if webhook:
+            plan, how = self.options.get("deliveries", {}), self.options.get("pushing", {})
+            self.webhooks = self.pusher(webhook, **how).put(self.deliveries(**plan))
         return self
 
     def close(self) -> None:
-        """Stop serving and remove the key file."""
-        while self._servers:
-            self._servers.pop().close()
+        """Stop serving and sending, and remove the key file."""
+        if self.webhooks is not None:
+            self.webhooks.stop()
+        for server in (self._server, self._other_server):
+            if server is not None:
+                server.close()
+        self._server = self._other_server = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -173,6 +247,14 @@ class Sandbox:
         """Stop serving."""
         self.close()
 
+    def _application(self) -> ApplicationSettings:
+        """Describe an application whose webhooks go where this sandbox sends them."""
+        settings, webhook = ApplicationSettings(), self.options.get("webhook")
+        settings.conversations_ttl = round(self.options.get("ttl_hours", 48))
+        if webhook:
+            settings.rtc_event_url, settings.voice_event_url = f"{webhook}/rtc", f"{webhook}/voice"
+        return settings
+
     def _lifetimes(self, *, in_other_region: bool = False) -> Lifetimes:
         return Lifetimes(
             self.world,
@@ -182,8 +264,8 @@ class Sandbox:
             in_other_region=in_other_region,
         )
 
-    def _serve(self, lifetimes: Lifetimes, port: int) -> str:
-        """Serve one data centre; return its URL."""
+    def _serve(self, lifetimes: Lifetimes, port: int) -> tuple[str, App, HttpServer]:
+        """Serve one data centre; return its URL, and what answers there."""
         from conv_analytics.sandbox.server import HttpServer, free_socket  # noqa: PLC0415 - aiohttp is heavy
 
         options = self.options
@@ -205,10 +287,11 @@ class Sandbox:
             gone=self.gone,
             lifetimes=lifetimes,
             calls=calls,
+            applications=Applications(self.account, self.application_id, lambda: self.application),
         )
         latency_s = options.get("latency_ms", 0.0) / 1000
-        self._servers.append(HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now))
-        return url
+        server = HttpServer(listening, partial(self._answer, app), self._log, latency_s, self._now)
+        return url, app, server
 
     # -- answering (in the server's thread)
 

@@ -14,7 +14,7 @@ from conv_analytics.resources import (
     MessageSayIdBody,
 )
 from conv_analytics.tables.column import Column, Each, Table, pick
-from conv_analytics.tables.envelope import ENVELOPE, channel, event_table
+from conv_analytics.tables.envelope import ENVELOPE, SOURCE, channel, event_table
 
 _KINDS = (
     "play",
@@ -104,6 +104,7 @@ TRANSCRIPTS = Table(
         pick(MessageASRBody, "asr.asr_id", "asr_id"),
         pick(MessageASRBody, "asr.call_id", "leg_id", also=("channel.id",)),
         pick(MessageASRBody, "asr.timeout_reason", "timeout_reason"),
+        SOURCE,
     ),
     ("audio:asr:done",),
     each=Each(pick(MessageASRBody, "asr.results").paths, ("text", "confidence"), number="alternative"),

@@ -14,7 +14,10 @@ from conv_analytics.resources import (
     StatusHistoryEntry,
 )
 from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
-from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, TECHNOLOGY, channel, event_table
+from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
+
+#: Events of in-app legs that webhooks give two of the body's fields beside it (live contract 5.1).
+_DESCRIPTIONS = ("rtc:answer", "rtc:offer", "rtc:terminate")
 
 HANGUPS = event_table(
     "hangups",
@@ -62,8 +65,8 @@ CALL_EVENTS = event_table(
     pick(RTCTransferBody, "user_id", also=("user.id", "user.user_id")),
     pick(RTCTransferBody, "transferred_from"),
     pick(RTCTerminateBody, "reason"),
-    pick(MessageRTCAnswerBody, "session_destination"),
-    pick(MessageRTCAnswerBody, "is_from_mb"),
+    pick(MessageRTCAnswerBody, "session_destination", fallback=Fallback("session_destination", _DESCRIPTIONS)),
+    pick(MessageRTCAnswerBody, "is_from_mb", fallback=Fallback("is_from_mb", _DESCRIPTIONS)),
     *channel(MessageSIPDirectionBody, leg_also=("rtc_id", "leg_id")),
 )
 
@@ -122,6 +125,7 @@ LEG_STATUSES = Table(
         ),
         pick(StatusHistoryEntry, "knocker_id"),
         pick(StatusHistoryEntry, "conversation_id", "leg_conversation_id"),
+        SOURCE,
     ),
     ("leg:status:update",),
     each=Each(

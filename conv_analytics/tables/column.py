@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from conv_analytics.resources.record import FIRST, Field, FieldPath, Json, Record, fields, is_record
-from conv_analytics.tables.kinds import storage
+from conv_analytics.tables.kinds import EARLIER, LATER, storage
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class Column:
     """Further words that mean true."""
     fallback: Fallback | None = None
     """Where the value is taken from when none of the paths has it."""
+    later: bool = False
+    """Whether files of earlier versions lack the column."""
+    earlier: str | None = None
+    """What those files mean by lacking it; None for no value."""
 
     @property
     def source(self) -> str:
@@ -54,6 +58,8 @@ class Column:
     def arrow(self) -> pa.Field:
         """The Arrow field; meaning, unit and source travel in its metadata, into every Parquet file."""
         notes = {"doc": self.doc, "unit": self.unit or "", "source": self.source}
+        if self.later:
+            notes |= {LATER.decode(): "yes", EARLIER.decode(): self.earlier or ""}
         return pa.field(
             self.name, storage(self.kind).arrow, metadata={key: note for key, note in notes.items() if note}
         )

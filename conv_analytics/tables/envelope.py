@@ -30,6 +30,20 @@ class EventFamily(StrEnum):
     IMAGE = "image"
 
 
+class EventSource(StrEnum):
+    """Where an event came from.
+
+    ``list``: the API's lists, by an export. ``live``: the application's RTC webhook. ``voice``: its Voice webhook.
+    ``file``: a file of pages or events of a list. ``both``, when a dataset is read: the list, and a webhook or a file.
+    """
+
+    LIST = "list"
+    LIVE = "live"
+    VOICE = "voice"
+    FILE = "file"
+    BOTH = "both"
+
+
 class Technology(StrEnum):
     """How a leg is carried: ``sip`` for phone, SIP and Vonage Business legs, ``rtc`` for in-app (WebRTC) legs."""
 
@@ -54,6 +68,23 @@ ENVELOPE = (
     Column("at", datetime, "When the event was created."),
     Column("from_member_id", str, "Member that caused the event."),
     Column("from_user_id", str, "User that caused the event."),
+)
+
+#: What every table of events ends with.
+SOURCE = Column(
+    "source",
+    EventSource,
+    "Where the row came from: list, live (RTC webhook), voice (Voice webhook) or file.",
+    later=True,
+    earlier="list",
+)
+
+VERIFICATION = Column(
+    "verification",
+    str,
+    "How the signature of the webhook's request was judged: ok, unsigned, stale, hash_mismatch, hash_missing or"
+    " unchecked; null for what came from a list or a file.",
+    later=True,
 )
 
 TECHNOLOGY = Column("technology", Technology, "How the leg is carried: sip or rtc.")
@@ -103,7 +134,7 @@ def endpoint(record: type[Record], at: str, prefix: str) -> tuple[Column, ...]:
 
 def event_table(name: str, doc: str, types: tuple[str, ...], *columns: Column, notes: tuple[str, ...] = ()) -> Table:
     """A table with one row per event of some types."""
-    return Table(name, doc, EVENT_KEY, (*ENVELOPE, *columns), types, notes=notes)
+    return Table(name, doc, EVENT_KEY, (*ENVELOPE, *columns, SOURCE), types, notes=notes)
 
 
 __all__ = [
@@ -111,9 +142,12 @@ __all__ = [
     "ENVELOPE",
     "EVENT_KEY",
     "KNOCKER",
+    "SOURCE",
     "TECHNOLOGY",
+    "VERIFICATION",
     "ChannelType",
     "EventFamily",
+    "EventSource",
     "Technology",
     "channel",
     "endpoint",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from conv_analytics.resources import Event
 from conv_analytics.resources.record import Json
 from conv_analytics.tables.column import Column, Table, pick
-from conv_analytics.tables.envelope import CONVERSATION_ID, EVENT_KEY, EventFamily
+from conv_analytics.tables.envelope import CONVERSATION_ID, EVENT_KEY, SOURCE, VERIFICATION, EventFamily
 
 EVENTS = Table(
     "events",
@@ -36,6 +38,15 @@ EVENTS = Table(
         pick(Event, "from_user.custom_data", "from_user_custom_data", doc="That user's data, as JSON."),
         Column("body", Json, "The event's body, as JSON, verbatim but for secrets.", paths=(("body",),)),
         Column("extra", Json, "Whatever else the event held, at any depth, as JSON."),
+        SOURCE,
+        Column("received_at", datetime, "When a webhook delivered it; null for events of a list.", later=True),
+        Column(
+            "event_key",
+            str,
+            "Identifies an event of a webhook that has no id or no conversation: 32 hex digits, from its content.",
+            later=True,
+        ),
+        VERIFICATION,
     ),
     notes=(
         "conversation:* are here alone: what they tell is the row that the next run gives the conversation.",

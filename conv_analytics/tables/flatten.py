@@ -25,12 +25,12 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.broken_records import BrokenRecord, ProblemLog
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder, Reading
-from conv_analytics.tables.envelope import KNOCKER, EventFamily
+from conv_analytics.tables.envelope import KNOCKER, EventFamily, EventSource
 from conv_analytics.tables.explode import explode
-from conv_analytics.tables.kinds import INSTANT, nulls
+from conv_analytics.tables.kinds import INSTANT, nulls, recode
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_bodies import read_bodies
-from conv_analytics.tables.read_events import nameless, read_events
+from conv_analytics.tables.read_events import Events, nameless, read_events
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen_events import SeenEvents
 
@@ -68,16 +68,38 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
         What was flattened before; an event that comes again is left out and counted.
     """
     read = read_events([page.body for page in pages])
-    arrays = read.arrays
-    arrays["conversation_id"] = _owners(pages, read.heights)
-    unreadable = {cell.row for cell in read.cells if not cell.column}
-    fresh = _without_stored_nameless(_fresh(pages, read.heights, arrays["event_id"], seen), arrays, seen)
+    ids = read.arrays["event_id"]
+    read.arrays["conversation_id"] = conversation_ids(pages, read.heights)
+    read.arrays.update(_listed(len(ids)))
+    fresh = _without_stored_nameless(fresh_rows(pages, read.heights, ids, seen), read.arrays, seen)
+    return tabulate(read, fresh, nameless(ids, "event_id"), _Documents(pages, read.heights, "events"), seen)
+
+
+def tabulate(
+    read: Events, fresh: Sequence[int], without: Sequence[Cell], document: Callable[[int], bytes], seen: SeenEvents
+) -> Rows:
+    """The rows of all tables of events that some events give.
+
+    Parameters
+    ----------
+    read
+        The events, with the conversation of each among their arrays.
+    fresh
+        The rows that are new.
+    without
+        Those that lack what identifies an event.
+    document
+        Returns an event as it came.
+    seen
+        Repeated items that were flattened before.
+    """
+    arrays, cells = read.arrays, read.cells
+    unreadable = {cell.row for cell in cells if not cell.column}
     keep = np.array([row for row in fresh if row not in unreadable], np.int64)
     height = len(arrays["event_id"])
     rows = Rows(duplicates=height - len(fresh))
     ledger = ProblemLog("events")
-    events = _assemble(TABLES["events"], arrays)
-    cells, without = read.cells, nameless(arrays["event_id"], "event_id")
+    events = assemble(TABLES["events"], arrays)
     if rows.duplicates:
         # Their problems were reported when they came first.
         duplicates = set(range(height)).difference(fresh)
@@ -89,19 +111,21 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     for name, wanted in _rows_by_table(arrays["type"], keep, rows.unknown_types).items():
         rows.tables[name], cells = _typed(TABLES[name], wanted, arrays, read.bodies.take(pa.array(wanted)), seen)
         ledger.add(name, cells)
-    rows.broken = ledger.broken(_Documents(pages, read.heights, "events"), arrays, lost=unreadable)
-    rows.unknown_fields = _keys(rows.tables["events"]["extra"])
+    rows.broken = ledger.broken(document, arrays, lost=unreadable)
+    rows.unknown_fields = keys_with_number(rows.tables["events"]["extra"])
     return rows
 
 
 def flatten_records(name: str, pages: Sequence[Page], exported_at: datetime) -> Rows:
     """Turn pages of members, users or sessions into rows of their table."""
     reading, heights = _shape(name).read_pages([page.body for page in pages], name)
-    return _records(name, reading, _owners(pages, heights), _Documents(pages, heights, name), exported_at, gone=False)
+    return _records(
+        name, reading, conversation_ids(pages, heights), _Documents(pages, heights, name), exported_at, gone=False
+    )
 
 
-def flatten_conversations(documents: Sequence[bytes], exported_at: datetime, *, gone: bool = False) -> Rows:
-    """Turn conversations, each a JSON object, into rows of their table."""
+def flatten_conversations(documents: Sequence[bytes], exported_at: datetime | pa.Array, *, gone: bool = False) -> Rows:
+    """Turn conversations, each a JSON object, into rows of their table; `exported_at` is of all, or one for each."""
     reading = _shape("conversations").read(documents)
     return _records("conversations", reading, None, lambda row: documents[row], exported_at, gone=gone)
 
@@ -124,7 +148,7 @@ def _records(
     reading: Reading,
     owners: pa.Array | None,
     document: Callable[[int], bytes],
-    exported_at: datetime,
+    exported_at: datetime | pa.Array,
     *,
     gone: bool,
 ) -> Rows:
@@ -133,7 +157,9 @@ def _records(
     if owners is not None:
         arrays["conversation_id"] = owners
     height = len(arrays[TABLES[name].key[-1]])
-    arrays["exported_at"] = pa.repeat(pa.scalar(exported_at, INSTANT), height)
+    if isinstance(exported_at, datetime):
+        exported_at = pa.repeat(pa.scalar(exported_at, INSTANT), height)
+    arrays["exported_at"] = exported_at
     arrays["gone"] = pa.repeat(pa.scalar(gone), height)
     for column in {"extra", "numbers", "channels"} & arrays.keys():
         arrays[column] = redact_column(arrays[column], at="" if column == "extra" else column)
@@ -150,9 +176,24 @@ def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]
     ledger.add(name, reading.cells)
     ledger.add(name, [cell for cell in without if cell.row not in ledger])
     rows = Rows(broken=ledger.broken(document, arrays, lost=lost))
-    whole = _assemble(table, arrays)
+    whole = assemble(table, arrays)
     rows.tables[name] = whole.filter(identity.is_valid()) if lost else whole
     return rows
+
+
+def _listed(height: int) -> dict[str, pa.Array]:
+    """The columns that tell where events came from, for events of a list."""
+    return {
+        "source": sources(EventSource.LIST, height),
+        "received_at": nulls(datetime, height),
+        "event_key": nulls(str, height),
+        "verification": nulls(str, height),
+    }
+
+
+def sources(source: EventSource, height: int) -> pa.Array:
+    """The column ``source`` of rows that all came from one."""
+    return recode(EventSource, [source], pa.repeat(pa.scalar(0, pa.int32()), height))
 
 
 class _Documents:
@@ -167,7 +208,7 @@ class _Documents:
         return bytes(records(self._pages[page].body, self._name)[row - self._starts[page]])
 
 
-def _fresh(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
+def fresh_rows(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
     """The rows of events that are new."""
     ids = event_ids.to_pylist()
     rows: list[int] = []
@@ -200,9 +241,9 @@ def _typed(
     """The rows of one table of events, from the bodies of the rows wanted."""
     events = pa.array(wanted)
     if table.each:
-        owners = arrays["conversation_id"].take(events).to_pylist()
+        conversations = arrays["conversation_id"].take(events).to_pylist()
         fallbacks = _fallbacks(table, arrays, events)
-        exploded = explode(table.name, bodies, [seen.items(owner) for owner in owners], fallbacks)
+        exploded = explode(table.name, bodies, [seen.items(owner or "") for owner in conversations], fallbacks)
         own, cells, events = exploded.arrays, exploded.cells, pa.array(wanted[exploded.parents])
     else:
         own, cells = read_bodies(table, arrays["type"].take(events), bodies)
@@ -211,7 +252,7 @@ def _typed(
     for column in table.columns:
         if column.name not in own:
             own[column.name] = arrays[column.name].take(events)
-    return _assemble(table, own), [Cell(int(wanted[cell.row]), cell.column, cell.reason) for cell in cells]
+    return assemble(table, own), [Cell(int(wanted[cell.row]), cell.column, cell.reason) for cell in cells]
 
 
 def _fallbacks(table: Table, arrays: Mapping[str, pa.Array], events: pa.Array) -> dict[str, pa.Array]:
@@ -244,7 +285,7 @@ def _rows_by_table(types: pa.DictionaryArray, keep: Any, unknown: Counter[str]) 
     return {name: np.sort(np.concatenate(parts)) for name, parts in result.items()}
 
 
-def _keys(extras: pa.ChunkedArray) -> Counter[str]:
+def keys_with_number(extras: pa.ChunkedArray) -> Counter[str]:
     """The keys in the column ``extra``, with their number; long ones are truncated."""
     if extras.null_count == len(extras):
         return Counter()
@@ -274,7 +315,8 @@ def _shape(name: str) -> ColumnDecoder:
     return ColumnDecoder([column for column in table.columns if column.paths or column.name == "extra"])
 
 
-def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:
+def conversation_ids(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:
+    """The conversation of each record of some pages."""
     parts = [
         pa.repeat(pa.scalar(page.conversation_id, pa.string()), height)
         for page, height in zip(pages, heights, strict=True)
@@ -282,5 +324,6 @@ def _owners(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
 
 
-def _assemble(table: Table, arrays: dict[str, pa.Array]) -> pa.Table:
+def assemble(table: Table, arrays: Mapping[str, pa.Array]) -> pa.Table:
+    """The rows of a table, from its columns by name; arrays that it does not have are left out."""
     return pa.Table.from_arrays([arrays[column.name] for column in table.columns], schema=table.schema)

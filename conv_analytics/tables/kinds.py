@@ -37,6 +37,8 @@ INSTANT = pa.timestamp("us", "UTC")
 MONEY = pa.decimal128(MONEY_DIGITS, MONEY_SCALE)
 #: Money in files of version 0.1.
 EARLIER_MONEY = pa.decimal128(18, 8)
+#: In the metadata of a column that files of earlier versions lack, and what those mean by that where it is a value.
+LATER, EARLIER = b"later", b"earlier"
 VOCABULARY = pa.dictionary(pa.int32(), pa.string())
 
 #: Arrow moves the first and the last hours of the calendar to years that no date has.
@@ -123,12 +125,30 @@ def reads_as(found: pa.DataType, declared: pa.DataType) -> bool:
     return bool(found == declared or (found == EARLIER_MONEY and declared == MONEY))
 
 
-def as_declared(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Rows with money in the type of today."""
-    for place, field in enumerate(rows.schema):
-        if field.type == EARLIER_MONEY:
-            rows = rows.set_column(place, schema.field(field.name), rows.column(place).cast(MONEY))
-    return rows
+def as_declared(rows: pa.Table, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Rows of any version with some columns, by default all, as they are declared today.
+
+    Money gets the type of today; a column that files of earlier versions lack gets what those mean by that.
+    """
+    result = []
+    for field in schema if columns is None else map(schema.field, columns):
+        place = rows.schema.get_field_index(field.name)
+        if place < 0:
+            meaning = (field.metadata or {}).get(EARLIER)
+            text = pa.scalar(None if meaning is None else meaning.decode(), pa.string())
+            values = pa.repeat(text, len(rows)).cast(field.type)
+        elif rows.schema.field(place).type == EARLIER_MONEY:
+            values = rows.column(place).cast(MONEY)
+        else:
+            values = rows.column(place)
+        result.append(values)
+    names = schema.names if columns is None else columns
+    return pa.table(result, schema=pa.schema([schema.field(name) for name in names], schema.metadata))
+
+
+def lacked_by_earlier(field: pa.Field) -> bool:
+    """Whether files of earlier versions lack a column."""
+    return LATER in (field.metadata or {})
 
 
 def nulls(kind: Any, height: int) -> pa.Array:

@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from conv_analytics.resources import Event, MessageRTCAnswerBody
 from conv_analytics.resources.record import Json
-from conv_analytics.tables.column import Column
+from conv_analytics.tables.column import Column, pick
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.envelope import EventFamily, Technology
 from conv_analytics.tables.events import EVENTS
@@ -23,6 +24,8 @@ from conv_analytics.tables.redact import redact_column
 
 #: The key under which an event holds its sender.
 _EMBEDDED = "_embedded"
+#: Fields of a body that stand beside it in the events of webhooks.
+BESIDE_BODY = ("session_destination", "is_from_mb")
 
 
 class Events(NamedTuple):
@@ -37,9 +40,17 @@ class Events(NamedTuple):
     cells: list[Cell]
 
 
-def read_events(pages: Sequence[bytes]) -> Events:
-    """Read the events of some pages."""
-    reading, heights = _root().read_pages(pages, "events")
+def read_events(pages: Sequence[bytes], *, delivered: bool = False) -> Events:
+    """Read the events of some pages.
+
+    Parameters
+    ----------
+    pages
+        The pages.
+    delivered
+        They are events of webhooks, each of which names its conversation and its application.
+    """
+    reading, heights = _root(delivered=delivered).read_pages(pages, "events")
     arrays = reading.arrays
     bodies = arrays["body"]
     sender = _sender().read_texts(arrays.pop(_EMBEDDED))
@@ -47,6 +58,7 @@ def read_events(pages: Sequence[bytes]) -> Events:
     for name, array in sender.arrays.items():
         if name != "extra":
             arrays[name] = pc.coalesce(array, arrays[name]) if name in arrays else array
+    arrays |= _beside_body(arrays["extra"])
     arrays["body"] = redact_column(bodies, arrays["type"], "body")
     arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
@@ -83,12 +95,24 @@ def nameless(ids: pa.Array, column: str) -> list[Cell]:
     return [Cell(row, column, "there is no id") for row in rows]
 
 
+def _beside_body(extra: pa.Array) -> dict[str, pa.Array]:
+    """What webhooks have beside the body, and lists inside it; it stays in ``extra`` all the same."""
+    return _answer().read_texts(extra).arrays
+
+
 @cache
-def _root() -> ColumnDecoder:
+def _answer() -> ColumnDecoder:
+    return ColumnDecoder([pick(MessageRTCAnswerBody, name) for name in BESIDE_BODY])
+
+
+@cache
+def _root(*, delivered: bool) -> ColumnDecoder:
     """Reads an event's own keys. The embedded sender is left as text, because a member's events repeat it."""
-    columns = [_outside(column) for column in EVENTS.columns]
-    embedded = Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),))
-    return ColumnDecoder([*(column for column in columns if column.paths or column.name == "extra"), embedded])
+    columns = [column for column in map(_outside, EVENTS.columns) if column.paths or column.name == "extra"]
+    columns.append(Column(_EMBEDDED, Json, "Who sent the event.", paths=((_EMBEDDED,),)))
+    if delivered:
+        columns += [pick(Event, "conversation_id"), pick(Event, "application_id")]
+    return ColumnDecoder(columns)
 
 
 @cache

@@ -40,7 +40,9 @@ def table(rows: Rows, name: str) -> list[dict[str, Any]]:
 
 
 def filled(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if value is not None}
+    """The cells with a value; that a row of events came from a list is checked here."""
+    assert row.get("source", "list") == "list"
+    return {name: value for name, value in row.items() if value is not None and name != "source"}
 
 
 __all__ = ["CON", "NOW", "Page", "Rows", "fixture", "flatten_conversations", "flatten_events", "flatten_records"]

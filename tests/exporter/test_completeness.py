@@ -236,7 +236,7 @@ def test_what_is_missing_at_the_end_comes_with_the_next_run(
     assert (report.status, report.pending) == ("complete", {conversation: 2})
     assert f"1 conversations end before the event that they name as their last ({conversation})" in str(report)
     assert report.summary()["pending"] == 1
-    assert mark(tmp_path, conversation)[3:] == (last, "2026-11-21T03:00:00Z", False)
+    assert mark(tmp_path, conversation)[3:6] == (last, "2026-11-21T03:00:00Z", False)
     assert mark(tmp_path, conversation).last_event == last - 2
     assert audit(client_of(sandbox), tmp_path, rate=0).behind == [conversation]
     mend(sandbox)
@@ -358,7 +358,7 @@ def test_events_in_the_wrong_order_leave_no_hole_when_their_list_fails(serve: Se
     assert list(first.incomplete) == [conversation]
     rows = open_dataset(tmp_path)["events"].query("conversation_id == @conversation")
     assert len(rows) == 100
-    assert mark(tmp_path, conversation)[1:] == (0, None, max(rows["event_id"]), None, True)
+    assert mark(tmp_path, conversation)[1:6] == (0, None, max(rows["event_id"]), None, True)
     assert Level.ERROR not in {each.level for each in verify(tmp_path)}
     mend(sandbox)
     assert run(sandbox, tmp_path).status == "complete"

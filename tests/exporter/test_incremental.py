@@ -14,6 +14,7 @@ import pytest
 
 from conv_analytics import export, open_dataset
 from conv_analytics.errors import ConfigError, ExportIncomplete
+from conv_analytics.exporter.options import DEFAULT_TABLES, LISTED_TABLES
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from conv_analytics.sandbox.world.records import Event
 from conv_analytics.tables import TABLES
@@ -319,7 +320,7 @@ def test_only_the_tables_asked_for_are_written_and_only_their_requests_sent(
 ) -> None:
     sandbox = serve(conversations=10)
     result = export(client_of(sandbox), tmp_path, rate=0, tables=tables)
-    names = {"all": set(TABLES), None: set(TABLES) - {"users", "sessions"}}.get(tables) or set(str(tables).split(","))
+    names = {"all": set(LISTED_TABLES), None: set(DEFAULT_TABLES)}.get(tables) or set(str(tables).split(","))
     folders = {path.name for path in tmp_path.iterdir() if not path.name.startswith("_")}
     assert set(result.dataset) == folders == names
     for name in folders:

@@ -25,8 +25,8 @@ DESIGN = {
     "leg_statuses": "leg_id status at direction channel_type member_id",
 }
 KEYS = {"conversations": ["conversation_id"], "members": ["member_id"], "leg_statuses": ["leg_id", "status", "at"],
-        "transcripts": [*EVENT_KEY, "alternative"], "users": ["user_id"], "sessions": ["session_id"],
-        "voice_calls": ["leg_id"]}  # fmt: skip
+        "transcripts": [*EVENT_KEY, "alternative"], "voice_events": ["event_key"], "users": ["user_id"],
+        "sessions": ["session_id"], "voice_calls": ["leg_id"]}  # fmt: skip
 
 
 @pytest.mark.parametrize(("table", "column"), COLUMNS, ids=[f"{table.name}.{column.name}" for table, column in COLUMNS])

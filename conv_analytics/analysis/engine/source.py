@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine import coerce, voice_rows
 from conv_analytics.errors import ConfigError, MemoryExhausted
 from conv_analytics.tables.column import Column
 
@@ -161,11 +161,24 @@ class Source:
         return Source("pandas", "pandas", frames)
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
-        """Some columns of a table as their kinds, null where it lacks one: a pandas frame or a DuckDB relation."""
+        """Some columns of a table as their kinds, null where it lacks one: a pandas frame or a DuckDB relation.
+
+        Rows of Voice events are left out where other rows tell the same.
+        """
+        frame = self._counting(table)
         if self.engine == "pandas":
-            return coerce.pandas_columns(table, self._frames.get(table, pd.DataFrame()), kinds)
-        relation = self._frames[table] if table in self._frames else self._any_relation().filter("false")
+            return coerce.pandas_columns(table, pd.DataFrame() if frame is None else frame, kinds)
+        relation = self._any_relation().filter("false") if frame is None else frame
         return coerce.relation_columns(table, relation, kinds)
+
+    def _counting(self, table: str) -> Any:
+        """A table without rows of Voice events that do not count; None when there is no such table."""
+        question = ("rows that count", table)
+        if question not in self.cache:
+            doubtful = voice_rows.has_voice_rows(self._frames, table, self.engine, self.run)
+            self.cache[question] = voice_rows.counting_rows(self._frames, table, self.engine) if doubtful else None
+        counting = self.cache[question]
+        return self._frames.get(table) if counting is None else counting
 
     def native(self, frame: pd.DataFrame) -> Any:
         """A small pandas frame as what the engine works on: itself, or a DuckDB relation."""

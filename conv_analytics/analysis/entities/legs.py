@@ -144,8 +144,8 @@ def _with_transferred(rows: Rows, tables: Mapping[str, Rows]) -> Rows:
     if "call_events" in tables:
         rows = rows.join(replaced_members(tables["call_events"]), on=["conversation_id", "member_id"], how="left")
     final = final_conversations(tables)
-    if final is not None:
-        in_several = Rows.of_pandas(rows.source, final[["leg_id"]].assign(in_several=1))
+    if final is not None and (moved := final[final["conversations"] > 1]).size:
+        in_several = Rows.of_pandas(rows.source, moved[["leg_id"]].assign(in_several=1))
         rows = rows.join(in_several, on="leg_id", how="left")
     rows = rows.with_nulls({"replaced": int, "in_several": int})
     return rows.with_values({"transferred": TRANSFERRED.value})

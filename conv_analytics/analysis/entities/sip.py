@@ -165,6 +165,15 @@ WORDS: Mapping[str, int] = {
     "service_unavailable": 503,
     "server_timeout": 504,
     "version_not_supported": 505,
+    # Details of Voice events.
+    "unavailable": 480,
+    "carrier_timeout": 480,
+    "invalid_number": 404,
+    "number_out_of_service": 410,
+    "restricted": 403,
+    "declined": 603,
+    "cannot_route": 502,
+    # Codes of hangups.
     "REMOTE_BUSY": 486,
     "REMOTE_NO_ANSWER": 480,
     "RING_TIMER": 480,
@@ -185,7 +194,7 @@ NOT_ANSWERED_WORDS = (
 #: Outcomes after which an answer might still have come, had the caller or the timer waited longer.
 GIVEN_UP = ("no_answer", "cancelled", "unknown")
 #: Words that say no more than that it failed.
-FAILED_WORDS = ("failed", "flow_failed")
+FAILED_WORDS = ("failed", "flow_failed", "internal_error")
 
 
 def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Code:

@@ -18,7 +18,9 @@ def final_conversations(tables: Mapping[str, Rows]) -> pd.DataFrame | None:
     """The legs that occur in several conversations, each with its ``final_conversation``; None if there is none.
 
     The final conversation is the one with the last event of the leg: where it was transferred to. Between equals it is
-    the one that heard of it last, and then the last by its id. Asked once per source.
+    the one that heard of it last, and then the last by its id. Events before a leg has a conversation, while it rings,
+    name none; they belong to the one that it comes to. ``conversations`` counts those that are named. Asked once per
+    source.
 
     Parameters
     ----------
@@ -36,22 +38,25 @@ def in_final_conversation(rows: Rows, final: pd.DataFrame) -> Rows:
     """The rows with the final conversation of their leg."""
     joined = rows.join(Rows.of_pandas(rows.source, final), on="leg_id", how="left")
     conversation = nw.coalesce("final_conversation", "conversation_id").alias("conversation_id")
-    return joined.with_columns(conversation).drop("final_conversation")
+    return joined.with_columns(conversation).drop("final_conversation", "conversations")
 
 
 def _several(tables: Iterable[Rows]) -> pd.DataFrame | None:
-    named = [rows.filter(~nw.col("leg_id").is_null(), nw.col("conversation_id") != "") for rows in tables]
-    if not _any_in_two(named):
+    of_legs = [rows.filter(~nw.col("leg_id").is_null()) for rows in tables]
+    if not _any_in_two(of_legs):
         return None
-    pairs = Rows.concat([rows.select(*_KEY, "at", nw.col("at").alias("since")) for rows in named])
+    pairs = Rows.concat([rows.select(*_KEY, "at", nw.col("at").alias("since")) for rows in of_legs])
     pairs = pairs.group(_KEY, nw.col("at").max(), nw.col("since").min())
     several = pairs.group(["leg_id"], nw.len().alias("conversations")).filter(nw.col("conversations") > 1)
     rows = pairs.join(several.select("leg_id"), on="leg_id", how="semi").collect()
     if rows.empty:
         return None
-    last = rows.sort_values(["leg_id", "at", "since", "conversation_id"], na_position="first", kind="stable")
-    last = last.drop_duplicates("leg_id", keep="last").rename(columns={"conversation_id": "final_conversation"})
-    return last[["leg_id", "final_conversation"]].reset_index(drop=True)
+    rows = rows.assign(named=rows["conversation_id"] != "")
+    rows["conversations"] = rows.groupby("leg_id")["named"].transform("sum")
+    order = ["leg_id", "named", "at", "since", "conversation_id"]
+    last = rows.sort_values(order, na_position="first", kind="stable").drop_duplicates("leg_id", keep="last")
+    last = last.rename(columns={"conversation_id": "final_conversation"})
+    return last[["leg_id", "final_conversation", "conversations"]].reset_index(drop=True)
 
 
 def _any_in_two(tables: Iterable[Rows]) -> bool:

@@ -20,7 +20,7 @@ from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.kinds import reads_as
+from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
 
 _TABLE_FILE = re.compile(r"(?P<table>\w+)/date=\d{4}-\d\d-\d\d/[^/\\]+\.parquet")
 _OWN_NAME = re.compile(r"(?P<commit>\d{6,})-(?P<run>[0-9a-f]{8})-\d+\.parquet")
@@ -115,14 +115,16 @@ def _fault(layout: Layout, file: File) -> tuple[Level, str]:
 def _columns_fault(file: File, schema: pa.Schema) -> tuple[Level, str]:
     if file.table not in TABLES:
         return Level.WARNING, f"table {file.table} is not known to this version: columns and keys were not checked"
-    declared = {column.name: column.type for column in TABLES[file.table].schema}
+    declared = TABLES[file.table].schema
     present = {column.name: column.type for column in schema}
-    for name, kind in declared.items():
-        if name not in present:
-            return Level.ERROR, f"has no column {name}, which its table has"
-        if not reads_as(present[name], kind):
-            return Level.ERROR, f"column {name} is {present[name]}, not {kind}"
-    if more := present.keys() - declared.keys():
+    for column in declared:
+        if column.name not in present:
+            if lacked_by_earlier(column):
+                continue
+            return Level.ERROR, f"has no column {column.name}, which its table has"
+        if not reads_as(present[column.name], column.type):
+            return Level.ERROR, f"column {column.name} is {present[column.name]}, not {column.type}"
+    if more := present.keys() - set(declared.names):
         return Level.WARNING, f"has columns that this version does not know: {', '.join(sorted(more))}"
     return Level.OK, ""
 

@@ -24,7 +24,7 @@ def check_keys(folder: FolderState) -> None:
         key = unique_key(table)
         for where, files in _key_scopes(folder, name):
             paths = [folder.layout.root / file.path for file in files]
-            count, examples = duplicate_keys(paths, key, sum(file.rows for file in files))
+            count, examples = duplicate_keys(paths, key, sum(file.rows for file in files), folder.replaced)
             if count:
                 shown = first_few([" ".join(map(str, values)) for values in examples], SHOWN)
                 what = f"{count:,} rows repeat the key ({', '.join(key)}) of another row, as {shown}"
@@ -53,10 +53,11 @@ def check_watermarks(folder: FolderState) -> None:
     for name, table in TABLES.items():
         if not table.types and name != "events":
             continue
-        spans = event_id_spans(folder.paths(name))
+        spans = event_id_spans(folder.paths(name), folder.replaced)
         above = (each for each, span in sorted(spans.items()) if span.last > folder.watermarks.reached(each, 0))
         # What is above the watermark of a conversation that was not read to its end is looked up before more is added.
-        low = [each for each in above if not (mark := folder.watermarks.get(each)) or not mark.unread]
+        # So is what a webhook or a file gave.
+        low = [each for each in above if not (mark := folder.watermarks.get(each)) or not (mark.unread or mark.live)]
         if low:
             what = f"{len(low):,} conversations have events above their watermark: {first_few(low)}"
             folder.add(Level.ERROR, what, name, "The next export would add them a second time; export to a new folder.")
@@ -82,7 +83,7 @@ def _add_unfinished(folder: FolderState) -> None:
 def check_event_ids(folder: FolderState) -> None:
     """The event ids of each conversation have no gaps, but for events in the quarantine."""
     before, paths = len(folder.findings), folder.paths("events")
-    spans = event_id_spans(paths)
+    spans = event_id_spans(paths, folder.replaced)
     gaps = {name: span.missing for name, span in spans.items() if span.missing > 0}
     lost = _lost_events(folder) if gaps else Counter()
     unexplained = {name: count for name, count in gaps.items() if count > lost[name]}

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.maintenance.quarantine_copy import QuarantineCopy
+from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
 from conv_analytics.dataset.maintenance.replay import Replayed, selected_tables
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.snapshot import Snapshot, day_of
@@ -28,12 +29,14 @@ from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Lay
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.report_schema import CARRIED
+from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.kinds import as_declared
 
 #: Rows that are copied at a time.
@@ -47,7 +50,8 @@ class Compacted:
     rows: dict[str, int] = field(default_factory=dict)
     """Rows per table."""
     superseded: int = 0
-    """Rows of conversations, members, users and sessions that were left out: a later one has the same key."""
+    """Rows that were left out: of conversations, members, users and sessions, where a later one has the same key; of
+    events, where a list's version replaces that of a webhook."""
     files: int = 0
     """Parquet files of the copy."""
     files_before: int = 0
@@ -109,7 +113,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     dataset = Snapshot.open(source)
     _check(dataset, Path(target))
     selected = selected_tables(dataset)
-    writer = DatasetWriter(Path(target), started.date(), {*selected, *dataset.tables})
+    writer = DatasetWriter(Path(target), started.date(), selected, dataset.tables)
     writer.number = dataset.commits[-1].number + 1
     result = Compacted()
     try:
@@ -177,8 +181,10 @@ class _FileRows:
         self._layout = layout
 
     def __iter__(self) -> Iterator[pa.Table]:
-        for batch in read_batches(self.path, self._columns, _BATCH_ROWS):
-            yield as_declared(pa.Table.from_batches([batch]), TABLES[self.file.table].schema)
+        with open_file(self._layout, self.file) as opened:
+            present = opened.schema_arrow.names
+        for batch in read_batches(self.path, [name for name in self._columns if name in present], _BATCH_ROWS):
+            yield as_declared(pa.Table.from_batches([batch]), TABLES[self.file.table].schema, self._columns)
 
     def check(self, table: Table) -> None:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""
@@ -204,6 +210,7 @@ def _copy(dataset: Snapshot, name: str, quarantine: QuarantineCopy, writer: Data
     for source in sources:
         source.check(table)
     masks: list[Any] = []
+    replaced = ReplacedEvents(dataset.files(EVENT_SOURCES.name) if EVENT_SOURCES.name in dataset.tables else ())
     if table.latest:
         slim = [RunRows(number, _FileRows(layout, file, [*table.key, table.latest])) for number, file in files]
         total = sum(file.rows for _, file in files) + len(patch.new)
@@ -217,7 +224,9 @@ def _copy(dataset: Snapshot, name: str, quarantine: QuarantineCopy, writer: Data
                 mine = masks[number][first : first + len(batch)]
                 first += len(batch)
                 rows = batch.filter(pa.array(mine))
-                dropped += len(batch) - len(rows)
+            elif replaces_rows(table):
+                rows = replaced.without(batch)
+            dropped += len(batch) - len(rows)
             for part_day, part in patch.apply(rows, day):
                 writer.place(name, part_day, part)
     writer.write(name, patch.new.filter(pa.array(_joined(masks[len(sources) :]))) if table.latest else patch.rest())

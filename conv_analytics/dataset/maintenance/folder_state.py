@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from conv_analytics.dataset.maintenance.finding import Finding, Level
+from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.event_sources import EVENT_SOURCES
 
 #: What to do about what is damaged or missing.
 RESTORE = "Restore it from a copy of the folder; without one, export to a new folder what the API still has."
@@ -34,6 +37,11 @@ class FolderState:
     """Files that are as recorded, by table."""
     unknown: int = 0
     """Commits whose watermarks cannot be read."""
+
+    @cached_property
+    def replaced(self) -> ReplacedEvents:
+        """Rows that do not count, because the list's version of their event is there, too."""
+        return ReplacedEvents(self.paths(EVENT_SOURCES.name))
 
     @classmethod
     def of(cls, path: Path) -> FolderState:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from conv_analytics.dataset.storage.batches import read_batches
+from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
 from conv_analytics.tables.column import Table
 
 _BATCH_ROWS = 2**17
@@ -42,7 +42,9 @@ def unique_key(table: Table) -> list[str]:
     return list(dict.fromkeys([*(["conversation_id"] if table.repeats_items else []), *table.key]))
 
 
-def duplicate_keys(paths: Sequence[Path], key: list[str], rows: int) -> tuple[int, list[tuple[Any, ...]]]:
+def duplicate_keys(
+    paths: Sequence[Path], key: list[str], rows: int, replaced: ReplacedEvents
+) -> tuple[int, list[tuple[Any, ...]]]:
     """How many rows have the key of an earlier row, and some of these keys. Rows without a full key do not count.
 
     Parameters
@@ -53,11 +55,13 @@ def duplicate_keys(paths: Sequence[Path], key: list[str], rows: int) -> tuple[in
         Names of the columns.
     rows
         How many rows the files have.
+    replaced
+        Rows that do not count.
     """
     count, suspects = 0, np.array([], np.uint64)
     passes = max(1, -(-rows // PASS_ROWS))
     for turn in range(passes):
-        parts = [hashes(batch) for path in paths for batch in key_batches(path, key)]
+        parts = [hashes(batch) for path in paths for batch in key_batches(path, key, replaced)]
         mine = [part[part % np.uint64(passes) == turn] for part in parts]
         ordered = np.sort(np.concatenate(mine)) if mine else suspects
         repeats = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -68,18 +72,18 @@ def duplicate_keys(paths: Sequence[Path], key: list[str], rows: int) -> tuple[in
     # Two keys may share a hash, so the keys that are named are compared in full.
     keys: Counter[tuple[Any, ...]] = Counter()
     for path in paths:
-        for batch in key_batches(path, key):
+        for batch in key_batches(path, key, replaced):
             wanted = batch.filter(pa.array(np.isin(hashes(batch), suspects[:SHOWN])))
             keys.update(zip(*(column.to_pylist() for column in wanted.columns), strict=True))
     named = [values for values, times in keys.items() if times > 1]
     return (count, named) if named else (0, [])
 
 
-def event_id_spans(paths: Iterable[Path]) -> dict[str, EventIdSpan]:
+def event_id_spans(paths: Iterable[Path], replaced: ReplacedEvents) -> dict[str, EventIdSpan]:
     """The last event id of each conversation in some files, and how many ids it has."""
     result: dict[str, EventIdSpan] = {}
     for path in paths:
-        for batch in key_batches(path, ["conversation_id", "event_id"]):
+        for batch in key_batches(path, ["conversation_id", "event_id"], replaced):
             grouped = batch.group_by("conversation_id").aggregate([("event_id", "max"), ("event_id", "count")])
             columns = (grouped[name].to_pylist() for name in ("conversation_id", "event_id_max", "event_id_count"))
             for conversation, last, count in zip(*columns, strict=True):
@@ -105,10 +109,10 @@ def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, lis
     }
 
 
-def key_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+def key_batches(path: Path, columns: list[str], replaced: ReplacedEvents | None = None) -> Iterator[pa.Table]:
     """Rows of a file that have a value in each of some columns; raise `CorruptFile` where they cannot be read."""
-    for batch in read_batches(path, columns, _BATCH_ROWS):
-        yield pa.Table.from_batches([batch]).drop_null()
+    for batch in (replaced or ReplacedEvents()).batches(path, columns, _BATCH_ROWS):
+        yield batch.drop_null()
 
 
 def hashes(rows: pa.Table) -> Any:

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import json
 import os
-import struct
 import time
-import zlib
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import pyarrow as pa
 
 from conv_analytics import durable
 from conv_analytics.dataset.memory.scratch import Scratch
+from conv_analytics.dataset.storage import frames
+from conv_analytics.dataset.storage.frames import Frame
 from conv_analytics.errors import DestinationError
 from conv_analytics.tables.redact import redact_page
 
@@ -33,10 +33,8 @@ FORMAT = 2
 #: Longest time that an answer may wait in the operating system's cache, where a power cut can lose it. [s]
 SYNC_S = 1.0
 
-#: Sizes of the key, the packed body and the body itself, and a checksum of these and of what follows.
-_FRAME = struct.Struct("<IIII")
-_SIZES = struct.Struct("<III")
 _HEADER = b"\x00run"
+#: The number of a frame is the size of its body before it was packed, or this for a 404.
 _GONE = 0xFFFF_FFFF
 _CODEC = pa.Codec("zstd", compression_level=1)
 
@@ -126,14 +124,14 @@ class Journal:
         self._kept.run("delete from kept where key = ?", (key.encode(),))
         with self._path.open("rb") as file:
             file.seek(*row)
-            key_size, packed_size, size, _ = _FRAME.unpack(file.read(_FRAME.size))
-            file.seek(key_size, os.SEEK_CUR)
-            packed = file.read(packed_size)
+            frame = frames.read(file, os.fstat(file.fileno()).st_size)
+        if frame is None:
+            raise DestinationError(self._path, "what was written to it a moment ago is damaged")
         self.served += 1
-        if size == _GONE:
+        if frame.number == _GONE:
             raise KeyError(key)
         # JSON has no NUL, whatever a cursor holds.
-        about, _, body = bytes(_CODEC.decompress(packed, size)).partition(b"\0")
+        about, _, body = bytes(_CODEC.decompress(frame.payload, frame.number)).partition(b"\0")
         return Kept(body, *json.loads(about))
 
     def add(
@@ -179,12 +177,12 @@ class Journal:
         if not self._path.exists():
             return header, end
         with self._path.open("rb") as file:
-            while (frame := _read(file)) is not None:
-                key, packed = frame
-                if key == _HEADER:
-                    header = _header(packed)
+            size = os.fstat(file.fileno()).st_size
+            while (frame := frames.read(file, size)) is not None:
+                if frame.key == _HEADER:
+                    header = _header(frame.payload)
                 else:
-                    self._kept.run("insert or replace into kept values (?, ?)", (key, end))
+                    self._kept.run("insert or replace into kept values (?, ?)", (frame.key, end))
                 end = file.tell()
         return header, end
 
@@ -193,13 +191,8 @@ class Journal:
         self._append(_HEADER, text, len(text))
 
     def _append(self, key: bytes, packed: bytes, size: int) -> None:
-        checksum = zlib.crc32(packed, zlib.crc32(key, zlib.crc32(_SIZES.pack(len(key), len(packed), size))))
-        frame = b"".join((_FRAME.pack(len(key), len(packed), size, checksum), key, packed))
         try:
-            # One call: killed at any instant, a process leaves a whole frame or a torn one at the end.
-            written = self._file.write(frame)
-            while written < len(frame):
-                written += self._file.write(frame[written:])
+            frames.write_all(self._file.fileno(), frames.encode(Frame(key, packed, size)))
         except OSError as error:
             raise DestinationError(self._path, error.strerror or str(error)) from error
 
@@ -214,18 +207,6 @@ class Journal:
             raise DestinationError(self._path, error.strerror or str(error)) from error
         self._synced = now
         self._syncing = self._thread.submit(os.fsync, self._file.fileno())
-
-
-def _read(file: BinaryIO) -> tuple[bytes, bytes] | None:
-    """The next frame's key and packed body; None at the end, or where a frame is torn."""
-    head = file.read(_FRAME.size)
-    if len(head) < _FRAME.size:
-        return None
-    key_size, packed_size, _, checksum = _FRAME.unpack(head)
-    payload = file.read(key_size + packed_size)
-    if len(payload) < key_size + packed_size or zlib.crc32(payload, zlib.crc32(head[: _SIZES.size])) != checksum:
-        return None
-    return payload[:key_size], payload[key_size:]
 
 
 def _header(text: bytes) -> Header | None:

@@ -16,7 +16,7 @@ from conv_analytics.dataset.memory.scratch import Scratch
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.watermarks import Watermark
 
-_COLUMNS = "conversation, last, settled, sequence_number, pending_since, unread"
+_COLUMNS = "conversation, last, settled, sequence_number, pending_since, unread, live"
 
 
 class WatermarkIndex(Mapping[str, Watermark]):
@@ -42,7 +42,7 @@ class WatermarkIndex(Mapping[str, Watermark]):
         self._root = root
         self._database = Scratch(
             "create table watermark (conversation text, number integer, last integer, settled text,"
-            " sequence_number integer, pending_since text, unread integer)"
+            " sequence_number integer, pending_since text, unread integer, live integer)"
         )
         self._indexed = self._filled = False
         try:
@@ -56,7 +56,7 @@ class WatermarkIndex(Mapping[str, Watermark]):
         """Add the watermarks of the next commit."""
         number = commit.number
         rows = ((each.conversation_id, number, *each[1:]) for each in commit.read_watermarks(self._root))
-        self._filled |= self._database.fill("insert into watermark values (?, ?, ?, ?, ?, ?, ?)", rows) > 0
+        self._filled |= self._database.fill("insert into watermark values (?, ?, ?, ?, ?, ?, ?, ?)", rows) > 0
 
     def runs(self, conversations: Collection[str]) -> set[int]:
         """The numbers of the commits that met at least one of some conversations."""
@@ -102,13 +102,15 @@ class WatermarkIndex(Mapping[str, Watermark]):
 
 
 def _watermark(row: Sequence[Any]) -> Watermark:
-    name, last, settled, number, since, unread = row
-    return Watermark(name, last, settled, number, since, bool(unread))
+    name, last, settled, number, since, unread, live = row
+    return Watermark(name, last, settled, number, since, bool(unread), bool(live))
 
 
 def _merged(watermarks: Iterable[Watermark]) -> Watermark:
     """What the watermarks of one conversation say together, oldest first."""
-    return reduce(
-        lambda older, newer: newer if newer.last_event is not None else older._replace(settled=newer.settled),
-        watermarks,
-    )
+    return reduce(_followed, watermarks)
+
+
+def _followed(older: Watermark, newer: Watermark) -> Watermark:
+    merged = newer if newer.last_event is not None else older._replace(settled=newer.settled)
+    return merged._replace(live=older.live or newer.live)

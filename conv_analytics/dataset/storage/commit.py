@@ -26,8 +26,8 @@ from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
-#: decimals in the files. Older ones are read as before.
-FORMAT = 4
+#: decimals in the files; 5: with the source of events. Older ones are read as before.
+FORMAT = 5
 _NAME = re.compile(r"(\d{6,})\.json")
 #: A folder with a run every second would take longer to get there than numbers are good for.
 _LARGEST = 10**12

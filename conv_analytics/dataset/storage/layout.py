@@ -9,6 +9,7 @@
       _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
       _work/journal                                      answers that are not committed yet; the next run begins there
       _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
+      _inbox/20261121T093000000000-1a2b3c4d.segment      live events that no run has folded in yet; not to be deleted
 
 A plain reader of a table's folder therefore never meets a half-written or foreign file.
 
@@ -28,7 +29,7 @@ from conv_analytics import durable
 from conv_analytics.errors import CorruptFile, DatasetError, DestinationError
 from conv_analytics.tables import TABLES
 
-COMMITS, WORK, QUARANTINE = "_commits", "_work", "_quarantine"
+COMMITS, WORK, QUARANTINE, INBOX = "_commits", "_work", "_quarantine", "_inbox"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
 _PROBE = ".writable"
@@ -70,6 +71,11 @@ class Layout:
     def quarantine(self) -> Path:
         """What could not be read."""
         return self.root / QUARANTINE
+
+    @property
+    def inbox(self) -> Path:
+        """Live events that are not in the tables yet."""
+        return self.root / INBOX
 
     @property
     def journal(self) -> Path:
@@ -114,7 +120,7 @@ class Layout:
 
     def check(self) -> None:
         """Raise `DatasetError` if a folder that is ours alone is a link or a file."""
-        for path in (self.commits, self.work, self.quarantine):
+        for path in (self.commits, self.work, self.quarantine, self.inbox):
             kind = other_kind(path, plain=stat.S_IFDIR)
             if kind is not None:
                 advice = "Put a folder in its place, or name another folder"

@@ -16,7 +16,7 @@ from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.kinds import reads_as
+from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
 
 _TABLE = b"conv_analytics.table"
 
@@ -48,6 +48,8 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
     for column in TABLES[file.table].schema:
         index = schema.get_field_index(column.name)
         if index < 0:
+            if lacked_by_earlier(column):
+                continue
             raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
         if not reads_as(schema.field(index).type, column.type):
             raise SchemaChanged(

@@ -53,6 +53,7 @@ class _Report(TypedDict, total=False):
     mask: _Mask | None
     pace: _Pace | None
     history: list[dict[str, Any]] | None
+    inbox: dict[str, Count]
     resolved: dict[str, list[tuple[Count, Count]]] | None
 
 

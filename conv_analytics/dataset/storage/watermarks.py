@@ -25,10 +25,11 @@ _SCHEMA = pa.schema(
         ("sequence_number", pa.int64()),
         ("pending_since", pa.string()),
         ("unread", pa.bool_()),
+        ("live", pa.bool_()),
     ]
 )
 #: The columns that files of older formats lack, with what they mean.
-_LATER: dict[str, Any] = {"sequence_number": None, "pending_since": None, "unread": False}
+_LATER: dict[str, Any] = {"sequence_number": None, "pending_since": None, "unread": False, "live": False}
 
 
 class Unfinished(TypedDict, total=False):
@@ -37,6 +38,7 @@ class Unfinished(TypedDict, total=False):
     sequence_number: int
     pending_since: str
     unread: bool
+    live: bool
 
 
 class Watermark(NamedTuple):
@@ -59,6 +61,8 @@ class Watermark(NamedTuple):
     unread: bool = False
     """Whether a list of the conversation was not read to its end: the next run asks for its members and events again,
     whatever the API says about it."""
+    live: bool = False
+    """Whether the dataset has events of it from a webhook or a file, above the watermark or below."""
 
     @property
     def unfinished(self) -> Unfinished:
@@ -80,7 +84,7 @@ def watermarks_from(
     CON-2 None  0f0f0f0f
     """
     settled, unfinished = settled or {}, unfinished or {}
-    for name in dict.fromkeys((*last_events, *settled)):
+    for name in dict.fromkeys((*last_events, *settled, *unfinished)):
         last = last_events.get(name)
         last = None if last is None else min(last, LARGEST_EVENT_ID)
         yield Watermark(name, last, settled.get(name), **unfinished.get(name, {}))

@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from conv_analytics.dataset.snapshot import Snapshot, day_of
-from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import open_file
-from conv_analytics.dataset.storage.views import view
+from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.errors import ConfigError, DestinationError, MemoryExhausted
 from conv_analytics.exporter.coverage import statements
 from conv_analytics.exporter.coverage.window import PATIENCE, Window
@@ -65,7 +62,6 @@ class Matching:
                 " Export those tables to another folder."
             )
         self._dataset, self._window, self._exported_at, self._now = dataset, window, exported_at, now
-        self._layout = Layout(dataset.path.absolute())
         self._folder = tempfile.TemporaryDirectory(prefix="conv_analytics-")
         self._batches = 0
         self._duckdb = duckdb
@@ -126,8 +122,11 @@ class Matching:
             self._view(name, name, start.date())
         if "conversations" in self._dataset.tables:
             self._view("conversations", "conversations", None)
+        twice = "event_sources" in self._dataset.tables
+        if twice:
+            self._view("event_sources", "event_sources", start.date())
         present = [name for name in _LEG_TABLES if name in self._dataset.tables]
-        self._run(statements.evidence(present))
+        self._run(statements.evidence(present, twice=twice))
         self._run(
             statements.known([name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables])
         )
@@ -191,14 +190,8 @@ class Matching:
         return int(count), self._table(statements.FIRST_EXTRA.format(limit=int(limit)))
 
     def _view(self, alias: str, table: str, first: date | None) -> None:
-        """A view of a table's files from a day on; each file is looked at before DuckDB stumbles over it."""
-        files = sorted(self._dataset.numbered(table), key=lambda pair: day_of(pair[1]))
-        chosen = [file for _, file in files if first is None or day_of(file) >= first] or [files[-1][1]]
-        for file in chosen:
-            open_file(self._layout, file).close()
-        paths = [self._layout.file(file.path) for file in chosen]
-        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-        self._run(f'create view "{alias}" as {view(TABLES[table], paths)}')
+        """A view of a table's files from a day on."""
+        self._run(f'create view "{alias}" as {self._dataset.statement(table, first)}')
 
     def _register(self, rows: pa.Table) -> None:
         self._database.register("batch", rows)

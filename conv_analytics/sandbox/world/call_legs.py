@@ -48,12 +48,14 @@ class CallLeg:
         return max(last, self.ended_at or 0)
 
     @property
-    def completed(self) -> bool:
-        """Whether it was answered and ended normally: only such a call has a price and times (contract 7)."""
-        return self.statuses[-1][0] == "completed"
+    def voice_status(self) -> str:
+        """The last status in the words of the Voice API: one who could not be reached is `unanswered`."""
+        return "unanswered" if self.reason == "temporarily_unavailable" else self.statuses[-1][0]
 
     def status_at(self, instant: int) -> str:
-        """Return the status that the leg has at an instant [ms]."""
+        """Return the status that the call list shows at an instant [ms]."""
+        if instant >= self.statuses[-1][1]:
+            return self.voice_status
         return next((status for status, at in reversed(self.statuses) if at <= instant), "started")
 
 

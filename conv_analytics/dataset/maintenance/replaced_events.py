@@ -1,0 +1,48 @@
+"""Rows of events that a webhook or a file gave, and that the list's version replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.dataset.memory.event_index import DELIVERED, may_have_delivered
+from conv_analytics.dataset.storage.batches import read_batches
+from conv_analytics.tables.envelope import EVENT_KEY, SOURCE
+
+_ROWS = 2**16
+
+
+class ReplacedEvents:
+    """The events of which a dataset may have a row of a webhook or a file beside the one of the list.
+
+    Parameters
+    ----------
+    paths
+        The files of ``event_sources``.
+    """
+
+    def __init__(self, paths: Sequence[Path] = ()) -> None:
+        batches = [batch for path in paths for batch in read_batches(path, [*EVENT_KEY, "differs"], _ROWS)]
+        self._keys = pa.chunked_array([_keys(batch.filter(batch["differs"])) for batch in batches], pa.string())
+
+    def batches(self, path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+        """Some columns of a file, in batches, without the replaced rows."""
+        if not len(self._keys) or not set(EVENT_KEY) <= set(columns) or not may_have_delivered(path):
+            yield from (pa.Table.from_batches([batch]) for batch in read_batches(path, columns, rows))
+            return
+        for batch in read_batches(path, dict.fromkeys([*columns, SOURCE.name]), rows):
+            yield self.without(pa.Table.from_batches([batch])).select(list(columns))
+
+    def without(self, rows: pa.Table) -> pa.Table:
+        """Some rows, with their source and the key of their event, without the replaced ones."""
+        if not len(self._keys):
+            return rows
+        delivered = pc.is_in(rows[SOURCE.name].cast(pa.string()), DELIVERED)
+        return rows.filter(pc.invert(pc.and_(delivered, pc.is_in(_keys(rows), self._keys))))
+
+
+def _keys(rows: pa.Table | pa.RecordBatch) -> pa.Array:
+    return pc.binary_join_element_wise(rows["conversation_id"], rows["event_id"].cast(pa.string()), "/")

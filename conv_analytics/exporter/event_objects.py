@@ -1,0 +1,308 @@
+"""Files of events, of whatever form, read into batches of objects by their kind, with bounded memory.
+
+A file may be JSON, JSON Lines or a log with JSON in it, plain or compressed; its objects webhook bodies, events as a
+list has them, pages as the API gave them, or any of these inside an envelope of somebody's own.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import itertools
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+import msgspec
+import pyarrow as pa
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.json_pieces import Piece, json_pieces
+from conv_analytics.privacy import Mask
+from conv_analytics.resources import scan
+from conv_analytics.resources.cells import Unreadable, instant
+from conv_analytics.tables.broken_records import BrokenRecord, Problem
+from conv_analytics.tables.pages import Page, records
+from conv_analytics.tables.webhook_bodies import PAGES, Kind, Outline, kind_of, outline, split
+from conv_analytics.tables.webhook_identity import conversation_of, conversation_of_call
+from conv_analytics.tables.webhooks import Received
+
+#: Paths, or patterns such as ``dumps/**/*.json.gz``; a folder stands for all files in it.
+Files: TypeAlias = str | Path | Iterable[str | Path]
+
+#: Objects are given in batches of about this size. [B]
+BATCH_BYTES = 4 * 2**20
+_CHUNK = 2**20
+#: What is kept of text that is no object. [B]
+_KEPT = 4096
+#: Envelopes around an event that are opened, one inside the other.
+_ENVELOPES = 3
+_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x04\x22\x4d\x18": "lz4"}
+_WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_IN_LINK = re.compile(rb'/conversations/([^/?#"]+)')
+_IN_NAME = re.compile(r"CON-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_RECEIVED = ("received_at", "receivedAt", "received")
+
+
+@dataclass
+class ObjectBatch:
+    """Some objects of files, by their kind, masked where that is wanted."""
+
+    rtc: list[Received] = field(default_factory=list)
+    """Events as webhooks have them."""
+    listed: list[Received] = field(default_factory=list)
+    """Events as lists have them, each with its conversation."""
+    voice: list[Received] = field(default_factory=list)
+    conversations: list[bytes] = field(default_factory=list)
+    lists: dict[str, list[Page]] = field(default_factory=dict)
+    """Pages of ``members``, ``users`` and ``sessions``."""
+    broken: list[BrokenRecord] = field(default_factory=list)
+    """What is neither."""
+    size: int = 0
+    """[B]"""
+
+    def owners(self) -> set[str]:
+        """The conversations of the events, "" for none."""
+        named = {conversation_of(event.body) or event.conversation_id or "" for event in (*self.rtc, *self.listed)}
+        return named | {conversation_of_call(event.body) or "" for event in self.voice}
+
+    def masked(self, mask: Mask) -> ObjectBatch:
+        """The same objects without personal data."""
+        return ObjectBatch(
+            rtc=_masked_events(self.rtc, mask),
+            listed=_masked_events(self.listed, mask),
+            voice=[event._replace(body=mask.voice(event.body)) for event in self.voice],
+            conversations=[mask.page(document) for document in self.conversations],
+            lists={
+                name: [Page(_masked_id(page.conversation_id, mask), mask.page(page.body)) for page in pages]
+                for name, pages in self.lists.items()
+            },
+            broken=[
+                BrokenRecord(record.list, None, None, record.problems, kept=False, raw=mask.page(record.raw))
+                for record in self.broken
+            ],
+            size=self.size,
+        )
+
+
+class EventFiles:
+    """Files of events; iterating over them gives batches of their objects.
+
+    Parameters
+    ----------
+    files
+        Paths or patterns; a folder stands for all files in it.
+    mask
+        Replaces personal data in every object.
+
+    Attributes
+    ----------
+    paths
+        The files, in the order in which they are read.
+    read_bytes
+        What was read of them so far, decompressed.
+    incomplete
+        Why a file could not be read to its end, by its path.
+
+    Raises
+    ------
+    ConfigError
+        If a path or a pattern names no file.
+    """
+
+    def __init__(self, files: Files, *, mask: Mask | None = None) -> None:
+        self.paths = _paths(files)
+        self.read_bytes = 0
+        self.incomplete: dict[str, str] = {}
+        self._mask = mask
+
+    def __iter__(self) -> Iterator[ObjectBatch]:
+        batch = ObjectBatch()
+        for path in self.paths:
+            name = _IN_NAME.search(str(path))
+            sorter = _Sorter(name.group() if name else None)
+            for piece in json_pieces(self._chunks(path)):
+                sorter.add(batch, piece)
+                if batch.size >= BATCH_BYTES:
+                    yield self._finished(batch)
+                    batch = ObjectBatch()
+        if batch.size:
+            yield self._finished(batch)
+
+    def _finished(self, batch: ObjectBatch) -> ObjectBatch:
+        return batch.masked(self._mask) if self._mask else batch
+
+    def _chunks(self, path: Path) -> Iterator[bytes]:
+        """The text of a file, in UTF-8; where it cannot be read on, that is noted and it ends there."""
+        try:
+            with path.open("rb") as file:
+                head = file.read(4)
+            codec = next((name for mark, name in _CODECS.items() if head.startswith(mark)), None)
+            with pa.OSFile(str(path)) as raw, _decompressed(raw, codec) as stream:
+                first = bytes(stream.read(_CHUNK))
+                wide = next((name for mark, name in _WIDE.items() if first.startswith(mark)), None)
+                decoder = codecs.getincrementaldecoder(wide)("replace") if wide else None
+                for chunk in itertools.chain([first], iter(lambda: bytes(stream.read(_CHUNK)), b"")):
+                    self.read_bytes += len(chunk)
+                    yield decoder.decode(chunk).encode("utf-8", "replace") if decoder else chunk
+        except (OSError, pa.ArrowException) as error:
+            self.incomplete[str(path)] = str(error).splitlines()[0]
+
+
+class _Sorter:
+    """Puts the objects of one file into batches, by their kind."""
+
+    def __init__(self, conversation_id: str | None) -> None:
+        self._of_file = conversation_id
+
+    def add(self, batch: ObjectBatch, piece: Piece) -> None:
+        """Add a piece of the file."""
+        batch.size += len(piece.text)
+        if piece.outline is None:
+            _add_broken(batch, piece.text, "not a JSON object")
+        elif not self._add(batch, piece.text, piece.outline, None, _ENVELOPES):
+            _add_broken(batch, piece.text, "neither an event nor a page of a list")
+
+    def _add(self, batch: ObjectBatch, text: bytes, found: Outline, at: datetime | None, envelopes: int) -> bool:
+        """Add an object, or what is inside it; return whether there was anything."""
+        kind = kind_of(found)
+        if kind in PAGES:
+            return self._add_page(batch, text, found, kind)
+        if kind is Kind.OTHER:
+            return envelopes > 0 and self._add_inner(batch, text, at, envelopes - 1)
+        if kind is Kind.RTC_EVENT:
+            batch.rtc.append(Received(text, at))
+        elif kind is Kind.LIST_EVENT:
+            batch.listed.append(Received(text, at, _linked(found) or self._of_file))
+        elif kind is Kind.VOICE_EVENT:
+            batch.voice.append(Received(text, at))
+        elif kind is Kind.CONVERSATION:
+            batch.conversations.append(text)
+        else:
+            page = b'{"_embedded":{"members":[' + text + b"]}}"
+            batch.lists.setdefault("members", []).append(Page(_linked(found) or self._of_file, page))
+        return True
+
+    def _add_page(self, batch: ObjectBatch, text: bytes, found: Outline, kind: Kind) -> bool:
+        owner = _linked(found) or self._of_file
+        if kind not in {Kind.EVENTS, Kind.CONVERSATIONS}:
+            batch.lists.setdefault(kind.value, []).append(Page(owner, text))
+            return True
+        try:
+            listed = [bytes(record) for record in records(text, kind.value)]
+        except ValueError:
+            return False
+        if kind is Kind.CONVERSATIONS:
+            batch.conversations += listed
+            return True
+        for record in listed:
+            own = outline(record)
+            if own is None:
+                _add_broken(batch, record, "not a JSON object")
+            elif kind_of(own) is Kind.RTC_EVENT:
+                batch.rtc.append(Received(record, None, owner))
+            else:
+                batch.listed.append(Received(record, None, _linked(own) or owner))
+        return True
+
+    def _add_inner(self, batch: ObjectBatch, text: bytes, at: datetime | None, envelopes: int) -> bool:
+        """Add the events inside an envelope: an object, a list, or either as a text."""
+        try:
+            members = scan.members(text)
+        except ValueError:
+            return False
+        at = next((moment for key in _RECEIVED if (moment := _instant(members.get(key)))), at)
+        added = False
+        for value in members.values():
+            inner = _text_inside(value)
+            for document in split(inner) if inner else ():
+                found = outline(document)
+                added = (found is not None and self._add(batch, document, found, at, envelopes)) or added
+        return added
+
+
+def _add_broken(batch: ObjectBatch, text: bytes, reason: str) -> None:
+    if len(text) > _KEPT:
+        reason, text = f"{reason} ({len(text):,} bytes, of which the first {_KEPT:,} are kept)", text[:_KEPT]
+    batch.broken.append(BrokenRecord("events", None, None, (Problem("events", "", reason),), kept=False, raw=text))
+
+
+def _linked(found: Outline) -> str | None:
+    """The conversation that a record's or a page's own link names."""
+    link = _IN_LINK.search(bytes(found.links).replace(b"\\/", b"/"))
+    return unquote(link.group(1).decode("utf-8", "replace")) if link else None
+
+
+def _text_inside(value: bytes) -> bytes | None:
+    """An object or a list, or the text that is one."""
+    if value[:1] == b'"' and value[1:2] in b"{[":
+        try:
+            return msgspec.json.decode(value, type=str).encode("utf-8", "replace")
+        except msgspec.MsgspecError:
+            return None
+    return value if value[:1] in {b"{", b"["} else None
+
+
+def _instant(raw: bytes | None) -> datetime | None:
+    try:
+        return instant(msgspec.json.decode(raw)) if raw else None
+    except (msgspec.MsgspecError, Unreadable):
+        return None
+
+
+def _masked_events(events: list[Received], mask: Mask) -> list[Received]:
+    """Events without personal data; those of one batch are masked as one page, which is the fast way."""
+    if not events:
+        return events
+    page = mask.page(b'{"_embedded":{"events":[' + b",".join([event.body for event in events]) + b"]}}")
+    try:
+        bodies = [bytes(record) for record in records(page, "events")]
+    except ValueError:
+        bodies = []
+    if len(bodies) != len(events):
+        bodies = [mask.page(event.body) for event in events]
+    return [
+        Received(body, event.at, _masked_id(event.conversation_id, mask))
+        for body, event in zip(bodies, events, strict=True)
+    ]
+
+
+def _masked_id(conversation_id: str | None, mask: Mask) -> str | None:
+    return None if conversation_id is None else unquote(mask.shown(quote(conversation_id, safe="")))
+
+
+def _decompressed(raw: Any, codec: str | None) -> Any:
+    return pa.CompressedInputStream(raw, codec) if codec else raw
+
+
+def _paths(files: Files) -> list[Path]:
+    """The files that paths and patterns name, each once."""
+    given = [files] if isinstance(files, str | Path) else list(files)
+    result: dict[Path, None] = {}
+    for each in given:
+        path = Path(each)
+        if path.is_dir():
+            paths = sorted(inner for inner in path.rglob("*") if inner.is_file())
+        elif path.is_file():
+            paths = [path]
+        else:
+            # Not of `Path`: a pattern may be absolute.
+            found = glob.glob(str(each), recursive=True)  # noqa: PTH207
+            paths = [path for path in map(Path, sorted(found)) if path.is_file()]
+        if not paths:
+            raise ConfigError(
+                f"{each} names no file: give files, folders with files, or patterns such as 'dumps/*.json'."
+            )
+        result |= dict.fromkeys(paths)
+    if not result:
+        raise ConfigError(
+            "There are no files to read: give files, folders with files, or patterns such as 'dumps/*.json'."
+        )
+    return list(result)
+
+
+__all__ = ["EventFiles", "Files", "ObjectBatch"]

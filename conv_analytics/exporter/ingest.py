@@ -1,0 +1,209 @@
+"""`ingest`: fold the events that a listener received, and those of files, into a folder."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Collection, Mapping
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
+from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage.commit import commits
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.watermarks import Watermark
+from conv_analytics.errors import ExportIncomplete
+from conv_analytics.exporter.event_files import flatten_objects
+from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
+from conv_analytics.exporter.folder_checks import recorded_tables, require_same_mask
+from conv_analytics.exporter.inbox_objects import InboxReader
+from conv_analytics.exporter.ingest_report import Ingested
+from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
+from conv_analytics.exporter.options import DEFAULT_TABLES, NOT_LISTED
+from conv_analytics.instants import utc_text
+from conv_analytics.privacy import Mask
+from conv_analytics.tables.envelope import EVENT_KEY
+from conv_analytics.tables.event_sources import EVENT_SOURCES
+from conv_analytics.tables.flatten import Rows
+from conv_analytics.tables.seen_events import SeenEvents
+
+#: What the report of such a run calls its command.
+COMMAND = "ingest"
+
+
+def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | None = None) -> Ingested:
+    r"""Fold events into a folder: those that its listener received and, if any are named, those of files.
+
+    The same event is stored once, whether a webhook, a file or an export's list gave it first; where they differ, the
+    list's version is right. See the table ``event_sources``.
+
+    Parameters
+    ----------
+    destination : str or Path
+        The folder; made when absent.
+    files : str, Path or iterable of these, default None
+        Files of events, as `read_events` reads them. None folds in what the listener received, nothing else.
+    mask : Mask, default None
+        The folder's mask, for files; what the listener received is masked already.
+
+    Returns
+    -------
+    Ingested
+        What came, with counts.
+
+    Raises
+    ------
+    ExportIncomplete
+        If a file or a part of the inbox could not be read to its end; what was read is committed.
+    ConfigError
+        If the folder is masked in another way, or a pattern names no file.
+    DatasetLocked
+        If another run writes to the folder.
+    DatasetError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> import json, tempfile
+    >>> from conv_analytics import open_dataset
+    >>> hangup = {
+    ...     "type": "sip:hangup", "id": 10, "conversation_id": "CON-7d1f", "timestamp": "2026-11-20T09:17:41.512Z",
+    ...     "body": {"channel": {"id": "4b7e1c90"}, "quality": {"mos_score": 4.37}},
+    ... }
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "webhooks.jsonl").write_text(json.dumps(hangup) + "\n" + json.dumps(hangup))
+    ...     done = ingest(f"{folder}/exports", f"{folder}/webhooks.jsonl")
+    ...     hangups = open_dataset(f"{folder}/exports")["hangups"]
+    >>> hangups[["conversation_id", "mos_score"]].values.tolist(), done.duplicates
+    ([['CON-7d1f', 4.37]], 1)
+    """
+    root, begin = Path(destination), time.monotonic()
+    reading = None if files is None else EventFiles(files, mask=mask)
+    received = InboxReader(Layout(root))
+    result = Ingested(files=len(reading.paths) if reading is not None else 0)
+    if reading is None and not received.segments:
+        return result
+    settings = mask.settings() if mask is not None else None
+    masks = [*([settings] if reading is not None or mask is not None else []), *received.masks]
+    for each in masks:
+        require_same_mask(root, each)
+    fold = _Fold(root, masks[0] if masks else None, result)
+    try:
+        received.skip(fold.consumed)
+        for batch in itertools.chain(received, reading or ()):
+            fold.add(batch)
+        result.receipts, result.verification, result.damaged = (
+            received.receipts, received.verification, received.damaged,
+        )  # fmt: skip
+        result.incomplete = reading.incomplete if reading is not None else {}
+        result.seconds = time.monotonic() - begin
+        fold.commit(received.offsets)
+    except BaseException:
+        fold.abandon()
+        raise
+    received.remove_consumed()
+    if result.status != "complete":
+        what = f"Not everything could be read: {result.missing()}. What could be is committed."
+        raise ExportIncomplete(result, what, result=result)
+    return result
+
+
+class _Fold:
+    """A run that adds events to a folder: its writer, and what the folder has of the conversations that came."""
+
+    def __init__(self, root: Path, mask: Mapping[str, Any] | None, result: Ingested) -> None:
+        self._root, self._mask, self._result, self._started = root, mask, result, datetime.now(UTC)
+        self._selected = recorded_tables(root) or DEFAULT_TABLES
+        self._writer = DatasetWriter(root, self._started.date(), self._selected, NOT_LISTED)
+        try:
+            # Again, now that the lock keeps other writers out.
+            require_same_mask(root, mask)
+            self._history = list(commits(self._writer.layout))
+            self._known = WatermarkIndex(root, self._history)
+        except BaseException:
+            self._writer.abandon()
+            raise
+        self._seen, self._stored = SeenEvents(), dict[str, StoredEvents]()
+        self._written: set[str] = set()
+
+    @property
+    def consumed(self) -> dict[str, int]:
+        """How far earlier runs have read each segment of the inbox, in bytes."""
+        reports = [commit.report for commit in self._history]
+        return {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
+
+    def add(self, batch: ObjectBatch) -> None:
+        """Add what is new of some objects."""
+        self._load(batch.owners() - self._stored.keys())
+        for rows in flatten_objects(batch, self._seen, self._started):
+            self._merge(rows)
+            self._write(rows)
+
+    def commit(self, offsets: Mapping[str, int]) -> None:
+        """Commit the run; nothing happens if there is nothing to remember."""
+        self._known.close()
+        if not self._result.tables and not self._result.quarantined and not offsets:
+            self._writer.abandon()
+            return
+        report = self._result.to_dict() | {
+            "command": COMMAND,
+            "status": "ingested",
+            "started_at": utc_text(self._started),
+            "requests": 0,
+            "selected": list(self._selected),
+            "inbox": dict(offsets),
+            "mask": self._mask,
+        }
+        # What is known of how far the list was read stays; a conversation with new events is asked for again.
+        marks = (Watermark(name, None, live=True) for name in sorted(self._written))
+        self._result.commit = self._writer.commit(marks, report).number
+
+    def abandon(self) -> None:
+        """Give the run up; the folder and the inbox stay as they were."""
+        self._known.close()
+        self._writer.abandon()
+
+    def _load(self, owners: Collection[str]) -> None:
+        """Look up what the folder has of some conversations."""
+        with closing(EventIndex(self._root, self._history, self._known, content=owners)) as index:
+            stored = index.of(owners)
+        for owner in owners:
+            known = self._stored[owner] = stored.get(owner) or StoredEvents()
+            self._seen.know(owner, {*known.bodies, *known.delivered}, (), known.items)
+
+    def _merge(self, rows: Rows) -> None:
+        """Compare the events that the folder has from the list, once each."""
+        if rows.repeated is None or not len(rows.repeated):
+            return
+        listed = {
+            name: {number: body for number, body in stored.bodies.items() if number not in stored.both}
+            for name, stored in self._stored.items()
+        }
+        twice = first_of_each(stored_before(rows.repeated, listed))
+        sources, merged = both_sources(twice, listed)
+        for name, number, differs in zip(*(sources[key].to_pylist() for key in (*EVENT_KEY, "differs")), strict=True):
+            self._stored[name].both[number] = differs
+        rows.tables[EVENT_SOURCES.name] = sources
+        rows.duplicates -= len(twice)
+        self._result.confirmed += merged.confirmed
+        self._result.corrected += merged.corrected
+
+    def _write(self, rows: Rows) -> None:
+        result = self._result
+        for name, table in rows.tables.items():
+            self._writer.write(name, table)
+            if len(table):
+                result.tables[name] = result.tables.get(name, 0) + len(table)
+                if "conversation_id" in table.column_names:
+                    self._written.update(each or "" for each in pc.unique(table["conversation_id"]).to_pylist())
+        self._writer.quarantine([record.to_json() for record in rows.broken])
+        result.quarantined += len(rows.broken)
+        result.lost += sum(not record.kept for record in rows.broken)
+        result.duplicates += rows.duplicates
+        result.unknown_types += rows.unknown_types

@@ -1,0 +1,67 @@
+"""What folding events into a folder brought."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from conv_analytics.exporter.report import LISTED
+
+
+@dataclass
+class Ingested:
+    """What folding events into a folder brought."""
+
+    receipts: int = 0
+    """Requests that the listener took in."""
+    verification: Counter[str] = field(default_factory=Counter)
+    """How their signatures were judged."""
+    files: int = 0
+    """Files that were read."""
+    tables: dict[str, int] = field(default_factory=dict)
+    """New rows, by table."""
+    duplicates: int = 0
+    """Events that came more than once."""
+    confirmed: int = 0
+    """Events that the folder had from the API's list, with the same content."""
+    corrected: int = 0
+    """Events that the folder had from the API's list, with another content; the list's stays."""
+    quarantined: int = 0
+    """Records with something unreadable."""
+    lost: int = 0
+    """Those of them that have no row because they are no records at all."""
+    unknown_types: Counter[str] = field(default_factory=Counter)
+    """Number of events of types that only the table ``events`` has, by type."""
+    damaged: list[str] = field(default_factory=list)
+    """Parts of the inbox that could not be read."""
+    incomplete: dict[str, str] = field(default_factory=dict)
+    """Why a file could not be read to its end, by its path."""
+    seconds: float = 0.0
+    commit: int | None = None
+    """Number of the commit; None when there was nothing new to commit."""
+
+    @property
+    def status(self) -> str:
+        """``complete``, or ``incomplete`` when something could not be read."""
+        return "incomplete" if self.incomplete or self.damaged else "complete"
+
+    def to_dict(self) -> dict[str, Any]:
+        """All counts as JSON values."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "commit"}
+        return values | {
+            "status": self.status,
+            "verification": dict(self.verification),
+            # A sender may invent types; the report must not grow with them.
+            "unknown_types": dict(self.unknown_types.most_common(LISTED)),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def missing(self) -> str:
+        """What could not be read."""
+        return "; ".join([*(f"{path}: {reason}" for path, reason in self.incomplete.items()), *self.damaged])
+
+    def __str__(self) -> str:
+        rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
+        known = f"{self.duplicates + self.confirmed + self.corrected:,} known before"
+        return f"{self.status}: {rows} new, {known}, {self.quarantined:,} quarantined, in {self.seconds:,.1f} s"

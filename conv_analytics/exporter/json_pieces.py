@@ -1,0 +1,203 @@
+r"""Cut a stream of text into JSON objects, whatever else it holds, with bounded memory.
+
+Objects may stand one per line, in arrays of any length, over many lines, or one behind the other; a log may have text
+before and after them. What is damaged costs nothing but itself: objects go on at the next line that begins with one.
+
+>>> log = b'{"id": 1}\n09:15:00 INFO received {"id": 2}\n{"id": 3, "cut of\n[{"id": 4},\n {"id":\n 5}]'
+>>> [piece.text for piece in json_pieces(iter([log])) if piece.outline]
+[b'{"id": 1}', b'{"id": 2}', b'{"id": 4}', b'{"id":\n 5}']
+>>> [piece.text for piece in json_pieces(iter([log])) if not piece.outline]
+[b'09:15:00 INFO received ', b'{"id": 3, "cut of']
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outline
+
+#: The longest object that is looked for. [B]
+MAX_OBJECT = 64 * 2**20
+#: Text between objects is given in pieces of at most this size. [B]
+MAX_TEXT = 2**20
+
+#: What stands between objects and says nothing: spaces, commas, the brackets of arrays, marks of order and of records.
+_BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]|\xef\xbb\xbf)*")
+#: A string, which ends on its line; a bracket; or a quotation mark without its other one.
+_TOKEN = re.compile(rb'"(?:[^"\\\n\r]|\\.)*+"|[\[\]{}"]')
+_AROUND = b" \t\r,]"
+_NEXT = b"\n{"
+#: The beginning of a page, whose records are worth more than the page.
+_PAGE = re.compile(rb'\{[^{}]{0,4096}"_embedded"\s*:\s*(?:\[|\{\s*"(?:data|events|conversations|members)")')
+
+
+class Piece(NamedTuple):
+    """An object, or text that is none."""
+
+    text: bytes
+    outline: Outline | None
+    """None for text that is no JSON object."""
+
+
+def json_pieces(chunks: Iterator[bytes]) -> Iterator[Piece]:
+    """The objects of a stream in their order, and the text between them.
+
+    Parameters
+    ----------
+    chunks
+        The bytes of the stream, in chunks of any size.
+    """
+    stream = _Stream(chunks)
+    cutter = _Cutter(stream)
+    while stream.skip():
+        yield cutter.object() if stream.data.startswith(b"{", stream.at) else _text(stream)
+
+
+def _text(stream: _Stream) -> Piece:
+    """Text up to the next object."""
+    while True:
+        end = stream.data.find(b"{", stream.at)
+        if end >= 0 or len(stream.data) - stream.at >= MAX_TEXT or not stream.grow():
+            break
+    end = min(len(stream.data) if end < 0 else end, stream.at + MAX_TEXT)
+    return Piece(stream.take(end), None)
+
+
+class _Stream:
+    """The part of a stream that is looked at."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self.data, self.at = b"", 0
+        self.dropped = 0
+        """How many bytes were before it."""
+        self._chunks = chunks
+        self._ended = False
+
+    def grow(self) -> bool:
+        """Read on, at least as much as there is; return False at the end."""
+        if self._ended:
+            return False
+        rest = len(self.data) - self.at
+        parts, size = [self.data[self.at :]], 0
+        while size <= rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                break
+            parts.append(chunk)
+            size += len(chunk)
+        self.dropped += self.at
+        self.data, self.at = b"".join(parts), 0
+        return size > 0
+
+    def skip(self) -> bool:
+        """Go to the next text; return False when there is none."""
+        while True:
+            between = _BETWEEN.match(self.data, self.at)
+            assert between is not None
+            self.at = between.end()
+            # The last bytes may be the beginning of a mark.
+            if self.at < len(self.data) - 2:
+                return True
+            if not self.grow():
+                return self.at < len(self.data)
+
+    def take(self, end: int) -> bytes:
+        """The text up to a place, and go there."""
+        taken, self.at = self.data[self.at : end], end
+        return taken
+
+
+class _Cutter:
+    """Cuts objects out of a stream, each of which begins where the stream is."""
+
+    def __init__(self, stream: _Stream) -> None:
+        self._stream = stream
+        self._crowded = -1
+        """Up to here, in bytes of the whole stream, several objects stand on one line."""
+        self._unclosed = -1
+        """Up to here no object that is open at the end of its line will close: it was looked for."""
+
+    def object(self) -> Piece:
+        """The object that begins here; what is damaged ends before the next line that begins with an object."""
+        stream = self._stream
+        if len(stream.data) - stream.at < MAX_TEXT:
+            stream.grow()
+        line = stream.data.find(b"\n", stream.at)
+        if self._crowded <= stream.dropped + stream.at:
+            end = len(stream.data) if line < 0 else line
+            candidate = stream.data[stream.at : end].rstrip(_AROUND)
+            found = decoded_outline(candidate)
+            if found is not None:
+                stream.at = end
+                return Piece(candidate, found)
+            self._crowded = stream.dropped + end
+        return self._closed(line)
+
+    def _closed(self, line: int) -> Piece:
+        """The object that is closed by its own bracket."""
+        stream = self._stream
+        depth, place = _depth(stream.data, stream.at, 0, len(stream.data) if line < 0 else line)
+        if depth and line >= 0 and _is_object(stream.data, line + 1):
+            return Piece(stream.take(line).rstrip(), None)
+        if depth:
+            depth, place = self._beyond_line(depth, place)
+        text = b"" if depth else stream.data[stream.at : place]
+        too_long = len(text) > MAX_OBJECT
+        found = outline(text) if text and not too_long else None
+        if found is not None or (text and not too_long and b"\n" not in text):
+            return Piece(stream.take(place), found)
+        self._unclosed = max(self._unclosed, stream.dropped + place)
+        if _PAGE.match(stream.data, stream.at) or len(stream.data) - stream.at >= MAX_OBJECT:
+            # What is inside may be whole.
+            end = stream.data.find(b"{", stream.at + 1)
+        else:
+            end = stream.data.find(_NEXT, stream.at)
+        return Piece(stream.take(len(stream.data) if end < 0 else end).rstrip(), None)
+
+    def _beyond_line(self, depth: int, place: int) -> tuple[int, int]:
+        """Look on where an object is closed that is open at the end of its line."""
+        stream = self._stream
+        while depth and len(stream.data) - stream.at < MAX_OBJECT:
+            following = stream.data.find(_NEXT, stream.at) if stream.dropped + stream.at < self._unclosed else -1
+            depth, place = _depth(stream.data, place, depth, len(stream.data) if following < 0 else following)
+            if not depth or following >= 0:
+                break
+            place -= stream.at
+            whole = not stream.grow()
+            place += stream.at
+            if whole:
+                break
+        return depth, place
+
+
+def _depth(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
+    """How many brackets are open at a place, and where looking on begins; the place behind the last one at depth 0."""
+    place = start
+    for token in _TOKEN.finditer(data, start, end):
+        mark = token.group()
+        if mark == b'"':
+            if end == len(data) and data.find(b"\n", token.end()) < 0:
+                # The rest of the text is still to come.
+                return depth, token.start()
+            continue
+        place = token.end()
+        if len(mark) == 1:
+            depth += 1 if mark in b"{[" else -1
+            if depth <= 0:
+                return 0, place
+    return depth, place
+
+
+def _is_object(data: bytes, start: int) -> bool:
+    """Whether the next line that is not empty is an object by itself."""
+    while data[start : start + 1] in {b"\n", b"\r"}:
+        start += 1
+    end = data.find(b"\n", start)
+    candidate = data[start : len(data) if end < 0 else end].strip(b" \t\r,[]")
+    return candidate.startswith(b"{") and decoded_outline(candidate) is not None
+
+
+__all__ = ["MAX_OBJECT", "MAX_TEXT", "Piece", "json_pieces"]

@@ -1,0 +1,161 @@
+"""Folds the inbox into the tables every few minutes: by a run in a process of its own, when the folder is free."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from conv_analytics.dataset.storage import inbox
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.errors import ConfigError, DatasetError, DatasetLocked
+from conv_analytics.errors.redaction import cut
+from conv_analytics.live.counts import Counts
+from conv_analytics.log import LOGGER, Entry
+from conv_analytics.privacy import KEY_VARIABLE, Mask
+
+#: After this time a run is tried again that another one kept from starting. [s]
+_AGAIN_S = 15.0
+_LOCKED = 75
+#: Events come first: the run may take what processor time they leave.
+_NICE = 10
+
+Commit = Callable[[Path], object]
+
+
+class ChildRun:
+    """A run of ``conv-analytics ingest`` in a process of its own, which takes no time from the event loop.
+
+    Parameters
+    ----------
+    arguments
+        What follows the folder on its command line.
+    environ
+        Added to its environment.
+    """
+
+    def __init__(self, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
+        self._arguments, self._environ = list(arguments), dict(environ or {})
+
+    @classmethod
+    def masked(cls, mask: Mask | None) -> ChildRun:
+        """A run with a mask, whose key it gets through its environment."""
+        if mask is None:
+            return cls()
+        if b"\0" in mask.key:
+            raise ConfigError("The mask's key has a zero byte, which no environment can hold: make one of text.")
+        rules = ",".join(f"{kind}={action}" for kind, action in mask.rules.items())
+        return cls([f"--mask={rules}"], {KEY_VARIABLE: os.fsdecode(mask.key)})
+
+    def __call__(self, dest: Path) -> None:
+        """Run, and return when it has ended.
+
+        Raises
+        ------
+        DatasetLocked
+            If another run is writing to the folder.
+        DatasetError
+            If it failed, with its last words.
+        """
+        command = [sys.executable, "-m", "conv_analytics", "ingest", str(dest), *self._arguments]
+        with subprocess.Popen(  # noqa: S603 - this very program
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=os.environ | self._environ,
+            # Ctrl-C in a terminal is for the listener, which lets the run end.
+            start_new_session=True,
+        ) as process:
+            if hasattr(os, "setpriority"):
+                with contextlib.suppress(OSError):
+                    os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
+            said = process.communicate()[1].decode("utf-8", "replace")
+        if process.returncode == _LOCKED:
+            raise DatasetLocked(dest, "another run")
+        if process.returncode:
+            last = cut((said.strip().splitlines() or [""])[-1].removeprefix("conv-analytics: "))
+            raise DatasetError(f"The run that folds the inbox in ended with {process.returncode}: {last}")
+
+
+class Committer:
+    """Calls `commit` when there is something to fold in.
+
+    Parameters
+    ----------
+    dest
+        The folder.
+    commit
+        Folds the inbox of a folder in; raises `DatasetLocked` when another run has the folder.
+    every_s
+        How often. [s]
+    counts
+        Where it counts.
+    """
+
+    def __init__(self, dest: Path, commit: Commit, every_s: float, counts: Counts) -> None:
+        self._dest, self._commit, self._every_s, self._counts = dest, commit, every_s, counts
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, before: Callable[[], Awaitable[None]]) -> None:
+        """Begin, on the running event loop; `before` is called before each commit."""
+        self._task = asyncio.create_task(self._run(before))
+
+    async def stop(self) -> None:
+        """Let a commit that is under way end, and begin no other one."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def commit(self) -> bool:
+        """Fold in what there is; return False when another run has the folder."""
+        counts = self._counts
+        if not counts.backlog.events:
+            return True
+        counts.backlog.committing()
+        working = asyncio.create_task(asyncio.to_thread(self._commit, self._dest))
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError:
+            # It cannot be stopped halfway; whoever cancels waits for it.
+            with contextlib.suppress(Exception):
+                await working
+                self._done()
+            raise
+        except DatasetLocked:
+            counts.commits["locked"] += 1
+            return False
+        except Exception as error:  # noqa: BLE001  events come in whatever a run does; the reason is counted and logged
+            counts.commits["failed"] += 1
+            LOGGER.error(Entry("commit failed", {"error": type(error).__name__, "reason": cut(str(error))}))
+        else:
+            self._done()
+        return True
+
+    async def _run(self, before: Callable[[], Awaitable[None]]) -> None:
+        wait_s = self._every_s
+        while True:
+            await asyncio.sleep(wait_s)
+            await before()
+            wait_s = self._every_s if await self.commit() else min(self._every_s, _AGAIN_S)
+
+    def _done(self) -> None:
+        self._counts.backlog.committed()
+        self._counts.commits["done"] += 1
+        self._counts.last_commit = time.time()
+
+
+def count_left(dest: Path, counts: Counts) -> None:
+    """Add to the backlog what earlier listeners left in the inbox; some of it may be in the tables already."""
+    for segment in inbox.segments(Layout(dest)):
+        with contextlib.suppress(FileNotFoundError):
+            for _, receipt in inbox.read(segment):
+                if isinstance(receipt, inbox.Receipt):
+                    counts.backlog.add(1, len(receipt.body), receipt.received_at.timestamp())

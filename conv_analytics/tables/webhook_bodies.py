@@ -1,0 +1,256 @@
+"""What arrives at a webhook, or stands in a file of events: taken apart into JSON objects, each of a known kind.
+
+Nothing here raises for what somebody sends: a body that cannot be read is `Kind.OTHER`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote
+
+import msgspec
+
+from conv_analytics.resources import scan
+from conv_analytics.resources.voice_event import DECIDING_KEYS
+from conv_analytics.tables.pages import Raw
+
+_BOM = b"\xef\xbb\xbf"
+#: A plus that is no sign of a number, nor of an offset from UTC.
+_SPACE = re.compile(r"\+(?![0-9])")
+_list = msgspec.json.Decoder(list[msgspec.Raw])
+_REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+class Kind(StrEnum):
+    """What a JSON object is."""
+
+    RTC_EVENT = "rtc event"
+    """An event of a conversation as a webhook has it, with the ids of its application and its conversation."""
+    LIST_EVENT = "list event"
+    """The same as the list of events has it: its conversation is known from the list's address alone."""
+    VOICE_EVENT = "voice event"
+    """An event of the Voice API."""
+    EVENTS = "events"
+    """A page of a list of events."""
+    CONVERSATIONS = "conversations"
+    MEMBERS = "members"
+    USERS = "users"
+    SESSIONS = "sessions"
+    CONVERSATION = "conversation"
+    """One conversation, as a list or a request for it gives it."""
+    MEMBER = "member"
+    """One member."""
+    OTHER = "other"
+
+
+#: Pages of lists, by the name of what they list.
+PAGES = frozenset({Kind.EVENTS, Kind.CONVERSATIONS, Kind.MEMBERS, Kind.USERS, Kind.SESSIONS})
+
+_absent = msgspec.Raw(b"")
+
+
+class Outline(msgspec.Struct, gc=False):
+    """The keys that tell what an object is, with their values undecoded; empty where there are none."""
+
+    type: msgspec.Raw = _absent
+    id: msgspec.Raw = _absent
+    body: msgspec.Raw = _absent
+    timestamp: msgspec.Raw = _absent
+    sender: msgspec.Raw = msgspec.field(name="from", default=_absent)
+    application_id: msgspec.Raw = _absent
+    conversation_id: msgspec.Raw = _absent
+    cid: msgspec.Raw = _absent
+    embedded: msgspec.Raw = msgspec.field(name="_embedded", default=_absent)
+    links: msgspec.Raw = msgspec.field(name="_links", default=_absent)
+    state: msgspec.Raw = _absent
+    user: msgspec.Raw = _absent
+    channel: msgspec.Raw = _absent
+    # Of Voice events.
+    uuid: msgspec.Raw = _absent
+    call_uuid: msgspec.Raw = _absent
+    conversation_uuid: msgspec.Raw = _absent
+    conversation_uuid_from: msgspec.Raw = _absent
+    recording_uuid: msgspec.Raw = _absent
+    recording_url: msgspec.Raw = _absent
+    transcription_url: msgspec.Raw = _absent
+    original_request: msgspec.Raw = _absent
+    speech: msgspec.Raw = _absent
+    dtmf: msgspec.Raw = _absent
+    payload: msgspec.Raw = _absent
+    status: msgspec.Raw = _absent
+    reason: msgspec.Raw = _absent
+
+
+_outline = msgspec.json.Decoder(Outline)
+_KEYS = dict(zip(Outline.__struct_encode_fields__, Outline.__struct_fields__, strict=True))
+_OF_CALL = ("uuid", "call_uuid", "conversation_uuid", "conversation_uuid_from", "recording_uuid")
+
+
+def outline(document: bytes) -> Outline | None:
+    """The outline of a JSON object; None for anything else.
+
+    >>> bytes(outline(b'{"type": "sip:hangup", "id": 7}').id), outline(b"[1]"), outline(b'{"id": 7')
+    (b'7', None, None)
+    """
+    found = decoded_outline(document)
+    if found is not None:
+        return found
+    try:
+        # Too deep, or not Unicode; the rest of it may be readable all the same.
+        members = scan.members(document) if scan.is_whole(document) else None
+    except ValueError:
+        return None
+    if members is None:
+        return None
+    return Outline(**{field: msgspec.Raw(members.get(key, b"")) for key, field in _KEYS.items()})
+
+
+def decoded_outline(document: bytes) -> Outline | None:
+    """The same, of a text that a decoder takes; it is faster to say no."""
+    try:
+        return _outline.decode(document)
+    except _REFUSED:
+        return None
+
+
+def classify(document: bytes) -> Kind:
+    """What a JSON object is.
+
+    Parameters
+    ----------
+    document
+        The body of a webhook, or an object of a file.
+
+    Examples
+    --------
+    >>> classify(b'{"type": "app:knocking", "application_id": "c0ffee00", "from": "knocker:84e6"}').value
+    'rtc event'
+    >>> classify(b'{"type": "transfer", "uuid": "7c3a9e15", "conversation_uuid_from": "CON-1"}').value
+    'voice event'
+    >>> classify(b'{"_embedded": {"data": {"events": []}}}').value, classify(b'"text"').value
+    ('events', 'other')
+    """
+    found = outline(document)
+    return Kind.OTHER if found is None else kind_of(found)
+
+
+def kind_of(found: Outline) -> Kind:
+    """What an object is, by its outline."""
+    typed = bool(found.type)
+    if found.embedded and not typed:
+        return _page(bytes(found.embedded))
+    delivered = bool(found.application_id or found.conversation_id or found.cid)
+    of_call = any(getattr(found, name) for name in _OF_CALL) and any(getattr(found, name) for name in DECIDING_KEYS)
+    # A call of the list of calls has links; it is no event.
+    if of_call and not found.links and not (typed and (found.body or delivered)):
+        return Kind.VOICE_EVENT
+    if (typed and (delivered or found.body or found.id or found.timestamp)) or (delivered and found.body):
+        return Kind.RTC_EVENT if delivered else Kind.LIST_EVENT
+    if bytes(found.id).startswith(b'"CON-'):
+        return Kind.CONVERSATION
+    of_member = bytes(found.id).startswith(b'"MEM-') and (found.state or found.user or found.channel)
+    return Kind.MEMBER if of_member else Kind.OTHER
+
+
+def _page(embedded: bytes) -> Kind:
+    """The list that a page is of; other things embed something, too."""
+    for _ in range(scan.LEVELS):
+        part = embedded.strip()
+        if part.startswith(b"["):
+            return _page_of(part)
+        try:
+            inner = scan.members(part)
+        except ValueError:
+            return Kind.OTHER
+        names = [kind for kind in PAGES if kind.value in inner]
+        if names:
+            return names[0]
+        embedded = inner.get("data", b"")
+    return Kind.OTHER
+
+
+def _page_of(listed: bytes) -> Kind:
+    """The list whose records stand in a page without its name."""
+    try:
+        first = next(iter(_items(listed)), None)
+    except ValueError:
+        return Kind.OTHER
+    if first is None:
+        # Of an empty list nothing is lost.
+        return Kind.EVENTS
+    of_record = {
+        Kind.RTC_EVENT: Kind.EVENTS,
+        Kind.LIST_EVENT: Kind.EVENTS,
+        Kind.CONVERSATION: Kind.CONVERSATIONS,
+        Kind.MEMBER: Kind.MEMBERS,
+    }
+    return of_record.get(classify(bytes(first)), Kind.OTHER)
+
+
+def split(body: bytes) -> list[bytes]:
+    """The JSON objects of a webhook's body: one, those of an array, or the one that a form stands for.
+
+    What cannot be read comes back as it is, and is `Kind.OTHER`.
+
+    >>> split(b' [{"id": 1}, {"id": 2}]'), split(b"uuid=9f2c&status=answered")
+    ([b'{"id": 1}', b'{"id": 2}'], [b'{"uuid":"9f2c","status":"answered"}'])
+    """
+    text = body.removeprefix(_BOM).strip()
+    if text.startswith(b"["):
+        try:
+            return [bytes(item) for item in _items(text)]
+        except ValueError:
+            return [body]
+    if text.startswith(b"{") or b"=" not in text:
+        return [text or body]
+    return [from_query(text)]
+
+
+def from_query(query: bytes | str) -> bytes:
+    """A query string, or a form, as a JSON object (live contract 6.6).
+
+    Values are texts, but for the JSON that stands in a value; an empty one is null. A plus is a space only where
+    nothing else speaks against it: addresses, numbers and instants have one of their own.
+
+    >>> from_query("uuid=9f2c&to=%2B4420&dtmf={%22digits%22:%2212%22,%22timed_out%22:false}&network=")
+    b'{"uuid":"9f2c","to":"+4420","dtmf":{"digits":"12","timed_out":false},"network":null}'
+    """
+    text = query.decode("utf-8", "replace") if isinstance(query, bytes) else query
+    pairs = (part.partition("=") for part in text.strip().lstrip("?").split("&") if part)
+    values = {_unquoted(key): _value(written) for key, _, written in pairs}
+    return json.dumps(values, separators=(",", ":")).encode()
+
+
+def _value(written: str) -> Any:
+    text = _unquoted(written)
+    if text in {"", "null"}:
+        return None
+    if text[:1] in "{[":
+        for candidate in (unquote(written), text):
+            try:
+                return msgspec.json.decode(candidate)
+            except _REFUSED:
+                continue
+    return text
+
+
+def _unquoted(written: str) -> str:
+    text = unquote(written)
+    return text if "%20" in written or "://" in text else unquote(_SPACE.sub(" ", written))
+
+
+def _items(array: bytes) -> Sequence[Raw]:
+    """The items of an array; raises `ValueError` for one that is cut off."""
+    try:
+        return _list.decode(array)
+    except _REFUSED:
+        if not scan.is_whole(array):
+            raise ValueError("the JSON text is cut off, or something follows it") from None
+        return scan.items(array)
+
+
+__all__ = ["PAGES", "Kind", "Outline", "classify", "decoded_outline", "from_query", "kind_of", "outline", "split"]
