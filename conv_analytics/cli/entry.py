@@ -19,6 +19,7 @@ from conv_analytics.cli import (
     coverage,
     demo,
     export,
+    ingest,
     kpi,
     listen,
     logs,
@@ -39,7 +40,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, listen, plan, status, verify, coverage, replay, compact, timeline,
+    demo, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
     kpi, quality, offenders, report, check, sandbox, tables,
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli import logs
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import folder
-from conv_analytics.cli.masking import add_mask, mask_arguments, mask_of
+from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import note, say
 from conv_analytics.errors import ConfigError
 
@@ -134,7 +134,6 @@ def seconds(text: str) -> float:
 
 def _application(options: argparse.Namespace, dest: Path, every_s: float) -> Application:
     from conv_analytics.live import Secrets, app
-    from conv_analytics.live.commits import ChildRun
 
     secrets = Secrets.load(options.secret_file)
     if not secrets and options.unsigned == "require":
@@ -152,7 +151,6 @@ def _application(options: argparse.Namespace, dest: Path, every_s: float) -> App
         allow_from=options.allow_from,
         trust_forwarded=options.trust_forwarded,
         commit_every=every_s,
-        commit=ChildRun(mask_arguments(options)),
     )
 
 

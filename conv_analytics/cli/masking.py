@@ -45,11 +45,3 @@ def mask_of(options: argparse.Namespace) -> Mask | None:
     if options.mask_key_file is not None and exposed(options.mask_key_file):
         note(f"{options.mask_key_file} can be read by every user of this machine; chmod 600 makes it yours.")
     return mask
-
-
-def mask_arguments(options: argparse.Namespace) -> list[str]:
-    """The same flags for a command that this one starts; a key in the environment it has anyway."""
-    if options.mask is None:
-        return []
-    key = [] if options.mask_key_file is None else [f"--mask-key-file={options.mask_key_file}"]
-    return [f"--mask={options.mask}", *key]

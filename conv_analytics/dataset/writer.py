@@ -78,12 +78,10 @@ class DatasetWriter:
     day
         The partition of rows that have no instant: the UTC day of the run.
     tables
-        The tables to write; rows of others are passed over.
-    optional
-        Further tables to write, of which no file is made as long as there are no rows.
+        The tables to write; rows of others that lists of the API fill are passed over.
     """
 
-    def __init__(self, root: Path, day: date, tables: Collection[str], optional: Collection[str] = ()) -> None:
+    def __init__(self, root: Path, day: date, tables: Collection[str]) -> None:
         self.layout = Layout(root)
         self.layout.prepare()
         self._lock = WriterLock(self.layout)
@@ -100,7 +98,7 @@ class DatasetWriter:
         self.number = log.next_number(self.layout)
         self._day = day
         self._tables = [name for name in TABLES if name in tables]
-        self._writable = {*tables, *optional}
+        self._writable = {*tables, *(name for name, table in TABLES.items() if not table.listed)}
         self._parts: dict[tuple[str, date], _Part] = {}
         self._done: list[_Part] = []
         self._buffered = 0

@@ -25,7 +25,7 @@ from conv_analytics.exporter.folder_checks import recorded_tables, require_same_
 from conv_analytics.exporter.inbox_objects import InboxReader
 from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
-from conv_analytics.exporter.options import DEFAULT_TABLES, NOT_LISTED
+from conv_analytics.exporter.options import DEFAULT_TABLES
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
 from conv_analytics.tables.envelope import EVENT_KEY
@@ -120,7 +120,7 @@ class _Fold:
     def __init__(self, root: Path, mask: Mapping[str, Any] | None, result: Ingested) -> None:
         self._root, self._mask, self._result, self._started = root, mask, result, datetime.now(UTC)
         self._selected = recorded_tables(root) or DEFAULT_TABLES
-        self._writer = DatasetWriter(root, self._started.date(), self._selected, NOT_LISTED)
+        self._writer = DatasetWriter(root, self._started.date(), self._selected)
         try:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)

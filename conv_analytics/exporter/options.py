@@ -22,9 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Tables that take requests of their own and are therefore only exported when named.
 OPTIONAL = ("users", "sessions")
-#: Tables that no list of the Conversation API fills: a folder has them once they have rows.
-NOT_LISTED = ("voice_events", "event_sources", "voice_calls")
-LISTED_TABLES = tuple(name for name in TABLES if name not in NOT_LISTED)
+LISTED_TABLES = tuple(name for name, table in TABLES.items() if table.listed)
 DEFAULT_TABLES = tuple(name for name in LISTED_TABLES if name not in OPTIONAL)
 #: The client keeps this many connections.
 MAX_CONCURRENCY = 100
@@ -211,8 +209,8 @@ def _tables(names: Collection[str] | str) -> tuple[str, ...]:
     if requested == ["all"]:
         return LISTED_TABLES
     for name in requested:
-        if name in NOT_LISTED:
-            raise ConfigError(f"{name} is no table to name: a folder has it as soon as there are rows of it.")
         if name not in TABLES:
             raise ConfigError(f"There is no table {name!r}. Tables are {', '.join(LISTED_TABLES)}; or say all.")
+        if not TABLES[name].listed:
+            raise ConfigError(f"{name} needs no naming: a folder has it as soon as there are rows of it.")
     return tuple(name for name in LISTED_TABLES if name in requested)

@@ -29,7 +29,6 @@ from conv_analytics.exporter.saved_plan import take_plan
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
-from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.frame import to_frame
 
 if TYPE_CHECKING:
@@ -90,7 +89,7 @@ class FolderSink:
     ) -> None:
         self._root = root
         self._options, self._started = options, started
-        self._writer = DatasetWriter(root, started.date(), options.selected, (EVENT_SOURCES.name,))
+        self._writer = DatasetWriter(root, started.date(), options.selected)
         try:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)

@@ -190,7 +190,8 @@ def app(
     allow_from
         Networks that may send events, such as ``216.147.0.0/18``; any, when empty.
     trust_forwarded
-        How many proxies of yours stand in front and add to ``X-Forwarded-For``.
+        How many proxies of yours stand in front and add to ``X-Forwarded-For``. A server that rewrites addresses by
+        itself, such as uvicorn with ``--proxy-headers``, must not.
     commit_every
         How often what arrived is folded into the tables; 0 leaves that to `export` and ``conv-analytics ingest``. [s]
     commit
@@ -227,5 +228,5 @@ def app(
         max_body,
         max(BODIES_IN_MEMORY, max_body),
     )
-    folding = (commit or ChildRun.masked(mask)) if commit_every else None
+    folding = (commit or ChildRun()) if commit_every else None
     return Application(expand_user(dest), rules, tee=tee, mask=mask, commit=folding, every_s=commit_every)

@@ -8,20 +8,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.errors import ConfigError, DatasetError, DatasetLocked
+from conv_analytics.errors import DatasetError, DatasetLocked
 from conv_analytics.errors.redaction import cut
 from conv_analytics.live.counts import Counts
 from conv_analytics.log import LOGGER, Entry
-from conv_analytics.privacy import KEY_VARIABLE, Mask
 
 #: After this time a run is tried again that another one kept from starting. [s]
 _AGAIN_S = 15.0
-_LOCKED = 75
+#: Exit codes of the command: another run has the folder; part of the inbox is damaged, and the rest committed.
+_LOCKED, _INCOMPLETE = 75, 3
 #: Events come first: the run may take what processor time they leave.
 _NICE = 10
 
@@ -29,28 +29,7 @@ Commit = Callable[[Path], object]
 
 
 class ChildRun:
-    """A run of ``conv-analytics ingest`` in a process of its own, which takes no time from the event loop.
-
-    Parameters
-    ----------
-    arguments
-        What follows the folder on its command line.
-    environ
-        Added to its environment.
-    """
-
-    def __init__(self, arguments: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> None:
-        self._arguments, self._environ = list(arguments), dict(environ or {})
-
-    @classmethod
-    def masked(cls, mask: Mask | None) -> ChildRun:
-        """A run with a mask, whose key it gets through its environment."""
-        if mask is None:
-            return cls()
-        if b"\0" in mask.key:
-            raise ConfigError("The mask's key has a zero byte, which no environment can hold: make one of text.")
-        rules = ",".join(f"{kind}={action}" for kind, action in mask.rules.items())
-        return cls([f"--mask={rules}"], {KEY_VARIABLE: os.fsdecode(mask.key)})
+    """A run of ``conv-analytics ingest`` in a process of its own, which takes no time from the event loop."""
 
     def __call__(self, dest: Path) -> None:
         """Run, and return when it has ended.
@@ -62,24 +41,25 @@ class ChildRun:
         DatasetError
             If it failed, with its last words.
         """
-        command = [sys.executable, "-m", "conv_analytics", "ingest", str(dest), *self._arguments]
         with subprocess.Popen(  # noqa: S603 - this very program
-            command,
+            [sys.executable, "-m", "conv_analytics", "ingest", str(dest), "--json"],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=os.environ | self._environ,
             # Ctrl-C in a terminal is for the listener, which lets the run end.
             start_new_session=True,
         ) as process:
             if hasattr(os, "setpriority"):
                 with contextlib.suppress(OSError):
                     os.setpriority(os.PRIO_PROCESS, process.pid, _NICE)
-            said = process.communicate()[1].decode("utf-8", "replace")
+            report, said = (text.decode("utf-8", "replace") for text in process.communicate())
+        last = cut((said.strip().splitlines() or [""])[-1].removeprefix("conv-analytics: "))
         if process.returncode == _LOCKED:
             raise DatasetLocked(dest, "another run")
-        if process.returncode:
-            last = cut((said.strip().splitlines() or [""])[-1].removeprefix("conv-analytics: "))
+        if process.returncode == _INCOMPLETE and report.strip():
+            # A full disk has no report.
+            LOGGER.warning(Entry("incomplete", {"reason": last}))
+        elif process.returncode:
             raise DatasetError(f"The run that folds the inbox in ended with {process.returncode}: {last}")
 
 

@@ -24,6 +24,8 @@ from conv_analytics.privacy.tolerant import REFUSED
 
 #: The answers to an event that was stored. A voice event must not be answered with anything that could be an NCCO.
 _STORED = {"rtc": 204, "voice": 200}
+#: What is kept of a content type. [characters]
+_LONGEST_TYPE = 200
 
 
 class Rules(NamedTuple):
@@ -131,7 +133,7 @@ class Intake:
             request.method,
             # That of a POST is the customer's own, and may be a secret.
             request.query if by_query else "",
-            request.header(b"content-type") or "",
+            (request.header(b"content-type") or "")[:_LONGEST_TYPE],
             plain,
         )
 

@@ -69,11 +69,10 @@ def _keys(words: str, what: Meaning) -> dict[str, Meaning]:
 #: Keys that mean the same in every object.
 EVERYWHERE: Mapping[str, Meaning] = {
     **_keys(
-        """id uuid conversation_id conversation_uuid cid member_id user_id
-        leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
+        """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
         recordId recording_id request_id transcription_id message_uuid media_service_uuid
         application_id applicationId knocking_id knocker_id was_member transferred_from member_id_inviting
-        session_id""",
+        session_id call_uuid conversation_uuid conversation_uuid_from conversation_uuid_to recording_uuid""",
         Plain.ID,
     ),
     **_keys("event_id original_event_id", Plain.SERIAL),
@@ -81,7 +80,7 @@ EVERYWHERE: Mapping[str, Meaning] = {
     **_keys(
         """type status state direction code format method message_type channel_type language locale policy category
         timeout_reason price_currency voice_name content_type content-type contentType event_mask split
-        messenger viber_service whatsapp""",
+        messenger viber_service whatsapp disconnected_by sub_state endpoint_type""",
         Plain.WORD,
     ),
     **_keys(
@@ -100,10 +99,10 @@ EVERYWHERE: Mapping[str, Meaning] = {
         cpa_time cpa style is_system isSystem isFromMB isFromMb is_from_mb successful succssful enabled earmuffed
         muted earmuff mute channels play_stream recording transcribing tts preanswer premium queue ssml streamed
         beep_start beepStart beep_stop beepEnd beep_end detect_speech detectSpeach detect_speach mulitrack multitrack
-        multi_track multiTrack sentiment_analysis sentimentAnalysis""",
+        multi_track multiTrack sentiment_analysis sentimentAnalysis timed_out""",
         Plain.NUMBER,
     ),
-    "reason": Plain.PHRASE,
+    **_keys("reason detail", Plain.PHRASE),
     **_keys("bandwidth quality statusHistory status_history legs initiator media media_state", Kind.UNKNOWN),
     **_keys("number numbers phone phone_number phoneNumber msisdn pstn sms mms viber", Kind.PHONE),
     **_keys("extension vbc", Person.EXTENSION),
@@ -111,12 +110,12 @@ EVERYWHERE: Mapping[str, Meaning] = {
     **_keys("uri sip websocket", Person.URI),
     **_keys("username usenname", Person.USER),
     **_keys("name display_name displayName cname first_name last_name conversation app", Kind.NAME),
-    **_keys("text caption word parameters detail title subject message error asr results result", Kind.TEXT),
+    **_keys("text caption word parameters title subject message error asr results result speech", Kind.TEXT),
     **_keys("template transcription", Kind.TEXT),
-    **_keys("digit digits", Kind.DTMF),
-    **_keys("custom_data customData custom headers custom_sort_key tag", Kind.CUSTOM),
+    **_keys("digit digits dtmf", Kind.DTMF),
+    **_keys("custom_data customData custom headers custom_sort_key tag payload", Kind.CUSTOM),
     **_keys(
-        "url image_url imageUrl stream_url destination_url transcription_url ncco_url image audio video file vcard",
+        "url image_url imageUrl stream_url destination_url transcription_url recording_url region_url ncco_url image audio video file vcard",
         Kind.URL,
     ),
     **_keys("address email ip ip_address remote_ip location", Kind.ADDRESS),
@@ -146,7 +145,7 @@ KNOWN_OBJECTS = _words(
     initiator invited joined left user from_user from_member member conversation invited_by_member state statusHistory
     status_history quality bandwidth reason error template whatsapp location asr results result transcription image
     video file vcard messenger viber_service callback params from to number numbers pstn phone sms mms viber sip vbc
-    websocket app conversations events members users sessions calls data body"""
+    websocket app conversations events members users sessions calls data body speech dtmf"""
 )
 
 #: Patterns of the texts that may stay.

@@ -64,7 +64,7 @@ KEY = re.compile(r"(?!.*[0-9]{5})[A-Za-z_][0-9A-Za-z_\-]{0,39}")
 #: Texts that stand for nobody (contract 9, no. 26, and how carriers write a withheld number).
 NOBODY = frozenset({"", "<null>", "anonymous", "unknown", "unavailable", "restricted", "private"})
 
-#: The reasons for the end of a call in SIP (RFC 3261) and on the platform's media servers.
+#: The reasons for the end of a call in SIP (RFC 3261), on the platform's media servers and in Voice events.
 PHRASES = frozenset(
     """ok|trying|ringing|session progress|accepted|moved permanently|moved temporarily|bad request|unauthorized
     |payment required|forbidden|not found|method not allowed|not acceptable|proxy authentication required
@@ -74,7 +74,8 @@ PHRASES = frozenset(
     |bad gateway|service unavailable|server time-out|version not supported|message too large|busy everywhere|decline
     |declined|does not exist anywhere|normal clearing|normal call clearing|call ended|user busy|no answer
     |no user response|transferred|unallocated number|call rejected|originator cancel|allotted timeout|media timeout
-    |normal unspecified|hangup    |recovery on timer expire|network out of order|normal temporary failure""".replace(
+    |normal unspecified|hangup|unavailable|carrier_timeout|invalid_number|restricted|cannot_route
+    |number_out_of_service|internal_error|recovery on timer expire|network out of order|normal temporary failure""".replace(
         "\n", ""
     ).split("|")
 )

@@ -98,6 +98,8 @@ class Table:
     """The instant whose UTC day is the partition ``date=``."""
     latest: str | None = None
     """The column by which the latest row of a key wins; None when rows of a key do not change."""
+    listed: bool = True
+    """Whether lists of the Conversation API fill it; a folder has others once there are rows of them."""
     notes: tuple[str, ...] = field(default=())
     """Warnings for users, printed with the data dictionary."""
 

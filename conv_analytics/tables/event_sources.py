@@ -23,6 +23,7 @@ EVENT_SOURCES = Table(
             "Whether the two said different things; the list is right, and its row replaces the other one.",
         ),
     ),
+    listed=False,
     notes=(
         "Where differs is true, the files may hold two rows: open_dataset gives the list's, compact drops the other.",
         "Readers of the plain files leave out the rows of such events whose source is live or file.",

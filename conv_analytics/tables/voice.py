@@ -55,6 +55,7 @@ VOICE_EVENTS = Table(
         Column("body", Json, "The whole event, as JSON, verbatim but for secrets."),
         Column("extra", Json, "Whatever else the event held, at any depth, as JSON."),
     ),
+    listed=False,
     notes=(
         "What maps to leg_statuses, call_records, transcripts and audio_events is there too, with the source voice.",
         "price and rate are in the account's currency; price is the total, as in call_records.",

@@ -66,6 +66,7 @@ VOICE_CALLS = Table(
         Column("checked_at", datetime, "When the run of coverage that wrote the row began."),
     ),
     latest="checked_at",
+    listed=False,
     notes=(
         "Written by the command coverage, never by an export. The Voice API says call for what is a leg here.",
         "A later run adds a row for a leg that it saw again: take the latest checked_at, as open_dataset() does.",

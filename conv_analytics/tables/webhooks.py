@@ -30,10 +30,10 @@ from conv_analytics.tables.flatten import (
     tabulate,
 )
 from conv_analytics.tables.kinds import INSTANT
-from conv_analytics.tables.pages import Page
+from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_events import Events, read_events
 from conv_analytics.tables.seen_events import SeenEvents
-from conv_analytics.tables.webhook_bodies import Outline, outline
+from conv_analytics.tables.webhook_bodies import Outline, decoded_outline, outline
 from conv_analytics.tables.webhook_identity import conversation_of, key_of
 
 #: Events of a conversation's own life, whose bodies are the conversation.
@@ -95,7 +95,8 @@ def flatten_webhooks(
     _without_foreign_ids(arrays)
     nameless = np.flatnonzero(arrays["event_id"].is_null().to_numpy(zero_copy_only=False)).tolist()
     keys = {row: key_of(grouped.outlines[row]) for row in nameless}
-    order, height = grouped.order, len(grouped.order)
+    order = grouped.order
+    height = len(order)
     arrays["event_key"] = pa.array([keys.get(row) for row in range(height)] if keys else [None] * height, pa.string())
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
     arrays["verification"] = pa.array([received[row].verification for row in order], pa.string())
@@ -120,38 +121,61 @@ def flatten_webhooks(
 class _Grouped(NamedTuple):
     """Events by conversation, those of one conversation by their ids."""
 
-    conversations: list[tuple[str | None, int]]
-    """Each with the number of its events."""
-    order: list[int]
-    """The number of each event, as it was received."""
+    groups: list[tuple[str | None, list[int]]]
+    """Per page, the conversation, and the number of each of its events as it was received."""
     outlines: list[Outline]
+    """Of the events, in the order of the pages."""
     unreadable: list[bytes]
 
     @classmethod
     def of(cls, received: Sequence[Received]) -> _Grouped:
-        groups: dict[str | None, list[tuple[float, int, Outline]]] = {}
+        conversations: dict[str | None, list[tuple[float, int, Outline, bool]]] = {}
         unreadable = []
         for number, (body, _, owner, _) in enumerate(received):
-            found = outline(body)
+            found = decoded_outline(body)
+            alone = found is None
+            # What no decoder takes may have a quotation mark too many, which would swallow what follows it.
+            found = found or (outline(body) if _holds_one(_page(body)) else None)
             if found is None:
                 unreadable.append(body)
             else:
-                groups.setdefault(conversation_of(found) or owner, []).append((_id_of(found), number, found))
-        order, outlines = [], []
-        for events in groups.values():
+                events = conversations.setdefault(conversation_of(found) or owner, [])
+                events.append((_id_of(found), number, found, alone))
+        groups: list[tuple[str | None, list[int]]] = []
+        outlines = []
+        for name, events in conversations.items():
             events.sort(key=lambda event: event[:2])
-            order += [number for _, number, _ in events]
-            outlines += [found for _, _, found in events]
-        return cls([(name, len(events)) for name, events in groups.items()], order, outlines, unreadable)
+            joined = False
+            for _, number, found, alone in events:
+                outlines.append(found)
+                if joined and not alone:
+                    groups[-1][1].append(number)
+                else:
+                    groups.append((name, [number]))
+                joined = not alone
+        return cls(groups, outlines, unreadable)
+
+    @property
+    def order(self) -> list[int]:
+        """The number of each event, as it was received, in the order of the pages."""
+        return [number for _, numbers in self.groups for number in numbers]
 
     def pages(self, received: Sequence[Received]) -> list[Page]:
         """The events as pages of lists; not a byte of an event is changed."""
-        start, pages = 0, []
-        for name, height in self.conversations:
-            bodies = b",".join([received[number].body for number in self.order[start : start + height]])
-            pages.append(Page(name, b'{"_embedded":{"events":[' + bodies + b"]}}"))
-            start += height
-        return pages
+        return [
+            Page(name, _page(b",".join([received[number].body for number in numbers]))) for name, numbers in self.groups
+        ]
+
+
+def _page(events: bytes) -> bytes:
+    return b'{"_embedded":{"events":[' + events + b"]}}"
+
+
+def _holds_one(page: bytes) -> bool:
+    try:
+        return len(records(page, "events")) == 1
+    except ValueError:
+        return False
 
 
 def _id_of(found: Outline) -> float:

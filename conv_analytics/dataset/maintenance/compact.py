@@ -113,7 +113,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     dataset = Snapshot.open(source)
     _check(dataset, Path(target))
     selected = selected_tables(dataset)
-    writer = DatasetWriter(Path(target), started.date(), selected, dataset.tables)
+    writer = DatasetWriter(Path(target), started.date(), {*selected, *dataset.tables})
     writer.number = dataset.commits[-1].number + 1
     result = Compacted()
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from conv_analytics.dataset.maintenance.latest_rows import RunRows
-from conv_analytics.dataset.maintenance.replay import Replayed, events_of, run_of
+from conv_analytics.dataset.maintenance.replay import Replayed, by_source, events_of, run_of
 from conv_analytics.dataset.maintenance.reread import Batch, RereadRecord, reread
 from conv_analytics.dataset.maintenance.table_patch import EVENT, Key, TablePatch, keys_of
 from conv_analytics.dataset.snapshot import Snapshot
@@ -72,8 +72,8 @@ class QuarantineCopy:
         better = {
             (record.line.conversation_id, record.line.event_id)
             for record in batch.records
-            # Without its id, no row can be matched to an event.
-            if record.better and (batch.name != "events" or record.line.event_id is not None)
+            # Without an id, no row can be matched to an event.
+            if record.better and (TABLES[batch.name].latest or record.line.event_id is not None)
         }
         for record in batch.records:
             placed = record.better and (record.line.conversation_id, record.line.event_id) in better
@@ -83,7 +83,10 @@ class QuarantineCopy:
             self._events |= better
         for name, rows in batch.tables.items():
             # Rows of other lists are all kept: they only fill empty cells, and records that are no better fill none.
-            mine = [key in better for key in keys_of(rows, EVENT)] if batch.name == "events" else [True] * len(rows)
+            mine = [True] * len(rows)
+            if not TABLES[batch.name].latest:
+                known = set(EVENT) <= set(rows.column_names)
+                mine = [key in better for key in keys_of(rows, EVENT)] if known else [False] * len(rows)
             self._better.setdefault(name, []).append(rows.filter(pa.array(mine, pa.bool_())))
 
     def _add(self, batch: Batch) -> None:
@@ -98,7 +101,7 @@ class QuarantineCopy:
         self.result.added += len(rows)
         self.result.held += readable - len(rows)
         if batch.name == "events":
-            for owner, last in keys_of(rows, EVENT):
+            for owner, last in keys_of(by_source(rows)[0], EVENT):
                 self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
 
     def _count(self, record: RereadRecord, *, readable: bool) -> None:

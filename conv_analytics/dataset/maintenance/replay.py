@@ -26,10 +26,11 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.quarantine import LINES, RESOLVED, Damage, Line, lines, ranges, to_text
-from conv_analytics.dataset.storage.watermarks import watermarks_from
+from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.envelope import EventSource
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.seen_events import SeenEvents
 
@@ -104,7 +105,9 @@ def replay(path: str | Path) -> Replayed:
         run.result.seconds = time.monotonic() - begin
         if run.resolved:
             report = run.report(started, selected)
-            run.result.commit = writer.commit(watermarks_from(run.last_added), report).number
+            # Only what a list gave moves a watermark.
+            marks = [*watermarks_from(run.last_added), *(Watermark(name, None, live=True) for name in run.delivered)]
+            run.result.commit = writer.commit(marks, report).number
         else:
             writer.abandon()
     except BaseException:
@@ -125,6 +128,7 @@ class _Replay:
         self.result = Replayed()
         self.resolved: list[Line] = []
         self.last_added: dict[str, int] = {}
+        self.delivered: set[str] = set()
         self._dataset, self._writer = dataset, writer
         self._quarantined = 0
         self._records: dict[str, list[RunRows]] = {}
@@ -171,18 +175,20 @@ class _Replay:
         partly = [to_text(record.broken, record.line.run_at) for record in readable if record.broken]
         self._writer.quarantine(partly)
         self._quarantined += len(partly)
-        if batch.name != "events":
+        if TABLES[batch.name].latest:
             rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
             self._records.setdefault(batch.name, []).append(RunRows(run_of(self._dataset, batch), [rows]))
             self.result.added += len(readable)
             return
-        rows = batch.tables.get("events", TABLES["events"].empty())
+        rows = batch.tables.get(batch.name, TABLES[batch.name].empty())
         self.result.added += len(rows)
         self.result.held += len(readable) - len(rows)
         for name, table in batch.tables.items():
             self._write(name, table)
-        for owner, last in keys_of(rows, EVENT):
+        listed, delivered = by_source(rows)
+        for owner, last in keys_of(listed, EVENT):
             self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
+        self.delivered.update(each or "" for each in pc.unique(delivered["conversation_id"]).to_pylist())
 
     def _add_records(self) -> None:
         """Add the latest row of each conversation, member, user and session that the dataset has no later row of."""
@@ -215,6 +221,14 @@ class _Replay:
 
 def _only(quarantine: Iterable[Line | Damage], *, kept: bool) -> Iterator[Line]:
     return (line for line in quarantine if isinstance(line, Line) and line.kept is kept)
+
+
+def by_source(rows: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The rows of events that a list gave, and those that a webhook gave."""
+    if "source" not in rows.column_names:
+        return TABLES["events"].empty(), rows
+    listed = pc.equal(rows["source"].cast(pa.string()), EventSource.LIST)
+    return rows.filter(listed), rows.filter(pc.invert(listed))
 
 
 def run_of(dataset: Snapshot, batch: Batch) -> int:

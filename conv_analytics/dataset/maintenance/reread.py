@@ -13,6 +13,9 @@ from conv_analytics.tables.broken_records import BrokenRecord
 from conv_analytics.tables.flatten import Rows, flatten_calls, flatten_conversations, flatten_events, flatten_records
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen_events import SeenEvents
+from conv_analytics.tables.voice_rows import flatten_voice_events
+from conv_analytics.tables.webhook_bodies import Kind, classify
+from conv_analytics.tables.webhooks import Received, flatten_webhooks
 
 #: Records are read again in batches of about this size. [B]
 BATCH_BYTES = 4 * 2**20
@@ -85,7 +88,12 @@ def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
 
 
 def _kind(line: Line) -> tuple[object, ...]:
-    return (line.list,) if line.list == "events" else (line.list, line.run_at)
+    return (line.list, _is_delivered(line)) if line.list == "events" else (line.list, line.run_at)
+
+
+def _is_delivered(line: Line) -> bool:
+    """Whether an event came by a webhook: those of a list do not name their application."""
+    return line.raw is not None and classify(line.raw) is Kind.RTC_EVENT
 
 
 def _batch(lines: Sequence[Line], seen: SeenEvents) -> Batch:
@@ -108,6 +116,10 @@ def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: SeenEvents) -> R
     run_at = whole[0][0].run_at
     if name == "conversations":
         return flatten_conversations([raw for _, raw in whole], run_at)
+    if name == "voice_events":
+        return flatten_voice_events([Received(raw, run_at) for _, raw in whole], seen)
+    if name == "events" and _is_delivered(whole[0][0]):
+        return flatten_webhooks([Received(raw, line.run_at, line.conversation_id) for line, raw in whole], seen)
     pages = [
         Page(line.conversation_id, b'{"_embedded":{"' + name.encode() + b'":[' + raw + b"]}}") for line, raw in whole
     ]

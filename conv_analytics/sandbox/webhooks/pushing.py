@@ -57,6 +57,7 @@ class PushOptions(TypedDict, total=False):
     connect_timeout_s: float
     answer_timeout_s: float
     retry: bool
+    await_receiver: bool
 
 
 class Pusher:
@@ -65,16 +66,18 @@ class Pusher:
     def __init__(
         self, url: str, signer: Signer, *, voice_url: str | None = None, now: Callable[[], float] = time.time,
         rate: float = 0.0, connections: int = 4, connect_timeout_s: float = 1.0, answer_timeout_s: float = 10.0,
-        retry: bool = True,
+        retry: bool = True, await_receiver: bool = False,
     ) -> None:  # fmt: skip
         """Begin to send what `put` gets; refuse a URL that is none with a ValueError.
 
         RTC events go to `url`/rtc; Voice events to `voice_url`, or `url`/voice. `rate` is in requests per second,
-        without limit when 0. With one connection the order is kept.
+        without limit when 0. With one connection the order is kept. `await_receiver` waits until the receiver can be
+        connected to before the first request.
         """
         urls = {"rtc": f"{url.rstrip('/')}/rtc", "voice": voice_url or f"{url.rstrip('/')}/voice"}
         timeouts = connect_timeout_s, answer_timeout_s
         self._signer, self._now, self._rate, self._retry = signer, now, rate, retry
+        self._await_receiver = await_receiver
         self.report = PushReport()
         self._lock = threading.Lock()
         self._next = time.monotonic()
@@ -118,6 +121,8 @@ class Pusher:
         while (delivery := self._waiting.get()) is not None:
             if self._stopped.is_set():
                 continue
+            if self._await_receiver and not self._wait_for(lines[delivery.interface]):
+                continue
             self._pace()
             answer = self._attempt(lines[delivery.interface], delivery)
             if self._retry and _worth_another(answer) and not self._stopped.wait(PAUSE_S):
@@ -127,6 +132,14 @@ class Pusher:
             self._note(delivery, answer)
         for line in lines.values():
             line.close()
+
+    def _wait_for(self, line: Line) -> bool:
+        """Wait until somebody listens; False when sending was stopped before."""
+        while not line.is_open():
+            if self._stopped.wait(PAUSE_S):
+                return False
+        self._await_receiver = False
+        return True
 
     def _pace(self) -> None:
         if not self._rate:
@@ -177,6 +190,16 @@ class Line:
         self._connection = kind(parts.hostname, parts.port, timeout=connect_timeout_s)
         self._connect_timeout_s, self._answer_timeout_s = connect_timeout_s, answer_timeout_s
         self._path, self._query = parts.path or "/", parts.query
+
+    def is_open(self) -> bool:
+        """Whether there is a connection, or one can be made."""
+        try:
+            if self._connection.sock is None:
+                self._connection.connect()
+        except OSError:
+            self._connection.close()
+            return False
+        return True
 
     def send(self, method: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         """Send one request; a failed connection is an answer with status 0."""

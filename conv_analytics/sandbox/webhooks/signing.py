@@ -30,6 +30,8 @@ RIGHT: frozenset[Signing] = frozenset({"signed", "skewed", "compact_hash", "nest
 #: How far the clock of a right signature may be ahead of the receiver's. [s]
 SKEW_S = 45
 STALE_S = 3600
+#: Late enough that a token has expired, and not stale for that. [s]
+LATE_S = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Signer:
         return {"Authorization": f"Bearer {_hs256(claims, secret)}"}
 
     def _claims(self, body: bytes, query: str, now: float, how: Signing) -> dict[str, object]:
-        late = {"skewed": SKEW_S, "from_the_future": STALE_S, "stale": -STALE_S, "expired": -60}.get(how, 0)
+        late = {"skewed": SKEW_S, "from_the_future": STALE_S, "stale": -STALE_S, "expired": -LATE_S}.get(how, 0)
         claims: dict[str, object] = {
             "iat": int(now) + late,
             "jti": str(uuid.uuid4()),
@@ -69,7 +71,7 @@ class Signer:
         if how == "no_hash":
             del claims["payload_hash"]
         if how == "expired":
-            claims["exp"] = int(now) - 1
+            claims["exp"] = int(now) - LATE_S // 2
         return claims
 
 
