@@ -35,7 +35,7 @@ _CALL = timedelta(days=2)
 #: Rows that are taken out at a time.
 _ROWS = 2**16
 #: Memory that the temporary database may take before it goes on on the disk.
-_MEMORY = "1GB"
+_MEMORY = "512MB"
 
 
 class Matching:
@@ -64,6 +64,8 @@ class Matching:
         self._dataset, self._window, self._exported_at, self._now = dataset, window, exported_at, now
         self._folder = tempfile.TemporaryDirectory(prefix="conv_analytics-")
         self._batches = 0
+        self._waiting: list[pa.Table] = []
+        self._since = window.since
         self._duckdb = duckdb
         # A database on the disk: one in memory would keep its tables there.
         self._database = duckdb.connect(str(Path(self._folder.name) / "legs.duckdb"))
@@ -83,10 +85,21 @@ class Matching:
 
         `since` is where this part of the list begins.
         """
-        self._batches += 1
-        self._register(rows)
-        self._run(statements.add(TABLE), [self._batches, since])
-        self._database.unregister("batch")
+        if self._waiting and since != self._since:
+            self._flush()
+        self._since = since
+        self._waiting.append(rows)
+        if sum(len(each) for each in self._waiting) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Take what waits into the database: many small insertions would take most of the time of a run."""
+        if self._waiting:
+            self._batches += 1
+            self._register(pa.concat_tables(self._waiting).unify_dictionaries())
+            self._run(statements.add(TABLE), [self._batches, self._since])
+            self._database.unregister("batch")
+            self._waiting.clear()
 
     def renew(self, rows: pa.Table) -> None:
         """Put new rows in the place of legs of earlier runs that were asked for again."""
@@ -99,6 +112,7 @@ class Matching:
 
         Those are legs that could not be judged then, and those of the window that the list no longer has.
         """
+        self._flush()
         since = self._window.since
         self._run(statements.LEGS)
         if TABLE.name in self._dataset.tables:
