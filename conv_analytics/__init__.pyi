@@ -1,5 +1,7 @@
 from .api import AsyncConversations as AsyncConversations, Conversations as Conversations
 from .dataset import Dataset as Dataset, open_dataset as open_dataset
+from .diagnostics.diagnosis import Diagnosis as Diagnosis
+from .diagnostics.entry import doctor as doctor
 from .exporter import (
     Exported as Exported,
     Frames as Frames,
@@ -29,5 +31,6 @@ from .notebook import (
 )
 from .tables.dictionary import describe as describe
 from .tables.excel import for_excel as for_excel
+from .tables.report_files import read_reports as read_reports
 
 __version__: str

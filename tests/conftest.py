@@ -80,7 +80,9 @@ def nothing_leaves_the_machine() -> Iterator[None]:
 def nobodys_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No variable and no home folder of whoever runs the tests decides anything."""
     patch = pytest.MonkeyPatch()
-    for name in [name for name in os.environ if name.startswith("VONAGE_") or name.lower().endswith("_proxy")]:
+    for name in [
+        name for name in os.environ if name.startswith(("VONAGE_", "VCR_")) or name.lower().endswith("_proxy")
+    ]:
         patch.delenv(name)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
     yield

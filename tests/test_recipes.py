@@ -216,14 +216,8 @@ def test_every_command_line_is_accepted() -> None:
             assert not options.allow_empty, line
             assert options.private_key is None, "a key is no argument"
     assert {line.split()[0] for line in lines} == {
-        "compact",
-        "coverage",
-        "export",
-        "plan",
-        "replay",
-        "status",
-        "verify",
-    }
+        "compact", "coverage", "doctor", "export", "plan", "replay", "status", "verify",
+    }  # fmt: skip
 
 
 def test_flags_in_the_text_exist() -> None:

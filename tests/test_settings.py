@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from conv_analytics.errors import ConfigError
-from conv_analytics.settings import Settings, base_url_of
+from conv_analytics.settings import VARIABLES, Settings, base_url_of
 
 
 def _pem(key: Any, *, password: bytes | None = None, form: PrivateFormat = PrivateFormat.PKCS8) -> str:
@@ -48,7 +49,13 @@ def _numbers(settings: Settings) -> int:
     return settings.credentials.key.private_numbers().p
 
 
-@pytest.mark.parametrize("form", ["pem", "escaped", "pkcs1", "path", "home", "indented"])
+FORMS = [
+    "pem", "escaped", "pkcs1", "path", "home", "indented", "crlf", "one line", "quoted", "quoted path", "spaced path",
+    "base64", "base64 in lines", "base64 for URLs", "base64 quoted", "path to base64",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_forms_of_a_key(
     resolve: Callable[..., Settings],
     key: rsa.RSAPrivateKey,
@@ -59,6 +66,7 @@ def test_forms_of_a_key(
     pem = _pem(key)
     path = tmp_path / "private.key"
     path.write_text(pem)
+    (tmp_path / "packed.txt").write_text(base64.encodebytes(pem.encode()).decode())
     monkeypatch.setenv("HOME", str(tmp_path))
     given = {
         "pem": pem,
@@ -67,6 +75,16 @@ def test_forms_of_a_key(
         "path": path,
         "home": "~/private.key",
         "indented": f"\n  {pem}\n",
+        "crlf": pem.replace("\n", "\r\n"),
+        "one line": pem.replace("\n", " "),
+        "quoted": f"'{pem}'",
+        "quoted path": f'"{path}"',
+        "spaced path": f"  {path}\n",
+        "base64": base64.b64encode(pem.encode()).decode(),
+        "base64 in lines": base64.encodebytes(pem.encode()).decode(),
+        "base64 for URLs": base64.urlsafe_b64encode(pem.encode()).decode().rstrip("="),
+        "base64 quoted": f'"{base64.b64encode(pem.encode()).decode()}"',
+        "path to base64": str(tmp_path / "packed.txt"),
     }[form]
     settings = resolve("APP", given)
     assert _numbers(settings) == key.private_numbers().p
@@ -87,6 +105,33 @@ def test_precedence(resolve: Callable[..., Settings], key: rsa.RSAPrivateKey, tm
     assert resolve(env=env).base_url == "https://api-eu.vonage.com"
     assert resolve("ARG", env=env).application_id == "ARG"
     assert resolve("ARG", env=env, base_url="us").describe()["base_url"] == "https://api-us.vonage.com (from base_url=)"
+
+
+@pytest.mark.parametrize(
+    ("application", "name"),
+    [("VONAGE_APPLICATION_ID", each) for each in VARIABLES["private_key"]]
+    + [(each, "VONAGE_PRIVATE_KEY") for each in VARIABLES["application_id"]],
+)
+def test_names_of_the_environment(
+    resolve: Callable[..., Settings], key: rsa.RSAPrivateKey, tmp_path: Path, application: str, name: str
+) -> None:
+    path = tmp_path / "private.key"
+    path.write_text(_pem(key))
+    value = base64.b64encode(_pem(key).encode()).decode() if name.endswith("64") else str(path)
+    settings = resolve(env={application: ' "APP" ', name: value})
+    assert _numbers(settings) == key.private_numbers().p
+    assert settings.application_id == "APP"
+    assert settings.sources == {"base_url": "default", "application_id": application, "private_key": name}
+    with pytest.raises(ConfigError, match=rf"^The private key \({name}\) is empty"):
+        resolve(env={application: "APP", name: '""'})
+
+
+def test_the_first_name_of_the_environment_counts(resolve: Callable[..., Settings], key: rsa.RSAPrivateKey) -> None:
+    env = {"VCR_API_APPLICATION_ID": "LAST", "VONAGE_APP_ID": "SECOND", "VONAGE_PRIVATE_KEY": _pem(key)}
+    assert resolve(env=env).application_id == "SECOND"
+    # A variable that is set to nothing counts as not set.
+    assert resolve(env={**env, "VONAGE_APPLICATION_ID": " "}).application_id == "SECOND"
+    assert resolve(env={**env, "VONAGE_APPLICATION_ID": "FIRST"}).application_id == "FIRST"
 
 
 def test_unreadable_cli_files_are_skipped(
@@ -116,6 +161,17 @@ BAD_KEYS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "garbage": (lambda tmp: GARBAGE, "is damaged"),
     "garbage file": (lambda tmp: _file(tmp, "c2VjcmV0c2VjcmV0"), "is damaged or no private key"),
     "small": (lambda tmp: _pem(rsa.generate_private_key(65537, 1024)), "is too small: 1024 bits"),
+    "cut off": (lambda tmp: _pem(rsa.generate_private_key(65537, 2048))[:700], "is cut off: its last line"),
+    "base64 of a public key": (
+        lambda tmp: base64.b64encode(rsa.generate_private_key(65537, 2048).public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)).decode(),
+        "is a public key",
+    ),
+    "base64 of something": (lambda tmp: base64.b64encode(b"-----" + b"c2VjcmV0" * 200).decode(), "is neither a path"),
+    "of OpenSSH": (
+        lambda tmp: _pem(rsa.generate_private_key(65537, 2048), form=PrivateFormat.OpenSSH),
+        "is in the form of OpenSSH",
+    ),
     "no header": (lambda tmp: "c2VjcmV0c2VjcmV0\nc2VjcmV0", "is neither a path nor PEM text"),
     "one line": (lambda tmp: "c2VjcmV0c2VjcmV0" * 40, "not shown"),
     "null byte": (lambda tmp: "a\0b", "cannot be read"),

@@ -26,6 +26,7 @@ from .entities.sip import explain as explain, sip_codes as sip_codes
 from .finders.change_points import change_points as change_points
 from .finders.check import check as check
 from .finders.compare import Comparison as Comparison, compare as compare
+from .finders.reconcile import Reconciliation as Reconciliation, reconcile as reconcile
 from .finders.offenders import offenders as offenders
 from .finders.thresholds import Threshold as Threshold
 from .finders.timer_cliffs import timer_cliffs as timer_cliffs

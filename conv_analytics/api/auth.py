@@ -22,7 +22,7 @@ import jwt
 from conv_analytics.api.clock import ServerClock, clock_offset
 from conv_analytics.errors import ConfigError, ProblemDetails
 from conv_analytics.errors.redaction import HiddenText, safe_repr
-from conv_analytics.settings import Secret, private_key_of
+from conv_analytics.private_key import Secret, private_key_of
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -37,6 +37,8 @@ RENEW_BEFORE_S = 60.0
 BACKDATED_S = 5.0
 #: A refusal with a Date this far from the clock that signed the token may be caused by that clock.
 MAX_SKEW_S = 5.0
+#: Lifetime of a token, unless another is asked for. [s]
+TTL_S = 900
 #: The platform refuses tokens that live longer.
 MAX_TTL_S = 86_400
 
@@ -73,56 +75,20 @@ class OriginAuth(httpx.Auth, ABC):
         return f"{type(self).__name__}({scheme}://{host}{f':{port}' if port else ''}, secret hidden)"
 
 
-class JWTAuth(OriginAuth):
-    """Sign requests with a token of a Vonage application (contract 3).
+class TokenAuth(OriginAuth):
+    """Base of the schemes that send a token of limited life, and renew it before it expires.
 
     A token is used until a minute before it expires, because signing takes longer than many requests. It is signed by
     the API's clock as soon as a response has shown it, so this machine's clock may be wrong. When a token is refused
     because it has expired, or with a Date that differs from the token's time, the request is sent once more with a new
     token.
-
-    Parameters
-    ----------
-    application_id
-        UUID of the application; the token gives access to its data only.
-    key
-        The application's RSA private key, or its PEM text.
-    ttl
-        Lifetime of a token, 120..86400. [s]
-    subject
-        User name, for the calls that act as a user (``get_me``); None for an admin token.
-    acl
-        Paths that the token may be used for; None for all.
-    clock
-        This machine's clock, Unix time. [s]
-    origin
-        The only scheme, host and port to which the token is sent.
     """
 
     # Only the body of a refusal says whether the token had expired.
     requires_response_body = True
 
-    def __init__(  # noqa: PLR0917  the order is that of Vonage's other libraries
-        self,
-        application_id: str,
-        key: RSAPrivateKey | str,
-        ttl: int = 900,
-        subject: str | None = None,
-        acl: Mapping[str, Any] | None = None,
-        clock: Callable[[], float] = time.time,
-        origin: str = DEFAULT_ORIGIN,
-    ) -> None:
-        # A traceback that shows the locals of this frame must not show the key's text.
-        secret = Secret(key) if isinstance(key, str) else key
-        del key
+    def __init__(self, clock: Callable[[], float] = time.time, origin: str = DEFAULT_ORIGIN) -> None:
         super().__init__(origin)
-        if not 2 * RENEW_BEFORE_S <= ttl <= MAX_TTL_S:
-            raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
-        self.application_id = application_id
-        self.ttl = ttl
-        self.subject = subject
-        self.acl = acl
-        self._key = private_key_of(secret, "key=") if isinstance(secret, Secret) else secret
         self.clock = ServerClock(clock)
         self._header = ""
         self._signed_by_s = 0.0
@@ -130,8 +96,13 @@ class JWTAuth(OriginAuth):
 
     def header(self) -> str:
         """The current Authorization header, with a new token if the last one expires soon."""
-        if self.clock.now() >= self._renew_at:
-            self._mint()
+        now = self.clock.now()
+        if now >= self._renew_at:
+            self._signed_by_s = self.clock.offset_s
+            token, expires = self._mint(now)
+            self._header = HiddenText(f"Bearer {token}")
+            # A token that lives shorter than the usual reserve is used for half of its life.
+            self._renew_at = expires - min(RENEW_BEFORE_S, max(expires - now, 0.0) / 2)
         return self._header
 
     def refused(self, header: str, body: bytes, date: str | None) -> bool:
@@ -156,20 +127,74 @@ class JWTAuth(OriginAuth):
             request.headers["authorization"] = self.header()
             yield request
 
-    def _mint(self) -> None:
-        now, self._signed_by_s = self.clock.now(), self.clock.offset_s
+    @abstractmethod
+    def _mint(self, now: float) -> tuple[str, float]:
+        """A new token, and when it expires, from the time at the API; both Unix times [s]."""
+
+
+class JWTAuth(TokenAuth):
+    """Sign requests with a token of a Vonage application (contract 3).
+
+    Parameters
+    ----------
+    application_id
+        UUID of the application; the token gives access to its data only.
+    key
+        The application's RSA private key, or its PEM text.
+    ttl
+        Lifetime of a token, 120..86400. [s]
+    subject
+        User name, for the calls that act as a user (``get_me``); None for an admin token.
+    acl
+        Paths that the token may be used for; None for all.
+    clock
+        This machine's clock, Unix time. [s]
+    origin
+        The only scheme, host and port to which the token is sent.
+    """
+
+    def __init__(  # noqa: PLR0917  the order is that of Vonage's other libraries
+        self,
+        application_id: str,
+        key: RSAPrivateKey | str,
+        ttl: int = TTL_S,
+        subject: str | None = None,
+        acl: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.time,
+        origin: str = DEFAULT_ORIGIN,
+    ) -> None:
+        # A traceback that shows the locals of this frame must not show the key's text.
+        secret = Secret(key) if isinstance(key, str) else key
+        del key
+        super().__init__(clock, origin)
+        if not 2 * RENEW_BEFORE_S <= ttl <= MAX_TTL_S:
+            raise ConfigError(f"The ttl of a token must be from 120 to 86400 seconds, not {ttl}.")
+        self.application_id = application_id
+        self.ttl = ttl
+        self.subject = subject
+        self.acl = acl
+        self._key = private_key_of(secret, "key=") if isinstance(secret, Secret) else secret
+
+    def _mint(self, now: float) -> tuple[str, float]:
         claims: dict[str, Any] = {
             "application_id": self.application_id,
-            "iat": int(now - BACKDATED_S),
-            "exp": int(now + self.ttl),
+            **lifetime(now, self.ttl),
             "jti": str(uuid.uuid4()),
         }
         if self.subject is not None:
             claims["sub"] = self.subject
         if self.acl is not None:
             claims["acl"] = dict(self.acl)
-        self._header = HiddenText(f"Bearer {jwt.encode(claims, self._key, algorithm='RS256')}")
-        self._renew_at = now + self.ttl - RENEW_BEFORE_S
+        return HiddenText(jwt.encode(claims, self._key, algorithm="RS256")), now + self.ttl
+
+
+def lifetime(now: float, ttl: float) -> dict[str, int]:
+    """The claims about time of a token that is signed now and lives so long [s].
+
+    >>> lifetime(1_795_000_000.0, 900)
+    {'iat': 1794999995, 'exp': 1795000900}
+    """
+    return {"iat": int(now - BACKDATED_S), "exp": int(now + ttl)}
 
 
 class BasicAuth(OriginAuth):

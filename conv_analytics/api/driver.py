@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx
 
-from conv_analytics.api.auth import JWTAuth, OriginAuth
+from conv_analytics.api.auth import JWTAuth, OriginAuth, TokenAuth
 from conv_analytics.api.blocking_transport import time_limit
 from conv_analytics.api.clock import SkewWatch
 from conv_analytics.api.content_coding import Content, TooLong
@@ -19,6 +19,7 @@ from conv_analytics.api.failures import TRANSPORT_EXCEPTIONS, TotalTimeout, tran
 from conv_analytics.api.flow import Flow, Reply, Send, Sleep
 from conv_analytics.api.large_bodies import LARGE_BYTES, LargeBodies
 from conv_analytics.api.notices import Listener, RequestSent, ResponseReceived
+from conv_analytics.api.official_sdk import OfficialSDKAuth
 from conv_analytics.api.proxy import Proxy
 from conv_analytics.api.transport import BulkTransport, client_timeout
 from conv_analytics.errors import APIError, ResponseTooLarge
@@ -192,7 +193,7 @@ class AsyncDriver:
             except StopAsyncIteration:
                 return reply
 
-    async def _send_bulk(self, send: Send, transport: BulkTransport, token: JWTAuth) -> Reply | APIError:
+    async def _send_bulk(self, send: Send, transport: BulkTransport, token: TokenAuth) -> Reply | APIError:
         # Like `_once`, without httpx's request and response objects: twice the requests per second.
         header = ""
 
@@ -254,10 +255,14 @@ class AsyncDriver:
         scope.reschedule(None if when is None else when + now() - began)
 
 
-def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTransport, JWTAuth] | None:
-    # Exactly these classes: a subclass may override the methods that are bypassed here.
-    if type(transport) is BulkTransport and type(wire.auth) is JWTAuth and wire.auth.covers(wire.base_url):
-        return transport, wire.auth
+#: A subclass may override the methods that bulk requests bypass.
+_TOKENS = frozenset({JWTAuth, OfficialSDKAuth})
+
+
+def _bulk(wire: Wire, transport: httpx.AsyncBaseTransport) -> tuple[BulkTransport, TokenAuth] | None:
+    token = wire.auth
+    if type(transport) is BulkTransport and isinstance(token, TokenAuth) and type(token) in _TOKENS:
+        return (transport, token) if token.covers(wire.base_url) else None
     return None
 
 

@@ -18,6 +18,7 @@ from conv_analytics.cli import (
     compact,
     coverage,
     demo,
+    doctor,
     export,
     ingest,
     kpi,
@@ -26,6 +27,7 @@ from conv_analytics.cli import (
     offenders,
     plan,
     quality,
+    reconcile,
     replay,
     report,
     sandbox,
@@ -40,16 +42,17 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
-    kpi, quality, offenders, report, check, sandbox, tables,
+    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
+    kpi, quality, offenders, report, check, reconcile, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\
 exit codes:
   0    complete
+  1    doctor found errors (of any other command: a bug)
   2    usage or configuration: change something, then try again
   3    incomplete: what finished is committed, and the same command continues; or far less arrived than usual
-  4    a rule of check, or of report --fail-on, is broken
+  4    a rule of check, or of report or reconcile --fail-on, is broken
   69   the API did not answer; nothing was committed
   75   another run is writing to the folder
   130  interrupted (143: terminated); what was read is kept

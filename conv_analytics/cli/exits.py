@@ -30,6 +30,8 @@ class Exit(IntEnum):
     COMPLETE = 0
     BUG = 1
     """An unexpected error; ``--debug`` shows where."""
+    FAULTS = 1
+    """`doctor` found errors."""
     USAGE = 2
     """The caller has to change something: an argument, a key, a host, a folder."""
     INCOMPLETE = 3

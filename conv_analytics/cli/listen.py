@@ -31,8 +31,8 @@ so the folder has the calls that an export cannot read any more once they ended.
 
 _EPILOG = """\
 the application's settings at Vonage:
-  rtc    event_url   https://YOUR-HOST/rtc     POST, signed
-  voice  event_url   https://YOUR-HOST/voice   POST or GET, signed; with --tee if another server answers it now
+  rtc    event_url   https://listener.example.com/rtc     POST, signed
+  voice  event_url   https://listener.example.com/voice   POST or GET, signed; with --tee if another server answers it now
 
 signatures:
   The signature secret of the account signs each webhook; it is not the API secret. --secret-file or the variable

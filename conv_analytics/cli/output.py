@@ -40,18 +40,27 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
 
     In a log, the error's name, the exit code and a traceback are added.
     """
-    flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
-    flags |= {"pass allow_empty=True": "add --allow-empty"}
-    flags |= {"base_url=": "--base-url", "check base_url": "check --base-url", "the same call": "the same command"}
-    for name, flag in flags.items():
-        message = message.replace(name, flag)
-    text = " ".join(message.split())
+    text = " ".join(as_flags(message).split())
     if logs.as_json():
         logs.remark("ended", text, error=kind, exit_code=code, traceback=trace)
     else:
         for line in (trace or "").splitlines():
             note(line)
         note(f"conv-analytics: {text}")
+
+
+def as_flags(text: str) -> str:
+    """A message whose arguments are named as they are written on the command line.
+
+    >>> as_flags("The private key (private_key=) is empty.")
+    'The private key (--private-key) is empty.'
+    """
+    flags = {"application_id=": "--application-id", "private_key=": "--private-key", "timeout=": "--timeout"}
+    flags |= {"pass allow_empty=True": "add --allow-empty", "listener=": "--listener"}
+    flags |= {"base_url=": "--base-url", "check base_url": "check --base-url", "the same call": "the same command"}
+    for name, flag in flags.items():
+        text = text.replace(name, flag)
+    return text
 
 
 def program() -> str:

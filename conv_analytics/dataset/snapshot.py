@@ -45,7 +45,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         self.commits = tuple(commits)
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
-        self._checked: dict[File, frozenset[str]] = {}
+        self._checked: dict[File, DatasetFile] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -217,9 +217,23 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         files = self._files(table)
         if since is not None:
             files = [file for file in files if day_of(file) >= since] or files[-1:]
-        chosen = [DatasetFile(self._layout.file(file.path), self._lacking(file)) for file in files]
+        chosen = [self.checked(file) for file in files]
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
         return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
+
+    def checked(self, file: File) -> DatasetFile:
+        """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
+
+        Raises
+        ------
+        CorruptFile, SchemaChanged
+            If it is missing, cut off or another one.
+        """
+        if file not in self._checked:
+            with open_file(self._layout, file) as opened:
+                lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
+            self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+        return self._checked[file]
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
@@ -260,14 +274,6 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         if table is EVENTS:
             frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
         return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
-
-    def _lacking(self, file: File) -> frozenset[str]:
-        """The columns that a file lacks. It is checked, but only once: a dataset is asked many questions."""
-        if file not in self._checked:
-            with open_file(self._layout, file) as opened:
-                present = frozenset(opened.schema_arrow.names)
-            self._checked[file] = frozenset(TABLES[file.table].schema.names) - present
-        return self._checked[file]
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:

@@ -75,7 +75,7 @@ class ObjectBatch:
         return ObjectBatch(
             rtc=_masked_events(self.rtc, mask),
             listed=_masked_events(self.listed, mask),
-            voice=[event._replace(body=mask.voice(event.body)) for event in self.voice],
+            voice=[event._replace(body=mask.page(event.body)) for event in self.voice],
             conversations=[mask.page(document) for document in self.conversations],
             lists={
                 name: [Page(_masked_id(page.conversation_id, mask), mask.page(page.body)) for page in pages]

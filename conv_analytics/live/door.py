@@ -46,7 +46,7 @@ def _masked(receipt: Receipt, mask: Mask) -> Receipt:
         text = receipt.query if receipt.method == "GET" else body.decode("latin-1")
         body = json.dumps(query_values(text)).encode()
         receipt = receipt._replace(query="", content_type=_JSON)
-    masked = mask.voice(body) if receipt.interface == "voice" else mask.page(body)
+    masked = mask.page(body)
     if masked.startswith(_MARK) and not body.lstrip(_SPACE).startswith(b"{"):
         # An object would pass for an event.
         masked = msgspec.json.encode(masked.decode())

@@ -12,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from conv_analytics.dataset.storage.inbox import InboxWriter, Receipt
+from conv_analytics.dataset.storage.inbox import Receipt
+from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DestinationError
 from conv_analytics.live.counts import Counts

@@ -114,10 +114,8 @@ EVERYWHERE: Mapping[str, Meaning] = {
     **_keys("template transcription", Kind.TEXT),
     **_keys("digit digits dtmf", Kind.DTMF),
     **_keys("custom_data customData custom headers custom_sort_key tag payload", Kind.CUSTOM),
-    **_keys(
-        "url image_url imageUrl stream_url destination_url transcription_url recording_url region_url ncco_url image audio video file vcard",
-        Kind.URL,
-    ),
+    **_keys("url image_url imageUrl stream_url destination_url image audio video file vcard", Kind.URL),
+    **_keys("transcription_url recording_url region_url ncco_url", Kind.URL),
     **_keys("address email ip ip_address remote_ip location", Kind.ADDRESS),
     **_keys("latitude longitude lat lng lon", Person.PLACE),
     **_keys("password api_key apiKey api_secret sdp answer token access_token jwt private_key secret", Special.SECRET),

@@ -16,8 +16,7 @@ from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
 from conv_analytics.privacy.tokens import Tokens
 from conv_analytics.privacy.tolerant import REFUSED, Mender
-from conv_analytics.privacy.voice import voice_rule
-from conv_analytics.privacy.walk import Rule, Walker
+from conv_analytics.privacy.walk import Walker
 
 #: The segments of a path that are not ids.
 _NOUNS = frozenset({"", "v1", "v0.1", "v0.2", "v0.3", "conversations", "members", "events", "users", "sessions"})
@@ -56,7 +55,6 @@ class Mask:
     _walker: Walker = field(init=False, compare=False)
     _pages: Pages = field(init=False, compare=False)
     _mender: Mender = field(init=False, compare=False)
-    _voice: Rule = field(init=False, compare=False)
     _tokens: Tokens = field(init=False, compare=False)
 
     def __init__(self, key: bytes | str, rules: Rules | None = None) -> None:
@@ -70,7 +68,6 @@ class Mask:
         settle(self, "_tokens", tokens)
         settle(self, "_walker", Walker(tokens, self.rules))
         settle(self, "_pages", Pages(self._walker))
-        settle(self, "_voice", voice_rule(self._walker))
         settle(self, "_mender", Mender(self._walker, self._mark))
 
     @classmethod
@@ -93,24 +90,11 @@ class Mask:
             return self._pages.page(body)
         except REFUSED:
             # Not a page of events, or one that the fast path cannot read.
-            return self._document(body, self._walker.page)
-
-    def voice(self, body: bytes) -> bytes:
-        """Mask the body of a webhook of the Voice API, whose keys are not those of the Conversation API.
-
-        Never raises, as `page`.
-
-        >>> mask = Mask(b"a key for this example only")
-        >>> mask.voice(b'{"from": "447700900000", "status": "completed", "dtmf": {"digits": "12", "timed_out": false}}')
-        b'{"from":"44x44b3c17ae87dd770","status":"completed","dtmf":{}}'
-        """
-        return self._document(body.removeprefix(_BOM), self._voice)
-
-    def _document(self, body: bytes, rule: Rule) -> bytes:
+            pass
         try:
-            return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), rule))
+            return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), self._walker.page))
         except REFUSED:
-            return self._mender.mend(body, rule)
+            return self._mender.mend(body, self._walker.page)
 
     def asked(self, path: str) -> str:
         """A path as the API knows it, with the original ids in place of their tokens.

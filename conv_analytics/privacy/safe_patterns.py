@@ -75,8 +75,7 @@ PHRASES = frozenset(
     |declined|does not exist anywhere|normal clearing|normal call clearing|call ended|user busy|no answer
     |no user response|transferred|unallocated number|call rejected|originator cancel|allotted timeout|media timeout
     |normal unspecified|hangup|unavailable|carrier_timeout|invalid_number|restricted|cannot_route
-    |number_out_of_service|internal_error|recovery on timer expire|network out of order|normal temporary failure""".replace(
-        "\n", ""
-    ).split("|")
+    |number_out_of_service|internal_error|recovery on timer expire|network out of order|normal temporary failure
+    """.replace("\n", "").split("|")
 )
 PHRASES = frozenset(" ".join(phrase.split()) for phrase in PHRASES) | frozenset(code.value for code in ReasonCode)

@@ -192,10 +192,10 @@ class Walker:
 
     def _pages(self) -> Context:
         """The context of a page, and of a single conversation."""
-        self.known = known = Context(self.unknown)
+        known = Context(self.unknown)
         strange = Context(self.unknown)
         for key, what in EVERYWHERE.items():
-            known[key] = self.rule_for(key, what, known)
+            known[key] = self._rule_for(key, what, known)
         for key in KNOWN_OBJECTS - known.keys():
             known[key] = Rule(self.unknown.texts, known)
         for key, rule in known.items():
@@ -254,10 +254,10 @@ class Walker:
         if others:
             rule.inside = Context(self.unknown, known)
             for name, what in others.items():
-                rule.inside[name] = self.rule_for(name, what, known)
+                rule.inside[name] = self._rule_for(name, what, known)
                 self._place(rule.inside[name], name, known)
 
-    def rule_for(self, key: str, what: Meaning, known: Context) -> Rule:
+    def _rule_for(self, key: str, what: Meaning, known: Context) -> Rule:
         """The rule of a key: its own where objects are in its place, else that of its kind."""
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:

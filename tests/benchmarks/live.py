@@ -3,7 +3,7 @@
 Run it with ``python tests/benchmarks/live.py [SECONDS] [RATE]`` (60 s, 500/s). Both are served by the same server, in a
 process of its own, and get the same signed events at the same pace over connections that stay open; the listener folds
 them into its tables as it does at work. Then a burst of 5,000 at once, and the tee beside a direct request.
-``--servers`` compares servers instead.
+``--servers`` compares servers instead, and ``--fuzz 100000`` sends so many mutated webhooks.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ import aiohttp
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from conv_analytics.privacy import Mask
+from tests._helpers.webhook_fuzzing import check
 from tests._helpers.webhooks import SECRET, rtc_event, signed, voice_event
 
 BURST = 5_000
@@ -207,6 +209,13 @@ def compare_servers(seconds: float, rate: float) -> None:
                 print(f"{server:18} {kind:9} {cost:6.0f} us/event  {result.line()}", flush=True)
 
 
+def fuzz(number: int) -> None:
+    for start in range(0, number, 5000):
+        mask = Mask(b"a key of the benchmarks, long enough") if start // 5000 % 2 else None
+        with tempfile.TemporaryDirectory() as folder:
+            print(start, check(range(start, min(start + 5000, number)), Path(folder), mask), flush=True)
+
+
 def main(seconds: float, rate: float, every_s: float) -> None:
     server = "auto+auto"
     costs: dict[str, list[float]] = {}
@@ -238,8 +247,11 @@ if __name__ == "__main__":
     parser.add_argument("rate", nargs="?", type=float, default=500)
     parser.add_argument("--commit-every", type=float, default=10)
     parser.add_argument("--servers", action="store_true")
+    parser.add_argument("--fuzz", type=int, default=0)
     options = parser.parse_args()
-    if options.servers:
+    if options.fuzz:
+        fuzz(options.fuzz)
+    elif options.servers:
         compare_servers(options.seconds, options.rate)
     else:
         main(options.seconds, options.rate, options.commit_every)

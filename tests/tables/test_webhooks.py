@@ -211,7 +211,8 @@ def test_bodies_are_split() -> None:
     assert split(b'  {"type": "a"}\r\n') == [b'{"type": "a"}']
     assert [classify(each) for each in split(b'[{"type": "a", "id": 1}, 5] x')] == [Kind.OTHER]
     # As a browser writes a form, as Vonage writes a query, and with a plus in a number and in an instant.
-    assert json.loads(from_query("speech=%7B%22error%22%3A%22a+b%22%7D&to=+4420&timestamp=2026-11-20T09:15:00+00:00&reason=no+luck")) == {
+    query = "speech=%7B%22error%22%3A%22a+b%22%7D&to=+4420&timestamp=2026-11-20T09:15:00+00:00&reason=no+luck"
+    assert json.loads(from_query(query)) == {
         "speech": {"error": "a+b"}, "to": "+4420", "timestamp": "2026-11-20T09:15:00+00:00", "reason": "no luck",
     }  # fmt: skip
 

@@ -15,6 +15,8 @@ class Level(StrEnum):
     """Checked, and as it should be."""
     WARNING = "warning"
     """Explainable, and no row that counts is wrong; worth a look."""
+    SKIPPED = "skipped"
+    """Not checked, for the reason that is said."""
     ERROR = "error"
     """The folder does not hold what its commits say, or holds it twice."""
 

@@ -51,6 +51,28 @@ class WriterLock:
         self._owner.unlink(missing_ok=True)
         self._lock.release()
 
+    def holder(self) -> str | None:
+        """Who holds the lock; None when nobody does. Nothing is left behind."""
+        # A run writes its name right after it has taken the lock, and removes it before it lets go.
+        if not self._owner.exists():
+            return None
+        try:
+            self._lock.acquire()
+        except Timeout:
+            return self._describe()
+        except OSError as error:
+            return f"a run of another user ({error.strerror or error})"
+        self._lock.release()
+        return None
+
+    def since(self) -> datetime | None:
+        """Since when the lock is held, as its holder wrote it; None where that cannot be read."""
+        try:
+            moment = datetime.fromisoformat(json.loads(self._owner.read_text(encoding="utf-8"))["since"])
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
     def _describe(self) -> str:
         try:
             owner = json.loads(self._owner.read_text(encoding="utf-8"))

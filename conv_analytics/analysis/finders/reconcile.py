@@ -1,0 +1,331 @@
+"""Bills against what was seen, leg by leg: what is missing on either side, and where price or duration differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conv_analytics import markup
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.legs import legs
+from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.tables.report_files import leg_keys, read_reports
+
+#: Two records of one leg start within this time of each other. [s]
+START_S = 5.0
+#: Billed durations are whole seconds, rounded either way. [s]
+DURATION_S = 1.0
+#: Bills may have six decimals, where events have eight: the last digit of six may differ.
+PRICE = 1e-6
+
+#: What a row can be, worst first.
+OUTCOMES = ("unreadable", "billed_not_seen", "seen_not_billed", "conflict", "differs", "not_compared", "same")
+#: The product that bills a leg, by how the leg is connected; a phone leg that failed is in a product of its own.
+_BILLED_AS = {"phone": "VOICE-CALL", "sip": "VOICE-CALL", "vbc": "VOICE-CALL", "websocket": "WEBSOCKET-CALL"}
+_IN_APP = "IN-APP-VOICE"
+_LEG_COLUMNS = (
+    "channel_type", "direction", "network_code", "started_at", "answered_at", "answered", "open", "billed_s", "price",
+    "currency",
+)  # fmt: skip
+_COLUMNS = (
+    "outcome", "differences", "leg_id", "conversation_id", "call_id", "product", "direction", "started_at",
+    "billed_started_at", "duration_s", "billed_duration_s", "price", "billed_price", "price_difference", "currency",
+    "billed_currency", "network_code", "network_name", "records", "problem",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, repr=False)
+class Reconciliation:
+    """What bills and a folder say of the same legs.
+
+    Attributes
+    ----------
+    legs
+        A row per leg of either side, worst first: ``outcome``, ``differences`` (``duration``, ``price``, ``currency``,
+        ``direction``, ``start``), the leg and the record with their starts [UTC], durations [s], prices and currencies,
+        ``price_difference`` (billed minus seen), ``network_name``, ``records`` (bills of the leg) and ``problem``.
+    days
+        A row per day (UTC) and currency, of all rows but those that are ``not_compared``: ``records``, ``legs``,
+        ``billed`` and ``seen`` (sums of prices), ``difference``, how many are ``billed_not_seen``, ``seen_not_billed``,
+        ``conflict``, ``differs`` and ``unreadable``, and ``billed_not_seen_price``.
+    networks
+        ``network_code``, ``network_name``, ``country`` and ``records``: the carrier's name of each network.
+    counts
+        How many rows have each outcome.
+    """
+
+    legs: Any
+    days: Any
+    networks: Any
+    counts: dict[str, int]
+    _names: dict[str, str]
+
+    def share(self, outcome: str) -> float:
+        """The share of an outcome in all rows that were compared, 0..1; NaN where none was."""
+        compared = sum(self.counts.values()) - self.counts["not_compared"]
+        return self.counts[outcome] / compared if compared else float("nan")
+
+    def with_network_names(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """A pandas frame with a column ``network_name`` beside its ``network_code``, to group by.
+
+        ``kpi(result.with_network_names(legs(data)), by="network_name")`` gives the rates of each carrier.
+        """
+        return frame.assign(network_name=frame["network_code"].map(self._names).astype("str"))
+
+    @safe_repr
+    def __repr__(self) -> str:
+        return f"Reconciliation({', '.join(f'{name}: {count:,}' for name, count in self.counts.items() if count)})"
+
+    def _repr_html_(self) -> str:
+        rows = [(name, count) for name, count in self.counts.items()]
+        days = getattr(self.days, "_repr_html_", None)
+        return markup.block("Reconciliation", "", markup.grid(("outcome", "legs"), rows), days() if days else "")
+
+
+def reconcile(
+    data: Data,
+    reports: pd.DataFrame | str | Path | Iterable[str | Path],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Reconciliation:
+    """Compare bills, which the user downloaded from the Reports API, with the legs of an export.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of tables, or the frame that `legs` gives.
+    reports
+        The files, or what `read_reports` made of them. Nothing is asked of the Reports API: its records cost money.
+    since, until
+        The period to compare, by the start of a leg; by default the days (UTC) from the first to the last on which
+        both sides have something. Give `until` where the export ended in the middle of a day.
+
+    Returns
+    -------
+    Reconciliation
+        Its frames are of the kind of `data`.
+
+    Raises
+    ------
+    ConfigError
+        If a file cannot be read, or `reports` is no frame of `read_reports`.
+
+    Notes
+    -----
+    Outcomes: ``same``; ``differs`` (in duration by more than 1 s, in price by more than the last of six decimals, or in
+    currency, where both sides know it); ``conflict`` (the same id, but another direction, or starts more than 5 s
+    apart); ``billed_not_seen``; ``seen_not_billed`` (an answered leg, of a product that the reports hold);
+    ``not_compared`` (before or after the period, or not billed by the products in the reports);
+    ``unreadable`` (a record whose id, start or price cannot be read). Bills of calls name no application:
+    ``billed_not_seen`` also holds the calls of the account's other applications, and those of transient conversations
+    that nobody recorded. Several bills of one leg and direction are added up. Prices of bills are totals
+    (``total_price``; the field called price is per minute).
+
+    Examples
+    --------
+    >>> seen = pd.DataFrame({"conversation_id": "CON-1", "leg_id": ["4b7e1c90-2d3f-4a58-9c61-70e8d2f5a3b6", "2" * 32],
+    ...                      "channel_type": "phone", "answered": True, "price": [0.03217333, 0.01],
+    ...                      "started_at": pd.to_datetime(["2026-11-20T09:15:10Z", "2026-11-20T09:15:20Z"])})
+    >>> bills = pd.DataFrame({"product": "VOICE-CALL", "call_id": ["4B7E1C902D3F4A589C6170E8D2F5A3B6-1", "3" * 32],
+    ...                       "duration_s": [152.0, 5.0], "price": [0.032173, 0.01],
+    ...                       "started_at": pd.to_datetime(["2026-11-20T09:15:10Z", "2026-11-20T09:15:30Z"])})
+    >>> reconcile(seen, bills)
+    Reconciliation(billed_not_seen: 1, seen_not_billed: 1, same: 1)
+    """
+    source = Source.of(data)
+    bills = _bills(reports if isinstance(reports, pd.DataFrame) else read_reports(reports))
+    seen = _seen(source)
+    networks = _networks(bills)
+    name_of = dict(zip(networks["network_code"], networks["network_name"], strict=True))
+    rows = _paired(seen, _added_up(bills))
+    rows = _judged(rows, set(bills["product"].dropna()), since, until)
+    rows["network_name"] = rows["billed_network_name"].fillna(rows["network_code"].map(name_of).astype("str"))
+    order = rows["outcome"].map({name: place for place, name in enumerate(OUTCOMES)})
+    rows = rows.assign(_order=order).sort_values(["_order", "day_at", "leg_key"], kind="stable", ignore_index=True)
+    counts = rows["outcome"].value_counts()
+    return Reconciliation(
+        source.result(rows[list(_COLUMNS)]),
+        source.result(_days(rows)),
+        source.result(networks),
+        {name: int(counts.get(name, 0)) for name in OUTCOMES},
+        name_of,
+    )
+
+
+def _seen(source: Source) -> pd.DataFrame:
+    """The legs of the data, with what is compared."""
+    opened = Source.of(source if source.single else legs(source, columns=list(_LEG_COLUMNS)))
+    rows = Rows.read_single(opened, LEGS, needed=("conversation_id", "leg_id"), maker="legs()")
+    frame = rows.with_nulls({name: _kind_of(name) for name in _LEG_COLUMNS}).collect()
+    frame = frame[["conversation_id", "leg_id", *_LEG_COLUMNS]]
+    # A leg that was moved may be in two conversations; it is billed once.
+    frame = frame.assign(leg_key=leg_keys(frame["leg_id"])).sort_values("billed_s", kind="stable", na_position="first")
+    return frame.drop_duplicates("leg_key", keep="last")
+
+
+def _kind_of(name: str) -> Any:
+    return next(column.kind for column in LEGS if column.name == name)
+
+
+def _bills(reports: pd.DataFrame) -> pd.DataFrame:
+    """The records, with every column that is compared."""
+    if "call_id" not in reports.columns or "started_at" not in reports.columns:
+        raise ConfigError("reports has no columns call_id and started_at: give files, or what read_reports returns.")
+    texts = ("product", "direction", "network_code", "network_name", "country", "currency", "problem")
+    bills = reports.assign(**{name: pd.Series(pd.NA, index=reports.index, dtype="str") for name in texts
+                              if name not in reports.columns})  # fmt: skip
+    for name in ("duration_s", "price"):
+        bills[name] = bills[name].astype("float64") if name in bills.columns else np.nan
+    if "leg_key" not in bills.columns:
+        bills["leg_key"] = leg_keys(bills["call_id"])
+    return bills
+
+
+def _added_up(bills: pd.DataFrame) -> pd.DataFrame:
+    """One row per leg and direction: of several bills the sums, and the first start."""
+    bills = bills.assign(records=1)
+    # Rows that cannot be read stand for themselves.
+    key = bills["leg_key"].fillna(pd.Series(bills.index.astype(str), index=bills.index).radd("row "))
+    bills = bills.assign(leg_key=key, _direction=bills["direction"].fillna(""))
+    keys = ["leg_key", "_direction"]
+    repeated = bills.duplicated(keys, keep=False)
+    if not repeated.any():
+        return bills
+    grouped = bills[repeated].sort_values("started_at", kind="stable").groupby(keys, sort=False, as_index=False)
+    first = grouped.first()
+    sums = grouped[["duration_s", "price", "records"]].sum(min_count=1)
+    for name in ("duration_s", "price", "records"):
+        first[name] = sums[name]
+    return pd.concat([bills[~repeated], first])
+
+
+def _paired(seen: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
+    """The rows of both sides, those with one id together."""
+    billed = bills[
+        ["leg_key", "call_id", "product", "direction", "started_at", "duration_s", "price", "currency", "network_code",
+         "network_name", "records", "problem"]
+    ].rename(columns={name: f"billed_{name}" for name in (
+        "direction", "started_at", "duration_s", "price", "currency", "network_code", "network_name",
+    )})  # fmt: skip
+    # Two bills of one id in different directions are two calls: the leg goes with that of its own direction.
+    if billed["leg_key"].duplicated().any():
+        own = billed.merge(seen[["leg_key", "direction"]], on="leg_key", how="left")
+        fits = (own["billed_direction"] == own["direction"]).fillna(value=False).to_numpy(bool)
+        ranked = billed.assign(_fits=fits).sort_values("_fits", ascending=False, kind="stable")
+        spare = ranked.duplicated("leg_key")
+        alone = ranked[spare].assign(leg_key=ranked.loc[spare, "leg_key"] + " again")
+        billed = pd.concat([ranked[~spare], alone]).drop(columns="_fits")
+    return seen.rename(columns={"billed_s": "duration_s"}).merge(billed, on="leg_key", how="outer", indicator="_side")
+
+
+def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, until: datetime | None) -> pd.DataFrame:
+    """The rows with their outcome, and what differs."""
+    both, only_bill, only_leg = (rows["_side"].eq(name) for name in ("both", "right_only", "left_only"))
+    wrong_way = both & _known(rows, "direction") & (rows["direction"] != rows["billed_direction"])
+    billed_at = rows["billed_started_at"]
+    apart = pd.concat(
+        [(rows[name] - billed_at).abs().dt.total_seconds() for name in ("started_at", "answered_at")], axis=1
+    ).min(axis=1)
+    elsewhen = both & apart.gt(START_S)
+    duration = both & (rows["duration_s"] - rows["billed_duration_s"]).abs().gt(DURATION_S + 1e-9)
+    difference = rows["billed_price"] - rows["price"]
+    allowed = PRICE * rows["records"].fillna(1).clip(lower=1) * (1 + 1e-9) + 1e-12
+    price = both & difference.abs().gt(allowed)
+    currency = both & _known(rows, "currency") & (rows["currency"] != rows["billed_currency"])
+    marks = {"direction": wrong_way, "start": elsewhen, "duration": duration, "price": price, "currency": currency}
+    said = pd.Series("", index=rows.index, dtype="str")
+    for name, mark in marks.items():
+        said = said.mask(mark, said + ", " + name)
+    day_at = billed_at.fillna(rows["started_at"])
+    inside = _inside(rows, day_at, since, until)
+    lost = rows["problem"].fillna("").str.contains(r"\b(?:call_id|date_start|total_price|row)\b")
+    outcome = np.select(
+        [
+            lost & rows["call_id"].notna() | rows["problem"].eq("row").fillna(value=False),
+            ~inside,
+            only_bill,
+            only_leg & _expected(rows, products),
+            only_leg,
+            wrong_way | elsewhen,
+            duration | price | currency,
+        ],
+        ["unreadable", "not_compared", "billed_not_seen", "seen_not_billed", "not_compared", "conflict", "differs"],
+        "same",
+    )
+    return rows.assign(
+        outcome=pd.Series(outcome, index=rows.index, dtype="str"),
+        differences=said.str.removeprefix(", ").replace("", None),
+        price_difference=difference,
+        day_at=day_at,
+        direction=rows["direction"].fillna(rows["billed_direction"]),
+        network_code=rows["network_code"].fillna(rows["billed_network_code"]),
+    )
+
+
+def _known(rows: pd.DataFrame, name: str) -> pd.Series[bool]:
+    return rows[name].notna() & rows[f"billed_{name}"].notna()
+
+
+def _inside(rows: pd.DataFrame, at: pd.Series[Any], since: datetime | None, until: datetime | None) -> pd.Series[bool]:
+    """Whether a row lies in the period: that which was asked for, or in which both sides have something."""
+    sides = [rows["started_at"].dropna(), rows["billed_started_at"].dropna()]
+    known = all(len(side) for side in sides)
+    first = since or (max(side.min() for side in sides).floor("D") if known else None)
+    last = until or (min(side.max() for side in sides).floor("D") + pd.Timedelta(days=1) if known else None)
+    inside = pd.Series(data=True, index=rows.index)
+    if first is not None:
+        inside &= ~at.lt(pd.Timestamp(first))
+    if last is not None:
+        inside &= ~at.ge(pd.Timestamp(last))
+    # A pair is compared wherever it lies, unless a period was asked for.
+    return inside if since or until else inside | rows["_side"].eq("both")
+
+
+def _expected(rows: pd.DataFrame, products: set[str]) -> pd.Series[bool]:
+    """Whether there should be a bill of a leg: it was answered, has ended, and the reports hold its product."""
+    product = rows["channel_type"].map(_BILLED_AS).fillna(_IN_APP)
+    answered = rows["answered"].fillna(value=False).astype(bool) | rows["duration_s"].gt(0) | rows["price"].gt(0)
+    return product.isin(products) & answered & ~rows["open"].fillna(value=False).astype(bool)
+
+
+def _days(rows: pd.DataFrame) -> pd.DataFrame:
+    """The sums of each day and currency."""
+    rows = rows[rows["outcome"] != "not_compared"]
+    day = rows["day_at"].dt.floor("D")
+    currency = rows["billed_currency"].fillna(rows["currency"])
+    counted = {
+        name: rows["outcome"].eq(name).astype("int64")
+        for name in ("billed_not_seen", "seen_not_billed", "conflict", "differs", "unreadable")
+    }
+    table = pd.DataFrame({
+        "day": day, "currency": currency,
+        "records": rows["records"].fillna(0).astype("int64"), "legs": rows["leg_id"].notna().astype("int64"),
+        "billed": rows["billed_price"].fillna(0.0), "seen": rows["price"].fillna(0.0), **counted,
+        "billed_not_seen_price": rows["billed_price"].where(rows["outcome"].eq("billed_not_seen"), 0.0).fillna(0.0),
+    })  # fmt: skip
+    sums = table.groupby(["day", "currency"], dropna=False, sort=True).sum().reset_index()
+    sums.insert(list(sums.columns).index("seen") + 1, "difference", sums["billed"] - sums["seen"])
+    return sums
+
+
+def _networks(bills: pd.DataFrame) -> pd.DataFrame:
+    """The name of each network: that of most records."""
+    named = bills[bills["network_code"].notna() & bills["network_name"].notna()]
+    keys = ["network_code", "network_name", "country"]
+    counts = named.groupby(keys, dropna=False, sort=True).size().rename("records").reset_index()
+    counts = counts.sort_values("records", ascending=False, kind="stable").drop_duplicates("network_code")
+    return counts.sort_values("network_code", ignore_index=True).astype({"records": "int64"})
+
+
+__all__ = ["OUTCOMES", "Reconciliation", "reconcile"]

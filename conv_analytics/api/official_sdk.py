@@ -1,0 +1,131 @@
+"""Vonage's own library for Python (package ``vonage``, version 4) as the signer of tokens.
+
+Its objects are recognised by their public attributes; nothing of theirs is imported, and nothing is sent by them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jwt
+
+from conv_analytics.api.auth import DEFAULT_ORIGIN, TTL_S, TokenAuth, lifetime
+from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import HiddenText
+
+#: The host that their library asks when it is told no other.
+_THEIR_DEFAULT_HOST = "api.nexmo.com"
+
+
+class SignsTokens(Protocol):
+    """Their ``Auth``."""
+
+    @property
+    def application_id(self) -> Any:
+        """UUID of the application; None where there is only an API key."""
+
+    def generate_application_jwt(self, claims: Any = None) -> Any:
+        """A token with these claims, as text or bytes."""
+
+
+class HasAuth(Protocol):
+    """Their ``HttpClient``."""
+
+    @property
+    def auth(self) -> Any:
+        """Their ``Auth``."""
+
+
+class HasHttpClient(Protocol):
+    """Their ``Vonage``, and each of its parts, such as ``vonage.voice``."""
+
+    @property
+    def http_client(self) -> Any:
+        """Their ``HttpClient``."""
+
+
+OfficialClient = SignsTokens | HasAuth | HasHttpClient
+
+
+class Signer(NamedTuple):
+    """What signs, for which application, and the host that was chosen there."""
+
+    auth: SignsTokens
+    application_id: str
+    host: str | None
+    """None where it is their default."""
+
+
+def signer_of(client: Any) -> Signer:
+    """The signer of tokens in one of their objects: ``Vonage``, ``HttpClient``, ``Auth``, or a part of a ``Vonage``.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these, or one without an application.
+    """
+    http_client = getattr(client, "http_client", client)
+    auth = getattr(http_client, "auth", http_client)
+    if not callable(getattr(auth, "generate_application_jwt", None)) or not hasattr(auth, "application_id"):
+        raise ConfigError(
+            f"application_id= is an object of the class {type(client).__name__}: give the application's UUID, or a"
+            " client of the package vonage 4 (Vonage, HttpClient or Auth)."
+        )
+    if not auth.application_id:
+        raise ConfigError(
+            "The client of the package vonage has no application, only an API key, and the Conversation API takes"
+            " nothing but an application's token: make it with Auth(application_id=..., private_key=...)."
+        )
+    host = getattr(http_client, "api_host", None)
+    return Signer(auth, str(auth.application_id), host if host and host != _THEIR_DEFAULT_HOST else None)
+
+
+class OfficialSDKAuth(TokenAuth):
+    """Sign requests with tokens of Vonage's own library.
+
+    Claims and lifetime are its business: a token is renewed by the ``exp`` that it really has. It is asked for the
+    usual 15 minutes by the API's clock.
+
+    Parameters
+    ----------
+    signer
+        Its ``Auth``, or whatever has the same two public names.
+    clock
+        This machine's clock, Unix time. [s]
+    origin
+        The only scheme, host and port to which the token is sent.
+    """
+
+    def __init__(
+        self, signer: SignsTokens, clock: Callable[[], float] = time.time, origin: str = DEFAULT_ORIGIN
+    ) -> None:
+        super().__init__(clock, origin)
+        self._signer = signer
+
+    def _mint(self, now: float) -> tuple[str, float]:
+        # It returns a sentence instead of raising, so that no frame of the traceback has what the library quotes.
+        minted = self._ask(now)
+        if isinstance(minted, str):
+            raise ConfigError(minted)
+        return minted
+
+    def _ask(self, now: float) -> tuple[str, float] | str:
+        try:
+            made = self._signer.generate_application_jwt(lifetime(now, TTL_S))
+        except Exception as error:  # noqa: BLE001  their errors, and those of what they call
+            return (
+                f"The package vonage could not sign a token ({type(error).__name__}): check the private key that its"
+                " client was made with."
+            )
+        try:
+            token = HiddenText(made.decode() if isinstance(made, bytes) else made)
+            claims = jwt.decode(token, options={"verify_signature": False})
+            # The platform lets a token without an expiry live for 15 minutes.
+            return token, float(claims.get("exp") or float(claims.get("iat") or now) + TTL_S)
+        except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            return "The package vonage made something that is no token: is its client one of version 4?"
+
+
+__all__ = ["OfficialClient", "OfficialSDKAuth", "Signer", "signer_of"]
