@@ -203,11 +203,25 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         connection = duckdb.connect()
         for name in self.tables:
-            files = [self.checked(file) for file in self._files(name)]
-            # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-            statement = view(self._declared(name), files, self.files(EVENT_SOURCES.name) if self._two_sources else ())
-            connection.execute(f'create view "{name}" as {statement}')
+            connection.execute(f'create view "{name}" as {self.statement(name)}')
         return connection
+
+    def statement(self, table: str, since: date | None = None) -> str:
+        """The DuckDB statement that selects a table from its files, for a connection of one's own.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        since
+            Leave out the files of earlier days (UTC). At least one file stays.
+        """
+        files = self._files(table)
+        if since is not None:
+            files = [file for file in files if day_of(file) >= since] or files[-1:]
+        chosen = [self.checked(file) for file in files]
+        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
     def checked(self, file: File) -> DatasetFile:
         """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
