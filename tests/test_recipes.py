@@ -15,6 +15,7 @@ import time
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.call_list import call, listing
 
 pytestmark = pytest.mark.slow
 
@@ -140,11 +142,11 @@ def machine(world: Sandbox, tmp_path: Path) -> Machine:
     return made
 
 
-def _complete(machine: Machine, last_line: str) -> None:
+def _complete(machine: Machine, last_line: str, *, commits: int = 1) -> None:
     report = json.loads(last_line)
     assert report["status"] == "complete"
     assert report["tables"]["conversations"] == 3
-    assert len(list((machine.exports / "_commits").glob("*.json"))) == 1
+    assert len(list((machine.exports / "_commits").glob("*.json"))) == commits
 
 
 # -- the page
@@ -166,7 +168,10 @@ def test_a_folder_is_replayed_copied_and_replaced(machine: Machine) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert len(list((machine.exports / "_commits").glob("*.json"))) == 1
     assert machine.run("/bin/sh", "-c", machine.moved(_cron_command())).returncode == 0
-    assert sorted(path.name for path in (machine.exports / "_commits").iterdir()) == ["000003.json", "000004.json"]
+    # Before the copy two exports, each with the coverage after it; two more after it.
+    assert sorted(path.name for path in (machine.exports / "_commits").iterdir()) == [
+        "000005.json", "000006.json", "000007.json",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("section", ["Exit codes", *SCHEDULERS])
@@ -210,7 +215,9 @@ def test_every_command_line_is_accepted() -> None:
             assert options.quiet, line
             assert not options.allow_empty, line
             assert options.private_key is None, "a key is no argument"
-    assert {line.split()[0] for line in lines} == {"compact", "doctor", "export", "plan", "replay", "status", "verify"}
+    assert {line.split()[0] for line in lines} == {
+        "compact", "coverage", "doctor", "export", "plan", "replay", "status", "verify",
+    }  # fmt: skip
 
 
 def test_flags_in_the_text_exist() -> None:
@@ -265,8 +272,9 @@ def test_cron_exports(machine: Machine, capsys: pytest.CaptureFixture[str]) -> N
     done = machine.run("/bin/sh", "-c", command)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "no mail"
     log = machine.state / "nightly.jsonl"
-    _complete(machine, log.read_text(encoding="utf-8").splitlines()[-1])
+    _complete(machine, log.read_text(encoding="utf-8").splitlines()[-1], commits=2)
     assert (machine.state / "last-complete").is_file()
+    assert "no leg" in (machine.state / "last-coverage").read_text(encoding="utf-8")
 
     assert machine.run("/bin/sh", "-c", command).returncode == 0
     first, second = map(json.loads, log.read_text(encoding="utf-8").splitlines())
@@ -274,6 +282,19 @@ def test_cron_exports(machine: Machine, capsys: pytest.CaptureFixture[str]) -> N
     assert second["requests"] < first["requests"]
     exec(compile(machine.moved(_block("What to watch", "python")), "recipes.md", "exec"), {})
     assert capsys.readouterr().out.count("complete") == 2
+
+
+def test_cron_mails_about_missing_calls(machine: Machine) -> None:
+    began = datetime.now(UTC) - timedelta(hours=3)
+    with listing(machine.sandbox, [call("leg-1", "CON-transient", began, began + timedelta(minutes=1))]) as host:
+        env = machine.root / "etc/conv-analytics/env"
+        text = env.read_text(encoding="utf-8").replace(machine.sandbox.base_url, host.base_url)
+        env.write_text(text, encoding="utf-8")
+        done = machine.run("/bin/sh", "-c", machine.moved(_cron_command()))
+    assert done.returncode == 0
+    assert done.stdout.startswith("More than one call of a hundred is missing")
+    assert "leg-1" in done.stdout
+    assert "4477009001" not in done.stdout
 
 
 def test_cron_mails_about_a_wrong_key(machine: Machine) -> None:
@@ -305,7 +326,8 @@ def test_cron_repeats_what_can_be_repeated(machine: Machine, code: int) -> None:
     machine.ends_with(code)
     done = machine.run("/bin/sh", "-c", machine.moved(_cron_command()))
     assert done.returncode == code
-    assert len(machine.calls()) == (3 if code in AGAIN else 1)
+    # After a complete export, coverage.
+    assert len(machine.calls()) == (3 if code in AGAIN else 2 if code == 0 else 1)
     assert machine.calls("pauses") == (["900"] * 2 if code in AGAIN else [])
     assert (machine.state / "last-complete").exists() == (code == 0)
     assert (f"exit code {code}" in done.stdout) == (code != 0)

@@ -24,7 +24,7 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EVENT_KEY, EventSource
+from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.explode import comparable
@@ -182,8 +182,10 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
         for file in (file for number, file in self.numbered(table) if number in runs):
-            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
-            rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
+            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key, SOURCE.name])))
+            # Voice events tell of legs what RTC events tell in their own rows.
+            of_voice = pc.equal(rows[SOURCE.name].cast(pa.string()), EventSource.VOICE)
+            rows = rows.filter(pc.and_(pc.is_in(rows["conversation_id"], wanted), pc.invert(of_voice)))
             owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
             yield from zip(owners, zip(*parts, strict=True), strict=True)
 
@@ -201,11 +203,25 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         connection = duckdb.connect()
         for name in self.tables:
-            files = [self.checked(file) for file in self._files(name)]
-            # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-            statement = view(self._declared(name), files, self.files(EVENT_SOURCES.name) if self._two_sources else ())
-            connection.execute(f'create view "{name}" as {statement}')
+            connection.execute(f'create view "{name}" as {self.statement(name)}')
         return connection
+
+    def statement(self, table: str, since: date | None = None) -> str:
+        """The DuckDB statement that selects a table from its files, for a connection of one's own.
+
+        Parameters
+        ----------
+        table
+            Its name.
+        since
+            Leave out the files of earlier days (UTC). At least one file stays.
+        """
+        files = self._files(table)
+        if since is not None:
+            files = [file for file in files if day_of(file) >= since] or files[-1:]
+        chosen = [self.checked(file) for file in files]
+        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
+        return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
     def checked(self, file: File) -> DatasetFile:
         """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.

@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset import DatasetWriter
+from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
@@ -28,6 +30,7 @@ from conv_analytics.exporter.merge_sources import both_sources, first_of_each, s
 from conv_analytics.exporter.options import DEFAULT_TABLES
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.envelope import EVENT_KEY
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.flatten import Rows
@@ -131,6 +134,7 @@ class _Fold:
             raise
         self._seen, self._stored = SeenEvents(), dict[str, StoredEvents]()
         self._written: set[str] = set()
+        self._records: dict[str, list[pa.Table]] = {}
 
     @property
     def consumed(self) -> dict[str, int]:
@@ -147,6 +151,7 @@ class _Fold:
 
     def commit(self, offsets: Mapping[str, int]) -> None:
         """Commit the run; nothing happens if there is nothing to remember."""
+        self._put_records()
         self._known.close()
         if not self._result.tables and not self._result.quarantined and not offsets:
             self._writer.abandon()
@@ -197,13 +202,33 @@ class _Fold:
     def _write(self, rows: Rows) -> None:
         result = self._result
         for name, table in rows.tables.items():
-            self._writer.write(name, table)
-            if len(table):
-                result.tables[name] = result.tables.get(name, 0) + len(table)
-                if "conversation_id" in table.column_names:
-                    self._written.update(each or "" for each in pc.unique(table["conversation_id"]).to_pylist())
+            if TABLES[name].latest:
+                self._records.setdefault(name, []).append(self._unlisted(table))
+                continue
+            self._put(name, table)
+            if len(table) and "conversation_id" in table.column_names:
+                self._written.update(each or "" for each in pc.unique(table["conversation_id"]).to_pylist())
         self._writer.quarantine([record.to_json() for record in rows.broken])
         result.quarantined += len(rows.broken)
         result.lost += sum(not record.kept for record in rows.broken)
         result.duplicates += rows.duplicates
         result.unknown_types += rows.unknown_types
+
+    def _put(self, name: str, table: pa.Table) -> None:
+        self._writer.write(name, table)
+        if len(table):
+            self._result.tables[name] = self._result.tables.get(name, 0) + len(table)
+
+    def _unlisted(self, records: pa.Table) -> pa.Table:
+        """Conversations and members that no list gave: what a list says of them is more, and right."""
+        if "conversation_id" not in records.column_names:
+            return records
+        marks = (self._known.get(each or "") for each in records["conversation_id"].to_pylist())
+        return records.filter(pa.array([mark is None or mark.last_event is None for mark in marks], pa.bool_()))
+
+    def _put_records(self) -> None:
+        """Write the latest row of each conversation, member, user and session."""
+        for name, parts in self._records.items():
+            rows = pa.concat_tables(parts)
+            (latest,) = latest_rows(TABLES[name], [RunRows(0, [rows])], len(rows))
+            self._put(name, rows.filter(pa.array(latest)))

@@ -74,6 +74,18 @@ class _Stream:
         """How many bytes were before it."""
         self._chunks = chunks
         self._ended = False
+        # In bytes of the whole stream: the next end of a line, and up to where there is none.
+        self._line_end, self._searched = -1, 0
+
+    def line_end(self) -> int:
+        """Where the line ends; -1 where that is not known yet. What was searched is not searched again."""
+        if self.dropped + self.at > self._line_end:
+            end = self.data.find(b"\n", max(self.at, self._searched - self.dropped))
+            if end < 0:
+                self._searched = self.dropped + len(self.data)
+                return -1
+            self._line_end = self.dropped + end
+        return self._line_end - self.dropped
 
     def grow(self) -> bool:
         """Read on, at least as much as there is; return False at the end."""
@@ -125,7 +137,7 @@ class _Cutter:
         stream = self._stream
         if len(stream.data) - stream.at < MAX_TEXT:
             stream.grow()
-        line = stream.data.find(b"\n", stream.at)
+        line = stream.line_end()
         if self._crowded <= stream.dropped + stream.at:
             end = len(stream.data) if line < 0 else line
             candidate = stream.data[stream.at : end].rstrip(_AROUND)

@@ -69,8 +69,7 @@ def _keys(words: str, what: Meaning) -> dict[str, Meaning]:
 #: Keys that mean the same in every object.
 EVERYWHERE: Mapping[str, Meaning] = {
     **_keys(
-        """id uuid conversation_id conversation_uuid cid member_id user_id
-        leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
+        """id uuid conversation_id cid member_id user_id leg_id leg_ids rtc_id call_id asr_id play_id say_id record_id
         recordId recording_id request_id transcription_id message_uuid media_service_uuid
         application_id applicationId knocking_id knocker_id was_member transferred_from member_id_inviting
         session_id call_uuid conversation_uuid conversation_uuid_from conversation_uuid_to recording_uuid""",

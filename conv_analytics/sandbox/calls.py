@@ -198,6 +198,8 @@ def call_json(leg: CallLeg, now: int | None, odd: Dice | None) -> Json:
         if odd is not None and odd.chance(0.5):
             for name in ("start_time", "end_time"):
                 whole[name] = whole[name][:19].replace("T", " ")
+        if odd is not None and odd.chance(0.3):
+            whole |= {"duration": leg.duration_s, "rate": leg.rate / 10**8}
         if odd is not None and odd.chance(0.2):
             whole["x_unknown"] = {"since": "v2"}
     return whole

@@ -92,9 +92,14 @@ class Lifetimes:
 
     def is_expired(self, ordinal: int) -> bool:
         """Whether a conversation that is not transient is older than the application's lifetime."""
+        return self.expired_at(ordinal) is not None
+
+    def expired_at(self, ordinal: int) -> int | None:
+        """Return when a conversation expired [ms]; None when it did not, or is transient."""
         if self._ttl_ms is None or self._world.is_transient(ordinal):
-            return False
-        return self._world.head(ordinal).created + self._ttl_ms <= self.clock.now()
+            return None
+        end = self._world.head(ordinal).created + self._ttl_ms
+        return end if end <= self.clock.now() else None
 
     def has_begun(self, ordinal: int) -> bool:
         """Whether a conversation exists already; what was written through the API always does."""

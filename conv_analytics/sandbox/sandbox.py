@@ -24,9 +24,11 @@ from conv_analytics.sandbox.lifetimes import Lifetimes, WorldClock
 from conv_analytics.sandbox.options import Options, ServedRequest
 from conv_analytics.sandbox.reports import Differences, ReportFormat, ReportTruth, write_reports
 from conv_analytics.sandbox.tokens import Verifier, key_pair, sign
-from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries
+from conv_analytics.sandbox.webhooks.planning import DeliveryPlan, PlanOptions, plan_deliveries, written_delivery
 from conv_analytics.sandbox.webhooks.pushing import Pusher, PushOptions, PushReport
+from conv_analytics.sandbox.webhooks.rtc import written_message
 from conv_analytics.sandbox.webhooks.signing import Signer
+from conv_analytics.sandbox.webhooks.unlisted import created_message, deleted_message
 from conv_analytics.sandbox.wire import Reply, Request
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.world import World
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.server import HttpServer
     from conv_analytics.sandbox.truth import Truth
     from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
+    from conv_analytics.sandbox.world.records import Conversation
 
     Scripted = Reply | Fault | Callable[[Request], Reply | Fault]
 
@@ -166,13 +169,17 @@ class Sandbox:
     def deliveries(self, **plan: Unpack[PlanOptions]) -> Deliveries:
         """Return the webhooks that the platform sends of this world, as signed requests in the order of sending.
 
+        The options are the fields of a `DeliveryPlan`. What is still to come at the world's present is not sent.
+
         >>> sandbox = Sandbox(conversations=8, transient=0.5)
         >>> lost = sandbox.deliveries(drop=0.02, duplicates=0.05, shuffle=True)
         >>> {delivery.interface for delivery in lost.sent} == {"rtc", "voice"}
         True
         """
-        ttl_hours = self.options.get("ttl_hours")
-        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), ttl_hours)
+        running = self.clock.running()
+        if running is not None:
+            plan.setdefault("until", datetime.fromtimestamp(running / 1000, UTC))
+        return plan_deliveries(self.world, self.signer, DeliveryPlan(**plan), self._now(), self.lifetimes)
 
     def pusher(self, url: str, **how: Unpack[PushOptions]) -> Pusher:
         """Return what sends webhooks to a receiver, over HTTP and signed anew: RTC events to `url`/rtc."""
@@ -197,6 +204,7 @@ class Sandbox:
         """Return what a complete folder holds of this world: all of it, whether it can still be read or not.
 
         With `listed`, without the conversations that cannot be listed at the sandbox's present: what one export holds.
+        Of a conversation that goes on, what is still to come is counted, too.
         """
         with self.world.lock:
             ordinals = self.lifetimes.ordinals() if listed else None
@@ -223,11 +231,13 @@ class Sandbox:
         if webhook:
             plan, how = self.options.get("deliveries", {}), self.options.get("pushing", {})
             self.webhooks = self.pusher(webhook, **how).put(self.deliveries(**plan))
+            self.world.on_change = self._announce
         return self
 
     def close(self) -> None:
         """Stop serving and sending, and remove the key file."""
         if self.webhooks is not None:
+            self.world.on_change = None
             self.webhooks.stop()
         for server in (self._server, self._other_server):
             if server is not None:
@@ -246,6 +256,17 @@ class Sandbox:
     ) -> None:
         """Stop serving."""
         self.close()
+
+    def _announce(self, kind: str, conversation: Conversation, at: int, rendered: bytes | None) -> None:
+        """Send the webhook of what was done through the API."""
+        if rendered is not None:
+            message = written_message(rendered, kind, at, conversation.id, self.application_id)
+        else:
+            begins = kind == "conversation:created"
+            message = created_message(conversation) if begins else deleted_message(conversation, at)
+            message.event["application_id"] = self.application_id
+        if self.webhooks is not None:
+            self.webhooks.put([written_delivery(self.signer, message, self._now())])
 
     def _application(self) -> ApplicationSettings:
         """Describe an application whose webhooks go where this sandbox sends them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,29 @@ def test_a_sandbox_pushes_its_world_from_the_start_on(receiver: Server) -> None:
         report = sandbox.webhooks.finish()
         assert len(report.delivered) == len(receiver.asked) == len(sandbox.deliveries(drop=0.02, duplicates=0.05).sent)
         assert sandbox.application.rtc_event_url == f"{receiver.base_url}/rtc"
+
+
+def test_what_is_written_through_the_api_is_sent_too(receiver: Server) -> None:
+    import httpx
+
+    with (
+        Sandbox(conversations=0, webhook=receiver.base_url, pushing={"connections": 1}) as sandbox,
+        httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers()) as client,
+    ):
+        made = client.post("/v1/conversations", json={"name": "desk"}).json()
+        path = f"/v1/conversations/{made['id']}"
+        event = {"type": "message", "body": {"message_type": "text", "text": "Grüße"}}
+        sent = client.post(f"{path}/events", json=event).json()
+        assert client.delete(path).status_code == 204
+        assert sandbox.webhooks is not None
+        sandbox.webhooks.finish()
+        created, message, deleted = (json.loads(each.body) for each in receiver.asked)
+        assert (created["type"], created["body"]["id"]) == ("conversation:created", made["id"])
+        assert (deleted["type"], deleted["body"]["id"]) == ("conversation:deleted", made["id"])
+        assert "id" not in created.keys() & deleted.keys()
+        assert (message["id"], message["body"]) == (sent["id"], event["body"])
+        assert message["conversation_id"] == made["id"]
+        assert {each["application_id"] for each in (created, message, deleted)} == {sandbox.application_id}
 
 
 def test_closing_the_sandbox_ends_what_is_still_to_be_sent(receiver: Server) -> None:

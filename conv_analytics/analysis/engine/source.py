@@ -176,7 +176,9 @@ class Source:
         question = ("rows that count", table)
         if question not in self.cache:
             doubtful = voice_rows.has_voice_rows(self._frames, table, self.engine, self.run)
-            self.cache[question] = voice_rows.counting_rows(self._frames, table, self.engine) if doubtful else None
+            keep = self.materialize if self._owned else lambda relation: relation
+            rows = voice_rows.counting_rows(self._frames, table, self.engine, keep) if doubtful else None
+            self.cache[question] = rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
 

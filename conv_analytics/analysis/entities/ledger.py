@@ -16,6 +16,9 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.tables import TABLES
+from conv_analytics.tables.voice_calls import MISSING, CoverageClass
+
+_CALLS = "voice_calls"
 
 
 class _Entry(NamedTuple):
@@ -56,6 +59,7 @@ def ledger(data: Any) -> Any:
     """
     source = Source.of(data)
     rows = [_table(source, name) for name in LEG_TABLES if not source.single]
+    rows += [_coverage(source)] if not source.single else []
     frame = pd.DataFrame([row for part in rows for row in part] + _legs(source), columns=[c.name for c in LEDGER[:-2]]
                          + ["why"])  # fmt: skip
     good = frame["n"] - frame["missing"] - frame["odd"] - frame["unmeasured"]
@@ -74,6 +78,30 @@ def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
         (name, "rows", total, 0, total - different, 0, 0, f"odd: repeated rows of a key ({', '.join(key)})"),
         (name, "leg_id", total, unnamed, 0, 0, 0, "missing: matched by their member, or legs of their own"),
     ]
+
+
+def _coverage(source: Source) -> list[tuple[Any, ...]]:
+    """The calls that the data lack, by day (UTC), as far as a run of coverage has told."""
+    if _CALLS not in source.tables:
+        return [(_CALLS, "calls", 0, 0, 0, 0, 0, "not known: conv-analytics coverage tells which calls are missing")]
+    word = nw.col("coverage_class").cast(nw.String)
+    counts = {
+        "n": nw.lit(1),
+        "missing": one_if(is_true(word.is_in([str(name) for name in MISSING]))),
+        "waiting": one_if(is_true(word == str(CoverageClass.NOT_YET))),
+    }
+    rows = Rows.read(source, _CALLS, ["at", "coverage_class"], needed=()).with_time_keys(["day"], "UTC", at="at")
+    rows = rows.with_columns(expr.alias(name) for name, expr in counts.items())
+    days = rows.grouped(["day"], [nw.col(name).sum() for name in counts])
+    total = [int(days[name].sum()) for name in counts]
+    why = (
+        "missing: in the Voice API's call list, and not or not wholly here; unmeasured: had not ended, or not read yet"
+    )
+    named = [
+        ("calls", *total),
+        *((f"calls {day}", *map(int, numbers)) for day, *numbers in days.itertuples(index=False)),
+    ]
+    return [(_CALLS, name, n, missing, 0, 0, waiting, why) for name, n, missing, waiting in named]
 
 
 def _has(flag: str) -> nw.Expr:

@@ -94,7 +94,10 @@ def check_event_ids(folder: FolderState) -> None:
         rest = len(unexplained) - len(shown)
         what = f"{sum(unexplained.values()):,} event ids belong to no event, in {len(unexplained):,} conversations"
         conversations = ", ".join(shown) + (f" and {rest:,} more" if rest else "")
-        advice = "Normal for ephemeral events, which the API never stores, and for events deleted before the export."
+        advice = (
+            "Normal for ephemeral events, which the API never stores, for events deleted before the export, and for"
+            " webhooks of conversations that no list has any more, when they were not delivered."
+        )
         folder.add(Level.WARNING, f"{what}: {conversations}", "events", advice)
     elif gaps:
         what = f"event ids of {len(spans):,} conversations have no gaps but for {sum(gaps.values()):,} in quarantine"

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.memory.event_index import DELIVERED, may_have_delivered
 from conv_analytics.dataset.storage.batches import read_batches
-from conv_analytics.tables.envelope import EVENT_KEY, SOURCE
+from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 
 _ROWS = 2**16
 
@@ -29,12 +29,17 @@ class ReplacedEvents:
         self._keys = pa.chunked_array([_keys(batch.filter(batch["differs"])) for batch in batches], pa.string())
 
     def batches(self, path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
-        """Some columns of a file, in batches, without the replaced rows."""
-        if not len(self._keys) or not set(EVENT_KEY) <= set(columns) or not may_have_delivered(path):
+        """Some columns of a file, in batches, without the replaced rows.
+
+        Rows of Voice events are left out, too: they have no id, and tell of legs what RTC events may tell as well.
+        """
+        if not may_have_delivered(path):
             yield from (pa.Table.from_batches([batch]) for batch in read_batches(path, columns, rows))
             return
         for batch in read_batches(path, dict.fromkeys([*columns, SOURCE.name]), rows):
-            yield self.without(pa.Table.from_batches([batch])).select(list(columns))
+            table = pa.Table.from_batches([batch])
+            table = table.filter(pc.not_equal(table[SOURCE.name].cast(pa.string()), EventSource.VOICE))
+            yield (self.without(table) if set(EVENT_KEY) <= set(columns) else table).select(list(columns))
 
     def without(self, rows: pa.Table) -> pa.Table:
         """Some rows, with their source and the key of their event, without the replaced ones."""

@@ -16,8 +16,8 @@ from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.tables.broken_records import BrokenRecord
 
-#: Lists whose records the quarantine keeps, and the events that no list has.
-LISTS = frozenset({"conversations", "events", "members", "sessions", "users", "voice_calls", "voice_events"})
+#: Lists whose records the quarantine keeps, and the tables of what no list of the Conversation API has.
+LISTS = frozenset({"conversations", "events", "members", "sessions", "users", "voice_events", "voice_calls"})
 
 #: In the report of a commit: the lines of quarantine files that it resolved, as ranges per file.
 RESOLVED = "resolved"

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import pyarrow as pa
 
-from conv_analytics.dataset.snapshot import Snapshot, day_of
-from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.views import view
+from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.errors import ConfigError, DestinationError, MemoryExhausted
 from conv_analytics.exporter.coverage import statements
 from conv_analytics.exporter.coverage.window import PATIENCE, Window
@@ -37,7 +35,7 @@ _CALL = timedelta(days=2)
 #: Rows that are taken out at a time.
 _ROWS = 2**16
 #: Memory that the temporary database may take before it goes on on the disk.
-_MEMORY = "1GB"
+_MEMORY = "512MB"
 
 
 class Matching:
@@ -64,9 +62,10 @@ class Matching:
                 " Export those tables to another folder."
             )
         self._dataset, self._window, self._exported_at, self._now = dataset, window, exported_at, now
-        self._layout = Layout(dataset.path.absolute())
         self._folder = tempfile.TemporaryDirectory(prefix="conv_analytics-")
         self._batches = 0
+        self._waiting: list[pa.Table] = []
+        self._since = window.since
         self._duckdb = duckdb
         # A database on the disk: one in memory would keep its tables there.
         self._database = duckdb.connect(str(Path(self._folder.name) / "legs.duckdb"))
@@ -86,10 +85,21 @@ class Matching:
 
         `since` is where this part of the list begins.
         """
-        self._batches += 1
-        self._register(rows)
-        self._run(statements.add(TABLE), [self._batches, since])
-        self._database.unregister("batch")
+        if self._waiting and since != self._since:
+            self._flush()
+        self._since = since
+        self._waiting.append(rows)
+        if sum(len(each) for each in self._waiting) >= _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Take what waits into the database: many small insertions would take most of the time of a run."""
+        if self._waiting:
+            self._batches += 1
+            self._register(pa.concat_tables(self._waiting).unify_dictionaries())
+            self._run(statements.add(TABLE), [self._batches, self._since])
+            self._database.unregister("batch")
+            self._waiting.clear()
 
     def renew(self, rows: pa.Table) -> None:
         """Put new rows in the place of legs of earlier runs that were asked for again."""
@@ -102,6 +112,7 @@ class Matching:
 
         Those are legs that could not be judged then, and those of the window that the list no longer has.
         """
+        self._flush()
         since = self._window.since
         self._run(statements.LEGS)
         if TABLE.name in self._dataset.tables:
@@ -125,8 +136,11 @@ class Matching:
             self._view(name, name, start.date())
         if "conversations" in self._dataset.tables:
             self._view("conversations", "conversations", None)
+        twice = "event_sources" in self._dataset.tables
+        if twice:
+            self._view("event_sources", "event_sources", start.date())
         present = [name for name in _LEG_TABLES if name in self._dataset.tables]
-        self._run(statements.evidence(present))
+        self._run(statements.evidence(present, twice=twice))
         self._run(
             statements.known([name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables])
         )
@@ -190,11 +204,8 @@ class Matching:
         return int(count), self._table(statements.FIRST_EXTRA.format(limit=int(limit)))
 
     def _view(self, alias: str, table: str, first: date | None) -> None:
-        """A view of a table's files from a day on; each file is looked at before DuckDB stumbles over it."""
-        files = sorted(self._dataset.numbered(table), key=lambda pair: day_of(pair[1]))
-        chosen = [file for _, file in files if first is None or day_of(file) >= first] or [files[-1][1]]
-        # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-        self._run(f'create view "{alias}" as {view(TABLES[table], [self._dataset.checked(file) for file in chosen])}')
+        """A view of a table's files from a day on."""
+        self._run(f'create view "{alias}" as {self._dataset.statement(table, first)}')
 
     def _register(self, rows: pa.Table) -> None:
         self._database.register("batch", rows)

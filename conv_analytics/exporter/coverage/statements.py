@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conv_analytics.resources import CallStatus
-from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
+from conv_analytics.tables.envelope import EventSource
 from conv_analytics.tables.voice_calls import MISSING as MISSING_CLASSES
 from conv_analytics.tables.voice_calls import CoverageClass
 
@@ -23,6 +23,8 @@ _FINAL = (
 )
 #: The classes that a leg keeps when nothing new is known of it: what cannot be read any more stays so.
 _LASTING = (CoverageClass.TRANSIENT_MISSED, CoverageClass.EXPIRED, CoverageClass.OTHER_REGION)
+#: What a file holds came from a list once.
+_LISTS = (EventSource.LIST, EventSource.FILE, EventSource.BOTH)
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
 
@@ -109,11 +111,11 @@ FIRST = 'select min("at") from legs'
 PROBED = "create table probed (conversation varchar, outcome varchar, host varchar)"
 
 
-def evidence(names: Iterable[str]) -> str:
-    """What the folder has of each leg: whether from the list, and whether its end."""
+def evidence(names: Iterable[str], *, twice: bool) -> str:
+    """What the folder has of each leg: whether from a list, and whether its end; `twice` if events came both ways."""
     ends = {"hangups": "true", "leg_statuses": f"coalesce(status in ({_words(_FINAL)}), false)"}
     parts = " union all ".join(
-        f'select {_leg("leg_id")} as leg, "at", {_from_list(name)} as from_list,'
+        f'select {_leg("leg_id")} as leg, "at", {_from_list(name, twice=twice)} as from_list,'
         f' {ends.get(name, "false")} as ended from "{name}"'
         for name in names
     )
@@ -234,7 +236,8 @@ COUNT_EXTRA = "select count(*) from extra"
 FIRST_EXTRA = "select * from extra order by first_at, leg_id limit {limit}"
 
 
-def _from_list(name: str) -> str:
-    """Whether a row came from the list of events: without a source, of an earlier version, it did."""
-    sourced = any(column.name == "source" for column in TABLES[name].columns)
-    return "coalesce(source, 'list') in ('list', 'both')" if sourced else "true"
+def _from_list(name: str, *, twice: bool) -> str:
+    """Whether a row came from a list, or also came from one: its file keeps what it came from first."""
+    own = f"coalesce({name}.source, '{EventSource.LIST}') in ({_words(_LISTS)})"
+    same = f"also.conversation_id = {name}.conversation_id and also.event_id = {name}.event_id"
+    return f"({own} or exists (from event_sources as also where {same}))" if twice else own

@@ -49,7 +49,7 @@ def gather(
     kpi = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     figures = _figures(now, before, kpi, judged.scope)
     verdict, sentence = _verdict(len(now), figures, judged.units, rulebook)
-    ledger = ledger_of(data, now, untimed=int(starts.isna().sum()))
+    ledger = ledger_of(data, now, period, untimed=int(starts.isna().sum()))
     numbers = Numbers(
         sentence=sentence,
         details=(),

@@ -9,10 +9,12 @@ import pandas as pd
 
 from conv_analytics.analysis import ledger
 from conv_analytics.dataset.storage import history
-from conv_analytics.notebook.report.numbers import Entry, Ledger
+from conv_analytics.notebook.report.coverage import coverage_of
+from conv_analytics.notebook.report.numbers import CallCoverage, Entry, Ledger
+from conv_analytics.notebook.report.period import Period
 
 
-def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
+def ledger_of(data: Any, legs: pd.DataFrame, period: Period, *, untimed: int) -> Ledger:
     """The ledger of some legs, and of the dataset that they are from.
 
     Parameters
@@ -21,6 +23,8 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
         The data of the report; only a `Dataset` knows its runs.
     legs
         Those of the period.
+    period
+        The period.
     untimed
         How many legs of the data have no start.
     """
@@ -33,6 +37,7 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
                     int(value) for value in (row.n, row.missing, row.odd, row.imputed, row.unmeasured)
                 )
                 entries.append(Entry(str(row.metric), n, missing, odd, imputed, unmeasured, str(row.why)))
+    coverage = coverage_of(data, period)
     runs = history.runs(data.commits) if hasattr(data, "commits") else []
     exports = [run for run in runs if run["status"] in {"complete", "incomplete"}]
     last = exports[-1] if exports else None
@@ -43,8 +48,19 @@ def ledger_of(data: Any, legs: pd.DataFrame, *, untimed: int) -> Ledger:
         quarantined=sum(int(run["quarantined"]) for run in runs),
         warning=str((last or {}).get("warning") or ""),
         untimed=untimed,
-        entries=tuple(entries),
+        entries=(*_days(coverage), *entries),
+        coverage=coverage,
     )
+
+
+def _days(coverage: CallCoverage | None) -> list[Entry]:
+    """The days on which legs are missing."""
+    why = "missing: in the Voice API's call list, and not or not wholly in the folder; unmeasured: not ended then"
+    return [
+        Entry(f"calls of {each.day}", n, each.share.n - each.share.k, 0, 0, each.not_counted, why)
+        for each in (coverage.days if coverage else ())
+        if (n := each.share.n + each.not_counted) and each.share.k < each.share.n
+    ]
 
 
 __all__ = ["ledger_of"]

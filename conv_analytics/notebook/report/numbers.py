@@ -196,6 +196,28 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class CoveredDay:
+    """What the folder has of the calls of a day."""
+
+    day: str
+    share: Rate
+    """Legs that the folder has, of those in the Voice API's call list that it could have."""
+    not_counted: int
+    """Legs that had not ended, or were for the next export to read."""
+
+
+@dataclass(frozen=True)
+class CallCoverage:
+    """What the folder has of the calls of the period."""
+
+    share: Rate
+    days: tuple[CoveredDay, ...]
+    """The days that runs of coverage looked at."""
+    unknown_days: int
+    """The days that none looked at, or not wholly."""
+
+
+@dataclass(frozen=True)
 class Ledger:
     """How complete the data of the report are."""
 
@@ -208,6 +230,8 @@ class Ledger:
     untimed: int
     """Legs without a start, which are in no period."""
     entries: tuple[Entry, ...] = ()
+    coverage: CallCoverage | None = None
+    """None if it is not known which calls the folder lacks."""
 
 
 @dataclass(frozen=True)
@@ -297,5 +321,6 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Bin", "Cell", "Change", "Code", "Entry", "Figure", "Group", "Grouping", "Histogram", "Ledger", "Leg",
+__all__ = ["Bin", "CallCoverage", "Cell", "Change", "Code", "CoveredDay", "Entry", "Figure", "Group",
+           "Grouping", "Histogram", "Ledger", "Leg",
            "Method", "Numbers", "Offender", "Rate", "Slot", "Unit", "Values"]  # fmt: skip

@@ -10,7 +10,7 @@ from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import html
 from conv_analytics.notebook.report import pictures, sentences
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import Figure, Leg, Numbers, Rate
+from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Leg, Numbers, Rate
 
 #: The verdict in one word.
 _VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
@@ -117,6 +117,7 @@ def _basis(numbers: Numbers) -> list[str]:
     lines.append(f"{count(ledger.quarantined, 'record')} could not be read.")
     if ledger.untimed:
         lines.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
+    lines += _coverage(ledger.coverage)
     for name in ("measured", "poor"):
         figure = numbers.figure(name)
         if name == "measured" and figure and isinstance(figure.now, Rate):
@@ -124,6 +125,22 @@ def _basis(numbers: Numbers) -> list[str]:
             lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
     if numbers.legs and not ledger.entries:
         lines.append("Nothing is missing, odd or concluded in the legs.")
+    return lines
+
+
+def _coverage(coverage: CallCoverage | None) -> list[str]:
+    """How many of the calls the folder has."""
+    if coverage is None or not coverage.days:
+        return ["It is not known which calls are missing here: conv-analytics coverage has not looked at this period."]
+    share, lines = coverage.share, []
+    if share.n:
+        interval = f"{percent(share.rate)}, {percent(share.lo)} to {percent(share.hi)}"
+        lines.append(f"{share.k:,} of {count(share.n, 'leg')} in the Voice API's call list are here ({interval}).")
+    else:
+        lines.append("The Voice API's call list has no leg of this period.")
+    if coverage.unknown_days:
+        days = count(coverage.unknown_days, "day")
+        lines.append(f"What is missing on {days} is not known: conv-analytics coverage has not looked at them.")
     return lines
 
 

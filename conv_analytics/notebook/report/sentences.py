@@ -145,6 +145,10 @@ def details(numbers: Numbers) -> tuple[str, ...]:
     ledger = numbers.ledger
     if ledger.complete is False:
         sentences.append("The last run of the export was incomplete: numbers may be missing.")
+    share = ledger.coverage.share if ledger.coverage else None
+    if share is not None and share.k < share.n:
+        missing = count(share.n - share.k, "leg")
+        sentences.append(f"{missing} of {share.n:,} in the call list are missing here: the numbers are of the others.")
     if ledger.quarantined:
         sentences.append(f"{count(ledger.quarantined, 'record')} could not be read and are not in here.")
     return tuple(sentences)

@@ -67,7 +67,7 @@ class MessagePlayDTMFBody(AudioBody):
     """
 
     digits: str | None = wire("Keys in order: digits, `*`, `#`, A to D; `p` is a pause.", also="digit")
-    dtmf_seq: int | None = wire("Sequence number of the key.")
+    dtmf_seq: int | None = wire("Sequence number of the key.", also="dtmf_id")
     method: DTMFMethod | str | None = wire("`in` when the tones are also mixed into the audio.")
     duration: int | None = wire("Length of a tone (unit inferred).", unit="ms")
 

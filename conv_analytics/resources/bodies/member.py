@@ -77,6 +77,7 @@ class MessageMemberBody(Record):
     conversation: EventMemberConversation | None = wire("The conversation.")
     invited_by: str | None = wire(
         "Who invited: a user id, or a member id in some sources; see its prefix.",
+        also="invied_by",
         absent="<null>",
     )
     invited_by_member: InvitingMember | None = wire("The member who invited.")

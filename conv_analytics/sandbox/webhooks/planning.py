@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import json
+import math
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypedDict
-from urllib.parse import quote, urlencode
 
 from conv_analytics.sandbox.webhooks.delivery import Deliveries, Delivery
-from conv_analytics.sandbox.webhooks.messages import Json, Message, compact
+from conv_analytics.sandbox.webhooks.forms import Form, by_get, odd_form, usual_form
+from conv_analytics.sandbox.webhooks.messages import Message
 from conv_analytics.sandbox.webhooks.rtc import listed_messages
 from conv_analytics.sandbox.webhooks.signing import SIGNINGS, Signer, Signing
 from conv_analytics.sandbox.webhooks.unlisted import unlisted_messages
 from conv_analytics.sandbox.webhooks.voice import voice_messages
+from conv_analytics.sandbox.world.clock import to_ms
 from conv_analytics.sandbox.world.dice import Dice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from conv_analytics.sandbox.lifetimes import Lifetimes
     from conv_analytics.sandbox.world.world import World
 
-JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-BOM = b"\xef\xbb\xbf"
 #: A second attempt comes at most this long after the first. [ms]
 LAST_REPEAT_MS = 30_000
 #: Share of the requests in an irregular form, with quirks.
 ODD_FORMS = 0.15
+#: Share of the Voice events by GET, with quirks.
+ODD_GETS = 0.1
+#: How late requests are at most, with quirks. [s]
+LATE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryPlan:
     """How webhooks are sent. Shares are from 0 to 1; the seed draws which ones they fall on."""
 
-    shuffle: bool | float = False
-    """True: in any order; a number: each up to so many seconds late, so that neighbours swap."""
+    shuffle: bool | float | None = None
+    """True: in any order; a number: each up to so many seconds late, so that neighbours swap. None: in the order of
+    the events, or with quirks up to 2 s late."""
     duplicates: float = 0.0
     """Share that is sent twice."""
     drop: float = 0.0
@@ -44,8 +48,8 @@ class DeliveryPlan:
     voice: bool = True
     unlisted: bool = True
     """Whether RTC events that no list has are sent, too."""
-    get: float = 0.0
-    """Share of the Voice events that are sent as GET."""
+    get: float | None = None
+    """Share of the Voice events that are sent as GET; none when None, or with quirks a tenth."""
     signing: Signing | Mapping[Signing, float] = field(default_factory=dict)
     """How all are signed, or the shares that are signed otherwise than right."""
     quirks: bool | None = None
@@ -54,13 +58,18 @@ class DeliveryPlan:
     """Whether only the events of transient conversations are sent."""
     ordinals: tuple[int, ...] | None = None
     """The conversations whose events are sent; all when None."""
+    since: datetime | None = None
+    """Only what happened after this instant."""
+    until: datetime | None = None
+    """Only what happened up to this instant; up to the world's present when None, everything when it is over."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         for name in ("duplicates", "drop", "get"):
-            if not 0 <= getattr(self, name) <= 1:
-                message = f"{name} is {getattr(self, name)}; it must be from 0 to 1"
+            share = getattr(self, name)
+            if share is not None and not 0 <= share <= 1:
+                message = f"{name} is {share}; it must be from 0 to 1"
                 raise ValueError(message)
         for how in (self.signing,) if isinstance(self.signing, str) else self.signing:
             if how not in SIGNINGS:
@@ -71,22 +80,24 @@ class DeliveryPlan:
 class PlanOptions(TypedDict, total=False):
     """The fields of a `DeliveryPlan` as keyword arguments."""
 
-    shuffle: bool | float
+    shuffle: bool | float | None
     duplicates: float
     drop: float
     rtc: bool
     voice: bool
     unlisted: bool
-    get: float
+    get: float | None
     signing: Signing | Mapping[Signing, float]
     quirks: bool | None
     transient_only: bool
     ordinals: tuple[int, ...] | None
+    since: datetime | None
+    until: datetime | None
     seed: int
 
 
 def messages(
-    world: World, ordinal: int, application_id: str, plan: DeliveryPlan, ttl_hours: float | None
+    world: World, ordinal: int, application_id: str, plan: DeliveryPlan, lifetimes: Lifetimes | None = None
 ) -> list[Message]:
     """Write all that the platform has to say about a conversation, oldest first."""
     conversation = world.conversation(ordinal)
@@ -94,20 +105,21 @@ def messages(
     if plan.rtc:
         made += listed_messages(world, conversation, application_id)
         if plan.unlisted:
-            made += unlisted_messages(world, conversation, application_id, ttl_hours)
+            expired = None if lifetimes is None else lifetimes.expired_at(ordinal)
+            made += unlisted_messages(world, conversation, application_id, expired)
     if plan.voice:
         made += voice_messages(world, conversation)
     return sorted(made, key=lambda message: message.at)
 
 
 def plan_deliveries(
-    world: World, signer: Signer, plan: DeliveryPlan, now: float, ttl_hours: float | None = None
+    world: World, signer: Signer, plan: DeliveryPlan, now: float, lifetimes: Lifetimes | None = None
 ) -> Deliveries:
     """Return the requests that the platform sends of a world, in the order of sending, signed at an instant [s]."""
-    planner, placed = _Planner(world, signer, plan, now), list[tuple[float, Delivery]]()
+    planner, placed = _Planner(world, signer, plan, now, lifetimes), list[tuple[float, Delivery]]()
     for ordinal in range(world.size) if plan.ordinals is None else plan.ordinals:
         if not plan.transient_only or world.is_transient(ordinal):
-            placed += planner.conversation(ordinal, ttl_hours)
+            placed += planner.conversation(ordinal)
     placed.sort(key=lambda pair: pair[0])
     return Deliveries(delivery for _, delivery in placed)
 
@@ -120,12 +132,31 @@ class _Planner:
     signer: Signer
     plan: DeliveryPlan
     now: float
+    lifetimes: Lifetimes | None
+    since: float = field(init=False)
+    until: float = field(init=False)
+    quirks: bool = field(init=False)
+    shuffle: bool | float = field(init=False)
+    get: float = field(init=False)
 
-    def conversation(self, ordinal: int, ttl_hours: float | None) -> Iterator[tuple[float, Delivery]]:
+    def __post_init__(self) -> None:
+        """Turn the bounds into milliseconds, and choose what the plan leaves open."""
+        plan = self.plan
+        self.quirks = self.world.quirks if plan.quirks is None else plan.quirks
+        self.shuffle = (LATE_S if self.quirks else False) if plan.shuffle is None else plan.shuffle
+        self.get = (ODD_GETS if self.quirks else 0.0) if plan.get is None else plan.get
+        since, until = self.plan.since, self.plan.until
+        self.since = -math.inf if since is None else to_ms(since)
+        self.until = math.inf if until is None else to_ms(until)
+
+    def conversation(self, ordinal: int) -> Iterator[tuple[float, Delivery]]:
         # What is lost or late does not depend on the form that requests have.
         fate, form = (Dice(self.plan.seed, self.world.seed, name, ordinal) for name in ("fate", "form"))
-        for message in messages(self.world, ordinal, self.signer.application_id, self.plan, ttl_hours):
-            yield from self._attempts(message, fate, form, transient=self.world.is_transient(ordinal))
+        for message in messages(self.world, ordinal, self.signer.application_id, self.plan, self.lifetimes):
+            # What is not sent now has its fate, too: a message meets the same one whenever it is sent.
+            attempts = list(self._attempts(message, fate, form, transient=self.world.is_transient(ordinal)))
+            if self.since < message.at <= self.until:
+                yield from attempts
 
     def _attempts(
         self, message: Message, fate: Dice, dice: Dice, *, transient: bool
@@ -140,42 +171,23 @@ class _Planner:
         )
         form = self._form(message, dice)
         how = self._signing(form, dice)
-        place = spread if plan.shuffle is True else message.at + 1000 * spread * plan.shuffle
-        first = Delivery(
-            interface=message.interface,
-            method=form.method,
-            query=form.query,
-            headers=self._headers(form, how),
-            body=form.body,
-            event=message.event,
-            kind=message.kind,
-            at=datetime.fromtimestamp(message.at / 1000, UTC),
-            conversation_id=message.conversation_id,
-            event_id=message.event_id,
-            leg_id=message.leg_id,
-            listed=message.listed,
-            transient=transient,
-            begins_leg=message.begins_leg,
-            ends_leg=message.ends_leg,
-            dropped=dropped,
-            signing=how,
-        )
+        place = spread if self.shuffle is True else message.at + 1000 * spread * self.shuffle
+        first = _delivery(message, form, self._headers(form, how), transient=transient)
+        first = replace(first, dropped=dropped, signing=how)
         yield place, first
         if twice and not dropped:
-            later = place + again * (1 - place if plan.shuffle is True else LAST_REPEAT_MS)
+            later = place + again * (1 - place if self.shuffle is True else LAST_REPEAT_MS)
             yield later, replace(first, headers=self._headers(form, how), repeated=True)
 
     def _headers(self, form: Form, how: Signing) -> dict[str, str]:
         return {**form.headers, **self.signer.headers(form.body, form.query, self.now, how)}
 
     def _form(self, message: Message, dice: Dice) -> Form:
-        plan = self.plan
-        if message.interface == "voice" and dice.chance(plan.get):
-            return Form("GET", parameters(message.event), {}, b"", dice.pick(("signed", "nested_hash")))
-        quirks = self.world.quirks if plan.quirks is None else plan.quirks
-        if quirks and dice.chance(ODD_FORMS):
+        if message.interface == "voice" and dice.chance(self.get):
+            return by_get(message, dice)
+        if self.quirks and dice.chance(ODD_FORMS):
             return odd_form(message, dice)
-        return Form("POST", "", dict(JSON), compact(message.event))
+        return usual_form(message)
 
     def _signing(self, form: Form, dice: Dice) -> Signing:
         if isinstance(self.plan.signing, str):
@@ -188,47 +200,30 @@ class _Planner:
         return form.signing
 
 
-# -- forms
+def written_delivery(signer: Signer, message: Message, now: float) -> Delivery:
+    """Write the webhook of something that was done through the API, in the usual form."""
+    form = usual_form(message)
+    return _delivery(message, form, {**form.headers, **signer.headers(form.body, "", now)}, transient=False)
 
 
-@dataclass(slots=True)
-class Form:
-    """How a request carries its event."""
-
-    method: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    signing: Signing = "signed"
-
-
-def odd_form(message: Message, dice: Dice) -> Form:
-    """Write a request in a form that is not the usual one (contract 3.1, L24, L37)."""
-    body = compact(message.event)
-    forms = {
-        "bom": Form("POST", "", dict(JSON), BOM + body),
-        "array": Form("POST", "", dict(JSON), b"[" + body + b"]"),
-        "charset": Form("POST", "", {"Content-Type": "application/json; charset=utf-8"}, body),
-        "untyped": Form("POST", "", {}, body),
-        "spaced": Form("POST", "", dict(JSON), json.dumps(message.event, indent=1).encode(), "compact_hash"),
-    }
-    if message.interface == "voice":  # an RTC event has objects within objects, of which no form was ever seen
-        forms["form"] = Form("POST", "", dict(FORM), urlencode(texts(message.event)).encode())
-    return forms[dice.pick(sorted(forms))]
+def _delivery(message: Message, form: Form, headers: dict[str, str], *, transient: bool) -> Delivery:
+    return Delivery(
+        interface=message.interface,
+        method=form.method,
+        query=form.query,
+        headers=headers,
+        body=form.body,
+        event=message.event,
+        kind=message.kind,
+        at=datetime.fromtimestamp(message.at / 1000, UTC),
+        conversation_id=message.conversation_id,
+        event_id=message.event_id,
+        leg_id=message.leg_id,
+        listed=message.listed,
+        transient=transient,
+        begins_leg=message.begins_leg,
+        ends_leg=message.ends_leg,
+    )
 
 
-def texts(event: Json) -> dict[str, str]:
-    """Write the values of an event as the texts of parameters: objects as JSON, null as nothing (6.6)."""
-    return {
-        name: value if isinstance(value, str) else compact(value).decode()
-        for name, value in event.items()
-        if value is not None
-    }
-
-
-def parameters(event: Json) -> str:
-    """Write an event as the query of a GET request, encoded only in part, as captures show."""
-    return "&".join(f"{quote(name, safe='')}={quote(text, safe=':,')}" for name, text in texts(event).items())
-
-
-__all__ = ["DeliveryPlan", "PlanOptions", "messages", "parameters", "plan_deliveries", "texts"]
+__all__ = ["DeliveryPlan", "PlanOptions", "messages", "plan_deliveries", "written_delivery"]

@@ -31,18 +31,27 @@ def listed_messages(world: World, conversation: Conversation, application_id: st
         if "id" not in listed:
             continue
         dice = Dice(world.seed, "webhook", conversation.id, number) if world.quirks else None
-        event = webhook_form(listed, conversation.id, application_id)
+        made.append(_message(listed, kind, at, conversation.id, application_id))
         if dice is not None and dice.chance(SHARE):
-            _odd(event, dice)
-        leg_id = leg_of(kind, as_object(event.get("body")))
-        names = kind in _NAMES_A_LEG and leg_id is not None
-        status = as_object(event.get("body")).get("status")
-        over = kind in HANGUPS or (kind == "leg:status:update" and status in FINAL)
-        made.append(
-            Message("rtc", kind, at, event, conversation.id, number, leg_id, listed=True, begins_leg=names,
-                    ends_leg=names and over)
-        )  # fmt: skip
+            _odd(made[-1].event, dice)
     return made
+
+
+def written_message(rendered: bytes, kind: str, at: int, conversation_id: str, application_id: str) -> Message:
+    """Write an event that was made through the API, from the JSON that its list has."""
+    return _message(json.loads(rendered), kind, at, conversation_id, application_id)
+
+
+def _message(listed: Json, kind: str, at: int, conversation_id: str, application_id: str) -> Message:
+    event = webhook_form(listed, conversation_id, application_id)
+    body = as_object(event.get("body"))
+    leg_id = leg_of(kind, body)
+    names = kind in _NAMES_A_LEG and leg_id is not None
+    over = kind in HANGUPS or (kind == "leg:status:update" and body.get("status") in FINAL)
+    return Message(
+        "rtc", kind, at, event, conversation_id, event["id"], leg_id, listed=True, begins_leg=names,
+        ends_leg=names and over,
+    )  # fmt: skip
 
 
 def leg_of(kind: str, body: Json) -> str | None:
@@ -171,4 +180,4 @@ def _odd(event: Json, dice: Dice) -> None:
         del event["body"]
 
 
-__all__ = ["FINAL", "as_int", "leg_of", "listed_messages", "webhook_form"]
+__all__ = ["FINAL", "as_int", "leg_of", "listed_messages", "webhook_form", "written_message"]

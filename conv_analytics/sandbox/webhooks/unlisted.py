@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.lifetimes import transient_until
 from conv_analytics.sandbox.webhooks.messages import Json, Message
-from conv_analytics.sandbox.world.clock import HOUR_MS, iso
+from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 
 if TYPE_CHECKING:
@@ -22,10 +22,13 @@ TYPED = 0.3
 
 
 def unlisted_messages(
-    world: World, conversation: Conversation, application_id: str, ttl_hours: float | None
+    world: World, conversation: Conversation, application_id: str, expired: int | None
 ) -> list[Message]:
-    """Write the events of a conversation that no list has; those of 5.2 that come without id or conversation."""
-    made = [_created(conversation)]
+    """Write the events of a conversation that no list has; those of 5.2 that come without id or conversation.
+
+    `expired` is when a named conversation expired [ms]; None when it did not.
+    """
+    made = [created_message(conversation)]
     for leg in conversation.legs:
         if leg.kind == "app":
             made.append(_offer(leg))
@@ -36,11 +39,9 @@ def unlisted_messages(
     if world.is_transient(conversation.ordinal):
         left = (at for kind, at in zip(conversation.event_types, conversation.event_times, strict=True)
                 if kind == "member:left")  # fmt: skip
-        made.append(_deleted(conversation, max(transient_until(conversation.legs), *left)))
-    elif ttl_hours is not None:
-        destroyed = conversation.created + round(ttl_hours * HOUR_MS)
-        if destroyed <= world.end_ms:
-            made.append(_deleted(conversation, destroyed))
+        made.append(deleted_message(conversation, max(transient_until(conversation.legs), *left)))
+    elif expired is not None:
+        made.append(deleted_message(conversation, expired))
     if world.quirks and conversation.legs and Dice(world.seed, "mixer", conversation.id).chance(0.2):
         made.append(_mixer(conversation))
     for message in made:
@@ -52,7 +53,8 @@ def _event(kind: str, at: int, body: Json, **envelope: object) -> Json:
     return {"type": kind, **envelope, "body": body, "timestamp": iso(at)}
 
 
-def _created(conversation: Conversation) -> Message:
+def created_message(conversation: Conversation) -> Message:
+    """Write conversation:created; its id is only in the body."""
     body: Json = {
         "id": conversation.id, "name": conversation.name, "timestamp": {"created": iso(conversation.created)},
         "state": "ACTIVE",
@@ -63,7 +65,8 @@ def _created(conversation: Conversation) -> Message:
     return Message("rtc", "conversation:created", at, _event("conversation:created", at, body), conversation.id)
 
 
-def _deleted(conversation: Conversation, at: int) -> Message:
+def deleted_message(conversation: Conversation, at: int) -> Message:
+    """Write conversation:deleted, for a conversation that was gone at an instant [ms]."""
     instants = {"created": iso(conversation.created), "destroyed": iso(at)}
     body = {"id": conversation.id, "name": conversation.name, "timestamp": instants, "reason": "ttl"}
     event = _event("conversation:deleted", at + 11, body)
@@ -135,4 +138,4 @@ def _mixer(conversation: Conversation) -> Message:
     return Message("rtc", kind, at, event, conversation.id, number)
 
 
-__all__ = ["unlisted_messages"]
+__all__ = ["created_message", "deleted_message", "unlisted_messages"]

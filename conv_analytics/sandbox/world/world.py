@@ -67,6 +67,9 @@ class World:
         """What is wrong in this world on purpose: what was planted, then what is built in."""
         self._planted = {cause.kind: cause for cause in self.causes if not cause.built_in}
         self.lock = threading.RLock()
+        self.on_change: Callable[[str, Conversation, int, bytes | None], None] | None = None
+        """Called with each event that is written through the API: type, conversation, instant [ms], JSON.
+        What begins or ends a conversation has no JSON."""
         self.ordinals: list[int] = list(range(conversations))
         """Ordinals of the conversations that exist, growing with their creation time."""
         self._last_ms = self.end_ms
@@ -195,6 +198,7 @@ class World:
             self._changed[made.ordinal] = made
             self._tallies[made.ordinal] = Tally()
             self.ordinals.append(made.ordinal)
+            self._changed_by_api("conversation:created", made, made.created)
 
     def tick(self) -> int:
         """Return the present [ms]: never before the world's end, and always later than the time before."""
@@ -211,6 +215,11 @@ class World:
             self.touch(ordinal)
             self._by_id.pop(self._changed[ordinal].id, None)
             self.ordinals.remove(ordinal)
+            self._changed_by_api("conversation:deleted", self._changed[ordinal], self.tick())
+
+    def _changed_by_api(self, kind: str, conversation: Conversation, at: int, rendered: bytes | None = None) -> None:
+        if self.on_change is not None:
+            self.on_change(kind, conversation, at, rendered)
 
     def index_member(self, user_id: str, ordinal: int, member_id: str) -> None:
         """Note a new membership."""
@@ -310,6 +319,7 @@ class World:
         made.event_types.append(event.type)
         made.event_times.append(event.at)
         made.rendered.append(to_bytes(envelope(event, made.id)))
+        self._changed_by_api(event.type, made, event.at, made.rendered[-1])
         return made.rendered[-1]
 
     def count_deleted(self, ordinal: int) -> None:

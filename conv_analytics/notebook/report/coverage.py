@@ -1,0 +1,89 @@
+"""The share of calls that a folder has, for a report: by day, from what the runs of coverage kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.notebook.report.numbers import CallCoverage, CoveredDay
+from conv_analytics.notebook.report.period import Period, midnight
+from conv_analytics.notebook.report.statistics import rate
+from conv_analytics.tables.voice_calls import IN_FOLDER, CoverageClass
+
+TABLE = "voice_calls"
+_FOUND = ", ".join(f"'{name}'" for name in IN_FOLDER)
+
+Span = tuple[datetime, datetime]
+
+
+def coverage_of(data: Any, period: Period) -> CallCoverage | None:
+    """What the folder has of the calls of a period; None where no run of coverage tells."""
+    if not hasattr(data, "statement") or TABLE not in data.tables or period.since is None or period.until is None:
+        return None
+    days = {day: ends for day, ends in _days(period).items() if _looked_at(ends, _spans(data.commits))}
+    counts = _counts(data, period)
+    covered = tuple(
+        CoveredDay(day, rate(*counts.get(day, (0, 0, 0))[:2]), counts.get(day, (0, 0, 0))[2]) for day in days
+    )
+    k, n = sum(day.share.k for day in covered), sum(day.share.n for day in covered)
+    return CallCoverage(rate(k, n), covered, len(_days(period)) - len(days))
+
+
+def _days(period: Period) -> dict[str, Span]:
+    """The days of a period on the clock of its zone, each with the time of it that the period has."""
+    assert period.since is not None
+    assert period.until is not None
+    day, result = period.since.astimezone(period.zone).date(), {}
+    while (begin := midnight(day, period.zone)) < period.until:
+        end = midnight(day + timedelta(days=1), period.zone)
+        result[day.isoformat()] = (max(begin, period.since), min(end, period.until))
+        day += timedelta(days=1)
+    return result
+
+
+def _spans(commits: Iterable[Any]) -> list[Span]:
+    """The times that runs of coverage looked at, in order and without overlaps."""
+    spans: list[Span] = []
+    for since, until in sorted(filter(None, (_span(commit.report) for commit in with_carried(commits)))):
+        if spans and since <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(until, spans[-1][1]))
+        else:
+            spans.append((since, until))
+    return spans
+
+
+def _span(report: Mapping[str, Any]) -> Span | None:
+    told = report.get("coverage") if report.get("command") == "coverage" else None
+    since, until = report.get("since"), told.get("read_until") if isinstance(told, Mapping) else None
+    if not isinstance(since, str) or not isinstance(until, str):
+        return None
+    return datetime.fromisoformat(since), datetime.fromisoformat(until)
+
+
+def _looked_at(day: Span, spans: Iterable[Span]) -> bool:
+    """Whether a run looked at all of a day."""
+    return any(since <= day[0] and day[1] <= until for since, until in spans)
+
+
+def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
+    """Legs of each day: those that the folder has, those that it could have, and those that are not counted."""
+    import duckdb  # noqa: PLC0415  slow to import
+
+    assert period.since is not None
+    files = data.statement(TABLE, (period.since - timedelta(days=1)).date())
+    # Only this package's own names and words are in the statement; the rest are parameters.
+    statement = f"""
+    select strftime(timezone(?, "at"), '%Y-%m-%d') as day,
+      count(*) filter (coverage_class in ({_FOUND})),
+      count(*) filter (coverage_class <> '{CoverageClass.NOT_YET}'),
+      count(*) filter (coverage_class = '{CoverageClass.NOT_YET}')
+    from ({files}) where "at" >= ? and "at" < ? group by day
+    """  # noqa: S608
+    with duckdb.connect() as connection:
+        rows = connection.execute(statement, [period.zone.key, period.since, period.until]).fetchall()
+    return {day: (int(k), int(n), int(waiting)) for day, k, n, waiting in rows}
+
+
+__all__ = ["coverage_of"]

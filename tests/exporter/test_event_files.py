@@ -1,0 +1,335 @@
+"""Files of events of every form give the tables that an export gives."""
+
+from __future__ import annotations
+
+import asyncio
+import bz2
+import gzip
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conv_analytics import AsyncConversations, Frames, export, read_events
+from conv_analytics.analysis import kpi, legs, quality
+from conv_analytics.analysis.dialogue.timeline import timeline
+from conv_analytics.errors import ConfigError
+from conv_analytics.exporter import json_pieces as pieces_module
+from conv_analytics.exporter.json_pieces import json_pieces
+from conv_analytics.notebook import quality_report
+from conv_analytics.privacy import Mask
+from conv_analytics.resources import endpoints
+from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.webhook_bodies import split
+from tests._helpers.document_reading import FIXTURES
+from tests._helpers.sandboxes import agree, client_of, contents_of
+
+LIVE = FIXTURES / "live"
+HANGUP = json.loads((LIVE / "rtc_sip_hangup.json").read_text(encoding="utf-8"))
+
+
+def hangup(number: int, **body: object) -> dict[str, Any]:
+    return {**HANGUP, "id": number, "body": HANGUP["body"] | body}
+
+
+def ids(frames: Frames) -> list[int]:
+    return sorted(frames["hangups"]["event_id"].tolist())
+
+
+# -- whole exports
+
+
+@pytest.fixture(scope="module")
+def pages(small_sandbox: Sandbox) -> list[bytes]:
+    """Every page that an export of the sandbox reads, as it is sent."""
+
+    async def read() -> list[bytes]:
+        box = small_sandbox
+        async with AsyncConversations(box.application_id, box.private_key, base_url=box.base_url) as client:
+            found = [page.body async for page in client.raw_pages(endpoints.list_all_conversations())]
+            names = [each.id async for each in client.list_all_conversations()]
+            for name in names:
+                found.append(await client.raw(endpoints.get_conversation(name)))
+                for listing in (endpoints.list_all_members(name), endpoints.list_all_events(name)):
+                    found += [page.body async for page in client.raw_pages(listing)]
+            return found
+
+    return asyncio.run(read())
+
+
+@pytest.mark.slow
+def test_pages_as_the_api_gave_them(pages: list[bytes], small_sandbox: Sandbox, tmp_path: Path) -> None:
+    half = len(pages) // 2
+    (tmp_path / "first.jsonl.gz").write_bytes(gzip.compress(b"\n".join(pages[:half])))
+    indented = [json.dumps(json.loads(page), indent=2) for page in pages[half:]]
+    (tmp_path / "second.json").write_text(json.dumps(list(map(json.loads, indented)), indent=1), encoding="utf-8")
+    frames = read_events(tmp_path)
+    agree(contents_of(frames), small_sandbox.truth())
+    assert frames.report.status == "complete"
+    assert set(frames["events"]["source"]) == {"file"}
+    assert "2 files" in frames.report.sentence()
+    # The questions that an export answers, and the same answers.
+    with client_of(small_sandbox) as client:
+        exported = export(client, rate=0, progress=None)
+    for question in (legs, kpi, quality):
+        pd.testing.assert_frame_equal(question(frames), question(exported))
+    busiest = frames["events"]["conversation_id"].mode()[0]
+    pd.testing.assert_frame_equal(timeline(frames, busiest), timeline(exported, busiest))
+    assert "<html" in quality_report(frames).html[:500]
+
+
+@pytest.mark.slow
+def test_events_once_from_a_page_and_once_from_a_webhook(pages: list[bytes], tmp_path: Path) -> None:
+    listed = [page for page in pages if b"/events/" in page]
+    delivered = [
+        event | {"conversation_id": event["_links"]["self"]["href"].split("/")[-3], "application_id": "c0ffee00"}
+        for page in listed
+        for event in json.loads(page)["_embedded"]["events"]
+    ]
+    random.Random(2).shuffle(delivered)
+    (tmp_path / "a-pages.jsonl").write_bytes(b"\n".join(listed))
+    (tmp_path / "b-webhooks.log").write_text(
+        "\n".join(json.dumps(event, ensure_ascii=False, separators=(",", ":")) for event in delivered), encoding="utf-8"
+    )
+    by_page, both = read_events(tmp_path / "a-pages.jsonl"), read_events(str(tmp_path / "*"))
+    assert both.report.duplicates == len(delivered) == len(by_page["events"])
+    webhooks = read_events(tmp_path / "b-webhooks.log")
+    for name in ("hangups", "call_records", "messages", "member_events", "audio_events", "transcripts"):
+        pd.testing.assert_frame_equal(both[name], by_page[name])
+        key = ["conversation_id", "event_id", *(["alternative"] if name == "transcripts" else [])]
+        one, other = (frames[name].drop(columns="source").sort_values(key, ignore_index=True)
+                      for frames in (by_page, webhooks))  # fmt: skip
+        pd.testing.assert_frame_equal(one, other, check_categorical=False)
+
+
+# -- forms of files
+
+EVENTS = [hangup(number) for number in range(1, 40)]
+FORMS: dict[str, Callable[[], bytes]] = {
+    "one per line": lambda: "\n".join(map(json.dumps, EVENTS)).encode(),
+    "windows": lambda: b"\xef\xbb\xbf" + "\r\n".join(map(json.dumps, EVENTS)).encode(),
+    "powershell": lambda: "\r\n".join(map(json.dumps, EVENTS)).encode("utf-16"),
+    "array": lambda: json.dumps(EVENTS).encode(),
+    "indented array": lambda: json.dumps(EVENTS, indent=2).encode(),
+    "array, not indented": lambda: json.dumps(EVENTS, indent=0).encode(),
+    "one behind the other": lambda: "".join(map(json.dumps, EVENTS)).encode(),
+    "json sequence": lambda: "".join(f"\x1e{json.dumps(event)}\n" for event in EVENTS).encode(),
+    "page without links": lambda: json.dumps({"_embedded": {"data": {"events": EVENTS}}}, indent=4).encode(),
+    "envelopes": lambda: "\n".join(
+        json.dumps({"received_at": "2026-11-20T10:00:00Z", "request": {"headers": {}, "body": json.dumps(event)}})
+        for event in EVENTS
+    ).encode(),
+    "own dump": lambda: json.dumps({"exported": "yesterday", "events": EVENTS}).encode(),
+}
+PACKINGS: dict[str, Callable[[bytes], bytes]] = {
+    "plain": bytes,
+    "gzip": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
+    "zstd": lambda data: pa.Codec("zstd").compress(data, asbytes=True),
+    "bz2": bz2.compress,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form: str, tmp_path: Path) -> None:
+    for number, (name, pack) in enumerate(PACKINGS.items()):
+        path = tmp_path / f"{number}.dat"
+        path.write_bytes(pack(FORMS[form]()))
+        frames = read_events(path)
+        assert ids(frames) == list(range(1, 40)), name
+        assert (frames.report.quarantined, frames.report.status) == (0, "complete"), frames.broken[:2]
+    if form == "envelopes":
+        assert frames["events"]["received_at"].notna().all()
+
+
+def test_a_log_with_events_in_it(tmp_path: Path) -> None:
+    lines = [
+        "[2026-11-20 09:15:00] INFO started {pid=7}",
+        f"[2026-11-20 09:15:01] INFO POST /rtc {json.dumps(hangup(1))} 200 OK",
+        json.dumps(hangup(2))[:180],
+        json.dumps(hangup(3)),
+        json.dumps(hangup(4), indent=2)[:300],
+        json.dumps(hangup(5), indent=2),
+        '{"level": "info", "message": "nothing of the API"}',
+        "\x00\xff\x1b[31m\u202e",
+        json.dumps(hangup(6)),
+        json.dumps(hangup(7))[:-40],
+    ]
+    path = tmp_path / "webhook.log"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    frames = read_events(path)
+    assert ids(frames) == [1, 3, 5, 6]
+    assert frames.report.quarantined == frames.report.lost == len(frames.broken)
+    kept = [json.loads(line) for line in frames.broken]
+    reasons = {line["problems"][0]["reason"] for line in kept}
+    assert reasons == {"not a JSON object", "neither an event nor a page of a list"}
+    # Nothing vanishes: what is no event is in the quarantine.
+    text = "".join(line["raw"] or "" for line in kept)
+    for part in ("started", "POST /rtc", "200 OK", lines[2], '"nothing of the API"', lines[9][:200]):
+        assert part in text
+
+
+def test_the_conversation_of_a_listed_event(tmp_path: Path) -> None:
+    event = {"id": 1, "type": "sip:hangup", "timestamp": "2026-11-20T09:00:00Z", "body": HANGUP["body"]}
+    mine, named = "CON-7d1f3c52-9b8a-4c1e-a5d3-2f6b8e90c411", "CON-b3a6d8e1-40f2-4d77-9e15-c8a2f1047b36"
+    link = {"self": {"href": f"https://api.nexmo.com/v1/conversations/{mine}/events/1"}}
+    for number, (name, document, conversation) in enumerate((
+        ("own link", event | {"_links": link}, mine),
+        # As PHP writes it.
+        ("page link", {"_embedded": [event], "_links": link}, mine),
+        (f"{named}", event, named),
+        (f"{named}-page", {"_embedded": {"events": [event]}, "_links": link}, mine),
+        ("unknown", event, None),
+    )):  # fmt: skip
+        path = tmp_path / str(number) / f"{name}.json"
+        path.parent.mkdir()
+        path.write_text(json.dumps(document).replace("/", "\\/"), encoding="utf-8")
+        (row,) = read_events(path)["events"].to_dict("records")
+        assert (row["conversation_id"] if isinstance(row["conversation_id"], str) else None) == conversation, name
+        assert pd.isna(row["event_id"]) == (conversation is None)
+
+
+def test_a_file_that_is_cut_off_or_damaged(tmp_path: Path) -> None:
+    packed = gzip.compress("\n".join(json.dumps(hangup(number, note=str(random.Random(number).random())))
+                                     for number in range(1, 3000)).encode())  # fmt: skip
+    (tmp_path / "a.json.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    (tmp_path / "b.json").write_text(json.dumps(hangup(5000)), encoding="utf-8")
+    frames = read_events([tmp_path / "a.json.gz", tmp_path / "b.json"])
+    assert frames.report.status == "incomplete"
+    assert list(frames.report.incomplete) == [str(tmp_path / "a.json.gz")]
+    found = ids(frames)
+    assert len(found) > 1000
+    assert found[-1] == 5000
+    with pytest.raises(ConfigError, match="names no file"):
+        read_events(tmp_path / "*.parquet")
+    with pytest.raises(ConfigError, match="no files"):
+        read_events([])
+
+
+def test_masked(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text(
+        f"call from 447700900101 {json.dumps(HANGUP)}\n" + (LIVE / "voice_completed.json").read_text(encoding="utf-8"),
+        encoding="utf-8",
+    )
+    frames = read_events(tmp_path, mask=Mask(b"a key for this test only"))
+    everything = " ".join(frame.to_csv() for frame in frames.values()) + "".join(frames.broken)
+    for number in ("447700900101", "442079460201", "447700900102"):
+        assert number not in everything
+    (call,), (leg,) = frames["voice_events"].to_dict("records"), frames["hangups"].to_dict("records")
+    assert call["conversation_id"] == leg["conversation_id"] == HANGUP["conversation_id"]
+    assert (call["leg_id"], call["to"]) == (leg["leg_id"], leg["to_number"])
+    assert frames.report.mask is not None
+
+
+# -- the stream
+
+
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "powershell"])
+def test_chunks_of_any_size(form: str) -> None:
+    data = FORMS[form]()[:6000]
+    whole = list(json_pieces(iter([data])))
+    for size in (1, 3, 64, 1021):
+        pieces = list(json_pieces(data[start : start + size] for start in range(0, len(data), size)))
+        assert [piece.text for piece in pieces if piece.outline] == [piece.text for piece in whole if piece.outline]
+
+
+@pytest.mark.parametrize("between", [b"\n", b",", b" and "])
+def test_an_endless_stream_is_read_as_it_comes(between: bytes) -> None:
+    taken = 0
+    event = json.dumps(hangup(1)).encode() + between
+    chunk = event * 50
+
+    def endless() -> Iterator[bytes]:
+        nonlocal taken
+        yield b"["
+        while True:
+            taken += len(chunk)
+            yield chunk
+
+    given = 0
+    for number, piece in enumerate(json_pieces(endless())):
+        given += len(piece.text)
+        assert taken - given < 4 * pieces_module.MAX_TEXT + number * len(between)
+        if number == 8_000:
+            break
+    assert given > 2 * pieces_module.MAX_TEXT
+
+
+def test_an_object_that_is_too_long_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces_module, "MAX_OBJECT", 20_000)
+    monkeypatch.setattr(pieces_module, "MAX_TEXT", 2_000)
+    data = json.dumps({"_embedded": {"events": EVENTS}, "_links": {}}).encode()
+    chunks = (data[start : start + 1000] for start in range(0, len(data), 1000))
+    found = [json.loads(piece.text) for piece in json_pieces(chunks) if piece.outline]
+    assert [event for event in found if "id" in event] == EVENTS
+
+
+@pytest.mark.parametrize(
+    "junk", [b'{"a": {\n', b'{"a": "\n', b"{abc} ", b"{" * 50, b'{"a":\n}\n', b'"', b"text\n", b"}]"]
+)
+def test_junk_takes_no_more_than_its_length_and_hides_nothing(junk: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+    real = pieces_module._depth
+
+    def counting(data: bytes, start: int, depth: int, end: int) -> tuple[int, int]:
+        nonlocal looked_at
+        result = real(data, start, depth, end)
+        looked_at += max(0, result[1] - start)
+        return result
+
+    monkeypatch.setattr(pieces_module, "_depth", counting)
+    event = json.dumps(hangup(1)).encode()
+    data = junk * (100_000 // len(junk)) + b"\n" + event + b"\n"
+    pieces = list(json_pieces(iter([data])))
+    assert [piece.text for piece in pieces if piece.outline][-1] == event
+    assert looked_at < 4 * len(data)
+
+
+# -- everything that a world sends to webhooks
+
+#: Webhooks have neither.
+NOT_DELIVERED = {"leg_statuses": {"successful", "reason"}, "call_records": {"successful", "reason"}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quirks", [False, True])
+def test_what_webhooks_received_is_what_the_lists_have(quirks: bool, tmp_path: Path) -> None:
+    with Sandbox(seed=5, conversations=30, quirks=quirks) as sandbox, client_of(sandbox) as client:
+        listed = export(client, rate=0, progress=None)
+        sent = sandbox.deliveries(shuffle=True, duplicates=0.05, quirks=quirks)
+    bodies = [body for each in sent for body in split(each.body or each.query.encode())]
+    (tmp_path / "received.jsonl").write_bytes(b"\n".join(bodies))
+    received = read_events(tmp_path)
+    assert received.report.quarantined == 0, received.broken[:3]
+    assert received.report.duplicates >= 0.03 * len(bodies)
+    assert len(received["events"]) + len(received["voice_events"]) + received.report.duplicates == len(bodies)
+    for name, table in TABLES.items():
+        if name != "events" and (not table.types or name == "transcripts"):
+            continue
+        key = ["conversation_id", *[each for each in table.key if each != "conversation_id"]]
+        theirs, ours = (frames[name].dropna(subset=key) for frames in (listed, received))
+        ours = ours[ours["source"] == "live"]
+        pairs = theirs.merge(ours, on=key, suffixes=("", " live"))
+        assert len(pairs) == len(theirs) > 0, name
+        differing = {
+            column
+            for column in set(theirs) - set(key) - {"source", "received_at", "event_key", "body", "extra"}
+            if any(map(_differ, pairs[column], pairs[f"{column} live"]))
+        }
+        assert differing <= NOT_DELIVERED.get(name, set()), name
+    by_list, live = (legs(frames).set_index("leg_id").sort_index() for frames in (listed, received))
+    for column in ("conversation_id", "outcome", "answered", "talk_s", "started_at", "ended_at", "mos_score"):
+        pd.testing.assert_series_equal(live[column], by_list[column])
+
+
+def _differ(one: Any, other: Any) -> bool:
+    """Whether two cells say different things; JSON may be spaced differently, and what is empty says nothing."""
+    one, other = (None if pd.isna(each) or each == "" else each for each in (one, other))
+    if isinstance(one, str) and isinstance(other, str) and one[:1] in {"[", "{"}:
+        return json.loads(one) != json.loads(other)
+    return one != other
