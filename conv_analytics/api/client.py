@@ -20,8 +20,8 @@ from conv_analytics.api.auth import JWTAuth, TokenAuth
 from conv_analytics.api.clock import ServerClock, SkewWatch
 from conv_analytics.api.driver import AsyncDriver, Driver, Wire
 from conv_analytics.api.flow import Paginator, Rules, Send, encode, fetch, fetch_json, fetch_page, fetch_raw
-from conv_analytics.api.notices import Listener, Notice
-from conv_analytics.api.official_sdk import OfficialClient, OfficialSDKAuth, signer_of
+from conv_analytics.api.notices import Listener, silent
+from conv_analytics.api.official_sdk import OfficialClient, of_official_client
 from conv_analytics.api.operation import operation
 from conv_analytics.api.page import RawPage
 from conv_analytics.api.retry import Retry
@@ -32,7 +32,7 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.private_key import Secret
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.endpoint import Call, Listing, query, target
-from conv_analytics.settings import Settings, base_url_of, find_values, host_of
+from conv_analytics.settings import Settings, base_url_of
 
 T = TypeVar("T")
 Transport = TypeVar("Transport")
@@ -99,13 +99,11 @@ class _Client(ABC, Generic[Transport, Gate]):
         ----------
         application_id, private_key
             The application, and its RSA private key as a path, as PEM text or as base64 of it. By default they come
-            from the environment (``VONAGE_APPLICATION_ID``, ``VONAGE_PRIVATE_KEY`` and the other names of
-            `conv_analytics.settings`), else from the Vonage CLI's configuration. Or, instead of both, a client of
-            Vonage's own library (package ``vonage`` 4: ``Vonage``, ``HttpClient`` or ``Auth``), which then signs the
-            tokens: ``Conversations(vonage)``.
+            from the environment (see `conv_analytics.settings`), else from the Vonage CLI's configuration. Or, instead
+            of both, a client of Vonage's own library (package ``vonage`` 4), which then signs: `Conversations(vonage)`.
         base_url
-            Host of the API, or a region (``us``, ``eu``, ``ap``). Default: the host of Vonage's own client where it is
-            not the usual one, else ``VONAGE_API_HOST``, else ``https://api.nexmo.com``.
+            Host of the API, or a region (``us``, ``eu``, ``ap``). Default: that of Vonage's own client where it is not
+            the usual one, else ``VONAGE_API_HOST``, else ``https://api.nexmo.com``.
         timeout
             Longest time to connect, and between two pieces of a response. [s]
         retries
@@ -128,12 +126,12 @@ class _Client(ABC, Generic[Transport, Gate]):
         # A traceback that shows the locals of this frame must not show the key's text.
         key = None if private_key is None else Secret(str(private_key))
         del private_key
-        if settings is None and application_id is not None and not isinstance(application_id, str | UUID):
-            settings, auth = _of_official_client(application_id, base_url, alone=key is None and auth is None)
         identity = None if application_id is None else str(application_id)
+        if settings is None and application_id is not None and not isinstance(application_id, str | UUID):
+            settings, auth = of_official_client(application_id, base_url, alone=key is None and auth is None)
         settings = settings or Settings.resolve(identity, key, base_url=base_url, need_credentials=auth is None)
         self._settings = settings
-        self._notify: Listener = on_event or _silent
+        self._notify: Listener = on_event or silent
         retry = retries if isinstance(retries, Retry) else Retry(repeats=retries)
         auth = auth or _token(settings)
         clock = auth.clock if isinstance(auth, TokenAuth) else ServerClock()
@@ -382,29 +380,11 @@ class AsyncConversations(_Client[httpx.AsyncBaseTransport, Callable[[], Awaitabl
         await self.aclose()
 
 
-def _silent(_notice: Notice) -> None:
-    """Ignore a notice."""
-
-
 def _token(settings: Settings) -> JWTAuth:
     credentials = settings.credentials
     if credentials is None:
         raise ConfigError("There is neither an application with its key nor another way of authentication (auth=).")
     return JWTAuth(credentials.application_id, credentials.key, origin=settings.base_url)
-
-
-def _of_official_client(client: object, base_url: str | None, *, alone: bool) -> tuple[Settings, OfficialSDKAuth]:
-    """The settings and the authentication of a client of Vonage's own library."""
-    signer = signer_of(client)
-    if not alone:
-        raise ConfigError("The client of the package vonage signs the tokens: leave private_key= and auth= out.")
-    url, source = host_of(find_values(base_url=base_url or signer.host))
-    auth = OfficialSDKAuth(signer.auth, origin=url)
-    # A key that cannot sign is found here, and not by the first request.
-    auth.header()
-    theirs = "the package vonage"
-    sources = {"base_url": theirs if signer.host and not base_url else source, "application_id": theirs}
-    return Settings(url, None, sources, minted_for=signer.application_id), auth
 
 
 def _any(method: str, path: str, params: Mapping[str, object] | None, json: object) -> Send:

@@ -53,3 +53,7 @@ class ClockSkewed:
 
 Notice = RequestSent | ResponseReceived | Retried | ClockSkewed
 Listener = Callable[[Notice], None]
+
+
+def silent(_notice: Notice) -> None:
+    """Ignore a notice."""

@@ -14,6 +14,7 @@ import jwt
 from conv_analytics.api.auth import DEFAULT_ORIGIN, TTL_S, TokenAuth, lifetime
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import HiddenText
+from conv_analytics.settings import Settings, find_values, host_of
 
 #: The host that their library asks when it is told no other.
 _THEIR_DEFAULT_HOST = "api.nexmo.com"
@@ -128,4 +129,18 @@ class OfficialSDKAuth(TokenAuth):
             return "The package vonage made something that is no token: is its client one of version 4?"
 
 
-__all__ = ["OfficialClient", "OfficialSDKAuth", "Signer", "signer_of"]
+def of_official_client(client: object, base_url: str | None, *, alone: bool) -> tuple[Settings, OfficialSDKAuth]:
+    """The settings and the authentication of a client of Vonage's own library."""
+    signer = signer_of(client)
+    if not alone:
+        raise ConfigError("The client of the package vonage signs the tokens: leave private_key= and auth= out.")
+    url, source = host_of(find_values(base_url=base_url or signer.host))
+    auth = OfficialSDKAuth(signer.auth, origin=url)
+    # A key that cannot sign is found here, and not by the first request.
+    auth.header()
+    theirs = "the package vonage"
+    sources = {"base_url": theirs if signer.host and not base_url else source, "application_id": theirs}
+    return Settings(url, None, sources, minted_for=signer.application_id), auth
+
+
+__all__ = ["OfficialClient", "OfficialSDKAuth", "Signer", "of_official_client", "signer_of"]

@@ -32,7 +32,7 @@ so the folder has the calls that an export cannot read any more once they ended.
 _EPILOG = """\
 the application's settings at Vonage:
   rtc    event_url   https://listener.example.com/rtc     POST, signed
-  voice  event_url   https://listener.example.com/voice   POST or GET, signed; with --tee if another server answers it now
+  voice  event_url   https://listener.example.com/voice   POST or GET, signed; if another server answers it now: --tee
 
 signatures:
   The signature secret of the account signs each webhook; it is not the API secret. --secret-file or the variable
@@ -106,9 +106,9 @@ def run(options: argparse.Namespace) -> int:
         application = _application(options, dest, every_s)
         from conv_analytics.live.server import bound, serve
 
-        listening = bound(options.host, options.port)
-        _refuse_circle(application, listening)
-        serve(application, listening, lambda: _ready(listening, options))
+        with bound(options.host, options.port) as listening:
+            _refuse_circle(application, listening)
+            serve(application, listening, lambda: _ready(listening, options))
     note("The listener has ended; what it answered is kept.")
     return Exit.COMPLETE
 
@@ -158,7 +158,6 @@ def _refuse_circle(application: Application, listening: socket.socket) -> None:
     """Refuse a tee to the listener itself: one event would go round for ever."""
     host, port = listening.getsockname()[:2]
     if application.tee is not None and application.tee.host in {(host, port), ("localhost", port)}:
-        listening.close()
         raise ConfigError("--tee names this listener itself: name the server that got the Voice events before.")
 
 

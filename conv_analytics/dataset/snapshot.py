@@ -24,7 +24,7 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EVENT_KEY, EventSource
+from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.explode import comparable
@@ -182,8 +182,10 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """
         wanted, key = pa.array(conversations, pa.string()), list(self._declared(table).key)
         for file in (file for number, file in self.numbered(table) if number in runs):
-            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key])))
-            rows = rows.filter(pc.is_in(rows["conversation_id"], wanted))
+            rows = self._read(file, list(dict.fromkeys(["conversation_id", *key, SOURCE.name])))
+            # Voice events tell of legs what RTC events tell in their own rows.
+            of_voice = pc.equal(rows[SOURCE.name].cast(pa.string()), EventSource.VOICE)
+            rows = rows.filter(pc.and_(pc.is_in(rows["conversation_id"], wanted), pc.invert(of_voice)))
             owners, *parts = (comparable(rows[name]) for name in ("conversation_id", *key))
             yield from zip(owners, zip(*parts, strict=True), strict=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from conv_analytics import markup
 from conv_analytics.dataset.maintenance.finding import Finding, Level
+from conv_analytics.errors.redaction import safe_repr
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +51,7 @@ class Diagnosis:
         counts = f"errors: {len(self.errors)}, warnings: {len(self.warnings)}"
         return "\n".join([*map(str, self.findings), "", f"{counts}, skipped: {len(self.of(Level.SKIPPED))}"])
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"{type(self).__name__}(errors: {len(self.errors)}, warnings: {len(self.warnings)})"
 

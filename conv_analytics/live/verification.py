@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from conv_analytics.live.secrets import Secrets
-from conv_analytics.resources.query_values import query_texts, query_values
+from conv_analytics.resources.query_values import query_objects, query_texts, query_values
 
 #: How old a token may be, and how far ahead of this machine's clock the sender's may be. [s]
 OLDEST_S, AHEAD_S = 300.0, 60.0
@@ -66,7 +66,8 @@ class Verification(NamedTuple):
     verdict: Verdict
     application_id: str | None = None
     hash_of: str | None = None
-    """Which form of the body has the hash of the token: ``raw``, ``compact``, ``query`` or ``query_values``."""
+    """Which form of the body has the hash of the token: ``raw``, ``compact``, ``query``, ``query_objects`` or
+    ``query_values``."""
 
 
 class Request(NamedTuple):
@@ -224,6 +225,8 @@ def _payloads(request: Request) -> Iterator[tuple[str, bytes]]:
     """What may have been hashed, likeliest first; three descriptions of the API differ."""
     if request.method == "GET":
         yield "query", _compact(query_texts(request.query))
+        # Whether nested JSON is decoded before it is hashed, and which, is not documented (contract 11).
+        yield "query_objects", _compact(query_objects(request.query))
         yield "query_values", _compact(query_values(request.query))
         return
     yield "raw", request.body

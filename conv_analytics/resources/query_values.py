@@ -34,6 +34,15 @@ def query_values(query: str) -> dict[str, Any]:
     return {name: _value(text) for name, text in query_texts(query).items()}
 
 
+def query_objects(query: str) -> dict[str, Any]:
+    """The texts, with only objects and lists decoded.
+
+    >>> query_objects("uuid=aaaa&dtmf={%22digits%22:null}&network=&timed_out=false")
+    {'uuid': 'aaaa', 'dtmf': {'digits': None}, 'network': '', 'timed_out': 'false'}
+    """
+    return {name: _value(text) if text[:1] in {"{", "["} else text for name, text in query_texts(query).items()}
+
+
 def _text(written: str) -> str:
     if "%20" not in written and not _NUMBER.match(written):
         written = written.replace("+", " ")

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,6 +40,8 @@ def first_conversation(data: Mapping[str, Any]) -> str:
     frame = events if isinstance(events, pd.DataFrame) else events.df()
     return str(frame["conversation_id"].min()) if len(frame) else "CON-none"
 
+
+BILLS = Path(__file__).parents[1] / "fixtures" / "live" / "reports_voice_call.json"
 
 #: Functions of tables: how each is asked, all of them of a mapping of tables.
 ASKED: dict[str, Callable[[Any], Any]] = {
@@ -76,6 +79,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "quality": analysis.quality,
     "receipts": analysis.receipts,
     "recognition": analysis.recognition,
+    "reconcile": lambda data: analysis.reconcile(data, BILLS).legs,
     "redials": analysis.redials,
     "responses": lambda data: analysis.responses(data, roles(data), until=UNTIL),
     "service_level": analysis.service_level,
@@ -249,8 +253,8 @@ TOLERANT = {"calls", "check", "containment", "conversations", "ledger", "legs", 
 OF_LEGS = (
     "answer_curve", "answer_times", "audio_flow", "busy_hour", "call_quality", "change_points", "compare",
     "compare_profiles", "concurrency", "cost", "detect_units", "duration_hist", "fault_side", "heatmap", "kpi",
-    "kpi_values", "mos_audit", "offenders", "price_audit", "quality", "redials", "service_level", "short_calls",
-    "timer_cliffs", "traffic", "waste",
+    "kpi_values", "mos_audit", "offenders", "price_audit", "quality", "reconcile", "redials", "service_level",
+    "short_calls",    "timer_cliffs", "traffic", "waste",
 )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.slow
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
 _NO_QUESTIONS = {
-    "PROFILES", "Comparison", "MosAudit", "Profile", "Rule", "Threshold", "Units", "aalen_johansen",
+    "PROFILES", "Comparison", "MosAudit", "Profile", "Reconciliation", "Rule", "Threshold", "Units", "aalen_johansen",
     "agents_needed",
     "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
     "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
@@ -74,6 +75,8 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
         found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
     elif name == "mos_audit":
         found = ask(data).legs
+    elif name == "reconcile":
+        found = ask(data, Path(__file__).parents[1] / "fixtures" / "live" / "reports_voice_call.json").legs
     elif name == "timeline":
         found = ask(data, world.conversation)
     else:

@@ -75,14 +75,28 @@ class Bare:
         os.fdatasync(self._file.fileno())
 
 
+async def upstream(scope: Any, receive: Any, send: Any) -> None:
+    """Stands for the server that answers calls."""
+    if scope["type"] == "http":
+        while (await receive()).get("more_body"):
+            pass
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"24")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'[{"action": "hangup"}]  '})
+
+
 def serve(kind: str, server: str, folder: Path, every_s: float, tee: str | None) -> None:
-    """Serve in this process: `kind` is bare or listener; `server` is http parser and loop, or hypercorn."""
+    """Serve in this process: `kind` is bare, upstream or listener; `server` is parser and loop, or hypercorn."""
     from conv_analytics.live import app
     from conv_analytics.live.server import bound
 
     listening = bound("127.0.0.1", 0)
     print(listening.getsockname()[1], flush=True)
-    what: Any = Bare(folder) if kind == "bare" else app(folder, secrets=SECRET, commit_every=every_s, tee=tee)
+    what: Any = {
+        "bare": lambda: Bare(folder),
+        "upstream": lambda: upstream,
+        "listener": lambda: app(folder, secrets=SECRET, commit_every=every_s, tee=tee),
+    }[kind]()
     if server == "hypercorn":
         import hypercorn.asyncio
         import hypercorn.config
@@ -159,7 +173,9 @@ async def session(connections: int = CONNECTIONS) -> AsyncIterator[aiohttp.Clien
 
 
 async def send(client: aiohttp.ClientSession, url: str, number: int, result: Result, begun: float) -> None:
-    place, body = ("rtc", rtc_event(number)) if number % 2 else ("voice", voice_event(number))
+    voice = url.endswith("/voice") or number % 2 == 0
+    body, url = (voice_event(number) if voice else rtc_event(number)), url.removesuffix("/voice")
+    place = "voice" if voice else "rtc"
     try:
         async with client.post(f"{url}/{place}", data=body, headers=signed(body)) as response:
             await response.read()
@@ -169,14 +185,14 @@ async def send(client: aiohttp.ClientSession, url: str, number: int, result: Res
     result.times_s.append(time.monotonic() - begun)
 
 
-async def load(process: Process, seconds: float, rate: float) -> Result:
-    """Requests at a pace that does not wait for answers."""
+async def load(process: Process, seconds: float, rate: float, place: str = "") -> Result:
+    """Requests at a pace that does not wait for answers; to one place, or to both."""
     result, tasks, begun, number = Result(), set[asyncio.Task[None]](), time.monotonic(), 0
     looked = begun
     async with session() as client:
         while (now := time.monotonic()) - begun < seconds:
             while number < (now - begun) * rate:
-                task = asyncio.create_task(send(client, process.url, number, result, now))
+                task = asyncio.create_task(send(client, f"{process.url}{place}", number, result, now))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
                 number += 1
@@ -224,7 +240,8 @@ def main(seconds: float, rate: float, every_s: float) -> None:
         with tempfile.TemporaryDirectory() as folder, served(kind, server, Path(folder), every_s=every_s) as process:
             asyncio.run(load(process, 5, rate))
             before = process.processor_s()
-            results[kind] = result = asyncio.run(load(process, seconds, rate))
+            lasts = min(seconds, 60) if kind == "bare" else seconds
+            results[kind] = result = asyncio.run(load(process, lasts, rate))
             costs.setdefault(kind, []).append((process.processor_s() - before) / len(result.times_s) * 1e6)
             memory = f"{min(process.resident)}-{max(process.resident)} MB"
             print(
@@ -236,6 +253,21 @@ def main(seconds: float, rate: float, every_s: float) -> None:
     with tempfile.TemporaryDirectory() as folder, served("listener", server, Path(folder)) as process:
         result = asyncio.run(burst(process, BURST))
         print(f"burst of {BURST}: {result.line()}")
+
+
+def tee(seconds: float, rate: float) -> None:
+    server = "auto+auto"
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served("upstream", server, Path(folder)) as behind,
+        served("listener", server, Path(folder), tee=behind.url) as front,
+    ):
+        for _ in range(2):
+            direct = asyncio.run(load(behind, seconds, rate, "/voice"))
+            through = asyncio.run(load(front, seconds, rate, "/voice"))
+            print(f"direct   {direct.line()}\nthrough  {through.line()}")
+            added = {share: (through.percentile(share) - direct.percentile(share)) * 1e3 for share in (0.5, 0.99)}
+            print(f"the tee adds {added[0.5]:.1f} ms (p50), {added[0.99]:.1f} ms (p99)", flush=True)
 
 
 if __name__ == "__main__":
@@ -255,3 +287,4 @@ if __name__ == "__main__":
         compare_servers(options.seconds, options.rate)
     else:
         main(options.seconds, options.rate, options.commit_every)
+        tee(min(options.seconds, 20), options.rate / 2)

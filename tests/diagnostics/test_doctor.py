@@ -34,10 +34,13 @@ from conv_analytics.diagnostics.diagnosis import Diagnosis
 from conv_analytics.diagnostics.entry import CHECKS
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import utc_text
+from conv_analytics.live import app
 from conv_analytics.privacy import Mask
 from conv_analytics.sandbox import Reply, Request, Sandbox
+from conv_analytics.sandbox.applications import ApplicationSettings
 from conv_analytics.sandbox.tokens import key_pair
 from tests._helpers.command_line import call, environment
+from tests._helpers.listeners import served
 from tests._helpers.proxy import BASE_URL, ca_file, proxy
 from tests._helpers.sandboxes import client_of
 from tests._helpers.scripted_server import Answer, Server, start
@@ -297,6 +300,10 @@ def _other_public_key(place: Place, other: rsa.RSAPrivateKey) -> None:
     place.application["keys"]["public_key"] = public(other)
 
 
+def _waiting_listener(place: Place, other: Any) -> None:
+    place.listener.script = [Answer(200, {"status": "ok", "oldest_uncommitted_s": 90_000.0})]
+
+
 def _ill_listener(place: Place, other: Any) -> None:
     place.listener.script = [Answer(503, b"disk full")]
 
@@ -351,6 +358,7 @@ FAULTS: dict[str, tuple[Plant, str, Level, str]] = {
     "a webhook in clear": (_set(*VOICE, "webhooks", "event_url", "address", to=PLAIN), "webhooks", W, "without TLS"),
     "unsigned webhooks": (_set(*RTC, "signed_callbacks", to=False), "signatures", W, "webhooks of rtc are not signed"),
     "an absent listener": (_give(listener=NOWHERE), "listener", E, "gave no answer"),
+    "a waiting listener": (_waiting_listener, "listener", W, "events wait since 1 d 1 h for their commit"),
     "an ill listener": (_ill_listener, "listener", E, "answers 503: disk full"),
 }
 
@@ -477,3 +485,36 @@ def test_the_command(place: Place, tmp_path: Path) -> None:
     assert (ill.code, ill.err) == (1, "")
     assert "Give --application-id or set VONAGE_APPLICATION_ID" in ill.out
     assert "The private key (--private-key) names a file that does not exist" in ill.out
+
+
+def test_the_application_of_the_sandbox(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings as the sandbox serves them, in the words of today's answers and of older ones."""
+    events = "https://listen.example.net"
+    good = ApplicationSettings(rtc_event_url=f"{events}/rtc", voice_event_url=f"{events}/voice")
+    with Sandbox(seed=5, conversations=6, application=good) as sandbox:
+        monkeypatch.setenv("VONAGE_API_KEY", sandbox.api_key)
+        monkeypatch.setenv("VONAGE_API_SECRET", sandbox.api_secret)
+
+        def named() -> list[str]:
+            found = doctor(
+                exported, application_id=sandbox.application_id, private_key=sandbox.key_path, base_url=sandbox.base_url
+            )
+            return [finding.where for finding in faults(found)]
+
+        assert named() == []
+        sandbox.application = replace(good, old_names=True)
+        assert named() == []
+        sandbox.application = replace(good, old_names=True, conversations_ttl=24, rtc_event_url="", rtc_signed=False)
+        assert named() == ["lifetimes", "webhooks", "signatures"]
+        sandbox.application = replace(good, conversations_ttl=None, leg_persistence_time=None, rtc=False)
+        assert named() == ["webhooks"]
+        monkeypatch.setenv("VONAGE_API_SECRET", sandbox.api_secret[::-1])
+        assert named() == ["account"]
+
+
+def test_a_listener_that_serves(place: Place, tmp_path: Path) -> None:
+    secret = "the signature secret of the tests"
+    application = app(tmp_path / "live", secrets=secret, application_ids=[place.sandbox.application_id], commit_every=0)
+    with served(application) as client:
+        place.arguments["listener"] = str(client.base_url)
+        assert faults(place.doctor()) == []

@@ -121,7 +121,7 @@ class EventIndex:
             elif file.table in self._with_ids:
                 self._insert(_EVENTS, path, ["event_id"], _packed_events)
             if file.table in self._with_items:
-                self._insert(_ITEMS, path, list(TABLES[file.table].key), _packed_items)
+                self._read_items(path, TABLES[file.table].key)
             if file.table == EVENT_SOURCES.name:
                 self._insert(_BOTH, path, ["event_id", "differs"], _packed_pairs)
             if file.table == VOICE_EVENTS:
@@ -141,6 +141,15 @@ class EventIndex:
                 self._add_delivered(rows.filter(_of_webhook(rows)))
             content = None if self._content is None else pa.array(content_digests(others), pa.int64())
             self._add_rows(_EVENTS, others, _ABOUT_EVENTS, partial(_packed_events, content=content))
+
+    def _read_items(self, path: Path, key: Sequence[str]) -> None:
+        if not may_have_delivered(path):
+            self._insert(_ITEMS, path, key, _packed_items)
+            return
+        for rows in read_batches(path, dict.fromkeys(["conversation_id", *key, "source"]), _ROWS):
+            # Voice events tell of legs what RTC events tell in their own rows.
+            of_voice = pc.equal(rows["source"].cast(pa.string()), EventSource.VOICE)
+            self._add_rows(_ITEMS, rows.filter(pc.invert(of_voice)), key, _packed_items)
 
     def _add_delivered(self, rows: pa.RecordBatch) -> None:
         """Add events that a webhook or a file gave."""
