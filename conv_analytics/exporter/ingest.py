@@ -17,6 +17,7 @@ from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
@@ -139,8 +140,7 @@ class _Fold:
     @property
     def consumed(self) -> dict[str, int]:
         """How far earlier runs have read each segment of the inbox, in bytes."""
-        reports = [commit.report for commit in self._history]
-        return {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
+        return consumed(self._history)
 
     def add(self, batch: ObjectBatch) -> None:
         """Add what is new of some objects."""
@@ -153,7 +153,8 @@ class _Fold:
         """Commit the run; nothing happens if there is nothing to remember."""
         self._put_records()
         self._known.close()
-        if not self._result.tables and not self._result.quarantined and not offsets:
+        read_on = any(offset > self.consumed.get(name, 0) for name, offset in offsets.items())
+        if not self._result.tables and not self._result.quarantined and not read_on:
             self._writer.abandon()
             return
         report = self._result.to_dict() | {
