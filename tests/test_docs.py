@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
+from conv_analytics import export, ingest, open_dataset
 from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.cli.exits import Exit
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.settings import DEFAULT_BASE_URL
 from conv_analytics.tables import TABLES, dictionary
 from tests import pages
+from tests._helpers.sandboxes import client_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,6 +52,26 @@ def test_python_of_the_readme_runs(
     names: dict[str, object] = {"__name__": "__main__"}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+
+
+@pytest.mark.slow
+def test_readers_of_plain_files_leave_out_what_the_list_replaced(
+    small_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bodies = (each.body for each in small_sandbox.deliveries(rtc=True, voice=False))
+    Path("webhooks.jsonl").write_bytes(b"\n".join(bodies))
+    ingest("exports", "webhooks.jsonl")
+    export(client_of(small_sandbox), "exports", rate=0, progress=False)
+    page = (pages.REFERENCE / "every-call.md").read_text(encoding="utf-8")
+    (query,), (program,) = _blocks("sql", page), _blocks("python", page)
+    names: dict[str, Any] = {}
+    exec(compile(program, "every-call.md", "exec"), names)
+    dataset = open_dataset("exports")
+    wanted = Counter(map(str, dataset["events"]["body"]))
+    assert dataset.rows("events") > wanted.total(), "both versions are in the files"
+    assert Counter(str(body) for (body,) in duckdb.sql(f"select body from ({query})").fetchall()) == wanted
+    assert Counter(map(str, names["events"]["body"].to_list())) == wanted
 
 
 def test_every_command_and_flag_is_documented() -> None:
