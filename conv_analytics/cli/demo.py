@@ -25,7 +25,8 @@ MARK = "_demo.json"
 
 _DESCRIPTION = """\
 Serve a made-up world of calls and chats on this machine, export it to a folder, check the export against that world,
-and print first findings; then export a small world whose calls no list has, with its webhooks and without. Needs no account and no network. Running it again brings the folder up to date.
+and print first findings; then export a small world, some of whose calls no list has, with its webhooks and without.
+Needs no account and no network. Running it again brings the folder up to date.
 """
 
 
