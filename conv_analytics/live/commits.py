@@ -46,8 +46,8 @@ class ChildRun:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            # Ctrl-C in a terminal is for the listener, which lets the run end. In a session of its own, Linux would give
-            # it as much time as the whole of the listener's, whatever its priority.
+            # Ctrl-C in a terminal is for the listener, which lets the run end. In a session of its own, Linux would
+            # give it as much time as the whole of the listener's, whatever its priority.
             process_group=0 if os.name == "posix" else None,
         ) as process:
             if hasattr(os, "setpriority"):
