@@ -95,7 +95,7 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     segments = inbox.segments(Layout(root))
     if reading is None and not segments:
         return result
-    settings = mask.settings() if mask is not None else None
+    settings: Mapping[str, Any] | None = mask.settings() if mask is not None else None
     if reading is not None or mask is not None:
         require_same_mask(root, settings)
     elif (recorded := recorded_mask(root)) is not None:

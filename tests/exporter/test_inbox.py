@@ -29,7 +29,7 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.killed_export import content, same
 from tests._helpers.killed_ingest import ingest_until, receipts, receive
 from tests._helpers.sandboxes import client_of
-from tests._helpers.webhooks import FIXTURES, rtc_event
+from tests._helpers.webhooks import FIXTURES, rtc_event, voice_event
 
 MASK = Mask(b"a key of the tests, long enough")
 NUMBER = "447700900101"
@@ -272,3 +272,18 @@ def test_an_export_and_the_run_of_a_listener_do_not_stop_each_other(
             assert result.ingested is not None
         ingest(tmp_path)
         assert len(open_dataset(tmp_path)["events"]) == result.report.tables["events"] + 2
+
+
+def test_events_without_a_conversation_and_calls_of_several_are_stored_once(tmp_path: Path) -> None:
+    knocks = [*bodies("rtc"), rtc_event(7, conversation=""), rtc_event(7, conversation="../../etc/passwd")]
+    calls = [*bodies("voice"), voice_event(1), voice_event(1, conversation_uuid="CON-2"), voice_event(1, call_uuid="x")]
+    for _ in range(2):
+        receive(tmp_path, knocks)
+        receive(tmp_path, calls, interface="voice")
+    first = ingest(tmp_path)
+    receive(tmp_path, knocks)
+    receive(tmp_path, calls, interface="voice")
+    again = ingest(tmp_path)
+    assert (again.tables, again.duplicates) == ({}, len(knocks) + len(calls))
+    assert (first.tables["events"], first.tables["voice_events"]) == (len(knocks), len(calls) - 1)
+    assert not [each for each in verify(tmp_path) if each.level is Level.ERROR]
