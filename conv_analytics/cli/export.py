@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from conv_analytics.dataset import Commit
     from conv_analytics.exporter.progress import Listener, Progress
     from conv_analytics.exporter.report import Report
+    from conv_analytics.exporter.results import Exported
     from conv_analytics.exporter.run_events import Observer
 
 _DESCRIPTION = """\
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
             )
         except ExportIncomplete as incomplete:
             show(incomplete.report, as_json=options.json)
+            _show_ingested(incomplete.result, as_json=options.json)
             raise
         except NotFound as error:
             # The list itself answered 404: a conversation that is gone does not end a run.
@@ -99,8 +101,7 @@ def run(options: argparse.Namespace) -> int:
             _report_interrupted(before, last_commit(dest), watch, as_json=options.json)
             raise
     show(done.report, as_json=options.json)
-    if done.ingested is not None and not options.json:
-        say(f"live {done.ingested}")
+    _show_ingested(done, as_json=options.json)
     return Exit.COMPLETE
 
 
@@ -110,6 +111,11 @@ def show(report: Report, *, as_json: bool) -> None:
         say_json(report.summary())
     else:
         say(str(report))
+
+
+def _show_ingested(done: Exported | None, *, as_json: bool) -> None:
+    if done is not None and done.ingested is not None and not as_json:
+        say(f"live {done.ingested}")
 
 
 def last_commit(folder: Path) -> Commit | None:

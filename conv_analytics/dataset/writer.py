@@ -79,12 +79,14 @@ class DatasetWriter:
         The partition of rows that have no instant: the UTC day of the run.
     tables
         The tables to write; rows of others that lists of the API fill are passed over.
+    short
+        Whether the run takes seconds, and a longer one may wait for it.
     """
 
-    def __init__(self, root: Path, day: date, tables: Collection[str]) -> None:
+    def __init__(self, root: Path, day: date, tables: Collection[str], *, short: bool = False) -> None:
         self.layout = Layout(root)
         self.layout.prepare()
-        self._lock = WriterLock(self.layout)
+        self._lock = WriterLock(self.layout, short=short)
         self._lock.acquire()
         self.run = uuid.uuid4().hex[:8]
         self._staging = self.layout.staging(self.run)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
 
 from conv_analytics.dataset import open_dataset
-from conv_analytics.errors import ExportIncomplete, ExportStopped
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.lock import wait_for_short_run
+from conv_analytics.errors import ConvAnalyticsError, DatasetLocked, ExportIncomplete, ExportStopped
 from conv_analytics.exporter.blocking import run_blocking
-from conv_analytics.exporter.folder_checks import commit_finished_runs, require_same_mask, resolve_tables
+from conv_analytics.exporter.folder_checks import (
+    commit_finished_runs,
+    recorded_mask,
+    require_same_mask,
+    resolve_tables,
+)
+from conv_analytics.exporter.inbox_objects import require_mask_of_inbox
 from conv_analytics.exporter.ingest import ingest
+from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.job import Job
 from conv_analytics.exporter.logs import LogObserver
 from conv_analytics.exporter.options import ExportOptions, Options, takes
@@ -20,6 +30,7 @@ from conv_analytics.exporter.progress import Listener, NotebookBlock, listener_f
 from conv_analytics.exporter.results import Exported, Frames
 from conv_analytics.exporter.run import Client, resumed_old_run, run_export
 from conv_analytics.exporter.run_events import Observer
+from conv_analytics.log import LOGGER, Entry
 
 
 @overload
@@ -157,9 +168,13 @@ async def _export(
 ) -> Frames | Exported:
     """Run, and once more if the run only finished one that was interrupted long ago."""
     if destination is not None:
+        # A listener folds its inbox in every few minutes, in seconds: no reason for a nightly run to fail.
+        await asyncio.to_thread(wait_for_short_run, Layout(Path(destination)))
         # What a killed run left finished is committed before this run is compared with it.
         commit_finished_runs(Path(destination))
         require_same_mask(Path(destination), chosen.mask_settings)
+        if recorded_mask(Path(destination)) is None:
+            require_mask_of_inbox(Layout(Path(destination)), chosen.mask_settings)
         chosen = replace(chosen, tables=resolve_tables(Path(destination), chosen.tables))
     watching: list[Observer] = (
         [LogObserver(), *observers] if chosen.on_event is None else [LogObserver(), chosen.on_event, *observers]
@@ -171,9 +186,28 @@ async def _export(
             result = await run()
     except ExportIncomplete as incomplete:
         if destination is not None and not isinstance(incomplete, ExportStopped):
-            await asyncio.to_thread(ingest, destination)
+            # What is wrong with the list is said; the next run says what is wrong with the inbox.
+            with contextlib.suppress(ConvAnalyticsError):
+                await asyncio.to_thread(_fold_inbox, Path(destination), chosen)
         raise
-    if isinstance(result, Exported) and (folded := await asyncio.to_thread(ingest, str(destination))).commit:
-        # After the list: what both have is stored once, and nothing of it is replaced.
-        return replace(result, dataset=open_dataset(str(destination)), ingested=folded)
-    return result
+    if not isinstance(result, Exported):
+        return result
+    try:
+        folded = await asyncio.to_thread(_fold_inbox, result.dataset.path, chosen)
+    except ExportIncomplete as incomplete:
+        result = replace(result, dataset=open_dataset(result.dataset.path), ingested=incomplete.report)
+        what = f"The export is complete, but not what its listener received: {incomplete}"
+        raise ExportIncomplete(result.report, what, result=result) from None
+    if folded is None or not folded.commit:
+        return result
+    # After the list: what both have is stored once, and nothing of it is replaced.
+    return replace(result, dataset=open_dataset(result.dataset.path), ingested=folded)
+
+
+def _fold_inbox(root: Path, chosen: Options) -> Ingested | None:
+    """Fold in what a listener received; None when another run has the folder by now, which the next one makes good."""
+    try:
+        return ingest(root, mask=chosen.mask)
+    except DatasetLocked as locked:
+        LOGGER.info(Entry("inbox not folded in", {"reason": str(locked)}))
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.storage.commit import commits, promised
@@ -40,6 +40,20 @@ def resolve_tables(root: Path, requested: tuple[str, ...] | None) -> tuple[str, 
     return recorded or requested
 
 
+class RecordedMask(NamedTuple):
+    """The mask of a folder that has commits."""
+
+    settings: Mapping[str, Any] | None
+    """None for no mask."""
+
+
+def recorded_mask(root: Path) -> RecordedMask | None:
+    """The mask of a folder; None for a new folder, which may get any."""
+    reports = [commit.report for commit in with_carried(commits(Layout(root)))]
+    recorded = next((report["mask"] for report in reversed(reports) if "mask" in report), None)
+    return RecordedMask(recorded) if reports else None
+
+
 def require_same_mask(root: Path, requested: Mapping[str, Any] | None) -> None:
     """Raise `ConfigError` unless a folder has the requested mask: with another one its values would not join.
 
@@ -50,10 +64,10 @@ def require_same_mask(root: Path, requested: Mapping[str, Any] | None) -> None:
     requested
         The settings of the requested mask; None for no mask.
     """
-    reports = [commit.report for commit in with_carried(commits(Layout(root)))]
-    recorded = next((report["mask"] for report in reversed(reports) if "mask" in report), None)
-    if not reports or recorded == requested:
+    found = recorded_mask(root)
+    if found is None or found.settings == requested:
         return
+    recorded = found.settings
     if recorded is None:
         raise ConfigError(
             f"{root} was exported without a mask, and what it holds is not masked. Export to another folder,"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.inbox import Damage, Receipt, Segment
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.errors import ConfigError, DatasetError
 from conv_analytics.exporter.event_objects import BATCH_BYTES, ObjectBatch
+from conv_analytics.privacy import Mask
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
 from conv_analytics.tables.webhook_bodies import Kind, kind_of, outline, split
 from conv_analytics.tables.webhooks import Received
@@ -18,67 +21,106 @@ from conv_analytics.tables.webhooks import Received
 class InboxReader:
     """The unread receipts of an inbox; iterating gives batches of their objects.
 
+    To be made, and used, by whoever has the lock of the folder: others remove segments.
+
     Parameters
     ----------
     layout
         The folder.
+    recorded
+        The settings of the folder's mask, None for no mask; what is masked in another way stays in the inbox.
+    mask
+        The folder's mask itself, where it is at hand: it masks what a listener left unmasked.
+    consumed
+        How far earlier runs have read each segment. [B]
+    damaged
+        What of the inbox earlier runs could not read.
 
     Attributes
     ----------
-    segments
-        The segments, oldest first.
-    masks
-        The mask of each segment, None for no mask; equal ones once.
     offsets
-        How far each segment was read. [B]
+        How far each segment was read that was read further. [B]
     receipts
         How many were read.
     verification
         How their signatures were judged.
     damaged
         What of the inbox could not be read.
+    left
+        Why segments stay in the inbox unread, by their name.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self.segments = inbox.segments(layout)
-        self.masks: list[dict[str, Any] | None] = []
-        for segment in self.segments:
-            header = inbox.header(segment)
-            if header is not None and header.mask not in self.masks:
-                self.masks.append(header.mask)
+    def __init__(
+        self,
+        layout: Layout,
+        recorded: Mapping[str, Any] | None,
+        mask: Mask | None,
+        consumed: Mapping[str, int],
+        damaged: Iterable[str] = (),
+    ) -> None:
+        self._recorded, self._mask, self._consumed = recorded, mask, consumed
+        self._damaged_before = frozenset(text.partition(":")[0] for text in damaged)
+        self._segments = inbox.segments(layout)
         self.offsets: dict[str, int] = {}
         self.receipts = 0
         self.verification: Counter[str] = Counter()
         self.damaged: list[str] = []
-
-    def skip(self, consumed: Mapping[str, int]) -> None:
-        """Begin where earlier runs ended."""
-        self.offsets = {segment.name: consumed.get(segment.name, 0) for segment in self.segments}
+        self.left: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[ObjectBatch]:
-        batch = ObjectBatch()
-        for segment in self.segments:
-            for end, record in self._read(segment):
-                if isinstance(record, Damage):
-                    # A listener that died in the midst of a write had not answered that request.
-                    self.damaged += [] if record.torn else [str(record)]
-                else:
-                    self._add(batch, record)
-                self.offsets[segment.name] = end
-                if batch.size >= BATCH_BYTES:
-                    yield batch
-                    batch = ObjectBatch()
-        if batch.size:
-            yield batch
+        for segment in self._segments:
+            try:
+                masking = self._masking(segment)
+            except (DatasetError, ConfigError) as error:
+                self.left[segment.name] = str(error)
+                continue
+            for batch in self._batches(segment):
+                yield batch.masked(masking) if masking else batch
 
     def remove_consumed(self) -> None:
-        """Remove the segments that were read to their end, and get no more."""
-        for segment in self.segments:
-            if inbox.is_consumed(segment, self.offsets[segment.name]):
-                inbox.remove(segment)
+        """Remove the segments that were read to their end, and get no more; those with damage are set aside."""
+        damaged = self._damaged_before | {text.partition(":")[0] for text in self.damaged}
+        for segment in self._segments:
+            if segment.name not in self.left and inbox.is_consumed(segment, self._offset(segment)):
+                inbox.set_aside(segment) if segment.name in damaged else inbox.remove(segment)
 
-    def _read(self, segment: Segment) -> Iterator[tuple[int, Receipt | Damage]]:
-        return inbox.read(segment, self.offsets[segment.name])
+    def _offset(self, segment: Segment) -> int:
+        return self.offsets.get(segment.name, self._consumed.get(segment.name, 0))
+
+    def _masking(self, segment: Segment) -> Mask | None:
+        """The mask that the receipts of a segment still need; raises `ConfigError` when they need another one."""
+        header = inbox.header(segment)
+        if self._recorded is None and (header is None or header.mask is None):
+            return None
+        if header is not None and header.mask == self._recorded:
+            return None
+        if self._mask is not None and (header is None or header.mask is None):
+            # Where the header is damaged nobody knows; to mask twice loses a join, not to mask a secret.
+            return self._mask
+        if header is not None and header.mask is not None:
+            raise ConfigError(
+                "its events are masked, the folder is not, or in another way. Start `conv-analytics listen` with the"
+                " mask of the folder; to read these, move them to the _inbox of a new folder"
+            )
+        raise ConfigError(
+            "its events are not masked, and the folder is. Fold them in with `conv-analytics ingest` and the --mask of"
+            " the folder, and start `conv-analytics listen` with it"
+        )
+
+    def _batches(self, segment: Segment) -> Iterator[ObjectBatch]:
+        batch = ObjectBatch()
+        for end, record in inbox.read(segment, self._offset(segment)):
+            if isinstance(record, Damage):
+                # A listener that died in the midst of a write had not answered that request.
+                self.damaged += [] if record.torn else [str(record)]
+            else:
+                self._add(batch, record)
+            self.offsets[segment.name] = end
+            if batch.size >= BATCH_BYTES:
+                yield batch
+                batch = ObjectBatch()
+        if batch.size:
+            yield batch
 
     def _add(self, batch: ObjectBatch, receipt: Receipt) -> None:
         self.receipts += 1
@@ -96,3 +138,25 @@ class InboxReader:
             # An address that gets both kinds is a setting, not a fault; what is neither is one of the address's kind.
             of_call = kind is Kind.VOICE_EVENT or (kind is not Kind.RTC_EVENT and receipt.interface == "voice")
             (batch.voice if of_call else batch.rtc).append(event)
+
+
+def first_mask(segments: Iterable[Segment]) -> Mapping[str, Any] | None:
+    """The settings of the mask of the first segment that tells; None for no mask."""
+    for segment in segments:
+        # Another run may have removed it meanwhile; the lock is not taken yet.
+        with contextlib.suppress(DatasetError, FileNotFoundError):
+            header = inbox.header(segment)
+            if header is not None:
+                return header.mask
+    return None
+
+
+def require_mask_of_inbox(layout: Layout, requested: Mapping[str, Any] | None) -> None:
+    """Raise `ConfigError` when a new folder has an inbox that is masked in another way than its first run."""
+    received = first_mask(inbox.segments(layout))
+    if received is not None and received != requested:
+        rules = ",".join(f"{kind}={action}" for kind, action in received["rules"].items())
+        raise ConfigError(
+            f"The listener of {layout.root} masks what it receives. Export with --mask {rules} and the key"
+            f" {received['key_id']}, so that both join, or to another folder."
+        )

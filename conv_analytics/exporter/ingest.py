@@ -17,6 +17,7 @@ from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
+from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
@@ -24,8 +25,8 @@ from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
-from conv_analytics.exporter.folder_checks import recorded_tables, require_same_mask
-from conv_analytics.exporter.inbox_objects import InboxReader
+from conv_analytics.exporter.folder_checks import recorded_mask, recorded_tables, require_same_mask
+from conv_analytics.exporter.inbox_objects import InboxReader, first_mask
 from conv_analytics.exporter.ingest_report import Ingested
 from conv_analytics.exporter.merge_sources import both_sources, first_of_each, stored_before
 from conv_analytics.exporter.options import DEFAULT_TABLES
@@ -54,7 +55,7 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     files : str, Path or iterable of these, default None
         Files of events, as `read_events` reads them. None folds in what the listener received, nothing else.
     mask : Mask, default None
-        The folder's mask, for files; what the listener received is masked already.
+        The folder's mask, for files, and for what a listener without a mask received.
 
     Returns
     -------
@@ -64,7 +65,9 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     Raises
     ------
     ExportIncomplete
-        If a file or a part of the inbox could not be read to its end; what was read is committed.
+        If a file or a part of the inbox could not be read to its end; what was read is committed. Of the inbox nothing
+        is removed but what was read: damaged segments are kept as ``*.damaged``, and segments that a later version of
+        this package wrote, or that are masked in another way than the folder, stay.
     ConfigError
         If the folder is masked in another way, or a pattern names no file.
     DatasetLocked
@@ -89,21 +92,25 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     """
     root, begin = Path(destination), time.monotonic()
     reading = None if files is None else EventFiles(files, mask=mask)
-    received = InboxReader(Layout(root))
     result = Ingested(files=len(reading.paths) if reading is not None else 0)
-    if reading is None and not received.segments:
+    segments = inbox.segments(Layout(root))
+    if reading is None and not segments:
         return result
-    settings = mask.settings() if mask is not None else None
-    masks = [*([settings] if reading is not None or mask is not None else []), *received.masks]
-    for each in masks:
-        require_same_mask(root, each)
-    fold = _Fold(root, masks[0] if masks else None, result)
+    settings: Mapping[str, Any] | None = mask.settings() if mask is not None else None
+    if reading is not None or mask is not None:
+        require_same_mask(root, settings)
+    elif (recorded := recorded_mask(root)) is not None:
+        settings = recorded.settings
+    else:
+        # The first run of a folder, by its listener: its mask becomes the folder's.
+        settings = first_mask(segments)
+    fold = _Fold(root, settings, result, short=reading is None)
     try:
-        received.skip(fold.consumed)
+        received = fold.inbox(mask)
         for batch in itertools.chain(received, reading or ()):
             fold.add(batch)
-        result.receipts, result.verification, result.damaged = (
-            received.receipts, received.verification, received.damaged,
+        result.receipts, result.verification, result.damaged, result.left = (
+            received.receipts, received.verification, received.damaged, received.left,
         )  # fmt: skip
         result.incomplete = reading.incomplete if reading is not None else {}
         result.seconds = time.monotonic() - begin
@@ -121,10 +128,10 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
 class _Fold:
     """A run that adds events to a folder: its writer, and what the folder has of the conversations that came."""
 
-    def __init__(self, root: Path, mask: Mapping[str, Any] | None, result: Ingested) -> None:
+    def __init__(self, root: Path, mask: Mapping[str, Any] | None, result: Ingested, *, short: bool) -> None:
         self._root, self._mask, self._result, self._started = root, mask, result, datetime.now(UTC)
         self._selected = recorded_tables(root) or DEFAULT_TABLES
-        self._writer = DatasetWriter(root, self._started.date(), self._selected)
+        self._writer = DatasetWriter(root, self._started.date(), self._selected, short=short)
         try:
             # Again, now that the lock keeps other writers out.
             require_same_mask(root, mask)
@@ -141,6 +148,11 @@ class _Fold:
     def consumed(self) -> dict[str, int]:
         """How far earlier runs have read each segment of the inbox, in bytes."""
         return consumed(self._history)
+
+    def inbox(self, mask: Mask | None) -> InboxReader:
+        """What earlier runs have not read of the inbox."""
+        damaged = [str(text) for commit in self._history for text in commit.report.get("damaged") or ()]
+        return InboxReader(self._writer.layout, self._mask, mask, self.consumed, damaged)
 
     def add(self, batch: ObjectBatch) -> None:
         """Add what is new of some objects."""

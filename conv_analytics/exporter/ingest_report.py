@@ -35,6 +35,8 @@ class Ingested:
     """Number of events of types that only the table ``events`` has, by type."""
     damaged: list[str] = field(default_factory=list)
     """Parts of the inbox that could not be read."""
+    left: dict[str, str] = field(default_factory=dict)
+    """Why segments of the inbox stay there unread, by their name."""
     incomplete: dict[str, str] = field(default_factory=dict)
     """Why a file could not be read to its end, by its path."""
     seconds: float = 0.0
@@ -44,7 +46,7 @@ class Ingested:
     @property
     def status(self) -> str:
         """``complete``, or ``incomplete`` when something could not be read."""
-        return "incomplete" if self.incomplete or self.damaged else "complete"
+        return "incomplete" if self.incomplete or self.damaged or self.left else "complete"
 
     def to_dict(self) -> dict[str, Any]:
         """All counts as JSON values."""
@@ -59,7 +61,8 @@ class Ingested:
 
     def missing(self) -> str:
         """What could not be read."""
-        return "; ".join([*(f"{path}: {reason}" for path, reason in self.incomplete.items()), *self.damaged])
+        named = {**self.incomplete, **self.left}
+        return "; ".join([*(f"{name}: {reason.rstrip('.')}" for name, reason in named.items()), *self.damaged])
 
     def __str__(self) -> str:
         rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"

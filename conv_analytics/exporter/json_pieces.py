@@ -24,7 +24,7 @@ MAX_OBJECT = 64 * 2**20
 MAX_TEXT = 2**20
 
 #: What stands between objects and says nothing: spaces, commas, the brackets of arrays, marks of order and of records.
-_BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]|\xef\xbb\xbf)*")
+_BETWEEN = re.compile(rb"(?:[\s,\[\]\x1e\x00]++|\xef\xbb\xbf)*+")
 #: A string, which ends on its line; a bracket; or a quotation mark without its other one.
 _TOKEN = re.compile(rb'"(?:[^"\\\n\r]|\\.)*+"|[\[\]{}"]')
 _AROUND = b" \t\r,]"

@@ -44,8 +44,9 @@ Arrays = dict[str, pa.Array]
 #: Statuses that are not those of a call: of a payment.
 _NO_CALL_STATUS = ("success", "failure")
 _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
-#: What identifies an event, but for its body.
-_KEY = ("leg_id", "kind", "status", "told_at")
+#: What identifies an event, but for its body. One that names another conversation is another event: those of a
+#: conversation are compared with those of that conversation alone.
+_KEY = ("conversation_id", "leg_id", "kind", "status", "told_at")
 
 
 def flatten_voice_events(received: Sequence[Received], seen: SeenEvents) -> Rows:
@@ -149,15 +150,16 @@ def _with_headers(extra: pa.Array, headers: pa.Array) -> pa.Array:
 
 def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> list[str | None]:
     """The key of each event; None for what is no event."""
-    legs, kinds, statuses, instants = (comparable(arrays[name]) for name in _KEY)
-    parts = zip(legs, kinds, statuses, instants, documents, strict=True)
+    parts = zip(*(comparable(arrays[name]) for name in _KEY), documents, strict=True)
     return [None if row in lost else _key(*part) for row, part in enumerate(parts)]
 
 
-def _key(leg_id: str | None, kind: str, status: str | None, at: int | None, document: bytes) -> str:
+def _key(
+    conversation_id: str | None, leg_id: str | None, kind: str, status: str | None, at: int | None, document: bytes
+) -> str:
     if leg_id is None or status is None or at is None:
         return digest((document,))
-    return digest([json.dumps(part).encode() for part in (leg_key(leg_id), kind, status, at)])
+    return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), kind, status, at)])
 
 
 def _fresh(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:

@@ -85,7 +85,8 @@ class EventIndex:
         content: Collection[str] | None = None,
     ) -> None:
         self._root, self._watermarks = root, watermarks
-        self._content = None if content is None else pa.array(sorted(content), pa.string())
+        # Events without a conversation are asked for as "", and have null in the tables.
+        self._content = None if content is None else pa.array([name or None for name in sorted(content)], pa.string())
         self._unread = list(commits)
         names = {file.table for commit in self._unread for file in commit.files}
         # An event is in every table that it belongs to, or in none: the tables of one run are committed together.

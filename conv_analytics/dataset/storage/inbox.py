@@ -20,6 +20,7 @@ from filelock import Timeout
 
 from conv_analytics.dataset.storage import frames
 from conv_analytics.dataset.storage.inbox_format import (
+    DAMAGED,
     FORMAT,
     HEADER,
     MAGIC,
@@ -35,7 +36,7 @@ from conv_analytics.dataset.storage.inbox_format import (
 from conv_analytics.dataset.storage.layout import Layout, other_kind
 from conv_analytics.errors import DatasetError
 
-__all__ = ["Damage", "Header", "Receipt", "Segment", "header", "is_consumed", "read", "remove", "segments"]
+__all__ = ["Damage", "Header", "Receipt", "Segment", "header", "is_consumed", "read", "remove", "segments", "set_aside"]
 
 
 class Segment(NamedTuple):
@@ -166,11 +167,20 @@ def remove(segment: Segment) -> bool:
     return True
 
 
+def set_aside(segment: Segment) -> None:
+    """Keep a segment with damage that was read to its end, under a name that no run reads."""
+    with contextlib.suppress(FileNotFoundError):
+        segment.path.replace(segment.path.with_suffix(DAMAGED))
+
+
 def _is_cut(file: BinaryIO, start: int, end: int) -> bool:
     """Whether the file ends in the midst of a frame."""
     file.seek(start)
-    head = file.read(frames.HEAD.size)
-    return len(head) < frames.HEAD.size or start + frames.HEAD.size + sum(frames.HEAD.unpack(head)[:2]) > end
+    head, key = file.read(frames.HEAD.size), file.read(len(MAGIC))
+    if len(head) < frames.HEAD.size:
+        return True
+    # What does not begin as a frame is none that was cut, whatever its sizes say.
+    return MAGIC.startswith(key) and start + frames.HEAD.size + sum(frames.HEAD.unpack(head)[:2]) > end
 
 
 def _next_frame(file: BinaryIO, start: int, segment: Segment, seed: int) -> int | None:

@@ -19,6 +19,8 @@ from conv_analytics.instants import from_micros, micros
 
 FORMAT = 1
 SUFFIX, _LOCK = ".segment", ".lock"
+#: A segment of which not everything could be read.
+DAMAGED = ".damaged"
 NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 #: How the keys of frames begin. Behind damage, the next whole frame is found by it.
 MAGIC = b"\x00inbox:"

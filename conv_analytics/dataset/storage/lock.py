@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from datetime import UTC, datetime
 
 from filelock import FileLock, Timeout
@@ -13,24 +14,42 @@ from conv_analytics.dataset.storage.layout import LOCK, OWNER, Layout
 from conv_analytics.errors import DatasetLocked, DestinationError
 from conv_analytics.instants import utc_text
 
+#: How long a run waits for a short one and for one without a name, and how often it looks. [s]
+PATIENCE_S, _UNNAMED_S, _LOOK_S = 60.0, 0.5, 0.05
+
 
 class WriterLock:
     """The lock of a dataset folder, from the first staged file to the commit.
 
     The operating system releases it when the process ends in whatever way, so a killed run blocks nobody.
+
+    Parameters
+    ----------
+    layout
+        The folder.
+    short
+        Whether it is held for seconds, so that others may wait: see `wait_for_short_run`.
     """
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, short: bool = False) -> None:
+        self._short = short
         self._lock = FileLock(layout.work / LOCK, timeout=0)
         self._owner = layout.work / OWNER
         self._root = layout.root
 
     def acquire(self) -> None:
         """Take the lock, or raise `DatasetLocked` naming the owner."""
+        # Who takes the lock writes its name a moment later, and removes it a moment before it lets go.
+        unnamed = time.monotonic() + _UNNAMED_S
         try:
-            self._lock.acquire()
-        except Timeout:
-            raise DatasetLocked(self._root, self._describe()) from None
+            while True:
+                try:
+                    self._lock.acquire()
+                    break
+                except Timeout:
+                    if self._owner.exists() or time.monotonic() > unnamed:
+                        raise DatasetLocked(self._root, self._describe()) from None
+                    time.sleep(_LOOK_S)
         except OSError as error:
             # Mostly the lock of another user's run, which this one may not open.
             reason = (
@@ -39,7 +58,7 @@ class WriterLock:
             )
             raise DestinationError(self._root, reason) from error
         since = utc_text(datetime.now(UTC), "seconds")
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": since, "short": self._short}
         try:
             self._owner.write_text(json.dumps(owner), encoding="utf-8")
         except OSError as error:
@@ -73,9 +92,23 @@ class WriterLock:
             return None
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
+    def is_short(self) -> bool:
+        """Whether its holder said that it would not take long."""
+        try:
+            return json.loads(self._owner.read_text(encoding="utf-8"))["short"] is True
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return False
+
     def _describe(self) -> str:
         try:
             owner = json.loads(self._owner.read_text(encoding="utf-8"))
             return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return "another process"
+
+
+def wait_for_short_run(layout: Layout, patience_s: float = PATIENCE_S) -> None:
+    """Return when no short run has a folder, or after `patience_s` seconds."""
+    lock, end = WriterLock(layout), time.monotonic() + patience_s
+    while time.monotonic() < end and lock.is_short() and lock.holder() is not None:
+        time.sleep(_LOOK_S)

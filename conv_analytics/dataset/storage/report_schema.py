@@ -54,6 +54,7 @@ class _Report(TypedDict, total=False):
     pace: _Pace | None
     history: list[dict[str, Any]] | None
     inbox: dict[str, Count]
+    damaged: list[str]
     resolved: dict[str, list[tuple[Count, Count]]] | None
 
 

@@ -1,0 +1,73 @@
+"""Runs of `ingest` in processes of their own, which kill themselves at a chosen change of the disk."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+from conv_analytics import ingest
+from conv_analytics.dataset.storage.inbox import Receipt
+from conv_analytics.dataset.storage.inbox_writer import InboxWriter
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.privacy import Mask
+
+PATIENCE_S = 60
+#: What changes the files of a folder, as Python itself reports it, beside opening them to write.
+_CHANGES = {"os.rename", "os.remove", "os.link", "os.truncate", "shutil.rmtree"}
+_RECEIVED = datetime(2026, 11, 20, 9, 18, tzinfo=UTC)
+
+
+def receipts(interface: str, bodies: Sequence[bytes]) -> list[Receipt]:
+    """Bodies as a listener takes them in, a second apart."""
+    return [
+        Receipt(interface, _RECEIVED + timedelta(seconds=number), "ok", None, "POST", "", "application/json", body)
+        for number, body in enumerate(bodies)
+    ]
+
+
+def receive(dest: Path, bodies: Sequence[bytes], *, interface: str = "rtc", mask: Mask | None = None) -> Path:
+    """Put bodies into the inbox of a folder, as a listener does; return the segment, which is sealed."""
+    with InboxWriter(Layout(dest), mask.settings() if mask else None) as writer:
+        writer.append(receipts(interface, [mask.page(body) for body in bodies] if mask else bodies))
+        name = writer.segment
+    return dest / "_inbox" / f"{name}.segment"
+
+
+def _server() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests._helpers.killed_ingest", "conv_analytics.exporter.ingest"])
+    return context
+
+
+def _ingest(dest: Path, doomed_at: int, changes: Any) -> None:
+    def look(event: str, args: tuple[Any, ...]) -> None:
+        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        if event in _CHANGES or writes:
+            changes.value += 1
+            if changes.value == doomed_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
+    ingest(dest)
+
+
+def ingest_until(dest: Path, change: int) -> int:
+    """Run, and die right before a change of the disk, counted from 1; return how many changes it came to.
+
+    A run that makes fewer changes than that ends as usual.
+    """
+    server = _server()
+    changes = server.Value("i", 0, lock=False)
+    process = server.Process(target=_ingest, args=(dest, change, changes), daemon=True)
+    process.start()
+    process.join(PATIENCE_S)
+    made = changes.value
+    assert process.exitcode == (-signal.SIGKILL if made == change else 0), process.exitcode
+    return made
