@@ -28,7 +28,10 @@ Placed = tuple[date, pa.Table]
 
 def identity(table: Table) -> tuple[str, ...]:
     """The columns that identify a record; for a record as last seen, together with the run that saw it."""
-    return (*table.key, table.latest) if table.latest else EVENT
+    if table.latest:
+        return (*table.key, table.latest)
+    # Voice events have no id.
+    return EVENT if set(EVENT) <= set(table.schema.names) else tuple(dict.fromkeys([EVENT[0], *table.key]))
 
 
 def keys_of(rows: pa.Table, columns: Sequence[str]) -> list[Key]:
