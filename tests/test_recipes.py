@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import json
 import os
 import re
@@ -19,16 +20,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from conv_analytics.cli.entry import parser
 from conv_analytics.cli.exits import Exit
+from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.call_list import call, listing
+from tests._helpers.listeners import until
 
 pytestmark = pytest.mark.slow
 
@@ -40,13 +44,14 @@ AGAIN, NEVER_AGAIN = (3, 69), (1, 2, 75, 130, 143)
 
 PROGRAM = "/opt/conv-analytics/bin/conv-analytics"
 INTRODUCTION = next(iter(SECTIONS))
-UPGRADE = "After an upgrade, and once a year"
+UPGRADE, LISTENER = "After an upgrade, and once a year", "A listener"
 #: Every fenced block of the page. One that is not here has no test.
 BLOCKS = [
     (INTRODUCTION, "ini"), ("cron", "crontab"), ("cron", "sh"), ("systemd", "ini"), ("systemd", "ini"),
     ("Airflow", "python"), ("Prefect", "python"), ("GitHub Actions", "yaml"), ("Container file", "dockerfile"),
-    ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), ("Logs", "json"),
-    ("What to watch", "sh"), ("What to watch", "python"), *[(UPGRADE, "sh")] * 3,
+    ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), (LISTENER, "ini"),
+    (LISTENER, "nginx"), (LISTENER, "sh"), (LISTENER, "yaml"), (LISTENER, "python"), ("Logs", "json"),
+    ("What to watch", "sh"), ("What to watch", "python"), *[(UPGRADE, "sh")] * 4,
 ]  # fmt: skip
 
 
@@ -216,14 +221,14 @@ def test_every_command_line_is_accepted() -> None:
             assert not options.allow_empty, line
             assert options.private_key is None, "a key is no argument"
     assert {line.split()[0] for line in lines} == {
-        "compact", "coverage", "doctor", "export", "plan", "replay", "status", "verify",
+        "compact", "coverage", "doctor", "export", "ingest", "listen", "plan", "replay", "status", "verify",
     }  # fmt: skip
 
 
 def test_flags_in_the_text_exist() -> None:
     known = {flag for command in _commands().values() for action in command._actions for flag in action.option_strings}
     prose = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
-    of_others = {"--rm", "--restart", "--now", "--from-file"}
+    of_others = {"--rm", "--restart", "--now", "--from-file", "--url"}
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", prose))
     assert named > of_others
     assert named - of_others <= known
@@ -350,11 +355,11 @@ def test_the_check_tells_when_it_is_time(machine: Machine, age_h: int | None, co
 # -- systemd
 
 
-def _unit(number: int) -> dict[str, dict[str, list[str]]]:
+def _unit(number: int, section_of_page: str = "systemd") -> dict[str, dict[str, list[str]]]:
     """Sections, keys and values; a key may come more than once."""
     unit: dict[str, dict[str, list[str]]] = {}
     section: dict[str, list[str]] = {}
-    for line in _block("systemd", "ini", number).splitlines():
+    for line in _block(section_of_page, "ini", number).splitlines():
         if not line or line.startswith("#"):
             continue
         if line.startswith("["):
@@ -416,8 +421,8 @@ def test_systemd_accepts_the_units(machine: Machine) -> None:
     units = machine.root / "units"
     units.mkdir()
     paths = []
-    for number in (0, 1):
-        text = _block("systemd", "ini", number)
+    for part, number in (("systemd", 0), ("systemd", 1), (LISTENER, 0)):
+        text = _block(part, "ini", number)
         path = units / Path(text.splitlines()[0]).name
         path.write_text(text.replace(PROGRAM, f"{machine.root}{PROGRAM}"), encoding="utf-8")
         paths.append(str(path))
@@ -436,6 +441,7 @@ def test_systemd_accepts_the_units(machine: Machine) -> None:
         ("Airflow", {"json", "datetime", "airflow.sdk"}),
         ("Prefect", {"json", "os", "subprocess", "prefect"}),
         ("What to watch", {"pandas"}),
+        (LISTENER, {"contextlib", "conv_analytics.live", "starlette.applications", "starlette.routing"}),
     ],
 )
 def test_python_compiles_and_defines_what_it_uses(section: str, imported: set[str]) -> None:
@@ -783,3 +789,156 @@ def test_the_pod_has_the_key_as_a_file_and_the_folder_on_a_volume() -> None:
     assert security["fsGroup"] == security["runAsGroup"], "else the key could not be read"
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+# -- a listener
+
+
+@contextlib.contextmanager
+def _running(machine: Machine, command: list[str], mark: str, **more: str) -> Iterator[str]:
+    """A server in a process of its own, which ends by SIGTERM; gives the URL that it prints after a mark."""
+    output = machine.root / "server.log"
+    with output.open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=machine.root, env=machine.environment(**more), stdout=log, stderr=subprocess.STDOUT
+        )
+    found = re.compile(rf"{mark}(http://127\.0\.0\.1:\d+)")
+    try:
+        until(lambda: server.poll() is not None or found.search(output.read_text(encoding="utf-8")) is not None)
+        match = found.search(output.read_text(encoding="utf-8"))
+        assert match, output.read_text(encoding="utf-8")
+        yield match[1]
+    finally:
+        server.terminate()
+        assert server.wait(60) in {0, -15}, output.read_text(encoding="utf-8")
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _listen_command(machine: Machine) -> list[str]:
+    """What the service starts, at any free port."""
+    service = _unit(0, LISTENER)["Service"]
+    name, _source = service["LoadCredential"][0].split(":")
+    machine.installed(f"credentials/{name}", machine.sandbox.signature_secret)
+    (start,) = service["ExecStart"]
+    for variable, value in (
+        ("%d", f"{machine.root}/credentials"),
+        ("${VONAGE_APPLICATION_ID}", machine.sandbox.application_id),
+    ):
+        assert variable in start
+        start = start.replace(variable, value)
+    return [*shlex.split(machine.moved(start)), "--port", "0"]
+
+
+def _events(machine: Machine) -> set[tuple[str, int]]:
+    frame = open_dataset(machine.exports)["events"].dropna(subset=["event_id"])
+    return set(zip(frame["conversation_id"], frame["event_id"].astype(int), strict=True))
+
+
+def test_the_service_of_the_listener_takes_events_and_ends_in_order(machine: Machine) -> None:
+    service = _unit(0, LISTENER)["Service"]
+    assert service["Restart"] == ["always"]
+    assert service["RestartPreventExitStatus"] == [str(int(Exit.USAGE))]
+    assert service["User"] == _unit(0)["Service"]["User"]
+    deliveries = machine.sandbox.deliveries()
+    with _running(machine, _listen_command(machine), "rtc events +") as url:
+        assert not machine.sandbox.push(url, deliveries).refused
+    listed = {(each.conversation_id, each.event_id) for each in deliveries if each.interface == "rtc" and each.listed}
+    assert _events(machine) >= {key for key in listed if key[1] is not None}
+
+
+def test_a_folder_is_copied_while_its_listener_receives(machine: Machine) -> None:
+    assert machine.run("/bin/sh", "-c", machine.moved(_cron_command())).returncode == 0
+    early, late = (machine.sandbox.deliveries(ordinals=each) for each in ((0,), (1, 2)))
+    every_2_s = [*_listen_command(machine), "--commit-every", "2s"]
+    with _running(machine, every_2_s, "rtc events +") as url:
+        machine.sandbox.push(url, early)
+        block = machine.moved(_block(UPGRADE, "sh", 3))
+        # The rest arrives while the copy is made, by which time the folder is locked.
+        during = block.replace("conv-analytics verify exports-new", "conv-analytics verify exports-new; : >copied; "
+                               "while [ ! -e received ]; do /bin/sleep 0.05; done")  # fmt: skip
+        assert during != block
+        copying = subprocess.Popen(["/bin/sh", "-ec", during], cwd=machine.root, env=machine.environment())
+        until(lambda: copying.poll() is not None or (machine.state / "copied").exists())
+        assert copying.poll() is None
+        assert not machine.sandbox.push(url, late).refused
+        (machine.state / "received").touch()
+        assert copying.wait(60) == 0
+    assert machine.run(f"{machine.root}{PROGRAM}", "ingest", str(machine.exports)).returncode == 0
+    assert not list((machine.exports / "_inbox").glob("*.segment"))
+    voice = [each for each in (*early, *late) if each.interface == "voice"]
+    assert open_dataset(machine.exports).rows("voice_events") == len(voice) > 0
+
+
+def test_nginx_passes_on_webhooks_alone() -> None:
+    text = _block(LISTENER, "nginx")
+    assert text.count("{") == text.count("}") == 2
+    (pattern,) = re.findall(r"^location ~ (\S+) \{$", text, re.MULTILINE)
+    (source, target) = re.findall(r"rewrite (\S+) (\S+) break;", text)[0]
+    paths = ("rtc", "voice", "voice/eu", "metrics", "healthz", "rtcx")
+    asked = [f"/vonage/{path}" for path in paths if re.search(pattern, f"/vonage/{path}")]
+    passed = {path: re.sub(source, target.replace("$1", r"\1"), path) for path in asked}
+    assert passed == {"/vonage/rtc": "/rtc", "/vonage/voice": "/voice", "/vonage/voice/eu": "/voice/eu"}
+    assert "return 503;" in text, "the code that asks for another attempt"
+    assert all(line.endswith((";", "{", "}")) for line in text.splitlines()[1:])
+
+
+def test_the_listener_in_a_container_reads_its_secret() -> None:
+    words = shlex.split(_block(LISTENER, "sh").replace("\\\n", " "))
+    image = words.index("conv-analytics")
+    options = parser().parse_args(words[image + 1 :])
+    mounts = [dict(part.partition("=")[::2] for part in words[at + 1].split(",")) for at in _at(words, "--mount")]
+    secret, exports = mounts
+    assert (options.secret_file, options.dest) == (secret["dst"], exports["dst"])
+    assert "readonly" in secret
+    assert words[words.index("--publish") + 1] == f"127.0.0.1:{options.port}:{options.port}"
+    assert options.host == "0.0.0.0"
+    assert "'/src[live]'" in _block("Container file", "dockerfile")
+
+
+def test_the_deployment_of_the_listener() -> None:
+    deployment, service = yaml.safe_load_all(_block(LISTENER, "yaml"))
+    assert (deployment["kind"], service["kind"]) == ("Deployment", "Service")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    options = parser().parse_args(container["args"])
+    mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    assert set(mounts) == set(volumes)
+    assert options.dest == mounts["exports"]["mountPath"]
+    assert Path(options.secret_file).parent == Path(mounts["secret"]["mountPath"])
+    assert options.port == container["ports"][0]["containerPort"]
+    secret = volumes["secret"]["secret"]["secretName"]
+    assert f"kubectl create secret generic {secret} --from-file={Path(options.secret_file).name}" in PAGE
+    assert "httpGet" not in container["livenessProbe"], "a full disk is not mended by a restart"
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
+    claim, cron_job = _objects()
+    assert volumes["exports"]["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    other = cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["securityContext"] == other["securityContext"], "one user, one folder"
+    assert container["securityContext"] == other["containers"][0]["securityContext"]
+    assert container["image"] == other["containers"][0]["image"]
+
+
+def test_a_web_server_of_your_own_takes_events_with_two_workers(machine: Machine) -> None:
+    text = _block(LISTENER, "python")
+    (identity,) = re.findall(r'application_ids=\["(\S+)"\]', text)
+    machine.installed("webhooks.py", machine.moved(text).replace(identity, machine.sandbox.application_id))
+    (command,) = re.findall(r"`(uvicorn .+)`", text)
+    words = [sys.executable, "-m", *shlex.split(command), "--port", "0"]
+    more = {"VONAGE_SIGNATURE_SECRET": machine.sandbox.signature_secret, "PYTHONPATH": str(ROOT)}
+    deliveries = machine.sandbox.deliveries()
+    with _running(machine, words, "running on ", **more) as url:
+        # Workers that fail are started again for ever.
+        log = machine.root / "server.log"
+        until(lambda: "Traceback" in log.read_text(encoding="utf-8") or _answers(f"{url}/vonage/healthz"))
+        assert not machine.sandbox.push(f"{url}/vonage", deliveries).refused
+    assert machine.run(f"{machine.root}{PROGRAM}", "ingest", str(machine.exports)).returncode == 0
+    listed = {(each.conversation_id, each.event_id) for each in deliveries if each.interface == "rtc" and each.listed}
+    assert _events(machine) >= {key for key in listed if key[1] is not None}

@@ -74,3 +74,5 @@ def copied_lines(copied: Compacted) -> Iterator[str]:
     )
     yield f"{sum(copied.rows.values()):,} rows; {copied.superseded:,} were replaced by a later row of the same key"
     yield f"{copied.quarantined:,} records are in the quarantine of the copy"
+    if copied.waiting:
+        yield f"{copied.waiting:,} live events stay in the inbox of the folder: run ingest there, then copy it again"

@@ -25,7 +25,8 @@ MARK = "_demo.json"
 
 _DESCRIPTION = """\
 Serve a made-up world of calls and chats on this machine, export it to a folder, check the export against that world,
-and print first findings. Needs no account and no network. Running it again brings the folder up to date.
+and print first findings; then export a small world, some of whose calls no list has, with its webhooks and without.
+Needs no account and no network. Running it again brings the folder up to date.
 """
 
 
@@ -61,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
         say()
         correct = _check(sandbox, done)
     _print_findings(folder)
+    correct &= _print_coverage(options.seed)
+    _print_next(folder)
     return Exit.COMPLETE if correct else Exit.BUG
 
 
@@ -121,6 +124,25 @@ def _print_findings(folder: Path) -> None:
     say("What it shows:")
     for finding in findings(folder):
         say(f"  - {finding}")
+
+
+def _print_coverage(seed: int) -> bool:
+    """Print what an export has of a small world's calls, with webhooks and without; return whether all is right."""
+    from conv_analytics.cli.demo_coverage import CONVERSATIONS, TRANSIENT, coverage_with_and_without_webhooks
+
+    lines, wrong = coverage_with_and_without_webhooks(seed)
+    say()
+    say(f"Every call? Another world of {CONVERSATIONS} conversations, {TRANSIENT:.0%} transient:".replace("%", " %"))
+    for line in lines:
+        say(f"  - {line}")
+    if wrong:
+        say(f"{len(wrong)} things differ from the truth of the sandbox. This is a bug:")
+    for line in wrong:
+        say(f"  {line}")
+    return not wrong
+
+
+def _print_next(folder: Path) -> None:
     say()
     say("Go on with:")
     columns = "['at', 'sip_code', 'mos_score', 'packet_cnt']"

@@ -34,10 +34,11 @@ files:
   with gzip
 
 outcomes:
-  billed_not_seen  a bill without a leg in the folder: of a conversation that nobody recorded, or of another application
+  billed_not_seen  a bill without a leg: of another application, or of a call that neither events nor coverage have
   seen_not_billed  an answered leg without a bill
   conflict         the same id, but another direction, or starts more than 5 s apart
   differs          in duration (more than 1 s), price (more than the last of six decimals) or currency
+  not_in_folder    as the call list says, which coverage keeps, but without events in the folder: see coverage
   unreadable       a record whose id, start or price cannot be read
   not_compared     outside the period, or of a product that the files do not hold
   same             as it should be; listed with --all only

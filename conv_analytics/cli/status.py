@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics import markup
@@ -68,21 +69,27 @@ def run(options: argparse.Namespace) -> int:
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.dataset.storage import history
+    from conv_analytics.dataset.storage.backlog import backlog
+    from conv_analytics.dataset.storage.layout import Layout
     from conv_analytics.privacy.display import Display
 
     dataset = open_dataset(path)
+    waiting = backlog(Layout(path), dataset.commits)
     display = Display(on=not options.unmasked)
     last, totals = history.runs(dataset.commits)[-options.last :], _totals(dataset)
     # A warning may quote the API's answer.
     last = [{**entry, "warning": display.text(entry["warning"] or "") or entry["warning"]} for entry in last]
     if options.json:
-        say_json({"runs": last, "totals": totals})
+        say_json({"runs": last, "totals": totals, "inbox": waiting._asdict()})
         return Exit.COMPLETE
     for line in _table([_shown(entry) for entry in last]):
         say(line)
     say()
     for line in _summary(totals):
         say(line)
+    if waiting.receipts:
+        command = f"conv-analytics ingest {shlex.quote(options.dest)}"
+        say(f"{waiting.receipts:,} live events ({waiting.bytes / 1e6:,.1f} MB) wait in the inbox for {command}")
     return Exit.COMPLETE
 
 

@@ -18,6 +18,7 @@ from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import inbox
+from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
@@ -143,12 +144,15 @@ class _Fold:
         self._written: set[str] = set()
         self._records: dict[str, list[pa.Table]] = {}
 
+    @property
+    def consumed(self) -> dict[str, int]:
+        """How far earlier runs have read each segment of the inbox, in bytes."""
+        return consumed(self._history)
+
     def inbox(self, mask: Mask | None) -> InboxReader:
         """What earlier runs have not read of the inbox."""
-        reports = [commit.report for commit in self._history]
-        consumed = {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
-        damaged = [str(text) for report in reports for text in report.get("damaged") or ()]
-        return InboxReader(self._writer.layout, self._mask, mask, consumed, damaged)
+        damaged = [str(text) for commit in self._history for text in commit.report.get("damaged") or ()]
+        return InboxReader(self._writer.layout, self._mask, mask, self.consumed, damaged)
 
     def add(self, batch: ObjectBatch) -> None:
         """Add what is new of some objects."""
@@ -161,7 +165,8 @@ class _Fold:
         """Commit the run; nothing happens if there is nothing to remember."""
         self._put_records()
         self._known.close()
-        if not self._result.tables and not self._result.quarantined and not offsets:
+        read_on = any(offset > self.consumed.get(name, 0) for name, offset in offsets.items())
+        if not self._result.tables and not self._result.quarantined and not read_on:
             self._writer.abandon()
             return
         report = self._result.to_dict() | {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
@@ -15,6 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 #: Longest time for the body of a request. [s]
 READ_S = 10.0
 
@@ -108,7 +110,7 @@ class HttpRequest:
             If it is too long, too slow, or cut off, or there is no room for it.
         """
         size = self.header(b"content-length") or "0"
-        if not size.isascii() or not size.isdigit() or int(size) > limit:
+        if not _LENGTH.fullmatch(size) or int(size) > limit:
             raise Refused(413, "too_large")
         chunks: list[bytes] = []
         try:

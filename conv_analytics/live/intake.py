@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from conv_analytics.dataset.storage.inbox import Receipt
+from conv_analytics.errors.redaction import cut
 from conv_analytics.live.addresses import AllowedSenders
 from conv_analytics.live.asgi import HttpRequest, Memory, Refused, decompressed
 from conv_analytics.live.counts import Counts
@@ -85,7 +86,8 @@ class Intake:
                 self._check(await self._recorder.keep(receipt))
                 return Reply(_STORED[interface], [], b"")
             return await self._both(self._tee, receipt, request, body)
-        except Refused as refused:
+        except Exception as error:  # noqa: BLE001  whatever it is, the sender shall send the event again
+            refused = error if isinstance(error, Refused) else _failed(error)
             self._count(refused)
             if not refused.status:
                 return None
@@ -166,3 +168,9 @@ class Intake:
         if number & (number - 1) == 0:
             digest = hashlib.sha256(body).hexdigest()
             LOGGER.warning(Entry("refused", {"reason": str(verdict), "times": number, "sha256": digest}))
+
+
+def _failed(error: Exception) -> Refused:
+    """The refusal for an error of ours, which is logged."""
+    LOGGER.error(Entry("failed", {"error": type(error).__name__, "reason": cut(str(error))}))
+    return Refused(503, "error")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from conv_analytics.errors import ConfigError
-from conv_analytics.errors.redaction import HiddenBytes, HiddenText
+from conv_analytics.errors.redaction import HiddenBytes, HiddenText, safe_repr
 from conv_analytics.paths import expand_user
 
 #: The environment variable that holds the secret, or lines of secrets.
@@ -95,6 +95,7 @@ class Secrets:
     def __bool__(self) -> bool:
         return bool(self._by_key)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"Secrets({sum(map(len, self._by_key.values()))} of {len(self._by_key)} accounts)"
 

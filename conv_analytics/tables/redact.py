@@ -31,7 +31,10 @@ _ANSWER = b"answer"
 _OWN = frozenset({b"custom_data", b"customData"})
 
 _KEYS = "password|api_key|sdp|answer"
-_SUSPECT = f'"({_KEYS})"'
+#: What stands between a key and a value that can be hidden: null, true and false stay.
+_BEFORE_VALUE = r'\s*:\s*["\[{0-9-]'
+_SUSPECT = f'"({_KEYS})"{_BEFORE_VALUE}'
+_VALUE = re.compile(_BEFORE_VALUE.encode())
 _WORDS = tuple(f'"{key}"'.encode() for key in _KEYS.split("|"))
 #: A text; or a number, which the API may send where a text belongs (contract 9).
 _ANYWHERE = re.compile(rf'("(?:{_KEYS})"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"|-?[0-9][0-9.eE+-]*)'.encode(), re.DOTALL)
@@ -116,7 +119,7 @@ def redact_page(body: bytes) -> bytes:
     >>> redact_page(b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "v=0"}}]}')
     b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "[redacted]"}}]}'
     """
-    if not any(word in body for word in _WORDS):
+    if not _may_hold_secret(body):
         return body
     events = _events(body)
     if events is None:
@@ -133,7 +136,7 @@ def redact_page(body: bytes) -> bytes:
 
 def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
     """Redact a record, or the part under one of its keys, by the type of the event; None for an unreadable type."""
-    if not any(word in document for word in _WORDS):
+    if not _may_hold_secret(document):
         return document
     word = _UNKNOWN if kind is None else kind.strip().lower()
     own: Keys | None = None
@@ -150,6 +153,17 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
         return _without(document, _Position(at, own, _SECRETS | {_ANSWER} if in_app else _SECRETS))
     except _DamagedError:
         return redact_bytes(document)
+
+
+def _may_hold_secret(document: bytes) -> bool:
+    """Whether a value that can be hidden stands under the key of a secret, wherever: mostly it is null there."""
+    for word in _WORDS:
+        place = document.find(word)
+        while place >= 0:
+            if _VALUE.match(document, place + len(word)):
+                return True
+            place = document.find(word, place + len(word))
+    return False
 
 
 def _is_plain(document: bytes, *, in_app: bool) -> bool:

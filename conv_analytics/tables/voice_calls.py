@@ -18,7 +18,7 @@ class CoverageClass(StrEnum):
     COVERED_LIVE = "covered_live"
     """Its events came as webhooks alone."""
     PARTIAL = "partial"
-    """Some of its events are there, or others of its conversation, but not its end."""
+    """Some of its events are there, or its conversation was read, but not its end."""
     TRANSIENT_MISSED = "transient_missed"
     """None is there, and its conversation can no longer be read."""
     EXPIRED = "expired"

@@ -150,13 +150,12 @@ def _with_headers(extra: pa.Array, headers: pa.Array) -> pa.Array:
 
 def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> list[str | None]:
     """The key of each event; None for what is no event."""
-    parts = zip(*(comparable(arrays[name]) for name in _KEY), documents, strict=True)
+    parts = zip(zip(*(comparable(arrays[name]) for name in _KEY), strict=True), documents, strict=True)
     return [None if row in lost else _key(*part) for row, part in enumerate(parts)]
 
 
-def _key(
-    conversation_id: str | None, leg_id: str | None, kind: str, status: str | None, at: int | None, document: bytes
-) -> str:
+def _key(parts: tuple[Any, ...], document: bytes) -> str:
+    conversation_id, leg_id, kind, status, at = parts
     if leg_id is None or status is None or at is None:
         return digest((document,))
     return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), kind, status, at)])

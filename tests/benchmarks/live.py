@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +32,8 @@ from tests._helpers.webhooks import SECRET, rtc_event, signed, voice_event
 
 BURST = 5_000
 CONNECTIONS = 50
+#: The parser and the loop that uvicorn chooses by itself.
+BEST = "auto+auto"
 
 
 # -- what is served
@@ -232,35 +233,45 @@ def fuzz(number: int) -> None:
             print(start, check(range(start, min(start + 5000, number)), Path(folder), mask), flush=True)
 
 
+@dataclass
+class Measured:
+    """One server under load."""
+
+    cost_us: float
+    """Processor time per event. [us]"""
+    result: Result
+    memory: str
+
+    def line(self) -> str:
+        return f"{self.cost_us:5.0f} us/event  {self.memory}  {self.result.line()}"
+
+
+def measured(kind: str, seconds: float, rate: float, every_s: float = 0) -> Measured:
+    """A server in a process of its own, warm, under load."""
+    with tempfile.TemporaryDirectory() as folder, served(kind, BEST, Path(folder), every_s=every_s) as process:
+        asyncio.run(load(process, 5, rate))
+        before = process.processor_s()
+        result = asyncio.run(load(process, seconds, rate))
+        cost_us = (process.processor_s() - before) / len(result.times_s) * 1e6
+        return Measured(cost_us, result, f"{min(process.resident)}-{max(process.resident)} MB")
+
+
 def main(seconds: float, rate: float, every_s: float) -> None:
-    server = "auto+auto"
-    costs: dict[str, list[float]] = {}
-    results: dict[str, Result] = {}
-    for kind in ("bare", "listener"):
-        with tempfile.TemporaryDirectory() as folder, served(kind, server, Path(folder), every_s=every_s) as process:
-            asyncio.run(load(process, 5, rate))
-            before = process.processor_s()
-            lasts = min(seconds, 60) if kind == "bare" else seconds
-            results[kind] = result = asyncio.run(load(process, lasts, rate))
-            costs.setdefault(kind, []).append((process.processor_s() - before) / len(result.times_s) * 1e6)
-            memory = f"{min(process.resident)}-{max(process.resident)} MB"
-            print(
-                f"{kind:9} {rate:.0f}/s for {seconds:.0f} s  {costs[kind][0]:5.0f} us/event  {memory}  {result.line()}"
-            )
-    ratio = statistics.median(costs["listener"]) / statistics.median(costs["bare"])
-    latency = results["listener"].percentile(0.99) / results["bare"].percentile(0.99)
-    print(f"ratio to the bare handler: processor time {ratio:.2f}, p99 {latency:.2f}")
-    with tempfile.TemporaryDirectory() as folder, served("listener", server, Path(folder)) as process:
-        result = asyncio.run(burst(process, BURST))
-        print(f"burst of {BURST}: {result.line()}")
+    bare = measured("bare", min(seconds, 60), rate)
+    print(f"bare, {min(seconds, 60):.0f} s at {rate:.0f}/s       {bare.line()}", flush=True)
+    ours = measured("listener", seconds, rate, every_s)
+    print(f"listener, {seconds:.0f} s at {rate:.0f}/s  {ours.line()}", flush=True)
+    latency = ours.result.percentile(0.99) / bare.result.percentile(0.99)
+    print(f"ratio to the bare handler: processor time {ours.cost_us / bare.cost_us:.2f}, p99 {latency:.2f}")
+    with tempfile.TemporaryDirectory() as folder, served("listener", BEST, Path(folder)) as process:
+        print(f"burst of {BURST}: {asyncio.run(burst(process, BURST)).line()}", flush=True)
 
 
 def tee(seconds: float, rate: float) -> None:
-    server = "auto+auto"
     with (
         tempfile.TemporaryDirectory() as folder,
-        served("upstream", server, Path(folder)) as behind,
-        served("listener", server, Path(folder), tee=behind.url) as front,
+        served("upstream", BEST, Path(folder)) as behind,
+        served("listener", BEST, Path(folder), tee=behind.url) as front,
     ):
         for _ in range(2):
             direct = asyncio.run(load(behind, seconds, rate, "/voice"))

@@ -1,8 +1,8 @@
 """The measured numbers of the README: ratios within one run, on this machine.
 
-Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, memory, requests) to run only these.
-Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down slows
-down both. The sandbox runs in a process of its own.
+Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, requests, memory, listener) to run only
+these. Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down
+slows down both. The sandbox runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from typing import Any
 import aiohttp
 import httpx
 import orjson
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import DatasetWriter
@@ -273,7 +275,21 @@ def peak(server: dict[str, str]) -> None:
     print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": int(peak_kb) / 1024}))
 
 
-PARTS = {"convert": convert, "export": whole, "requests": requests, "memory": memory}
+def listener() -> None:
+    """Events to a listener, beside a handler that only appends and syncs in groups."""
+    from tests.benchmarks.live import measured
+
+    pairs = [(measured("listener", 10, 500), measured("bare", 10, 500)) for _ in range(ROUNDS)]
+    ratios = sorted(ours.cost_us / bare.cost_us for ours, bare in pairs)
+    took = statistics.median(ours.cost_us for ours, _ in pairs)
+    p99_ms = statistics.median(ours.result.percentile(0.99) for ours, _ in pairs) * 1e3
+    print(
+        f"| webhook to durable, 500/s | a handler that only appends | {statistics.median(ratios):.1f}x"
+        f" ({ratios[0]:.1f} to {ratios[-1]:.1f}) | {took:.0f} us of processor time, p99 {p99_ms:.0f} ms |"
+    )
+
+
+PARTS = {"convert": convert, "export": whole, "requests": requests, "memory": memory, "listener": listener}
 
 if __name__ == "__main__":
     print(f"{CONVERSATIONS:,} conversations, {IN_FLIGHT} in flight, {ROUNDS} rounds, {os.cpu_count()} cores\n")

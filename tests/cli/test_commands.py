@@ -96,7 +96,7 @@ def test_tables_are_chosen(small_sandbox: Sandbox, here: Path) -> None:
     assert _export(small_sandbox, "some", "--tables", "hangups, conversations", "--quiet") == 0
     assert open_dataset("some").tables == ("conversations", "hangups")
     assert _export(small_sandbox, "all", "--tables", "all", "--quiet") == 0
-    assert open_dataset("all").tables == tuple(TABLES)
+    assert open_dataset("all").tables == tuple(name for name, table in TABLES.items() if table.listed)
 
 
 def test_since_and_until_choose_conversations(small_sandbox: Sandbox, here: Path) -> None:

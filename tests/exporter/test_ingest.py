@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,13 @@ import pytest
 from conv_analytics import export, ingest, open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
+from conv_analytics.dataset.storage.inbox import Receipt
+from conv_analytics.dataset.storage.inbox_writer import InboxWriter
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.pages import records
+from tests._helpers.command_line import call
 from tests._helpers.sandboxes import client_of
 
 pytestmark = pytest.mark.slow
@@ -172,3 +177,30 @@ def test_what_the_list_says_is_right(sandbox: Sandbox, events: Any, truth: Any, 
     done = ingest(tmp_path / "listed", tmp_path / "webhooks.jsonl")
     assert (done.corrected, done.confirmed) == (1, 0)
     agree(tmp_path / "listed", truth)
+
+
+def test_what_waits_in_the_inbox_is_shown_and_folded_in_once(sandbox: Sandbox, events: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "exports"
+    export(client_of(sandbox), folder, rate=0)
+    now = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+    later = [{**each, "conversation_id": "CON-transient"} for each in events[:40]]
+    bodies = [json.dumps(each).encode() for each in [*later, *later[:3]]]
+    with InboxWriter(Layout(folder)) as writer:
+        writer.append([Receipt("rtc", now, "ok", None, "POST", "", "application/json", body) for body in bodies])
+        writer.append([Receipt("rtc", now, "unsigned", None, "POST", "", "", b"no JSON")])
+        shown = call("status", str(folder))
+        assert "44 live events" in shown.out
+        assert open_dataset(folder).compact(tmp_path / "copy").waiting == 44
+        first = ingest(folder)
+        assert (first.tables["events"], first.duplicates, first.quarantined, first.receipts) == (40, 3, 1, 44)
+        assert first.verification == {"ok": 43, "unsigned": 1}
+        # The segment is still being written: it stays, and is read on from there.
+        writer.append([Receipt("rtc", now, "ok", None, "POST", "", "", json.dumps({**later[0], "id": 4000}).encode())])
+        assert ingest(folder).tables["events"] == 1
+        assert ingest(folder).commit is None
+    done = export(client_of(sandbox), folder, rate=0)
+    assert done.ingested is None
+    assert not list(Layout(folder).inbox.glob("*.segment"))
+    rows = open_dataset(folder)["events"].query("conversation_id == 'CON-transient'")
+    assert (len(rows), set(rows["verification"]), set(rows["received_at"])) == (41, {"ok"}, {pd.Timestamp(now)})
+    assert not [each for each in verify(folder) if each.level is Level.ERROR]

@@ -157,6 +157,22 @@ def test_bodies_of_every_kind_are_stored_and_long_ones_refused(tmp_path: Path) -
     assert sum(counts.received.values()) == sum(counts.stored.values()) + sum(counts.refused.values())
 
 
+def test_an_error_of_ours_asks_for_the_event_again_and_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from conv_analytics.live import intake
+
+    application, body = _app(tmp_path), voice_event(1)
+    with served(application) as client, caplog.at_level("ERROR", "conv_analytics"):
+        with monkeypatch.context() as patched:
+            patched.setattr(intake, "decompressed", lambda *_: 1 / 0)
+            answer = client.post("/voice", content=body, headers=signed(body))
+        assert (answer.status_code, answer.content) == (503, b"")
+        assert client.post("/voice", content=body, headers=signed(body)).status_code == 200
+    assert dict(application.counts.refused) == {"error": 1}
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_only_allowed_senders_and_the_header_of_our_own_proxy(tmp_path: Path) -> None:
     body = voice_event(1)
     direct = _app(tmp_path / "direct", allow_from=["216.147.0.0/18"])

@@ -103,7 +103,7 @@ def test_the_hash_may_be_of_the_compact_form_or_of_the_parameters() -> None:
     query = "status=completed&speech={%22results%22:[]}&to=447700900101"
     texts = b'{"status":"completed","speech":"{\\"results\\":[]}","to":"447700900101"}'
     values = b'{"status":"completed","speech":{"results":[]},"to":"447700900101"}'
-    for payload, form in ((texts, "query"), (values, "query_values")):
+    for payload, form in ((texts, "query"), (values, "query_objects")):
         get = {"method": "GET", "query": query, "body": b""}
         assert _verify(f"Bearer {_token(payload)}", **get).hash_of == form
         assert _verify(f"Bearer {_token(payload)}", **{**get, "query": query + "1"}).verdict is Verdict.HASH_MISMATCH

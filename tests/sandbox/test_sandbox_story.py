@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import conv_analytics as ca
+from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.exporter.coverage import coverage
 from conv_analytics.exporter.ingest import ingest
 from conv_analytics.sandbox import Sandbox
@@ -105,3 +106,34 @@ def test_coverage_gives_each_leg_the_class_that_the_sandbox_expects(
     assert set(expected.values()) == {"covered", "other_region"} | (
         {"transient_missed"} if drop is None else {"covered_live", "partial"}
     )
+
+
+@pytest.mark.parametrize("compacted", [False, True], ids=["as written", "compacted"])
+@pytest.mark.parametrize("quirks", [False, True])
+def test_legs_that_a_webhook_gave_before_the_list_are_covered_by_the_list(
+    tmp_path: Path, quirks: bool, compacted: bool
+) -> None:
+    with Sandbox(conversations=60, transient=0.3, quirks=quirks) as sandbox, client_of(sandbox) as client:
+        arrived = sandbox.deliveries(drop=0.3, duplicates=0.05, shuffle=True)
+        ingest(tmp_path / "out", written(arrived, tmp_path / "events.jsonl"))
+        ca.export(client, tmp_path / "out", rate=0, progress=False)
+        folder = tmp_path / "out"
+        if compacted:
+            folder = tmp_path / "small"
+            compact(tmp_path / "out", folder)
+        exported = sandbox.truth(listed=True).sequence_numbers
+        expected = {
+            call.leg_id.replace("-", ""): call.expected_class(
+                exported=exported, seen_live=arrived.seen, ended_live=arrived.ended
+            )
+            for call in sandbox.truth().calls
+        }
+        found = coverage(client, folder, since=FIRST - 9 * DAY, until=FIRST + 9 * DAY)
+    kept = ca.open_dataset(folder)["voice_calls"]
+    legs = [leg_id.replace("-", "") for leg_id in kept["leg_id"]]
+    assert dict(zip(legs, kept["coverage_class"], strict=True)) == expected
+    assert {"covered", "covered_live"} <= set(expected.values())
+    # Their rows are the webhooks': that the list has their events, too, is in a table of its own.
+    hangups = ca.open_dataset(folder)["hangups"]
+    assert found.counts["covered"] > (hangups["source"] == "list").sum()
+    assert (hangups["conversation_id"].isin(list(exported)) & (hangups["source"] == "live")).any()

@@ -18,6 +18,7 @@ from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import legs
+from conv_analytics.analysis.finders.listed_legs import with_listed_legs
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.tables.report_files import leg_keys, read_reports
@@ -30,7 +31,8 @@ DURATION_S = 1.0
 PRICE = 1e-6
 
 #: What a row can be, worst first.
-OUTCOMES = ("unreadable", "billed_not_seen", "seen_not_billed", "conflict", "differs", "not_compared", "same")
+OUTCOMES = ("unreadable", "billed_not_seen", "seen_not_billed", "conflict", "differs", "not_in_folder", "not_compared",
+            "same")  # fmt: skip
 #: The product that bills a leg, by how the leg is connected; a phone leg that failed is in a product of its own.
 _BILLED_AS = {"phone": "VOICE-CALL", "sip": "VOICE-CALL", "vbc": "VOICE-CALL", "websocket": "WEBSOCKET-CALL"}
 _IN_APP = "IN-APP-VOICE"
@@ -41,9 +43,10 @@ _LEG_COLUMNS = (
 #: Columns that a frame of legs must have; without the others less is compared.
 _NEEDED = ("conversation_id", "leg_id", "started_at", "answered", "billed_s", "price")
 #: Columns of few words.
-_WORDS = ("channel_type", "direction", "network_code", "network_name", "country", "currency", "product", "problem")
+_WORDS = ("channel_type", "direction", "network_code", "network_name", "country", "currency", "product", "problem",
+          "seen_in")  # fmt: skip
 _COLUMNS = (
-    "outcome", "differences", "leg_id", "conversation_id", "call_id", "product", "direction", "started_at",
+    "outcome", "differences", "seen_in", "leg_id", "conversation_id", "call_id", "product", "direction", "started_at",
     "billed_started_at", "duration_s", "billed_duration_s", "price", "billed_price", "price_difference", "currency",
     "billed_currency", "network_code", "network_name", "records", "problem",
 )  # fmt: skip
@@ -57,12 +60,14 @@ class Reconciliation:
     ----------
     legs
         A row per leg of either side, worst first: ``outcome``, ``differences`` (``duration``, ``price``, ``currency``,
-        ``direction``, ``start``), the leg and the record with their starts [UTC], durations [s], prices and currencies,
+        ``direction``, ``start``), ``seen_in`` (``folder``, or ``call_list`` for a leg that only the table
+        ``voice_calls`` has), the leg and the record with their starts [UTC], durations [s], prices and currencies,
         ``price_difference`` (billed minus seen), ``network_name``, ``records`` (bills of the leg) and ``problem``.
     days
         A row per day (UTC) and currency, of all rows but those that are ``not_compared``: ``records``, ``legs``,
         ``billed`` and ``seen`` (sums of prices), ``difference``, how many are ``billed_not_seen``, ``seen_not_billed``,
-        ``conflict``, ``differs`` and ``unreadable``, and ``billed_not_seen_price``.
+        ``conflict``, ``differs``, ``not_in_folder`` and ``unreadable``, and the prices of bills that the folder has no
+        leg of: ``billed_not_seen_price`` and ``not_in_folder_price``.
     networks
         ``network_code``, ``network_name``, ``country`` and ``records``: the carrier's name of each network.
     counts
@@ -129,13 +134,15 @@ def reconcile(
     Notes
     -----
     Outcomes: ``same``; ``differs`` (in duration by more than 1 s, in price by more than the last of six decimals, or in
-    currency, where both sides know it); ``conflict`` (the same id, but another direction, or starts more than 5 s
-    apart); ``billed_not_seen``; ``seen_not_billed`` (an answered leg, of a product that the reports hold);
-    ``not_compared`` (before or after the period, or not billed by the products in the reports);
+    currency, where both sides know it); ``not_in_folder`` (the Voice API's call list says the same as the bill, and the
+    folder has no events of the leg: see `coverage`, which keeps that list); ``conflict`` (the same id, but another
+    direction, or starts more than 5 s apart); ``billed_not_seen``; ``seen_not_billed`` (an answered leg, of a product
+    that the reports hold); ``not_compared`` (before or after the period, or not billed by the products in the reports);
     ``unreadable`` (a record whose id, start or price cannot be read). Bills of calls name no application:
-    ``billed_not_seen`` also holds the calls of the account's other applications, and those of transient conversations
-    that nobody recorded. Several bills of one leg and direction are added up. Prices of bills are totals
-    (``total_price``; the field called price is per minute).
+    ``billed_not_seen`` also holds the calls of the account's other applications, and, where `coverage` never ran, those
+    of transient conversations that nobody recorded. An account has one currency: where events name just one, it is that
+    of every leg. Several bills of one leg and direction are added up. Prices of bills are totals (``total_price``; the
+    field called price is per minute).
 
     Examples
     --------
@@ -151,7 +158,7 @@ def reconcile(
     """
     source = Source.of(data)
     bills = _bills(reports if isinstance(reports, pd.DataFrame) else read_reports(reports))
-    seen = _seen(source)
+    seen = _in_one_currency(_with_words(with_listed_legs(_seen(source), source)))
     networks = _networks(bills)
     name_of = dict(zip(networks["network_code"], networks["network_name"], strict=True))
     rows = _paired(seen, _added_up(bills))
@@ -177,12 +184,22 @@ def _seen(source: Source) -> pd.DataFrame:
     rows = Rows.read_single(opened, LEGS, needed=_NEEDED, maker="legs()")
     frame = rows.with_nulls({name: _kind_of(name) for name in _LEG_COLUMNS}).collect()
     frame = frame[["conversation_id", "leg_id", *_LEG_COLUMNS]]
+    frame = frame.rename(columns={"billed_s": "duration_s"})
     frame = _with_words(frame.assign(leg_key=leg_keys(frame["leg_id"])))
     if frame["leg_key"].is_unique:
         return frame
     # A leg that was moved may be in two conversations; it is billed once.
-    frame = frame.sort_values("billed_s", kind="stable", na_position="first")
+    frame = frame.sort_values("duration_s", kind="stable", na_position="first")
     return frame.drop_duplicates("leg_key", keep="last")
+
+
+def _in_one_currency(legs: pd.DataFrame) -> pd.DataFrame:
+    """The legs with the account's currency, where events name it: those of phone legs name none."""
+    named = legs["currency"].cat.categories
+    if len(named) != 1:
+        return legs
+    unnamed = legs["currency"].isna() & legs["price"].notna()
+    return legs.assign(currency=legs["currency"].mask(unnamed, named[0]))
 
 
 def _with_words(frame: pd.DataFrame) -> pd.DataFrame:
@@ -244,7 +261,7 @@ def _paired(seen: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
         billed = pd.concat([ranked[~spare], alone]).drop(columns="_fits")
     # Numbers in place of the ids: a join of numbers takes a fifth of the time.
     numbers = pd.factorize(pd.concat([seen["leg_key"], billed["leg_key"]]))[0]
-    seen = seen.drop(columns="leg_key").rename(columns={"billed_s": "duration_s"}).assign(_key=numbers[: len(seen)])
+    seen = seen.drop(columns="leg_key").assign(_key=numbers[: len(seen)])
     billed = billed.drop(columns="leg_key").assign(_key=numbers[len(seen) :])
     return seen.merge(billed, on="_key", how="outer", indicator="_side")
 
@@ -283,8 +300,18 @@ def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, unti
             only_leg,
             wrong_way | elsewhen,
             duration | price | currency,
+            both & rows["seen_in"].eq("call_list"),
         ],
-        ["unreadable", "not_compared", "billed_not_seen", "seen_not_billed", "not_compared", "conflict", "differs"],
+        [
+            "unreadable",
+            "not_compared",
+            "billed_not_seen",
+            "seen_not_billed",
+            "not_compared",
+            "conflict",
+            "differs",
+            "not_in_folder",
+        ],
         "same",
     )
     return rows.assign(
@@ -342,13 +369,14 @@ def _days(rows: pd.DataFrame) -> pd.DataFrame:
     currency = _first(rows["billed_currency"], rows["currency"]).astype("str")
     counted = {
         name: rows["outcome"].eq(name).astype("int64")
-        for name in ("billed_not_seen", "seen_not_billed", "conflict", "differs", "unreadable")
+        for name in ("billed_not_seen", "seen_not_billed", "conflict", "differs", "not_in_folder", "unreadable")
     }
     table = pd.DataFrame({
         "day": day, "currency": currency,
         "records": rows["records"].fillna(0).astype("int64"), "legs": rows["leg_id"].notna().astype("int64"),
         "billed": rows["billed_price"].fillna(0.0), "seen": rows["price"].fillna(0.0), **counted,
-        "billed_not_seen_price": rows["billed_price"].where(rows["outcome"].eq("billed_not_seen"), 0.0).fillna(0.0),
+        **{f"{name}_price": rows["billed_price"].where(rows["outcome"].eq(name), 0.0).fillna(0.0)
+           for name in ("billed_not_seen", "not_in_folder")},
     })  # fmt: skip
     sums = table.groupby(["day", "currency"], dropna=False, sort=True).sum().reset_index()
     sums.insert(list(sums.columns).index("seen") + 1, "difference", sums["billed"] - sums["seen"])

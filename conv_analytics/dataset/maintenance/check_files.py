@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.folder_state import RESTORE, FolderState
+from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
@@ -153,6 +154,16 @@ def _leftover(folder: FolderState, path: str) -> tuple[Level, str, str, str]:
         return Level.ERROR, what, path, "Restore the record in _commits from a copy, or move the file away."
     what = "no commit names it: open_dataset does not read it, but whoever reads the whole folder of the table does"
     return Level.WARNING, what, path, "Move it away."
+
+
+def check_inbox(folder: FolderState) -> None:
+    """What a listener received and no run has folded in yet can be read."""
+    waiting = backlog(folder.layout, folder.commits)
+    for damage in waiting.damaged:
+        folder.add(Level.ERROR, f"{damage}, and cannot be read", "_inbox", "What they held is lost: run coverage.")
+    if waiting.receipts:
+        what = f"{waiting.receipts:,} live events wait to be folded in"
+        folder.add(Level.OK, what, "_inbox")
 
 
 def check_quarantine(folder: FolderState) -> None:

@@ -23,6 +23,7 @@ from conv_analytics.dataset.maintenance.replay import Replayed, selected_tables
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line, read_batches
 from conv_analytics.dataset.storage.commit import File, promised
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
@@ -59,6 +60,8 @@ class Compacted:
     bytes_before: int = 0
     quarantined: int = 0
     """Records in the quarantine of the copy."""
+    waiting: int = 0
+    """Live events that stay in the inbox of the folder, because no run has folded them in yet."""
     replayed: Replayed = field(default_factory=Replayed)
     """What became of the quarantined records; only with `replay`."""
     commit: int = 0
@@ -142,6 +145,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     except BaseException:
         writer.abandon()
         raise
+    result.waiting = backlog(Layout(dataset.path), dataset.commits).receipts
     result.commit, result.rows, result.files = commit.number, commit.rows, len(commit.files)
     result.bytes = sum(file.bytes for file in commit.files)
     return result

@@ -30,7 +30,7 @@ def identity(table: Table) -> tuple[str, ...]:
     """The columns that identify a record; for a record as last seen, together with the run that saw it."""
     if table.latest:
         return (*table.key, table.latest)
-    # Voice events have no id.
+    # Voice events have no number: they are told apart by a key of their own.
     return EVENT if set(EVENT) <= set(table.schema.names) else tuple(dict.fromkeys([EVENT[0], *table.key]))
 
 

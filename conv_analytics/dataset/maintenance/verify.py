@@ -19,6 +19,7 @@ _CHECKS = (
     check_files.check_table_files,
     check_files.check_leftovers,
     check_files.check_quarantine,
+    check_files.check_inbox,
     check_rows.check_keys,
     check_rows.check_watermarks,
     check_rows.check_event_ids,

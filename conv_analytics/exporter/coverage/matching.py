@@ -141,9 +141,8 @@ class Matching:
             self._view("event_sources", "event_sources", start.date())
         present = [name for name in _LEG_TABLES if name in self._dataset.tables]
         self._run(statements.evidence(present, twice=twice))
-        self._run(
-            statements.known([name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables])
-        )
+        present = [name for name in (*_EVENT_TABLES, "conversations") if name in self._dataset.tables]
+        self._run(statements.known(present, twice=twice))
         for statement in (statements.PROBED, statements.ALIVE, statements.UNMATCHED):
             self._run(statement)
 

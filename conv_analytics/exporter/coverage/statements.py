@@ -126,18 +126,23 @@ def evidence(names: Iterable[str], *, twice: bool) -> str:
     """
 
 
-def known(names: Iterable[str]) -> str:
-    """Which conversations the folder has something of, and which were gone before they could be read."""
-    read = {"conversations": "not coalesce(gone, false) as has_rows, coalesce(gone, false) as gone"}
+def known(names: Iterable[str], *, twice: bool) -> str:
+    """Which conversations an export has read, and which were gone before they could be read."""
     parts = " union all ".join(
-        f"select distinct {_conversation('conversation_id')} as conversation,"
-        f' {read.get(name, "true as has_rows, false as gone")} from "{name}"'
+        f"select distinct {_conversation(f'{name}.conversation_id')} as conversation, {_was_read(name, twice=twice)}"
+        f' from "{name}"'
         for name in names
     )
     return f"""
-    create table known as select conversation, bool_or(has_rows) as has_rows, bool_or(gone) as gone from ({parts})
-    where conversation in (select conversation from legs) group by conversation
+    create table known as select conversation, bool_or(was_read) as was_read, bool_or(gone) as gone from ({parts})
+    where conversation in (select conversation from legs) and (was_read or gone) group by conversation
     """
+
+
+def _was_read(name: str, *, twice: bool) -> str:
+    if name == "conversations":
+        return "not coalesce(gone, false) as was_read, coalesce(gone, false) as gone"
+    return f"{_from_list(name, twice=twice)} as was_read, false as gone"
 
 
 #: Conversations of which nobody knows yet whether they can still be read.
@@ -171,8 +176,8 @@ def classes(table: Table) -> str:
         when not {_IS_FINAL} then '{CoverageClass.NOT_YET}'
         when evidence.from_list and {after_export} then '{CoverageClass.NOT_YET}'
         when evidence.leg is not null then '{CoverageClass.PARTIAL}'
-        when known.has_rows and {after_export} then '{CoverageClass.NOT_YET}'
-        when known.has_rows then '{CoverageClass.PARTIAL}'
+        when known.was_read and {after_export} then '{CoverageClass.NOT_YET}'
+        when known.was_read then '{CoverageClass.PARTIAL}'
         when previous in ({_words(_LASTING)}) then previous
         when known.gone then '{CoverageClass.EXPIRED}'
         when probed.outcome in ('here', 'unknown') then '{CoverageClass.NOT_YET}'

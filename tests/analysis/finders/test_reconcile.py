@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from conv_analytics import Conversations, Dataset, export, open_dataset, read_reports
+from conv_analytics import Conversations, Dataset, coverage, export, ingest, open_dataset, read_reports
 from conv_analytics.analysis import kpi, legs, reconcile
 from conv_analytics.errors import ConfigError
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.sandbox.reports import Differences
 from tests._helpers.command_line import call
 
 Bills = list[dict[str, Any]]
@@ -170,11 +173,11 @@ def test_a_planted_difference_is_found(
 def test_currencies_are_compared_where_both_are_known(answered: pd.DataFrame, bills: Bills, tmp_path: Path) -> None:
     for bill in bills:
         bill["currency"] = "USD"
-    # Events tell no currency of phone legs; those of app legs say EUR.
+    # Events tell no currency of phone legs; those of app legs say EUR, which is the account's.
     result = reconcile(answered, written(bills, tmp_path / "bills"))
     differing = result.legs[result.legs["outcome"] == "differs"]
     assert set(differing["differences"]) == {"currency"}
-    assert len(differing) == answered["currency"].eq("EUR").sum() > 0
+    assert len(differing) == answered["price"].notna().sum() > answered["currency"].eq("EUR").sum() > 0
 
 
 def test_what_lies_outside_is_not_compared(dataset: Dataset, bills: Bills, tmp_path: Path) -> None:
@@ -239,3 +242,63 @@ def test_the_command(dataset: Dataset, bills: Bills, tmp_path: Path) -> None:
     for wrong in (["--fail-on", "poor > 3%"], ["--last", "-1"], ["--since", "soon"], ["--reports", "absent.csv"]):
         assert call("reconcile", dataset.path, "--reports", *files, *wrong, cwd=tmp_path).code == 2, wrong
     assert open_dataset(dataset.path).commits == dataset.commits
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["no listener", "some webhooks"])
+def transient(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Sandbox, Dataset]]:
+    """A world with transient calls, and its export beside its call list: it lacks those calls, or parts of them."""
+    folder = tmp_path_factory.mktemp("transient") / "exports"
+    with Sandbox(seed=7, conversations=80, transient=0.4) as sandbox:
+        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        export(client, folder, rate=0, progress=False)
+        if request.param:
+            lines = folder.with_name("events.jsonl")
+            arrived = sandbox.deliveries(drop=0.7, transient_only=True).sent
+            lines.write_text("".join(f"{json.dumps(each.event)}\n" for each in arrived))
+            ingest(folder, lines)
+        coverage(client, folder, since=datetime(2026, 11, 1, tzinfo=UTC), until=datetime(2026, 11, 25, tzinfo=UTC))
+        yield sandbox, open_dataset(folder)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "zip"])
+def test_bills_of_a_world_with_transient_calls(transient: tuple[Sandbox, Dataset], form: Any, tmp_path: Path) -> None:
+    sandbox, dataset = transient
+    planted = Differences(missing=7, extra=4, price=7, duration=7, currency=7)
+    truth = sandbox.write_reports(tmp_path / "bills", (form,), planted)
+    result = reconcile(dataset, truth.files)
+    plain = {leg.leg_id.replace("-", ""): leg for leg in sandbox.truth().calls}
+    keys = result.legs["leg_id"].fillna(result.legs["call_id"]).str.replace("-", "").str[:32]
+    found = result.legs.assign(key=keys)
+
+    def with_outcome(name: str, differences: str | None = None) -> set[str]:
+        rows = found[found["outcome"] == name]
+        return set(rows["key"] if differences is None else rows.loc[rows["differences"] == differences, "key"])
+
+    expected = {name: {leg.replace("-", "")[:32] for leg in legs} for name, legs in truth.planted.items()}
+    assert with_outcome("seen_not_billed") == expected["missing"]
+    assert with_outcome("billed_not_seen") == expected["extra"]
+    for name in ("price", "duration", "currency"):
+        assert with_outcome("differs", name) == expected[name], name
+    assert result.counts["differs"] == 21
+    assert result.counts["conflict"] == result.counts["unreadable"] == 0
+    # What is wrong on purpose is wrong with calls of both kinds.
+    wrong = set().union(*(expected[name] for name in ("missing", "price", "duration", "currency")))
+    assert {plain[key].transient for key in wrong} == {True, False}
+    own = set(legs(dataset)["leg_id"].str.replace("-", ""))
+    assert {key for key, leg in plain.items() if not leg.transient} <= own
+    assert dict(found.loc[found["key"].isin(plain), ["key", "seen_in"]].to_numpy()) == {
+        key: "folder" if key in own else "call_list" for key in plain
+    }
+    billed = set(found.loc[found["call_id"].notna(), "key"])
+    assert with_outcome("not_in_folder") == billed - own - wrong - expected["extra"] != set()
+    assert result.counts["same"] + len(wrong - expected["missing"]) + result.counts["not_in_folder"] + 4 == sum(
+        truth.records.values()
+    )
+    assert result.days["not_in_folder"].sum() == result.counts["not_in_folder"]
+    command = call("reconcile", dataset.path, "--reports", *truth.files, "--last", "0", "--format", "json")
+    assert command.code == 0
+    assert Counter(row["outcome"] for row in command.last) == {
+        name: count for name, count in result.counts.items() if count and name not in {"same", "not_compared"}
+    }

@@ -1,0 +1,72 @@
+"""Legs as the Voice API's call list has them, for what the events of a folder lack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.tables.report_files import leg_keys
+
+_TABLE = "voice_calls"
+_COLUMNS = (
+    "leg_id", "conversation_id", "direction", "from_type", "to_type", "started_at", "ended_at", "duration_s", "price",
+    "network", "checked_at",
+)  # fmt: skip
+
+
+def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
+    """The legs of a folder, and those that only the call list has, as `coverage` kept it; each says where it is.
+
+    Of a leg whose end the folder lacks, what it cost and how long it was are the call list's.
+
+    Parameters
+    ----------
+    seen
+        Legs, each with its ``leg_key``.
+    source
+        The data that they are from.
+    """
+    seen = seen.assign(seen_in="folder")
+    if source.single or _TABLE not in source.tables:
+        return seen
+    listed = _legs(Rows.read(source, _TABLE, _COLUMNS, needed=("leg_id",)).collect())
+    ends = listed.set_index("leg_key")[["duration_s", "price", "answered_at", "open"]]
+    unended = seen["duration_s"].isna() & seen["price"].isna() & seen["leg_key"].isin(ends.index)
+    for name in ends.columns if unended.any() else ():
+        told = seen.loc[unended, "leg_key"].map(ends[name])
+        seen.loc[unended, name] = seen.loc[unended, name].where(told.isna(), told) if name != "open" else told
+    only = listed[~listed["leg_key"].isin(seen["leg_key"])]
+    if only.empty:
+        return seen
+    kinds = {name: kind for name, kind in seen.dtypes.items() if not isinstance(kind, pd.CategoricalDtype)}
+    both = pd.concat([seen.astype(dict.fromkeys(seen.columns.difference(list(kinds)), "str")), only])
+    return both.astype(kinds).reset_index(drop=True)
+
+
+def _legs(calls: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the call list with the names of legs, the last that is known of each."""
+    calls = calls.assign(leg_key=leg_keys(calls["leg_id"])).sort_values("checked_at", kind="stable")
+    calls = calls[calls["leg_key"].notna()].drop_duplicates("leg_key", keep="last")
+    duration = calls["duration_s"].astype("float64")
+    price = calls["price"].astype("float64")
+    return pd.DataFrame({
+        "conversation_id": calls["conversation_id"],
+        "leg_id": calls["leg_id"],
+        "channel_type": np.where(calls["direction"].eq("outbound"), calls["to_type"], calls["from_type"]),
+        "direction": calls["direction"],
+        "network_code": calls["network"],
+        "started_at": calls["started_at"],
+        # Bills begin with the answer, and the list tells when the leg was made.
+        "answered_at": calls["ended_at"] - pd.to_timedelta(duration, unit="s"),
+        "answered": (duration.gt(0) | price.gt(0)).fillna(value=False),
+        "open": calls["ended_at"].isna() & price.isna(),
+        "duration_s": duration,
+        "price": price,
+        "leg_key": calls["leg_key"],
+        "seen_in": "call_list",
+    })  # fmt: skip
+
+
+__all__ = ["with_listed_legs"]

@@ -1,0 +1,49 @@
+"""What waits in the inbox of a folder: received, and not folded into the tables yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from conv_analytics.dataset.storage import inbox
+from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.inbox import Damage
+from conv_analytics.dataset.storage.layout import Layout
+
+
+class Backlog(NamedTuple):
+    """What waits in an inbox."""
+
+    receipts: int
+    """Requests that a listener took in."""
+    bytes: int
+    damaged: tuple[str, ...]
+    """Parts of the inbox that cannot be read."""
+
+
+def consumed(commits: Iterable[Commit]) -> dict[str, int]:
+    """How far runs have read each segment of the inbox, in bytes."""
+    reports = (commit.report for commit in commits)
+    return {name: offset for report in reports for name, offset in (report.get("inbox") or {}).items()}
+
+
+def backlog(layout: Layout, commits: Iterable[Commit]) -> Backlog:
+    """What no run has read yet.
+
+    Raises
+    ------
+    DatasetError
+        If the inbox cannot be read.
+    """
+    offsets, receipts, size = consumed(commits), 0, 0
+    damaged: list[str] = []
+    for segment in inbox.segments(layout):
+        start = offsets.get(segment.name, 0)
+        for end, record in inbox.read(segment, start):
+            if isinstance(record, Damage):
+                # What a listener that died had not written to its end, it had not answered.
+                damaged += [] if record.torn else [str(record)]
+            else:
+                receipts, size = receipts + 1, size + end - start
+            start = end
+    return Backlog(receipts, size, tuple(damaged))
