@@ -83,7 +83,7 @@ async def _received(sandbox: Sandbox, folder: Path, delivered: Deliveries) -> in
     )
     free, refused = asyncio.Semaphore(_AT_ONCE), 0
     transport = httpx.ASGITransport(received)
-    async with received, httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+    async with received, httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
 
         async def send(method: str, path: str, headers: dict[str, str], body: bytes) -> None:
             nonlocal refused

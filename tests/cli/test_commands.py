@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from conv_analytics import errors
 from conv_analytics.cli import main
 from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
-from conv_analytics.sandbox import Sandbox
+from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
 from tests._helpers.command_line import command, commits, credentials, environment, run
 
@@ -211,6 +212,11 @@ def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     assert done.code == 0, done.out + done.err
     assert "counts and sums equal the truth" in done.out
     assert "SIP codes: 200" in done.out
+    # An export alone lacks calls, all of which coverage names; with webhooks it has them.
+    alone, live = re.findall(r"has (\d+) of (\d+) legs of the call list", done.out)
+    missing = int(re.search(r"missing: (\d+) transient_missed", done.out)[1])
+    assert int(alone[0]) + missing == int(alone[1]) == int(live[0]) == int(live[1])
+    assert "100 %; missing: none" in done.out
     assert len(pd.read_parquet(tmp_path / "demo" / "conversations")) == 200
     # The first thing it says to go on with works.
     line = next(line.strip() for line in done.out.splitlines() if " -c " in line)
@@ -232,6 +238,18 @@ def test_demo_goes_on_where_it_was(here: Path, capsys: pytest.CaptureFixture[str
     assert "12 conversations had no new events" in told.out
     assert "equal the truth" in told.out
     assert commits(here / "again") == 2
+
+
+@pytest.mark.slow
+def test_demo_says_where_coverage_differs_from_the_truth(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CallTruth, "expected_class", lambda *_, **__: "covered")
+    assert main(["demo", "wrong", "--conversations", "5", "--seed", "3", "--quiet"]) == 1
+    told = capsys.readouterr().out
+    assert "differ from the truth of the sandbox. This is a bug:" in told
+    assert re.search(r"coverage of leg \S+ in alone: transient_missed, and in truth covered", told)
+    assert re.search(r"coverage of leg \S+ in live: covered_live, and in truth covered", told)
 
 
 @pytest.mark.slow
