@@ -150,15 +150,16 @@ def _with_headers(extra: pa.Array, headers: pa.Array) -> pa.Array:
 
 def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> list[str | None]:
     """The key of each event; None for what is no event."""
-    parts = zip(zip(*(comparable(arrays[name]) for name in _KEY), strict=True), documents, strict=True)
-    return [None if row in lost else _key(*part) for row, part in enumerate(parts)]
+    parts = zip(*(comparable(arrays[name]) for name in _KEY), strict=True)
+    return [None if row in lost else _key(part, documents[row]) for row, part in enumerate(parts)]
 
 
-def _key(parts: tuple[Any, ...], document: bytes) -> str:
-    conversation_id, leg_id, kind, status, at = parts
-    if leg_id is None or status is None or at is None:
+def _key(parts: Sequence[Any], document: bytes) -> str:
+    """The key of an event with these parts; of its whole body where one of them is missing, but the conversation."""
+    conversation_id, leg_id, *others = parts
+    if leg_id is None or None in others:
         return digest((document,))
-    return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), kind, status, at)])
+    return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), *others)])
 
 
 def _fresh(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:
