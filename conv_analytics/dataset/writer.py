@@ -128,6 +128,10 @@ class DatasetWriter:
             self._journal = Journal(self.layout.journal, header)
         return self._journal
 
+    def writes(self, name: str) -> bool:
+        """Whether rows of a table are written."""
+        return name in self._writable
+
     def write(self, name: str, rows: pa.Table) -> None:
         """Add rows to a table."""
         if not rows.num_rows or name not in self._writable:

@@ -229,7 +229,7 @@ class _Fold:
 
     def _put(self, name: str, table: pa.Table) -> None:
         self._writer.write(name, table)
-        if len(table):
+        if len(table) and self._writer.writes(name):
             self._result.tables[name] = self._result.tables.get(name, 0) + len(table)
 
     def _unlisted(self, records: pa.Table) -> pa.Table:

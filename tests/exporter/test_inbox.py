@@ -287,3 +287,25 @@ def test_events_without_a_conversation_and_calls_of_several_are_stored_once(tmp_
     assert (again.tables, again.duplicates) == ({}, len(knocks) + len(calls))
     assert (first.tables["events"], first.tables["voice_events"]) == (len(knocks), len(calls) - 1)
     assert not [each for each in verify(tmp_path) if each.level is Level.ERROR]
+
+
+@pytest.mark.parametrize("replay", [False, True])
+def test_a_folder_of_live_events_is_copied_whole(tmp_path: Path, *, replay: bool) -> None:
+    fill(tmp_path / "exports")
+    unreadable = [
+        voice_event(1, "busy", timestamp="no instant"), voice_event(2, price="much"), b'{"status": "transcribed"}'
+    ]  # fmt: skip
+    receive(tmp_path / "exports", unreadable, interface="voice")
+    done = ingest(tmp_path / "exports")
+    copied = open_dataset(tmp_path / "exports").compact(tmp_path / "copy", replay=replay)
+    assert done.quarantined == copied.quarantined > 2
+    wanted, found = content(tmp_path / "exports"), content(tmp_path / "copy")
+    same(found, wanted)
+    assert len(found["voice_events"]) > len(unreadable)
+    assert not [each for each in verify(tmp_path / "copy") if each.level is Level.ERROR]
+
+
+def test_a_folder_of_some_tables_counts_what_it_stores(tmp_path: Path) -> None:
+    DatasetWriter(tmp_path, datetime.now(UTC).date(), ["hangups"]).commit([], {"selected": ["hangups"]})
+    receive(tmp_path, [rtc_event(1), rtc_event(2, "sip:answered")])
+    assert ingest(tmp_path).tables == {"hangups": 1}

@@ -31,7 +31,7 @@ def identity(table: Table) -> tuple[str, ...]:
     if table.latest:
         return (*table.key, table.latest)
     # Voice events have no number: they are told apart by a key of their own.
-    return EVENT if set(EVENT) <= set(table.schema.names) else table.key
+    return EVENT if set(EVENT) <= set(table.schema.names) else tuple(dict.fromkeys([EVENT[0], *table.key]))
 
 
 def keys_of(rows: pa.Table, columns: Sequence[str]) -> list[Key]:
