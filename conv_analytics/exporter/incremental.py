@@ -265,7 +265,7 @@ def updated_watermark(
     >>> updated_watermark(five._replace(finished=True), first, now, unread=False)
     >>> print(*updated_watermark(five._replace(last_event=9), first, now, unread=False)[:3])
     CON-1 9 2026-11-21T03:00:00Z cc
-    >>> print(*updated_watermark(ConversationState("CON-1", unread=True), first, now, unread=True))
+    >>> print(*updated_watermark(ConversationState("CON-1", unread=True), first, now, unread=True)[:6])
     CON-1 5 None None None True
     """
     known_last = None if known is None else known.last_event

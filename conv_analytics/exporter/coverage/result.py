@@ -130,8 +130,8 @@ def shares_of(counts: Iterable[tuple[str, str | None, str, int]]) -> pd.DataFram
     """Counts of legs by part, value and class as shares.
 
     >>> frame = shares_of([("total", None, "covered", 3), ("total", None, "expired", 1), ("total", None, "not_yet", 9)])
-    >>> frame.loc[0, ["k", "n", "rate"]].tolist()
-    [3, 4, 0.75]
+    >>> int(frame.at[0, "k"]), int(frame.at[0, "n"]), float(frame.at[0, "rate"])
+    (3, 4, 0.75)
     """
     grouped: dict[tuple[str, str | None], Counter[str]] = {("total", None): Counter()}
     for part in ("day", "direction", "channel"):
