@@ -32,15 +32,15 @@ class Counting(Sandbox):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self.now = self.most = 0
+        self.in_flight = self.most = 0
 
-    def _answer(self, request: Request, target: str) -> tuple[Reply | None, Fault | None]:
-        self.now += 1
-        self.most = max(self.most, self.now)
-        return super()._answer(request, target)
+    def _answer(self, *asked: Any) -> tuple[Reply | None, Fault | None]:
+        self.in_flight += 1
+        self.most = max(self.most, self.in_flight)
+        return super()._answer(*asked)
 
     def _log(self, request: Request, target: str, status: int) -> None:
-        self.now -= 1
+        self.in_flight -= 1
         super()._log(request, target, status)
 
 
