@@ -11,8 +11,11 @@ import contextlib
 import importlib
 import io
 import pkgutil
+import shutil
+import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +23,14 @@ import pandas as pd
 
 import conv_analytics
 from conv_analytics import (
+    Conversations,
     Dataset,
     analysis,
+    coverage,
+    doctor,
     explore,
     notebook,
+    open_dataset,
     quality_report,
     show_ladder,
     show_timeline,
@@ -33,6 +40,9 @@ from conv_analytics.cli.entry import parser
 from conv_analytics.exporter.progress.notebook import as_html
 from conv_analytics.exporter.progress.snapshot import Progress
 from conv_analytics.notebook import show_ledger, show_verdicts
+from conv_analytics.sandbox import Sandbox
+from tests._helpers.call_list import EARLY, LATE, call, listing
+from tests._helpers.hostile_world import PAYLOADS
 
 PACKAGE = Path(conv_analytics.__file__).parent
 Kind = Literal["page", "fragment", "svg", "markdown", "csv", "text", "mermaid", "json"]
@@ -133,6 +143,59 @@ def _comparison(given: Given) -> str:
     return shown
 
 
+def _bills(given: Given) -> str:
+    """A file of bills in which every text is hostile."""
+    begin = "2026-11-17T10:00:00+00:00"
+    rows = [
+        {"id": f"id{place}", "call_id": f"leg{text}", "direction": text, "from": text, "to": text, "network": text,
+         "network_name": text, "country": text, "status": text, "currency": text, "price": "0.1",
+         "total_price": "0.2", "duration": "7", "date_start": begin, "date_end": begin}
+        for place, text in enumerate(PAYLOADS)
+    ]  # fmt: skip
+    path = given.room / "bills.csv"
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return str(path)
+
+
+def _reconciled(given: Given) -> str:
+    shown: str = analysis.reconcile(given.dataset, _bills(given))._repr_html_()
+    return shown
+
+
+@contextlib.contextmanager
+def _call_list(given: Given) -> Iterator[tuple[Given, list[str]]]:
+    """A copy of the folder, as `coverage` writes to it, and the flags for a call list whose every text is hostile."""
+    begin = datetime(2026, 11, 17, 10, tzinfo=UTC)
+    calls = [call(f"leg{text}", f"CON-{text}", begin, begin, direction=text, status=text) for text in PAYLOADS]
+    for text, each in zip(PAYLOADS, calls, strict=True):
+        each |= {"network": text, "from": {"type": text, "number": text}, "to": {"type": text, "uri": text}}
+    folder = given.room / f"covered-{uuid.uuid4().hex}"
+    shutil.copytree(given.dataset.path, folder)
+    with Sandbox(conversations=1) as sandbox, listing(sandbox, calls) as host:
+        key = folder.with_suffix(".key")
+        key.write_text(str(sandbox.private_key))
+        flags = ["--base-url", host.base_url, "--application-id", sandbox.application_id, "--private-key", str(key)]
+        yield replace(given, dataset=open_dataset(folder)), flags
+
+
+def _covered(given: Given, *arguments: str) -> str:
+    with _call_list(given) as (copied, flags):
+        period = ["--since", EARLY.isoformat(), "--until", LATE.isoformat()]
+        return printed(copied, "coverage", *period, *flags, *arguments)
+
+
+def _coverage(given: Given) -> str:
+    with _call_list(given) as (copied, flags):
+        client = Conversations(flags[3], Path(flags[5]).read_text(), base_url=flags[1])
+        shown: str = coverage(client, copied.dataset.path, since=EARLY, until=LATE, rate=0)._repr_html_()
+        return shown
+
+
+def _diagnosed(given: Given) -> str:
+    shown: str = doctor(given.dataset.path)._repr_html_()
+    return shown
+
+
 def _formats(name: str, *arguments: str) -> dict[str, Output]:
     kinds: dict[str, Kind] = {"text": "text", "csv": "csv", "json": "json", "md": "markdown"}
     return {
@@ -194,12 +257,23 @@ OUTPUTS: dict[str, Output] = {
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
     **_formats("check", "--rule", "asr < 99% by network_code"),
+    "bills": Output("fragment", ("Reconciliation._repr_html_",), _reconciled),
+    "bills, command": Output("text", ("cli reconcile",), lambda given: printed(
+        given, "reconcile", "--reports", _bills(given), "--all")),
+    "bills, table": Output("csv", ("cli reconcile",), lambda given: printed(
+        given, "reconcile", "--reports", _bills(given), "--all", "--format", "csv")),
+    "coverage": Output("fragment", ("Coverage._repr_html_",), _coverage),
+    "coverage, command": Output("text", ("cli coverage",), _covered),
+    "coverage, numbers": Output("json", ("cli coverage",), lambda given: _covered(given, "--json")),
+    "diagnosis": Output("fragment", ("Diagnosis._repr_html_",), _diagnosed),
+    "diagnosis, command": Output("text", ("cli doctor",), lambda given: printed(
+        replace(given, mask=True), "doctor")),
     "status": Output("text", ("cli status",), lambda given: printed(given, "status")),
     "verify": Output("text", ("cli verify",), lambda given: printed(given, "verify")),
 }  # fmt: skip
 
 #: Commands that print no text of the API: counts, paths and words of our own.
-SILENT = {"compact", "demo", "export", "plan", "replay", "sandbox", "tables"}
+SILENT = {"compact", "demo", "export", "ingest", "listen", "plan", "replay", "sandbox", "tables"}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
