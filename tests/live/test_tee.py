@@ -13,6 +13,7 @@ import pytest
 
 from conv_analytics.live import Application, app
 from conv_analytics.live import tee as module
+from conv_analytics.live.server import bound
 from tests._helpers.listeners import bodies, receipts, served
 from tests._helpers.upstream import Upstream
 from tests._helpers.webhooks import SECRET, rtc_event, signed, voice_event
@@ -151,3 +152,10 @@ def test_what_is_refused_is_not_passed_on(tmp_path: Path) -> None:
         assert client.post("/voice", content=voice_event(1)).status_code == 503
         assert _sent(client, "/voice", voice_event(1), Authorization="Bearer forged").status_code == 401
         assert upstream.seen == []
+
+
+def test_an_answer_with_a_body_does_not_wait_for_an_acknowledgement() -> None:
+    with bound("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
