@@ -355,7 +355,9 @@ class Converter:
         columns = (rows.repeated[name].to_pylist() for name in ("conversation_id", "event_id", "body"))
         for conversation_id, event_id, body in zip(*columns, strict=True):
             stored = self._stored.get(conversation_id)
-            if stored is None or (event_id is not None and event_id not in stored.bodies | stored.both):
+            if stored is None:
+                continue
+            if event_id is not None and event_id not in stored.bodies and event_id not in stored.both:
                 continue
             rows.duplicates -= 1
             self._report.held += 1

@@ -199,9 +199,14 @@ class _Fold:
         """Compare the events that the folder has from the list, once each."""
         if rows.repeated is None or not len(rows.repeated):
             return
+        again = pc.unique(rows.repeated["conversation_id"]).drop_null().to_pylist()
         listed = {
-            name: {number: body for number, body in stored.bodies.items() if number not in stored.both}
-            for name, stored in self._stored.items()
+            name: {
+                number: body
+                for number, body in self._stored[name].bodies.items()
+                if number not in self._stored[name].both
+            }
+            for name in again
         }
         twice = first_of_each(stored_before(rows.repeated, listed))
         sources, merged = both_sources(twice, listed)

@@ -38,14 +38,14 @@ def bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
-        # asyncio sets this only for sockets that name their protocol; connections inherit it.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"{host} port {port} cannot be used: {reason}. Choose others with --host and --port."
         ) from None
+    # asyncio sets this only for sockets that name their protocol; connections inherit it.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def serve(application: Application, listening: socket.socket, ready: Callable[[], None]) -> None:

@@ -30,7 +30,7 @@ _ENDS = ("hangups", "leg_statuses")
 #: Tables with leg ids, and those with conversation ids.
 _LEG_TABLES = ("leg_statuses", "hangups", "call_events", "member_events")
 _EVENT_TABLES = (*_LEG_TABLES, "events")
-#: The longest call: events of a leg lie within so many days of its begin.
+#: Longest call that is looked for: a leg's events are no further from its start than this.
 _CALL = timedelta(days=2)
 #: Rows that are taken out at a time.
 _ROWS = 2**16
