@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     path, mask = folder(options.dest), mask_of(options)
 
     from conv_analytics.errors import ExportIncomplete
-    from conv_analytics.exporter.ingest import ingest
+    from conv_analytics.exporter.ingestion import ingest
 
     try:
         done = ingest(path, options.files or None, mask=mask)

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-from conv_analytics.exporter.entry import aexport, export
-from conv_analytics.exporter.event_files import read_events
-from conv_analytics.exporter.ingest import ingest
-from conv_analytics.exporter.ingest_report import Ingested
-from conv_analytics.exporter.job import Job
-from conv_analytics.exporter.progress import Progress
-from conv_analytics.exporter.report import Report
-from conv_analytics.exporter.results import Exported, Frames
+import lazy_loader
 
-__all__ = [
-    "Exported",
-    "Frames",
-    "Ingested",
-    "Job",
-    "Progress",
-    "Report",
-    "aexport",
-    "export",
-    "ingest",
-    "read_events",
-]
+# Imported when first used: the process that converts pages needs neither HTTP nor pandas.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,8 +21,8 @@ from conv_analytics.exporter.folder_checks import (
     resolve_tables,
 )
 from conv_analytics.exporter.inbox_objects import require_mask_of_inbox
-from conv_analytics.exporter.ingest import ingest
 from conv_analytics.exporter.ingest_report import Ingested
+from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.exporter.job import Job
 from conv_analytics.exporter.logs import LogObserver
 from conv_analytics.exporter.options import ExportOptions, Options, takes

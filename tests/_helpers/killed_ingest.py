@@ -42,7 +42,7 @@ def receive(dest: Path, bodies: Sequence[bytes], *, interface: str = "rtc", mask
 
 def _server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_ingest", "conv_analytics.exporter.ingest"])
+    context.set_forkserver_preload(["tests._helpers.killed_ingest", "conv_analytics.exporter.ingestion"])
     return context
 
 

@@ -13,7 +13,7 @@ import pytest
 import conv_analytics as ca
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.exporter.coverage import coverage
-from conv_analytics.exporter.ingest import ingest
+from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.webhooks.delivery import Deliveries
 

@@ -14,7 +14,6 @@ import pytest
 
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.maintenance import compact as compaction
 from conv_analytics.dataset.maintenance import latest_rows
 from conv_analytics.dataset.maintenance import reread as rereading
@@ -22,6 +21,7 @@ from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.replay import replay
 from conv_analytics.dataset.maintenance.verify import verify
+from conv_analytics.dataset.storage import staged_files
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DatasetError, DatasetLocked
 from conv_analytics.sandbox import Sandbox
@@ -171,7 +171,7 @@ def test_what_is_larger_than_a_file_a_batch_or_a_pass(
 ) -> None:
     for module, name, value in (
         (compaction, "_BATCH_ROWS", 7), (latest_rows, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
-        (writing, "BUFFER_BYTES", 5_000), (writing, "FILE_BYTES", 20_000),
+        (staged_files, "BUFFER_BYTES", 5_000), (staged_files, "FILE_BYTES", 20_000),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     copied = compact(folder, tmp_path / "new", replay=True)

@@ -20,6 +20,7 @@ from conv_analytics import durable, open_dataset
 from conv_analytics.dataset import DatasetWriter
 from conv_analytics.dataset import writer as writing
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage import staged_files
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import (
     CorruptFile,
@@ -117,7 +118,7 @@ def test_a_table_folder_never_holds_anything_but_finished_files(tmp_path: Path) 
             writer = DatasetWriter(tmp_path, DAY, NAMES)
             for part in range(8):
                 fill(writer, 100 * number + 10 * part)
-                writer._flush()
+                writer._files._flush()
             writer.commit({}, {})
     finally:
         stop.set()
@@ -288,7 +289,7 @@ def test_abandoning_leaves_nothing(tmp_path: Path) -> None:
     before = state(tmp_path)
     writer = DatasetWriter(tmp_path, DAY, NAMES)
     fill(writer, 50)
-    writer._flush()
+    writer._files._flush()
     writer.abandon()
     assert state(tmp_path) == before
     swept(tmp_path)
@@ -373,13 +374,13 @@ FULL = """
     import resource, signal, sys
     from pathlib import Path
     from conv_analytics.dataset import DatasetWriter
-    from conv_analytics.dataset import writer as writing
+    from conv_analytics.dataset.storage import staged_files
     from conv_analytics.errors import DestinationError
     from tests._helpers.table_rows import DAY
     from tests.dataset.storage.test_commits import NAMES, fill
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
-    writing.BUFFER_BYTES = int(sys.argv[3])
+    staged_files.BUFFER_BYTES = int(sys.argv[3])
     writer = DatasetWriter(Path(sys.argv[1]), DAY, NAMES)
     try:
         for part in range(30):
@@ -414,8 +415,8 @@ def test_a_full_disk_leaves_everything_as_it_was(limit: int, buffer: int, tmp_pa
 
 
 def test_rows_of_many_days_keep_few_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "OPEN_FILES", 3)
-    monkeypatch.setattr(writing, "BUFFER_BYTES", 1)
+    monkeypatch.setattr(staged_files, "OPEN_FILES", 3)
+    monkeypatch.setattr(staged_files, "BUFFER_BYTES", 1)
     writer = DatasetWriter(tmp_path, DAY, NAMES)
     for part in range(4):
         fill(writer, 8 * part, 40)
@@ -426,11 +427,11 @@ def test_rows_of_many_days_keep_few_files_open(tmp_path: Path, monkeypatch: pyte
 
 
 def test_files_are_closed_before_they_have_many_row_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "ROW_GROUPS", 3)
+    monkeypatch.setattr(staged_files, "ROW_GROUPS", 3)
     writer = DatasetWriter(tmp_path, DAY, ["events"])
     for part in range(10):
         writer.place("events", DAY, rows(TABLES["events"], 4, start=10 * part))
-        writer._flush()
+        writer._files._flush()
     commit = writer.commit({}, {})
     groups = [pq.read_metadata(tmp_path / file.path).num_row_groups for file in commit.files]
     assert groups == [3, 3, 3, 1]

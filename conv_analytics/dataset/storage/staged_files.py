@@ -1,0 +1,260 @@
+"""The files of a run before they are committed: rows become Parquet, a row group at a time, in the staging folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics import durable
+from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
+from conv_analytics.errors import DestinationError
+from conv_analytics.resources.record import Json
+from conv_analytics.tables import TABLES
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.days import by_day
+
+#: Rows are buffered up to this size before they are written as a row group. [B]
+BUFFER_BYTES = 16 * 2**20
+#: Files that are checked and synced to the disk at a time: the disk syncs several in the time of one.
+_SYNCS = 8
+#: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
+FILE_BYTES = 128 * 2**20
+#: So is a file with this many row groups: until it is closed, Parquet keeps their metadata in memory, some 300 kB per
+#: row group of all tables.
+ROW_GROUPS = 16
+#: Files that are kept open at once: a run may touch many days.
+OPEN_FILES = 24
+
+
+def no_deadline() -> None:
+    """Let a commit take its time."""
+
+
+class Staged(Protocol):
+    """The files of a run, wherever they are written."""
+
+    def finish(self, in_time: Callable[[], None]) -> tuple[File, ...]:
+        """Finish every file and check it; `in_time` is called now and then, and what it raises ends the work."""
+
+    def drop(self) -> None:
+        """Write no more; the files are of no use."""
+
+
+@dataclass
+class _Part:
+    """One staged file and the rows that wait to be written to it."""
+
+    table: Table
+    path: str
+    pending: list[pa.Table] = field(default_factory=list)
+    writer: pq.ParquetWriter | None = None
+    rows: int = 0
+    row_groups: int = 0
+
+
+class StagedFiles:
+    """Takes rows of any table in any order, and writes them to files in the staging folder of a run.
+
+    Parameters
+    ----------
+    layout
+        The dataset folder.
+    number
+        The number that the run's commit takes.
+    run
+        The run's name.
+    day
+        The partition of rows that have no instant: the UTC day of the run.
+    tables
+        The tables to write; rows of others that lists of the API fill are passed over.
+    """
+
+    def __init__(self, layout: Layout, number: int, run: str, day: date, tables: Collection[str]) -> None:
+        self._layout, self._number, self._run, self._day = layout, number, run, day
+        self._staging = layout.staging(run)
+        self._tables = [name for name in TABLES if name in tables]
+        self._writable = {*tables, *(name for name, table in TABLES.items() if not table.listed)}
+        self._parts: dict[tuple[str, date], _Part] = {}
+        self._done: list[_Part] = []
+        self._buffered = 0
+        # Encoding and compressing run beside the conversion of the next rows; neither needs the interpreter.
+        self._thread = ThreadPoolExecutor(1, "conv_analytics parquet")
+        self._writing: Future[None] | None = None
+        self._quarantine = self._staging / STAGED_QUARANTINE
+        self._in_time: Callable[[], None] = no_deadline
+
+    def writes(self, name: str) -> bool:
+        """Whether rows of a table are written."""
+        return name in self._writable
+
+    def write(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a table."""
+        if not rows.num_rows or name not in self._writable:
+            return
+        for day, part_rows in by_day(rows, TABLES[name].day, self._day):
+            self.place(name, day, part_rows)
+
+    def place(self, name: str, day: date, rows: pa.Table) -> None:
+        """Add rows to one day of a table, whatever their instants say."""
+        if not rows.num_rows or name not in self._writable:
+            return
+        with disk_errors(self._layout.root):
+            part = self._part(TABLES[name], day)
+            part.pending.append(rows)
+            part.rows += rows.num_rows
+            self._buffered += rows.nbytes
+            if self._buffered > BUFFER_BYTES:
+                self._flush()
+
+    def quarantine(self, lines: list[str]) -> None:
+        """Keep records that could not be read: one JSON object per line."""
+        if lines:
+            with (
+                disk_errors(self._layout.root),
+                open(self._quarantine, "a", encoding="utf-8", newline="\n", opener=durable.private) as file,
+            ):
+                file.writelines(line + "\n" for line in lines)
+
+    def finish(self, in_time: Callable[[], None] = no_deadline) -> tuple[File, ...]:
+        """Finish every file, check it, and sync it to the disk.
+
+        `in_time` is called between steps, by several threads; when it raises, only `drop` may follow.
+        """
+        self._in_time = in_time
+        with disk_errors(self._layout.root):
+            self._ensure_every_table()
+            self._flush()
+            self._settle()
+            for part in self._parts.values():
+                in_time()
+                self._close(part)
+            with ThreadPoolExecutor(_SYNCS) as pool:
+                files = tuple(pool.map(self._verified, self._done))
+        self._thread.shutdown()
+        return files
+
+    def drop(self) -> None:
+        """Write no more; the files are of no use."""
+        self._thread.shutdown(wait=True)
+        for part in self._parts.values():
+            if part.writer is not None:
+                _drop(part.writer)
+
+    def _part(self, table: Table, day: date) -> _Part:
+        key = (table.name, day)
+        if key not in self._parts:
+            number = sum(part.path.startswith(f"{table.name}/date={day}/") for part in self._done)
+            self._parts[key] = _Part(table, file_name(table.name, day, self._number, self._run, number))
+        return self._parts[key]
+
+    def _flush(self) -> None:
+        """Hand the pending rows to the writing thread, once it has written the previous ones."""
+        self._settle()
+        self._close_idle()
+        waiting = [(part, part.pending) for part in self._parts.values() if part.pending]
+        for part, _ in waiting:
+            part.pending = []
+        self._buffered = 0
+        self._writing = self._thread.submit(self._write_out, waiting)
+
+    def _close_idle(self) -> None:
+        """Close files that have become large and, when many are open, those of days that got no rows lately.
+
+        Conversations come in the order of time: such a day is mostly done.
+        """
+        many = sum(part.writer is not None for part in self._parts.values()) > OPEN_FILES
+        for key, part in list(self._parts.items()):
+            if part.writer is None:
+                continue
+            if part.row_groups >= ROW_GROUPS or (self._staging / part.path).stat().st_size >= FILE_BYTES:
+                waiting, part.pending = part.pending, []
+                moved = sum(rows.num_rows for rows in waiting)
+                part.rows -= moved
+                self._close(self._parts.pop(key))
+                if waiting:
+                    following = self._part(part.table, key[1])
+                    following.pending, following.rows = waiting, moved
+            elif many and not part.pending:
+                self._close(self._parts.pop(key))
+
+    def _settle(self) -> None:
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            writing.result()
+
+    def _write_out(self, waiting: list[tuple[_Part, list[pa.Table]]]) -> None:
+        for part, tables in waiting:
+            self._in_time()
+            self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
+            part.row_groups += 1
+        waiting.clear()
+        # Arrow's pool keeps freed memory for later; between two flushes of a long run that only adds up.
+        pa.default_memory_pool().release_unused()
+
+    def _writer(self, part: _Part) -> pq.ParquetWriter:
+        if part.writer is None:
+            path = self._staging / part.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # JSON texts hardly repeat: a dictionary of them would only cost time and space.
+            words = [column.name for column in part.table.columns if column.kind is not Json]
+            part.writer = pq.ParquetWriter(
+                path,
+                part.table.schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=words,
+            )
+        return part.writer
+
+    def _close(self, part: _Part) -> None:
+        self._writer(part).close()
+        part.writer = None
+        self._done.append(part)
+
+    def _verified(self, part: _Part) -> File:
+        self._in_time()
+        return recorded(self._staging, part.path, part.table.name, part.rows)
+
+    def _ensure_every_table(self) -> None:
+        # A table that never had a row still gets a file, so that every reader finds its columns.
+        known = {part.table.name for part in (*self._parts.values(), *self._done)}
+        for name in self._tables:
+            if name not in known and not any((self._layout.root / name).glob("*/*.parquet")):
+                self._part(TABLES[name], self._day)
+
+
+def recorded(staging: Path, name: str, table: str, written: int) -> File:
+    """What a commit records of a staged file that is finished; it is synced to the disk."""
+    path = staging / name
+    rows = pq.read_metadata(path).num_rows
+    if rows != written:
+        raise DestinationError(path, f"{rows} rows arrived of {written}")
+    durable.sync_file(path)
+    return File(name, table, rows, path.stat().st_size, durable.sha256(path))
+
+
+def _drop(writer: pq.ParquetWriter) -> None:
+    """Close a file that nobody will read."""
+    try:
+        writer.close()
+    except OSError:
+        # On a full disk the footer cannot be written either. If left open, the writer would try again when collected.
+        writer.is_open = False
+
+
+@contextmanager
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turn what the operating system says (disk full, no permission) into `DestinationError`."""
+    try:
+        yield
+    except OSError as error:
+        raise DestinationError(root, error.strerror or str(error)) from error
