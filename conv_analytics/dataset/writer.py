@@ -65,8 +65,6 @@ class DatasetWriter:
             raise
         self.number = log.next_number(self.layout)
         self._files = StagedFiles(self.layout, self.number, self.run, day, tables)
-        self.staged: Staged = self._files
-        """Where the files of the run come from; replaced when another process writes them."""
         self._quarantine = self._staging / STAGED_QUARANTINE
         self._journal: Journal | None = None
         self._in_time: Callable[[], None] = no_deadline
@@ -111,6 +109,7 @@ class DatasetWriter:
         *,
         whole: bool = True,
         in_time: Callable[[], None] = no_deadline,
+        staged: Staged | None = None,
     ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log.
 
@@ -127,10 +126,12 @@ class DatasetWriter:
         in_time
             Called between steps, by several threads, until the commit is promised. When it raises, the commit is not
             made, and only `abandon` may follow.
+        staged
+            The files that another process has written to the run's staging folder, in place of this writer's.
         """
         self._in_time = in_time
         with disk_errors(self.layout.root):
-            files = self.staged.finish(in_time)
+            files = (self._files if staged is None else staged).finish(in_time)
             few, filed = self._split_off(watermarks)
             commit = Commit(
                 number=self.number,
@@ -153,7 +154,7 @@ class DatasetWriter:
 
     def abandon(self) -> None:
         """Give the run up; the dataset stays as it was, and the journal is left for the next run."""
-        self.staged.drop()
+        self._files.drop()
         # Once promised, some files may be in place; the next writer moves the others.
         if not log.promised(self._staging):
             shutil.rmtree(self._staging, ignore_errors=True)

@@ -94,6 +94,11 @@ class ConversationStates:
         statement = "update states set last = ?, unread = 1, sequence_number = ? where conversation = ?"
         self._database.run(statement, (last_event, highest, conversation_id))
 
+    def apply(self, changes: StateChanges) -> None:
+        """Make changes that were noted elsewhere, in their order."""
+        for name, values in changes.calls:
+            getattr(self, name)(*values)
+
     def __iter__(self) -> Iterator[ConversationState]:
         for row in self._database.all("select * from states order by conversation"):
             name, last, last_change, extended, finished, unread, number, since = row
@@ -104,3 +109,39 @@ class ConversationStates:
     def close(self) -> None:
         """Delete the database."""
         self._database.close()
+
+
+class StateChanges:
+    """Changes of `ConversationStates`, noted where pages are converted, and made where the states are.
+
+    >>> changes = StateChanges()
+    >>> changes.advance([("CON-1", 7, False)])
+    >>> changes.hold_back("CON-1", 3, 7)
+    >>> states = ConversationStates()
+    >>> states.apply(changes)
+    >>> [(state.last_event, state.unread) for state in states]
+    [(3, True)]
+    >>> states.close()
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple[object, ...]]] = []
+
+    def advance(self, conversations: list[tuple[str, int, bool]]) -> None:
+        """See `ConversationStates.advance`."""
+        self.calls.append(("advance", (conversations,)))
+
+    def mark_read(
+        self,
+        conversation_id: str,
+        last_event: int,
+        last_change: str | None,
+        sequence_number: int | None = None,
+        pending_since: str | None = None,
+    ) -> None:
+        """See `ConversationStates.mark_read`."""
+        self.calls.append(("mark_read", (conversation_id, last_event, last_change, sequence_number, pending_since)))
+
+    def hold_back(self, conversation_id: str, last_event: int, highest: int) -> None:
+        """See `ConversationStates.hold_back`."""
+        self.calls.append(("hold_back", (conversation_id, last_event, highest)))

@@ -23,8 +23,9 @@ from conv_analytics.api.page import RawPage
 from conv_analytics.errors import APIError, AuthError, NotFound
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
-from conv_analytics.exporter.incremental import IncrementalPolicy, LastChange, ListsToRead
+from conv_analytics.exporter.incremental import IncrementalPolicy, ListsToRead
 from conv_analytics.exporter.journalled_client import RawClient
+from conv_analytics.exporter.last_events import LastChange
 from conv_analytics.exporter.list_end import EventListEnd, still_missing
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES, Options
 from conv_analytics.exporter.pacing.pacer import Pacer

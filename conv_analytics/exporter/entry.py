@@ -88,6 +88,10 @@ def export(
         With a lookback, request all conversations nevertheless when the last time was this long ago.
     allow_empty : bool, default False
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
+    processes : int, default None
+        2 converts and writes what is downloaded in a process of its own, so that two processors share the work; 1 does
+        everything in this one. None takes 2 for an export to a folder that has more than a little to convert, where
+        this process may use two processors. What is written is the same.
     progress : "auto", bool, None or callable, default "auto"
         What shows the progress: ``"auto"`` draws a block in a notebook and a bar on a terminal, and prints plain lines
         elsewhere, always on standard error (the variable ``CONV_ANALYTICS_PROGRESS=plain|rich|none`` overrides this);

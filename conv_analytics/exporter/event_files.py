@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.options import DEFAULT_TABLES, OPTIONAL
-from conv_analytics.exporter.report import LISTED, Report
+from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.results import Frames
+from conv_analytics.exporter.row_counts import RowCounts
 from conv_analytics.exporter.sinks import MemorySink
 from conv_analytics.instants import utc_text
 from conv_analytics.privacy import Mask
@@ -103,16 +104,16 @@ def read_events(files: Files, *, mask: Mask | None = None) -> Frames:
     report = FilesReport(
         started_at=utc_text(started, "seconds"), files=len(reading.paths), mask=mask.settings() if mask else None
     )
-    seen, totals = SeenEvents(), Counter[str]()
+    seen = SeenEvents()
     sink = MemorySink([*DEFAULT_TABLES, "voice_events", *OPTIONAL], started.date())
     for batch in reading:
         for rows in flatten_objects(batch, seen, started):
-            _put(rows, sink, report, totals)
-    report.tables, report.read_bytes, report.incomplete = dict(totals), reading.read_bytes, reading.incomplete
+            _put(rows, sink, report)
+    report.read_bytes, report.incomplete = reading.read_bytes, reading.incomplete
     frames = sink.finish(report, ConversationStates(), lambda: None)
     latest = {name: _latest(name, frames) if TABLES[name].latest else frames[name] for name in frames}
     kept = {name: frame for name, frame in latest.items() if name not in OPTIONAL or len(frame)}
-    report.tables |= {name: len(kept[name]) for name in totals if name in kept}
+    report.tables |= {name: len(kept[name]) for name in report.tables if name in kept}
     report.seconds = time.monotonic() - begin
     return Frames(kept, report, frames.broken)
 
@@ -143,19 +144,13 @@ def flatten_objects(batch: ObjectBatch, seen: SeenEvents, read_at: datetime) -> 
         yield Rows(broken=batch.broken)
 
 
-def _put(rows: Rows, sink: MemorySink, report: Report, totals: Counter[str]) -> None:
+def _put(rows: Rows, sink: MemorySink, report: Report) -> None:
+    counts = RowCounts(Counter({name: table.num_rows for name, table in rows.tables.items()}))
+    counts.add(rows)
+    report.add(counts)
     for name, table in rows.tables.items():
         sink.write(name, table)
-        totals[name] += table.num_rows
     sink.quarantine([record.to_json() for record in rows.broken])
-    report.quarantined += len(rows.broken)
-    report.lost += sum(not record.kept for record in rows.broken)
-    report.duplicates += rows.duplicates
-    report.unknown_types += rows.unknown_types
-    for key, count in rows.unknown_fields.items():
-        # A sender may invent keys for every event; the report must not grow with them.
-        if key in report.unknown_fields or len(report.unknown_fields) < LISTED:
-            report.unknown_fields[key] += count
 
 
 def _latest(name: str, frames: Frames) -> pd.DataFrame:

@@ -11,20 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import Any
 
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.conversation_states import ConversationState
+from conv_analytics.exporter.last_events import EARLY, missing_events, seconds_text
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.summaries import Summary
-from conv_analytics.instants import utc_text
-from conv_analytics.resources.cells import Unreadable, instant
-
-#: A weekly sweep is also due when tonight's job starts a little earlier than last week's.
-_EARLY = timedelta(hours=1)
-#: Missing events are requested again for this time, which is how long named conversations live. Events that have not
-#: appeared by then are never stored by the API (contract 2.7).
-PATIENCE = timedelta(days=2)
 
 
 class ListsToRead(Enum):
@@ -38,13 +31,6 @@ class ListsToRead(Enum):
     """Members and events."""
 
 
-class MissingEvents(NamedTuple):
-    """What is missing at the end of a list of events: as in `conv_analytics.dataset.storage.watermarks.Watermark`."""
-
-    sequence_number: int | None = None
-    pending_since: str | None = None
-
-
 @dataclass(frozen=True)
 class FolderState:
     """What the earlier runs of a folder know; empty for a new folder."""
@@ -53,20 +39,6 @@ class FolderState:
     """The watermark of each conversation."""
     swept_at: datetime | None = None
     """Start of the last run that requested every conversation."""
-
-
-class LastChange(NamedTuple):
-    """The last change of a conversation, as a run saw it."""
-
-    changed: datetime | None
-    """The instant of its last event or update, where the records have one."""
-    fingerprint: str
-    """`Summary.fingerprint` of its record in the list."""
-
-    @property
-    def text(self) -> str:
-        """Both as `Watermark.settled` stores them, with nothing before the space where no instant is known."""
-        return f"{_seconds_text(self.changed) if self.changed else ''} {self.fingerprint}"
 
 
 @dataclass(frozen=True)
@@ -141,59 +113,12 @@ class IncrementalPolicy:
         return (listed.last_event or 0) > max(known.last_event or 0, known.sequence_number or 0)
 
 
-def missing_events(
-    known: Watermark | None, last: int, sequence_number: int | None, now: datetime, *, quarantined: bool = False
-) -> MissingEvents:
-    """What is missing at the end of a conversation's events, and since when.
-
-    Parameters
-    ----------
-    known
-        The watermark that the folder has.
-    last
-        The highest event id that the run has.
-    sequence_number
-        The conversation's own.
-    now
-        When the run began.
-    quarantined
-        Whether every missing event was listed and is in the quarantine, which has no ids.
-
-    Examples
-    --------
-    >>> first = datetime(2026, 11, 21, 3, tzinfo=UTC)
-    >>> missing_events(None, 12, 12, first)
-    MissingEvents(sequence_number=None, pending_since=None)
-    >>> pending = missing_events(None, 10, 12, first)
-    >>> pending
-    MissingEvents(sequence_number=12, pending_since='2026-11-21T03:00:00Z')
-    >>> known = Watermark("CON-1", 10, None, *pending)
-    >>> missing_events(known, 10, 12, first + timedelta(days=1)) == pending
-    True
-    >>> missing_events(known, 10, 12, first + timedelta(days=2))
-    MissingEvents(sequence_number=12, pending_since=None)
-    >>> missing_events(known, 11, 12, first + timedelta(days=2))
-    MissingEvents(sequence_number=12, pending_since='2026-11-23T03:00:00Z')
-    """
-    if sequence_number is None or sequence_number <= last:
-        return MissingEvents()
-    if quarantined:
-        return MissingEvents(sequence_number)
-    if known is None or known.unread or known.sequence_number != sequence_number or (known.last_event or 0) != last:
-        return MissingEvents(sequence_number, _seconds_text(now))
-    try:
-        over = known.pending_since is None or now - instant(known.pending_since) >= PATIENCE - _EARLY
-    except Unreadable:
-        over = False
-    return MissingEvents(sequence_number, None if over else known.pending_since)
-
-
 def incremental_policy(folder: FolderState, options: Options, now: datetime) -> IncrementalPolicy:
     """The policy of a run that starts now: with a lookback unless a sweep is due."""
     if options.lookback is None or options.full or sweep_due(folder.swept_at, options.sweep, now):
         return IncrementalPolicy(folder, options.full, now=now)
     try:
-        return IncrementalPolicy(folder, quiet_before=_seconds_text(now - options.lookback), now=now)
+        return IncrementalPolicy(folder, quiet_before=seconds_text(now - options.lookback), now=now)
     except OverflowError:
         # The lookback begins before the first year: no conversation is older.
         return IncrementalPolicy(folder, now=now)
@@ -210,7 +135,7 @@ def sweep_due(swept_at: datetime | None, interval: timedelta, now: datetime) -> 
     >>> [sweep_due(at, timedelta(days=7), sunday) for at in (None, sunday.replace(year=2036))]
     [True, True]
     """
-    return swept_at is None or swept_at > now or now - swept_at >= interval - _EARLY
+    return swept_at is None or swept_at > now or now - swept_at >= interval - EARLY
 
 
 def last_sweep(reports: Iterable[Mapping[str, Any]]) -> datetime | None:
@@ -275,9 +200,9 @@ def updated_watermark(
     if state.last_change is not None:
         changed, _, fingerprint = state.last_change.partition(" ")
         if known_last is None:
-            settled = state.last_change if changed else f"{_seconds_text(started)} {fingerprint}"
+            settled = state.last_change if changed else f"{seconds_text(started)} {fingerprint}"
         elif advanced or not (known_settled or "").endswith(f" {fingerprint}"):
-            settled = f"{_seconds_text(started)} {fingerprint}"
+            settled = f"{seconds_text(started)} {fingerprint}"
     missing = _missing_after(state, known, advanced=advanced)
     # A conversation that was read again may have new rows below its watermark.
     differs = missing != _known_missing(known) and (known is not None or state.finished)
@@ -304,8 +229,3 @@ def _missing_after(
         # Rows that the folder has above the watermark stay there.
         since, unread = None, unread and (number or 0) > (state.last_event or 0)
     return state.sequence_number or (number if unread or not advanced else None), since, state.unread or unread
-
-
-def _seconds_text(moment: datetime) -> str:
-    """An instant to the second; such texts sort as the instants do."""
-    return utc_text(moment, "seconds")

@@ -49,6 +49,7 @@ class ExportOptions(ReadOptions, total=False):
     """The options of `conv_analytics.export` and `conv_analytics.aexport`, which document each of them."""
 
     allow_empty: bool
+    processes: int | None
     progress: ProgressChoice
     on_event: Observer | None
     mask: Mask | None
@@ -67,6 +68,7 @@ class Options:
     lookback: timedelta | None = None
     sweep: timedelta = SWEEP
     allow_empty: bool = False
+    processes: int | None = None
     progress: ProgressChoice = "auto"
     on_event: Observer | None = None
     mask: Mask | None = None
@@ -80,6 +82,11 @@ class Options:
             )
         if not 1 <= self.concurrency <= MAX_CONCURRENCY:
             raise ConfigError(f"concurrency is {self.concurrency}; it must be 1 to {MAX_CONCURRENCY}.")
+        if self.processes not in {None, 1, 2}:
+            raise ConfigError(
+                f"processes is {self.processes!r}; it must be 1 (download and convert in one), 2 (convert in another"
+                " one), or None (2 where there are two processors and more than a little to convert)."
+            )
         if not self.rate >= 0:
             raise ConfigError(f"rate is {self.rate}; it must be 0 (no limit) or more requests per second.")
         if self.full and self.lookback is not None:

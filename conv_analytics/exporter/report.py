@@ -11,6 +11,7 @@ from conv_analytics import markup
 from conv_analytics.dataset.maintenance.finding import first_few
 from conv_analytics.errors import clock_remark
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.exporter.row_counts import RowCounts
 from conv_analytics.tables import TABLES
 
 #: Maximum ids of conversations in a report; the rest are only counted.
@@ -98,6 +99,21 @@ class Report:
     seconds: float = 0.0
     commit: int | None = None
     """Number of the commit in the dataset."""
+
+    def add(self, counts: RowCounts) -> None:
+        """Add the counts of some rows."""
+        for name, height in counts.tables.items():
+            self.tables[name] = self.tables.get(name, 0) + height
+        for name in ("held", "changed", "confirmed", "corrected", "quarantined", "lost", "duplicates"):
+            setattr(self, name, getattr(self, name) + getattr(counts, name))
+        for conversation_id, number in counts.beyond.items():
+            self.beyond[conversation_id] = self.beyond.get(conversation_id, 0) + number
+        self.pending |= counts.pending
+        self.unknown_types += counts.unknown_types
+        for key, number in counts.unknown_fields.items():
+            # A sender may invent keys for every event; the report must not grow with them.
+            if key in self.unknown_fields or len(self.unknown_fields) < LISTED:
+                self.unknown_fields[key] += number
 
     @property
     def status(self) -> Literal["complete", "incomplete"]:

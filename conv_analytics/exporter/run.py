@@ -15,6 +15,7 @@ from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, Respons
 from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
+from conv_analytics.exporter.cpus import available_cpus
 from conv_analytics.exporter.engine import LIST_KEY, Exporter
 from conv_analytics.exporter.incremental import incremental_policy
 from conv_analytics.exporter.journalled_client import JournalledClient, RawClient
@@ -145,7 +146,10 @@ class _Run:
             # Responses in the journal are as old as the run that received them.
             started = sink.journal.header.started
             report.resumed_from = sink.journal.header.started_at if sink.journal.resumed else None
-        self.converter = Converter(sink, report, states, started)
+        process = None
+        if isinstance(sink, FolderSink) and (chosen.processes or available_cpus()) > 1:
+            process = sink.conversion_process(started, at_once=chosen.processes is not None)
+        self.converter = Converter(sink, report, states, started, process)
         policy = incremental_policy(sink.folder_state, chosen, started)
         self._exporter = Exporter(
             source, self.converter, chosen, policy, report, states=states, pacer=self._pacer, changed=self._changed

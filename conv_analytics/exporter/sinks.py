@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import partial
@@ -11,21 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from conv_analytics.dataset import Dataset, DatasetWriter, open_dataset
-from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
+from conv_analytics.dataset import Dataset, DatasetWriter
+from conv_analytics.dataset.memory.event_index import StoredEvents
 from conv_analytics.dataset.memory.journal import Journal
-from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.exporter.anomaly import volume_warning
 from conv_analytics.exporter.conversation_states import ConversationStates
+from conv_analytics.exporter.conversion_process import ConversionProcess
+from conv_analytics.exporter.conversion_task import ConversionTask
 from conv_analytics.exporter.folder_checks import require_same_mask
 from conv_analytics.exporter.incremental import FolderState, last_sweep, requested_all, updated_watermark
 from conv_analytics.exporter.options import Options
 from conv_analytics.exporter.report import Report
 from conv_analytics.exporter.results import Exported, Frames
 from conv_analytics.exporter.saved_plan import take_plan
+from conv_analytics.exporter.stored_rows import StoredRows
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.days import by_day
@@ -95,41 +98,40 @@ class FolderSink:
             require_same_mask(root, mask)
             self.journal: Journal | None = self._writer.journal(source, started, mask=json.dumps(mask, sort_keys=True))
             history = list(commits(self._writer.layout))
-            self.known = WatermarkIndex(root, history)
+            self._stored = StoredRows(root, history, full=options.full)
         except BaseException:
             self._writer.abandon()
             raise
+        self._process: ConversionProcess | None = None
+        self.known = self._stored.known
         self.reports = [commit.report for commit in with_carried(history)]
         self.folder_state = FolderState(self.known, last_sweep(self.reports))
-        # An event that a watermark ignores is listed again.
-        self._ignored_ids = {name for report in self.reports for name in report.get("beyond", ())}
-        self._history = history
-        self._event_index: EventIndex | None = None
         self.write = self._writer.write
         self.quarantine = self._writer.quarantine
 
+    def conversion_process(self, exported_at: datetime, *, at_once: bool) -> ConversionProcess:
+        """A process that can write the rows instead of this sink; it writes all of them, or none."""
+        writer, options = self._writer, self._options
+        task = ConversionTask(
+            root=self._root.absolute(),
+            number=writer.number,
+            run=writer.run,
+            day=self._started.date(),
+            tables=options.selected,
+            exported_at=exported_at,
+            full=options.full,
+            parent=os.getpid(),
+        )
+        self._process = ConversionProcess(task, at_once=at_once)
+        return self._process
+
     def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
-        """The leg statuses that the folder has: each update of a leg repeats its whole history."""
-        if self._options.full:
-            return ()
-        earlier, runs = open_dataset(self._root), self.known.runs(conversations)
-        tables = [name for name in earlier if TABLES[name].repeats_items]
-        return [pair for name in tables for pair in earlier.keys_of(name, conversations, runs)]
+        """See `StoredRows.items`."""
+        return self._stored.items(conversations)
 
     def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
-        """The events that the folder has of conversations whose events may be listed again."""
-        required = wanted or self._options.full
-        repeated = [
-            name for name in conversations if required or name in self._ignored_ids or self._may_have_events(name)
-        ]
-        if repeated and self._event_index is None:
-            self._event_index = EventIndex(self._root, self._history, self.known)
-        return self._event_index.of(repeated) if self._event_index and repeated else {}
-
-    def _may_have_events(self, conversation_id: str) -> bool:
-        """Whether the folder may have events above the watermark of a conversation."""
-        mark = self.known.get(conversation_id)
-        return mark is not None and (mark.live or (mark.unread and mark.sequence_number is not None))
+        """See `StoredRows.events`."""
+        return self._stored.events(conversations, wanted=wanted)
 
     def finish(self, report: Report, states: ConversationStates, in_time: Callable[[], None]) -> Exported:
         """Commit the run, with a warning if it brought far fewer events than the nights before.
@@ -145,7 +147,9 @@ class FolderSink:
         # As it will be read back.
         stored_report = json.loads(json.dumps({**report.to_dict(), "selected": list(self._options.selected)}))
         whole = not report.interrupted
-        commit = self._writer.commit(self._marks(states, report), stored_report, whole=whole, in_time=in_time)
+        staged = self._process if self._process is not None and self._process.used else None
+        marks = self._marks(states, report)
+        commit = self._writer.commit(marks, stored_report, whole=whole, in_time=in_time, staged=staged)
         report.commit = commit.number
         self._close()
         layout = self._writer.layout
@@ -164,9 +168,9 @@ class FolderSink:
         self._writer.abandon()
 
     def _close(self) -> None:
-        self.known.close()
-        if self._event_index:
-            self._event_index.close()
+        self._stored.close()
+        if self._process is not None:
+            self._process.drop()
 
 
 class _LazyFrames(Mapping[str, "pd.DataFrame"]):

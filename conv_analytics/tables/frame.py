@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.kinds import INSTANT, is_vocabulary, recode
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: The partition column: midnight UTC of a row's day, last in every frame.
 DATE = "date"

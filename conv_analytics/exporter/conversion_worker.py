@@ -1,0 +1,109 @@
+"""The process that converts the pages of a run and writes their rows, while the run's own process downloads.
+
+It ends when the run does, in whatever way: the pipe that it reads from is closed then.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import threading
+import time
+from collections.abc import Collection, Hashable, Iterable, Mapping
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, BinaryIO
+
+from conv_analytics.dataset.memory.event_index import StoredEvents
+from conv_analytics.dataset.storage.commit import commits
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.staged_files import StagedFiles
+from conv_analytics.exporter.batch_converter import BatchConverter
+from conv_analytics.exporter.conversion_task import FINISH, READY, ConversionTask, Failed
+from conv_analytics.exporter.stored_rows import StoredRows
+
+#: How often the process looks whether its run is still there: another process may have inherited the pipe. [s]
+_LOOK_S = 1.0
+
+
+class _Sink:
+    """Writes rows to the staging folder of a run; reads of the folder what earlier runs wrote."""
+
+    def __init__(self, task: ConversionTask) -> None:
+        layout = Layout(task.root)
+        self.files = StagedFiles(layout, task.number, task.run, task.day, task.tables)
+        self._stored = StoredRows(task.root, list(commits(layout, before=task.number)), full=task.full)
+        self.known = self._stored.known
+        self.write, self.quarantine = self.files.write, self.files.quarantine
+
+    def stored_items(self, conversations: Collection[str]) -> Iterable[tuple[str, Hashable]]:
+        return self._stored.items(conversations)
+
+    def stored_events(self, conversations: Collection[str], *, wanted: bool = False) -> Mapping[str, StoredEvents]:
+        return self._stored.events(conversations, wanted=wanted)
+
+
+def main() -> None:
+    """Serve one run, over the standard streams."""
+    requests, answers = _pipes()
+    with suppress(BrokenPipeError):
+        _serve(requests, answers)
+    os._exit(1)
+
+
+def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
+    task: ConversionTask = pickle.load(requests)  # noqa: S301  from the run that started this process
+    waiting: SimpleQueue[Any] = SimpleQueue()
+    threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
+    threading.Thread(target=_watch, args=(task.parent,), daemon=True).start()
+    try:
+        sink = _Sink(task)
+        converter = BatchConverter(sink, task.exported_at)
+    except Exception as error:  # noqa: BLE001  raised where the run waits
+        _answer(answers, Failed(error))
+        return
+    _answer(answers, READY)
+    while True:
+        message = waiting.get()
+        try:
+            answer: Any = sink.files.finish() if message == FINISH else converter.convert(message)
+        except Exception as error:  # noqa: BLE001  raised where the run waits
+            answer = Failed(error)
+        # The next message is far away, and the pages of this one are large.
+        del message
+        _answer(answers, answer)
+
+
+def _read(requests: BinaryIO, waiting: SimpleQueue[Any]) -> None:
+    """Take messages; end the process at once when there will be no more, whatever it does."""
+    try:
+        while True:
+            waiting.put(pickle.load(requests))  # noqa: S301  from the run that started this process
+    except (EOFError, OSError, pickle.UnpicklingError):
+        os._exit(0)
+
+
+def _watch(parent: int) -> None:
+    """End the process when its run has ended and the pipe is open nevertheless."""
+    while os.name == "nt" or os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
+
+
+def _answer(answers: BinaryIO, answer: Any) -> None:
+    try:
+        content = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+    except Exception:  # noqa: BLE001  an error may hold anything
+        content = pickle.dumps(Failed(RuntimeError(repr(answer))))
+    answers.write(content)
+    answers.flush()
+
+
+def _pipes() -> tuple[BinaryIO, BinaryIO]:
+    """The standard streams, which nothing else may use from now on."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return requests, answers
