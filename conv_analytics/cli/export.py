@@ -57,6 +57,12 @@ def add(
     add_connection(whence)
     how = command.add_argument_group("how")
     add_pace(how)
+    how.add_argument(
+        "--processes",
+        metavar="N",
+        type=int,
+        help="2: convert what is downloaded in a process of its own; 1: do not (2 where two processors may be used)",
+    )
     how.add_argument("--allow-empty", action="store_true", help="accept far fewer events than in earlier nights")
     how.add_argument("--json", action="store_true", help="print one JSON object instead of the report")
     how.add_argument("--quiet", action="store_true", help="show no progress")
@@ -82,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,
+                processes=options.processes,
                 mask=mask,
             )
         except ExportIncomplete as incomplete:

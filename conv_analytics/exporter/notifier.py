@@ -92,7 +92,7 @@ class Notifier:
             new = report.quarantined - self._quarantined
             self._quarantined += new
             yield Quarantined(new)
-        # The converter's thread replaces this mapping after each batch.
+        # The thread of the conversion replaces this mapping after each batch.
         rows = Counter(report.tables)
         if fresh := rows - self._rows:
             self._rows = rows

@@ -102,8 +102,8 @@ class Report:
 
     def add(self, counts: RowCounts) -> None:
         """Add the counts of some rows."""
-        for name, height in counts.tables.items():
-            self.tables[name] = self.tables.get(name, 0) + height
+        # Replaced, not changed: others read it meanwhile.
+        self.tables = self.tables | {name: self.tables.get(name, 0) + rows for name, rows in counts.tables.items()}
         for name in ("held", "changed", "confirmed", "corrected", "quarantined", "lost", "duplicates"):
             setattr(self, name, getattr(self, name) + getattr(counts, name))
         for conversation_id, number in counts.beyond.items():

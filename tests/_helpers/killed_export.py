@@ -18,9 +18,11 @@ import polars as pl
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import open_dataset
+from conv_analytics.exporter import convert
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 
+SMALL_BATCH = 20_000
 #: What tells when a run was, not what it saw.
 _WHEN = ["exported_at", "date"]
 
@@ -32,16 +34,19 @@ def server() -> ForkServerContext:
     return context
 
 
-def _export(where: tuple[str, str, str], dest: Path, concurrency: int) -> None:
+def _export(where: tuple[str, str, str], dest: Path, concurrency: int, processes: int) -> None:
     application, key, host = where
     client = Conversations(application, key, base_url=host)
-    export(client, dest, rate=0, concurrency=concurrency)
+    if processes > 1:
+        # Several batches of a small world.
+        convert.BATCH_BYTES = SMALL_BATCH
+    export(client, dest, rate=0, concurrency=concurrency, processes=processes)
 
 
-def start(sandbox: Sandbox, dest: Path, *, concurrency: int) -> BaseProcess:
+def start(sandbox: Sandbox, dest: Path, *, concurrency: int, processes: int = 1) -> BaseProcess:
     """An export in a process of its own."""
     where = (sandbox.application_id, sandbox.private_key, sandbox.base_url)
-    process = server().Process(target=_export, args=(where, dest, concurrency), daemon=True)
+    process = server().Process(target=_export, args=(where, dest, concurrency, processes), daemon=True)
     process.start()
     return process
 

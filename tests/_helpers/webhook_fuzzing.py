@@ -18,8 +18,8 @@ from urllib.parse import quote
 import aiohttp
 
 from conv_analytics.errors import ExportIncomplete
-from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.exporter.ingest_report import Ingested
+from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.live import app
 from conv_analytics.privacy import Mask
 from conv_analytics.tables.webhook_bodies import split

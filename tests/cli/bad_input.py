@@ -360,6 +360,7 @@ CASES = (
     Case("other tables than the folder has", _other_tables, 2, "holds the tables conversations", BEFORE),
     Case("negative `--rate`", _plus("--rate", "-1"), 2, "must be 0 (no limit) or more"),
     Case("`--concurrency 0`", _plus("--concurrency", 0), 2, "concurrency is 0"),
+    Case("`--processes 3`", _plus("--processes", 3), 2, "processes is 3"),
     Case("DEST is a file", _file, 2, "it is a file"),
     Case("DEST below a file", _below_file, 2, "Not a directory"),
     Case("DEST not writable", _not_writable, 2, "Cannot write to"),
