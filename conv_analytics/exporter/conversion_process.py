@@ -127,7 +127,7 @@ class ConversionProcess:
         """End the process; what it wrote is of no use."""
         if self._process is not None:
             self._process.kill()
-            self._end()
+        self._end()
 
     def _start(self) -> None:
         if not _is_interpreter(sys.executable):
@@ -208,6 +208,8 @@ class ConversionProcess:
 
     def _end(self) -> None:
         """Wait for the end of the process, and leave nothing of it."""
+        if self._errors is not None:
+            self._errors.close()
         process = self._process
         if process is None:
             return
@@ -223,8 +225,6 @@ class ConversionProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if self._errors is not None:
-            self._errors.close()
 
 
 def _is_interpreter(executable: str | None) -> bool:

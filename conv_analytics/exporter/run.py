@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
@@ -31,6 +33,7 @@ from conv_analytics.exporter.sinks import FolderSink, MemorySink
 from conv_analytics.instants import utc_text
 
 Client = Conversations | AsyncConversations
+R = TypeVar("R")
 
 #: Listeners of progress are called at most this often. [s]
 _SHOW_S = 0.1
@@ -86,7 +89,8 @@ async def run_export(
         notifier.started(destination, chosen.selected)
         run = _Run(client, sink, chosen, report, started, states=states, progress=progress, notifier=notifier)
         failure = await run.read()
-        result = sink.finish(report, states, run.in_time)
+        finish: Callable[[], Frames | Exported] = partial(sink.finish, report, states, run.in_time)
+        result, cancelled = await _to_the_end(finish)
     except (asyncio.CancelledError, _NoTimeError):
         # Nothing is committed, and nothing is lost: the journal has every response.
         report.interrupted = True
@@ -100,7 +104,7 @@ async def run_export(
     finally:
         states.close()
     notifier.ended()
-    if report.interrupted:
+    if report.interrupted or cancelled:
         stopped = (
             ExportStopped(report, result=result) if destination is not None else _stopped_in_memory(report, result)
         )
@@ -114,6 +118,17 @@ async def run_export(
 
 def _stopped_in_memory(report: Report, result: Frames | Exported) -> ExportStopped:
     return ExportStopped(report, "The export was stopped. What was read is in .result of this error.", result=result)
+
+
+async def _to_the_end(call: Callable[[], R]) -> tuple[R, bool]:
+    """Call in a thread: its result, and whether the export was cancelled meanwhile, which half a commit cannot be."""
+    running, cancelled = asyncio.get_running_loop().run_in_executor(None, call), False
+    while not running.done():
+        try:
+            await asyncio.wait([running])
+        except asyncio.CancelledError:
+            cancelled = True
+    return running.result(), cancelled
 
 
 class _NoTimeError(Exception):

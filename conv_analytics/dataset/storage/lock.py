@@ -33,7 +33,8 @@ class WriterLock:
 
     def __init__(self, layout: Layout, *, short: bool = False) -> None:
         self._short = short
-        self._lock = FileLock(layout.work / LOCK, timeout=0)
+        # Not of a thread: a run commits in another one than it began in.
+        self._lock = FileLock(layout.work / LOCK, timeout=0, thread_local=False)
         self._owner = layout.work / OWNER
         self._root = layout.root
 
