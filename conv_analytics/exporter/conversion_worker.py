@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import threading
 import time
 from collections.abc import Collection, Hashable, Iterable, Mapping
@@ -45,6 +46,10 @@ class _Sink:
 
 def main() -> None:
     """Serve one run, over the standard streams."""
+    # Whoever stops all processes of a service means the run, which may want to commit what it has.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     requests, answers = _pipes()
     with suppress(BrokenPipeError):
         _serve(requests, answers)

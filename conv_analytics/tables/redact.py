@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -119,19 +119,29 @@ def redact_page(body: bytes) -> bytes:
     >>> redact_page(b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "v=0"}}]}')
     b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "[redacted]"}}]}'
     """
-    if not _may_hold_secret(body):
+    suspects = sorted(_suspects(body))
+    if not suspects:
         return body
     events = _events(body)
     if events is None:
         return redact_bytes(body)
     if not events:
         return _redacted(body, "", ())
-    start, parts = 0, []
+    # Most records of such a page have no secret, and are copied as they are.
+    start, end, parts = 0, 0, []
+    following = iter([*suspects, len(body)])
+    suspect = next(following)
     for record in map(bytes, events):
-        place = body.index(record, start)
-        parts += [redact_bytes(body[start:place]), redact_record(record, "events")]
-        start = place + len(record)
-    return b"".join([*parts, redact_bytes(body[start:])])
+        place = body.index(record, end)
+        end = place + len(record)
+        if suspect < end:
+            before = body[start:place]
+            parts += [redact_bytes(before) if suspect < place else before, redact_record(record, "events")]
+            start = end
+            while suspect < end:
+                suspect = next(following)
+    rest = body[start:]
+    return b"".join([*parts, redact_bytes(rest) if suspect < len(body) else rest])
 
 
 def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
@@ -157,13 +167,17 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
 
 def _may_hold_secret(document: bytes) -> bool:
     """Whether a value that can be hidden stands under the key of a secret, wherever: mostly it is null there."""
+    return next(_suspects(document), None) is not None
+
+
+def _suspects(document: bytes) -> Iterator[int]:
+    """Where the keys of secrets stand that have a value which can be hidden."""
     for word in _WORDS:
         place = document.find(word)
         while place >= 0:
             if _VALUE.match(document, place + len(word)):
-                return True
+                yield place
             place = document.find(word, place + len(word))
-    return False
 
 
 def _is_plain(document: bytes, *, in_app: bool) -> bool:

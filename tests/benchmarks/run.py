@@ -16,9 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -164,22 +165,45 @@ def convert() -> None:
 
 
 def whole() -> None:
-    """The whole export, against a bare download with decoding."""
+    """The whole export, against a bare download with decoding: the time, and the processor time of each process."""
     with served() as server:
         client = client_of(server)
         root = Path(tempfile.mkdtemp())
+        for processes, words in ((2, "two processes"), (1, "one process")):
 
-        def ours() -> None:
-            shutil.rmtree(root, ignore_errors=True)
-            export(client, root, rate=0, concurrency=IN_FLIGHT)
+            def ours(processes: int = processes) -> None:
+                shutil.rmtree(root, ignore_errors=True)
+                export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
 
-        turns(
-            "whole export into Parquet, local server, no latency",
-            ours,
-            lambda: asyncio.run(download(server)),
-            "aiohttp download + `orjson.loads`",
-        )
+            def floor() -> None:
+                asyncio.run(download(server))
+
+            against = "aiohttp download + `orjson.loads`"
+            turns(f"whole export into Parquet in {words}, local server, no latency", ours, floor, against)
+            shares = [(worked(ours), worked(floor)) for _ in range(ROUNDS)]
+            for part, of in (("the download's process", 0), ("the conversion's process", 1), ("both", 2)):
+                ratios = [_part(one, of) / _part(other, 2) for one, other in shares]
+                seconds = statistics.median(_part(one, of) for one, _ in shares)
+                if processes > 1 or of == 2:
+                    print(
+                        f"| processor time of {part} | {against} | {statistics.median(ratios):.1f}x"
+                        f" ({min(ratios):.1f} to {max(ratios):.1f}) | {seconds:.2f} s |",
+                        flush=True,
+                    )
         shutil.rmtree(root, ignore_errors=True)
+
+
+def worked(call: Callable[[], Any]) -> tuple[float, float]:
+    """The processor time of a call: of this process, and of those that it started and that have ended. [s]"""
+    before = os.times()
+    call()
+    after = os.times()
+    own, others = after.user + after.system, after.children_user + after.children_system
+    return own - before.user - before.system, others - before.children_user - before.children_system
+
+
+def _part(times: tuple[float, float], of: int) -> float:
+    return sum(times) if of == 2 else times[of]
 
 
 def requests() -> None:
@@ -262,17 +286,32 @@ def apart(server: dict[str, str]) -> dict[str, float]:
 
 
 def peak(server: dict[str, str]) -> None:
-    """Export, and print what it took; the peak is this process's."""
+    """Export, and print what it took; the peak is that of this process and of the one that converts, added."""
     root = Path(tempfile.mkdtemp())
+    peaks: dict[str, int] = {}
+    over = threading.Event()
+    watching = threading.Thread(target=watch, args=(peaks, over))
+    watching.start()
     done = export(client_of(server), root, rate=0)
+    over.set()
+    watching.join()
     commits = sum(path.stat().st_size for path in (root / "_commits").iterdir())
     folder = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     shutil.rmtree(root, ignore_errors=True)
-    # Not ``getrusage``: after a fork it still holds the parent's peak.
-    peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
     found = {"events": done.report.tables.get("events", 0), "requests": done.report.requests}
-    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6}
-    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": int(peak_kb) / 1024}))
+    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(peaks)}
+    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(peaks.values()) / 1024}))
+
+
+def watch(peaks: dict[str, int], over: threading.Event) -> None:
+    """Keep the peak memory of this process and of those that it started, by their number. [kB]"""
+    while not over.wait(0.02):
+        children = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
+        for process in ["self", *(child for each in children for child in each)]:
+            # Not ``getrusage``: after a fork it still holds the parent's peak.
+            with suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{process}/status").read_text().splitlines()
+                peaks[process] = int(next(line.split()[1] for line in lines if "VmHWM" in line))
 
 
 def listener() -> None:

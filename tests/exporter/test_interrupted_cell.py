@@ -24,12 +24,16 @@ from conv_analytics import Conversations, export, open_dataset
 client = Conversations({application!r}, {key!r}, base_url={host!r})
 def left():
     names = [t.name for t in threading.enumerate() if t.name.startswith("conv_analytics ")]
+    names += [child.name() for child in psutil.Process().children()]
     open_ = [c for c in psutil.Process().net_connections("tcp") if c.raddr and c.raddr.port == {port}
              and c.status == "ESTABLISHED"]
     return names, len(open_)
 print(left())
 """
-EXPORT = "done = export(client, {folder!r}, rate=0, concurrency=4, progress=False); print(done.report.status)"
+EXPORT = """
+done = export(client, {folder!r}, rate=0, concurrency=4, progress=False, processes={processes})
+print(done.report.status)
+"""
 
 # A kernel speaks over sockets that the interpreter closes late, and jupyter_client warns of its own plans.
 pytestmark = [
@@ -107,16 +111,16 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("state", ["reading", "waiting for half an hour"])
+@pytest.mark.parametrize(("state", "processes"), [("reading", 2), ("waiting for half an hour", 1)])
 def test_a_stopped_cell_ends_and_the_next_call_goes_on(
-    state: str, kernel: Kernel, serve: Serve, tmp_path: Path
+    state: str, processes: int, kernel: Kernel, serve: Serve, tmp_path: Path
 ) -> None:
     sandbox = serve(conversations=60)
     reached = after(sandbox, 100, NEVER) if state == "reading" else after(sandbox, 60, LATER, path="/events")
     port = int(sandbox.base_url.rpartition(":")[2])
     where = {"application": sandbox.application_id, "key": sandbox.private_key, "host": sandbox.base_url, "port": port}
     assert kernel.run(SETUP.format(**where)) == ("([], 0)\n", "")
-    cell = kernel.start(EXPORT.format(folder=str(tmp_path)))
+    cell = kernel.start(EXPORT.format(folder=str(tmp_path), processes=processes))
     soon(reached.is_set)
     kernel.manager.interrupt_kernel()
     printed, error = kernel.end(cell)
@@ -127,7 +131,7 @@ def test_a_stopped_cell_ends_and_the_next_call_goes_on(
 
     sandbox._scripts.clear()
     sandbox.requests.clear()
-    printed, error = kernel.run(EXPORT.format(folder=str(tmp_path)))
+    printed, error = kernel.run(EXPORT.format(folder=str(tmp_path), processes=processes))
     assert (printed, error) == ("complete\n", "")
     assert open_dataset(tmp_path).commits[-1].report["resumed"] > 0
     agree(contents_of(_as_exported(sandbox, tmp_path)), sandbox.truth())

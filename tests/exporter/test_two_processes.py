@@ -307,6 +307,8 @@ def test_ctrl_c_ends_both_and_the_next_run_goes_on(serve: Serve, tmp_path: Path)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, env=environment) as run:
         worker = wait_for(run.pid)
         soon(reached.is_set)
+        # As a service manager does it: every process is told, and the run decides.
+        os.kill(worker, signal.SIGTERM)
         # As a terminal does it: everything in the foreground gets the signal.
         os.killpg(run.pid, signal.SIGINT)
         _, said = run.communicate(timeout=PATIENCE_S)
