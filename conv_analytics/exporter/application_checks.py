@@ -23,9 +23,11 @@ from conv_analytics.tables.webhooks import Received
 def application_of(client: Conversations | AsyncConversations) -> dict[str, Any]:
     """What a run records of the application that it reads.
 
-    >>> import httpx
-    >>> application_of(Conversations("an-application", auth=httpx.BasicAuth("a", "b")))
-    {'id': 'an-application', 'host': 'api.nexmo.com'}
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=1) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    >>> application_of(client) == {"id": sandbox.application_id, "host": "127.0.0.1"}
+    True
     """
     return {"id": client.application_id, "host": urlsplit(client.base_url).hostname}
 
@@ -52,8 +54,14 @@ def require_same_application(
         )
 
 
+#: Signed, or from a file that somebody named.
+_TRUSTED = frozenset({"ok", None})
+
+
 class OneApplication:
     """Sorts out events of other applications; without a recorded application the first event's becomes the folder's.
+
+    What came without a valid signature decides nothing: anybody may have sent it.
 
     Attributes
     ----------
@@ -76,7 +84,8 @@ class OneApplication:
 
     def _belongs(self, event: Received, batch: ObjectBatch) -> bool:
         named = event.application_id or _named(event.body)
-        self.id = self.id or named
+        if self.id is None and event.verification in _TRUSTED:
+            self.id = named
         if not is_other(named, self.id):
             return True
         self.others[str(named)] += 1

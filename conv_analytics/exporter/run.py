@@ -81,7 +81,8 @@ async def run_export(
     if destination is None:
         sink = MemorySink(chosen.selected, started.date())
     else:
-        sink = FolderSink(Path(destination), chosen, started, client.origin, report.mask)
+        origin = f"{client.base_url} {client.application_id}"
+        sink = FolderSink(Path(destination), chosen, started, origin, report.mask)
     states = ConversationStates()
     try:
         notifier.started(destination, chosen.selected)

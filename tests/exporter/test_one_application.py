@@ -117,6 +117,15 @@ def test_voice_events_that_another_application_signed_are_quarantined(tmp_path: 
     assert len(open_dataset(tmp_path)["voice_events"]) == 2
 
 
+def test_what_is_not_signed_does_not_decide_whose_folder_it_is(tmp_path: Path) -> None:
+    with InboxWriter(Layout(tmp_path), mask=None) as writer:
+        for verification, application in (("unsigned", OTHER), ("ok", APPLICATION), ("unsigned", OTHER)):
+            event = rtc_event(1, conversation=f"CON-{verification}-{application}", application_id=application)
+            writer.append([Receipt("rtc", datetime.now(UTC), verification, None, "POST", "", "", event)])
+    assert ingest(tmp_path).other_applications == {OTHER: 1}
+    assert recorded_application(tmp_path) == (APPLICATION, None)
+
+
 def test_a_listener_takes_in_its_folders_application_only(tmp_path: Path) -> None:
     (tmp_path / "events.json").write_bytes(rtc_event(1))
     ingest(tmp_path / "exports", tmp_path / "events.json")
