@@ -306,8 +306,12 @@ def peak(server: dict[str, str]) -> None:
 def watch(peaks: dict[str, int], over: threading.Event) -> None:
     """Keep the peak memory of this process and of those that it started, by their number. [kB]"""
     while not over.wait(0.02):
-        children = [path.read_text().split() for path in Path("/proc/self/task").glob("*/children")]
-        for process in ["self", *(child for each in children for child in each)]:
+        processes = ["self"]
+        for path in Path("/proc/self/task").glob("*/children"):
+            # A thread may end in between.
+            with suppress(OSError):
+                processes += path.read_text().split()
+        for process in processes:
             # Not ``getrusage``: after a fork it still holds the parent's peak.
             with suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{process}/status").read_text().splitlines()
