@@ -63,6 +63,8 @@ def _with_speech(source: Source, rows: Rows) -> Rows:
     """The events without results of recognition that nobody spoke for."""
     key = ["conversation_id", "event_id"]
     col = nw.col
+    if not rows.filter(col("type") == _TYPES[RECOGNISED][0]).count():
+        return rows
     ended = is_true(col("timeout_reason").is_in(["end_on_silence_timeout", "max_duration"]))
     heard = (
         attempts(source)

@@ -139,8 +139,7 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
     sounds
         Spans that are no turns, but are heard.
     """
-    start = turns["start"].where(~turns["open_start"], turns["end"] - int(CAP_S * 1e6))
-    speech = pd.concat([turns[[_ID, "end"]].assign(start=start), sounds[[_ID, "start", "end"]]])
+    speech = pd.concat([_at_most(turns), sounds[[_ID, "start", "end"]]])
     up = legs.dropna(subset=["answered", "ended"])
     up = up[up["ended"] >= up["answered"]].assign(start=up["answered"], end=up["ended"])
     seen = turns[[_ID, "start", "end"]]
@@ -152,6 +151,18 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
     pieces = running_spans(pd.concat([windows, heard, heard]))
     quiet = pieces[pieces["running"] == 1]
     return merged_spans(quiet, [_ID])[[_ID, "start", "end"]]
+
+
+def _at_most(turns: pd.DataFrame) -> pd.DataFrame:
+    """From when to when turns can be: one with an open start from what anybody else did last, or a minute before."""
+    loose = turns[turns["open_start"]].sort_values("end", kind="stable")
+    steps = pd.concat([turns.loc[~turns["open_start"], [_ID, "start"]].rename(columns={"start": "end"}),
+                       turns.loc[~turns["open_end"], [_ID, "end"]]]).drop_duplicates()  # fmt: skip
+    steps = steps.sort_values("end", kind="stable").assign(start=lambda rows: rows["end"])
+    before = pd.merge_asof(loose[[_ID, "end"]], steps, on="end", by=_ID, allow_exact_matches=False)
+    earliest = before["end"] - int(CAP_S * 1e6)
+    before["start"] = np.maximum(before["start"].fillna(earliest), earliest).astype("int64")
+    return pd.concat([turns.loc[~turns["open_start"], [_ID, "start", "end"]], before[[_ID, "start", "end"]]])
 
 
 __all__ = ["silences", "with_barge_ins", "with_replies"]
