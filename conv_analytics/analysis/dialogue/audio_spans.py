@@ -36,27 +36,33 @@ _LEGS = ("conversation_id", "leg_id", "member_id", "answered_at", "ended_at")
 
 
 def span_batches(
-    source: Source, *whats: str, leg_columns: Sequence[str] = ()
+    source: Source, *whats: str, leg_columns: Sequence[str] = (), legs: pd.DataFrame | None = None
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Spans of some kinds (the keys of `_TYPES`), each batch with the legs of its conversations.
 
     Spans have ``conversation_id, who, leg_id, member_id, what, start, end, open_start, open_end``; of a span with
     an open start only the end is known, and `start` is the same. With prompts they also have ``ended_by``, the type
-    of the event that ended them, and ``endless``. `leg_columns` are those that legs have besides the usual ones.
+    of the event that ended them, and ``endless``. `leg_columns` are those that legs have besides the
+    usual ones. With `legs` only their conversations are looked at, and no others are made.
     """
     types = [kind for what in whats for kind in _TYPES[what]]
     names = (*_EVENTS, *_PROMPT_COLUMNS) if {*PROMPTS} & {*whats} else _EVENTS
     rows = Rows.read(source, "audio_events", names, needed=_EVENTS[:4])
     rows = rows.filter(nw.col("type").is_in(types), ~nw.col("at").is_null(), ~nw.col("conversation_id").is_null())
+    if legs is not None:
+        wanted = pd.DataFrame({"conversation_id": pd.Series(legs["conversation_id"].dropna().unique(), dtype="str")})
+        rows = rows.join(Rows.of_pandas(rows.source, wanted), on="conversation_id", how="inner")
     if RECOGNISED in whats:
         rows = _with_speech(source, rows)
     # Computed once for all batches: each only looks up its own.
     legs_known = any(name in source.tables for name in LEG_TABLES)
     columns = [*_LEGS, *leg_columns]
-    all_legs = leg_rows(source, columns).select(*columns).materialized() if legs_known else None
+    all_legs: Rows | pd.DataFrame | None = None if legs is None else legs[columns]
+    if all_legs is None and legs_known:
+        all_legs = leg_rows(source, columns).select(*columns).materialized()
     for events in rows.batches():
-        legs = _legs(all_legs, events["conversation_id"], leg_columns)
-        yield _spans(events, legs), legs
+        own = _legs(all_legs, events["conversation_id"], leg_columns)
+        yield _spans(events, own), own
 
 
 def _with_speech(source: Source, rows: Rows) -> Rows:
@@ -75,9 +81,11 @@ def _with_speech(source: Source, rows: Rows) -> Rows:
     return rows.filter((col("type") != "audio:asr:done") | ~col("_heard").is_null()).drop("_heard")
 
 
-def _legs(rows: Rows | None, conversations: pd.Series[Any], also: Sequence[str]) -> pd.DataFrame:
+def _legs(rows: Rows | pd.DataFrame | None, conversations: pd.Series[Any], also: Sequence[str]) -> pd.DataFrame:
     """The legs of some conversations."""
-    if rows is not None:
+    if isinstance(rows, pd.DataFrame):
+        frame = rows[rows["conversation_id"].isin(conversations)]
+    elif rows is not None:
         wanted = pd.DataFrame({"conversation_id": pd.Series(conversations.unique(), dtype="str")})
         frame = rows.join(Rows.of_pandas(rows.source, wanted), on="conversation_id", how="inner").collect()
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -155,8 +155,7 @@ def turns(
     if not dead_air_s > 0:
         raise ConfigError(f"dead_air_s is {dead_air_s}: silence is dead air from some positive number of seconds on.")
     source = Source.of(data)
-    batches = span_batches(source, "speaking", *PROMPTS, RECOGNISED, leg_columns=LEG_COLUMNS)
-    parts = (conversation_turns(spans, legs, roles) for spans, legs in batches)
+    parts = turn_batches(source, roles)
     if by == "turn":
         return source.result_of_parts((_shown(part) for part, _ in parts), TURNS, by=[_ID, "turn"])
     if by == "conversation":
@@ -169,6 +168,15 @@ def turns(
 _COLUMNS = {"turn": TURNS, "conversation": TURN_CONVERSATIONS, "role": TURN_ROLES}
 #: What is kept of each turn until all are counted.
 _OF_ROLES = [_ID, "role", "talk_s", "open", "silence_s", "latency_s", "at_least", "barged_in", "stopped"]
+
+
+def turn_batches(
+    source: Source, roles: Mapping[str, str], legs: pd.DataFrame | None = None
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """The turns and silences of whole conversations at a time; with legs, only of theirs."""
+    batches = span_batches(source, "speaking", *PROMPTS, RECOGNISED, leg_columns=LEG_COLUMNS, legs=legs)
+    for spans, own in batches:
+        yield conversation_turns(spans, own, roles)
 
 
 def conversation_turns(
@@ -244,4 +252,4 @@ def _barged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return flags.groupby(by)[["barge_ins", "barge_in_n", "stopped"]].sum()
 
 
-__all__ = ["DEAD_AIR_S", "TURNS", "TURN_CONVERSATIONS", "TURN_ROLES", "conversation_turns", "turns"]
+__all__ = ["DEAD_AIR_S", "TURNS", "TURN_CONVERSATIONS", "TURN_ROLES", "conversation_turns", "turn_batches", "turns"]
