@@ -114,8 +114,13 @@ def phone(digits: str) -> str:
     >>> phone("447700901234"), phone("02079460018")
     ('+44***1234#b5b', '***0018#c7e')
     """
+    return f"{_before_last(digits)}{digits[-_LAST:]}#{_hash(digits)}"
+
+
+def _before_last(digits: str) -> str:
+    """What stands for a number before its last digits; its first three digits decide."""
     code = calling_code(digits)
-    return f"{f'+{code}' if code else ''}***{digits[-_LAST:]}#{_hash(digits)}"
+    return f"+{code}***" if code else "***"
 
 
 class Display:
@@ -170,6 +175,27 @@ class Display:
         inner = within(bare)
         is_uri = URL.match(inner) or MAIL.fullmatch(inner) or SCHEME.match(inner)
         return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
+
+    def parties(self, values: Iterable[str]) -> list[str]:
+        """Mask many at once, each as `party` does: numbers that are written as the API writes them take no time.
+
+        >>> Display().parties(["447700901234", "+44 7700 901234", "anonymous"])
+        ['+44***1234#b5b', '+44***1234#b5b', 'anonymous']
+        """
+        if not self.on:
+            return list(values)
+        starts: dict[str, str] = {}
+        shown = []
+        for value in values:
+            # With the country, without a plus: nothing else consists of such digits.
+            if value.isdecimal() and value.isascii() and 7 <= len(value) <= 15 and value[0] != "0":  # noqa: PLR2004
+                start = starts.get(value[:3])
+                if start is None:
+                    start = starts[value[:3]] = _before_last(value)
+                shown.append(f"{start}{value[-_LAST:]}#{hashlib.sha256(value.encode()).hexdigest()[:_HASH]}")
+            else:
+                shown.append(self.party(value))
+        return shown
 
     def identifier(self, value: str) -> str:
         """Mask an id, unless a machine made it: any other may be a name or hold a number."""
