@@ -15,8 +15,8 @@ from conv_analytics.analysis.dialogue.mute import MUTES
 from conv_analytics.analysis.dialogue.recognition import RECOGNITION
 from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
 from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
-from conv_analytics.analysis.dialogue.turns import TURN_CONVERSATIONS, TURN_ROLES, TURNS
 from conv_analytics.analysis.dialogue.timeline import TIMELINE
+from conv_analytics.analysis.dialogue.turns import TURN_CONVERSATIONS, TURN_ROLES, TURNS
 from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
 from conv_analytics.analysis.rates import metrics
 from conv_analytics.tables import TABLES, dictionary

@@ -123,6 +123,14 @@ def _before_last(digits: str) -> str:
     return f"+{code}***" if code else "***"
 
 
+class _Starts(dict[str, str]):
+    """What stands for numbers before their last digits, by their first three digits."""
+
+    def __missing__(self, first: str) -> str:
+        self[first] = start = _before_last(first)
+        return start
+
+
 class Display:
     """How personal data is shown.
 
@@ -184,18 +192,14 @@ class Display:
         """
         if not self.on:
             return list(values)
-        starts: dict[str, str] = {}
-        shown = []
-        for value in values:
-            # With the country, without a plus: nothing else consists of such digits.
-            if value.isdecimal() and value.isascii() and 7 <= len(value) <= 15 and value[0] != "0":  # noqa: PLR2004
-                start = starts.get(value[:3])
-                if start is None:
-                    start = starts[value[:3]] = _before_last(value)
-                shown.append(f"{start}{value[-_LAST:]}#{hashlib.sha256(value.encode()).hexdigest()[:_HASH]}")
-            else:
-                shown.append(self.party(value))
-        return shown
+        starts, sha256 = _Starts(), hashlib.sha256
+        # With the country, without a plus: nothing else consists of such digits.
+        return [
+            f"{starts[value[:3]]}{value[-_LAST:]}#{sha256(value.encode()).hexdigest()[:_HASH]}"
+            if value.isdecimal() and value.isascii() and 7 <= len(value) <= 15 and value[0] != "0"  # noqa: PLR2004
+            else self.party(value)
+            for value in values
+        ]
 
     def identifier(self, value: str) -> str:
         """Mask an id, unless a machine made it: any other may be a name or hold a number."""
