@@ -16,6 +16,7 @@ from conv_analytics.analysis.dialogue.recognition import RECOGNITION
 from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
 from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
 from conv_analytics.analysis.dialogue.timeline import TIMELINE
+from conv_analytics.analysis.dialogue.turns import TURN_CONVERSATIONS, TURN_ROLES, TURNS
 from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
 from conv_analytics.analysis.rates import metrics
 from conv_analytics.tables import TABLES, dictionary
@@ -73,7 +74,8 @@ CONVERSATION_SIDE = {
     "timeline": TIMELINE, "talk, by member": TALK_MEMBERS, "talk, by conversation": TALK_CONVERSATIONS, "mute": MUTES,
     "receipts": RECEIPTS, "message_funnel": FUNNEL, "message_latency": LATENCY, "responses": RESPONSES,
     "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "recognition": RECOGNITION,
-    "containment": CONTAINMENT,
+    "containment": CONTAINMENT, "turns": TURNS, "turns, by conversation": TURN_CONVERSATIONS,
+    "turns, by role": TURN_ROLES,
 }  # fmt: skip
 
 

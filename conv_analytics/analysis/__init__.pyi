@@ -17,6 +17,7 @@ from .dialogue.recognition import recognition as recognition
 from .dialogue.responses import first_responses as first_responses, responses as responses
 from .dialogue.talk import talk as talk
 from .dialogue.timeline import timeline as timeline
+from .dialogue.turns import turns as turns
 from .entities.calls import calls as calls
 from .entities.conversations import conversations as conversations
 from .entities.ledger import ledger as ledger

@@ -46,6 +46,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
         self._checked: dict[File, DatasetFile] = {}
+        self.kept: dict[str, Any] = {}
+        """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

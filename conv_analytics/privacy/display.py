@@ -114,8 +114,21 @@ def phone(digits: str) -> str:
     >>> phone("447700901234"), phone("02079460018")
     ('+44***1234#b5b', '***0018#c7e')
     """
+    return f"{_before_last(digits)}{digits[-_LAST:]}#{_hash(digits)}"
+
+
+def _before_last(digits: str) -> str:
+    """What stands for a number before its last digits; its first three digits decide."""
     code = calling_code(digits)
-    return f"{f'+{code}' if code else ''}***{digits[-_LAST:]}#{_hash(digits)}"
+    return f"+{code}***" if code else "***"
+
+
+class _Starts(dict[str, str]):
+    """What stands for numbers before their last digits, by their first three digits."""
+
+    def __missing__(self, first: str) -> str:
+        self[first] = start = _before_last(first)
+        return start
 
 
 class Display:
@@ -170,6 +183,23 @@ class Display:
         inner = within(bare)
         is_uri = URL.match(inner) or MAIL.fullmatch(inner) or SCHEME.match(inner)
         return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
+
+    def parties(self, values: Iterable[str]) -> list[str]:
+        """Mask many at once, each as `party` does: numbers that are written as the API writes them take no time.
+
+        >>> Display().parties(["447700901234", "+44 7700 901234", "anonymous"])
+        ['+44***1234#b5b', '+44***1234#b5b', 'anonymous']
+        """
+        if not self.on:
+            return list(values)
+        starts, sha256 = _Starts(), hashlib.sha256
+        # With the country, without a plus: nothing else consists of such digits.
+        return [
+            f"{starts[value[:3]]}{value[-_LAST:]}#{sha256(value.encode()).hexdigest()[:_HASH]}"
+            if value.isdecimal() and value.isascii() and 7 <= len(value) <= 15 and value[0] != "0"  # noqa: PLR2004
+            else self.party(value)
+            for value in values
+        ]
 
     def identifier(self, value: str) -> str:
         """Mask an id, unless a machine made it: any other may be a name or hold a number."""

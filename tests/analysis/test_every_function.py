@@ -88,6 +88,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "timeline": lambda data: analysis.timeline(data, first_conversation(data)),
     "timer_cliffs": analysis.timer_cliffs,
     "traffic": lambda data: analysis.traffic(data, until=UNTIL),
+    "turns": analysis.turns,
     "waste": analysis.waste,
 }
 #: Functions of numbers: a call, and one of nothing or of what is not known, with what it gives.

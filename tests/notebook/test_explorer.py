@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from conv_analytics import Filters, explore
+from conv_analytics import Filters, explore, export, open_dataset, show_timeline
 from conv_analytics.analysis import call_quality, calls, legs, quality
 from conv_analytics.errors import ConfigError
+from conv_analytics.notebook.explorer import explorer
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import LISTS, NONE
 from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.view import COLUMNS, PAGE, View
+from conv_analytics.sandbox import Sandbox
+from tests._helpers.sandboxes import client_of
 
 NASTY = "</script><img src=x onerror=alert(1)>\u202e'\"`\u2028"
 
@@ -139,6 +143,55 @@ def test_what_is_masked_is_found_as_a_whole_or_by_what_is_shown(frames: Any, fra
     assert len(bare.calls) > 0
     masked.filters = Filters(text=number[-4:])
     assert set(masked.calls.index) >= called
+
+
+def test_a_search_finds_what_any_shown_text_contains(frame: pd.DataFrame) -> None:
+    view = View(frame)
+    people = [[view.display.column(name, value) for value in frame[name]] for name in ("from_address", "to_address")]
+    others = [frame[name].to_list() for name in ("conversation_id", "worst_leg_id", "network_code", "country",
+                                                 "outcome", "sip_code", "rule")]  # fmt: skip
+    texts = [{str(cell).lower() for cell in row if not pd.isna(cell)} for row in zip(*people, *others, strict=True)]
+    dice = random.Random(5)
+    forms = ["#", "***", "+44***", "none known", "4", "\u0130", "a.b", "(", "", "  Busy "]
+    forms += [text[at : at + dice.randrange(1, 7)] for text in map(dice.choice, map(sorted, texts))
+              for at in (dice.randrange(len(text)),)][:40]  # fmt: skip
+    for form in forms:
+        view.filters = Filters(text=form)
+        wanted = {form.strip().lower(), view.display.party(form.strip().lstrip("+") or form.strip()).lower()}
+        expected = {place for place, row in enumerate(texts) if any(part in text for part in wanted for text in row)}
+        assert {*view.calls.index} == (expected if form.strip() else {*frame.index}), form
+
+
+def test_a_click_shows_the_verdicts_that_the_table_has(frames: Any) -> None:
+    x = explore(frames)
+    one = str(x.calls.loc[x.calls["verdict"].isin(["poor", "fair", "good"]), "conversation_id"].iloc[0])
+    x.select(one)
+    drawn = show_timeline(frames, one)
+    assert x.timeline is not None
+    pd.testing.assert_series_equal(x.timeline._timeline.frame["level"], drawn.frame["level"])
+    assert drawn.frame["level"].notna().any()
+
+
+@pytest.mark.slow
+def test_a_dataset_is_judged_once_per_rulebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(conversations=8) as sandbox:
+        export(client_of(sandbox), tmp_path, rate=0, progress=False)
+    dataset = open_dataset(tmp_path)
+    made: list[Any] = []
+    judge = explorer.judged_legs
+
+    def judged(data: Any, profile: Any) -> Any:
+        made.append(profile.name)
+        return judge(data, profile)
+
+    monkeypatch.setattr(explorer, "judged_legs", judged)
+    first = explore(dataset)
+    pd.testing.assert_frame_equal(explore(dataset, mask=False).calls, first.calls)
+    assert made == ["recommended"]
+    explore(dataset, profile="strict")
+    assert made == ["recommended", "strict"]
+    assert len(explore(open_dataset(tmp_path)).calls) == len(first.calls)
+    assert len(made) == 3
 
 
 def test_people_leave_python_only_when_asked_to(frames: Any, frame: pd.DataFrame) -> None:

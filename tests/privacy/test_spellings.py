@@ -159,3 +159,18 @@ def test_an_exponent_hides_no_number(written: str) -> None:
 @pytest.mark.parametrize("price", ["0.0045", "1.5e2", "4.5E-03", 0.00150000, 4.4093184712])
 def test_a_price_stays_with_an_exponent(price: Any) -> None:
     assert event("sip:status", price=price)["body"]["price"] == price
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.text("0123456789", max_size=17),
+            st.text("0123456789+ .\uff10\u0660\u00b2abcdef-:@x", max_size=18),
+            st.sampled_from(["anonymous", "203.0.113.77", "agent.007", "sip:100@pbx.example.org", "\udc80"]),
+        )
+    )
+)
+def test_many_are_masked_as_each_is(values: list[str]) -> None:
+    for display in (Display(), Display(on=False)):
+        assert display.parties(values) == [display.party(value) for value in values]

@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 import pandas as pd
 
-from conv_analytics.analysis.dialogue.roles import check_roles, role_of
+from conv_analytics.analysis.dialogue.roles import check_roles, role_of, role_of_leg
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
@@ -115,9 +115,7 @@ def _joined(source: Source, roles: Mapping[str, str]) -> pd.DataFrame:
 def _batch(legs: pd.DataFrame, joined: pd.DataFrame, roles: Mapping[str, str], abandon_s: float) -> pd.DataFrame:
     up = legs["answered"].fillna(value=False).astype(bool)
     listed = role_of(legs["member_id"], legs["user_id"], roles)
-    guessed = np.where(legs["channel_type"] == "websocket", "bot",
-                       np.where((legs["direction"] == "outbound") & up, "human", "customer"))  # fmt: skip
-    role = listed.fillna(pd.Series(guessed, index=legs.index, dtype="str")).where(legs[_ID].notna())
+    role = listed.fillna(role_of_leg(legs, up)).where(legs[_ID].notna())
     inbound = legs["direction"] == "inbound"
     named = inbound & ~legs["remote_kind"].isin(["anonymous"]) & legs["remote_address"].notna()
     legs = legs.assign(

@@ -73,10 +73,11 @@ def recognition(data: Any, *, low: float = LOW) -> Any:
     """
     if not 0 <= low <= 1:
         raise ConfigError(f"low is {low}: confidence goes from 0 to 1.")
-    return _rows(Source.of(data), low).result(RECOGNITION, by=_KEY)
+    return attempts(Source.of(data), low).result(RECOGNITION, by=_KEY)
 
 
-def _rows(source: Source, low: float) -> Rows:
+def attempts(source: Source, low: float = LOW) -> Rows:
+    """One row per attempt, before it is an answer."""
     col = nw.col
     both = [name for name in ("audio_events", "transcripts") if name in source.tables]
     names = [*_KEY, "at", "leg_id", "from_member_id", "alternative", "confidence", "timeout_reason"]
@@ -119,4 +120,4 @@ def _rows(source: Source, low: float) -> Rows:
                              col("from_member_id").alias("member_id"))  # fmt: skip
 
 
-__all__ = ["LOW", "RECOGNITION", "recognition"]
+__all__ = ["LOW", "RECOGNITION", "attempts", "recognition"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from conv_analytics.errors import ConfigError
@@ -35,4 +36,11 @@ def role_of(members: pd.Series[Any], users: pd.Series[Any], roles: Mapping[str, 
     return of_members.fillna(users.map(roles).astype("str"))
 
 
-__all__ = ["ROLES", "check_roles", "role_of"]
+def role_of_leg(legs: pd.DataFrame, answered: pd.Series[Any]) -> pd.Series[Any]:
+    """The role of who is at a leg, where nothing else says it: a websocket is a bot, whoever was called is a human."""
+    called = (legs["direction"] == "outbound") & answered
+    guess = np.where(legs["channel_type"] == "websocket", "bot", np.where(called, "human", "customer"))
+    return pd.Series(guess, index=legs.index, dtype="str")
+
+
+__all__ = ["ROLES", "check_roles", "role_of", "role_of_leg"]

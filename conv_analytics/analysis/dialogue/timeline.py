@@ -23,6 +23,7 @@ from conv_analytics.analysis.dialogue.timeline_bands import (
 )
 from conv_analytics.analysis.dialogue.timeline_labels import mark
 from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes, lanes_of
+from conv_analytics.analysis.dialogue.timeline_turns import turn_rows
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.source import Source
@@ -39,8 +40,9 @@ TIMELINE = (
     Column("lane_kind", str, "`conversation`, `member` or `leg`."),
     Column("shape", str, "`band` lasts, `mark` does not."),
     Column("what", str, "Band: `invited`, `joined`, `left`, `unknown`, `ringing`, `answered`, `muted`, `earmuffed`, "
-           "`speaking`, `recording`, `playing`, `saying`, `transcribing`. Mark: `message`, `message_status`, `dtmf`, "
-           "`asr`, `transfer`, `hangup`, `ringing`, `answered`, `status`, `media`, `machine`, `event`."),
+           "`speaking`, `recording`, `playing`, `saying`, `transcribing`, and with a bot `dead_air`. Mark: `message`, "
+           "`message_status`, `dtmf`, `asr`, `transfer`, `hangup`, `ringing`, `answered`, `status`, `media`, "
+           "`machine`, `event`, and with a bot `barge_in`."),
     Column("start_at", datetime, "When it began; null for an event without an instant."),
     Column("end_at", datetime, "When it ended; of a mark, the same."),
     Column("open_start", bool, "Its start was never seen: `start_at` is the earliest it can be."),
@@ -117,6 +119,7 @@ def timeline(data: Data, conversation_id: str, *, quality: pd.DataFrame | None =
     rows = [*member_bands(lanes, timed, records(source, "members")), *audio_bands(lanes, timed)]
     rows += leg_bands(lanes, legs, _levels(quality, conversation_id))
     close_open_bands(rows, lanes, legs, timed)
+    rows += turn_rows(lanes, rows, legs)
     _add_event_ids(rows, timed)
     shown = {id(event) for row in rows for event in (row.event, row.ended_by) if event is not None}
     _repeats(lanes, timed)

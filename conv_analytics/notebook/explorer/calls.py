@@ -47,7 +47,11 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     0     1      busy  unmeasured  not_answered
     1     0  answered  unmeasured   no_loss_pct
     """
-    legs = judged_legs(data, profile).legs
+    return calls_of_legs(judged_legs(data, profile).legs)
+
+
+def calls_of_legs(legs: pd.DataFrame) -> pd.DataFrame:
+    """The calls of judged legs, as `judged_calls` gives them."""
     frame: pd.DataFrame = calls(legs)
     worst = _worst_legs(legs, frame)
     joined = frame.assign(**{_CONVERSATION: frame[_CONVERSATION].fillna("")}).merge(worst, on=_KEY, how="left")
@@ -74,4 +78,4 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
 
 
-__all__ = ["JUDGED", "judged_calls"]
+__all__ = ["JUDGED", "calls_of_legs", "judged_calls"]

@@ -14,9 +14,7 @@ import ipywidgets
 import pandas as pd
 import traitlets
 
-from conv_analytics.analysis.audio.detect_units import units_of_all
-from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import Verdict
@@ -24,7 +22,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.explorer.calls import judged_calls
+from conv_analytics.notebook.explorer.calls import calls_of_legs
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
@@ -32,6 +30,7 @@ from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
 from conv_analytics.notebook.html import escape, module
+from conv_analytics.notebook.report.legs import judged_legs
 from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
@@ -135,8 +134,8 @@ class Explorer:
 
     def _read(self, data: Any) -> None:
         self._data = data
-        self._units: Units | None = None
-        self._view = View(judged_calls(data, self._profile), tz=self._tz, mask=self._mask)
+        frame, self._verdicts = _judged(data, profile_of(self._profile))
+        self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property
     def filters(self) -> Filters:
@@ -260,10 +259,8 @@ class Explorer:
     def _open(self, place: int) -> None:
         conversation_id = str(self._view.frame["conversation_id"].iloc[place])
         self._opened = place
-        # One conversation is not enough to detect units; all data are searched for them only once.
-        self._units = self._units or units_of_all(self._data)
         try:
-            drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, units=self._units)
+            drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, quality=self._verdicts)
         except ConvAnalyticsError as error:
             self._below.children = [ipywidgets.HTML(f"<p>{escape(self._view.display.text(str(error)))}</p>")]
             return
@@ -300,6 +297,17 @@ class Explorer:
     @safe_repr
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
+
+
+def _judged(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The calls of the data, and the verdicts on its legs; a dataset keeps them, for it does not change."""
+    kept: dict[str, Any] = getattr(data, "kept", {})
+    of, *frames = kept.get("explorer", (None, None, None))
+    if of != profile:
+        legs = judged_legs(data, profile).legs
+        frames = [calls_of_legs(legs), legs[["conversation_id", "leg_id", "verdict"]]]
+        kept["explorer"] = (profile, *frames)
+    return frames[0], frames[1]
 
 
 def _dataset(folder: Path) -> Any:

@@ -13,6 +13,7 @@ import pandas as pd
 from conv_analytics.errors import ConfigError
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
+from conv_analytics.notebook.explorer.words import Words
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
@@ -195,19 +196,14 @@ class View:
             return rows
         # Only what is shown can be matched by parts; a whole number matches by its masked form.
         forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
-        hits = [self._words.str.contains(form, regex=False).to_numpy(dtype=bool) for form in forms]
-        matches: Rows = np.logical_or.reduce(hits)
+        matches: Rows = np.logical_or.reduce([words.having(form) for words in self._words for form in forms])
         return matches
 
     @cached_property
-    def _words(self) -> pd.Series:
-        """Everything that a text is searched in: one text per call, made on the first search."""
-        parts = [self.frame[name].astype("str").fillna("") for name in _SEARCHED]
-        parts += [self._shown(name).fillna("") for name in _PEOPLE]
-        joined = parts[0]
-        for part in parts[1:]:
-            joined = joined + "\n" + part
-        return joined.str.lower()
+    def _words(self) -> list[Words]:
+        """The columns that a text is searched in, made on the first search."""
+        columns = [Words(self.frame[name]) for name in _SEARCHED]
+        return columns + [Words(self.frame[name], self.display.parties) for name in _PEOPLE]
 
 
 __all__ = ["CLASSES", "COLUMNS", "NONE", "PAGE", "View"]

@@ -19,6 +19,7 @@ from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_o
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
 from conv_analytics.notebook.report.offenders import offenders_of
 from conv_analytics.notebook.report.period import Period, period_of
+from conv_analytics.notebook.report.turns import turns_of
 from conv_analytics.privacy.display import Display
 
 #: The command that opens the timeline of a conversation, whose id replaces ``{}``.
@@ -70,6 +71,7 @@ def gather(
         offenders=offenders_of(masked, judged.scope),
         worst=parts.worst(masked, period, rulebook, COMMAND),
         poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
+        turns=turns_of(data, now),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
         method=_method(judged, rulebook, masked=mask),
     )

@@ -265,6 +265,45 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Replies:
+    """How long one side took to reply to another, in seconds.
+
+    Attributes
+    ----------
+    at_least
+        Values that are lower bounds, because only recognition tells when the other side had ended.
+    """
+
+    by: str
+    to: str
+    latency: Values
+    at_least: int
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Turn-taking in the conversations with a voice agent, or with prompts; see `conv_analytics.analysis.turns`.
+
+    Attributes
+    ----------
+    barge_ins, stopped
+        Turns of bots that a customer spoke into; of those, the ones that were stopped.
+    dead_air
+        Conversations with a silence of `dead_air_s` or longer.
+    """
+
+    conversations: int
+    turns: int
+    open_turns: int
+    replies: tuple[Replies, ...]
+    bins: tuple[Bin, ...]
+    barge_ins: Rate
+    stopped: Rate
+    dead_air: Rate
+    dead_air_s: float
+
+
+@dataclass(frozen=True)
 class Numbers:
     """All the numbers of a report.
 
@@ -295,6 +334,7 @@ class Numbers:
     offenders: tuple[Offender, ...] | None = None
     worst: tuple[Leg, ...] = ()
     poor_legs: int = 0
+    turns: Turns | None = None
     ledger: Ledger = field(default_factory=lambda: Ledger(None, 0, None, 0, "", 0))
     method: Method | None = None
 
@@ -323,4 +363,4 @@ def _plain(value: Any) -> Any:
 
 __all__ = ["Bin", "CallCoverage", "Cell", "Change", "Code", "CoveredDay", "Entry", "Figure", "Group",
            "Grouping", "Histogram", "Ledger", "Leg",
-           "Method", "Numbers", "Offender", "Rate", "Slot", "Unit", "Values"]  # fmt: skip
+           "Method", "Numbers", "Offender", "Rate", "Replies", "Slot", "Turns", "Unit", "Values"]  # fmt: skip

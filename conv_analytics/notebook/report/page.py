@@ -8,7 +8,7 @@ from typing import Any
 
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.notebook import html
-from conv_analytics.notebook.report import pictures, sentences
+from conv_analytics.notebook.report import pictures, sentences, turns
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
 from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Leg, Numbers, Rate
 
@@ -46,7 +46,7 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "masked": numbers.masked,
         "word": _VERDICTS[numbers.verdict],
         "cards": [_card(figure) for figure in numbers.figures] if numbers.legs else [],
-        "sections": pictures.sections(numbers),
+        "sections": [*pictures.sections(numbers), *turns.sections(numbers)],
         "codes_chart": pictures.codes(numbers),
         "codes": [
             (code.code or DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),

@@ -33,7 +33,7 @@ OVERLAYS = ("muted", "earmuffed")
 _MARK_LINES = (
     ("message", "message_status"),
     ("ringing", "answered", "hangup", "status", "machine", "transfer", "dtmf", "media"),
-    ("asr", "event"),
+    ("asr", "barge_in", "event"),
 )
 
 
@@ -60,6 +60,7 @@ MARKS: Mapping[str, Mark] = MappingProxyType({what: Mark(*mark) for what, mark i
     "machine": ("media", "M-3-5H3L6 0L3 5H-3L-6 0Z", 7),
     "media": ("media", "M-2-5H2V5H-2Z", 2),
     "asr": ("media", "M-5-4H5V3H1L-2 6V3H-5Z", 5),
+    "barge_in": ("control", "M-6-4.5L0 0L-6 4.5ZM0-4.5L6 0L0 4.5Z", 6),
     "event": ("other", "M-1.5-5H1.5V-1.5H5V1.5H1.5V5H-1.5V1.5H-5V-1.5H-1.5Z", 1),
 }.items()})  # fmt: skip
 _CHANNELS = frozenset({

@@ -23,7 +23,7 @@ PATTERNS = (
     ("cross", 6, "M0 6L6 0M0 0L6 6"),
 )
 #: The pattern of a band by what it is.
-FILLS = {"invited": "hatch", "ringing": "dots", "muted": "cross", "earmuffed": "hatch"}
+FILLS = {"invited": "hatch", "ringing": "dots", "muted": "cross", "earmuffed": "hatch", "dead_air": "hatch"}
 _STATES = {"unknown": "invited", "left": "invited", "earmuffed": "muted"}
 #: More arrows between lanes would hide what they lead to: then none is drawn.
 _ARROWS = 12

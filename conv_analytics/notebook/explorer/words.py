@@ -1,0 +1,45 @@
+"""Texts of a column that are searched: each different one is looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.notebook.explorer.facet import Rows
+
+
+class Words:
+    """A column as it is shown, in lower case.
+
+    Parameters
+    ----------
+    column
+        Texts, numbers or nulls.
+    shown
+        How its different values are shown; as they are when absent.
+
+    Examples
+    --------
+    >>> words = Words(pd.Series(["447700900123", None, "Anonymous"], dtype="str"))
+    >>> words.having("anon").tolist(), words.having("0012").tolist()
+    ([False, False, True], [True, False, False])
+    """
+
+    def __init__(self, column: pd.Series, shown: Callable[[Iterable[str]], list[str]] | None = None) -> None:
+        self._places, values = pd.factorize(column.astype("str"))
+        texts = values if shown is None else shown(values.tolist())
+        self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
+
+    def having(self, part: str) -> Rows:
+        """The rows whose text has a part."""
+        hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
+        # A null has the place -1: the last.
+        found: Rows = np.append(hits, False)[self._places].astype(bool)
+        return found
+
+
+__all__ = ["Words"]
