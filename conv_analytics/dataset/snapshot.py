@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -46,6 +46,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
         self._checked: dict[File, DatasetFile] = {}
+        self._conversations: dict[File, pa.Array] = {}
+        self.kept: dict[str, Any] = {}
+        """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -104,17 +107,51 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
+        return self._frame(table, ((number, file, self._read(file)) for number, file in self._by_day(table)))
+
+    def _by_day(self, table: str) -> list[tuple[int, File]]:
+        """The files of a table with their commits, by day and, within a day, by run: the order that the frame has."""
+        return sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
+
+    def _frame(self, table: str, parts: Iterable[tuple[int, File, pa.Table]]) -> pd.DataFrame:
+        """Rows of some files, with the numbers of their commits, as a frame in which each row stands once."""
         declared = self._declared(table)
-        # By day and, within a day, by run: the order that the frame has.
-        files = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
-        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in files))
+        parts = list(parts)
+        frame = to_frame(declared, ((day_of(file), rows) for _, file, rows in parts))
         if declared.latest is None or frame.empty:
             return self._with_both_sources(declared, frame) if self._two_sources else frame
         # A later run saw the later state, whatever the clock said.
-        runs = np.repeat([number for number, _ in files], [file.rows for _, file in files])
+        runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
         order = np.lexsort((frame[declared.latest].to_numpy(), runs))
         latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
         return latest.sort_index().reset_index(drop=True)
+
+    def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Some columns of a table as Arrow, each row once, in the order that the frame has."""
+        declared = self._declared(table)
+        if declared.latest is not None or self._two_sources:
+            return pa.Table.from_pandas(self[table][list(columns)], preserve_index=False)
+        parts = [self._read(file, list(columns)) for _, file in self._by_day(table)]
+        return pa.concat_tables(parts).unify_dictionaries()
+
+    def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
+        """The rows of one conversation as Arrow, each once; only files that have some are read whole.
+
+        Where its rows are is remembered: the first question reads the ids in all files of the table.
+        """
+        declared = self._declared(table)
+        parts: list[tuple[int, File, pa.Table]] = []
+        for number, file in self._by_day(table):
+            if file not in self._conversations:
+                self._conversations[file] = self._read(file, ["conversation_id"]).column(0).combine_chunks()
+            mine = pc.equal(self._conversations[file], conversation_id)
+            if pc.any(mine).as_py():
+                parts.append((number, file, self._read(file).filter(mine)))
+        if not parts:
+            return declared.empty()
+        if declared.latest is not None or self._two_sources:
+            return pa.Table.from_pandas(self._frame(table, parts), preserve_index=False)
+        return pa.concat_tables(rows for _, _, rows in parts).unify_dictionaries()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)

@@ -19,7 +19,9 @@ import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
 from conv_analytics.errors import ConfigError, MemoryExhausted
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
 
 T = TypeVar("T")
@@ -28,6 +30,8 @@ T = TypeVar("T")
 #: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
 #: memory_limit = '8GB'")``, and give the connection; relations come back then.
 MEMORY = "600MB"
+#: Rows of all tables of a dataset up to which they are read into memory: DuckDB takes longer to plan than they take.
+IN_MEMORY = 300_000
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
 
@@ -75,6 +79,12 @@ class Source:
         if isinstance(data, Source):
             return data
         if callable(getattr(data, "duckdb", None)):
+            if _fits(data):
+                if "source" not in data.kept:
+                    frames = {name: FolderTable(data, name) for name in data.tables}
+                    data.kept["source"] = cls("pandas", "pandas", frames)
+                source: Source = data.kept["source"]
+                return source
             connection = data.duckdb()
             # The order of rows is made at the end; keeping it on the way would cost memory.
             connection.execute("set preserve_insertion_order = false")
@@ -100,7 +110,9 @@ class Source:
         kind = kinds[0] if kinds else "pandas"
         if kind in {"pyarrow", "polars"}:
             frames = {name: coerce.to_pandas(frame) for name, frame in frames.items()}
-        return cls("duckdb" if kind == "duckdb" else "pandas", kind, frames)
+        if kind == "duckdb":
+            return cls("duckdb", kind, frames)
+        return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in frames.items()})
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -141,33 +153,34 @@ class Source:
     def _has_null(self, table: str, column: str) -> bool:
         frame = self._frames[table]
         if self.engine == "pandas":
-            return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0
+            kinds = {each.name: each.kind for each in TABLES[table].columns}
+            return bool(frame.read({column: kinds[column]}).arrow(column).null_count)
         # The statistics of a Parquet file tell that there is none: nothing is read then.
         nulls = frame.filter(f"{coerce.quote(column)} is null") if column in frame.columns else frame
         return bool(self.run(lambda: nulls.project("1").limit(1).fetchall()))
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
-        frames = {}
+        frames: dict[str, StoredTable] = {}
         for name, frame in self._frames.items():
             if "conversation_id" not in self.columns(name):
                 continue
             if self.engine == "pandas":
-                frames[name] = frame[(frame["conversation_id"] == conversation_id).fillna(value=False)]
+                frames[name] = frame.of_conversation(conversation_id)
             else:
                 text = conversation_id.replace("'", "''")
-                rows = frame.filter(f"conversation_id = '{text}'")
-                frames[name] = coerce.to_pandas(self.run(partial(coerce.arrow_of, rows)))
+                rows = self.run(partial(coerce.arrow_of, frame.filter(f"conversation_id = '{text}'")))
+                frames[name] = ArrowTable(name, rows) if self._owned else PandasTable(name, coerce.to_pandas(rows))
         return Source("pandas", "pandas", frames)
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
-        """Some columns of a table as their kinds, null where it lacks one: a pandas frame or a DuckDB relation.
+        """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.
 
         Rows of Voice events are left out where other rows tell the same.
         """
         frame = self._counting(table)
         if self.engine == "pandas":
-            return coerce.pandas_columns(table, pd.DataFrame() if frame is None else frame, kinds)
+            return (PandasTable(table, pd.DataFrame()) if frame is None else frame).read(kinds)
         relation = self._any_relation().filter("false") if frame is None else frame
         return coerce.relation_columns(table, relation, kinds)
 
@@ -178,7 +191,7 @@ class Source:
             doubtful = voice_rows.has_voice_rows(self._frames, table, self.engine, self.run)
             keep = self.materialize if self._owned else lambda relation: relation
             rows = voice_rows.counting_rows(self._frames, table, self.engine, keep) if doubtful else None
-            self.cache[question] = rows
+            self.cache[question] = PandasTable(table, rows) if isinstance(rows, pd.DataFrame) else rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
 
@@ -241,6 +254,11 @@ class Source:
         """Raise what is wrong with the files that a query read, if something is."""
         if self._dataset is not None and (damage := self._dataset.damage()) is not None:
             raise damage from error
+
+
+def _fits(dataset: Any) -> bool:
+    """Whether a dataset is so small that its tables are read into memory, as far as questions look at them."""
+    return hasattr(dataset, "of_conversation") and sum(map(dataset.rows, dataset.tables)) <= IN_MEMORY
 
 
 def _kind(frame: Any) -> str:

@@ -102,7 +102,26 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
-    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys).select(*order)
+    if source.engine == "duckdb":
+        return _made(source, wanted, with_keys=with_keys).select(*order)
+    return _kept(source, wanted, with_keys=with_keys).select(*order)
+
+
+def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The legs of tables in memory with the wanted columns, or more: made for the first question, all for the second.
+
+    What is kept is kept with the source; that of a dataset serves all questions to it.
+    """
+    kept = source.cache.get(("legs",))
+    if kept is None or not wanted <= set(kept.columns):
+        everything = {*_KNOWN, *KEY} if kept is not None else wanted
+        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or kept is not None)
+    return kept
+
+
+def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys)
+    rows = rows.select(*(name for name in _KNOWN if name in wanted))
     rows = rows.with_instants(*(name for name in _INSTANTS if name in wanted))
     if not with_keys:
         return rows
