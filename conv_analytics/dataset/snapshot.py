@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
@@ -46,7 +47,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
         self._checked: dict[File, DatasetFile] = {}
-        self._conversations: dict[File, pa.Array] = {}
+        self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
 
@@ -140,13 +141,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         Where its rows are is remembered: the first question reads the ids in all files of the table.
         """
         declared = self._declared(table)
+        if table not in self._conversations:
+            ids = [self._read(file, ["conversation_id"]).column(0) for _, file in self._by_day(table)]
+            self._conversations[table] = pa.chunked_array([each.combine_chunks() for each in ids])
+        places = pc.indices_nonzero(pc.equal(self._conversations[table], conversation_id)).to_numpy()
         parts: list[tuple[int, File, pa.Table]] = []
-        for number, file in self._by_day(table):
-            if file not in self._conversations:
-                self._conversations[file] = self._read(file, ["conversation_id"]).column(0).combine_chunks()
-            mine = pc.equal(self._conversations[file], conversation_id)
-            if pc.any(mine).as_py():
-                parts.append((number, file, self._read(file).filter(mine)))
+        begin = 0
+        for number, file in self._by_day(table) if len(places) else ():
+            mine = places[(places >= begin) & (places < begin + file.rows)] - begin
+            begin += file.rows
+            if len(mine):
+                parts.append((number, file, self._read(file).take(mine)))
         if not parts:
             return declared.empty()
         if declared.latest is not None or self._two_sources:
@@ -269,10 +274,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             If it is missing, cut off or another one.
         """
         if file not in self._checked:
-            with open_file(self._layout, file) as opened:
-                lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
-            self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+            self._opened(file).close()
         return self._checked[file]
+
+    def _opened(self, file: File) -> pq.ParquetFile:
+        """A file opened for reading; it is checked once, and its length each time."""
+        known = self._checked.get(file)
+        if known is not None and known.path.is_file() and known.path.stat().st_size == file.bytes:
+            return pq.ParquetFile(known.path)
+        opened = open_file(self._layout, file)
+        lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
+        self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+        return opened
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
@@ -317,7 +330,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            with open_file(self._layout, file) as opened:
+            with self._opened(file) as opened:
                 return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path / file.path, first_line(error)) from error

@@ -19,10 +19,11 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
+from conv_analytics.notebook.conversation import leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import clean, data_uri, line, page, render
 from conv_analytics.notebook.svg import Drawing, fitted
@@ -125,8 +126,9 @@ def show_ladder(
     486 busy
     """
     zone_info(tz)
-    tables = conversation_tables(one_conversation(data, conversation_id))
-    verdicts = _verdict_by_leg(leg_verdicts(tables, data, units))
+    source = Source.of(data)
+    tables = one_conversation(source, conversation_id)
+    verdicts = _verdict_by_leg(leg_verdicts(tables, source, units))
     return Ladder(_legs(tables), verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
 
 
@@ -354,7 +356,7 @@ def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], x
                      text_anchor="end" if side < 0 else "start")  # fmt: skip
 
 
-def _legs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _legs(tables: Source) -> pd.DataFrame:
     frame: pd.DataFrame = legs(tables)
     return frame.sort_values("started_at", kind="stable", ignore_index=True)
 

@@ -110,6 +110,19 @@ class MemoryFrame:
         arrays = {name: _to_pandas(column) for name, column in self._columns.items()}
         return pd.DataFrame(arrays, index=pd.RangeIndex(self._rows), copy=False)
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The rows as plain values, without nulls; instants are microseconds since 1970."""
+        columns = [self._plain(name) for name in self._columns]
+        for values in zip(*columns, strict=True):
+            yield {name: value for name, value in zip(self._columns, values, strict=True) if value is not None}
+
+    def _plain(self, name: str) -> list[Any]:
+        column = self.arrow(name)
+        if column.null_count == self._rows:
+            return [None] * self._rows
+        values: list[Any] = (column.cast(pa.int64()) if column.type == INSTANT else column).to_pylist()
+        return values
+
     def conditions_met(self, conditions: Sequence[Any]) -> Any:
         """Whether each condition holds on each row, as an array of rows by conditions; what is not known does not."""
         try:

@@ -242,6 +242,12 @@ class Rows:
         """The rows as pandas, whatever the caller's kind: for sweeps and small tables."""
         return self._collected({})
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The rows as plain values, without nulls; instants are microseconds since 1970."""
+        if isinstance(self.frame, MemoryFrame):
+            return self.frame.records()
+        return MemoryFrame.of(self.collect()).records()
+
     def _collected(self, kinds: Mapping[str, Any]) -> pd.DataFrame:
         if self.source.engine == "duckdb":
             return coerce.shown(coerce.from_arrow(self.source.run(lambda: coerce.arrow_of(self.native))), kinds)

@@ -32,6 +32,8 @@ T = TypeVar("T")
 MEMORY = "600MB"
 #: Rows of all tables of a dataset up to which they are read into memory: DuckDB takes longer to plan than they take.
 IN_MEMORY = 300_000
+#: Conversations of which the rows are kept: one that was looked at is often looked at again, in another way.
+CONVERSATIONS = 8
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
 
@@ -143,6 +145,10 @@ class Source:
         # Instants of a row would need another package; their number does not.
         return bool(self.run(lambda: frame.limit(1).aggregate("count(*)").fetchall())[0][0])
 
+    def rows(self, tables: Iterable[str]) -> int:
+        """Rows of some tables in memory; of those that are not there none."""
+        return sum(len(self._frames[name]) for name in tables if name in self._frames)
+
     def has_null(self, table: str, column: str) -> bool:
         """Whether a column of a table has a null, or is missing though there are rows; asked once."""
         question = ("null", table, column)
@@ -161,6 +167,9 @@ class Source:
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
+        question = ("conversation", conversation_id)
+        if question in self.cache:
+            return self.cache[question]
         frames: dict[str, StoredTable] = {}
         for name, frame in self._frames.items():
             if "conversation_id" not in self.columns(name):
@@ -171,7 +180,10 @@ class Source:
                 text = conversation_id.replace("'", "''")
                 rows = self.run(partial(coerce.arrow_of, frame.filter(f"conversation_id = '{text}'")))
                 frames[name] = ArrowTable(name, rows) if self._owned else PandasTable(name, coerce.to_pandas(rows))
-        return Source("pandas", "pandas", frames)
+        self.cache[question] = done = Source("pandas", "pandas", frames)
+        for old in [each for each in self.cache if each[0] == "conversation"][:-CONVERSATIONS]:
+            del self.cache[old]
+        return done
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.

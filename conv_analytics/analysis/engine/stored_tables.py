@@ -22,6 +22,7 @@ from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.tables import TABLES
 
 CONVERSATION = "conversation_id"
+_OFTEN = (CONVERSATION, "leg_id", "source", "at", "event_id")
 
 
 class StoredTable(Protocol):
@@ -125,6 +126,9 @@ class FolderTable:
         """Some columns as their kinds; null where it lacks one."""
         missing = [name for name in kinds if name in self._kinds and name not in self._typed]
         if missing:
+            # What most questions look at is read with the rest: opening the files again takes longer.
+            often = [name for name in _OFTEN if name in self._kinds and name not in (*self._typed, *missing)]
+            missing += often
             rows = self._dataset.selected(self._name, missing)
             self._rows = len(rows)
             self._typed |= _typed(rows, self._kinds)

@@ -21,6 +21,8 @@ from conv_analytics.errors import ColumnNotFound, TableNotFound
 #: Tables that know legs; one of them is enough.
 TABLES = ("leg_statuses", "call_events", "hangups", "call_records")
 _NAMES = tuple(column.name for column in LEGS)
+#: Rows of tables of legs up to which further columns cost nothing to speak of.
+AT_ONCE = 1000
 #: The columns that `leg_rows` knows.
 _KNOWN = (*_NAMES, "hung_up_at")
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
@@ -114,8 +116,9 @@ def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """
     kept = source.cache.get(("legs",))
     if kept is None or not wanted <= set(kept.columns):
-        everything = {*_KNOWN, *KEY} if kept is not None else wanted
-        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or kept is not None)
+        at_once = kept is not None or source.rows(TABLES) <= AT_ONCE
+        everything = {*_KNOWN, *KEY} if at_once else wanted
+        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
     return kept
 
 
