@@ -25,10 +25,15 @@ def leg_verdicts(tables: Source, data: Any, units: Units | None) -> pd.DataFrame
     units
         The units, where they are known already.
     """
-    try:
-        verdicts: pd.DataFrame = quality(tables, units=units or units_of_all(data))
-    except ConvAnalyticsError:
-        return None
+    units = units or units_of_all(data)
+    known = tables.cache.get(("verdicts",))
+    if known is None or known[0] != units:
+        try:
+            known = units, quality(tables, units=units)
+        except ConvAnalyticsError:
+            known = units, None
+        tables.cache["verdicts",] = known
+    verdicts: pd.DataFrame | None = known[1]
     return verdicts
 
 

@@ -29,6 +29,7 @@ from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
+from conv_analytics.analysis.entities.leg_columns import COUNTRY
 from conv_analytics.analysis.entities.leg_tables import KEY
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound
@@ -136,7 +137,7 @@ def _legs(source: Source) -> list[dict[str, Any]]:
     """The legs of the conversation as plain values, without nulls; instants are microseconds."""
     if not any(source.has_rows(name) for name in LEG_TABLES):
         return []
-    rows = leg_rows(source, [column.name for column in LEGS]).sort(KEY)
+    rows = leg_rows(source, [column.name for column in LEGS if column.name not in COUNTRY]).sort(KEY)
     return [row for row in rows.records() if row.get("leg_id")]
 
 

@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from conv_analytics.analysis.engine.windows import window
+
 TEXT = pa.large_string()
 INSTANT = pa.timestamp("us", "UTC")
 _CASTS = {"Int64": pa.int64(), "Float64": pa.float64(), "String": TEXT}
@@ -80,8 +82,16 @@ class Evaluation:
 
     def _chain(self, expression: Any) -> Any:
         first, *rest = expression._nodes  # noqa: SLF001  narwhals has no other way to look at an expression
+        last = max((place for place, node in enumerate(rest) if node.name == "over"), default=None)
+        if last is not None:
+            *before, step, over = expression._nodes[: last + 2]  # noqa: SLF001
+            value, rest = window(self._value(nw.Expr(*before)), step, over, self.columns), rest[last + 1 :]
+            return self._steps(value, rest)
         value = _SOURCES[first.name](self, first)
-        for node in rest:
+        return self._steps(value, rest)
+
+    def _steps(self, value: Any, nodes: Sequence[Any]) -> Any:
+        for node in nodes:
             if node.name != "alias":
                 value = _STEPS[node.name](value, self.all_of(node), node)
         return value

@@ -32,15 +32,12 @@ from conv_analytics.analysis.engine.evaluate import (
     true_only,
 )
 from conv_analytics.analysis.engine.memory_groups import (
-    first_rows,
     groups,
     is_total,
-    is_window,
     match,
-    numbers_of,
     total,
-    window,
 )
+from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
 _STR = pd.StringDtype(na_value=np.nan)
 _INSTANTS = pd.DatetimeTZDtype("us", "UTC")
@@ -176,7 +173,7 @@ class MemoryFrame:
     def join(self, other: Self, *, on: Any, how: Any, suffix: str) -> Self:
         """The rows joined with others."""
         keys = [on] if isinstance(on, str) else list(on)
-        if how in {"left", "semi", "anti"}:
+        if how in {"left", "inner", "semi", "anti"}:
             try:
                 return self._looked_up(other, keys, how, suffix)
             except UnknownExpressionError:
@@ -267,10 +264,12 @@ class MemoryFrame:
         if [key.type for key in mine] != [key.type for key in theirs]:
             raise UnknownExpressionError("keys of different types")
         places, repeated = match(mine, theirs)
-        if how != "left":
+        if how in {"semi", "anti"}:
             return self._where(places.is_valid() if how == "semi" else places.is_null())
         if repeated:
             raise UnknownExpressionError("keys that are repeated")
+        if how == "inner":
+            return self._where(places.is_valid())._looked_up(other, keys, "left", suffix)
         rest = {name: other.arrow(name).take(places) for name in other.columns if name not in keys}
         return self.assign({f"{name}{suffix}" if name in self._columns else name: each for name, each in rest.items()})
 
@@ -284,7 +283,7 @@ class MemoryFrame:
                     raise UnknownExpressionError(value)
                 done[name] = self._columns[value]
             else:
-                done[name] = window(value, view) if is_window(value) else self._filled(evaluation.of(value))
+                done[name] = self._filled(evaluation.of(value))
         return done
 
     def _filled(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Totals, groups, windows and joins of rows in memory, as far as questions need them; narwhals does the others.
+"""Totals, groups and joins of rows in memory, as far as questions need them; narwhals does the others.
 
 Groups are numbers: each row has the number of its keys, in the order in which they first occur.
 
@@ -20,9 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.analysis.engine.evaluate import Evaluation, UnknownExpressionError, name_of
+from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
 _TOTALS = {"sum", "min", "max", "count"}
-_WINDOWS = {"cum_sum": "cumsum", "cum_max": "cummax", "shift": "shift", "sum": "transform"}
 
 
 def is_total(expression: Any) -> bool:
@@ -54,22 +54,6 @@ def _last(expression: Any) -> tuple[Any, str]:
     """An expression without its last step, and the name of that step; names of columns are no steps."""
     nodes = [node for node in getattr(expression, "_nodes", ()) if node.name != "alias"]
     return (nw.Expr(*nodes[:-1]), nodes[-1].name) if nodes else (expression, "")
-
-
-def numbers_of(keys: Sequence[pa.Array]) -> tuple[Any, int]:
-    """The number of the keys of each row, and how many different ones there are; null is a key as any other."""
-    numbers = np.zeros(len(keys[0]), dtype=np.int64)
-    for column in keys:
-        encoded = column.dictionary_encode(null_encoding="encode")
-        numbers = pd.factorize(numbers * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy())[0]
-    return numbers, int(numbers.max(initial=-1)) + 1
-
-
-def first_rows(numbers: Any, count: int) -> Any:
-    """The first row of each group."""
-    first = np.empty(count, dtype=np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
-    return first
 
 
 def groups(columns: Mapping[str, pa.Array], by: Sequence[str], aggregates: Sequence[Any]) -> dict[str, pa.Array]:
@@ -111,43 +95,6 @@ def _named(expression: Any) -> bool:
     return any(node.name == "alias" for node in expression._nodes)  # noqa: SLF001
 
 
-def is_window(expression: Any) -> bool:
-    """Whether an expression looks at other rows, in an order or of the same group."""
-    return _last(expression)[1] == "over"
-
-
-def window(expression: Any, columns: Mapping[str, pa.Array]) -> pa.Array:
-    """The values of a window: running sums and maxima, what came before, sums of a group."""
-    nodes = [node for node in expression._nodes if node.name != "alias"]  # noqa: SLF001
-    *before, step, over = nodes
-    if step.name not in _WINDOWS or step.kwargs.get("reverse"):
-        raise UnknownExpressionError(f"{step.name} over others")
-    column = Evaluation(columns).of(nw.Expr(*before))
-    if not isinstance(column, pa.Array) or not pa.types.is_integer(column.type) or column.null_count:
-        raise UnknownExpressionError("a window of other than whole numbers")
-    partition, order = over.kwargs["partition_by"], over.kwargs["order_by"]
-    if not partition or over.exprs:
-        raise UnknownExpressionError("a window without groups")
-    numbers, _ = numbers_of([columns[name] for name in partition])
-    values = pd.Series(column.to_numpy(), dtype="Int64")
-    if order:
-        ordered = pd.DataFrame({name: _orderable(columns[name]) for name in order})
-        places = ordered.sort_values(list(order), kind="stable", na_position="first").index.to_numpy()
-        values, numbers = values.take(places), numbers[places]
-    grouped = values.groupby(numbers)
-    if step.name == "shift":
-        done = grouped.shift(step.kwargs["n"])
-    elif step.name == "sum":
-        done = grouped.transform("sum")
-    else:
-        done = getattr(grouped, _WINDOWS[step.name])()
-    return pa.array(done.sort_index(), from_pandas=True)
-
-
-def _orderable(column: pa.Array) -> Any:
-    return pd.Series(column.to_pandas() if not pa.types.is_integer(column.type) else pd.array(column, dtype="Int64"))
-
-
 def match(left: Sequence[pa.Array], right: Sequence[pa.Array]) -> tuple[pa.Array, bool]:
     """Per row of the left the row of the right with the same keys, null where there is none; null is like no other.
 
@@ -166,4 +113,4 @@ def match(left: Sequence[pa.Array], right: Sequence[pa.Array]) -> tuple[pa.Array
     return places, len(known.unique()) < len(known)
 
 
-__all__ = ["first_rows", "groups", "is_total", "is_window", "match", "numbers_of", "total", "window"]
+__all__ = ["groups", "is_total", "match", "total"]

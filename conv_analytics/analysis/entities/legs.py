@@ -118,6 +118,9 @@ def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     if kept is None or not wanted <= set(kept.columns):
         at_once = kept is not None or source.rows(TABLES) <= AT_ONCE
         everything = {*_KNOWN, *KEY} if at_once else wanted
+        if kept is None and not wanted & set(COUNTRY):
+            # The parser of numbers takes long to load.
+            everything -= set(COUNTRY)
         kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
     return kept
 
