@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from conv_analytics.dataset.storage.cache import FolderCache
+
 
 class Snapshot(Mapping[str, "pd.DataFrame"]):
     """The tables of an export folder as of one commit, to be read."""
@@ -264,6 +266,39 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         chosen = [self.checked(file) for file in files]
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
         return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
+
+    @cached_property
+    def places(self) -> list[tuple[int, date]]:
+        """The commits and days that have files, each once."""
+        files = [(commit.number, file) for commit in self.commits for file in commit.files]
+        return sorted({(number, day_of(file)) for number, file in files})
+
+    def places_of(
+        self, connection: duckdb.DuckDBPyConnection, cache: FolderCache, conversation_id: str
+    ) -> frozenset[tuple[int, date]] | None:
+        """The commits and days whose files have rows of a conversation; None where that cannot be kept."""
+        from conv_analytics.dataset.storage.places import numbers_of_places  # noqa: PLC0415  only for large folders
+
+        number_of = {place: number for number, place in enumerate(self.places)}
+        files = [
+            {self._layout.file(file.path): number_of[number, day_of(file)] for number, file in self.numbered(table)}
+            for table in self.tables
+            if any(column.name == "conversation_id" for column in TABLES[table].columns)
+        ]
+        found = numbers_of_places(files, connection, cache, conversation_id)
+        return None if found is None else frozenset(self.places[number] for number in found)
+
+    def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
+        """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
+        chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
+        also = self.files(EVENT_SOURCES.name) if self._two_sources else ()
+        return view(self._declared(table), chosen, also) if chosen else None
+
+    def cache(self, engine: str) -> FolderCache:
+        """What questions keep in the folder; `engine` are versions that it depends on."""
+        from conv_analytics.dataset.storage.cache import FolderCache  # noqa: PLC0415  only for large folders
+
+        return FolderCache(self._layout, self.commits, engine)
 
     def checked(self, file: File) -> DatasetFile:
         """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.

@@ -28,9 +28,9 @@ from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.leg_columns import COUNTRY
 from conv_analytics.analysis.entities.leg_tables import KEY
+from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.resources.record import Json

@@ -11,8 +11,8 @@ import pyarrow as pa
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.evaluate import TEXT
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
-from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
 
 class Part(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import narwhals as nw
@@ -105,7 +106,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
     if source.engine == "duckdb":
-        return _made(source, wanted, with_keys=with_keys).select(*order)
+        return _of_folder(source, wanted, with_keys=with_keys).select(*order)
     return _kept(source, wanted, with_keys=with_keys).select(*order)
 
 
@@ -123,6 +124,21 @@ def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
             everything -= set(COUNTRY)
         kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
     return kept
+
+
+def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
+    columns = wanted | (set(KEY) if with_keys else set())
+    about = {"phonenumbers": _version("phonenumbers")} if columns & set(COUNTRY) else {}
+    kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
+    return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
