@@ -274,9 +274,19 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return sorted({(number, day_of(file)) for number, file in files})
 
     def places_of(
-        self, connection: duckdb.DuckDBPyConnection, cache: FolderCache, conversation_id: str
+        self, connection: Any, cache: FolderCache, conversation_id: str
     ) -> frozenset[tuple[int, date]] | None:
-        """The commits and days whose files have rows of a conversation; None where that cannot be kept."""
+        """The commits and days whose files have rows of a conversation; None where that cannot be kept.
+
+        Parameters
+        ----------
+        connection
+            Of DuckDB.
+        cache
+            Where that is kept.
+        conversation_id
+            The conversation.
+        """
         from conv_analytics.dataset.storage.places import numbers_of_places  # noqa: PLC0415  only for large folders
 
         number_of = {place: number for number, place in enumerate(self.places)}

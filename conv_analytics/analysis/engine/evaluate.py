@@ -118,8 +118,9 @@ def true_only(condition: Any) -> Any:
 
 
 def _col(evaluation: Evaluation, node: Any) -> Any:
-    (name,) = node.kwargs["names"] if len(node.kwargs["names"]) == 1 else (None,)
-    return evaluation.columns[name]
+    if len(node.kwargs["names"]) > 1:
+        raise UnknownExpressionError("several columns at once")
+    return evaluation.columns[node.kwargs["names"][0]]
 
 
 def _lit(_: Evaluation, node: Any) -> Any:

@@ -39,13 +39,16 @@ from conv_analytics.analysis.engine.memory_groups import (
 )
 from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
-_STR = pd.StringDtype(na_value=np.nan)
-_INSTANTS = pd.DatetimeTZDtype("us", "UTC")
+# What pandas has for pyarrow alone to call is not in its types.
+_STR: Any = pd.StringDtype(na_value=np.nan)
+_INT: Any = pd.Int64Dtype()
+_BOOL: Any = pd.BooleanDtype()
+_INSTANTS: Any = pd.DatetimeTZDtype("us", "UTC")
 #: How a column of Arrow becomes one of pandas.
 _TO_PANDAS: Mapping[pa.DataType, Callable[[Any], Any]] = {
     TEXT: _STR.__from_arrow__,
-    pa.int64(): pd.Int64Dtype().__from_arrow__,
-    pa.bool_(): pd.BooleanDtype().__from_arrow__,
+    pa.int64(): _INT.__from_arrow__,
+    pa.bool_(): _BOOL.__from_arrow__,
     pa.float64(): lambda column: column.to_numpy(zero_copy_only=False),
     INSTANT: _INSTANTS.__from_arrow__,
 }
@@ -269,7 +272,7 @@ class MemoryFrame:
         if repeated:
             raise UnknownExpressionError("keys that are repeated")
         if how == "inner":
-            return self._where(places.is_valid())._looked_up(other, keys, "left", suffix)
+            return self._where(places.is_valid()).join(other, on=keys, how="left", suffix=suffix)
         rest = {name: other.arrow(name).take(places) for name in other.columns if name not in keys}
         return self.assign({f"{name}{suffix}" if name in self._columns else name: each for name, each in rest.items()})
 

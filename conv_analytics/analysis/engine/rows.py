@@ -203,7 +203,7 @@ class Rows:
         if not isinstance(self.frame, MemoryFrame):
             return self.of(self.source, self.native.project(f"*, {coerce.nulls_of(missing)}"))
         nothing = pd.DataFrame(index=pd.RangeIndex(len(self.frame)))
-        nulls = {name: series.array for name, series in coerce.pandas_columns("", nothing, missing).items()}
+        nulls = {str(name): series.array for name, series in coerce.pandas_columns("", nothing, missing).items()}
         return self._with(self.frame.assign(nulls))
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
@@ -214,7 +214,7 @@ class Rows:
         if not isinstance(self.frame, MemoryFrame):
             plain |= {name: value.expr() for name, value in choices.items()}
         done = self.select(*kept, *(value.alias(name) for name, value in plain.items()))
-        if not isinstance(self.frame, MemoryFrame) or not choices:
+        if not isinstance(self.frame, MemoryFrame) or not isinstance(done.frame, MemoryFrame) or not choices:
             return done
         # The choices look at the rows as they were.
         picked = {name: value.pick(self.frame.conditions_met(value.conditions)) for name, value in choices.items()}

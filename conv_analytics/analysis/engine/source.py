@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -48,7 +48,7 @@ class Source:
     kind: str
     _frames: Mapping[str, Any]
     _connection: Any = None
-    """Kept as long as its relations are needed; closed with the last of them."""
+    """The caller's, kept as long as its relations are needed."""
     _owned: bool = False
     """Whether the connection is ours alone."""
     _dataset: Any = None
@@ -102,9 +102,14 @@ class Source:
         return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in frames.items()})
 
     @property
+    def _views(self) -> FolderViews:
+        """The tables of a large dataset."""
+        return cast("FolderViews", self._frames)
+
+    @property
     def _own(self) -> Any:
         """The connection that is ours alone."""
-        return self._frames.connection  # type: ignore[attr-defined]  only a dataset has one, and its views with it
+        return self._views.connection
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -162,7 +167,8 @@ class Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
         question = ("conversation", conversation_id)
         if question in self.cache:
-            return self.cache[question]
+            known: Source = self.cache[question]
+            return known
         frames: dict[str, StoredTable] = {}
         found = self._dataset_rows(conversation_id) if self._owned else None
         if found is not None:
@@ -183,7 +189,7 @@ class Source:
 
     def _dataset_rows(self, conversation_id: str) -> dict[str, pa.Table] | None:
         """The rows of one conversation from the files of a large dataset that have some; None where that is unknown."""
-        places = self._frames.places_of(conversation_id)  # type: ignore[attr-defined]
+        places = self.run(lambda: self._views.places_of(conversation_id))
         if places is None:
             return None
         done = {}
@@ -208,7 +214,7 @@ class Source:
         make
             Gives the relation, with these columns.
         """
-        cache = self._frames.cache if self._owned else None  # type: ignore[attr-defined]
+        cache = self._views.cache if self._owned else None
         if cache is None:
             return None
         path = None

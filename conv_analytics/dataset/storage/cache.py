@@ -80,8 +80,10 @@ class FolderCache:
     def keep(self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None]) -> Path | None:
         """Keep what `write` writes into the file that it is given; None where that cannot be kept.
 
-        Errors of `write` other than those of the disk are its caller's.
+        Other errors of `write` than those of the disk are its caller's.
         """
+        import duckdb  # noqa: PLC0415  slow to import
+
         part = self._folder / f".{uuid.uuid4().hex}.part"
         try:
             if other_kind(self._folder, plain=stat.S_IFDIR) is not None or not self._make_room():
@@ -97,7 +99,8 @@ class FolderCache:
             durable.sync_file(part)
             durable.publish(part, file)
             durable.write_atomically(file.with_suffix(".json"), json.dumps(note, indent=1, sort_keys=True))
-        except OSError:
+        except (OSError, duckdb.IOException):
+            # A file of the folder that cannot be read is told of by the question, which reads it next.
             return None
         finally:
             with suppress(OSError):

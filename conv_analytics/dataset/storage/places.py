@@ -49,12 +49,11 @@ def _write(tables: Sequence[Mapping[Path, int]], connection: Any, path: Path) ->
     for files in tables:
         listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files.items())
         read = ", ".join(_text(literal(str(file))) for file in files)
-        parts.append(
-            f"select distinct hash(conversation_id) as conversation, place::uinteger as place "
+        parts.append(  # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
+            f"select distinct hash(conversation_id) as conversation, place::uinteger as place "  # noqa: S608
             f"from read_parquet([{read}], hive_partitioning = false, filename = '{_FILE}') "
             f"join (values {listed}) as places(file, place) on file = {_FILE} where conversation_id is not null"
         )
-    # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
     union = " union ".join(parts) or "select 0::ubigint as conversation, 0::uinteger as place where false"
     connection.execute(
         f"copy (select conversation, place from ({union}) order by conversation, place) "  # noqa: S608
