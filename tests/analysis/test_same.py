@@ -100,9 +100,7 @@ def test_every_public_name_is_asked_or_is_no_question() -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_every_way_of_giving_the_data_gives_the_same(
-    world: World, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = _asked(world, name, world.frames)
     assert len(expected) > 0
     # In memory, from what the questions before have kept; and as a large folder, with what is kept in its cache.
