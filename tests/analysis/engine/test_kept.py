@@ -26,6 +26,8 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.notebook import show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 CACHE = "_cache"
 
 
@@ -104,16 +106,18 @@ def test_a_changed_answer_changes_no_later_one(folder: Path) -> None:
     spoilt = analysis.legs(dataset)
     spoilt.loc[:, "country"] = "XX"
     del spoilt["leg_id"]
-    dataset["hangups"]["leg_id"] = "other"
+    hangups = dataset["hangups"]
+    hangups["leg_id"] = "other"
     pd.testing.assert_frame_equal(analysis.legs(dataset), before)
 
 
 def test_changed_frames_give_new_answers(folder: Path) -> None:
     frames, _ = frames_of(folder)
     before = int(analysis.kpi(frames, metrics="asr", scope="all")["n"].sum())
+    left_out = frames["hangups"]["leg_id"].iloc[0]
     for name in frames:
         if "leg_id" in frames[name]:
-            frames[name] = frames[name][frames[name]["leg_id"] != frames["hangups"]["leg_id"].iloc[0]]
+            frames[name] = frames[name][frames[name]["leg_id"] != left_out]
     assert int(analysis.kpi(frames, metrics="asr", scope="all")["n"].sum()) == before - 1
     mutated = frames["leg_statuses"]
     mutated["leg_id"] = None
@@ -164,12 +168,10 @@ def test_damaged_entries_are_made_again(folder: Path, large: None, damage: Calla
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "file": "../../escape"}'])
 def test_damaged_notes_are_not_believed(folder: Path, large: None, text: str) -> None:
-    frames, conversation = frames_of(folder)
-    expected = answers(frames, conversation)
-    answers(open_dataset(folder), conversation)
+    expected = analysis.kpi(open_dataset(folder))
     for note in (folder / CACHE).glob("*.json"):
         note.write_text(text)
-    same(answers(open_dataset(folder), conversation), expected)
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
 
 
 def test_the_second_question_reads_the_kept_legs_alone(
@@ -262,11 +264,13 @@ def test_two_processes_may_make_it_at_once(folder: Path, large: None) -> None:
 def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: None, tmp_path: Path) -> None:
     dataset = open_dataset(folder)
     _, conversation = frames_of(folder)
+    before = [str(finding) for finding in dataset.verify()]
     answers(dataset, conversation)
-    assert {str(finding.level) for finding in dataset.verify()} == {"ok"}
+    assert len(cached(folder)) > 1
+    assert [str(finding) for finding in dataset.verify()] == before
     dataset.compact(tmp_path / "copy")
     assert not (tmp_path / "copy" / CACHE).exists()
     same(answers(open_dataset(tmp_path / "copy"), conversation), answers(dataset, conversation))
     assert dataset.replay().commit is None
     shutil.rmtree(folder / CACHE)
-    assert {str(finding.level) for finding in open_dataset(folder).verify()} == {"ok"}
+    same(answers(open_dataset(folder), conversation), answers(dataset, conversation))
