@@ -57,11 +57,13 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.notebook import show_ladder, show_timeline
 
     data = open_dataset(path)
+    # Only a page and lines of text have a ladder.
+    with_ladder = options.output is not None or options.format == "text"
     units = units_of(options, data) if "hangups" in data.tables else None
     view: dict[str, Any] = {"tz": options.tz, "mask": not options.unmasked, "units": units}
     drawn = show_timeline(data, options.conversation, **view)
     try:
-        ladder = show_ladder(data, options.conversation, **view)
+        ladder = show_ladder(data, options.conversation, **view) if with_ladder else None
     except (ConfigError, TableNotFound, ColumnNotFound):
         ladder = None  # The export has no tables of legs.
     if options.output is None:

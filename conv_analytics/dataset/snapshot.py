@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     import duckdb
     import pandas as pd
 
+    from conv_analytics.dataset.storage.cache import FolderCache
+
 
 class Snapshot(Mapping[str, "pd.DataFrame"]):
     """The tables of an export folder as of one commit, to be read."""
@@ -46,6 +49,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
         self._checked: dict[File, DatasetFile] = {}
+        self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
 
@@ -106,17 +110,55 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
+        return self._frame(table, ((number, file, self._read(file)) for number, file in self._by_day(table)))
+
+    def _by_day(self, table: str) -> list[tuple[int, File]]:
+        """The files of a table with their commits, by day and, within a day, by run: the order that the frame has."""
+        return sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
+
+    def _frame(self, table: str, parts: Iterable[tuple[int, File, pa.Table]]) -> pd.DataFrame:
+        """Rows of some files, with the numbers of their commits, as a frame in which each row stands once."""
         declared = self._declared(table)
-        # By day and, within a day, by run: the order that the frame has.
-        files = sorted(self.numbered(table), key=lambda pair: day_of(pair[1]))
-        frame = to_frame(declared, ((day_of(file), self._read(file)) for _, file in files))
+        parts = list(parts)
+        frame = to_frame(declared, ((day_of(file), rows) for _, file, rows in parts))
         if declared.latest is None or frame.empty:
             return self._with_both_sources(declared, frame) if self._two_sources else frame
         # A later run saw the later state, whatever the clock said.
-        runs = np.repeat([number for number, _ in files], [file.rows for _, file in files])
+        runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
         order = np.lexsort((frame[declared.latest].to_numpy(), runs))
         latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
         return latest.sort_index().reset_index(drop=True)
+
+    def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Some columns of a table as Arrow, each row once, in the order that the frame has."""
+        declared = self._declared(table)
+        if declared.latest is not None or self._two_sources:
+            return pa.Table.from_pandas(self[table][list(columns)], preserve_index=False)
+        parts = [self._read(file, list(columns)) for _, file in self._by_day(table)]
+        return pa.concat_tables(parts).unify_dictionaries()
+
+    def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
+        """The rows of one conversation as Arrow, each once; only files that have some are read whole.
+
+        Where its rows are is remembered: the first question reads the ids in all files of the table.
+        """
+        declared = self._declared(table)
+        if table not in self._conversations:
+            ids = [self._read(file, ["conversation_id"]).column(0) for _, file in self._by_day(table)]
+            self._conversations[table] = pa.chunked_array([each.combine_chunks() for each in ids])
+        places = pc.indices_nonzero(pc.equal(self._conversations[table], conversation_id)).to_numpy()
+        parts: list[tuple[int, File, pa.Table]] = []
+        begin = 0
+        for number, file in self._by_day(table) if len(places) else ():
+            mine = places[(places >= begin) & (places < begin + file.rows)] - begin
+            begin += file.rows
+            if len(mine):
+                parts.append((number, file, self._read(file).take(mine)))
+        if not parts:
+            return declared.empty()
+        if declared.latest is not None or self._two_sources:
+            return pa.Table.from_pandas(self._frame(table, parts), preserve_index=False)
+        return pa.concat_tables(rows for _, _, rows in parts).unify_dictionaries()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -225,6 +267,49 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
         return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
+    @cached_property
+    def places(self) -> list[tuple[int, date]]:
+        """The commits and days that have files, each once."""
+        files = [(commit.number, file) for commit in self.commits for file in commit.files]
+        return sorted({(number, day_of(file)) for number, file in files})
+
+    def places_of(
+        self, connection: Any, cache: FolderCache, conversation_id: str
+    ) -> frozenset[tuple[int, date]] | None:
+        """The commits and days whose files have rows of a conversation; None where that cannot be kept.
+
+        Parameters
+        ----------
+        connection
+            Of DuckDB.
+        cache
+            Where that is kept.
+        conversation_id
+            The conversation.
+        """
+        from conv_analytics.dataset.storage.places import numbers_of_places  # noqa: PLC0415  only for large folders
+
+        number_of = {place: number for number, place in enumerate(self.places)}
+        files = [
+            {self._layout.file(file.path): number_of[number, day_of(file)] for number, file in self.numbered(table)}
+            for table in self.tables
+            if any(column.name == "conversation_id" for column in TABLES[table].columns)
+        ]
+        found = numbers_of_places(files, connection, cache, conversation_id)
+        return None if found is None else frozenset(self.places[number] for number in found)
+
+    def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
+        """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
+        chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
+        also = self.files(EVENT_SOURCES.name) if self._two_sources else ()
+        return view(self._declared(table), chosen, also) if chosen else None
+
+    def cache(self, engine: str) -> FolderCache:
+        """What questions keep in the folder; `engine` are versions that it depends on."""
+        from conv_analytics.dataset.storage.cache import FolderCache  # noqa: PLC0415  only for large folders
+
+        return FolderCache(self._layout, self.commits, engine)
+
     def checked(self, file: File) -> DatasetFile:
         """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
 
@@ -234,10 +319,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             If it is missing, cut off or another one.
         """
         if file not in self._checked:
-            with open_file(self._layout, file) as opened:
-                lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
-            self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+            self._opened(file).close()
         return self._checked[file]
+
+    def _opened(self, file: File) -> pq.ParquetFile:
+        """A file opened for reading; it is checked once, and its length each time."""
+        known = self._checked.get(file)
+        if known is not None and known.path.is_file() and known.path.stat().st_size == file.bytes:
+            return pq.ParquetFile(known.path)
+        opened = open_file(self._layout, file)
+        lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
+        self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+        return opened
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
@@ -282,7 +375,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            with open_file(self._layout, file) as opened:
+            with self._opened(file) as opened:
                 return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self.path / file.path, first_line(error)) from error

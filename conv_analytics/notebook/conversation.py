@@ -1,8 +1,7 @@
-"""The tables of one conversation, and the verdicts on its legs: what a timeline and a ladder are drawn from."""
+"""The verdicts on the legs of one conversation, which a timeline and a ladder are drawn with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,17 +9,11 @@ import pandas as pd
 from conv_analytics.analysis import quality
 from conv_analytics.analysis.audio.detect_units import units_of_all
 from conv_analytics.analysis.audio.units import Units
-from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConvAnalyticsError
 
 
-def conversation_tables(source: Source) -> dict[str, pd.DataFrame]:
-    """Every table of a source as a pandas frame."""
-    return {name: Rows.read(source, name, needed=()).collect() for name in source.tables}
-
-
-def leg_verdicts(tables: Mapping[str, pd.DataFrame], data: Any, units: Units | None) -> pd.DataFrame | None:
+def leg_verdicts(tables: Source, data: Any, units: Units | None) -> pd.DataFrame | None:
     """The verdicts on the legs in some tables; None if the tables have no legs.
 
     Parameters
@@ -32,11 +25,16 @@ def leg_verdicts(tables: Mapping[str, pd.DataFrame], data: Any, units: Units | N
     units
         The units, where they are known already.
     """
-    try:
-        verdicts: pd.DataFrame = quality(tables, units=units or units_of_all(data))
-    except ConvAnalyticsError:
-        return None
+    units = units or units_of_all(data)
+    known = tables.cache.get(("verdicts",))
+    if known is None or known[0] != units:
+        try:
+            known = units, quality(tables, units=units)
+        except ConvAnalyticsError:
+            known = units, None
+        tables.cache["verdicts",] = known
+    verdicts: pd.DataFrame | None = known[1]
     return verdicts
 
 
-__all__ = ["conversation_tables", "leg_verdicts"]
+__all__ = ["leg_verdicts"]

@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from conv_analytics.markup import clean, escape, line
 from conv_analytics.notebook.palette import DARK, LIGHT, Theme
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 #: Classes of an element that holds texts from the API: JupyterLab typesets no formula between two dollars in it.
 PLAIN = "tex2jax_ignore mathjax_ignore"
@@ -37,6 +39,8 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def _templates() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415  texts and tables do without
+
     return Environment(
         loader=PackageLoader("conv_analytics.notebook", ""), autoescape=True, undefined=StrictUndefined,
         finalize=_escaped, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,

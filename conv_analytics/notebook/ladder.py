@@ -19,10 +19,11 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.dialogue.conversation_events import one_conversation
 from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
+from conv_analytics.notebook.conversation import leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import clean, data_uri, line, page, render
 from conv_analytics.notebook.svg import Drawing, fitted
@@ -39,6 +40,11 @@ _ROW, _TOP, _LEFT, _COLUMN = 30, 74, 150, 190
 #: The name of a step in SIP, and on a leg without SIP.
 _NAMES = {"start": ("INVITE", "call"), "ring": ("180 ringing", "ringing"), "answer": ("200 OK", "answer"),
           "bye": ("BYE", "hangup"), "cancel": ("CANCEL", "cancelled")}  # fmt: skip
+#: What is drawn of a leg; countries would take long to look up.
+_DRAWN = (
+    "technology", "direction", "member_id", "remote_address", "started_at", "ringing_at", "answered_at", "ended_at",
+    "answered", "status", "outcome", "reason", "reason_code", "sip_code", "hung_up_by",
+)  # fmt: skip
 _CANCELLED, _REFUSED, _LAST = 487, 300, 699
 
 
@@ -125,28 +131,28 @@ def show_ladder(
     486 busy
     """
     zone_info(tz)
-    tables = conversation_tables(one_conversation(data, conversation_id))
-    verdicts = _verdict_by_leg(leg_verdicts(tables, data, units))
-    return Ladder(_legs(tables), verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
+    source = Source.of(data)
+    tables = one_conversation(source, conversation_id)
+    verdicts = _verdict_by_leg(leg_verdicts(tables, source, units))
+    return Ladder(tables, verdicts, conversation_id, tz=tz, display=Display(on=mask), theme=theme)
 
 
 class Ladder:
-    """Who signalled what to whom; made by `show_ladder`.
-
-    Attributes
-    ----------
-    legs
-        Its legs, as `conv_analytics.analysis.legs` gives them; not masked.
-    """
+    """Who signalled what to whom; made by `show_ladder`."""
 
     def __init__(
-        self, frame: pd.DataFrame, verdicts: Mapping[str, str], conversation_id: str, *, tz: str, display: Display,
+        self, tables: Source, verdicts: Mapping[str, str], conversation_id: str, *, tz: str, display: Display,
         theme: str,
     ) -> None:  # fmt: skip
-        self.legs, self.conversation_id, self.tz, self.theme = frame, conversation_id, tz, theme
-        self._display, self._verdicts = display, verdicts
-        self._rows = [_shown(row, display) for row in _plain(frame)]
+        self.conversation_id, self.tz, self.theme = conversation_id, tz, theme
+        self._tables, self._display, self._verdicts = tables, display, verdicts
+        self._rows = [_shown(row, display) for row in _plain(_legs(tables, _DRAWN))]
         self._name = display.identifier(conversation_id)
+
+    @cached_property
+    def legs(self) -> pd.DataFrame:
+        """Its legs, as `conv_analytics.analysis.legs` gives them; not masked."""
+        return _legs(self._tables)
 
     @property
     def title(self) -> str:
@@ -354,8 +360,8 @@ def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], x
                      text_anchor="end" if side < 0 else "start")  # fmt: skip
 
 
-def _legs(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    frame: pd.DataFrame = legs(tables)
+def _legs(tables: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    frame: pd.DataFrame = legs(tables, columns)
     return frame.sort_values("started_at", kind="stable", ignore_index=True)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from conv_analytics import analysis, open_dataset
-from conv_analytics.analysis.engine import source as frames
+from conv_analytics.analysis.engine import folder_views, source
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.cli import main
 from conv_analytics.dataset import Dataset
@@ -23,6 +23,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     root = tmp_path_factory.mktemp("made")
     benchmark.make(root, 60_000)
     return open_dataset(root)
+
+
+@pytest.fixture(autouse=True)
+def _as_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read by DuckDB, as if it did not fit into memory."""
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
 
 
 @pytest.mark.parametrize("name", benchmark.QUESTIONS)
@@ -63,7 +69,7 @@ def test_cliffs_of_several_networks_at_one_timer_are_told_apart_in_tables_too(ma
 def test_more_than_there_is_ends_with_advice(
     made: Dataset, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(frames, "MEMORY", "2MB")
+    monkeypatch.setattr(folder_views, "MEMORY", "2MB")
     with pytest.raises(MemoryExhausted, match=r"Ask for fewer columns .*set memory_limit = '8GB'") as caught:
         analysis.legs(made)
     assert isinstance(caught.value, MemoryError)
@@ -76,8 +82,8 @@ def test_more_than_there_is_ends_with_advice(
 
 
 def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -> None:
-    source = Source.of(made)
-    connection = source._connection
+    opened = Source.of(made)
+    connection = opened._own
     connection.execute("set memory_limit = '8MB'")
     limits = iter(["8MB", "1GB"])
 
@@ -87,11 +93,11 @@ def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -
             connection.execute("select range x, repeat('x', 100) || x y from range(500000) order by y").fetchall()
         )
 
-    assert source.run(step) == 500_000
+    assert opened.run(step) == 500_000
     assert connection.execute("select current_setting('threads')").fetchone() == (1,)
     assert next(limits, None) is None, "both were taken"
 
 
 def test_errors_that_are_not_about_memory_stay_what_they_are(made: Dataset) -> None:
     with pytest.raises(duckdb.CatalogException):
-        Source.of(made).run(lambda: Source.of(made)._connection.execute("select * from nothing"))
+        Source.of(made).run(lambda: Source.of(made)._own.execute("select * from nothing"))

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from conv_analytics import Conversations, analysis, export, open_dataset
 from conv_analytics.analysis import calls, conversations, legs, party, quality
+from conv_analytics.analysis.engine import source as opened
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -56,6 +57,7 @@ class World:
             client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
             export(client, folder, rate=0)
             self.truth = sandbox.truth()
+        self.folder = folder
         self.dataset = open_dataset(folder)
         self.frames = {
             name: pd.concat([pd.read_parquet(file) for file in self.dataset.files(name)], ignore_index=True)
@@ -98,15 +100,20 @@ def test_every_public_name_is_asked_or_is_no_question() -> None:
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str) -> None:
+def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = _asked(world, name, world.frames)
     assert len(expected) > 0
+    # In memory, from what the questions before have kept; and as a large folder, with what is kept in its cache.
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
+    monkeypatch.setattr(opened, "IN_MEMORY", 0)
+    pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
+    pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
     for data in (world.relations, world.views):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 
-def test_batches_hold_whole_conversations_and_every_row_once(world: World) -> None:
+def test_batches_hold_whole_conversations_and_every_row_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(opened, "IN_MEMORY", 0)
     columns = ["conversation_id", "event_id", "at"]
     whole = world.frames["audio_events"][columns].sort_values(columns[:2]).reset_index(drop=True)
     for data in (world.dataset, world.relations):

@@ -84,7 +84,7 @@ def detect_units(
     source = Source.of(data)
     known = {"mos_scale": mos_scale, "mos_model": mos_model, "loss_unit": loss_unit, "jitter_unit": jitter_unit}
     if not source.single:
-        return _units(_hangups(source), known)
+        return decide(_numbers_of_hangups(source), known)
     declared = {column.name: column for column in TABLES["hangups"].columns}
     wanted = [declared[name] for name in ("conversation_id", *MEASURED)]
     return _units(Rows.read_single(source, wanted, needed=[*MEASURED], maker="legs()"), known)
@@ -100,7 +100,15 @@ def units_of_all(data: Any) -> Units | None:
 
 def units_of(source: Source, legs: Rows) -> Units:
     """The units of legs: of the hangups that they were made of, or of the legs themselves where there are none."""
-    return _units(_hangups(source) if "hangups" in source.tables else legs, {})
+    return decide(_numbers_of_hangups(source), {}) if "hangups" in source.tables else _units(legs, {})
+
+
+def _numbers_of_hangups(source: Source) -> Mapping[str, float]:
+    """What the decisions need to know of all hangups; asked once."""
+    if ("units",) not in source.cache:
+        source.cache["units",] = _numbers(_hangups(source))
+    numbers: Mapping[str, float] = source.cache["units",]
+    return numbers
 
 
 def _hangups(source: Source) -> Rows:
@@ -113,9 +121,12 @@ def _hangups(source: Source) -> Rows:
 
 def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
     """Decide on rows that hold the measured columns; what is known is not asked."""
+    return decide(_numbers(rows), known)
+
+
+def _numbers(rows: Rows) -> Mapping[str, float]:
     row = _questions(rows).collect().iloc[0]
-    numbers = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
-    return decide(numbers, known)
+    return {str(name): float(value) for name, value in row.items() if pd.notna(value)}
 
 
 def _questions(rows: Rows) -> Rows:

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import pandas as pd
-
-from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.errors import ConfigError, TableNotFound
@@ -126,15 +123,7 @@ def records(source: Source, name: str) -> Iterator[dict[str, Any]]:
     """The rows of a table as plain values, without nulls; instants are microseconds."""
     if name not in source.tables:
         return
-    frame = Rows.read(source, name, needed=()).collect()
-    columns: dict[str, list[Any]] = {}
-    for column in frame:
-        series = frame[column]
-        if isinstance(series.dtype, pd.DatetimeTZDtype):
-            series = coerce.micros(series)
-        columns[str(column)] = series.astype("object").where(series.notna(), None).tolist()
-    for values in zip(*columns.values(), strict=True):
-        yield {name: value for name, value in zip(columns, values, strict=True) if value is not None}
+    yield from Rows.read(source, name, needed=()).records()
 
 
 def _add_values(row: dict[str, Any], name: str, more: dict[str, Any]) -> None:

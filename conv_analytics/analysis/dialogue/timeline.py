@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from conv_analytics.analysis.dialogue.conversation_events import (
     ConversationEvent,
@@ -24,11 +25,14 @@ from conv_analytics.analysis.dialogue.timeline_bands import (
 from conv_analytics.analysis.dialogue.timeline_labels import mark
 from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes, lanes_of
 from conv_analytics.analysis.dialogue.timeline_turns import turn_rows
-from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.leg_columns import COUNTRY
+from conv_analytics.analysis.entities.leg_tables import KEY
 from conv_analytics.analysis.entities.legs import TABLES as LEG_TABLES
-from conv_analytics.analysis.entities.legs import legs as legs_of
+from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.resources.record import Json
 from conv_analytics.tables.column import Column
@@ -136,11 +140,8 @@ def _legs(source: Source) -> list[dict[str, Any]]:
     """The legs of the conversation as plain values, without nulls; instants are microseconds."""
     if not any(source.has_rows(name) for name in LEG_TABLES):
         return []
-    frame = legs_of(source)
-    for name in ("started_at", "ringing_at", "answered_at", "ended_at"):
-        frame[name] = coerce.micros(frame[name])
-    rows = frame.astype("object").where(frame.notna(), None).to_dict("records")
-    return [{str(name): value for name, value in row.items() if value is not None} for row in rows if row["leg_id"]]
+    rows = leg_rows(source, [column.name for column in LEGS if column.name not in COUNTRY]).sort(KEY)
+    return [row for row in rows.records() if row.get("leg_id")]
 
 
 def _levels(quality: pd.DataFrame | None, conversation_id: str) -> Mapping[str, str]:
@@ -233,11 +234,12 @@ def _frame(rows: Iterable[TimelineRow]) -> pd.DataFrame:
     for row in ordered:
         for name, value in _cells(row).items():
             values[name].append(value)
-    instants = {name: pd.Series(values[name], dtype="Int64").astype("datetime64[us, UTC]") for name in
-                ("start_at", "end_at")}  # fmt: skip
-    frame = pd.DataFrame({name: pd.Series(value, dtype="object") for name, value in values.items()} | instants)
-    kinds = {column.name: column.kind for column in TIMELINE}
-    return coerce.pandas_columns("the timeline", frame, kinds)
+    columns = {}
+    for column in TIMELINE:
+        instant = column.kind is datetime
+        plain = pa.array(values[column.name], pa.int64() if instant else arrow_type(column.kind))
+        columns[column.name] = plain.cast(arrow_type(column.kind)) if instant else plain
+    return MemoryFrame(columns, len(ordered)).native
 
 
 def _event_id(row: TimelineRow) -> int | None:

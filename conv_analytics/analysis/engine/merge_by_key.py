@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.evaluate import TEXT
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
 from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.windows import first_rows, numbers_of
 
 
 class Part(NamedTuple):
@@ -37,7 +40,8 @@ def merge_by_key(parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, A
     """
     source, keys = parts[0].rows.source, dict.fromkeys(by, str)
     if source.engine == "pandas":
-        return Rows.of(source, _merged_frames([part.rows.native for part in parts], keys, kinds))
+        frames = [part.rows.frame for part in parts if isinstance(part.rows.frame, MemoryFrame)]
+        return Rows.of(source, _merged_frames(frames, by, kinds))
     using = ", ".join(coerce.quote(name if with_keys else f"hash of {name}") for name in keys)
     whole: Any = None
     for place, part in enumerate(sorted(parts, key=lambda part: not part.unique)):
@@ -57,40 +61,37 @@ def merge_by_key(parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, A
     return Rows.of(source, whole).with_nulls(kinds).select(*(keys if with_keys else ()), *kinds)
 
 
-def _merged_frames(frames: Sequence[pd.DataFrame], keys: Mapping[str, Any], kinds: Mapping[str, Any]) -> pd.DataFrame:
-    of_keys = pd.concat([coerce.pandas_columns("", frame, keys) for frame in frames], ignore_index=True)
-    numbers = of_keys.groupby(list(keys), sort=False).ngroup().to_numpy()
-    whole = of_keys[~of_keys.duplicated()].reset_index(drop=True)
-    done: dict[str, pd.Series[Any]] = {}
+def _merged_frames(frames: Sequence[MemoryFrame], by: Sequence[str], kinds: Mapping[str, Any]) -> MemoryFrame:
+    keys = {name: pa.concat_arrays([frame.arrow(name).cast(TEXT) for frame in frames]) for name in by}
+    numbers, count = numbers_of(list(keys.values()))
+    first = first_rows(numbers, count)
+    done = {name: column.take(pa.array(first)) for name, column in keys.items()}
     begin = 0
     for frame in frames:
-        own = {str(name): kinds[str(name)] for name in frame.columns if name in kinds}
         rows, begin = numbers[begin : begin + len(frame)], begin + len(frame)
-        part = coerce.pandas_columns("", frame, own)
+        part = {name: _typed(frame.arrow(name), kinds[name]) for name in frame.columns if name in kinds}
         if len(np.unique(rows)) < len(rows):
             part, rows = _least_rows(part, rows)
-        place = np.full(len(whole), -1, dtype=np.intp)
-        place[rows] = np.arange(len(rows))
-        for name in own:
-            done[name] = pd.Series(part[name].array.take(place, allow_fill=True), index=whole.index)
-    rest = coerce.pandas_columns("", whole[[]], {name: kind for name, kind in kinds.items() if name not in done})
-    return pd.concat([whole, pd.DataFrame(done, index=whole.index), rest], axis=1)
+        places = np.full(count, -1, dtype=np.int64)
+        places[rows] = np.arange(len(rows))
+        of_key = pa.array(places, mask=places < 0)
+        done |= {name: column.take(of_key) for name, column in part.items()}
+    rest = {name: pa.nulls(count, arrow_type(kind)) for name, kind in kinds.items() if name not in done}
+    whole = done | rest
+    return MemoryFrame({name: whole[name] for name in (*by, *kinds)}, count)
 
 
-def _least_rows(part: pd.DataFrame, numbers: Any) -> tuple[pd.DataFrame, Any]:
-    """The least values per number. Texts are compared by their places in the alphabet: pandas does that much faster."""
-    words: dict[str, Any] = {}
-    plain = dict(part.items())
-    for name, column in part.items():
-        if column.dtype == "str":
-            codes, words[str(name)] = pd.factorize(column, sort=True)
-            plain[name] = pd.Series(codes, index=part.index, dtype="Int64").mask(codes < 0)
-    least = pd.DataFrame(plain, index=part.index).groupby(numbers).min()
-    rows = least.index.to_numpy()
-    for name, texts in words.items():
-        places = least[name].to_numpy("int64", na_value=-1)
-        least[name] = texts.array.take(places, allow_fill=True)
-    return least.reset_index(drop=True), rows
+def _typed(column: pa.Array, kind: Any) -> pa.Array:
+    wanted = arrow_type(kind)
+    return column if column.type == wanted else column.cast(wanted)
+
+
+def _least_rows(part: Mapping[str, pa.Array], numbers: Any) -> tuple[dict[str, pa.Array], Any]:
+    """The least values per number."""
+    table = pa.table({"number": numbers, **part})
+    least = table.group_by("number", use_threads=False).aggregate([(name, "min") for name in part])
+    rows = least["number"].to_numpy()
+    return {name: least[f"{name}_min"].combine_chunks() for name in part}, rows
 
 
 __all__ = ["Part", "merge_by_key"]

@@ -19,11 +19,11 @@ from datetime import datetime
 from typing import Any, Self
 
 import narwhals as nw
-import numpy as np
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce, zones
 from conv_analytics.analysis.engine.expressions import Value
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.source import SINGLE, Source
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 from conv_analytics.tables import TABLES
@@ -43,18 +43,21 @@ class Rows:
     source
         Where expressions run, and what kind the answer will be.
     frame
-        The query so far.
+        The query so far: of DuckDB, or in memory.
     """
 
     source: Source
-    frame: nw.LazyFrame[Any]
+    frame: nw.LazyFrame[Any] | MemoryFrame
 
     # Where rows come from.
 
     @classmethod
     def of(cls, source: Source, native: Any) -> Self:
         """A pandas frame or a DuckDB relation of the source's engine, as it is."""
-        return cls(source, nw.from_native(native).lazy())
+        if isinstance(native, MemoryFrame):
+            return cls(source, native)
+        in_memory = source.engine == "pandas"
+        return cls(source, MemoryFrame.of(native) if in_memory else nw.from_native(native).lazy())
 
     @classmethod
     def of_pandas(cls, source: Source, frame: pd.DataFrame) -> Self:
@@ -110,7 +113,9 @@ class Rows:
     @classmethod
     def concat(cls, parts: Sequence[Rows]) -> Self:
         """The rows of all parts, which have the same columns."""
-        return cls(parts[0].source, nw.concat([part.frame for part in parts], how="vertical"))
+        frames: list[Any] = [part.frame for part in parts]
+        in_memory = isinstance(frames[0], MemoryFrame)
+        return cls(parts[0].source, MemoryFrame.concat(frames) if in_memory else nw.concat(frames, how="vertical"))
 
     # Steps of narwhals.
 
@@ -128,7 +133,8 @@ class Rows:
 
     def join(self, other: Rows, on: Any, how: Any, suffix: str = "_right") -> Self:
         """The rows joined with others of the same source."""
-        return self._with(self.frame.join(other.frame, on=on, how=how, suffix=suffix))
+        others: Any = other.frame
+        return self._with(self.frame.join(others, on=on, how=how, suffix=suffix))
 
     def unique(self, subset: Any = None, *, keep: Any = "any", order_by: Any = None) -> Self:
         """The rows without those that repeat others."""
@@ -136,7 +142,15 @@ class Rows:
 
     def group(self, by: Sequence[str], *aggregates: nw.Expr) -> Self:
         """One row per group, with its aggregates."""
+        if isinstance(self.frame, MemoryFrame):
+            return self._with(self.frame.group(by, aggregates))
         return self._with(self.frame.group_by(*by).agg(*aggregates))
+
+    def sort(self, by: Sequence[str]) -> Self:
+        """The rows sorted by some columns, nulls last."""
+        if isinstance(self.frame, MemoryFrame):
+            return self._with(self.frame.sort(by))
+        return self._with(self.frame.sort(*by, nulls_last=True))
 
     def rename(self, names: Mapping[str, str]) -> Self:
         """The rows with columns renamed."""
@@ -149,14 +163,14 @@ class Rows:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return self.frame.collect_schema().names()
+        return self.frame.columns if isinstance(self.frame, MemoryFrame) else self.frame.collect_schema().names()
 
     # Steps that each engine does best in its own way.
 
     @property
     def native(self) -> Any:
         """The DuckDB relation, or the pandas frame."""
-        return nw.to_native(self.frame.collect() if self.source.engine == "pandas" else self.frame)
+        return self.frame.native if isinstance(self.frame, MemoryFrame) else nw.to_native(self.frame)
 
     def with_micros(self, *names: str, suffix: str = "_us") -> Self:
         """The rows with microseconds since 1970 of some instants, in columns with a suffix; without one in their place.
@@ -164,17 +178,15 @@ class Rows:
         Not by subtraction: DuckDB subtracts instants on the clock of its session, so that a change of clocks lies
         between. Differences of microseconds are exact on every engine.
         """
-        if self.source.engine == "duckdb":
+        if not isinstance(self.frame, MemoryFrame):
             return self._computed({name: f"epoch_us({coerce.quote(name)})" for name in names}, suffix)
-        frame = self.native
-        return self.of(self.source, frame.assign(**{f"{name}{suffix}": coerce.micros(frame[name]) for name in names}))
+        return self._with(self.frame.with_micros({name: f"{name}{suffix}" for name in names}))
 
     def with_instants(self, *names: str) -> Self:
         """The rows with some columns of microseconds since 1970 as instants."""
-        if self.source.engine == "duckdb":
+        if not isinstance(self.frame, MemoryFrame):
             return self._computed({name: f"make_timestamptz({coerce.quote(name)})" for name in names}, "")
-        frame = self.native
-        return self.of(self.source, frame.assign(**{name: coerce.instants(frame[name]) for name in names}))
+        return self._with(self.frame.with_instants(names))
 
     def _computed(self, values: Mapping[str, str], suffix: str) -> Self:
         if not values:
@@ -188,32 +200,25 @@ class Rows:
         missing = {name: kind for name, kind in kinds.items() if name not in there}
         if not missing:
             return self
-        if self.source.engine == "duckdb":
+        if not isinstance(self.frame, MemoryFrame):
             return self.of(self.source, self.native.project(f"*, {coerce.nulls_of(missing)}"))
-        frame = self.native
-        nulls = coerce.pandas_columns("", frame[[]].reset_index(drop=True), missing).set_axis(frame.index)
-        return self.of(self.source, pd.concat([frame, nulls], axis=1))
+        nothing = pd.DataFrame(index=pd.RangeIndex(len(self.frame)))
+        nulls = {str(name): series.array for name, series in coerce.pandas_columns("", nothing, missing).items()}
+        return self._with(self.frame.assign(nulls))
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
         """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
         kept = [name for name in (self.columns if keep is None else keep) if name not in values]
         plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
         choices = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
-        if self.source.engine == "duckdb":
+        if not isinstance(self.frame, MemoryFrame):
             plain |= {name: value.expr() for name, value in choices.items()}
         done = self.select(*kept, *(value.alias(name) for name, value in plain.items()))
-        if self.source.engine == "duckdb" or not choices:
+        if not isinstance(self.frame, MemoryFrame) or not isinstance(done.frame, MemoryFrame) or not choices:
             return done
-        frame = done.native
-        picked = {name: value.pick(self._met(value.conditions)) for name, value in choices.items()}
-        return self.of(self.source, frame.assign(**{name: each.set_axis(frame.index) for name, each in picked.items()}))
-
-    def _met(self, conditions: Sequence[nw.Expr]) -> Any:
-        """Whether each condition holds on each row; what is not known does not hold."""
-        frame = self.select(condition.alias(f"_{place}") for place, condition in enumerate(conditions)).native
-        columns = [column.to_numpy() if column.dtype == bool else column.to_numpy(bool, na_value=False)
-                   for _, column in frame.items()]  # fmt: skip
-        return np.column_stack(columns)
+        # The choices look at the rows as they were.
+        picked = {name: value.pick(self.frame.conditions_met(value.conditions)) for name, value in choices.items()}
+        return self._with(done.frame.assign({name: each.array for name, each in picked.items()}))
 
     def with_time_keys(self, by: Sequence[str], tz: str, at: str = "started_at") -> Self:
         """The rows with the keys of local time (`zones.KEYS`) that `by` asks for, as numbers."""
@@ -237,6 +242,12 @@ class Rows:
         """The rows as pandas, whatever the caller's kind: for sweeps and small tables."""
         return self._collected({})
 
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The rows as plain values, without nulls; instants are microseconds since 1970."""
+        if isinstance(self.frame, MemoryFrame):
+            return self.frame.records()
+        return MemoryFrame.of(self.collect()).records()
+
     def _collected(self, kinds: Mapping[str, Any]) -> pd.DataFrame:
         if self.source.engine == "duckdb":
             return coerce.shown(coerce.from_arrow(self.source.run(lambda: coerce.arrow_of(self.native))), kinds)
@@ -255,7 +266,7 @@ class Rows:
         rows = self if columns is None else self.select(*(column.name for column in columns))
         if self.source.kind == "duckdb":
             return rows.native
-        rows = self._with(rows.frame.sort(*by, nulls_last=True)) if by else rows
+        rows = rows.sort(by) if by else rows
         return self.source.result(rows._collected({column.name: column.kind for column in columns or ()}))  # noqa: SLF001
 
     def batches(self, *, size: int = BATCH) -> Iterator[pd.DataFrame]:
@@ -279,10 +290,10 @@ class Rows:
 
     def distinct(self, column: str) -> list[Any]:
         """The different values of a column, null left out, in no order."""
-        rows = self.select(column)
-        if self.source.engine == "duckdb":
-            # Grouped: narwhals would number the rows of each value.
-            rows = self.of(self.source, rows.native.aggregate(coerce.quote(column), coerce.quote(column)))
+        if isinstance(self.frame, MemoryFrame):
+            return self.frame.distinct(column)
+        # Grouped: narwhals would number the rows of each value.
+        rows = self.of(self.source, self.select(column).native.aggregate(coerce.quote(column), coerce.quote(column)))
         return rows.collect()[column].drop_duplicates().dropna().to_list()
 
     def span(self, first: str, last: str | None = None) -> tuple[datetime | None, datetime | None]:
@@ -311,7 +322,7 @@ class Rows:
         total, different = self.source.run(counted.fetchall)[0]
         return bool(total > different)
 
-    def _with(self, frame: nw.LazyFrame[Any]) -> Self:
+    def _with(self, frame: nw.LazyFrame[Any] | MemoryFrame) -> Self:
         return type(self)(self.source, frame)
 
 

@@ -7,27 +7,27 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
+from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
 from conv_analytics.errors import ConfigError, MemoryExhausted
+from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
 
 T = TypeVar("T")
 
-#: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
-#: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
-#: memory_limit = '8GB'")``, and give the connection; relations come back then.
-MEMORY = "600MB"
+#: Rows of all tables of a dataset up to which they are read into memory: DuckDB takes longer to plan than they take.
+IN_MEMORY = 300_000
+#: Conversations of which the rows are kept: one that was looked at is often looked at again, in another way.
+CONVERSATIONS = 8
 #: The name of the data when it is one frame, not tables.
 SINGLE = "the frame"
 
@@ -48,7 +48,7 @@ class Source:
     kind: str
     _frames: Mapping[str, Any]
     _connection: Any = None
-    """Kept as long as its relations are needed; closed with the last of them."""
+    """The caller's, kept as long as its relations are needed."""
     _owned: bool = False
     """Whether the connection is ours alone."""
     _dataset: Any = None
@@ -75,16 +75,13 @@ class Source:
         if isinstance(data, Source):
             return data
         if callable(getattr(data, "duckdb", None)):
-            connection = data.duckdb()
-            # The order of rows is made at the end; keeping it on the way would cost memory.
-            connection.execute("set preserve_insertion_order = false")
-            connection.execute("set enable_progress_bar = false")
-            connection.execute("set TimeZone = 'UTC'")
-            connection.execute(f"set memory_limit = '{MEMORY}'")
-            spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"
-            connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
-            relations = {name: connection.view(name) for name in data.tables}
-            return cls("duckdb", "pandas", relations, connection, _owned=True, _dataset=data)
+            if _fits(data):
+                if "source" not in data.kept:
+                    frames = {name: FolderTable(data, name) for name in data.tables}
+                    data.kept["source"] = cls("pandas", "pandas", frames)
+                source: Source = data.kept["source"]
+                return source
+            return cls("duckdb", "pandas", FolderViews(data), _owned=True, _dataset=data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if _kind(data) == "connection":
@@ -100,7 +97,19 @@ class Source:
         kind = kinds[0] if kinds else "pandas"
         if kind in {"pyarrow", "polars"}:
             frames = {name: coerce.to_pandas(frame) for name, frame in frames.items()}
-        return cls("duckdb" if kind == "duckdb" else "pandas", kind, frames)
+        if kind == "duckdb":
+            return cls("duckdb", kind, frames)
+        return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in frames.items()})
+
+    @property
+    def _views(self) -> FolderViews:
+        """The tables of a large dataset."""
+        return cast("FolderViews", self._frames)
+
+    @property
+    def _own(self) -> Any:
+        """The connection that is ours alone."""
+        return self._views.connection
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -119,6 +128,9 @@ class Source:
 
     def columns(self, table: str = SINGLE) -> tuple[str, ...]:
         """The columns that a table has; none for a table that is not there."""
+        if self._owned:
+            # Nothing has to be opened to know them.
+            return tuple(column.name for column in TABLES[table].columns) if table in self._frames else ()
         return tuple(str(name) for name in self._frames[table].columns) if table in self._frames else ()
 
     def has_rows(self, table: str) -> bool:
@@ -131,6 +143,10 @@ class Source:
         # Instants of a row would need another package; their number does not.
         return bool(self.run(lambda: frame.limit(1).aggregate("count(*)").fetchall())[0][0])
 
+    def rows(self, tables: Iterable[str]) -> int:
+        """Rows of some tables in memory; of those that are not there none."""
+        return sum(len(self._frames[name]) for name in tables if name in self._frames)
+
     def has_null(self, table: str, column: str) -> bool:
         """Whether a column of a table has a null, or is missing though there are rows; asked once."""
         question = ("null", table, column)
@@ -141,33 +157,90 @@ class Source:
     def _has_null(self, table: str, column: str) -> bool:
         frame = self._frames[table]
         if self.engine == "pandas":
-            return bool(frame[column].isna().any()) if column in frame.columns else len(frame) > 0
+            kinds = {each.name: each.kind for each in TABLES[table].columns}
+            return bool(frame.read({column: kinds[column]}).arrow(column).null_count)
         # The statistics of a Parquet file tell that there is none: nothing is read then.
         nulls = frame.filter(f"{coerce.quote(column)} is null") if column in frame.columns else frame
         return bool(self.run(lambda: nulls.project("1").limit(1).fetchall()))
 
     def of_conversation(self, conversation_id: str) -> Source:
         """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
-        frames = {}
-        for name, frame in self._frames.items():
-            if "conversation_id" not in self.columns(name):
+        question = ("conversation", conversation_id)
+        if question in self.cache:
+            known: Source = self.cache[question]
+            return known
+        frames: dict[str, StoredTable] = {}
+        found = self._dataset_rows(conversation_id) if self._owned else None
+        if found is not None:
+            frames |= {name: ArrowTable(name, rows) for name, rows in found.items()}
+        for name in self._frames:
+            if "conversation_id" not in self.columns(name) or name in frames:
                 continue
             if self.engine == "pandas":
-                frames[name] = frame[(frame["conversation_id"] == conversation_id).fillna(value=False)]
+                frames[name] = self._frames[name].of_conversation(conversation_id)
             else:
                 text = conversation_id.replace("'", "''")
-                rows = frame.filter(f"conversation_id = '{text}'")
-                frames[name] = coerce.to_pandas(self.run(partial(coerce.arrow_of, rows)))
-        return Source("pandas", "pandas", frames)
+                rows = self.run(partial(coerce.arrow_of, self._frames[name].filter(f"conversation_id = '{text}'")))
+                frames[name] = ArrowTable(name, rows) if self._owned else PandasTable(name, coerce.to_pandas(rows))
+        self.cache[question] = done = Source("pandas", "pandas", frames)
+        for old in [each for each in self.cache if each[0] == "conversation"][:-CONVERSATIONS]:
+            del self.cache[old]
+        return done
+
+    def _dataset_rows(self, conversation_id: str) -> dict[str, pa.Table] | None:
+        """The rows of one conversation from the files of a large dataset that have some; None where that is unknown."""
+        places = self.run(lambda: self._views.places_of(conversation_id))
+        if places is None:
+            return None
+        done = {}
+        for name in self.tables:
+            if "conversation_id" in self.columns(name):
+                statement = self._dataset.statement_of(name, places)
+                rows = statement and self._own.sql(statement).filter(f"conversation_id = {_quoted(conversation_id)}")
+                done[name] = self.run(partial(coerce.arrow_of, rows)) if rows else TABLES[name].empty()
+        return done
+
+    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """A relation from the cache of the dataset's folder, computed and kept there if it is not; None without one.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        columns
+            The columns wanted; what is kept may have more.
+        make
+            Gives the relation, with these columns.
+        """
+        cache = self._views.cache if self._owned else None
+        if cache is None:
+            return None
+        path = None
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about) and set(columns) <= set(entry.about.get("columns", ())):
+                path = entry.path
+        if path is None:
+            relation = make()
+            text = {"options": dict(about), "columns": list(relation.columns)}
+            path = cache.keep(
+                kind, text, lambda part: self.run(lambda: relation.write_parquet(str(part), compression="zstd"))
+            )
+            if path is None:
+                return relation
+        return self._own.sql(f"from {cache.scan(path)}")
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
-        """Some columns of a table as their kinds, null where it lacks one: a pandas frame or a DuckDB relation.
+        """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.
 
         Rows of Voice events are left out where other rows tell the same.
         """
         frame = self._counting(table)
+        if self._owned and frame is None:
+            frame = self._own.sql("select 1 where false")
         if self.engine == "pandas":
-            return coerce.pandas_columns(table, pd.DataFrame() if frame is None else frame, kinds)
+            return (PandasTable(table, pd.DataFrame()) if frame is None else frame).read(kinds)
         relation = self._any_relation().filter("false") if frame is None else frame
         return coerce.relation_columns(table, relation, kinds)
 
@@ -178,7 +251,7 @@ class Source:
             doubtful = voice_rows.has_voice_rows(self._frames, table, self.engine, self.run)
             keep = self.materialize if self._owned else lambda relation: relation
             rows = voice_rows.counting_rows(self._frames, table, self.engine, keep) if doubtful else None
-            self.cache[question] = rows
+            self.cache[question] = PandasTable(table, rows) if isinstance(rows, pd.DataFrame) else rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
 
@@ -188,6 +261,8 @@ class Source:
 
     def _any_relation(self) -> Any:
         """A table as it came, on whose connection others can be made. DuckDB would plan anything else once more."""
+        if self._owned:
+            return self._own.sql("select 1")
         return next(iter(self._frames.values()))
 
     def materialize(self, relation: Any) -> Any:
@@ -199,7 +274,7 @@ class Source:
         name = f"conv_analytics_{len(self._materialized)}"
         self._materialized.append(name)
         self.run(lambda: relation.create(name))
-        return self._connection.table(name)
+        return self._own.table(name)
 
     def result(self, frame: pd.DataFrame) -> Any:
         """An answer that is in memory, in the caller's kind."""
@@ -231,7 +306,7 @@ class Source:
         except duckdb.Error as error:
             self._blame(error)
             raise
-        self._connection.execute("set threads = 1")
+        self._own.execute("set threads = 1")
         try:
             return step()
         except duckdb.OutOfMemoryException as error:
@@ -241,6 +316,15 @@ class Source:
         """Raise what is wrong with the files that a query read, if something is."""
         if self._dataset is not None and (damage := self._dataset.damage()) is not None:
             raise damage from error
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _fits(dataset: Any) -> bool:
+    """Whether a dataset is so small that its tables are read into memory, as far as questions look at them."""
+    return hasattr(dataset, "of_conversation") and sum(map(dataset.rows, dataset.tables)) <= IN_MEMORY
 
 
 def _kind(frame: Any) -> str:

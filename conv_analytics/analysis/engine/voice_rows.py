@@ -45,7 +45,7 @@ def has_voice_rows(frames: Mapping[str, Any], table: str, engine: str, run: Run)
         return False
     frame = frames[table]
     if engine == "pandas":
-        return bool(_of_voice(frame).any())
+        return bool(_of_voice(frame.read({"source": str}).native).any())
     return bool(run(frame.filter(_IS_VOICE).project("1").limit(1).fetchall))
 
 
@@ -66,7 +66,7 @@ def counting_rows(frames: Mapping[str, Any], table: str, engine: str, keep: Call
     about = _ABOUT[table]
     legs = [frames[name] for name in _KNOW_LEGS if _has(frames.get(name), ("leg_id",))] if "leg_id" in about else []
     if engine == "pandas":
-        return _counting_frame(frames[table], about, legs)
+        return _counting_frame(frames[table].frame(), about, [each.frame() for each in legs])
     mine = keep(_counting_relation(frames[table], about, legs))
     return frames[table].filter(_IS_OTHER).union(mine)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import narwhals as nw
 import pandas as pd
 
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.merge_by_key import Part, merge_by_key
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
@@ -196,9 +197,9 @@ def _occurring(name: str, rows: Rows, wanted: Collection[str]) -> dict[str, Extr
         return extracts
     word = _WORD[name]
     words = pd.DataFrame({word: pd.Series(rows.distinct(word), dtype="str")})
-    met = nw.from_native(words).with_columns(**conditions)
-    for mark in conditions:
-        occurring = met.filter(nw.col(mark))[word].to_list()
+    met = MemoryFrame.of(words).conditions_met(list(conditions.values()))
+    for place, mark in enumerate(conditions):
+        occurring = words[word][met[:, place]].to_list()
         if occurring:
             equal = nw.any_horizontal(*(nw.col(word) == each for each in occurring), ignore_nulls=True)
             extracts[mark] = extracts[mark]._replace(value=_when(equal, extracts[mark].then))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from importlib import metadata
 from typing import Any
 
 import narwhals as nw
@@ -21,6 +22,8 @@ from conv_analytics.errors import ColumnNotFound, TableNotFound
 #: Tables that know legs; one of them is enough.
 TABLES = ("leg_statuses", "call_events", "hangups", "call_records")
 _NAMES = tuple(column.name for column in LEGS)
+#: Rows of tables of legs up to which further columns cost nothing to speak of.
+AT_ONCE = 1000
 #: The columns that `leg_rows` knows.
 _KNOWN = (*_NAMES, "hung_up_at")
 _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at")
@@ -102,7 +105,45 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
-    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys).select(*order)
+    if source.engine == "duckdb":
+        return _of_folder(source, wanted, with_keys=with_keys).select(*order)
+    return _kept(source, wanted, with_keys=with_keys).select(*order)
+
+
+def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The legs of tables in memory with the wanted columns, or more: made for the first question, all for the second.
+
+    What is kept is kept with the source; that of a dataset serves all questions to it.
+    """
+    kept = source.cache.get(("legs",))
+    if kept is None or not wanted <= set(kept.columns):
+        at_once = kept is not None or source.rows(TABLES) <= AT_ONCE
+        everything = {*_KNOWN, *KEY} if at_once else wanted
+        if kept is None and not wanted & set(COUNTRY):
+            # The parser of numbers takes long to load.
+            everything -= set(COUNTRY)
+        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
+    return kept
+
+
+def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
+    columns = wanted | (set(KEY) if with_keys else set())
+    about = {"phonenumbers": _version("phonenumbers")} if columns & set(COUNTRY) else {}
+    kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
+    return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    rows = _from_tables(source, wanted - set(KEY), with_keys=with_keys)
+    rows = rows.select(*(name for name in _KNOWN if name in wanted))
     rows = rows.with_instants(*(name for name in _INSTANTS if name in wanted))
     if not with_keys:
         return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import narwhals as nw
@@ -109,6 +109,8 @@ def kind_of(text: nw.Expr, end: nw.Expr) -> CaseWhen:
     return CaseWhen(branches, "other")
 
 
+# Many questions in a row are about the same numbers, and the parser of numbers is slow.
+@lru_cache(maxsize=65_536)
 def country_of(number: str) -> tuple[str | None, str]:
     """The country of a number or masked token, and whether the ``number``, its ``calling_code`` or ``none`` says so."""
     digits, _, hidden = number.lstrip("+").partition("x")

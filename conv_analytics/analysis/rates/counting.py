@@ -20,21 +20,19 @@ def table(rows: Rows, by: Sequence[str], metrics: Sequence[declared.Metric], min
     if any("sip_code" in each.needs for each in counts):
         rows = declared.with_code(rows)
     totals = count(rows, by, {each.name: each.holds for each in counts})
-    parts = [
-        totals[list(by)].assign(
-            metric=metric.name,
-            **rate_columns(totals[f"_{metric.k}"], totals[f"_{metric.n}"]),
-            unknown=totals[f"_{metric.unknown}"] if metric.unknown else pd.array([0] * len(totals), "Int64"),
-            place=place,
-        )
-        for place, metric in enumerate(metrics)
-    ]
-    done = pd.concat(parts, ignore_index=False)
     # Group by group, in the order of their keys; within, in the order of the metrics.
-    done = done.assign(group=done.index).sort_values(["group", "place"], ignore_index=True)
-    done["metric"] = done["metric"].astype("str")
-    done["enough"] = (done["n"] >= min_n).astype("boolean")
-    return done.drop(columns=["place", "group"])
+    k, n = (np.column_stack([totals[f"_{name}"].to_numpy("int64") for name in names]).ravel() for names in (
+        [metric.k for metric in metrics], [metric.n for metric in metrics]))  # fmt: skip
+    unknown = np.column_stack([
+        totals[f"_{metric.unknown}"].to_numpy("int64") if metric.unknown else np.zeros(len(totals), dtype="int64")
+        for metric in metrics
+    ]).ravel()  # fmt: skip
+    groups = np.repeat(np.arange(len(totals)), len(metrics))
+    done = {name: totals[name].take(groups).reset_index(drop=True) for name in by}
+    names = pd.Series([metric.name for metric in metrics] * len(totals), dtype="str")
+    counts_of_rate = (pd.Series(pd.array(each, "Int64")) for each in (k, n))
+    done |= {"metric": names, **rate_columns(*counts_of_rate), "unknown": pd.Series(pd.array(unknown, "Int64"))}
+    return pd.DataFrame(done | {"enough": (done["n"] >= min_n).astype("boolean")})
 
 
 def count(rows: Rows, by: Sequence[str], conditions: dict[str, nw.Expr]) -> pd.DataFrame:

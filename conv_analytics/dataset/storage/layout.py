@@ -9,6 +9,7 @@
       _work/1a2b3c4d/                                    staged files of a run under way; swept by the next
       _work/journal                                      answers that are not committed yet; the next run begins there
       _quarantine/000042-1a2b3c4d.jsonl                  what could not be read, as it came
+      _cache/                                            what questions keep; safe to delete between questions
       _inbox/20261121T093000000000-1a2b3c4d.segment      live events that no run has folded in yet; not to be deleted
 
 A plain reader of a table's folder therefore never meets a half-written or foreign file.
@@ -29,7 +30,7 @@ from conv_analytics import durable
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError
 from conv_analytics.tables import TABLES
 
-COMMITS, WORK, QUARANTINE, INBOX = "_commits", "_work", "_quarantine", "_inbox"
+COMMITS, WORK, QUARANTINE, INBOX, CACHE = "_commits", "_work", "_quarantine", "_inbox", "_cache"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
 _PROBE = ".writable"
@@ -86,6 +87,11 @@ class Layout:
     def inbox(self) -> Path:
         """Live events that are not in the tables yet."""
         return self.root / INBOX
+
+    @property
+    def cache(self) -> Path:
+        """What questions keep for the next one."""
+        return self.root / CACHE
 
     @property
     def journal(self) -> Path:

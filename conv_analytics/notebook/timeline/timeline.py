@@ -15,7 +15,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.conversation import conversation_tables, leg_verdicts
+from conv_analytics.notebook.conversation import leg_verdicts
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.timeline.layout import Layout, layout
@@ -88,9 +88,10 @@ def show_timeline(
     if theme not in _THEMES:
         raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
     zone_info(tz)
+    source = Source.of(data)
     if quality is None:
-        quality = leg_verdicts(conversation_tables(Source.of(data).of_conversation(conversation_id)), data, units)
-    frame = timeline(data, conversation_id, quality=quality)
+        quality = leg_verdicts(source.of_conversation(conversation_id), source, units)
+    frame = timeline(source, conversation_id, quality=quality)
     return Timeline(frame, conversation_id, tz=tz, mask=mask, theme=theme, data=data)
 
 

@@ -1,0 +1,72 @@
+"""The tables of a large dataset as relations of one DuckDB connection: each is made when it is first looked at."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+#: Memory that DuckDB takes for a dataset before it moves intermediate results to disk, in the folder for temporary
+#: files. For another limit open the connection yourself: ``connection = dataset.duckdb()``, ``connection.execute("set
+#: memory_limit = '8GB'")``, and give the connection; relations come back then.
+MEMORY = "600MB"
+
+
+class FolderViews(Mapping[str, Any]):
+    """Relations by table, on a connection of their own."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._dataset = dataset
+        self._relations: dict[str, Any] = {}
+
+    def __getitem__(self, table: str) -> Any:
+        if table not in self._relations:
+            if table not in self._dataset.tables:
+                raise KeyError(table)
+            self.connection.execute(f'create view "{table}" as {self._dataset.statement(table)}')
+            self._relations[table] = self.connection.view(table)
+        return self._relations[table]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._dataset.tables)
+
+    def __len__(self) -> int:
+        return len(self._dataset.tables)
+
+    def __contains__(self, table: object) -> bool:
+        return table in self._dataset.tables
+
+    @cached_property
+    def connection(self) -> Any:
+        """The connection; closed with the last of its relations."""
+        import duckdb  # noqa: PLC0415  only large datasets need it
+
+        connection = duckdb.connect()
+        # The order of rows is made at the end; keeping it on the way would cost memory.
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set enable_progress_bar = false")
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(f"set memory_limit = '{MEMORY}'")
+        spill = Path(tempfile.gettempdir()) / f"conv-analytics-{os.getpid()}-{id(connection)}"
+        connection.execute("set temp_directory = '" + str(spill).replace("'", "''") + "'")
+        return connection
+
+    @cached_property
+    def cache(self) -> Any:
+        """What questions keep in the folder; None for data that has no folder."""
+        import duckdb  # noqa: PLC0415
+
+        return self._dataset.cache(f"duckdb {duckdb.__version__}") if hasattr(self._dataset, "cache") else None
+
+    def places_of(self, conversation_id: str) -> Collection[Any] | None:
+        """The commits and days that have rows of a conversation; None where that is not known."""
+        if self.cache is None:
+            return None
+        places: Collection[Any] | None = self._dataset.places_of(self.connection, self.cache, conversation_id)
+        return places
+
+
+__all__ = ["MEMORY", "FolderViews"]

@@ -1,0 +1,173 @@
+"""What questions keep of a folder, in `_cache/` beside its tables: made again whenever it is not there, safe to delete.
+
+An entry is a Parquet file and a note that says what it was made of: the files of all commits, the version of this
+package, the options of the question. An entry is only believed if all of that is the same, and if the bytes of the file
+are those that were written. Two processes that make the same entry write a file each; the last note counts. Where the
+folder cannot be written, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import conv_analytics
+from conv_analytics import durable
+from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.layout import Layout, other_kind
+from conv_analytics.dataset.storage.views import literal
+
+#: 1: the first.
+FORMAT = 1
+#: Entries of one state of the folder. Another one is not kept while all of these are young.
+ENTRIES = 8
+#: How old an entry is at least when it is deleted: a question of another process may be reading it. [s]
+YOUNG_S = 3600
+
+
+class Entry(NamedTuple):
+    """A file of the cache, and what the note says about it beside what it was made of."""
+
+    path: Path
+    about: Mapping[str, Any]
+
+
+class FolderCache:
+    """The cache of a folder at one commit.
+
+    Parameters
+    ----------
+    layout
+        The folder.
+    commits
+        Its commits.
+    engine
+        Versions of libraries that what is kept depends on.
+    """
+
+    def __init__(self, layout: Layout, commits: Iterable[Commit], engine: str) -> None:
+        self._folder = layout.cache
+        of = hashlib.sha256()
+        for commit in commits:
+            of.update(f"{commit.number} {commit.run}\n".encode())
+            for file in commit.files:
+                of.update(f"{file.path} {file.sha256}\n".encode())
+        self._of = {"commits": of.hexdigest(), "version": conv_analytics.__version__, "engine": engine}
+        self._believed: set[Path] = set()
+
+    @staticmethod
+    def scan(path: Path) -> str:
+        """An entry as a DuckDB query reads it."""
+        return scan(path)
+
+    def entries(self, kind: str) -> Iterator[Entry]:
+        """The entries of a kind that were made of just this, and are as they were written."""
+        for path in self._notes():
+            note = _read(path)
+            if note is None or note["of"] != self._of or note["kind"] != kind:
+                continue
+            file = self._folder / note["file"]
+            if self._is_whole(file, note):
+                yield Entry(file, note["about"])
+
+    def keep(self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None]) -> Path | None:
+        """Keep what `write` writes into the file that it is given; None where that cannot be kept.
+
+        Other errors of `write` than those of the disk are its caller's.
+        """
+        import duckdb  # noqa: PLC0415  slow to import
+
+        part = self._folder / f".{uuid.uuid4().hex}.part"
+        try:
+            if other_kind(self._folder, plain=stat.S_IFDIR) is not None or not self._make_room():
+                return None
+            self._folder.mkdir(exist_ok=True)
+            # Whether the folder can be written is known before the work is done.
+            part.touch()
+            write(part)
+            checksum = durable.sha256(part)
+            file = self._folder / f"{kind}-{checksum[:16]}.parquet"
+            note = {"format": FORMAT, "kind": kind, "of": self._of, "about": dict(about), "file": file.name,
+                    "bytes": part.stat().st_size, "sha256": checksum}  # fmt: skip
+            durable.sync_file(part)
+            durable.publish(part, file)
+            durable.write_atomically(file.with_suffix(".json"), json.dumps(note, indent=1, sort_keys=True))
+        except (OSError, duckdb.IOException):
+            # A file of the folder that cannot be read is told of by the question, which reads it next.
+            return None
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+        self._believed.add(file)
+        return file
+
+    def _notes(self) -> list[Path]:
+        if other_kind(self._folder, plain=stat.S_IFDIR) is not None:
+            return []
+        with suppress(OSError):
+            return sorted(path for path in self._folder.glob("*.json") if path.is_file() and not path.is_symlink())
+        return []
+
+    def _is_whole(self, file: Path, note: Mapping[str, Any]) -> bool:
+        if file.parent != self._folder or other_kind(file) is not None:
+            return False
+        try:
+            if file.stat().st_size != note["bytes"]:
+                return False
+            if file not in self._believed and durable.sha256(file) != note["sha256"]:
+                return False
+        except OSError:
+            return False
+        self._believed.add(file)
+        return True
+
+    def _make_room(self) -> bool:
+        """Delete what belongs to another state of the folder, or to no note; and whether there is room for an entry."""
+        notes = {path: _read(path) for path in self._notes()}
+        current = {path for path, note in notes.items() if note is not None and note["of"] == self._of}
+        named = {note["file"] for path, note in notes.items() if note is not None and path in current}
+        old = [path for path in (self._folder.iterdir() if self._folder.is_dir() else ())
+               if path not in current and path.name not in named and _age_s(path) > YOUNG_S]  # fmt: skip
+        by_age = sorted(current, key=_age_s, reverse=True)
+        for path in by_age[: max(0, len(by_age) - ENTRIES + 1)]:
+            if _age_s(path) > YOUNG_S:
+                old += [path, path.with_suffix(".parquet")]
+                current.discard(path)
+        for path in old:
+            with suppress(OSError):
+                path.unlink()
+        return len(current) < ENTRIES
+
+
+def scan(path: Path) -> str:
+    """An entry as a DuckDB query reads it."""
+    name = literal(str(path)).replace("'", "''")
+    return f"read_parquet('{name}')"
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """A note; None when it is none."""
+    try:
+        note = json.loads(path.read_bytes())
+        known = note["format"] == FORMAT and Path(note["file"]).name == note["file"]
+        whole = known and isinstance(note["about"], dict) and {"kind", "of", "bytes", "sha256"} <= note.keys()
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return note if whole else None
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.lstat().st_mtime
+    except OSError:
+        return 0.0
+
+
+__all__ = ["ENTRIES", "YOUNG_S", "Entry", "FolderCache", "scan"]

@@ -1,0 +1,276 @@
+"""What is kept between questions changes no answer: in the session, and in the cache of a folder, damaged or not."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+import conv_analytics
+from conv_analytics import Conversations, analysis, export, open_dataset
+from conv_analytics.analysis.engine import source
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.dataset import Dataset
+from conv_analytics.dataset.storage import cache
+from conv_analytics.errors import ConfigError
+from conv_analytics.notebook import show_ladder, show_timeline
+from conv_analytics.sandbox import Sandbox
+
+pytestmark = pytest.mark.slow
+
+CACHE = "_cache"
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kept") / "exports"
+    with Sandbox(seed=5, conversations=25) as sandbox:
+        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        export(client, folder, rate=0)
+    return folder
+
+
+@pytest.fixture
+def folder(exported: Path, tmp_path: Path) -> Path:
+    """A copy, so that each test has a cache of its own."""
+    return Path(shutil.copytree(exported, tmp_path / "exports"))
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders are read by DuckDB, as if they did not fit into memory."""
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+
+
+def answers(dataset: Any, conversation: str) -> list[pd.DataFrame]:
+    return [
+        analysis.legs(dataset), analysis.kpi(dataset, by="network_code"), analysis.quality(dataset),
+        analysis.timeline(dataset, conversation),
+    ]  # fmt: skip
+
+
+def frames_of(folder: Path) -> tuple[dict[str, pd.DataFrame], str]:
+    frames = dict(open_dataset(folder))
+    return frames, str(frames["hangups"]["conversation_id"].iloc[0])
+
+
+def same(found: list[pd.DataFrame], expected: list[pd.DataFrame]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(one, other, rtol=1e-12)
+
+
+def cached(folder: Path) -> list[Path]:
+    return sorted((folder / CACHE).glob("*.parquet"))
+
+
+def test_every_conversation_is_the_same_by_its_rows_alone(folder: Path, large: None) -> None:
+    frames, _ = frames_of(folder)
+    dataset = open_dataset(folder)
+    for conversation in frames["conversations"]["conversation_id"]:
+        try:
+            expected = analysis.timeline(frames, conversation)
+        except ConfigError:
+            with pytest.raises(ConfigError, match="nothing of conversation"):
+                analysis.timeline(dataset, conversation)
+            continue
+        same([analysis.timeline(dataset, conversation)], [expected])
+    assert [path.name.split("-")[0] for path in cached(folder)].count("conversations") == 1
+
+
+def test_every_conversation_is_the_same_in_memory(folder: Path) -> None:
+    frames, _ = frames_of(folder)
+    dataset = open_dataset(folder)
+    for conversation in frames["hangups"]["conversation_id"].unique()[:8]:
+        assert str(show_timeline(dataset, conversation)) == str(show_timeline(frames, conversation))
+        same([analysis.timeline(dataset, conversation)], [analysis.timeline(frames, conversation)])
+        assert show_ladder(dataset, conversation).text() == show_ladder(frames, conversation).text()
+        pd.testing.assert_frame_equal(
+            show_ladder(dataset, conversation).legs, show_ladder(frames, conversation).legs, rtol=1e-12
+        )
+    assert not (folder / CACHE).exists()
+
+
+def test_a_changed_answer_changes_no_later_one(folder: Path) -> None:
+    dataset = open_dataset(folder)
+    before = analysis.legs(dataset)
+    spoilt = analysis.legs(dataset)
+    spoilt.loc[:, "country"] = "XX"
+    del spoilt["leg_id"]
+    hangups = dataset["hangups"]
+    hangups["leg_id"] = "other"
+    pd.testing.assert_frame_equal(analysis.legs(dataset), before)
+
+
+def test_changed_frames_give_new_answers(folder: Path) -> None:
+    frames, _ = frames_of(folder)
+    before = int(analysis.kpi(frames, metrics="asr", scope="all")["n"].sum())
+    left_out = frames["hangups"]["leg_id"].iloc[0]
+    for name in frames:
+        if "leg_id" in frames[name]:
+            frames[name] = frames[name][frames[name]["leg_id"] != left_out]
+    assert int(analysis.kpi(frames, metrics="asr", scope="all")["n"].sum()) == before - 1
+    mutated = frames["leg_statuses"]
+    mutated["leg_id"] = None
+    assert analysis.legs(frames)["flags"].str.contains("no_leg_id").any()
+
+
+def test_few_conversations_are_kept(folder: Path) -> None:
+    frames, _ = frames_of(folder)
+    dataset = open_dataset(folder)
+    for conversation in frames["hangups"]["conversation_id"].unique()[: source.CONVERSATIONS + 5]:
+        analysis.timeline(dataset, conversation)
+    kept = [each for each in Source.of(dataset).cache if each[0] == "conversation"]
+    assert len(kept) == source.CONVERSATIONS
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def _other_rows(path: Path) -> None:
+    """A sound file with the same columns that holds nothing."""
+    with duckdb.connect() as connection:
+        empty = connection.sql(f"select * from read_parquet('{path}') limit 0").to_arrow_table()
+    pq.write_table(empty, path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize("damage", [_cut, _flip, _other_rows, _remove])
+def test_damaged_entries_are_made_again(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
+    frames, conversation = frames_of(folder)
+    expected = answers(frames, conversation)
+    same(answers(open_dataset(folder), conversation), expected)
+    kept = cached(folder)
+    assert {path.name.split("-")[0] for path in kept} == {"conversations", "legs"}
+    for path in kept:
+        damage(path)
+    same(answers(open_dataset(folder), conversation), expected)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "file": "../../escape"}'])
+def test_damaged_notes_are_not_believed(folder: Path, large: None, text: str) -> None:
+    expected = analysis.kpi(open_dataset(folder))
+    for note in (folder / CACHE).glob("*.json"):
+        note.write_text(text)
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+
+
+def test_the_second_question_reads_the_kept_legs_alone(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = analysis.kpi(open_dataset(folder), by="network_code")
+    dataset = open_dataset(folder)
+    monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
+    pd.testing.assert_frame_equal(analysis.kpi(dataset, by="network_code"), expected)
+
+
+def test_entries_of_another_version_or_state_are_not_believed(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis.kpi(open_dataset(folder))
+    (before,) = cached(folder)
+    monkeypatch.setattr(conv_analytics, "__version__", "99.0")
+    made: list[str] = []
+    keep = cache.FolderCache.keep
+    monkeypatch.setattr(
+        cache.FolderCache, "keep", lambda self, kind, *more: made.append(kind) or keep(self, kind, *more)
+    )
+    expected = analysis.kpi(dict(open_dataset(folder)))
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == ["legs"]
+    # A night later the folder holds more: the legs of the night before are not those of today.
+    with Sandbox(seed=6, conversations=10) as sandbox:
+        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        export(client, folder, rate=0, full=True)
+    expected = analysis.kpi(dict(open_dataset(folder)))
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == ["legs", "legs"]
+    assert before.exists(), "a question of another process may be reading it"
+    old = time.time() - cache.YOUNG_S - 60
+    for path in (folder / CACHE).iterdir():
+        os.utime(path, (old, old))
+    analysis.legs(open_dataset(folder))
+    assert not before.exists()
+
+
+def test_few_entries_are_kept(folder: Path, large: None) -> None:
+    assert list(analysis.legs(open_dataset(folder), [])) == ["conversation_id", "leg_id"]
+    for column in ("reason", "status", "price", "rate", "currency", "machine", "talk_s", "pdd_s", "ring_s", "setup_s"):
+        assert len(analysis.legs(open_dataset(folder), [column])) > 0
+    assert len(cached(folder)) == cache.ENTRIES
+
+
+def test_a_folder_that_cannot_be_written_is_asked_all_the_same(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, conversation = frames_of(folder)
+    # A file where the cache would be: also for root, whom no mode stops.
+    (folder / CACHE).write_text("")
+    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    (folder / CACHE).unlink()
+    monkeypatch.setattr(Path, "touch", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
+    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    assert cached(folder) == []
+
+
+def test_a_link_in_the_place_of_the_cache_is_not_followed(folder: Path, large: None, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder / CACHE).symlink_to(elsewhere)
+    assert len(analysis.legs(open_dataset(folder))) > 0
+    assert list(elsewhere.iterdir()) == []
+
+
+def _asked(folder: str, start: Any, results: Any) -> None:
+    source.IN_MEMORY = 0
+    start.wait()
+    results.put(analysis.kpi(open_dataset(folder), by="network_code").to_json())
+
+
+def test_two_processes_may_make_it_at_once(folder: Path, large: None) -> None:
+    context = multiprocessing.get_context("spawn")
+    start, results = context.Barrier(2), context.Queue()
+    processes = [context.Process(target=_asked, args=(str(folder), start, results)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    found = {results.get(timeout=300) for _ in processes}
+    for process in processes:
+        process.join()
+    assert found == {analysis.kpi(dict(open_dataset(folder)), by="network_code").to_json()}
+    for note in (folder / CACHE).glob("*.json"):
+        assert (folder / CACHE / json.loads(note.read_text())["file"]).exists()
+    assert not list((folder / CACHE).glob(".*.part"))
+
+
+def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: None, tmp_path: Path) -> None:
+    dataset = open_dataset(folder)
+    _, conversation = frames_of(folder)
+    before = [str(finding) for finding in dataset.verify()]
+    answers(dataset, conversation)
+    assert len(cached(folder)) > 1
+    assert [str(finding) for finding in dataset.verify()] == before
+    dataset.compact(tmp_path / "copy")
+    assert not (tmp_path / "copy" / CACHE).exists()
+    same(answers(open_dataset(tmp_path / "copy"), conversation), answers(dataset, conversation))
+    assert dataset.replay().commit is None
+    shutil.rmtree(folder / CACHE)
+    same(answers(open_dataset(folder), conversation), answers(dataset, conversation))
