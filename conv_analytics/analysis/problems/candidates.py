@@ -13,7 +13,6 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags
 
 #: What each further condition (a second key, a window) costs in log likelihood: the simplest description wins.
 PRICE = 2.0
-DEBUG=0
 #: Windows of a day in which calls of one cause come together: a burst is one event, not fifty.
 BURST_US = HOUR_US // 2
 
@@ -131,7 +130,6 @@ def clustered(
         if name == "day" or (timed and name == "burst"):
             continue
         largest = max(largest, design_effect(y - fitted, variance, place))
-        if DEBUG: print('      ', name, count, round(design_effect(y - fitted, variance, place),2), rest)
     return replace(candidate, z=candidate.z / math.sqrt(largest), deff=largest)
 
 
