@@ -176,6 +176,26 @@ def night_shift(world: World) -> Legs:
 
 
 @clean
+def restless_days(world: World) -> Legs:
+    """Days differ, and are like the day before: weather, pay day, news."""
+    legs = shapes.dialler(world, 3_200)
+    steps = world.rng.normal(0, 0.2, world.days)
+    mood = np.zeros(world.days)
+    for day in range(1, world.days):
+        mood[day] = 0.6 * mood[day - 1] + steps[day]
+    of_leg = mood[np.minimum(((legs.start - BEGIN) // DAY).astype(int), world.days - 1)]
+    # On good days some of those who would not have answered do; on bad days the other way round.
+    change = world.rng.random(len(legs)) < np.abs(of_leg) * 0.5
+    rang = legs.rings & (legs.code != 404)
+    down, up = change & (of_leg < 0) & legs.answered, change & (of_leg > 0) & ~legs.answered & rang & (legs.code == 480)
+    legs.not_answered(down, 480, "REMOTE_NO_ANSWER")
+    legs.answered[up], legs.code[up] = True, 200
+    legs.talk[up], legs.ring[up] = world.rng.lognormal(3.6, 1, int(up.sum())), world.rng.gamma(2.2, 4.2, int(up.sum()))
+    legs.ending[up] = END["REMOTE_HANGUP"]
+    return legs
+
+
+@clean
 def slow_country(world: World) -> Legs:
     """One country rings later than the others, as all of its networks always have."""
     world.networks.pdd_s = np.where(world.networks.countries == world.networks.countries[-1], 3.6, world.networks.pdd_s)
