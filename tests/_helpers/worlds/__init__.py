@@ -42,6 +42,13 @@ class Made:
     tables: dict[str, pd.DataFrame]
     cause: Planted | None
 
+    def legs(self) -> pd.DataFrame:
+        """The frame of legs, with the application version of their users in ``app_version``."""
+        from conv_analytics.analysis import legs
+
+        frame = pd.DataFrame(legs(self.tables))
+        return frame.assign(app_version=frame["user_id"].map(version_of_users(self.world)).astype("str"))
+
     @property
     def groups(self) -> Groups:
         """The groups that problems may name."""

@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ def found(tables: Any) -> pd.DataFrame:
     return problems
 
 
-def _one(world: tuple[str, int]) -> Row:
-    return named_in(*world, found)
+def _one(world: tuple[str, int], *, frame: bool) -> Row:
+    return named_in(*world, found, frame=frame)
 
 
 def main() -> None:
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="all", help="names with commas; all, causes, or clean")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="where what was named is kept, a line a world")
+    parser.add_argument("--frame", action="store_true", help="give the frame of legs instead of the tables")
     parser.add_argument("--failures", action="store_true", help="list the worlds that went wrong")
     options = parser.parse_args()
     kinds = chosen(options.kinds)
@@ -51,7 +53,7 @@ def main() -> None:
     wanted = [(kind, seed) for seed in seeds for kind in kinds]
     todo = [world for world in wanted if world not in known]
     with ProcessPoolExecutor(options.processes) as pool:
-        for row in pool.map(_one, todo, chunksize=4):
+        for row in pool.map(partial(_one, frame=options.frame), todo, chunksize=4):
             known[row["kind"], row["seed"]] = row
             if options.json:
                 with options.json.open("a", encoding="utf-8") as file:

@@ -13,21 +13,23 @@ import pandas as pd
 from tests._helpers.worlds import CAUSES, CLEAN, Made, make
 from tests._helpers.worlds.planted import keys_of, place_of, right_words
 
-Find = Callable[[Mapping[str, pd.DataFrame]], pd.DataFrame]
+#: What names problems in tables, or in a frame of legs.
+Find = Callable[[Any], pd.DataFrame]
 #: Causes of fewer excess calls are not held against a finder.
 ENOUGH = 20
 Row = dict[str, Any]
 
 
-def named_in(kind: str, seed: int, find: Find) -> Row:
+def named_in(kind: str, seed: int, find: Find, *, frame: bool = False) -> Row:
     """One world: what is wrong in it, what was named, and what that is worth.
 
     ``rank`` is the place of the first problem that names cause and place; ``repeated`` counts those that name the same
     calls once more, or a part of them; ``others`` those that have nothing to do with it.
     """
     made = make(kind, seed)
+    given = made.legs() if frame else made.tables
     before = time.process_time()
-    problems = find(made.tables)
+    problems = find(given)
     seconds = time.process_time() - before
     said = [_judged(made, row) for row in problems.to_dict("records")]
     rank = next((place for place, each in enumerate(said, 1) if each["place"] == "right" and each["words"]), None)
