@@ -20,6 +20,8 @@ NARROW = 0.75
 OVERLAP = 0.4
 #: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
 ALIKE = 0.85
+#: A place has at the most this share of all calls.
+PLACE = 0.8
 
 
 @dataclass
@@ -89,7 +91,7 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if _is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    best = _specific(best, certain)
+    best = _placed(_specific(best, certain), certain)
     alike = [each for each in certain if each.case is best.case and each.z >= 0.6 * best.z and _alike(each, best)]
     best = min(
         alike or [best],
@@ -108,6 +110,19 @@ def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
         and np.isin(each.bad, best.bad).mean() >= 0.4
     ]  # fmt: skip
     return max(more, key=lambda each: each.gain, default=best)
+
+
+def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """Where nearly all of it is at one place, that place: not all calls, and not the codec that a route has."""
+    if best.by and best.by != ("codec_guess",):
+        return best
+    places = [
+        each for each in certain
+        if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
+        and "codec_guess" not in each.by and each.n <= PLACE * best.n * (1 if not best.by else 3)
+        and np.isin(best.bad, each.bad).mean() >= ALIKE
+    ]  # fmt: skip
+    return max(places, key=lambda each: each.gain, default=best)
 
 
 def _alike(one: Candidate, other: Candidate) -> bool:
@@ -161,6 +176,8 @@ def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
         gone = np.ones(len(seen), dtype=bool) if best.lengths_s or best.hours else np.zeros(len(seen), dtype=bool)
         gone[best.rows] = True
         return gone
+    if best.case.related == "redials":
+        return np.isin(groups.of("to_address").codes, groups.of("to_address").codes[best.bad])
     gone = np.ones(len(seen), dtype=bool)
     for name in best.by:
         codes = groups.of(name).codes

@@ -25,6 +25,8 @@ OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
 CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version"})
+#: What is different by nature, and what share of bad calls is expected there at the least.
+STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.01
 #: Pairs of columns that are asked together.
 PAIRS = (
     ("user_id", "network_code"), ("user_id", "country"), ("from_address", "country"), ("from_address", "network_code"),
@@ -221,6 +223,9 @@ class Table:
         comparable = n_out >= 5  # noqa: PLR2004
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
         noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / overall[:, None])).sum(axis=1)
+        if grouping.name in STRUCTURAL:
+            # Some channels hardly ever have what others have now and then: that is no measure.
+            e = np.maximum(e, LEAST_RATE * n)
         # The strata of the rest together are known no better than the count of its bad calls.
         noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5))
         usual[of >= 0] = rate[of[of >= 0], strata[of >= 0]]
@@ -239,7 +244,7 @@ class Table:
     def odds(self) -> float:
         """The odds ratio that is nothing to report."""
         case = self.asked.case
-        if self.grouping.name in {"channel_type", "direction", "remote_kind"}:
+        if self.grouping.name in STRUCTURAL:
             return case.structural_odds
         return case.odds * 1.5 if self.grouping.party else case.odds
 

@@ -160,23 +160,26 @@ def _judged(
     if n < 8:  # noqa: PLR2004
         return None
     sides = []
-    if e_own >= 0.5:  # noqa: PLR2004  something to compare with
-        sides.append((k_own, e_own, "its other calls", noise))
+    # Half a bad call more on the other side, at the group's own rate.
+    half = 0.5 * (e + e_own) / max(k + k_own, 1.0)
+    own = e_own >= 2 * half
+    if own:
+        sides.append((k_own, e_own, half, "its other calls", noise))
     if not everything:
         low, high = values[chosen].min(), values[chosen].max()
         near = (values >= low) & (values <= high)
         k_rest = float(y[near].sum()) - k
         e_rest = float(rate[near].sum()) - e
         if e_rest >= 0.5:  # noqa: PLR2004
-            sides.append((k_rest, e_rest, "others at the same time", 1 + table.spread * e * (1 - e / n)))
-    if not sides or (everything and e_own < 0.5):  # noqa: PLR2004
+            sides.append((k_rest, e_rest, 0.5, "others at the same time", 1 + table.spread * e * (1 - e / n)))
+    if not sides or (everything and not own):
         return None
     judged = []
-    for k_other, e_other, against, spread in sides:
-        ratio = (k_other + 0.5) / (e_other + 0.5)
+    for k_other, e_other, more, against, spread in sides:
+        ratio = (k_other + 0.5) / (e_other + more)
         expected = min(e * ratio, 0.98 * n)
         # Variance of the ratio, as that of a count; a count of 0 is known no better than one of 1/2.
-        doubt = e**2 * (k_other + 0.5) / (e_other + 0.5) ** 2
+        doubt = e**2 * (k_other + 0.5) / (e_other + more) ** 2
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))
     return min(judged)
