@@ -13,8 +13,8 @@ from tests._helpers.worlds.legs import CHANNELS
 from tests._helpers.worlds.world import DAY, HOUR, World
 
 #: Of the calls that a problem names, so many must be where the cause is; of those that the cause made bad, so many
-#: must be among the ones named, and fewer where hours are named one by one.
-PRECISION, RECALL, RECALL_BY_HOUR = 0.5, 0.4, 0.2
+#: must be among the ones named, and fewer where hours or numbers are named one by one.
+PRECISION, RECALL, RECALL_ONE_BY_ONE = 0.5, 0.4, 0.1
 #: Words for what legs may be grouped by.
 _SYNONYMS = {
     "network_code": "network", "to_network": "network", "number_prefix": "prefix", "to_prefix": "prefix",
@@ -124,9 +124,8 @@ class Groups:
         if dimension == "hour":
             # One hour, or from one to another: 15, 15:00, 15-17, 22:00-02:00.
             first, _, last = (part.strip() for part in value.partition("-"))
-            begin, end = (int(float(part.partition(":")[0])) if part else None for part in (first, last))
-            assert begin is not None
-            length = 1 if end is None else (end - begin) % 24
+            begin = _hour(first)
+            length = (_hour(last) - begin) % 24 if last else 1
             return np.logical_or(*((hours - begin) % 24 < length for hours in self.hours))
         if dimension == "weekday":
             known = [name.lower()[:3] for name in _WEEKDAYS]
@@ -143,11 +142,15 @@ class Groups:
         return self.arrays[dimension] == value
 
 
+def _hour(text: str) -> int:
+    return int(float(text.partition(":")[0]))
+
+
 def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: float | None, until: float | None) -> str:
     """Whether what a problem names is where the cause is: ``right``, a ``part`` of it, or ``other``."""
     narrowing = {_SYNONYMS.get(name, name) for name in keys} - _QUALITIES
-    if not narrowing and not cause.everywhere:
-        return "other"
+    if not narrowing and (cause.window is None or not cause.everywhere):
+        return "right" if cause.everywhere else "other"
     rows = groups.selected(keys)
     if cause.window is not None and "day" not in narrowing:
         if since is None:
@@ -156,7 +159,7 @@ def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: flo
     asked = rows & cause.among
     if not asked.any() or (asked & cause.target).sum() < PRECISION * asked.sum():
         return "other"
-    wanted = RECALL_BY_HOUR if narrowing & {"hour", "weekday", "day"} else RECALL
+    wanted = RECALL_ONE_BY_ONE if narrowing & {"hour", "weekday", "day", "address"} else RECALL
     hit = int(cause.hit.sum())
     return "right" if (rows & cause.hit).sum() >= wanted * hit else "part"
 
