@@ -53,6 +53,8 @@ def what(candidate: Candidate, seen: Observations, tz: str) -> str:
     usual = candidate.expected / n
     text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls} ({k / n:.0%}; usual {_share(usual)})"
     text += _codes(candidate, seen)
+    if "shift" in candidate.extra:
+        text += f"; they are placed {candidate.extra['shift']} from the hours of its other calls"
     if candidate.since_us is not None:
         text += f", since {_local(candidate.since_us, tz)}"
     if candidate.until_us is not None:
