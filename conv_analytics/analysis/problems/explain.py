@@ -22,6 +22,8 @@ OVERLAP = 0.4
 ALIKE = 0.85
 #: A place has at the most this share of all calls.
 PLACE = 0.8
+#: And at the least this share of the bad ones.
+MOSTLY = 0.75
 
 
 @dataclass
@@ -92,7 +94,10 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     certain = [each for each in candidates if _is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
     best = _placed(_specific(best, certain), certain)
-    alike = [each for each in certain if each.case is best.case and each.z >= 0.6 * best.z and _alike(each, best)]
+    alike = [
+        each for each in certain
+        if each.case is best.case and each.z >= 0.6 * best.z and bool(each.by) == bool(best.by) and _alike(each, best)
+    ]  # fmt: skip
     best = min(
         alike or [best],
         key=lambda each: (sum(name != "all" for name in each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
@@ -119,10 +124,17 @@ def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
     places = [
         each for each in certain
         if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
-        and "codec_guess" not in each.by and each.n <= PLACE * best.n * (1 if not best.by else 3)
-        and np.isin(best.bad, each.bad).mean() >= ALIKE
+        and "codec_guess" not in each.by and (each.n <= _room(best) * best.n or each.k / each.n >= 1.3 * best.k / best.n)
+        and np.isin(best.bad, each.bad).mean() >= (MOSTLY if not best.by else ALIKE)
     ]  # fmt: skip
-    return max(places, key=lambda each: each.gain, default=best)
+    return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
+
+
+def _room(best: Candidate) -> float:
+    """How large a place may be, by the size of what it stands for: one whose calls are nearly all bad may be as large."""
+    if best.by:
+        return 3.0
+    return 1.5 if best.k > PLACE * best.n else PLACE
 
 
 def _alike(one: Candidate, other: Candidate) -> bool:
