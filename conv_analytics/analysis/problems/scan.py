@@ -22,17 +22,20 @@ CLOSE_LOOK = 3.0
 PRIOR = 4.0
 #: Calls of the same structure that are needed to compare with.
 LEAST_REST = 20
+#: So many times the usual rate is expected of a group that has no calls like it.
+ALONE = 3.0
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
-CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type", "all"})
+CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type", "direction", "all"})
 #: What is different by nature, and what share of bad calls is expected there at the least.
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
 #: Pairs of columns that are asked together.
 PAIRS = (
     ("user_id", "network_code"), ("user_id", "country"), ("from_address", "country"), ("from_address", "network_code"),
     ("network_code", "channel_type"), ("network_code", "direction"), ("country", "direction"),
+    ("channel_type", "direction"),
     *((version, column) for version in ("app_version", "version", "client_version", "sdk_version")
       for column in ("channel_type", "network_code", "country")),
 )  # fmt: skip
@@ -77,7 +80,8 @@ class Asked:
             if self.groups.has(name):
                 yield from self._of_grouping(GROUPINGS[name])
         for pair in PAIRS:
-            if all(name in (*self.case.by, "channel_type", "direction") and self.groups.has(name) for name in pair):
+            structural = () if STRUCTURAL.issuperset(pair) else ("channel_type", "direction")
+            if all(name in (*self.case.by, *structural) and self.groups.has(name) for name in pair):
                 yield from self._of_pair(pair)
 
     def _of_grouping(self, grouping: Grouping) -> Iterator[Candidate]:
@@ -102,7 +106,9 @@ class Asked:
         valid = np.flatnonzero((first >= 0) & (second >= 0))
         if len(valid) < LEAST_N:
             return
-        y, rate = self.y[valid], self.baseline(valid, adjusts=True)
+        structural = STRUCTURAL.issuperset(pair)
+        y, rate = self.y[valid], self.baseline(valid, adjusts=not structural)
+        rate = np.maximum(rate, LEAST_RATE) if structural else rate
         width = len(self.groups.of(pair[1]).labels)
         both = first[valid] * width + second[valid]
         names, place = np.unique(both, return_inverse=True)
@@ -118,7 +124,7 @@ class Asked:
             worst = np.maximum(worst, ratio)
             usable &= e_all - e >= 1.0
         expected = np.minimum(e * worst, n * 0.98)
-        z = excess_z(k, n, expected, noise, odds=self.case.odds)
+        z = excess_z(k, n, expected, noise, odds=self.case.structural_odds if structural else self.case.odds)
         spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
         z /= np.sqrt(1 + spread * v)
         tests = max(np.count_nonzero(usable), 1) * MANY
@@ -234,7 +240,12 @@ class Table:
         prior = (wide[1] + PRIOR) / (wide[0] + PRIOR / overall[:, None])
         rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / prior), 1e-5, 0.98)
         comparable = n_out >= 5 if asked.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
+        # A group of a structure of its own is held against all calls, and has to stand out more.
+        alone = (n_in * comparable).sum(axis=1) < n_in.sum(axis=1) / 2
+        if not asked.case.strict:
+            comparable |= alone[:, None] & (n_out.sum(axis=1) >= LEAST_REST)[:, None]
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
+        e = np.where(alone, ALONE * e, e)
         noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / prior)).sum(axis=1)
         if grouping.name in STRUCTURAL:
             # Some channels hardly ever have what others have now and then: that is no measure.
@@ -265,6 +276,7 @@ class Table:
     def groups(self) -> Iterator[Candidate]:
         """Groups with more bad calls than the rest of their strata."""
         n, e = np.maximum(self.n, 1e-9), self.expected
+        e = np.minimum(e, 0.98 * n)
         spread = 1 + self.spread * e * (1 - e / n)
         z = excess_z(self.k, n, np.clip(e, 1e-9, n), self.noise, odds=self.odds) / np.sqrt(spread)
         tests = len(self.kept) * (FEW if self.grouping.name in CORE else MANY)
