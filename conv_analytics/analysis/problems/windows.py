@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
+from conv_analytics.analysis.problems.asked import CORE, FEW, MANY
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ UNEVEN = 1.75
 ENDS = 90
 #: A day of windows is asked on so many days at the least.
 LEAST_DAYS = 3
-TESTS = 250.0
 #: Windows begin and end with the data when they come so near, as a share of the calls.
 NEAR_END = 0.03
 #: More hours of a day are not some of them.
@@ -28,7 +28,7 @@ LONGEST_H = 12
 #: How finely groups are looked at first.
 TIME_BINS, LENGTH_BINS = 240, 40
 #: Windows of a group that are as good as independent.
-WINDOWS = 12
+WINDOWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         z, expected, against = judged
         if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
             continue
-        tests = TESTS * len(table.kept) * WINDOWS
+        tests = (FEW if table.grouping.name in CORE else MANY) * len(table.kept) * WINDOWS
         yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
 
 
