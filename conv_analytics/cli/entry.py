@@ -21,6 +21,7 @@ from conv_analytics.cli import (
     demo,
     doctor,
     export,
+    findings,
     ingest,
     kpi,
     listen,
@@ -46,7 +47,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 #: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
-    kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
+    findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\

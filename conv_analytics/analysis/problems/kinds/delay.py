@@ -1,0 +1,30 @@
+"""Post-dial delay: calls that take long until it rings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.problems.case import PARTIES, ROUTES, Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.observations import Observations
+
+
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
+    delay = seen.numbers["pdd_s"]
+    known = seen.outbound & (delay >= 0) & ~seen.texts["channel_type"].is_in("app", "websocket")
+    if np.count_nonzero(known) < 20:  # noqa: PLR2004
+        return []
+    median = float(np.median(delay[known]))
+    # Countries differ by nature; what counts is the same country on other routes, or at other times.
+    limits = (median + max(1.5 * median, 3.0), median + max(3 * median, 5.0))
+    return [
+        Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",
+             bad=delay > limit, known=known, by=(*ROUTES, *PARTIES), odds=2.5, adjust=("structure", "country"),
+             family="delay", strict=True, everywhere=limit == limits[-1], windows=("time",),
+             advice="Ask the carrier how these calls are routed: each further hop or lookup costs seconds.")
+        for limit in limits
+    ]  # fmt: skip
+
+
+KIND = Kind("post_dial_delay", ("pdd_s",), "Post-dial delay (PDD)", _cases)
+__all__ = ["KIND"]

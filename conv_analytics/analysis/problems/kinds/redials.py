@@ -1,0 +1,71 @@
+"""Redial storms: one number is dialled over and over within minutes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups, representatives
+from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, Observations
+
+#: Attempts that follow one without a conversation to the same number within so long belong to it.
+GAP_US = HOUR_US // 6
+#: So many in a row are a storm.
+STORM = 8
+#: Share of the numbers with long rows from which on they are usual.
+COMMON = 0.3
+#: No test is needed: as a z.
+CERTAIN = 12.0
+#: A shorter call had no conversation. [s]
+NO_TALK_S = 10.0
+#: So many numbers are named.
+MOST_NAMED = 20
+
+
+def _candidates(seen: Observations, _groups: Groups, least_excess: float) -> list[Candidate]:
+    rows = representatives(seen)
+    number = seen.texts["to_address"].codes[rows]
+    rows = rows[(number >= 0) & (seen.started_us[rows] != NO_INSTANT)]
+    if len(rows) < STORM:
+        return []
+    rows = rows[np.lexsort((seen.started_us[rows], seen.texts["to_address"].codes[rows]))]
+    number, at = seen.texts["to_address"].codes[rows], seen.started_us[rows]
+    talked = seen.answered[rows] & ~(seen.numbers["talk_s"][rows] < NO_TALK_S)
+    follows = np.r_[False, (number[1:] == number[:-1]) & (at[1:] - at[:-1] < GAP_US) & ~talked[:-1]]
+    chain = np.cumsum(~follows) - 1
+    length = np.bincount(chain)
+    storms = length >= STORM
+    # Where most numbers are dialled in long rows, that is how the application dials, and no storm.
+    several = np.unique(number[np.isin(chain, np.flatnonzero(length > 1))])
+    if np.count_nonzero(storms) > max(COMMON * len(several), 12):
+        return []
+    inside = storms[chain]
+    bad = rows[inside & follows]
+    if len(bad) < max(least_excess, STORM - 1):
+        return []
+    flag = np.zeros(len(seen), dtype=bool)
+    flag[bad] = True
+    case = Case(
+        kind="redial_storm",
+        name="redials",
+        calls="attempts repeated one to the same number within ten minutes",
+        bad=flag,
+        known=seen.outbound,
+        unit="attempt",
+        family="redials",
+        advice="Let the dialler wait longer after each attempt without an answer, and give up after a few.",
+    )
+    numbers = np.unique(seen.texts["to_address"].codes[bad])
+    values = tuple(str(seen.texts["to_address"].labels[int(code)]) for code in numbers[:MOST_NAMED])
+    mine = rows[np.isin(number, numbers)]
+    usual = float(np.count_nonzero(follows) - len(bad)) / len(rows) * len(mine)
+    return [Candidate(
+        case, ("to_address",) * len(values), values, mine, bad, float(len(bad)), float(len(mine)),
+        min(usual, len(bad) * 0.5), CERTAIN, 100.0, raw_z=CERTAIN,
+        against="other numbers, which are dialled again less often",
+    )]  # fmt: skip
+
+
+KIND = Kind("redial_storm", ("to_address",), "Redial storms", candidates=_candidates)
+__all__ = ["KIND"]

@@ -1,0 +1,93 @@
+"""Asks one case of every grouping: groups against the rest of their stratum, windows against a group's other calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from conv_analytics.analysis.maths.clustered import between_variance, excess_z
+from conv_analytics.analysis.problems.asked import CLOSE_LOOK, LEAST_K, LEAST_N, LEAST_RATE, MANY, STRUCTURAL, Asked
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Grouping
+from conv_analytics.analysis.problems.observations import sums
+from conv_analytics.analysis.problems.table import Table
+
+#: Pairs of columns that are asked together.
+PAIRS = (
+    ("user_id", "network_code"), ("user_id", "country"), ("from_address", "country"), ("from_address", "network_code"),
+    ("network_code", "channel_type"), ("network_code", "direction"), ("country", "direction"),
+    ("channel_type", "direction"),
+    *((version, column) for version in ("app_version", "version", "client_version", "sdk_version")
+      for column in ("channel_type", "network_code", "country")),
+)  # fmt: skip
+
+
+def candidates(asked: Asked) -> Iterator[Candidate]:
+    """Everything that stands out."""
+    for name in ("all", *asked.case.by):
+        if asked.groups.has(name):
+            yield from _of_grouping(asked, GROUPINGS[name])
+    for pair in PAIRS:
+        structural = () if STRUCTURAL.issuperset(pair) else ("channel_type", "direction")
+        if all(name in (*asked.case.by, *structural) and asked.groups.has(name) for name in pair):
+            yield from _of_pair(asked, pair)
+
+
+def _of_grouping(asked: Asked, grouping: Grouping) -> Iterator[Candidate]:
+    codes = asked.codes(grouping.name)
+    valid = np.flatnonzero(codes >= 0)
+    if len(valid) < LEAST_N:
+        return
+    table = Table.of_codes(asked, grouping, codes[valid], valid)
+    if not len(table.kept):
+        asked.looked_at[grouping.name] = (0, len(valid), np.nan)
+        return
+    best = 1.0
+    found = [] if grouping.name == "all" else list(table.groups())
+    found += table.windows()
+    for each in found:
+        best = min(best, each.q)
+    asked.looked_at[grouping.name] = (len(table.kept), len(valid), best)
+    yield from found
+
+
+def _of_pair(asked: Asked, pair: tuple[str, str]) -> Iterator[Candidate]:
+    first, second = (asked.codes(name) for name in pair)
+    valid = np.flatnonzero((first >= 0) & (second >= 0))
+    if len(valid) < LEAST_N:
+        return
+    structural = STRUCTURAL.issuperset(pair)
+    y, rate = asked.y[valid], asked.baseline(valid, adjusts=not structural)
+    rate = np.maximum(rate, LEAST_RATE) if structural else rate
+    width = len(asked.groups.of(pair[1]).labels)
+    both = first[valid] * width + second[valid]
+    names, place = np.unique(both, return_inverse=True)
+    k, n, e = (sums(place, weights) for weights in (y, None, rate))
+    v = sums(place, rate * (1 - rate))
+    worst = (y.sum() - k + 1) / (rate.sum() - e + 1)
+    usable = (k >= LEAST_K) & (n >= LEAST_N)
+    noise = np.zeros(len(names))
+    for codes, of in ((first[valid], names // width), (second[valid], names % width)):
+        k_all, e_all = sums(codes, y)[of], sums(codes, rate)[of]
+        ratio = (k_all - k + 1) / (e_all - e + 1)
+        noise = np.where(ratio > worst, e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2, noise)
+        worst = np.maximum(worst, ratio)
+        usable &= e_all - e >= 1.0
+    expected = np.minimum(np.maximum(e * worst, LEAST_RATE * n if structural else 0.0), n * 0.98)
+    z = excess_z(k, n, expected, noise, odds=asked.case.structural_odds if structural else asked.case.odds)
+    spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
+    z /= np.sqrt(1 + spread * v)
+    tests = max(int(np.count_nonzero(usable)), 1) * MANY
+    for at in np.flatnonzero(usable & (z >= CLOSE_LOOK) & (k - expected >= asked.least_excess)):
+        rows = valid[place == at]
+        values = tuple(
+            asked.groups.of(name).labels[int(code)]
+            for name, code in zip(pair, divmod(int(names[at]), width), strict=True)
+        )
+        made = asked.made(pair, values, rows, float(expected[at]), float(z[at]), tests, "each of the two alone")
+        if made is not None:
+            yield made
+
+
+__all__ = ["candidates"]
