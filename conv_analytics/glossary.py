@@ -195,7 +195,7 @@ def term(name: str) -> Term:
     Raises
     ------
     KeyError
-        If no term has it: `known` tells.
+        If no term has it: `is_term` tells.
 
     Examples
     --------
@@ -205,10 +205,10 @@ def term(name: str) -> Term:
     return _BY_NAME[name]
 
 
-def known(name: str) -> bool:
+def is_term(name: str) -> bool:
     """Whether a term has that name.
 
-    >>> known("ner"), known("nerd")
+    >>> is_term("ner"), is_term("nerd")
     (True, False)
     """
     return name in _BY_NAME
@@ -248,4 +248,4 @@ def as_markdown(terms: Iterable[Term] = TERMS) -> str:
     return "\n".join(lines) + "\n"
 
 
-__all__ = ["TERMS", "Term", "as_help", "as_markdown", "known", "term"]
+__all__ = ["TERMS", "Term", "as_help", "as_markdown", "is_term", "term"]

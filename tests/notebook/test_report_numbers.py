@@ -54,9 +54,11 @@ def test_a_mixture_of_units_is_no_verdict_and_the_first_sentence_says_so() -> No
     report = quality_report(mixed)
     numbers = report.numbers
     assert numbers.verdict == "unmeasured"
-    assert numbers.sentence.startswith("No verdict on the audio: The unit of packet_loss_perc is not known (mixed: ")
+    assert numbers.sentence.startswith(
+        "No verdict on audio quality: The unit of packet_loss_perc is not known (mixed: "
+    )
     assert "say loss_unit: percent, fraction or count" in numbers.sentence
-    assert "No verdict on the audio: The unit of packet_loss_perc" in report.html
+    assert "No verdict on audio quality: The unit of packet_loss_perc" in report.html
     assert (rate_of(numbers, "poor").n, rate_of(numbers, "measured").k) == (0, 0)
     assert [each.broken for each in report.judge("poor>3%", "loss_p95>5")] == [None, None]
     told = quality_report(legs, units=detect_units(legs, loss_unit="percent")).numbers
@@ -73,7 +75,7 @@ def test_what_was_decided_and_what_was_assumed_stands_on_the_page() -> None:
     assert units["jitter_unit"].assumed
     for words in (
         "119 of 120 scores lie in 1 to 5",
-        "120 of 120 losses go with their flaws as percent",
+        "120 of 120 losses agree with their flaws as percent",
         "ms2 (assumed, as FreeSWITCH counts: of 120 values 0 as variances and 120 as deviations would be above 30 ms",
     ):
         assert words in report.html
@@ -130,14 +132,14 @@ def test_the_period_before_is_as_many_days() -> None:
     assert figure is not None
     assert figure.change is not None
     assert (figure.change.by, figure.change.clear) == (0.0, False)
-    assert "Nothing changed clearly against the period before." in numbers.details
+    assert "No key figure differs from the period before by more than chance." in numbers.details
 
 
 def test_a_change_is_told_only_when_chance_does_not_explain_it() -> None:
     rows = [made.call(n, pd.Timestamp("2026-03-02T10:00Z")) for n in range(40)]
     rows += [made.call(n, pd.Timestamp("2026-03-03T10:00Z"), quality=made.POOR) for n in range(40, 80)]
     numbers = quality_report(made.legs(rows), since=date(2026, 3, 3), until=date(2026, 3, 4)).numbers
-    assert "Poor audio: worse by 100.0 points." in numbers.details
+    assert "Poor audio: up 100.0 points from the period before (worse)." in numbers.details
 
 
 def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
@@ -145,7 +147,7 @@ def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
     assert len(numbers.worst) == 50
     assert numbers.poor_legs == 60
     first = numbers.worst[0]
-    assert first.why == "lost packets 8.00 % (limit 5 %)"
+    assert first.why == "packet loss 8.00 % (limit 5 %)"
     assert first.command == f"conv-analytics timeline DEST {first.conversation_id} -o timeline.html"
 
 
@@ -194,7 +196,7 @@ def test_what_was_not_measured_is_never_good(told: dict[str, object]) -> None:
 def test_mostly_unmeasured_is_no_verdict() -> None:
     rows = [made.call(n) for n in range(40)] + [made.call(n, quality=dict.fromkeys(made.GOOD)) for n in range(40, 100)]
     numbers = quality_report(made.legs(rows)).numbers
-    assert numbers.sentence.startswith("No verdict: 60 % of the answered legs were not measured.")
+    assert numbers.sentence.startswith("No verdict on audio quality: 60 % of the answered legs were not measured.")
 
 
 def test_legs_without_a_start_are_counted() -> None:

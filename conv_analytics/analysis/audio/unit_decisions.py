@@ -54,7 +54,7 @@ def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
         raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
     decided = f"{value:g}" if what == "mos_scale" else str(value)
     n, odd = _outside(numbers, what, decided)
-    why = f"; {odd:,} of {n:,} values cannot be in it, and count as not measured" if odd else ""
+    why = f"; {odd:,} of {n:,} values cannot be in it and are treated as unmeasured" if odd else ""
     return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
 
 
@@ -85,7 +85,7 @@ def _scale_of(counts: Mapping[str, float]) -> Evidence:
         return Evidence("mos_scale", "unknown", n, fits[best] / n, why)
     odd = n - fits[best]
     why = f"{fits[best]:,} of {n:,} scores lie in {best:g} to {5 * best:g}"
-    why += f"; {odd:,} do not, and count as not measured" if odd else ""
+    why += f"; {odd:,} do not and are treated as unmeasured" if odd else ""
     why += f"; {none:,} say 0 or less" if none else ""
     return Evidence("mos_scale", f"{best:g}", n, fits[best] / n, why, odd)
 
@@ -120,7 +120,7 @@ def _loss_of(counts: Mapping[str, float]) -> Evidence:
         return Evidence("loss_unit", "unknown", n, evidence.share, why)
     if not beyond:
         return evidence
-    why = f"{evidence.why}; {beyond:,} of {some:,} losses cannot be in that unit, and count as not measured"
+    why = f"{evidence.why}; {beyond:,} of {some:,} losses cannot be in that unit and are treated as unmeasured"
     return Evidence("loss_unit", evidence.decided, n, evidence.share, why, evidence.odd + beyond, evidence.assumed)
 
 
@@ -141,7 +141,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
     best = max(READABLE, key=lambda unit: counts.get(f"{by}_{unit}", 0))
     agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
     what = "flaws" if by == "flaws" else "jitter_loss_rate"
-    why = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
+    why = f"{agree:,} of {votes:,} losses agree with their {what} as {best}"
     if _many(against, votes):
         return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {why}, {against:,} only in another unit")
     if votes < VOTES:
@@ -149,7 +149,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
             return None
         return Evidence("loss_unit", best, n, agree / votes, f"assumed: {why}, and {VOTES} are needed", assumed=True)
     odd = int(counts.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
-    why += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
+    why += f"; {odd:,} agree only with another unit and are treated as unmeasured" if odd else ""
     return Evidence("loss_unit", best, n, agree / votes, why, odd)
 
 
@@ -201,7 +201,7 @@ def _jitter_of(counts: Mapping[str, float]) -> Evidence:
     if not n:
         return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)
     odd, unlikely = int(counts.get("jitter_outside_ms2", 0)), int(counts.get("jitter_unlikely", 0))
-    left_out = f"; {odd:,} are impossible, and count as not measured" if odd else ""
+    left_out = f"; {odd:,} are impossible and are treated as unmeasured" if odd else ""
     if _many(unlikely, n):
         why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
         return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)

@@ -12,7 +12,7 @@ import pandas as pd
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
-from conv_analytics.glossary import term
+from conv_analytics.glossary import is_term, term
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
@@ -55,13 +55,13 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The standard term, as a heading."""
-        return term(self.name).title
+        """The standard term, as a heading; of a column of the caller's own, its name."""
+        return term(self.name).title if is_term(self.name) else self.name
 
     @property
     def label(self) -> str:
         """What it is called in a table or a picture, as "poor audio"."""
-        return term(self.name).label
+        return term(self.name).label if is_term(self.name) else self.name
 
     @property
     def judged(self) -> bool:

@@ -15,7 +15,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import short
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
-from conv_analytics.glossary import known, term
+from conv_analytics.glossary import is_term, term
 
 #: Bounds of short calls. [s]
 SHORT_BOUNDS_S = (3, 6, 10, 20, 60)
@@ -73,7 +73,7 @@ class Metric:
         """
         if self.name.startswith("short_"):
             return term("short").title.replace("6", self.name.removeprefix("short_"))
-        return term(self.name).title if known(self.name) else self.name.replace("_", " ").capitalize()
+        return term(self.name).title if is_term(self.name) else self.name.replace("_", " ").capitalize()
 
 
 def with_code(rows: Rows) -> Rows:

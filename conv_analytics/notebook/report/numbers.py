@@ -52,11 +52,14 @@ class Figure:
     ----------
     name
         Its name in rules and JSON.
+    term
+        Its name in `conv_analytics.glossary`.
     good
         The direction of an improvement: ``up`` or ``down``; "" if neither.
     """
 
     name: str
+    term: str
     title: str
     meaning: str
     unit: str

@@ -25,7 +25,7 @@ def test_the_usual_dataset() -> None:
     scale, model, loss, jitter = units.evidence
     assert (scale.n, scale.share) == (40, 1.0)
     assert (model.n, model.share) == (40, 1.0)
-    assert loss.why == "40 of 40 losses go with their flaws as percent"
+    assert loss.why == "40 of 40 losses agree with their flaws as percent"
     assert "assumed" in jitter.why
     assert units.assumed == ("jitter_unit",)
     assert not units.undecided
