@@ -214,23 +214,31 @@ def is_term(name: str) -> bool:
     return name in _BY_NAME
 
 
-def as_help(names: Iterable[str], width: int = 100) -> str:
+def as_help(names: Iterable[str] | Mapping[str, str], width: int = 100) -> str:
     """Names with their titles and plain words, one below the other: for ``--help``.
 
-    >>> print(as_help(["loss", "ner"]))
-      loss  Packet loss [%]: RTP packets that did not arrive, as a share of those expected
-      ner   Network effectiveness ratio (NER) [%]: attempts that the network delivered, whatever the
-            called party did with them
+    Parameters
+    ----------
+    names
+        Those to explain; a mapping gives each the name of its term.
+    width
+        The longest line.
+
+    Examples
+    --------
+    >>> print(as_help({"loss": "loss", "effective": "ner"}))
+      loss       Packet loss [%]: RTP packets that did not arrive, as a share of those expected
+      effective  Network effectiveness ratio (NER) [%]: attempts that the network delivered, whatever
+                 the called party did with them
     """
-    names = list(names)
-    wide = max(map(len, names), default=0)
+    terms = names if isinstance(names, Mapping) else {name: name for name in names}
+    wide = max(map(len, terms), default=0)
     lines: list[str] = []
-    for name in names:
-        each = term(name)
-        unit = f" [{each.unit}]" if each.unit and each.unit not in each.title else ""
+    for name, of in terms.items():
+        each = term(of)
+        unit = f" [{each.unit}]" if each.unit and each.unit not in each.title.split() else ""
         first, rest = f"  {name:<{wide}}  ", " " * (wide + 4)
-        text = f"{each.title}{unit}: {each.words}"
-        lines += textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest)
+        lines += textwrap.wrap(f"{each.title}{unit}: {each.words}", width, initial_indent=first, subsequent_indent=rest)
     return "\n".join(lines)
 
 

@@ -59,7 +59,7 @@ dataset = open_dataset("exports")
 legs(dataset)  # one row per leg
 calls(dataset)  # one row per call: legs that overlap, or follow within 5 seconds
 conversations(dataset)  # one row per conversation
-ledger(dataset)  # what is missing, odd, concluded or unmeasured
+ledger(dataset)  # what is missing, odd, inferred or unmeasured
 ```
 
 Read the column `flags` as `frame["flags"]`: pandas has an attribute of that name. Countries of

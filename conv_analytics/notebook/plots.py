@@ -6,7 +6,7 @@ the Axes. Axes have units, titles say how many rows are shown. matplotlib is imp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,7 @@ _MOS_STEP = 0.1
 #: The longest label. [characters]
 _LONGEST = 32
 #: The colours of limits; that of fair is too light for a line.
-_LIMIT_COLOURS = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
+_LIMIT_COLOURS: Mapping[str, str] = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
 
 
 def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
@@ -71,9 +71,7 @@ def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, a
     ax.hist(reported, bins=edges, histtype="step", color=LIGHT.text, linewidth=1.2, label=term("mos_reported").label)
     limits = profile_of(profile).limits("mos_emodel")
     for level in sorted(limits):
-        ax.axvline(
-            limits[level], color=_LIMIT_COLOURS[level], linestyle="--", label=f"below {limits[level]:g}: {level}"
-        )
+        ax.axvline(limits[level], color=_LIMIT_COLOURS[level], linestyle="--", label=f"{level} below {limits[level]:g}")
     ax.set(xlabel="MOS [1 to 5]", ylabel="legs", xlim=(1, 4.6))
     _legend(ax)
     return _titled(ax, f"MOS ({len(measured):,} of {len(quality):,} legs measured)")
@@ -105,10 +103,8 @@ def plot_loss_jitter(quality: pd.DataFrame, profile: str | Profile = "recommende
     for level, colour in _LIMIT_COLOURS.items():
         lines = [draw(of[level], color=colour, linestyle="--", linewidth=1) for draw, of in limits if level in of]
         for limit in lines[-1:]:
-            limit.set_label(f"beyond: {level}")
-    ax.set(
-        **{f"{axis}label": f"{term(name).label} [{term(name).unit}]" for axis, name in (("x", "loss"), ("y", "jitter"))}
-    )
+            limit.set_label(f"limit: {level}")
+    ax.set(xlabel=_axis_label("loss"), ylabel=_axis_label("jitter"))
     if any(of for _, of in limits):
         _legend(ax)
     return _titled(ax, f"Packet loss and jitter ({len(measured):,} of {len(quality):,} legs measured)")
@@ -274,14 +270,19 @@ def _axes(ax: Axes | None) -> Any:
     return made
 
 
+def _axis_label(name: str) -> str:
+    return f"{term(name).label} [{term(name).unit}]"
+
+
 def _legend(ax: Any) -> None:
-    # Above the plot, at the right: the title is at the left, and nothing that is drawn is hidden.
-    ax.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, frameon=False, fontsize="small", borderaxespad=0.2)
+    """One line between the title and the plot, so that it hides nothing that is drawn."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize="small", borderpad=0,
+              borderaxespad=0.5, columnspacing=1.2, handlelength=1.4)  # fmt: skip
 
 
 def _titled(ax: Any, title: str) -> Axes:
     # It may contain texts of the data: a dollar is no formula.
-    ax.set_title(title, loc="left", parse_math=False)
+    ax.set_title(title, loc="left", parse_math=False, pad=24 if ax.get_legend() else None)
     titled: Axes = ax
     return titled
 

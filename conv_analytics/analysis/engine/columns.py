@@ -210,7 +210,7 @@ LEDGER = (
         n | Rows that could have it.
         missing | Rows that have not.
         odd | Rows whose value contradicts others.
-        imputed | Rows whose value was concluded from others.
+        imputed | Rows whose value was inferred from others.
         unmeasured | Rows where there was nothing to measure.
         """,
     ),

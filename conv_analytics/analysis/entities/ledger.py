@@ -1,4 +1,4 @@
-"""The ledger: how many values are missing, odd, concluded from others or unmeasured, per table and metric."""
+"""The ledger: how many values are missing, odd, inferred from others or unmeasured, per table and metric."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
 
 @question
 def ledger(data: Any) -> Any:
-    """How many values are missing, odd, concluded from others or unmeasured, per table and metric.
+    """How many values are missing, odd, inferred from others or unmeasured, per table and metric.
 
     Parameters
     ----------

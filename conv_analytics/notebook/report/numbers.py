@@ -187,7 +187,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: what is missing, odd, concluded or unmeasured."""
+    """A line of the ledger: what is missing, odd, inferred or unmeasured."""
 
     metric: str
     n: int

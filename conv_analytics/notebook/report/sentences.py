@@ -59,7 +59,7 @@ def reason(rule_id: str | None, value: float | None, limit: float | None, profil
     if rule.column == "silent_directions":
         return "no audio in either direction" if value == 2 else "one-way audio"  # noqa: PLR2004
     unit, label = MEASURES[rule.column]
-    unit = "" if unit in label else unit
+    unit = "" if unit in label.split() else unit
     return f"{label} {amount(value, unit)} (limit {limit:g} {unit})".replace(" )", ")")
 
 
@@ -173,7 +173,7 @@ def now_words(figure: Figure) -> str:
 
 def _unit(figure: Figure) -> str:
     """The unit, unless the title says it."""
-    return "" if figure.unit in figure.title else figure.unit
+    return "" if figure.unit in figure.title.split() else figure.unit
 
 
 def interval_words(figure: Figure) -> str:
