@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Write a page about the quality of calls in an export: a verdict in one sentence, key figures with confidence intervals,
-trends, distributions, countries, networks, SIP codes, the worst legs, and how complete the data is. The page is one file that loads
-nothing from elsewhere; its numbers are written as JSON next to it. Makes no request.
+trends, distributions, countries, networks, SIP codes, the worst legs, and how complete the data is. The page is one file
+that loads nothing from elsewhere; its numbers are written as JSON next to it. Makes no request.
 """
 
 #: What rules may limit, and the term of each.
