@@ -52,6 +52,8 @@ from .maths.stats import (
     wilson as wilson,
 )
 from .maths.survival import aalen_johansen as aalen_johansen, kaplan_meier as kaplan_meier
+from .problems.findings import findings as findings
+from .problems.problem import Findings as Findings, Problem as Problem
 from .rates.concurrency import busy_hour as busy_hour, concurrency as concurrency, traffic as traffic
 from .rates.cost import cost as cost, price_audit as price_audit, waste as waste
 from .rates.durations import duration_hist as duration_hist, short_calls as short_calls

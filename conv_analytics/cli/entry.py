@@ -20,6 +20,7 @@ from conv_analytics.cli import (
     demo,
     doctor,
     export,
+    findings,
     ingest,
     kpi,
     listen,
@@ -43,7 +44,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 #: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
-    kpi, quality, offenders, report, check, reconcile, sandbox, tables,
+    findings, kpi, quality, offenders, report, check, reconcile, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\

@@ -1,0 +1,136 @@
+"""A group of calls that may be a problem, and how much speaks for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from conv_analytics.analysis.maths.clustered import design_effect, normal_tail
+from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Floats, Ints, Observations
+
+#: What each further condition (a second key, a window) costs in log likelihood: the simplest description wins.
+PRICE = 2.0
+#: Windows of a day in which calls of one cause come together: a burst is one event, not fifty.
+BURST_US = HOUR_US // 2
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Some calls of a case, what was expected of them, and how surely it is more.
+
+    Attributes
+    ----------
+    by, values
+        Columns and their values, in words; empty for all calls.
+    rows
+        The calls, as rows of the observations.
+    k, n, expected
+        Bad ones, all of them, and bad ones that are expected.
+    z
+        Standard deviations above what is nothing to report, after allowing for clusters.
+    tests
+        How many others were asked in the same way.
+    since_us, until_us, hours, lengths_s
+        The window: instants, hours of the day [from, to), lengths of calls.
+    """
+
+    case: Case
+    by: tuple[str, ...]
+    values: tuple[str, ...]
+    rows: Ints
+    bad: Ints
+    k: float
+    n: float
+    expected: float
+    z: float
+    tests: float
+    raw_z: float = 0.0
+    since_us: int | None = None
+    until_us: int | None = None
+    hours: tuple[int, int] | None = None
+    lengths_s: tuple[float, float] | None = None
+    against: str = ""
+    deff: float = 1.0
+    extra: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions describe it."""
+        return sum(name != "all" for name in self.by) + self.window
+
+    @property
+    def window(self) -> bool:
+        """Whether it is about a part of its group's time, hours or lengths."""
+        limits = (self.since_us, self.until_us, self.hours, self.lengths_s)
+        return any(limit is not None for limit in limits)
+
+    @property
+    def excess(self) -> float:
+        """Bad calls that there would not be at the expected rate."""
+        return self.k - self.expected
+
+    @property
+    def p(self) -> float:
+        """Probability of so many by chance."""
+        return normal_tail(self.z)
+
+    @property
+    def q(self) -> float:
+        """The same among all that was asked."""
+        return min(self.p * self.tests, 1.0)
+
+    @property
+    def gain(self) -> float:
+        """How much better it describes the calls than chance does, less the price of its conditions."""
+        return math.copysign(self.z * self.z / 2, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
+
+
+def cluster_columns(seen: Observations) -> dict[str, Ints]:
+    """What makes calls alike: the conversation, the far end, the user, and the half hour."""
+    columns = {"conversation": seen.conversation}
+    for name in ("remote_address", "user_id"):
+        codes = seen.texts[name].codes
+        alone = codes < 0
+        columns[name] = np.where(alone, len(seen.texts[name].labels) + np.arange(len(codes)), codes)
+    columns["burst"] = seen.local_us // BURST_US
+    columns["day"] = seen.local_us // DAY_US
+    return columns
+
+
+def clustered(
+    candidate: Candidate, bad: Flags, fitted: Floats, clusters: dict[str, Ints], *, skip: tuple[str, ...] = (),
+    timed: bool = False, least_excess: float,
+) -> Candidate | None:  # fmt: skip
+    """The candidate with the largest design effect of several clusterings; None if one cluster alone makes it.
+
+    `fitted` is the probability of each of its rows to be bad, at the group's own rate.
+    """
+    rows = candidate.rows
+    y = bad[rows].astype("float64")
+    variance = fitted * (1 - fitted)
+    usual = candidate.expected / max(candidate.n, 1.0)
+    largest = 1.0
+    for name, column in clusters.items():
+        if name in skip or (timed and name == "day"):
+            continue
+        place = np.unique(column[rows], return_inverse=True)[1]
+        count = int(place.max(initial=-1)) + 1
+        if count == len(rows):
+            continue
+        if count < 2:  # noqa: PLR2004  a group of one cluster: whatever it is, it is that cluster
+            return None
+        sums = np.bincount(place, y - usual)
+        rest = candidate.excess - float(sums.max())
+        # What one number, one user or one half hour makes alone is not the group's.
+        if rest < max(least_excess * 0.6, candidate.excess * 0.25):
+            return None
+        if name == "day" or (timed and name == "burst"):
+            continue
+        largest = max(largest, design_effect(y - fitted, variance, place))
+    return replace(candidate, z=candidate.z / math.sqrt(largest), deff=largest)
+
+
+__all__ = ["PRICE", "Candidate", "cluster_columns", "clustered"]

@@ -1,0 +1,72 @@
+"""A case: which calls are bad in one way, which could be, what groups are asked, and what counts as a difference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.observations import Flags, Observations
+
+ROUTES = ("network_code", "country", "prefix2", "prefix3", "prefix4", "prefix5", "prefix6", "prefix7")
+PARTIES = ("from_address", "to_address", "user_id")
+VERSION_COLUMNS = ("app_version", "version", "client_version", "sdk_version")
+ENDS = ("channel_type", "direction", "codec_guess", "remote_kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """Bad calls of one sort.
+
+    Attributes
+    ----------
+    kind, name
+        What the problem is filed under, and what the calls are.
+    calls
+        The bad calls in words, as "calls failed", for "12 of 40 ...".
+    bad, known
+        Per leg: whether it is bad, and whether that is known.
+    unit
+        ``leg``, or ``attempt``: legs that ring together are one, answered if any was.
+    by
+        Groupings that are asked.
+    odds
+        An odds ratio that is nothing to report: groups differ by so much in good health.
+    structural_odds
+        The same for channels and directions, which differ by nature.
+    adjust
+        What may explain a difference: ``structure`` (direction, channel, side of the call), ``daypart``, ``country``.
+    windows
+        What is scanned within each group: ``time``, ``hour``, ``length``.
+    everywhere
+        Whether a change of all calls together is a problem, too.
+    """
+
+    kind: str
+    name: str
+    calls: str
+    bad: Flags
+    known: Flags
+    unit: str = "leg"
+    by: tuple[str, ...] = (*ROUTES, *PARTIES, *VERSION_COLUMNS)
+    odds: float = 1.5
+    structural_odds: float = 4.0
+    adjust: tuple[str, ...] = ("structure", "daypart")
+    windows: tuple[str, ...] = ("time", "hour")
+    everywhere: bool = True
+    least_share: float = 0.0
+    advice: str = ""
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem: its name, the columns it cannot do without, and the cases that it asks."""
+
+    name: str
+    needs: tuple[str, ...]
+    cases: Callable[[Observations, Groups], list[Case]]
+    title: str = ""
+
+
+__all__ = ["ENDS", "PARTIES", "ROUTES", "VERSION_COLUMNS", "Case", "Kind"]

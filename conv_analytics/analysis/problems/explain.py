@@ -1,0 +1,137 @@
+"""The smallest set of descriptions that accounts for the bad calls: the best one, then what is left, and so on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import PRICE, Candidate, cluster_columns
+from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups, representatives
+from conv_analytics.analysis.problems.observations import Flags, Observations
+from conv_analytics.analysis.problems.scan import Asked, rows_of
+
+#: So many problems at the most are looked for.
+MOST = 25
+#: A window that holds so much of a group's excess is when it happens.
+NARROW = 0.75
+#: A group of which this share of the bad calls is in a problem holds the same calls.
+OVERLAP = 0.4
+
+
+@dataclass
+class Explained:
+    """A problem, and other candidates that hold the same calls."""
+
+    candidate: Candidate
+    same: list[Candidate] = field(default_factory=list)
+
+
+def explain(
+    seen: Observations, groups: Groups, cases: list[Case], *, fdr: float, least_excess: float
+) -> tuple[list[Explained], dict[int, Asked]]:
+    """Problems in the order in which they explain most, and what was asked of each case at first."""
+    clusters, first = cluster_columns(seen), representatives(seen)
+    active = [np.ones(len(seen), dtype=bool) for _ in cases]
+    asked: dict[int, Asked] = {}
+    found: dict[int, list[Candidate]] = {}
+
+    def ask(place: int) -> None:
+        case = cases[place]
+        rows = rows_of(case, active[place], first)
+        one = Asked.of(case, seen, groups, clusters, rows, least_excess)
+        found[place] = list(one.candidates()) if one.y.sum() >= least_excess else []
+        asked.setdefault(place, one)
+
+    for place in range(len(cases)):
+        ask(place)
+    problems: list[Explained] = []
+    while len(problems) < MOST:
+        everything = [each for several in found.values() for each in several]
+        if not any(_is_sure(each, fdr) for each in everything):
+            break
+        best = _named(everything, fdr)
+        problem = Explained(best)
+        problems.append(problem)
+        bad = np.zeros(int(seen.conversation.max(initial=0)) + 1, dtype=bool)
+        bad[seen.conversation[best.bad]] = True
+        touched = bad[seen.conversation]
+        for place, case in enumerate(cases):
+            before = found[place]
+            gone = _own_rows(best, groups, seen) if case.name == best.case.name else touched
+            if not (gone & active[place] & case.known).any():
+                continue
+            active[place] &= ~gone
+            if before:
+                ask(place)
+            left = {(each.by, each.values) for each in found[place] if _is_sure(each, fdr)}
+            problem.same += [
+                each for each in before
+                if _is_sure(each, fdr) and (each.by, each.values) not in left and each.by + each.values != best.by + best.values
+                and touched[each.bad].mean() >= OVERLAP
+            ]
+    return problems, asked
+
+
+def _is_sure(candidate: Candidate, fdr: float) -> bool:
+    """Whether it is no chance among all that was asked."""
+    return candidate.q <= fdr and candidate.gain > 0
+
+
+def _named(candidates: list[Candidate], fdr: float) -> Candidate:
+    """The best description; of those that hold the same calls, the one that people know best."""
+    certain = [each for each in candidates if _is_sure(each, fdr)]
+    best = _split(max(certain, key=lambda each: each.gain), certain)
+    alike = [
+        each for each in certain
+        if each.case is best.case and len(each.rows) == len(best.rows) and np.array_equal(each.rows, best.rows)
+    ]  # fmt: skip
+    best = min(alike, key=lambda each: (each.conditions, sum(GROUPINGS[name].rank for name in each.by)))
+    return _narrowed(best, candidates)
+
+
+def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
+    """One of its parts, where several parts that do not overlap say more than the whole."""
+    parts = [
+        each for each in candidates
+        if each.case is best.case and each is not best and len(each.rows) < len(best.rows) and not each.lengths_s
+        and np.isin(each.bad, best.bad, assume_unique=True).all()
+    ]  # fmt: skip
+    chosen: list[Candidate] = []
+    for each in sorted(parts, key=lambda part: -part.gain):
+        if not any(np.isin(each.rows, other.rows, assume_unique=True).any() for other in chosen):
+            chosen.append(each)
+    enough = len(chosen) > 1 and sum(each.gain for each in chosen) > best.gain + PRICE
+    return chosen[0] if enough else best
+
+
+def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
+    """The window of the group in which nearly all of its excess lies, if there is one."""
+    if best.window:
+        return best
+    windows = [
+        each for each in candidates
+        if each.case is best.case and each.by == best.by and each.values == best.values and each.window
+        and each.excess >= NARROW * best.excess and len(each.rows) <= 0.9 * len(best.rows)
+    ]  # fmt: skip
+    if not windows:
+        return best
+    # That there is a problem is as sure as it is of the whole group; the window says when.
+    return replace(max(windows, key=lambda each: each.z), z=best.z, tests=best.tests)
+
+
+def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
+    """All calls of the group: what its window leaves is not asked again."""
+    if not best.by:
+        gone = np.zeros(len(seen), dtype=bool)
+        gone[best.rows] = True
+        return gone
+    gone = np.ones(len(seen), dtype=bool)
+    for name in best.by:
+        codes = groups.of(name).codes
+        gone &= codes == groups.of(name, best.case.unit).codes[best.rows[0]]
+    return gone
+
+
+__all__ = ["Explained", "explain"]

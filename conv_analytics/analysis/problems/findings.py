@@ -1,0 +1,195 @@
+"""Everything that is wrong, each problem once: all finders over all groupings, one family of tests."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.data import Data
+from conv_analytics.analysis.engine.options import in_utc
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.maths.stats import rates
+from conv_analytics.analysis.problems import sentences
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.explain import Explained, explain
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
+from conv_analytics.analysis.problems.kinds.registry import KINDS
+from conv_analytics.analysis.problems.observations import Observations
+from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
+from conv_analytics.analysis.problems.reading import observe
+from conv_analytics.analysis.problems.scan import Asked
+from conv_analytics.errors import ConfigError
+
+#: Probability that anything is named where nothing is wrong.
+FDR = 0.05
+#: Fewer bad calls too many than this are nothing to act on.
+MIN_EXCESS = 5.0
+LIMIT = 10
+
+
+def findings(
+    data: Data,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    tz: str = "UTC",
+    profile: str | Profile = "recommended",
+    units: Units | None = None,
+    fdr: float = FDR,
+    min_excess: float = MIN_EXCESS,
+    limit: int = LIMIT,
+) -> Findings:
+    """Name the distinct problems in the calls, the one with the most excess calls first.
+
+    Asks every kind of problem (failed and unanswered calls, post-dial delay, one-way or poor audio, short calls, timer
+    cliffs, fraud, redials, ...) of every sensible grouping (network, country, prefix, number, user, version, channel,
+    direction, hour, day, length of call, and pairs of them), and says each problem once.
+
+    Parameters
+    ----------
+    data
+        A `Dataset`, `Frames`, a mapping of tables, a DuckDB connection, or the frame that `legs` gives. A frame may
+        have a column of the application's version: ``version`` or ``app_version``.
+    since, until
+        Calls that started from this instant on, and before that one; with a time zone.
+    tz
+        Time zone of hours and days.
+    profile
+        Rulebook of the verdict poor.
+    units
+        What `detect_units` found; detected when absent.
+    fdr
+        Probability that is put up with that anything at all is named where nothing is wrong, 0..1.
+    min_excess
+        Bad calls too many that it takes to be a problem. [calls]
+    limit
+        Problems to give at the most.
+
+    Returns
+    -------
+    Findings
+        ``problems`` and ``looked_at``, frames of the caller's kind.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of its range, or an instant has no time zone.
+    TableNotFound
+        If no table tells of legs.
+
+    Notes
+    -----
+    Set-up is asked of attempts: legs that ring together in one conversation are one, answered if any was; audio is
+    asked of measured legs. A group is held against calls of the same direction, channel, side and part of the day in
+    other groups; a window of time against the group's other calls and against others at that time. Calls of one
+    conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates,
+    and a group that one of these makes alone is not named. Groups that differ without a cause widen the limits
+    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for everything that was asked
+    (Bonferroni, split between families). Then the best description is taken (log likelihood less a price for each
+    condition), its calls are taken out, and everything is asked again: what is no problem any more is in
+    ``same_calls``.
+
+    Examples
+    --------
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=600) as sandbox:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     frames = export(client, rate=0)
+    >>> found = findings(frames)
+    >>> bool((found.problems["q"] <= 0.05).all()), found.problems["problem"].is_unique
+    (True, True)
+    """
+    if not 0 < fdr < 1 or min_excess < 1 or limit < 1:
+        raise ConfigError(
+            f"fdr={fdr}, min_excess={min_excess}, limit={limit}: fdr is between 0 and 1, such as 0.05; the others are "
+            "1 or more."
+        )
+    since = None if since is None else in_utc("since", since)
+    until = None if until is None else in_utc("until", until)
+    source = Source.of(data)
+    seen = observe(source, since=since, until=until, tz=tz, profile=profile, units=units)
+    groups = Groups(seen)
+    missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
+    cases = [case for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)]
+    explained, asked = explain(seen, groups, cases, fdr=fdr, least_excess=min_excess)
+    explained.sort(key=lambda each: -each.candidate.excess)
+    rows = [_row(number, each, seen, tz, fdr) for number, each in enumerate(explained[:limit], 1)]
+    problems = pd.DataFrame(rows, columns=list(PROBLEM_DTYPES)).astype(dict(PROBLEM_DTYPES))
+    looked_at = pd.DataFrame(_looked_at(cases, asked, groups, missing), columns=list(LOOKED_AT_DTYPES))
+    return Findings(source.result(problems), source.result(looked_at.astype(dict(LOOKED_AT_DTYPES))))
+
+
+def _row(number: int, explained: Explained, seen: Observations, tz: str, fdr: float) -> dict[str, Any]:
+    one = explained.candidate
+    # The interval is that of as many independent calls.
+    interval = rates(one.k / one.deff, one.n / one.deff)
+    names = (GROUPINGS[name].column for name in one.by)
+    return {
+        "problem": number, "kind": kind_of(one), "case": one.case.name, "where": sentences.where(one, tz),
+        "keys": json.dumps(dict(zip(names, one.values, strict=True)), ensure_ascii=False),
+        "since": sentences.instant(one.since_us), "until": sentences.instant(one.until_us),
+        "k": int(one.k), "n": int(one.n), "rate": one.k / one.n,
+        "lo": float(interval["lo"]), "hi": float(interval["hi"]),
+        "baseline": one.expected / one.n, "excess": one.excess, "p": one.p, "q": one.q, "sure": one.q <= fdr,
+        "side": sentences.side(one, seen), "what": sentences.what(one, seen, tz),
+        "compared_with": sentences.compared_with(one), "same_calls": sentences.same_calls(explained.same, tz),
+        "ruled_out": sentences.ruled_out(one), "advice": one.case.advice,
+        **_evidence(one, seen), "python": sentences.python(one),
+    }  # fmt: skip
+
+
+def kind_of(candidate: Candidate) -> str:
+    """The kind of a problem: that of its case, unless its window says more."""
+    if candidate.case.kind != "group_rate":
+        return candidate.case.kind
+    if candidate.lengths_s is not None:
+        return "jitter_by_length"
+    return "change" if candidate.since_us is not None or candidate.until_us is not None else "group_rate"
+
+
+def _evidence(candidate: Candidate, seen: Observations) -> dict[str, Any]:
+    """Up to five bad legs of different conversations, the latest first, and the conversation of the first."""
+    bad = candidate.bad[np.argsort(-seen.started_us[candidate.bad], kind="stable")]
+    _, first = np.unique(seen.conversation[bad], return_index=True)
+    chosen = bad[np.sort(first)[:5]]
+    legs, conversations = seen.texts["leg_id"], seen.texts["conversation_id"]
+    ids = [str(legs.labels[int(legs.codes[row])]) for row in chosen if legs.codes[row] >= 0]
+    of = [str(conversations.labels[int(conversations.codes[row])]) for row in chosen if conversations.codes[row] >= 0]
+    return {"leg_ids": ",".join(ids), "conversation_id": of[0] if of else None}
+
+
+def _looked_at(
+    cases: list[Case], asked: dict[int, Asked], groups: Groups, missing: dict[str, list[str]]
+) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for place, case in enumerate(cases):
+        one = asked[place]
+        for name in case.by:
+            tested, calls, smallest = one.looked_at.get(name, (0, 0, np.nan))
+            why = ""
+            if not groups.has(name):
+                why = "no such column, or nothing in it"
+            elif not tested:
+                why = "too few of these calls" if one.y.sum() < one.least_excess else "no group with 5 of them"
+            rows.append({
+                "kind": case.kind, "case": case.name, "by": GROUPINGS[name].name, "groups": tested, "calls": calls,
+                "smallest_q": smallest, "why_not": why,
+            })  # fmt: skip
+    for kind, columns in missing.items():
+        if columns:
+            rows.append({
+                "kind": kind, "case": "", "by": "", "groups": 0, "calls": 0, "smallest_q": np.nan,
+                "why_not": f"no {', '.join(columns)}",
+            })  # fmt: skip
+    return rows
+
+
+__all__ = ["findings"]

@@ -1,0 +1,136 @@
+"""What cases are grouped by: columns of legs, beginnings of numbers, and times of the week."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
+from conv_analytics.analysis.problems.reading import VERSIONS
+
+#: Lengths of the beginnings of numbers that are asked, in digits.
+PREFIXES = (2, 3, 4, 5, 6, 7)
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """One way to group calls.
+
+    Attributes
+    ----------
+    name
+        The column, or ``prefix4`` for the first four digits of the remote number.
+    noun
+        What a group is called in a sentence.
+    side
+        Whose a problem of one group is.
+    adjusts
+        Whether direction and channel may explain a difference; not where they are the question.
+    party
+        Whether its groups are people, numbers or devices: many, small, and each with habits of its own.
+    rank
+        Of groups that hold the same calls, the one with the lowest rank is named.
+    """
+
+    name: str
+    noun: str
+    side: str
+    adjusts: bool = True
+    party: bool = False
+    rank: int = 5
+
+    @property
+    def column(self) -> str:
+        """The key under which a problem names it."""
+        return "prefix" if self.name.startswith("prefix") else self.name
+
+
+GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
+    Grouping("all", "all calls", "unknown", adjusts=False, rank=0),
+    Grouping("network_code", "network", "route or carrier", rank=1),
+    Grouping("country", "country", "route or carrier", rank=2),
+    *(Grouping(f"prefix{length}", "numbers that begin with", "route or carrier", rank=6 + length)
+      for length in PREFIXES),
+    Grouping("from_address", "calling number", "caller", party=True, rank=4),
+    Grouping("to_address", "called number", "called party", party=True, rank=4),
+    Grouping("user_id", "user", "called party", party=True, rank=3),
+    *(Grouping(name, "version", "own application", rank=2) for name in VERSIONS),
+    Grouping("channel_type", "channel", "platform", adjusts=False, rank=5),
+    Grouping("direction", "direction", "platform", adjusts=False, rank=5),
+    Grouping("codec_guess", "codec", "platform", rank=6),
+    Grouping("remote_kind", "kind of address", "own application", adjusts=False, rank=6),
+    Grouping("weekday", "weekday", "unknown", rank=5),
+)}  # fmt: skip
+
+
+@dataclass
+class Groups:
+    """Codes of every grouping, for legs and for attempts, each made when it is first asked for."""
+
+    observations: Observations
+    _made: dict[tuple[str, str], Codes] = field(default_factory=dict)
+
+    def of(self, name: str, unit: str = "leg") -> Codes:
+        """The codes of a grouping; for attempts -1 where the legs of one attempt differ."""
+        if (name, unit) not in self._made:
+            self._made[name, unit] = self._legs(name) if unit == "leg" else self._attempts(self.of(name))
+        return self._made[name, unit]
+
+    def has(self, name: str) -> bool:
+        """Whether the data knows this grouping at all."""
+        if name in {"all", "weekday"}:
+            return True
+        return ("remote_address" if name.startswith("prefix") else name) in self.observations.there
+
+    def _legs(self, name: str) -> Codes:
+        seen = self.observations
+        if name == "all":
+            return Codes(np.zeros(len(seen), dtype=np.int64), ["all"])
+        if name == "weekday":
+            return Codes(seen.weekday, WEEKDAYS)
+        if name.startswith("prefix"):
+            return self._prefix(int(name.removeprefix("prefix")))
+        return seen.texts[name]
+
+    def _prefix(self, length: int) -> Codes:
+        numbers = self.observations.texts["remote_address"]
+        if not len(numbers.labels):
+            return numbers
+        labels = getattr(numbers.labels, "array", None)
+        labels = pa.array(list(numbers.labels)) if labels is None else labels
+        digits = pc.utf8_ltrim(labels, characters="+")
+        number = pc.match_substring_regex(digits, "^[0-9]{7,15}$")
+        encoded = pc.dictionary_encode(pc.if_else(number, pc.utf8_slice_codeunits(digits, 0, length), None))
+        of_label = np.append(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), -1)
+        return Codes(of_label[numbers.codes].astype(np.int64), encoded.dictionary.to_pylist())
+
+    def _attempts(self, legs: Codes) -> Codes:
+        attempt = self.observations.attempt
+        rows = np.flatnonzero(attempt >= 0)
+        if not len(rows):
+            return legs
+        count = int(attempt[rows].max()) + 1
+        low, high = np.full(count, len(legs.labels) + 1, dtype=np.int64), np.full(count, -2, dtype=np.int64)
+        np.minimum.at(low, attempt[rows], legs.codes[rows])
+        np.maximum.at(high, attempt[rows], legs.codes[rows])
+        same = np.where(low == high, low, -1)
+        codes = legs.codes.copy()
+        codes[rows] = same[attempt[rows]]
+        return Codes(codes, legs.labels)
+
+
+def representatives(seen: Observations) -> Ints:
+    """One leg of each attempt: the one that was answered, else the first."""
+    rows = np.flatnonzero(seen.attempt >= 0)
+    order = np.lexsort((seen.started_us[rows], ~seen.answered[rows], seen.attempt[rows]))
+    rows = rows[order]
+    first = np.r_[True, seen.attempt[rows][1:] != seen.attempt[rows][:-1]] if len(rows) else np.empty(0, bool)
+    return rows[first]
+
+
+__all__ = ["GROUPINGS", "WEEKDAYS", "Grouping", "Groups", "representatives"]

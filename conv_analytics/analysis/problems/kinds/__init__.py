@@ -1,0 +1,1 @@
+"""Kinds of problems: one file each, listed in `registry`."""

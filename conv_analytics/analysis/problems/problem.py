@@ -1,0 +1,181 @@
+"""What `findings` gives: a row per problem, a row per thing that was looked at, and one problem with typed fields."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+import pandas as pd
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.markup import grid, line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One problem: what, where, since when, how many calls, how sure, and what to do.
+
+    Attributes
+    ----------
+    problem
+        Its number, 1 for the one with the most excess calls.
+    kind
+        What found it: ``group_rate``, ``change``, ``post_dial_delay``, ``timer_cliff``, ... (see `KINDS`).
+    case
+        What the calls are: ``failed``, ``unanswered``, ``poor``, ``silent``, ``short``, ``dropped``, ``pdd``, ...
+    where
+        The group in words.
+    keys
+        The group: column to value; empty for all calls.
+    since, until
+        When it began and ended; None if it was so all the time, or still is.
+    k, n, rate, lo, hi
+        Bad ones of how many, their share, and its 95 % interval that allows for clusters.
+    baseline
+        The share that is expected, 0..1.
+    excess
+        Bad ones that there would not be at that share.
+    p, q
+        Probability of so many by chance: alone, and among everything that was asked.
+    sure
+        Whether q is within the limit that was asked for.
+    side
+        Whose it is: ``caller``, ``called party``, ``route or carrier``, ``platform``, ``own application``, ``unknown``.
+    what, compared_with, same_calls, ruled_out, advice
+        Sentences.
+    leg_ids, conversation_id
+        Evidence: up to five legs, and a conversation for a timeline.
+    python
+        The call that shows it.
+    """
+
+    problem: int
+    kind: str
+    case: str
+    where: str
+    keys: Mapping[str, str]
+    since: datetime | None
+    until: datetime | None
+    k: int
+    n: int
+    rate: float
+    lo: float
+    hi: float
+    baseline: float
+    excess: float
+    p: float
+    q: float
+    sure: bool
+    side: str
+    what: str
+    compared_with: str
+    same_calls: str
+    ruled_out: str
+    advice: str
+    leg_ids: tuple[str, ...]
+    conversation_id: str | None
+    python: str
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Self:
+        """A problem from its row in `Findings.problems`."""
+        known = dict(row)
+        for name in ("since", "until"):
+            known[name] = None if pd.isna(known[name]) else pd.Timestamp(known[name]).to_pydatetime()
+        known |= {name: int(known[name]) for name in ("problem", "k", "n")}
+        known |= {name: float(known[name]) for name in ("rate", "lo", "hi", "baseline", "excess", "p", "q")}
+        known["sure"] = bool(known["sure"])
+        known["keys"] = json.loads(known["keys"])
+        known["leg_ids"] = tuple(part for part in str(known["leg_ids"]).split(",") if part)
+        known["conversation_id"] = None if pd.isna(known["conversation_id"]) else known["conversation_id"]
+        return cls(**{field.name: known[field.name] for field in fields(cls)})
+
+
+#: Columns of `Findings.problems`, in order, and their dtypes in pandas.
+PROBLEM_DTYPES: Mapping[str, str] = {
+    "problem": "Int64", "kind": "str", "case": "str", "where": "str", "keys": "str",
+    "since": "datetime64[us, UTC]", "until": "datetime64[us, UTC]", "k": "Int64", "n": "Int64",
+    "rate": "float64", "lo": "float64", "hi": "float64", "baseline": "float64", "excess": "float64",
+    "p": "float64", "q": "float64", "sure": "boolean", "side": "str", "what": "str", "compared_with": "str",
+    "same_calls": "str", "ruled_out": "str", "advice": "str", "leg_ids": "str", "conversation_id": "str",
+    "python": "str",
+}  # fmt: skip
+#: Columns of `Findings.looked_at`, in order, and their dtypes in pandas.
+LOOKED_AT_DTYPES: Mapping[str, str] = {
+    "kind": "str", "case": "str", "by": "str", "groups": "Int64", "calls": "Int64", "smallest_q": "float64",
+    "why_not": "str",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What `findings` names, and what it looked at.
+
+    Attributes
+    ----------
+    problems
+        One row per distinct problem, the one with the most excess calls first; columns as `Problem` describes them,
+        with ``keys`` as a JSON object and ``leg_ids`` separated by commas.
+    looked_at
+        One row per case and grouping: ``kind``, ``case``, ``by``, ``groups`` tested, ``calls`` that were counted,
+        ``smallest_q`` of them, and ``why_not``, why nothing was asked.
+    """
+
+    problems: Any
+    looked_at: Any
+
+    def problem(self, number: int = 1) -> Problem:
+        """One of the problems, by its number.
+
+        Raises
+        ------
+        ConfigError
+            If there is no problem of this number.
+        """
+        rows = _pandas(self.problems)
+        row = rows[rows["problem"] == number]
+        if row.empty:
+            have = f"there are {len(rows)}" if len(rows) else "nothing was found"
+            raise ConfigError(f"There is no problem {number}: {have}. Numbers begin with 1.")
+        return Problem.of_row(row.iloc[0].to_dict())
+
+    def __len__(self) -> int:
+        return len(_pandas(self.problems))
+
+    @safe_repr
+    def __repr__(self) -> str:
+        rows = _pandas(self.problems)
+        if rows.empty:
+            return f"Findings: no problem that is not chance, in {len(_pandas(self.looked_at))} questions"
+        said = (f"{row['problem']}. {line(row['what'])}" for _, row in rows.iterrows())
+        return "\n".join([f"Findings: {len(rows)}", *said])
+
+    def _repr_html_(self) -> str:
+        rows = _pandas(self.problems)
+        if rows.empty:
+            return f"<p>No problem that is not chance, in {len(_pandas(self.looked_at))} questions.</p>"
+        head = ("", "Problem", "Bad calls", "Expected", "Since", "Whose", "What to do")
+        return grid(head, [_shown(row) for _, row in rows.iterrows()])
+
+
+def _shown(row: Mapping[str, Any]) -> tuple[object, ...]:
+    since = "" if pd.isna(row["since"]) else f"{row['since']:%Y-%m-%d %H:%M}"
+    bad = f"{row['k']:,} of {row['n']:,} ({row['rate']:.1%})"
+    return row["problem"], row["what"], bad, f"{row['baseline']:.1%}", since, row["side"], row["advice"]
+
+
+def _pandas(frame: Any) -> pd.DataFrame:
+    """A frame of any kind as pandas: these are short."""
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    import narwhals as nw  # noqa: PLC0415 - only for frames of other kinds
+
+    lazy = nw.from_native(frame).lazy().collect("pandas")
+    return lazy.to_native()  # type: ignore[no-any-return]
+
+
+__all__ = ["LOOKED_AT_DTYPES", "PROBLEM_DTYPES", "Findings", "Problem"]

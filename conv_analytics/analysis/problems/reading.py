@@ -1,0 +1,174 @@
+"""Reads what a caller gives into observations: of tables through one query, of a frame of legs as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.audio.quality import judged_legs
+from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.rows import Rows
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.problems.observations import NO_INSTANT, Codes, Ints, Observations
+from conv_analytics.instants import from_micros
+from conv_analytics.tables.column import Column
+
+#: Columns of text, with those that tell an application's version in frames that have one.
+VERSIONS = ("app_version", "version", "client_version", "sdk_version")
+TEXTS = (
+    "conversation_id", "leg_id", "channel_type", "direction", "user_id", "from_address", "to_address",
+    "remote_address", "remote_kind", "country", "network_code", "reason_code", "outcome", "outcome_class",
+    "hung_up_by",
+)  # fmt: skip
+JUDGED_TEXTS = ("verdict", "rule", "flow", "codec_guess")
+NUMBERS = ("pdd_s", "ring_s", "talk_s", "sip_code", "mos_score", "quality_percentage", "packet_cnt", "byte_in",
+           "byte_out", "price")  # fmt: skip
+JUDGED_NUMBERS = ("silent_directions", "loss_pct", "jitter_sd_max_ms")
+FLAGS = ("answered",)
+INSTANTS = ("started_at", "answered_at", "ended_at")
+_KEYS = ("conversation_id", "leg_id")
+_BATCH = 100_000
+
+
+def observe(
+    source: Source, *, since: datetime | None, until: datetime | None, tz: str, profile: str | Profile,
+    units: Units | None,
+) -> Observations:  # fmt: skip
+    """The legs that started from `since` on and before `until`."""
+    rows, texts = _rows(source, profile, units)
+    if since is not None:
+        rows = rows.filter(nw.col("started_at") >= since)
+    if until is not None:
+        rows = rows.filter(nw.col("started_at") < until)
+    columns = _from_duckdb(rows, texts) if source.engine == "duckdb" else _from_pandas(rows, texts)
+    return _observations(columns, texts, tz)
+
+
+def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[Rows, tuple[str, ...]]:
+    if not source.single:
+        wanted = {*TEXTS, *NUMBERS, *FLAGS, *INSTANTS}
+        rows, _ = judged_legs(source, profile, units, wanted)
+        texts = (*TEXTS, *JUDGED_TEXTS)
+        return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS).materialized(), texts
+    versions = tuple(name for name in VERSIONS if name in source.columns())
+    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(versions, str)
+    wanted = (*TEXTS, *versions, *NUMBERS, *FLAGS, *INSTANTS)
+    columns = [Column(name, declared[name], "") for name in wanted]
+    rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
+    judged, _ = judged_legs(source, profile, units)
+    rows = rows.join(judged.select(*_KEYS, *JUDGED_TEXTS, *JUDGED_NUMBERS), on=[*_KEYS], how="left")
+    return rows, (*TEXTS, *versions, *JUDGED_TEXTS)
+
+
+def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
+    frame = rows.collect()
+    columns: dict[str, Any] = {}
+    for name in texts:
+        codes, labels = pd.factorize(frame[name])
+        columns[name] = Codes(codes.astype("int64"), [str(label) for label in labels])
+    for name in (*NUMBERS, *JUDGED_NUMBERS):
+        columns[name] = frame[name].astype("float64").to_numpy(dtype="float64", na_value=np.nan)
+    for name in FLAGS:
+        columns[name] = frame[name].astype("boolean").fillna(value=False).to_numpy(dtype=bool)
+    for name in INSTANTS:
+        values = coerce.micros(frame[name])
+        columns[name] = values.fillna(NO_INSTANT).astype("int64").to_numpy()
+    return columns
+
+
+def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
+    """The same through Arrow, a batch at a time: texts become codes before the next batch is read."""
+    parts = [
+        *(coerce.quote(name) for name in texts),
+        *(f"{coerce.quote(name)}::double as {coerce.quote(name)}" for name in (*NUMBERS, *JUDGED_NUMBERS)),
+        *(f"coalesce({coerce.quote(name)}, false) as {coerce.quote(name)}" for name in FLAGS),
+        *(f"coalesce(epoch_us({coerce.quote(name)}), {NO_INSTANT}) as {coerce.quote(name)}" for name in INSTANTS),
+    ]
+    relation = rows.native.project(", ".join(parts))
+    return rows.source.run(lambda: _read_batches(relation, texts))
+
+
+def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
+    reader = relation.fetch_arrow_reader(_BATCH) if hasattr(relation, "fetch_arrow_reader") else relation.to_arrow_reader(_BATCH)
+    names = reader.schema.names
+    kept: dict[str, list[Any]] = {name: [] for name in names}
+    empty = reader.schema.empty_table()
+    for batch in reader:
+        for name in names:
+            column = batch.column(name)
+            kept[name].append(pc.dictionary_encode(column) if name in texts else column.to_numpy(zero_copy_only=False))
+    columns: dict[str, Any] = {}
+    for name in names:
+        chunks = kept.pop(name)
+        if name in texts:
+            columns[name] = _codes(chunks)
+        elif chunks:
+            columns[name] = np.concatenate(chunks)
+        else:
+            columns[name] = empty.column(name).to_numpy()
+    return columns
+
+
+def _codes(chunks: list[Any]) -> Codes:
+    if not chunks:
+        return Codes(np.empty(0, dtype=np.int64), [])
+    whole = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.chunk(0)
+    codes = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False)
+    return Codes(codes.astype("int64"), _Labels(whole.dictionary))
+
+
+class _Labels(Sequence[str]):
+    """Labels that stay in Arrow: only those that are shown become text."""
+
+    def __init__(self, array: Any) -> None:
+        self.array = array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, place: Any) -> Any:
+        return str(self.array[place].as_py())
+
+
+def _observations(columns: Mapping[str, Any], texts: Iterable[str], tz: str) -> Observations:
+    texts = tuple(texts)
+    instants: dict[str, Ints] = {name: columns[name] for name in INSTANTS}
+    unanswered_end = np.where(columns["answered"], NO_INSTANT, instants["ended_at"])
+    instants["rang_until"] = np.maximum(unanswered_end, instants["started_at"])
+    known = {name for name in texts if len(columns[name].labels)}
+    numbers = {name: columns[name] for name in (*NUMBERS, *JUDGED_NUMBERS)}
+    known |= {name for name, values in numbers.items() if not np.isnan(values).all()}
+    return Observations(
+        texts={name: columns[name] for name in texts},
+        numbers=numbers,
+        flags={name: columns[name] for name in FLAGS},
+        instants=instants,
+        local_us=_local(instants["started_at"], tz),
+        there=frozenset(known),
+    )
+
+
+def _local(utc: Ints, tz: str) -> Ints:
+    known = utc[utc != NO_INSTANT]
+    if not len(known):
+        return utc
+    zone = zones.Zone.over(tz, from_micros(int(known.min())), from_micros(int(known.max())))
+    starts = np.array([at for at, _ in zone.steps], dtype=np.int64)
+    shifts = np.array([shift for _, shift in zone.steps], dtype=np.int64)
+    place = np.maximum(np.searchsorted(starts, utc, side="right") - 1, 0)
+    return np.where(utc == NO_INSTANT, 0, utc + shifts[place])
+
+
+__all__ = ["VERSIONS", "observe"]

@@ -1,0 +1,171 @@
+"""What is wrong in a world on purpose, and whether a problem that was named is that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tests._helpers.worlds.legs import CHANNELS
+from tests._helpers.worlds.world import DAY, HOUR, World
+
+#: Of the calls that a problem names, so many must be where the cause is; of those that the cause made bad, so many
+#: must be among the ones named, and fewer where hours are named one by one.
+PRECISION, RECALL, RECALL_BY_HOUR = 0.5, 0.4, 0.2
+#: Words for what legs may be grouped by.
+_SYNONYMS = {
+    "network_code": "network", "to_network": "network", "number_prefix": "prefix", "to_prefix": "prefix",
+    "from_address": "own", "own_number": "own", "caller_number": "own", "caller": "own", "to_address": "address",
+    "remote_address": "address", "remote_number": "address", "user_id": "user", "user_name": "user", "agent": "user",
+    "app_version": "version", "channel_type": "channel", "hour_of_day": "hour", "local_hour": "hour",
+    "day_of_week": "weekday", "date": "day", "sip_code": "code", "codec_guess": "codec", "own_address": "own",
+    "application_version": "version",
+}  # fmt: skip
+#: Groupings that say what a call was like, not where it was: they narrow nothing.
+_QUALITIES = frozenset({
+    "code", "codec", "outcome", "talk_s", "length", "length_band", "talk_band", "duration", "timer_s", "seconds",
+    "rule", "reason", "reason_code", "week", "hung_up_by", "technology", "talk", "at_s", "cliff_s", "second", "role",
+    "local_time", "status", "outcome_class",
+})  # fmt: skip
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+@dataclass(frozen=True, eq=False)
+class Planted:
+    """A cause: the calls that it made bad, and what may be said of them.
+
+    Attributes
+    ----------
+    kinds, cases
+        The words for it: a problem is right if its ``kind`` or its ``case`` is among them.
+    hit
+        The legs that it made bad, of those there are.
+    target
+        The legs at the place that should be named.
+    among
+        The legs of the sort that can be bad in that way.
+    everywhere
+        Whether it is not at one place: a problem of all calls names it.
+    window
+        The instants between which it was; a problem of all calls must name about these. [s]
+    missing
+        Calls that it prevented.
+    """
+
+    says: str
+    kinds: frozenset[str]
+    cases: frozenset[str]
+    hit: np.ndarray
+    target: np.ndarray
+    among: np.ndarray
+    everywhere: bool = False
+    window: tuple[float, float] | None = None
+    missing: int = 0
+
+    @property
+    def excess(self) -> int:
+        """The calls that would not have been bad."""
+        return int(self.hit.sum()) + self.missing
+
+
+class Groups:
+    """The groups that problems name, over the legs of a world."""
+
+    def __init__(self, world: World, user_ids: Mapping[str, str] | None = None) -> None:
+        self.legs = legs = world.legs
+        users = np.array([*world.users, ""], dtype=object)
+        versions = np.array([*world.versions, ""], dtype=object)
+        local = np.where(legs.network >= 0, world.networks.offsets[legs.network], 0)
+        day = np.floor(legs.start / DAY).astype("M8[D]")
+        self.user_names = {value: name for name, value in (user_ids or {}).items()}
+        self.arrays: dict[str, np.ndarray] = {
+            "network": np.where(legs.network >= 0, world.networks.codes[legs.network], ""),
+            "country": np.where(legs.network >= 0, world.networks.countries[legs.network], ""),
+            "own": np.array([*world.own, ""], dtype=object)[legs.own],
+            "user": users[legs.user],
+            "version": versions[legs.user],
+            "channel": np.array(CHANNELS, dtype=object)[legs.channel],
+            "direction": np.array(["inbound", "outbound"], dtype=object)[legs.direction],
+            "address": legs.remote,
+            "day": day.astype(str).astype(object),
+        }
+        self.hours = (legs.start % DAY // HOUR, (legs.start + local * HOUR) % DAY // HOUR)
+        self.weekdays = (day.astype("int64") + 3) % 7
+
+    def selected(self, keys: Mapping[str, Any], since: float | None = None, until: float | None = None) -> np.ndarray:
+        """The legs that keys, and instants where they are given, select.
+
+        Raises
+        ------
+        KeyError
+            If there is no such grouping.
+        """
+        rows = np.ones(len(self.legs), bool)
+        for name, value in keys.items():
+            dimension = _SYNONYMS.get(name, name)
+            if dimension in _QUALITIES:
+                continue
+            values = [str(each) for each in value] if isinstance(value, (list, tuple)) else [str(value)]
+            rows &= np.logical_or.reduce([self._is(dimension, each) for each in values])
+        if since is not None:
+            rows &= self.legs.start >= since
+        if until is not None:
+            rows &= self.legs.start < until
+        return rows
+
+    def _is(self, dimension: str, value: str) -> np.ndarray:
+        if dimension == "prefix":
+            start = value.lstrip("+").rstrip("x*…")
+            return np.array([text.startswith(start) for text in self.legs.remote.tolist()])
+        if dimension == "hour":
+            hour = int(float(value.split(":", maxsplit=1)[0].split("-", maxsplit=1)[0]))
+            return (self.hours[0] == hour) | (self.hours[1] == hour)
+        if dimension == "weekday":
+            known = [name.lower()[:3] for name in _WEEKDAYS]
+            number = known.index(value.lower()[:3]) if value.lower()[:3] in known else int(float(value))
+            return self.weekdays == number
+        if dimension == "weekend":
+            return (self.weekdays >= 5) == (value.lower() in {"true", "1", "weekend"})
+        if dimension == "user":
+            value = self.user_names.get(value, value)
+        if dimension in {"own", "address"}:
+            # A number may be named wherever it stands: it is one of the account's, or a far one.
+            value = value.lstrip("+")
+            return (self.arrays["own"] == value) | (self.arrays["address"] == value)
+        return self.arrays[dimension] == value
+
+
+def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: float | None, until: float | None) -> str:
+    """Whether what a problem names is where the cause is: ``right``, a ``part`` of it, or ``other``."""
+    narrowing = {_SYNONYMS.get(name, name) for name in keys} - _QUALITIES
+    if not narrowing and not cause.everywhere:
+        return "other"
+    rows = groups.selected(keys)
+    if cause.window is not None and "day" not in narrowing:
+        if since is None:
+            return "other"
+        rows &= groups.selected({}, since - HOUR, until)
+    asked = rows & cause.among
+    if not asked.any() or (asked & cause.target).sum() < PRECISION * asked.sum():
+        return "other"
+    wanted = RECALL_BY_HOUR if narrowing & {"hour", "weekday", "day"} else RECALL
+    hit = int(cause.hit.sum())
+    return "right" if (rows & cause.hit).sum() >= wanted * hit else "part"
+
+
+def right_words(cause: Planted, kind: str, case: str) -> bool:
+    """Whether a problem calls it what it is."""
+    return kind in cause.kinds or case in cause.cases
+
+
+def keys_of(value: Any) -> dict[str, Any]:
+    """The keys of a problem, as a mapping."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dict(json.loads(value)) if isinstance(value, str) and value else {}
+
+
+__all__ = ["Groups", "Planted", "keys_of", "place_of", "right_words"]
