@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Write a page about the quality of calls in an export: a verdict in one sentence, key figures with confidence intervals,
-trends, distributions, countries, networks, SIP codes, the worst legs, and how complete the data is. The page is one file
-that loads nothing from elsewhere; its numbers are written as JSON next to it. Makes no request.
+Write a page about the quality of calls in an export: a verdict in one sentence, the problems that were found (where,
+since when, and what to do), key figures with confidence intervals, trends, distributions, countries, networks, SIP
+codes, the worst legs, and how complete the data is. The page is one file that loads nothing from elsewhere; its numbers
+are written as JSON next to it. Makes no request.
 """
 
 #: What rules may limit, and the term of each.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -207,14 +208,36 @@ def test_legs_without_a_start_are_counted() -> None:
     assert (part.legs, part.ledger.untimed) == (1, 1)
 
 
+def _spread(good: int, poor: int) -> list[dict[str, Any]]:
+    """Calls over two weeks, each to a number of its own: good ones of one network, poor ones of another."""
+    rows = []
+    for n in range(good + poor):
+        network, quality = ("23410", made.GOOD) if n < good else ("20801", made.POOR)
+        at, to = made.START + pd.Timedelta(hours=37 * n % 336), f"4477009{n:05d}"
+        rows.append(made.call(n, at, quality=quality, network_code=network, remote_address=to, to_address=to))
+    return rows
+
+
 def test_a_bad_route_is_named_with_its_reason() -> None:
-    rows = [made.call(n, network_code="23410") for n in range(200)]
-    rows += [made.call(n, network_code="20801", quality=made.POOR) for n in range(200, 260)]
-    numbers = quality_report(made.legs(rows)).numbers
-    assert numbers.offenders
-    found = next(each for each in numbers.offenders if each.column == "network_code")
-    assert (found.key, found.bad.k, found.bad.n) == ("20801", 60, 60)
-    assert found.reason.startswith("Network 20801: 100.0 % poor audio (60 of 60), the rest 0.0 %")
+    numbers = quality_report(made.legs(_spread(200, 60))).numbers
+    assert numbers.findings
+    (finding,) = numbers.findings.problems
+    assert (finding.keys, finding.case, finding.rate.rate) == ({"network_code": "20801"}, "poor", 1.0)
+    assert 50 <= finding.rate.k <= 60
+    assert (finding.title, finding.side) == ("Poor audio", "route or carrier")
+    assert finding.what in numbers.details
+
+
+def test_without_a_problem_it_says_what_was_looked_at() -> None:
+    report = quality_report(made.legs(_spread(200, 0)))
+    findings = report.numbers.findings
+    assert findings is not None
+    assert findings.problems == ()
+    assert {"poor", "silent", "failed"} <= {each.case for each in findings.questions}
+    words = "No problem was found: no group of calls has enough bad ones to test."
+    assert words in report.numbers.details
+    assert words in report.html
+    assert "What was looked at" in report.html
 
 
 def test_json_is_json() -> None:

@@ -102,7 +102,7 @@ def test_the_page_has_what_was_asked_for(shown: Seen) -> None:
     tab = shown(report)
     text = tab.locator("body").inner_text()
     assert report.numbers.sentence in text
-    for heading in ("Trend by day", "Distributions", "Hours of the week", "By country, network",
+    for heading in ("Findings", "Trend by day", "Distributions", "Hours of the week", "By country, network",
                     "Unanswered attempts by SIP code",
                     "Worst legs", "Data completeness", "Method", "Terms"):  # fmt: skip
         assert heading in text

@@ -67,8 +67,11 @@ def explain(
                 ask(place)
             left = {(each.by, each.values) for each in found[place] if _is_sure(each, fdr)}
             problem.same += [
-                each for each in before
-                if _is_sure(each, fdr) and (each.by, each.values) not in left and each.by + each.values != best.by + best.values
+                each
+                for each in before
+                if _is_sure(each, fdr)
+                and (each.by, each.values) not in left
+                and each.by + each.values != best.by + best.values
                 and touched[each.bad].mean() >= OVERLAP
             ]
     return problems, asked

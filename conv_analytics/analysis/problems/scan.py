@@ -151,8 +151,19 @@ class Asked:
         of_seen = self.rows[rows]
         y = self.y[rows]
         candidate = Candidate(
-            self.case, by, values, of_seen, of_seen[y > 0], float(y.sum()), float(len(rows)), expected, z, tests,
-            raw_z=z, against=against, **window,  # type: ignore[arg-type]
+            self.case,
+            by,
+            values,
+            of_seen,
+            of_seen[y > 0],
+            float(y.sum()),
+            float(len(rows)),
+            expected,
+            z,
+            tests,
+            raw_z=z,
+            against=against,
+            **window,  # type: ignore[arg-type]
         )
         party = any(GROUPINGS[name].party for name in by)
         skip = ("user_id", "remote_address") if party else ()

@@ -125,7 +125,11 @@ def ruled_out(candidate: Candidate) -> str:
     if "daypart" in candidate.case.adjust and candidate.hours is None:
         said.append("the part of the day")
     text = "; ".join(said)
-    noise = f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number." if candidate.deff > 1.2 else ""  # noqa: PLR2004,E501
+    noise = (
+        f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number."
+        if candidate.deff > 1.2
+        else ""
+    )  # noqa: PLR2004,E501
     return f"Not {text}.{noise}"
 
 

@@ -66,7 +66,14 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         if window is None:
             continue
         chosen, limits = window
-        judged = _judged(table, values, rows, chosen, everything=everything, noise=_overdispersion(table, what, rows if not everything else rows[:0]))
+        judged = _judged(
+            table,
+            values,
+            rows,
+            chosen,
+            everything=everything,
+            noise=_overdispersion(table, what, rows if not everything else rows[:0]),
+        )
         if judged is None:
             continue
         z, expected, against = judged

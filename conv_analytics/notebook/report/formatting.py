@@ -45,6 +45,11 @@ def are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def were(number: int) -> str:
+    """The same of the past."""
+    return "was" if number == 1 else "were"
+
+
 def none_was(number: int, noun: str, done: str) -> str:
     """That none of some things was something.
 
@@ -64,4 +69,4 @@ def difference(by: float, unit: str, *, share: bool = False) -> str:
     return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
-__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent"]
+__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "were"]

@@ -15,16 +15,12 @@ from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.glossary import Term, term
 from conv_analytics.notebook.report import parts, sentences, statistics
+from conv_analytics.notebook.report.findings import findings_of
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
-from conv_analytics.notebook.report.offenders import offenders_of
 from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.privacy.display import Display
-
-#: The command that opens the timeline of a conversation, whose id replaces ``{}``.
-#: It does not name the folder: a page that is passed on should not reveal where it is.
-COMMAND = "conv-analytics timeline DEST {} -o timeline.html"
 
 
 def gather(
@@ -44,7 +40,8 @@ def gather(
     starts = judged.legs["started_at"]
     if starts.notna().any():
         period = period_of(since, until, tz, first=starts.min().to_pydatetime(), last=starts.max().to_pydatetime())
-    now, before = _legs_of(judged, period, limited=since is not None or until is not None)
+    limited = since is not None or until is not None
+    now, before = _legs_of(judged, period, limited=limited)
     masked = parts.masked(now, display)
     slots = slots_of(now, period)
     kpi = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
@@ -68,8 +65,10 @@ def gather(
         week=parts.week(now, period),
         groupings=parts.groupings(masked, kpi, judged.scope),
         codes=parts.codes(now, judged.scope),
-        offenders=offenders_of(masked, judged.scope),
-        worst=parts.worst(masked, period, rulebook, COMMAND),
+        findings=findings_of(
+            data, now, slots, period=period, display=display, profile=rulebook, units=judged.units, limited=limited
+        ),
+        worst=parts.worst(masked, period, rulebook),
         poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
         method=_method(judged, rulebook, masked=mask),

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.glossary import term
 from conv_analytics.notebook import html
 from conv_analytics.notebook.report import pictures, sentences
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Leg, Numbers, Rate
+from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Finding, Leg, Numbers, Questions, Rate
 
 #: The verdict in one word.
 _VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
@@ -54,12 +53,8 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
              _SIDES.get(code.owner, code.owner), code.advice)
             for code in numbers.codes
         ],
-        "offenders": None if numbers.offenders is None else [
-            (each.reason.partition(":")[0], CASES[each.what].label, f"{each.bad.k:,} of {each.bad.n:,}",
-             f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
-             amount(each.excess))
-            for each in numbers.offenders
-        ],
+        "details": [line for line in numbers.details if line not in sentences.finding_sentences(numbers)],
+        **_findings(numbers, links),
         "worst": [_leg(leg) | {"link": links.get(leg.conversation_id, "")} for leg in numbers.worst],
         "worst_note": worst_note,
         "basis": _basis(numbers),
@@ -81,6 +76,38 @@ _SIDES = {
     "carrier": "route or carrier",
     "nobody": DASH,
 }
+
+
+def _findings(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
+    """The cards of problems, and what was looked at."""
+    named = numbers.findings
+    if named is None:
+        return {"findings": None, "nothing_found": "", "looked_at": []}
+    return {
+        "findings": [_finding(each, links) for each in named.problems],
+        "nothing_found": sentences.nothing_found(named),
+        "looked_at": [
+            (each.title, f"{each.groups:,}", f"{each.calls:,}", ", ".join(each.by) or DASH, _not_asked(each))
+            for each in named.questions
+        ],
+    }
+
+
+def _not_asked(questions: Questions) -> str:
+    """What one could not compare by, grouped by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for by, reason in questions.not_asked.items():
+        reasons.setdefault(reason, []).append(by)
+    return "; ".join(f"{', '.join(filter(None, by))} ({reason})".lstrip() for reason, by in reasons.items())
+
+
+def _finding(one: Finding, links: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "number": one.problem, "title": one.title, "where": one.where, "what": one.what, "python": one.python,
+        "facts": [(name, text) for name, text in sentences.finding_facts(one) if text],
+        "id": one.conversation_id, "link": links.get(one.conversation_id, ""),
+        "command": sentences.timeline_command(one.conversation_id), "chart": pictures.finding(one),
+    }  # fmt: skip
 
 
 def _card(figure: Figure) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -181,7 +180,7 @@ def _explained(code: int) -> Known | None:
     return explain(code) if 200 <= code <= 699 else None  # noqa: PLR2004 - no others end a call
 
 
-def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
+def worst(rows: pd.DataFrame, period: Period, book: Profile) -> tuple[Leg, ...]:
     """The worst legs: the worst of each reason first, so that one reason does not fill the list."""
     poor = rows[rows["verdict"] == Verdict.POOR].copy()
     if poor.empty:
@@ -203,7 +202,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tu
             sentences.reason(row["rule"], _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
             _float(row["confidence"]),
-            command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),
+            command=sentences.timeline_command(str(row["conversation_id"])),
         )
         for row in poor.to_dict("records")
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
 from conv_analytics.notebook.html import safe
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
+from conv_analytics.notebook.report.numbers import Cell, Finding, Grouping, Histogram, Numbers, Rate
 from conv_analytics.notebook.report.sentences import TARGET
 
 
@@ -53,6 +54,34 @@ def sections(numbers: Numbers) -> tuple[Section, ...]:
                 "Largest groups first. Whiskers are 95 % intervals; grey and dashed: fewer than 30 cases.",
                 tuple(chart for each in numbers.groupings for chart in _grouping(each))),
     )  # fmt: skip
+
+
+def finding(one: Finding) -> Chart:
+    """A problem: its rate by hour, day or week if it began or ended, else beside what is expected."""
+    title = f"{one.title}, {one.where}"
+    if one.trend:
+        points = [
+            Point(slot.label, slot.rate.rate, slot.rate.lo, slot.rate.hi, _of(slot.rate), slot.rate.enough)
+            for slot in one.trend
+        ]
+        marks = [_slot_of(at, [slot.label for slot in one.trend]) for at in (one.since, one.until) if at]
+        picture = charts.trend(points, title=title, kind="bad", limit=one.expected, marks=marks)
+        rows = tuple((slot.label, *_cells(slot.rate)) for slot in one.trend)
+        note = "dashed: expected, and since or until when"
+        return Chart("Rate over time", note, safe(picture), ("start", *_RATE), rows)
+    rate = one.rate
+    bars = [
+        Bar(one.where, rate.rate, rate.lo, rate.hi, _of(rate)),
+        Bar("expected", one.expected, None, None, percent(one.expected), kind="b"),
+    ]
+    table = (("here", *_cells(rate)), ("expected", percent(one.expected), "", "", "", ""))
+    picture = charts.bars(bars, title=title, kind="bad")
+    return Chart("Rate and what is expected", "with its 95 % interval", safe(picture), ("", *_RATE), table)
+
+
+def _slot_of(at: str, labels: Sequence[str]) -> int:
+    """The hour, day or week of an instant; both are on the clock of the report's zone."""
+    return max((place for place, label in enumerate(labels) if label <= at.replace("T", " ")), default=0)
 
 
 def codes(numbers: Numbers) -> Chart:
@@ -216,4 +245,4 @@ def _cells(rate: Rate) -> tuple[str, ...]:
     return percent(rate.rate), percent(rate.lo), percent(rate.hi), f"{rate.k:,}", f"{rate.n:,}"
 
 
-__all__ = ["Chart", "Section", "codes", "sections"]
+__all__ = ["Chart", "Section", "codes", "finding", "sections"]

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from conv_analytics.analysis.audio.profiles import MEASURES, Profile
 from conv_analytics.glossary import term
-from conv_analytics.notebook.report.formatting import amount, are, count, difference, none_was, percent
-from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Offender, Rate, Values
+from conv_analytics.notebook.report.formatting import amount, are, count, difference, none_was, percent, were
+from conv_analytics.notebook.report.numbers import Change, Figure, Finding, Findings, Numbers, Rate, Values
 
 #: Share of poor legs that is acceptable: the target of Teams' dashboard over all networks.
 TARGET = 0.03
 #: There is no verdict if a larger share of the answered legs is unmeasured.
 MOST_UNMEASURED = 0.5
+#: How many problems the details name.
+NAMED = 3
 NO_VERDICT = "No verdict on audio quality"
-_NARROWEST_FIRST = ("network_code", "country", "user_id", "remote_address", "channel_type")
 _UNMEASURED = {
     "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packet count missing",
     "too_few_packets": "too few packets", "loss_unit_unknown": "unit of packet loss unknown",
     "mos_scale_unknown": "scale of MOS unknown",
 }  # fmt: skip
+
+
+def timeline_command(conversation_id: str) -> str:
+    """The command that opens a timeline.
+
+    It does not name the folder: a page that is passed on should not reveal where it is.
+    """
+    return f"conv-analytics timeline DEST {shlex.quote(conversation_id)} -o timeline.html"
 
 
 def change_words(figure: Figure) -> str:
@@ -122,7 +132,7 @@ def _against_target(share: str, lo: float, hi: float) -> tuple[str, str]:
 
 
 def details(numbers: Numbers) -> tuple[str, ...]:
-    """The sentences after the verdict: calls answered, changes, offenders, and what is missing."""
+    """The sentences after the verdict: calls answered, changes, findings, and what is missing."""
     sentences = []
     answered = numbers.figure("answered")
     if answered and isinstance(answered.now, Rate) and answered.now.n:
@@ -140,7 +150,7 @@ def details(numbers: Numbers) -> tuple[str, ...]:
         sentences.append(f"{figure.title}: {way} {by} from the period before{judged}.")
     if numbers.before is not None and not clear:
         sentences.append("No key figure differs from the period before by more than chance.")
-    sentences += [f"{each.reason}." for each in _top_offenders(numbers)]
+    sentences += finding_sentences(numbers)
     # The first sentence says already what prevented a verdict.
     sentences += [each for each in (numbers.method.doubts if numbers.method else ()) if each not in numbers.sentence]
     ledger = numbers.ledger
@@ -159,10 +169,43 @@ def details(numbers: Numbers) -> tuple[str, ...]:
     return tuple(sentences)
 
 
-def _top_offenders(numbers: Numbers) -> list[Offender]:
-    """The offenders that the details name: one per problem, a network before its country."""
-    ranked = sorted(numbers.offenders or (), key=lambda each: (_NARROWEST_FIRST.index(each.column), -each.excess))
-    return list({each.what: each for each in reversed(ranked)}.values())[::-1]
+def finding_sentences(numbers: Numbers) -> list[str]:
+    """A sentence for each of the worst problems, or that there is none."""
+    findings = numbers.findings
+    if findings is None:
+        return []
+    if not findings.problems:
+        return [nothing_found(findings)]
+    more = len(findings.problems) - NAMED
+    rest = [f"{count(more, 'more problem')} below."] if more > 0 else []
+    return [each.what for each in findings.problems[:NAMED]] + rest
+
+
+def finding_facts(one: Finding) -> list[tuple[str, str]]:
+    """What is known of a problem, each with its heading; an empty text where nothing is."""
+    rate = one.rate
+    interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
+    return [
+        ("since", _until(one.since)), ("until", _until(one.until)),
+        ("rate", f"{percent(rate.rate)}, {rate.k:,} of {rate.n:,} (95 % interval {interval})"),
+        ("expected", f"{percent(one.expected)}, as in {one.compared_with}"),
+        ("excess", count(round(one.excess), "call")),
+        ("significance", f"q = {one.q:.2g}, adjusted for everything that was asked"),
+        ("whose side", one.side), ("what to do", one.advice), ("ruled out", one.ruled_out),
+        ("same calls", one.same_calls),
+    ]  # fmt: skip
+
+
+def _until(at: str | None) -> str:
+    return "" if at is None else at.replace("T", " ")[:16]
+
+
+def nothing_found(findings: Findings) -> str:
+    """That no problem was found, and where it was looked for."""
+    groups = findings.groups
+    if not groups:
+        return "No problem was found: no group of calls has enough bad ones to test."
+    return f"No problem was found beyond chance: {count(groups, 'group')} of calls {were(groups)} compared."
 
 
 def now_words(figure: Figure) -> str:
@@ -202,5 +245,6 @@ def n_words(figure: Figure) -> str:
     return f"known for {now.n:,} of {count(now.of, 'leg')}"
 
 
-__all__ = ["TARGET", "change_words", "details", "direction", "ends_words", "interval_words", "n_words", "now_words",
-           "reason", "verdict"]  # fmt: skip
+__all__ = ["TARGET", "change_words", "details", "direction", "ends_words", "finding_facts", "finding_sentences",
+           "interval_words", "n_words", "nothing_found", "now_words", "reason", "timeline_command",
+           "verdict"]  # fmt: skip
