@@ -146,7 +146,7 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
         assert "--loss-unit" in blind.err
         told = call(*asked, "--loss-unit", "ignore", "--mos-scale", "1", "--jitter-unit", "ms2", cwd=mixed)
         assert told.code == 0, told.err
-        assert "loss_unit: ignore (told by the caller)" in told.err
+        assert "loss_unit: ignore (given by the caller)" in told.err
     # What does not ask for the audio does not care.
     assert call("check", "out", "--rule", "asr < 1%", cwd=mixed).code == 0
     sure = call("quality", "out", cwd=folder)

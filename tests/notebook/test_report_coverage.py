@@ -40,7 +40,7 @@ def test_without_a_run_of_coverage_it_is_not_known(world: tuple[Sandbox, Dataset
     assert "Which calls are missing is unknown" in (tmp_path / "report.html").read_text(encoding="utf-8")
     rows = ledger(before).set_index(["table", "metric"]).loc["voice_calls"]
     assert list(rows.index) == ["calls"]
-    assert (rows.loc["calls", "n"], rows.loc["calls", "why"].startswith("not known")) == (0, True)
+    assert (rows.loc["calls", "n"], rows.loc["calls", "why"].startswith("unknown")) == (0, True)
     assert pd.isna(rows.loc["calls", "share"])
 
 

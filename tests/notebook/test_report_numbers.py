@@ -276,7 +276,7 @@ def test_few_cases_break_no_rule() -> None:
         "poor>3%", "loss_p95>1 min_n 1", "loss_p50>1", "loss_p50>1 min_n 1"
     )
     assert [each.broken for each in judged] == [None, None, None, True]
-    assert str(judged[0]) == "poor>3%: not judged, only 1 cases"
+    assert str(judged[0]) == "poor>3%: not judged, only 1 case"
 
 
 @pytest.mark.parametrize(

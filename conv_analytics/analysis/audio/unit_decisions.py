@@ -55,7 +55,7 @@ def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
     decided = f"{value:g}" if what == "mos_scale" else str(value)
     n, odd = _outside(numbers, what, decided)
     why = f"; {odd:,} of {n:,} values cannot be in it and are treated as unmeasured" if odd else ""
-    return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
+    return Evidence(what, decided, n if odd else 0, None, f"given by the caller{why}", odd)
 
 
 def _rate_is_share(counts: Mapping[str, float]) -> bool:
@@ -76,7 +76,7 @@ def _scale_of(counts: Mapping[str, float]) -> Evidence:
     """What scores are divided by: the scale on which most of them lie."""
     n, none = int(counts.get("mos_n", 0)), int(counts.get("mos_none", 0))
     if not n:
-        return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} say 0 or less)")
+        return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} are 0 or less)")
     fits = {scale: int(counts.get(f"fit_{scale:g}", 0)) for scale in SCALES}
     best = max(fits, key=lambda each: fits[each])
     if fits[best] < MAJORITY * n:
@@ -86,7 +86,7 @@ def _scale_of(counts: Mapping[str, float]) -> Evidence:
     odd = n - fits[best]
     why = f"{fits[best]:,} of {n:,} scores lie in {best:g} to {5 * best:g}"
     why += f"; {odd:,} do not and are treated as unmeasured" if odd else ""
-    why += f"; {none:,} say 0 or less" if none else ""
+    why += f"; {none:,} are 0 or less" if none else ""
     return Evidence("mos_scale", f"{best:g}", n, fits[best] / n, why, odd)
 
 
@@ -95,7 +95,7 @@ def _model_of(counts: Mapping[str, float], scale: str) -> Evidence:
     n, on_curve = int(counts.get(f"flawed_{scale}", 0)), counts.get(f"curve_{scale}", 0)
     share = on_curve / n if n else None
     if scale == "unknown":
-        return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is not known")
+        return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is unknown")
     if n < ENOUGH or share is None:
         return Evidence("mos_model", "undetermined", n, share, f"{n} legs with a score and flaws; {ENOUGH} are needed")
     long = int(counts.get("long", 0))
@@ -157,7 +157,7 @@ def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     """Fractions, by losses that would be less than one packet as percents."""
     some, n = int(counts["loss_some"]), int(counts["loss_n"])
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
-    why = f"as percents, {small:,} of {some:,} losses would be less than one packet"
+    why = f"as percentages, {small:,} of {some:,} losses would be less than one packet"
     # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
     if _many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
         return Evidence("loss_unit", "unknown", n, None, f"mixed: {why}, and as fractions {big:,} would be above 1")

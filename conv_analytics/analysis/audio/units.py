@@ -137,7 +137,7 @@ class Units:
 
     def why(self, name: str) -> str:
         """What a unit was decided by, in words, or why it was not."""
-        return next((each.why for each in self.evidence if each.what == name), "nobody said it")
+        return next((each.why for each in self.evidence if each.what == name), "not determined")
 
     def missing(self, name: str) -> str:
         """A sentence about a unit that the data do not decide, with what to do."""

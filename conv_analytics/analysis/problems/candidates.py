@@ -125,7 +125,7 @@ def clustered(
         sums = np.bincount(place, y - usual)
         rest = candidate.excess - float(sums.max())
         # What one number, one user or one half hour makes alone is not the group's.
-        if rest < max(least_excess * 0.6, candidate.excess * 0.25):
+        if rest < max(least_excess * 0.4, candidate.excess * 0.25):
             return None
         if name == "day" or (timed and name == "burst"):
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Flags, Observations
@@ -40,6 +41,14 @@ class Case:
         What is scanned within each group: ``time``, ``hour``, ``length``.
     everywhere
         Whether a change of all calls together is a problem, too.
+    family
+        Cases of one family look at the same thing, more or less strictly.
+    ignores
+        Clusterings that are the case itself, such as the half hour of a redial storm.
+    advice
+        What to do.
+    words
+        What its sentences need beside.
     """
 
     kind: str
@@ -54,19 +63,38 @@ class Case:
     adjust: tuple[str, ...] = ("structure", "daypart")
     windows: tuple[str, ...] = ("time", "hour")
     everywhere: bool = True
-    least_share: float = 0.0
+    family: str = ""
+    ignores: tuple[str, ...] = ()
     advice: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def related(self) -> str:
+        """Cases of one family are about the same calls: one problem of a group is enough."""
+        return self.family or self.name
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of problem: its name, the columns it cannot do without, and the cases that it asks."""
+    """A kind of problem.
+
+    Attributes
+    ----------
+    name, title
+        How it is filed, and what it is called.
+    needs
+        The columns that it cannot do without.
+    cases
+        The cases that are asked of every grouping.
+    candidates
+        For what is no rate of groups: gives its candidates itself, with the least excess and the clusterings.
+    """
 
     name: str
     needs: tuple[str, ...]
-    cases: Callable[[Observations, Groups], list[Case]]
-    title: str = ""
+    title: str
+    cases: Callable[[Observations, Groups], list[Case]] = lambda _seen, _groups: []
+    candidates: Callable[[Observations, Groups, float], list[Any]] = lambda _seen, _groups, _least: []
 
 
 __all__ = ["ENDS", "PARTIES", "ROUTES", "VERSION_COLUMNS", "Case", "Kind"]

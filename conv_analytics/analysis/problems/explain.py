@@ -9,7 +9,7 @@ import numpy as np
 from conv_analytics.analysis.problems.candidates import PRICE, Candidate, cluster_columns
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups, representatives
-from conv_analytics.analysis.problems.observations import Flags, Observations
+from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
 from conv_analytics.analysis.problems.scan import Asked, rows_of
 
 #: So many problems at the most are looked for.
@@ -18,6 +18,8 @@ MOST = 25
 NARROW = 0.75
 #: A group of which this share of the bad calls is in a problem holds the same calls.
 OVERLAP = 0.4
+#: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
+ALIKE = 0.85
 
 
 @dataclass
@@ -29,7 +31,7 @@ class Explained:
 
 
 def explain(
-    seen: Observations, groups: Groups, cases: list[Case], *, fdr: float, least_excess: float
+    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float
 ) -> tuple[list[Explained], dict[int, Asked]]:
     """Problems in the order in which they explain most, and what was asked of each case at first."""
     clusters, first = cluster_columns(seen), representatives(seen)
@@ -48,7 +50,7 @@ def explain(
         ask(place)
     problems: list[Explained] = []
     while len(problems) < MOST:
-        everything = [each for several in found.values() for each in several]
+        everything = [each for several in found.values() for each in several] + direct
         if not any(_is_sure(each, fdr) for each in everything):
             break
         best = _named(everything, fdr)
@@ -57,9 +59,13 @@ def explain(
         bad = np.zeros(int(seen.conversation.max(initial=0)) + 1, dtype=bool)
         bad[seen.conversation[best.bad]] = True
         touched = bad[seen.conversation]
+        own = _own_rows(best, groups, seen)
+        said = [each for each in direct if _told(each, best, touched, own)]
+        problem.same += [each for each in said if each is not best and _is_sure(each, fdr)]
+        direct = [each for each in direct if each not in said]
         for place, case in enumerate(cases):
             before = found[place]
-            gone = _own_rows(best, groups, seen) if case.name == best.case.name else touched
+            gone = touched | own if case.related == best.case.related else touched
             if not (gone & active[place] & case.known).any():
                 continue
             active[place] &= ~gone
@@ -67,11 +73,8 @@ def explain(
                 ask(place)
             left = {(each.by, each.values) for each in found[place] if _is_sure(each, fdr)}
             problem.same += [
-                each
-                for each in before
-                if _is_sure(each, fdr)
-                and (each.by, each.values) not in left
-                and each.by + each.values != best.by + best.values
+                each for each in before
+                if _is_sure(each, fdr) and (each.by, each.values) not in left and each.by + each.values != best.by + best.values
                 and touched[each.bad].mean() >= OVERLAP
             ]
     return problems, asked
@@ -79,26 +82,54 @@ def explain(
 
 def _is_sure(candidate: Candidate, fdr: float) -> bool:
     """Whether it is no chance among all that was asked."""
-    return candidate.q <= fdr and candidate.gain > 0
+    return candidate.q <= fdr
 
 
 def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if _is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    alike = [
-        each for each in certain
-        if each.case is best.case and len(each.rows) == len(best.rows) and np.array_equal(each.rows, best.rows)
-    ]  # fmt: skip
-    best = min(alike, key=lambda each: (each.conditions, sum(GROUPINGS[name].rank for name in each.by)))
+    best = _specific(best, certain)
+    alike = [each for each in certain if each.case is best.case and each.z >= 0.6 * best.z and _alike(each, best)]
+    best = min(
+        alike or [best],
+        key=lambda each: (sum(name != "all" for name in each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
+    )
     return _narrowed(best, candidates)
+
+
+def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """What says more about the same calls than that they are short, silent or dropped."""
+    if best.case.kind != "group_rate":
+        return best
+    more = [
+        each for each in certain
+        if each.case.kind not in {"group_rate", "drift"} and each.excess >= 0.4 * best.excess
+        and np.isin(each.bad, best.bad).mean() >= 0.4
+    ]  # fmt: skip
+    return max(more, key=lambda each: each.gain, default=best)
+
+
+def _alike(one: Candidate, other: Candidate) -> bool:
+    """Whether two descriptions hold nearly the same bad calls, and about as many others."""
+    both = np.count_nonzero(np.isin(one.bad, other.bad, assume_unique=True))
+    return both >= ALIKE * max(len(one.bad), len(other.bad)) and one.n <= 1.6 * other.n
+
+
+def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
+    """Whether a candidate that is not asked again is about calls that a problem has already."""
+    if each is best:
+        return True
+    share = touched[each.bad].mean()
+    related = each.case.related == best.case.related
+    return bool(share >= OVERLAP or (related and own[each.bad].mean() >= OVERLAP))
 
 
 def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
     """One of its parts, where several parts that do not overlap say more than the whole."""
     parts = [
         each for each in candidates
-        if each.case is best.case and each is not best and len(each.rows) < len(best.rows) and not each.lengths_s
+        if each.case is best.case and each is not best and best.case.kind == "group_rate" and len(each.rows) < len(best.rows) and not each.lengths_s
         and np.isin(each.bad, best.bad, assume_unique=True).all()
     ]  # fmt: skip
     chosen: list[Candidate] = []
@@ -127,13 +158,30 @@ def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
 def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
     """All calls of the group: what its window leaves is not asked again."""
     if not best.by:
-        gone = np.zeros(len(seen), dtype=bool)
+        gone = np.ones(len(seen), dtype=bool) if best.lengths_s or best.hours else np.zeros(len(seen), dtype=bool)
         gone[best.rows] = True
         return gone
     gone = np.ones(len(seen), dtype=bool)
     for name in best.by:
         codes = groups.of(name).codes
-        gone &= codes == groups.of(name, best.case.unit).codes[best.rows[0]]
+        code = groups.of(name, best.case.unit).codes[best.rows[0]]
+        gone &= (codes == code) | (_without_network(groups, codes, code) if name == "network_code" else False)
+    return gone
+
+
+def _without_network(groups: Groups, codes: Ints, code: int) -> Flags:
+    """Legs whose network is not known, to numbers of which those that are known are mostly of this network."""
+    unknown, gone = codes < 0, np.zeros(len(codes), dtype=bool)
+    for length in (7, 6, 5, 4):
+        prefix = groups.of(f"prefix{length}").codes
+        of = (prefix >= 0) & ~unknown
+        if not of.any():
+            continue
+        size = int(prefix.max()) + 1
+        known = np.bincount(prefix[of], minlength=size)
+        mine = np.bincount(prefix[of & (codes == code)], minlength=size)
+        mostly = np.append((mine >= 3) & (mine >= 0.7 * known), False)  # noqa: PLR2004
+        gone |= unknown & mostly[prefix]
     return gone
 
 

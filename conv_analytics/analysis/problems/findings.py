@@ -25,6 +25,7 @@ from conv_analytics.analysis.problems.observations import Observations
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
 from conv_analytics.analysis.problems.reading import observe
 from conv_analytics.analysis.problems.scan import Asked
+from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 
 #: Probability that anything is named where nothing is wrong.
@@ -119,7 +120,12 @@ def findings(
     groups = Groups(seen)
     missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
     cases = [case for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)]
-    explained, asked = explain(seen, groups, cases, fdr=fdr, least_excess=min_excess)
+    direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(seen, groups, min_excess)]
+    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess)
+    for each in explained:
+        shift = shift_h(each.candidate, seen, groups)
+        if shift is not None:
+            each.candidate.extra["shift"] = f"{shift:+.0f} h"
     explained.sort(key=lambda each: -each.candidate.excess)
     rows = [_row(number, each, seen, tz, fdr) for number, each in enumerate(explained[:limit], 1)]
     problems = pd.DataFrame(rows, columns=list(PROBLEM_DTYPES)).astype(dict(PROBLEM_DTYPES))
@@ -131,10 +137,12 @@ def _row(number: int, explained: Explained, seen: Observations, tz: str, fdr: fl
     one = explained.candidate
     # The interval is that of as many independent calls.
     interval = rates(one.k / one.deff, one.n / one.deff)
-    names = (GROUPINGS[name].column for name in one.by)
+    keys = dict(zip((GROUPINGS[name].column for name in one.by), one.values, strict=True))
+    if one.hours is not None:
+        keys["hour"] = f"{one.hours[0]}-{one.hours[1]}"
     return {
         "problem": number, "kind": kind_of(one), "case": one.case.name, "where": sentences.where(one, tz),
-        "keys": json.dumps(dict(zip(names, one.values, strict=True)), ensure_ascii=False),
+        "keys": json.dumps(keys, ensure_ascii=False),
         "since": sentences.instant(one.since_us), "until": sentences.instant(one.until_us),
         "k": int(one.k), "n": int(one.n), "rate": one.k / one.n,
         "lo": float(interval["lo"]), "hi": float(interval["hi"]),
@@ -152,6 +160,10 @@ def kind_of(candidate: Candidate) -> str:
         return candidate.case.kind
     if candidate.lengths_s is not None:
         return "jitter_by_length"
+    if candidate.case.name == "short" and candidate.by and candidate.by[0].startswith(("country", "prefix")):
+        return "short_call_fraud"
+    if candidate.case.name == "unanswered" and candidate.extra.get("shift"):
+        return "schedule_shift"
     return "change" if candidate.since_us is not None or candidate.until_us is not None else "group_rate"
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
-from conv_analytics.analysis.problems.reading import VERSIONS
+from conv_analytics.analysis.problems.versions import VERSIONS
 
 #: Lengths of the beginnings of numbers that are asked, in digits.
 PREFIXES = (2, 3, 4, 5, 6, 7)
@@ -62,7 +62,7 @@ GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
     *(Grouping(name, "version", "own application", rank=2) for name in VERSIONS),
     Grouping("channel_type", "channel", "platform", adjusts=False, rank=5),
     Grouping("direction", "direction", "platform", adjusts=False, rank=5),
-    Grouping("codec_guess", "codec", "platform", rank=6),
+    Grouping("codec_guess", "codec", "platform", rank=20),
     Grouping("remote_kind", "kind of address", "own application", adjusts=False, rank=6),
     Grouping("weekday", "weekday", "unknown", rank=5),
 )}  # fmt: skip
@@ -85,7 +85,13 @@ class Groups:
         """Whether the data knows this grouping at all."""
         if name in {"all", "weekday"}:
             return True
-        return ("remote_address" if name.startswith("prefix") else name) in self.observations.there
+        if not name.startswith("prefix"):
+            return name in self.observations.there
+        if "remote_address" not in self.observations.there:
+            return False
+        # One digit more that tells nothing apart is no grouping of its own.
+        length = int(name.removeprefix("prefix"))
+        return length == PREFIXES[0] or len(self.of(name).labels) > len(self.of(f"prefix{length - 1}").labels)
 
     def _legs(self, name: str) -> Codes:
         seen = self.observations

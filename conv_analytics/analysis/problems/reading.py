@@ -19,12 +19,12 @@ from conv_analytics.analysis.engine import coerce, zones
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.problems import versions
 from conv_analytics.analysis.problems.observations import NO_INSTANT, Codes, Ints, Observations
+from conv_analytics.analysis.problems.versions import VERSIONS
 from conv_analytics.instants import from_micros
 from conv_analytics.tables.column import Column
 
-#: Columns of text, with those that tell an application's version in frames that have one.
-VERSIONS = ("app_version", "version", "client_version", "sdk_version")
 TEXTS = (
     "conversation_id", "leg_id", "channel_type", "direction", "user_id", "from_address", "to_address",
     "remote_address", "remote_kind", "country", "network_code", "reason_code", "outcome", "outcome_class",
@@ -51,7 +51,9 @@ def observe(
     if until is not None:
         rows = rows.filter(nw.col("started_at") < until)
     columns = _from_duckdb(rows, texts) if source.engine == "duckdb" else _from_pandas(rows, texts)
-    return _observations(columns, texts, tz)
+    if not source.single:
+        columns |= versions.of_users(source, columns["user_id"])
+    return _observations(columns, [name for name, each in columns.items() if isinstance(each, Codes)], tz)
 
 
 def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[Rows, tuple[str, ...]]:
@@ -60,14 +62,14 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
         rows, _ = judged_legs(source, profile, units, wanted)
         texts = (*TEXTS, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS).materialized(), texts
-    versions = tuple(name for name in VERSIONS if name in source.columns())
-    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(versions, str)
-    wanted = (*TEXTS, *versions, *NUMBERS, *FLAGS, *INSTANTS)
+    told = tuple(name for name in VERSIONS if name in source.columns())
+    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(told, str)
+    wanted = (*TEXTS, *told, *NUMBERS, *FLAGS, *INSTANTS)
     columns = [Column(name, declared[name], "") for name in wanted]
     rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
     judged, _ = judged_legs(source, profile, units)
     rows = rows.join(judged.select(*_KEYS, *JUDGED_TEXTS, *JUDGED_NUMBERS), on=[*_KEYS], how="left")
-    return rows, (*TEXTS, *versions, *JUDGED_TEXTS)
+    return rows, (*TEXTS, *told, *JUDGED_TEXTS)
 
 
 def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
@@ -99,11 +101,7 @@ def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
-    reader = (
-        relation.fetch_arrow_reader(_BATCH)
-        if hasattr(relation, "fetch_arrow_reader")
-        else relation.to_arrow_reader(_BATCH)
-    )
+    reader = relation.fetch_arrow_reader(_BATCH) if hasattr(relation, "fetch_arrow_reader") else relation.to_arrow_reader(_BATCH)
     names = reader.schema.names
     kept: dict[str, list[Any]] = {name: [] for name in names}
     empty = reader.schema.empty_table()
@@ -175,4 +173,4 @@ def _local(utc: Ints, tz: str) -> Ints:
     return np.where(utc == NO_INSTANT, 0, utc + shifts[place])
 
 
-__all__ = ["VERSIONS", "observe"]
+__all__ = ["observe"]

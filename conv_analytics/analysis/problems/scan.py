@@ -18,10 +18,12 @@ from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, O
 LEAST_K, LEAST_N = 5, 8
 #: Raw z from which on a group is looked at closely.
 CLOSE_LOOK = 3.0
+#: The rate of a stratum is drawn to that of all by so many bad calls: without any in it, it is low, but not 0.
+PRIOR = 4.0
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
-FEW, MANY = 100.0, 400.0
+FEW, MANY = 100.0, 250.0
 CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version"})
 #: Pairs of columns that are asked together.
 PAIRS = (
@@ -110,7 +112,7 @@ class Asked:
             ratio = (k_all - k + 1) / (e_all - e + 1)
             noise = np.where(ratio > worst, e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2, noise)
             worst = np.maximum(worst, ratio)
-            usable &= e_all - e >= 1.0  # noqa: PLR2004  a call's worth of comparison
+            usable &= e_all - e >= 1.0
         expected = np.minimum(e * worst, n * 0.98)
         z = excess_z(k, n, expected, noise, odds=self.case.odds)
         spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
@@ -126,12 +128,12 @@ class Asked:
             if made is not None:
                 yield made
 
-    def baseline(self, valid: Ints, *, adjusts: bool) -> Floats:
+    def baseline(self, valid: Ints, *, adjusts: bool, dayparts: bool = True) -> Floats:
         """Probability of each call to be bad by its stratum alone."""
-        strata = self.strata(valid, adjusts=adjusts)
+        strata = self.strata(valid, adjusts=adjusts) if dayparts else _ranks(self.structure[valid])
         n, k = np.bincount(strata), np.bincount(strata, self.y[valid])
         overall = (self.y[valid].sum() + 0.5) / (len(valid) + 1)
-        rate = np.clip((k + 4 * overall) / (n + 4), 1e-4, 0.98)
+        rate = np.clip((k + PRIOR) / (n + PRIOR / overall), 1e-4, 0.98)
         result: Floats = rate[strata]
         return result
 
@@ -140,8 +142,7 @@ class Asked:
         part = self.part[valid]
         if adjusts:
             part = part * (int(self.structure.max(initial=0)) + 1) + self.structure[valid]
-        result: Ints = np.unique(part, return_inverse=True)[1]
-        return result
+        return _ranks(part)
 
     def made(  # noqa: PLR0917
         self, by: tuple[str, ...], values: tuple[str, ...], rows: Ints, expected: float, z: float, tests: float,
@@ -151,22 +152,11 @@ class Asked:
         of_seen = self.rows[rows]
         y = self.y[rows]
         candidate = Candidate(
-            self.case,
-            by,
-            values,
-            of_seen,
-            of_seen[y > 0],
-            float(y.sum()),
-            float(len(rows)),
-            expected,
-            z,
-            tests,
-            raw_z=z,
-            against=against,
-            **window,  # type: ignore[arg-type]
+            self.case, by, values, of_seen, of_seen[y > 0], float(y.sum()), float(len(rows)), expected, z, tests,
+            raw_z=z, against=against, **window,  # type: ignore[arg-type]
         )
         party = any(GROUPINGS[name].party for name in by)
-        skip = ("user_id", "remote_address") if party else ()
+        skip = (*(("user_id", "remote_address") if party else ()), *self.case.ignores)
         timed = window.get("since_us") is not None or window.get("until_us") is not None
         # Channels and directions of a group differ by nature: that is no clustering.
         of_kind = np.unique(self.structure[rows], return_inverse=True)[1]
@@ -227,10 +217,10 @@ class Table:
         n_out = n_total - n_odd - np.where(own, 0, n_in)
         k_out = k_total - k_odd - np.where(own, 0, k_in)
         overall = (k_out.sum(axis=1) + 0.5) / (n_out.sum(axis=1) + 1)
-        rate = np.clip((k_out + 4 * overall[:, None]) / (n_out + 4), 1e-5, 0.98)
+        rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / overall[:, None]), 1e-5, 0.98)
         comparable = n_out >= 5  # noqa: PLR2004
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
-        noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + 4)).sum(axis=1)
+        noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / overall[:, None])).sum(axis=1)
         # The strata of the rest together are known no better than the count of its bad calls.
         noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5))
         usual[of >= 0] = rate[of[of >= 0], strata[of >= 0]]
@@ -287,6 +277,12 @@ class Table:
 
     def _label(self, code: int) -> str:
         return str(self.asked.groups.of(self.grouping.name, self.asked.case.unit).labels[code])
+
+
+def _ranks(values: Ints) -> Ints:
+    """The values as numbers from 0."""
+    result: Ints = np.unique(values, return_inverse=True)[1]
+    return result
 
 
 def _cells(of: Ints, strata: Ints, y: Floats, groups: int) -> tuple[Floats, Floats]:

@@ -53,6 +53,8 @@ def what(candidate: Candidate, seen: Observations, tz: str) -> str:
     usual = candidate.expected / n
     text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls} ({k / n:.0%}; usual {_share(usual)})"
     text += _codes(candidate, seen)
+    if "shift" in candidate.extra:
+        text += f"; they are placed {candidate.extra['shift']} from the hours of its other calls"
     if candidate.since_us is not None:
         text += f", since {_local(candidate.since_us, tz)}"
     if candidate.until_us is not None:
@@ -125,11 +127,7 @@ def ruled_out(candidate: Candidate) -> str:
     if "daypart" in candidate.case.adjust and candidate.hours is None:
         said.append("the part of the day")
     text = "; ".join(said)
-    noise = (
-        f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number."
-        if candidate.deff > 1.2
-        else ""
-    )  # noqa: PLR2004,E501
+    noise = f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number." if candidate.deff > 1.2 else ""  # noqa: PLR2004,E501
     return f"Not {text}.{noise}"
 
 

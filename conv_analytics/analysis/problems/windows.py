@@ -20,9 +20,11 @@ UNEVEN = 1.75
 ENDS = 90
 #: A day of windows is asked on so many days at the least.
 LEAST_DAYS = 3
-TESTS = 400.0
+TESTS = 250.0
 #: Windows begin and end with the data when they come so near, as a share of the calls.
 NEAR_END = 0.03
+#: Windows of a group that are as good as independent.
+WINDOWS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ def scan(table: Table, what: str) -> Iterator[Window]:
     codes = table.codes[order]
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     ends = np.r_[starts[1:], len(order)]
-    y, rate = table.y, table.rate
+    y, rate = table.y, _rate(table, what)
     uneven = _uneven(y[order], rate[order], starts, ends)
     for at in uneven:
         rows = order[starts[at] : ends[at]]
@@ -66,21 +68,21 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         if window is None:
             continue
         chosen, limits = window
-        judged = _judged(
-            table,
-            values,
-            rows,
-            chosen,
-            everything=everything,
-            noise=_overdispersion(table, what, rows if not everything else rows[:0]),
-        )
+        judged = _judged(table, values, rate, rows, chosen, everything=everything, noise=_overdispersion(table, what, rows if not everything else rows[:0]))
         if judged is None:
             continue
         z, expected, against = judged
         if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
             continue
-        tests = TESTS * len(table.kept) * 4 * min(max(float(y[rows].sum()), 5.0), 50.0) / 5
+        tests = TESTS * len(table.kept) * WINDOWS
         yield Window(int(codes[starts[at]]), table.valid[chosen], expected, z, tests, against, limits)
+
+
+def _rate(table: Table, what: str) -> Floats:
+    """What is usual; for hours of all calls without the part of the day, which is the question."""
+    if what == "hour" and table.grouping.name == "all":
+        return table.asked.baseline(table.valid, adjusts=True, dayparts=False)
+    return table.rate
 
 
 def _values(table: Table, what: str) -> Any:
@@ -149,10 +151,10 @@ def _window(
 
 
 def _judged(
-    table: Table, values: Any, rows: Ints, chosen: Ints, *, everything: bool, noise: float
+    table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, everything: bool, noise: float
 ) -> tuple[float, float, str] | None:
     """How surely a window is worse than the group's other calls, and than others in the same window."""
-    y, rate, odds = table.y, table.rate, table.asked.case.odds
+    y, odds = table.y, table.asked.case.odds
     k, n, e = float(y[chosen].sum()), float(len(chosen)), float(rate[chosen].sum())
     k_own, e_own = float(y[rows].sum()) - k, float(rate[rows].sum()) - e
     if n < 8:  # noqa: PLR2004

@@ -29,7 +29,7 @@ def page(numbers: Numbers, links: Mapping[str, str] = MappingProxyType({})) -> s
 def span(numbers: Numbers) -> str:
     """The period in words."""
     if numbers.since is None or numbers.until is None:
-        return f"no time at all ({numbers.tz})"
+        return f"empty period ({numbers.tz})"
     return f"{_edge(numbers.since)} to {_edge(numbers.until)} ({numbers.tz})"
 
 

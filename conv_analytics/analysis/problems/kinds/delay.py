@@ -15,15 +15,16 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
     if np.count_nonzero(known) < 20:  # noqa: PLR2004
         return []
     median = float(np.median(delay[known]))
-    cases = []
-    for limit in (median + max(median, 1.5), median + max(2.5 * median, 4.0)):
-        cases.append(
-            Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",
-                 bad=delay > limit, known=known, by=(*ROUTES, *PARTIES), odds=2.5, structural_odds=6.0,
-                 advice="Ask the carrier how these calls are routed: each further hop or lookup costs seconds.")
-        )  # fmt: skip
-    return cases
+    # Countries differ by nature; what counts is the same country on other routes, or at other times.
+    limits = (median + max(1.5 * median, 3.0), median + max(3 * median, 5.0))
+    return [
+        Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",
+             bad=delay > limit, known=known, by=(*ROUTES, *PARTIES), odds=2.5, adjust=("structure", "country"),
+             family="delay", everywhere=limit == limits[-1], windows=("time",) if limit == limits[0] else ("time", "hour"),
+             advice="Ask the carrier how these calls are routed: each further hop or lookup costs seconds.")
+        for limit in limits
+    ]  # fmt: skip
 
 
-KIND = Kind("post_dial_delay", ("pdd_s",), _cases, "Post-dial delay (PDD)")
+KIND = Kind("post_dial_delay", ("pdd_s",), "Post-dial delay (PDD)", _cases)
 __all__ = ["KIND"]

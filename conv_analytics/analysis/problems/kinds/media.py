@@ -22,13 +22,13 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
              known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6, structural_odds=4.0,
              advice="Look at NAT, firewall and codec on this route: RTP does not arrive."),
         Case(kind="group_rate", name="poor", calls="legs had poor audio", bad=verdict.is_in("poor") & ~silent,
-             known=heard, by=(*_EVERY, "weekday"), windows=windows,
+             known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",
              advice="Look at packet loss and jitter on this route, and at the network of the far end."),
         Case(kind="group_rate", name="not_good", calls="legs had poor or fair audio",
-             bad=verdict.is_in("poor", "fair") & ~silent, known=heard, by=(*_EVERY, "weekday"), windows=windows,
+             bad=verdict.is_in("poor", "fair") & ~silent, known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",
              odds=1.7, advice="Look at packet loss and jitter on this route, and at the network of the far end."),
     ]  # fmt: skip
 
 
-KIND = Kind("media", ("verdict",), _cases, "Poor audio, one-way or no audio")
+KIND = Kind("media", ("verdict",), "Poor audio, one-way or no audio", _cases)
 __all__ = ["KIND"]

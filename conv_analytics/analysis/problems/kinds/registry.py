@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 from conv_analytics.analysis.problems.case import Kind
-from conv_analytics.analysis.problems.kinds import delay, media, setup, talk
+from conv_analytics.analysis.problems.kinds import (
+    cliffs,
+    delay,
+    drift,
+    false_answer,
+    fraud,
+    media,
+    redials,
+    score,
+    setup,
+    talk,
+    volume,
+)  # fmt: skip
 
-KINDS: tuple[Kind, ...] = (setup.KIND, delay.KIND, media.KIND, talk.KIND)
+KINDS: tuple[Kind, ...] = (
+    setup.KIND, delay.KIND, media.KIND, talk.KIND, score.KIND, false_answer.KIND, cliffs.KIND, fraud.KIND,
+    redials.KIND, volume.KIND, drift.KIND,
+)  # fmt: skip
 
 __all__ = ["KINDS"]

@@ -19,13 +19,13 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
     over = ~_by_attempt(seen, failed | bad_number) | answered
     return [
         Case(kind="group_rate", name="failed", calls="calls failed", bad=failed & ~seen.answered,
-             known=seen.outbound | seen.texts["direction"].is_in("inbound"), by=(*every, "weekday"), odds=1.6,
+             known=seen.outbound | seen.texts["direction"].is_in("inbound"), by=(*every, *ENDS, "weekday"), odds=1.6,
              advice="Send the carrier the times, numbers and SIP codes of a few of these calls."),
         Case(kind="group_rate", name="bad_number", calls="calls went to numbers that do not exist", bad=bad_number,
              known=seen.outbound, by=every, odds=1.8,
              advice="Check the list of numbers and their format (E.164)."),
         Case(kind="group_rate", name="unanswered", calls="calls were not answered", bad=~answered,
-             known=seen.outbound & over, unit="attempt", by=every, odds=1.4, everywhere=False, windows=("time", "hour"),
+             known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False, windows=("time", "hour"),
              advice="Call a few of these numbers by hand, and check how the calling number is shown."),
     ]  # fmt: skip
 
@@ -40,5 +40,5 @@ def _by_attempt(seen: Observations, flag: np.ndarray) -> np.ndarray:
     return done
 
 
-KIND = Kind("group_rate", ("outcome_class",), _cases, "Failed or unanswered calls")
-__all__ = ["ENDS", "KIND"]
+KIND = Kind("setup", ("outcome_class",), "Failed or unanswered calls", _cases)
+__all__ = ["KIND"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from conv_analytics.analysis.problems.case import PARTIES, ROUTES, VERSION_COLUMNS, Case, Kind
+from conv_analytics.analysis.problems.case import ENDS, PARTIES, ROUTES, VERSION_COLUMNS, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Observations
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
+#: SIP codes from here on do not end a call in good order.
+REFUSED = 400
 
 
 def _cases(seen: Observations, groups: Groups) -> list[Case]:
@@ -16,8 +18,12 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
         Case(kind="group_rate", name="short", calls="answered calls were over within 6 s", bad=talk <= SHORT_S,
              known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS), odds=1.8,
              advice="Listen to a few: no audio, a wrong announcement, or calls that are made to be short."),
+        Case(kind="group_rate", name="dropped", calls="answered calls were dropped",
+             bad=seen.answered & (seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= REFUSED)),
+             known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS), odds=1.8,
+             advice="Ask the carrier why these calls were released, with a few call times and numbers."),
     ]  # fmt: skip
 
 
-KIND = Kind("short_calls", ("talk_s",), _cases, "Short calls")
+KIND = Kind("short_calls", ("talk_s",), "Short and dropped calls", _cases)
 __all__ = ["KIND"]

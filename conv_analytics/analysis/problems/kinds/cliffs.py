@@ -1,0 +1,143 @@
+"""Timer cliffs: calls of a route that end at one and the same second, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from conv_analytics.analysis.finders.timer_cliffs import TIMERS
+from conv_analytics.analysis.maths.clustered import excess_z, share_z
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations
+from conv_analytics.analysis.problems.scan import FEW
+
+#: A cliff is so narrow; calls around it, on either side, show what is usual. [s]
+WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
+#: Shorter calls have peaks of their own. [s]
+LEAST_S = 8.0
+#: Calls at a cliff, and how much denser than around they must be.
+LEAST_K, ODDS = 6, 1.8
+#: Windows of one group that are as good as independent.
+WINDOWS = 100
+_PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
+           *VERSION_COLUMNS)  # fmt: skip
+#: Where what is played or said, not a timer, may end all calls alike.
+_SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
+
+
+def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    talk = seen.numbers["talk_s"]
+    rows = np.flatnonzero(seen.answered & (talk >= LEAST_S))
+    if len(rows) < 20:  # noqa: PLR2004
+        return []
+    cut = seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= 400)  # noqa: PLR2004
+    found = [
+        each for name in _PLACES if groups.has(name)
+        for each in _of_grouping(seen, groups, name, rows, cut, least_excess)
+    ]  # fmt: skip
+    return _told_apart(found, cut)
+
+
+def _of_grouping(
+    seen: Observations, groups: Groups, name: str, rows: Ints, cut: Flags, least_excess: float
+) -> Iterator[Candidate]:
+    codes = groups.of(name).codes[rows]
+    counts = np.bincount(codes[codes >= 0])
+    kept = np.flatnonzero(counts >= 2 * LEAST_K)
+    talk = seen.numbers["talk_s"]
+    order = np.lexsort((talk[rows], codes))
+    rows, codes = rows[order], codes[order]
+    lengths = np.sort(talk[rows])
+    for code in kept:
+        low, high = np.searchsorted(codes, [code, code + 1])
+        own = rows[low:high]
+        for begin, end, around in _peaks(talk[own]):
+            k = end - begin
+            first, last = float(talk[own[begin]]), float(talk[own[end - 1]])
+            width, reach = WIDTH_S, max(LEAST_AROUND_S, AROUND * first)
+            share = width / (2 * reach + width)
+            z = float(share_z(k, k + around, share, odds=ODDS))
+            expected = around * width / (2 * reach)
+            if name != "all":
+                # How many of the other calls that last as long end here: a habit that all calls have is no cliff.
+                longer = len(lengths) - np.searchsorted(lengths, first)
+                ends = np.searchsorted(lengths, last, side="right") - np.searchsorted(lengths, first)
+                own_longer = len(own) - begin
+                rest_n, rest_k = longer - own_longer, ends - k
+                if rest_n > 0:
+                    usual = own_longer * (rest_k + 0.5) / (rest_n + 1)
+                    noise = usual**2 / (rest_k + 0.5)
+                    z = min(z, float(excess_z(k, own_longer, min(usual, own_longer * 0.98), noise, odds=2.0)))
+                    expected = max(expected, usual)
+            if k - expected < least_excess or z < 3.5:  # noqa: PLR2004
+                continue
+            yield _candidate(seen, groups, name, int(code), own, (begin, end), expected, z, len(kept))
+
+
+def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
+    """The densest windows of sorted lengths, as places from and to, and the calls around; the clearest first."""
+    end = np.searchsorted(talk, talk + WIDTH_S, side="right")
+    k = end - np.arange(len(talk))
+    reach = np.maximum(LEAST_AROUND_S, AROUND * talk)
+    around = (
+        np.searchsorted(talk, talk + WIDTH_S + reach, side="right") - np.searchsorted(talk, talk - reach) - k
+    )
+    z = share_z(k, k + around, WIDTH_S / (2 * reach + WIDTH_S), odds=ODDS)
+    z = np.where(k >= LEAST_K, z, -np.inf)
+    taken = np.zeros(len(talk), dtype=bool)
+    for _ in range(3):
+        at = int(np.argmax(np.where(taken, -np.inf, z)))
+        if taken[at] or z[at] < 3.5:  # noqa: PLR2004
+            return
+        yield at, int(end[at]), int(around[at])
+        taken |= np.abs(talk - talk[at]) < 3 * WIDTH_S
+
+
+def _candidate(
+    seen: Observations, groups: Groups, name: str, code: int, own: Ints, window: tuple[int, int], expected: float,
+    z: float, tests: int,
+) -> Candidate:  # fmt: skip
+    begin, end = window
+    talk = seen.numbers["talk_s"]
+    bad, rows = own[begin:end], own[begin:]
+    at = float(np.median(talk[bad]))
+    flag = np.zeros(len(seen), dtype=bool)
+    flag[bad] = True
+    near = min(TIMERS, key=lambda timer: abs(timer - at))
+    likely = TIMERS[near] if abs(near - at) <= 1.5 else "no timer of a standard: a limit of a switch or an account"  # noqa: PLR2004
+    case = Case(
+        kind="timer_cliff", name="cliff", calls=f"calls that lasted as long ended after {at:.1f} s", bad=flag,
+        known=seen.answered & (talk >= at - WIDTH_S), family=f"cliff {at:.0f}",
+        advice=f"Look for a timer of {at:.0f} s ({likely}).", words={"timer": f"{at:.1f}"},
+    )
+    by, values = ((), ()) if name == "all" else ((name,), (str(groups.of(name).labels[code]),))
+    return Candidate(
+        case, by, values, rows, bad, float(len(bad)), float(len(rows)), expected, z, tests * WINDOWS * FEW, raw_z=z,
+        against="calls that are a little shorter or longer, and those of other groups",
+    )  # fmt: skip
+
+
+def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
+    """Without peaks that the parties make themselves: the same everywhere, or of one script or person."""
+    kept = []
+    for each in found:
+        forced = float(cut[each.bad].mean()) >= 0.5  # noqa: PLR2004
+        if forced:
+            kept.append(each)
+            continue
+        if not each.by or each.by[0] in _SCRIPTED:
+            continue
+        rivals = [
+            other.z for other in found
+            if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
+        ]  # fmt: skip
+        if each.z > max(rivals, default=0.0):
+            kept.append(each)
+    return kept
+
+
+KIND = Kind("timer_cliff", ("talk_s",), "Timer cliffs", candidates=_candidates)
+__all__ = ["KIND"]

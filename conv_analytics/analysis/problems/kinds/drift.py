@@ -1,0 +1,83 @@
+"""Slow drifts: a share that grows from week to week, on no day by so much that it would be noticed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.kinds import media, setup
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Floats, Ints, Observations
+from conv_analytics.analysis.problems.scan import FEW
+
+#: Shorter spans have no drift. [days]
+LEAST_DAYS = 10
+_PLACES = ("all", "channel_type", "network_code", "country", "app_version", "version")
+_CASES = frozenset({"poor", "silent", "failed"})
+
+
+def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    cases = [each for kind in (media.KIND, setup.KIND) for each in kind.cases(seen, groups) if each.name in _CASES]
+    found = []
+    for case in cases:
+        rows = np.flatnonzero(case.known & (seen.started_us != NO_INSTANT))
+        if len(rows) < 50 or np.ptp(seen.local_us[rows]) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
+            continue
+        for name in _PLACES:
+            if groups.has(name):
+                found += _of_grouping(seen, groups, case, name, rows, least_excess)
+    return found
+
+
+def _of_grouping(
+    seen: Observations, groups: Groups, case: Case, name: str, rows: Ints, least_excess: float
+) -> list[Candidate]:
+    codes = groups.of(name).codes[rows]
+    y = case.bad[rows].astype("float64")
+    counts = np.bincount(codes[codes >= 0], y[codes >= 0])
+    found = []
+    kept = np.flatnonzero(counts >= 4 * least_excess)
+    for code in kept:
+        inside = codes == code
+        z, early, late = _trend(y[inside], seen.local_us[rows[inside]])
+        others = y[~inside]
+        if len(others) > 50 and others.sum() >= 10:  # noqa: PLR2004
+            # What grows everywhere is not this group's.
+            z_others = _trend(others, seen.local_us[rows[~inside]])[0]
+            z = min(z, (z - z_others) / np.sqrt(2)) if z_others > 0 else z
+        n = int(np.count_nonzero(inside))
+        expected = min(n * early, float(counts[code]))
+        if z < 3.5 or counts[code] - expected < least_excess or late < 1.7 * early:  # noqa: PLR2004
+            continue
+        by, values = ((), ()) if name == "all" else ((name,), (str(groups.of(name).labels[int(code)]),))
+        of_case = Case(
+            kind="drift", name=case.name, bad=case.bad, known=case.known, unit=case.unit, family=case.related,
+            calls=f"{case.calls}, and more from week to week: {early:.1%} at first, {late:.1%} at last",
+            advice="Look at what was changed step by step: load, routes, releases.",
+        )
+        mine = rows[inside]
+        found.append(Candidate(
+            of_case, by, values, mine, mine[y[inside] > 0], float(counts[code]), float(n), expected, float(z),
+            len(kept) * FEW, raw_z=float(z), against="the same calls at the beginning",
+        ))  # fmt: skip
+    return found
+
+
+def _trend(y: Floats, at: Ints) -> tuple[float, float, float]:
+    """How surely a share grows with time, days being clusters; and its fitted values at the beginning and the end."""
+    t = (at - at.min()) / max(float(np.ptp(at)), 1.0)
+    t = t - t.mean()
+    mean = y.mean()
+    residual = (y - mean) * t
+    day = np.unique(at // DAY_US, return_inverse=True)[1]
+    slope = float(np.sum((y - mean) * t)) / max(float(np.sum(t * t)), 1e-9)
+    left = (y - mean - slope * t) * t
+    robust = float(np.sum(np.bincount(day, left) ** 2))
+    variance = max(robust, mean * (1 - mean) * float(np.sum(t * t)), 1e-9)
+    early, late = max(mean + slope * float(t.min()), 0.0), mean + slope * float(t.max())
+    return float(residual.sum()) / float(np.sqrt(variance)), early, late
+
+
+KIND = Kind("drift", (), "Slow drifts", candidates=_candidates)
+__all__ = ["KIND"]

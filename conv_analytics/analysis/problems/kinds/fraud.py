@@ -1,0 +1,71 @@
+"""Premium-rate fraud: long or expensive calls to a place that is otherwise hardly called, within a short time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Observations
+
+#: A place that has more of the calls than this is no rare one.
+RARE = 0.15
+#: So many calls, so much longer or dearer than others, in so small a share of the time.
+LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
+_PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
+
+
+def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    talk = seen.numbers["talk_s"]
+    rows = np.flatnonzero(seen.outbound & seen.answered & (talk > 0) & (seen.started_us != NO_INSTANT))
+    rows = rows[seen.texts["channel_type"].is_in("phone", "sip")[rows]]
+    if len(rows) < 5 * LEAST:
+        return []
+    price = seen.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
+    span = max(int(np.ptp(seen.started_us[rows])), 1)
+    found = []
+    for name in _PLACES:
+        codes = groups.of(name).codes[rows]
+        counts = np.bincount(codes[codes >= 0])
+        for code in np.flatnonzero((counts >= max(LEAST, least_excess)) & (counts <= RARE * len(rows))):
+            inside = codes == code
+            longer = float(np.mean(talk[rows][inside])) / max(float(np.mean(talk[rows][~inside])), 1.0)
+            dearer = _ratio(price, inside)
+            hours = len(np.unique(seen.started_us[rows][inside] // HOUR_US)) * HOUR_US
+            days = len(np.unique(seen.started_us[rows][inside] // DAY_US)) * DAY_US
+            together = hours / span <= TOGETHER / 8 and days / span <= TOGETHER
+            if (together and longer >= LONGER) or (together and dearer >= DEARER and longer >= 1):
+                found.append(_candidate(seen, groups, name, int(code), rows, inside, (longer, dearer)))
+    return found
+
+
+def _ratio(price: np.ndarray, inside: np.ndarray) -> float:
+    known = ~np.isnan(price)
+    if not (known & inside).any() or not (known & ~inside).any():
+        return 0.0
+    return float(np.median(price[known & inside])) / max(float(np.median(price[known & ~inside])), 1e-9)
+
+
+def _candidate(
+    seen: Observations, groups: Groups, name: str, code: int, rows: np.ndarray, inside: np.ndarray,
+    times: tuple[float, float],
+) -> Candidate:  # fmt: skip
+    bad = rows[inside]
+    flag = np.zeros(len(seen), dtype=bool)
+    flag[bad] = True
+    case = Case(
+        kind="premium_prefix", name="premium", bad=flag, known=seen.outbound & seen.answered, family="fraud",
+        calls=f"calls, {times[0]:.1f} times as long as others" + (f" and {times[1]:.0f} times as dear" if times[1] > 1 else ""),
+        advice="Block this destination now, look at who placed the calls, and change the credentials that were used.",
+    )
+    at = seen.started_us[bad]
+    label = str(groups.of(name).labels[code])
+    return Candidate(
+        case, (name,), (label,), bad, bad, float(len(bad)), float(len(bad)), 0.0, 12.0 - GROUPINGS[name].rank / 10, 100.0,
+        raw_z=12.0, since_us=int(at.min()), until_us=int(at.max()), against="a destination that is hardly called otherwise",
+    )  # fmt: skip
+
+
+KIND = Kind("premium_prefix", ("talk_s", "country"), "Premium-rate fraud", candidates=_candidates)
+__all__ = ["KIND"]

@@ -1,0 +1,63 @@
+"""Volume: a number of one's own that is not called any more, while others are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from conv_analytics.analysis.maths.clustered import normal_quantile_of_tail
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Observations
+from conv_analytics.analysis.problems.scan import FEW
+
+#: Calls that a number had, on so many days, and calls that must be missing since.
+LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
+
+
+def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    inbound = seen.texts["direction"].is_in("inbound")
+    codes = seen.texts["to_address"].codes
+    rows = np.flatnonzero(inbound & (codes >= 0) & (seen.started_us != NO_INSTANT))
+    if len(rows) < 2 * LEAST_CALLS:
+        return []
+    counts = np.bincount(codes[rows])
+    found = []
+    for code in np.flatnonzero(counts >= LEAST_CALLS):
+        own = rows[codes[rows] == code]
+        others = seen.started_us[rows[codes[rows] != code]]
+        last = int(seen.started_us[own].max())
+        before, after = np.count_nonzero(others <= last), np.count_nonzero(others > last)
+        days, per_day = np.unique(seen.local_us[own] // DAY_US, return_counts=True)
+        if before < LEAST_CALLS or len(days) < LEAST_DAYS:
+            continue
+        missing = len(own) * after / before
+        # Days of one number vary more than chance: that many fewer independent calls are missing.
+        noise = max(float(np.var(per_day)) / max(float(np.mean(per_day)), 1e-9), 1.0)
+        if missing < max(LEAST_MISSING, least_excess):
+            continue
+        z = normal_quantile_of_tail(math.exp(-missing / noise))
+        found.append(_candidate(seen, groups, int(code), own, missing, z, last, len(counts[counts >= LEAST_CALLS])))
+    return found
+
+
+def _candidate(
+    seen: Observations, groups: Groups, code: int, own: np.ndarray, missing: float, z: float, last: int, tests: int
+) -> Candidate:
+    flag = np.zeros(len(seen), dtype=bool)
+    case = Case(
+        kind="volume", name="no_calls", calls="calls that were expected have not come", bad=flag,
+        known=seen.texts["direction"].is_in("inbound"), family="volume",
+        advice="Call the number; look at where it is routed, and whether it is still linked to the application.",
+    )
+    label = str(groups.of("to_address").labels[code])
+    return Candidate(
+        case, ("to_address",), (label,), own, own[-1:], missing, missing, 0.0, z, tests * FEW, raw_z=z, since_us=last,
+        against="the calls that other numbers still get",
+    )  # fmt: skip
+
+
+KIND = Kind("volume", ("to_address",), "Numbers without calls", candidates=_candidates)
+__all__ = ["KIND"]

@@ -1,0 +1,37 @@
+"""Whether calls are placed at other hours than before: a campaign that runs on the wrong time zone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.groupings import Groups
+from conv_analytics.analysis.problems.observations import DAY_US, Ints, Observations
+
+#: A shift of fewer hours is none.
+LEAST_H = 3.0
+#: Calls that are needed on either side.
+LEAST_N = 20
+
+
+def shift_h(candidate: Candidate, seen: Observations, groups: Groups) -> float | None:
+    """By how many hours the calls of a group are later than its other calls, -12..12; None if that is no matter."""
+    if candidate.case.name != "unanswered" or len(candidate.by) != 1:
+        return None
+    codes = groups.of(candidate.by[0], candidate.case.unit).codes
+    mine = seen.outbound & (codes == codes[candidate.rows[0]]) & candidate.case.known
+    mine[candidate.rows] = False
+    others = np.flatnonzero(mine)
+    if len(others) < LEAST_N or len(candidate.rows) < LEAST_N:
+        return None
+    shift = _angle(seen.local_us[candidate.rows]) - _angle(seen.local_us[others])
+    hours = (shift / (2 * np.pi) * 24 + 12) % 24 - 12
+    return float(hours) if abs(hours) >= LEAST_H else None
+
+
+def _angle(local_us: Ints) -> float:
+    turn = 2 * np.pi * (local_us % DAY_US) / DAY_US
+    return float(np.angle(np.mean(np.exp(1j * turn))))
+
+
+__all__ = ["shift_h"]
