@@ -26,6 +26,11 @@ STANDARD = {
 }  # fmt: skip
 
 
+#: What problems are called that only `findings` knows.
+CASES_OF_FINDINGS = {"bad_number", "not_good", "cliff", "constant_score", "premium", "redials", "no_calls",
+                     "false_answer"}  # fmt: skip
+
+
 def test_titles_are_the_standard_terms() -> None:
     assert {name: glossary.term(name).title for name in STANDARD} == STANDARD
 
@@ -57,7 +62,8 @@ def test_names_are_those_of_columns_rates_or_rules() -> None:
     known = {column.name for column in LEGS} | set(quality(made.week()).columns) | set(kpi_metrics()["metric"])
     known |= {*CASES, *NUMBERS, *SAME, *MEASURES, "lo", "hi", "mos_score", "acd"}
     words = {"leg", "call", "attempt", "seizure", "aloc", "erlang", "cps", "concurrency", "fas", "ci", "service_level",
-             "ring_time", "setup_time", "mos_low", "jitter_min"}  # fmt: skip
+             "ring_time", "setup_time", "mos_low", "jitter_min",
+             *CASES_OF_FINDINGS}  # fmt: skip
     assert {name for each in glossary.TERMS for name in (each.name, *each.names)} - known == words
 
 

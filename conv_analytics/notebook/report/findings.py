@@ -94,7 +94,7 @@ def _finding(  # noqa: PLR0917
         expected=float(row["baseline"]), excess=float(row["excess"]), q=float(row["q"]), side=row["side"],
         leg_ids=tuple(display.identifier(each) for each in str(row["leg_ids"]).split(",") if each),
         conversation_id="" if pd.isna(conversation) else str(display.column("conversation_id", conversation)),
-        trend=_trend(row, keys, legs, slots),
+        trend=_trend(row, keys, legs, slots, period.zone.key),
     )  # fmt: skip
 
 
@@ -108,26 +108,30 @@ def _local(at: Any, period: Period) -> str | None:
 
 
 def _trend(
-    row: Mapping[str, Any], keys: Mapping[str, str], legs: pd.DataFrame, slots: Slots
+    row: Mapping[str, Any], keys: Mapping[str, str], legs: pd.DataFrame, slots: Slots, tz: str
 ) -> tuple[FindingSlot, ...]:
     """The rate of a group by hour, day or week, of a problem that began or ended."""
     case = CASES.get(row["case"])
     if case is None or (pd.isna(row["since"]) and pd.isna(row["until"])) or len(slots.labels) < 2:  # noqa: PLR2004
         return ()
-    here = _having(legs, keys, scope=case.scope)
+    here = _having(legs, keys, scope=case.scope, tz=tz)
     if here is None:
         return ()
     rates = statistics.flag_rates(*case.flags(legs[here]), slots.of[here])
     return tuple(FindingSlot(label, rates[label]) for label in slots.labels)
 
 
-def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str) -> pd.Series[Any] | None:
+def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str) -> pd.Series[Any] | None:
     """Which legs are of a group; None where the legs do not have its column."""
     here = pd.Series(data=True, index=legs.index) if scope == "all" else legs["direction"] == scope
     for name, value in keys.items():
         if name == "prefix":
             digits = legs["remote_address"].astype("str").str.lstrip("+")
             here &= digits.str.startswith(value).fillna(value=False)
+        elif name == "hour":
+            # As "22-6": from the first hour until before the last, maybe over midnight.
+            first, last = map(int, value.split("-"))
+            here &= ((legs["started_at"].dt.tz_convert(tz).dt.hour - first) % 24) < ((last - first) % 24 or 24)
         elif name in legs:
             here &= legs[name].astype("str") == value
         else:
