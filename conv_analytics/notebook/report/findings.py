@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from conv_analytics.analysis import findings
 from conv_analytics.analysis.audio.profiles import Profile
-from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.glossary import is_term, term
 from conv_analytics.notebook.report import statistics
-from conv_analytics.notebook.report.legs import Slots
+from conv_analytics.notebook.report.legs import JudgedLegs, Slots, slots_of
 from conv_analytics.notebook.report.numbers import Finding, Findings, FindingSlot, Questions, Rate
 from conv_analytics.notebook.report.period import Period
 from conv_analytics.privacy.display import Display
@@ -29,30 +29,46 @@ _SENTENCES = ("where", "what", "compared_with", "same_calls", "ruled_out", "advi
 
 
 def findings_of(
-    data: Any, legs: pd.DataFrame, slots: Slots, *, period: Period, display: Display, profile: Profile, units: Units,
-    limited: bool,
-) -> Findings | None:  # fmt: skip
-    """What `conv_analytics.analysis.findings` names in a period, masked; None without legs.
+    data: Any, judged: JudgedLegs, period: Period, *, display: Display, profile: Profile, limited: bool, compared: bool
+) -> Findings | None:
+    """What `conv_analytics.analysis.findings` names in a period and the one before, masked; None without legs.
+
+    The period before shows what is new: a single day has nothing that it could be compared with. What had ended when
+    the period began is left out.
 
     Parameters
     ----------
     data
         The data of the report.
-    legs, slots
-        The legs of the period, not masked, and the hour, day or week of each.
+    judged
+        Its legs, not masked.
     limited
         Whether the caller limited the period: legs without a start are in all data only.
+    compared
+        Whether there are legs of the period before.
     """
-    if legs.empty:
+    asked = replace(period, since=period.before) if compared else period
+    since, until = (asked.since, asked.until) if limited else (None, None)
+    legs = judged.within(since, until) if limited and not asked.empty else judged.legs
+    if legs.empty or (limited and asked.empty):
         return None
-    since, until = (period.since, period.until) if limited else (None, None)
-    named = findings(data, since=since, until=until, tz=period.zone.key, profile=profile, units=units, limit=MOST)
-    problems = _records(named.problems)
-    words = _masked_words(problems, legs, display)
+    named = findings(
+        data, since=since, until=until, tz=period.zone.key, profile=profile, units=judged.units, limit=MOST
+    )
+    problems = [row for row in _records(named.problems) if not _is_over(row, period)]
+    slots, words = slots_of(legs, asked), _masked_words(problems, legs, display)
     return Findings(
-        problems=tuple(_finding(row, legs, slots, period, display, words) for row in problems),
+        problems=tuple(
+            _finding(row | {"problem": number}, legs, slots, period, display, words)
+            for number, row in enumerate(problems, 1)
+        ),
         questions=_questions(_records(named.looked_at)),
     )
+
+
+def _is_over(row: Mapping[str, Any], period: Period) -> bool:
+    """Whether a problem had ended when the period began."""
+    return not pd.isna(row["until"]) and period.since is not None and row["until"] <= period.since
 
 
 def _records(frame: Any) -> list[dict[str, Any]]:

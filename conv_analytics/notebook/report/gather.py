@@ -48,6 +48,11 @@ def gather(
     figures = _figures(now, before, kpi, judged.scope)
     verdict, sentence = _verdict(len(now), figures, judged.units, rulebook)
     ledger = ledger_of(data, now, period, untimed=int(starts.isna().sum()))
+    findings = None
+    if len(now):
+        findings = findings_of(
+            data, judged, period, display=display, profile=rulebook, limited=limited, compared=before is not None
+        )
     numbers = Numbers(
         sentence=sentence,
         details=(),
@@ -65,9 +70,7 @@ def gather(
         week=parts.week(now, period),
         groupings=parts.groupings(masked, kpi, judged.scope),
         codes=parts.codes(now, judged.scope),
-        findings=findings_of(
-            data, now, slots, period=period, display=display, profile=rulebook, units=judged.units, limited=limited
-        ),
+        findings=findings,
         worst=parts.worst(masked, period, rulebook),
         poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
