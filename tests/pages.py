@@ -25,7 +25,7 @@ from tests._helpers.command_line import environment
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "notebooks" / "reference"
-README = ROOT / "README.md"
+GALLERY = REFERENCE / "gallery.md"
 
 TABLES_HEAD = """\
 # Tables
@@ -59,7 +59,7 @@ dataset = open_dataset("exports")
 legs(dataset)  # one row per leg
 calls(dataset)  # one row per call: legs that overlap, or follow within 5 seconds
 conversations(dataset)  # one row per conversation
-ledger(dataset)  # what is missing, odd, inferred or unmeasured
+ledger(dataset)  # what is missing, odd, imputed or unmeasured
 ```
 
 Read the column `flags` as `frame["flags"]`: pandas has an attribute of that name. Countries of
@@ -183,7 +183,7 @@ def terms() -> str:
 
 
 def demo() -> str:
-    """What the demo prints, as the README shows it."""
+    """What the demo prints, as the gallery shows it."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "conv_analytics", "demo", "--quiet"],
@@ -197,9 +197,9 @@ def plain(text: str) -> str:
     return re.sub(r"in [\d.]+ s", "in 1.2 s", text)
 
 
-def readme_with(picture: str) -> str:
-    """The README with another picture of the demo's output."""
-    text = README.read_text(encoding="utf-8")
+def gallery_with(picture: str) -> str:
+    """The gallery with another picture of the demo's output."""
+    text = GALLERY.read_text(encoding="utf-8")
     return re.sub(
         r"(<!-- demo -->\n\n```text\n).*?(```\n)", lambda found: found[1] + picture + found[2], text, flags=re.DOTALL
     )
@@ -213,7 +213,7 @@ def main() -> None:
     (REFERENCE / "glossary.md").write_text(terms(), encoding="utf-8")
     (REFERENCE / "kpi.md").write_text(rates(), encoding="utf-8")
     (REFERENCE / "tables.md").write_text(tables(), encoding="utf-8")
-    README.write_text(readme_with(demo()), encoding="utf-8")
+    GALLERY.write_text(gallery_with(demo()), encoding="utf-8")
     bad_input.main()
 
 

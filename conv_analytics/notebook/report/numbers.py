@@ -248,7 +248,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: what is missing, odd, inferred or unmeasured."""
+    """A line of the ledger: what is missing, odd, imputed or unmeasured."""
 
     metric: str
     n: int
