@@ -15,6 +15,8 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags
 PRICE = 2.0
 #: Windows of a day in which calls of one cause come together: a burst is one event, not fifty.
 BURST_US = HOUR_US // 2
+#: An address with more than this share of all legs is part of the platform's own side.
+LARGE = 0.08
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,9 @@ def cluster_columns(seen: Observations) -> dict[str, Ints]:
     columns = {"conversation": seen.conversation}
     for name in ("remote_address", "user_id"):
         codes = seen.texts[name].codes
-        alone = codes < 0
+        # A bot's socket or a trunk that carries a good part of all calls is no party with habits of its own.
+        large = np.append(np.bincount(codes[codes >= 0], minlength=1) > LARGE * len(codes), False)
+        alone = (codes < 0) | (large[np.minimum(codes, len(large) - 1)] if name == "remote_address" else False)
         columns[name] = np.where(alone, len(seen.texts[name].labels) + np.arange(len(codes)), codes)
     columns["burst"] = seen.local_us // BURST_US
     columns["day"] = seen.local_us // DAY_US

@@ -41,6 +41,8 @@ class Case:
         What is scanned within each group: ``time``, ``hour``, ``length``.
     everywhere
         Whether a change of all calls together is a problem, too.
+    strict
+        Whether calls are compared with others of the same part of the day only, or not at all.
     family
         Cases of one family look at the same thing, more or less strictly.
     ignores
@@ -59,10 +61,11 @@ class Case:
     unit: str = "leg"
     by: tuple[str, ...] = (*ROUTES, *PARTIES, *VERSION_COLUMNS)
     odds: float = 1.5
-    structural_odds: float = 4.0
+    structural_odds: float = 3.0
     adjust: tuple[str, ...] = ("structure", "daypart")
     windows: tuple[str, ...] = ("time", "hour")
     everywhere: bool = True
+    strict: bool = False
     family: str = ""
     ignores: tuple[str, ...] = ()
     advice: str = ""

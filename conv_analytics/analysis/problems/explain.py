@@ -20,6 +20,10 @@ NARROW = 0.75
 OVERLAP = 0.4
 #: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
 ALIKE = 0.85
+#: A place has at the most this share of all calls.
+PLACE = 0.8
+#: And at the least this share of the bad ones.
+MOSTLY = 0.75
 
 
 @dataclass
@@ -89,8 +93,11 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if _is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    best = _specific(best, certain)
-    alike = [each for each in certain if each.case is best.case and each.z >= 0.6 * best.z and _alike(each, best)]
+    best = _placed(_specific(best, certain), certain)
+    alike = [
+        each for each in certain
+        if each.case is best.case and each.z >= 0.6 * best.z and bool(each.by) == bool(best.by) and _alike(each, best)
+    ]  # fmt: skip
     best = min(
         alike or [best],
         key=lambda each: (sum(name != "all" for name in each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
@@ -108,6 +115,26 @@ def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
         and np.isin(each.bad, best.bad).mean() >= 0.4
     ]  # fmt: skip
     return max(more, key=lambda each: each.gain, default=best)
+
+
+def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """Where nearly all of it is at one place, that place: not all calls, and not the codec that a route has."""
+    if best.by and best.by != ("codec_guess",):
+        return best
+    places = [
+        each for each in certain
+        if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
+        and "codec_guess" not in each.by and (each.n <= _room(best) * best.n or each.k / each.n >= 1.3 * best.k / best.n)
+        and np.isin(best.bad, each.bad).mean() >= (MOSTLY if not best.by else ALIKE)
+    ]  # fmt: skip
+    return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
+
+
+def _room(best: Candidate) -> float:
+    """How large a place may be, by the size of what it stands for: one whose calls are nearly all bad may be as large."""
+    if best.by:
+        return 3.0
+    return 1.5 if best.k > PLACE * best.n else PLACE
 
 
 def _alike(one: Candidate, other: Candidate) -> bool:
@@ -161,6 +188,8 @@ def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
         gone = np.ones(len(seen), dtype=bool) if best.lengths_s or best.hours else np.zeros(len(seen), dtype=bool)
         gone[best.rows] = True
         return gone
+    if best.case.related == "redials":
+        return np.isin(groups.of("to_address").codes, groups.of("to_address").codes[best.bad])
     gone = np.ones(len(seen), dtype=bool)
     for name in best.by:
         codes = groups.of(name).codes

@@ -137,7 +137,9 @@ def _row(number: int, explained: Explained, seen: Observations, tz: str, fdr: fl
     one = explained.candidate
     # The interval is that of as many independent calls.
     interval = rates(one.k / one.deff, one.n / one.deff)
-    keys = dict(zip((GROUPINGS[name].column for name in one.by), one.values, strict=True))
+    keys: dict[str, Any] = {}
+    for name, value in zip((GROUPINGS[name].column for name in one.by), one.values, strict=True):
+        keys[name] = value if name not in keys else [*np.atleast_1d(keys[name]).tolist(), value]
     if one.hours is not None:
         keys["hour"] = f"{one.hours[0]}-{one.hours[1]}"
     return {

@@ -30,7 +30,7 @@ class Problem:
     where
         The group in words.
     keys
-        The group: column to value; empty for all calls.
+        The group: column to value, or a list of values; empty for all calls. ``hour`` is like ``9-12``.
     since, until
         When it began and ended; None if it was so all the time, or still is.
     k, n, rate, lo, hi
@@ -57,7 +57,7 @@ class Problem:
     kind: str
     case: str
     where: str
-    keys: Mapping[str, str]
+    keys: Mapping[str, Any]
     since: datetime | None
     until: datetime | None
     k: int

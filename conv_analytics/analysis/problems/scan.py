@@ -20,11 +20,15 @@ LEAST_K, LEAST_N = 5, 8
 CLOSE_LOOK = 3.0
 #: The rate of a stratum is drawn to that of all by so many bad calls: without any in it, it is low, but not 0.
 PRIOR = 4.0
+#: Calls of the same structure that are needed to compare with.
+LEAST_REST = 20
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
-CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version"})
+CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type", "all"})
+#: What is different by nature, and what share of bad calls is expected there at the least.
+STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
 #: Pairs of columns that are asked together.
 PAIRS = (
     ("user_id", "network_code"), ("user_id", "country"), ("from_address", "country"), ("from_address", "network_code"),
@@ -137,6 +141,13 @@ class Asked:
         result: Floats = rate[strata]
         return result
 
+    def structure_of(self, valid: Ints, strata: Ints, *, adjusts: bool) -> Ints:
+        """The structure of each stratum, from 0."""
+        of = np.zeros(int(strata.max(initial=0)) + 1, dtype=np.int64)
+        if adjusts:
+            of[strata] = _ranks(self.structure[valid])
+        return of
+
     def strata(self, valid: Ints, *, adjusts: bool) -> Ints:
         """The stratum of each call, from 0."""
         part = self.part[valid]
@@ -217,10 +228,18 @@ class Table:
         n_out = n_total - n_odd - np.where(own, 0, n_in)
         k_out = k_total - k_odd - np.where(own, 0, k_in)
         overall = (k_out.sum(axis=1) + 0.5) / (n_out.sum(axis=1) + 1)
-        rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / overall[:, None]), 1e-5, 0.98)
-        comparable = n_out >= 5  # noqa: PLR2004
+        # A stratum without others is judged by those of the same structure at other times.
+        of_structure = asked.structure_of(valid, strata, adjusts=grouping.adjusts)
+        wide = [np.stack([np.bincount(of_structure, row) for row in part])[:, of_structure] for part in (n_out, k_out)]
+        prior = (wide[1] + PRIOR) / (wide[0] + PRIOR / overall[:, None])
+        rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / prior), 1e-5, 0.98)
+        comparable = n_out >= 5 if asked.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
-        noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / overall[:, None])).sum(axis=1)
+        noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / prior)).sum(axis=1)
+        if grouping.name in STRUCTURAL:
+            # Some channels hardly ever have what others have now and then: that is no measure.
+            e = np.maximum(e, LEAST_RATE * n)
+            k_out = np.maximum(k_out, LEAST_RATE * n_out)
         # The strata of the rest together are known no better than the count of its bad calls.
         noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5))
         usual[of >= 0] = rate[of[of >= 0], strata[of >= 0]]
@@ -239,7 +258,7 @@ class Table:
     def odds(self) -> float:
         """The odds ratio that is nothing to report."""
         case = self.asked.case
-        if self.grouping.name in {"channel_type", "direction", "remote_kind"}:
+        if self.grouping.name in STRUCTURAL:
             return case.structural_odds
         return case.odds * 1.5 if self.grouping.party else case.odds
 

@@ -31,6 +31,8 @@ def where(candidate: Candidate, tz: str) -> str:
 
     Time since when, and until when, have columns of their own.
     """
+    if len(set(candidate.by)) < len(candidate.by):
+        return f"calls to {len(candidate.by)} numbers"
     parts = [_group(name, value) for name, value in zip(candidate.by, candidate.values, strict=True)]
     text = ", ".join(parts) or "all calls"
     if candidate.hours is not None:

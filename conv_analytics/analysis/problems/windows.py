@@ -23,6 +23,8 @@ LEAST_DAYS = 3
 TESTS = 250.0
 #: Windows begin and end with the data when they come so near, as a share of the calls.
 NEAR_END = 0.03
+#: More hours of a day are not some of them.
+LONGEST_H = 12
 #: Windows of a group that are as good as independent.
 WINDOWS = 12
 
@@ -60,7 +62,10 @@ def scan(table: Table, what: str) -> Iterator[Window]:
     uneven = _uneven(y[order], rate[order], starts, ends)
     for at in uneven:
         rows = order[starts[at] : ends[at]]
-        found = _best(values[rows], y[rows], rate[rows], asked.case.odds)
+        if what == "hour":
+            found = _best_hours(values[rows] // HOUR_US, y[rows], rate[rows], asked.case.odds)
+        else:
+            found = _best(y[rows], rate[rows], asked.case.odds)
         if found is None:
             continue
         low, high = found
@@ -107,7 +112,7 @@ def _uneven(y: Floats, rate: Floats, starts: Ints, ends: Ints) -> Ints:
     return np.flatnonzero(reach / spread >= UNEVEN)
 
 
-def _best(values: Any, y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
+def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
     """The window, as places from and to, in which the bad calls of a group are furthest from even."""
     bad = np.flatnonzero(y > 0)
     if len(bad) > ENDS:
@@ -125,6 +130,20 @@ def _best(values: Any, y: Floats, rate: Floats, odds: float) -> tuple[int, int] 
     return int(low[best[0]]), int(high[best[1]])
 
 
+def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
+    """The same for whole hours; `hours` are in order, from the night on."""
+    k, e = (np.r_[0.0, np.cumsum(np.bincount(hours, weights, minlength=24))] for weights in (y, rate))
+    low, high = np.triu_indices(25, 1)
+    fine = (high - low <= LONGEST_H) & (k[high] - k[low] >= 5)  # noqa: PLR2004
+    low, high = low[fine], high[fine]
+    if not len(low):
+        return None
+    share = np.clip((e[high] - e[low]) / e[-1], 1e-9, 1 - 1e-9)
+    at = int(np.argmax(np.where(share < 0.97, share_z(k[high] - k[low], k[-1], share, odds=odds), -np.inf)))  # noqa: PLR2004
+    first, last = np.searchsorted(hours, [low[at], high[at]])
+    return (int(first), int(last)) if last > first else None
+
+
 def _window(
     table: Table, what: str, values: Any, rows: Ints, low: int, high: int
 ) -> tuple[Ints, dict[str, Any]] | None:
@@ -138,7 +157,7 @@ def _window(
         return chosen, {"since_us": None if early else int(first), "until_us": None if late else int(last)}
     if what == "hour":
         begin, end = int(first // HOUR_US), int(last // HOUR_US) + 1
-        if end - begin > 16:  # noqa: PLR2004
+        if end - begin > LONGEST_H:
             return None
         chosen = rows[(values[rows] >= begin * HOUR_US) & (values[rows] < end * HOUR_US)]
         days = table.asked.seen.day[table.asked.rows[table.valid[chosen[table.y[chosen] > 0]]]]
@@ -160,23 +179,26 @@ def _judged(
     if n < 8:  # noqa: PLR2004
         return None
     sides = []
-    if e_own >= 0.5:  # noqa: PLR2004  something to compare with
-        sides.append((k_own, e_own, "its other calls", noise))
+    # Half a bad call more on the other side, at the group's own rate.
+    half = 0.5 * (e + e_own) / max(k + k_own, 1.0)
+    own = e_own >= 2 * half
+    if own:
+        sides.append((k_own, e_own, half, "its other calls", noise))
     if not everything:
         low, high = values[chosen].min(), values[chosen].max()
         near = (values >= low) & (values <= high)
         k_rest = float(y[near].sum()) - k
         e_rest = float(rate[near].sum()) - e
         if e_rest >= 0.5:  # noqa: PLR2004
-            sides.append((k_rest, e_rest, "others at the same time", 1 + table.spread * e * (1 - e / n)))
-    if not sides or (everything and e_own < 0.5):  # noqa: PLR2004
+            sides.append((k_rest, e_rest, 0.5, "others at the same time", 1 + table.spread * e * (1 - e / n)))
+    if not sides or (everything and not own):
         return None
     judged = []
-    for k_other, e_other, against, spread in sides:
-        ratio = (k_other + 0.5) / (e_other + 0.5)
+    for k_other, e_other, more, against, spread in sides:
+        ratio = (k_other + 0.5) / (e_other + more)
         expected = min(e * ratio, 0.98 * n)
         # Variance of the ratio, as that of a count; a count of 0 is known no better than one of 1/2.
-        doubt = e**2 * (k_other + 0.5) / (e_other + 0.5) ** 2
+        doubt = e**2 * (k_other + 0.5) / (e_other + more) ** 2
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))
     return min(judged)

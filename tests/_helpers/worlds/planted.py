@@ -13,20 +13,20 @@ from tests._helpers.worlds.legs import CHANNELS
 from tests._helpers.worlds.world import DAY, HOUR, World
 
 #: Of the calls that a problem names, so many must be where the cause is; of those that the cause made bad, so many
-#: must be among the ones named, and fewer where hours are named one by one.
-PRECISION, RECALL, RECALL_BY_HOUR = 0.5, 0.4, 0.2
+#: must be among the ones named, and fewer where hours or numbers are named one by one.
+PRECISION, RECALL, RECALL_ONE_BY_ONE = 0.5, 0.4, 0.1
 #: Words for what legs may be grouped by.
 _SYNONYMS = {
     "network_code": "network", "to_network": "network", "number_prefix": "prefix", "to_prefix": "prefix",
     "from_address": "own", "own_number": "own", "caller_number": "own", "caller": "own", "to_address": "address",
     "remote_address": "address", "remote_number": "address", "user_id": "user", "user_name": "user", "agent": "user",
-    "app_version": "version", "channel_type": "channel", "hour_of_day": "hour", "local_hour": "hour",
+    "app_version": "version", "channel_type": "channel", "hour_of_day": "hour", "local_hour": "hour", "hours": "hour",
     "day_of_week": "weekday", "date": "day", "sip_code": "code", "codec_guess": "codec", "own_address": "own",
     "application_version": "version",
 }  # fmt: skip
 #: Groupings that say what a call was like, not where it was: they narrow nothing.
 _QUALITIES = frozenset({
-    "code", "codec", "outcome", "talk_s", "length", "length_band", "talk_band", "duration", "timer_s", "seconds",
+    "code", "outcome", "talk_s", "length", "length_band", "talk_band", "duration", "timer_s", "seconds",
     "rule", "reason", "reason_code", "week", "hung_up_by", "technology", "talk", "at_s", "cliff_s", "second", "role",
     "local_time", "status", "outcome_class",
 })  # fmt: skip
@@ -80,7 +80,7 @@ class Groups:
         versions = np.array([*world.versions, ""], dtype=object)
         local = np.where(legs.network >= 0, world.networks.offsets[legs.network], 0)
         day = np.floor(legs.start / DAY).astype("M8[D]")
-        self.user_names = {value: name for name, value in (user_ids or {}).items()}
+        self.user_names = dict(user_ids or {})
         self.arrays: dict[str, np.ndarray] = {
             "network": np.where(legs.network >= 0, world.networks.codes[legs.network], ""),
             "country": np.where(legs.network >= 0, world.networks.countries[legs.network], ""),
@@ -90,6 +90,7 @@ class Groups:
             "channel": np.array(CHANNELS, dtype=object)[legs.channel],
             "direction": np.array(["inbound", "outbound"], dtype=object)[legs.direction],
             "address": legs.remote,
+            "codec": np.select([legs.size == 172, legs.size == 32, legs.size == 640], ["g711", "g729", "l16"], "opus"),
             "day": day.astype(str).astype(object),
         }
         self.hours = (legs.start % DAY // HOUR, (legs.start + local * HOUR) % DAY // HOUR)
@@ -121,8 +122,11 @@ class Groups:
             start = value.lstrip("+").rstrip("x*…")
             return np.array([text.startswith(start) for text in self.legs.remote.tolist()])
         if dimension == "hour":
-            hour = int(float(value.split(":", maxsplit=1)[0].split("-", maxsplit=1)[0]))
-            return (self.hours[0] == hour) | (self.hours[1] == hour)
+            # One hour, or from one to another: 15, 15:00, 15-17, 22:00-02:00.
+            first, _, last = (part.strip() for part in value.partition("-"))
+            begin = _hour(first)
+            length = (_hour(last) - begin) % 24 if last else 1
+            return np.logical_or(*((hours - begin) % 24 < length for hours in self.hours))
         if dimension == "weekday":
             known = [name.lower()[:3] for name in _WEEKDAYS]
             number = known.index(value.lower()[:3]) if value.lower()[:3] in known else int(float(value))
@@ -138,11 +142,15 @@ class Groups:
         return self.arrays[dimension] == value
 
 
+def _hour(text: str) -> int:
+    return int(float(text.partition(":")[0]))
+
+
 def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: float | None, until: float | None) -> str:
     """Whether what a problem names is where the cause is: ``right``, a ``part`` of it, or ``other``."""
     narrowing = {_SYNONYMS.get(name, name) for name in keys} - _QUALITIES
-    if not narrowing and not cause.everywhere:
-        return "other"
+    if not narrowing and (cause.window is None or not cause.everywhere):
+        return "right" if cause.everywhere else "other"
     rows = groups.selected(keys)
     if cause.window is not None and "day" not in narrowing:
         if since is None:
@@ -151,7 +159,7 @@ def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: flo
     asked = rows & cause.among
     if not asked.any() or (asked & cause.target).sum() < PRECISION * asked.sum():
         return "other"
-    wanted = RECALL_BY_HOUR if narrowing & {"hour", "weekday", "day"} else RECALL
+    wanted = RECALL_ONE_BY_ONE if narrowing & {"hour", "weekday", "day", "address"} else RECALL
     hit = int(cause.hit.sum())
     return "right" if (rows & cause.hit).sum() >= wanted * hit else "part"
 

@@ -24,6 +24,8 @@ LEAST_K, ODDS = 6, 1.8
 WINDOWS = 100
 _PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
            *VERSION_COLUMNS)  # fmt: skip
+#: Routes, which have timers of their own.
+_ROUTES = frozenset({"network_code", "country"})
 #: Where what is played or said, not a timer, may end all calls alike.
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
@@ -128,7 +130,7 @@ def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
         if forced:
             kept.append(each)
             continue
-        if not each.by or each.by[0] in _SCRIPTED:
+        if not each.by or each.by[0] not in _ROUTES:
             continue
         rivals = [
             other.z for other in found

@@ -20,7 +20,7 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
     return [
         Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",
              bad=delay > limit, known=known, by=(*ROUTES, *PARTIES), odds=2.5, adjust=("structure", "country"),
-             family="delay", everywhere=limit == limits[-1], windows=("time",) if limit == limits[0] else ("time", "hour"),
+             family="delay", strict=True, everywhere=limit == limits[-1], windows=("time",) if limit == limits[0] else ("time", "hour"),
              advice="Ask the carrier how these calls are routed: each further hop or lookup costs seconds.")
         for limit in limits
     ]  # fmt: skip

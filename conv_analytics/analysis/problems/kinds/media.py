@@ -19,7 +19,7 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
     windows = ("time", "hour", "length")
     return [
         Case(kind="group_rate", name="silent", calls="legs had no audio in one direction or both", bad=silent,
-             known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6, structural_odds=4.0,
+             known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6,
              advice="Look at NAT, firewall and codec on this route: RTP does not arrive."),
         Case(kind="group_rate", name="poor", calls="legs had poor audio", bad=verdict.is_in("poor") & ~silent,
              known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",

@@ -25,7 +25,7 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
              known=seen.outbound, by=every, odds=1.8,
              advice="Check the list of numbers and their format (E.164)."),
         Case(kind="group_rate", name="unanswered", calls="calls were not answered", bad=~answered,
-             known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False, windows=("time", "hour"),
+             known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False, strict=True, windows=("time", "hour"),
              advice="Call a few of these numbers by hand, and check how the calling number is shown."),
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ from conv_analytics.analysis.maths.clustered import normal_quantile_of_tail
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 from conv_analytics.analysis.problems.scan import FEW
 
 #: Calls that a number had, on so many days, and calls that must be missing since.
@@ -20,6 +20,8 @@ LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
 def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
     inbound = seen.texts["direction"].is_in("inbound")
     codes = seen.texts["to_address"].codes
+    # Users of the application who call in have habits of their own.
+    inbound &= ~seen.texts["channel_type"].is_in("app", "websocket")
     rows = np.flatnonzero(inbound & (codes >= 0) & (seen.started_us != NO_INSTANT))
     if len(rows) < 2 * LEAST_CALLS:
         return []
@@ -30,17 +32,30 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         others = seen.started_us[rows[codes[rows] != code]]
         last = int(seen.started_us[own].max())
         before, after = np.count_nonzero(others <= last), np.count_nonzero(others > last)
-        days, per_day = np.unique(seen.local_us[own] // DAY_US, return_counts=True)
+        days = np.unique(seen.local_us[own] // DAY_US)
         if before < LEAST_CALLS or len(days) < LEAST_DAYS:
             continue
         missing = len(own) * after / before
         # Days of one number vary more than chance: that many fewer independent calls are missing.
-        noise = max(float(np.var(per_day)) / max(float(np.mean(per_day)), 1e-9), 1.0)
+        noise = _noise(seen.started_us[own], others[others <= last])
         if missing < max(LEAST_MISSING, least_excess):
             continue
         z = normal_quantile_of_tail(math.exp(-missing / noise))
         found.append(_candidate(seen, groups, int(code), own, missing, z, last, len(counts[counts >= LEAST_CALLS])))
     return found
+
+
+def _noise(own: Ints, others: Ints) -> float:
+    """Variance of a number's calls a day, given those of the others, by what it were by chance alone."""
+    first = min(int(own.min()), int(others.min())) // DAY_US
+    size = max(int(own.max()), int(others.max())) // DAY_US - first + 1
+    mine, theirs = (np.bincount(at // DAY_US - first, minlength=size).astype("float64") for at in (own, others))
+    expected = theirs * mine.sum() / max(theirs.sum(), 1.0)
+    usable = expected >= 1
+    if np.count_nonzero(usable) < LEAST_DAYS:
+        return float(len(own))
+    squared = (mine - expected)[usable] ** 2 / expected[usable]
+    return max(float(squared.mean()), 1.0)
 
 
 def _candidate(

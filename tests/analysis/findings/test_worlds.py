@@ -1,0 +1,107 @@
+"""Worlds with something wrong, and worlds without: what is planted is there, is named, and nothing else is.
+
+The whole table, 60 worlds of every kind, is made by ``python -m tests._helpers.worlds``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conv_analytics.analysis import legs, quality
+from tests._helpers.worlds import CAUSES, CLEAN, KINDS, make
+from tests._helpers.worlds.__main__ import found
+from tests._helpers.worlds.planted import place_of
+from tests._helpers.worlds.scores import ENOUGH, Row, named_in
+
+#: A world for each of some causes of every sort.
+PLANTED = {
+    "post_dial_delay": 0, "caller_503": 1, "carrier_outage": 0, "country_blocked": 1, "spam_number": 0, "cliff_45": 1,
+    "false_answer": 1, "user_headset": 1, "network_ghost": 0, "jitter_by_length": 1,
+}  # fmt: skip
+QUIET = ("contact_centre", "repeated_callers", "bursts", "export_gaps", "small_networks", "recorded_prompt")
+
+
+@cache
+def _named(kind: str, seed: int) -> Row:
+    return named_in(kind, seed, found)
+
+
+def test_most_causes_are_named_among_the_first_three() -> None:
+    missed = [kind for kind, seed in PLANTED.items() if (_named(kind, seed)["rank"] or 99) > 3]
+    assert len(missed) <= 2, missed
+
+
+def test_a_cause_is_seldom_named_twice() -> None:
+    twice = [kind for kind, seed in PLANTED.items() if _named(kind, seed)["repeated"]]
+    assert len(twice) <= 3, twice
+
+
+def test_where_nothing_is_wrong_nothing_is_named() -> None:
+    loud = {name: _named(f"clean:{name}", 1)["named"] for name in QUIET}
+    assert sum(bool(said) for said in loud.values()) <= 1, loud
+
+
+# -- the worlds themselves
+
+
+def test_there_are_many_kinds() -> None:
+    assert len(CAUSES) >= 25
+    assert len(CLEAN) >= 8
+    assert len(KINDS) == len(CAUSES) + len(CLEAN)
+
+
+@pytest.mark.parametrize("kind", CAUSES)
+def test_a_cause_makes_calls_bad_at_its_place(kind: str) -> None:
+    for seed in range(3):
+        cause = make(kind, seed).cause
+        assert cause is not None
+        assert cause.excess >= 5
+        assert len(cause.hit) == len(cause.target) == len(cause.among)
+        assert (cause.hit & cause.target).sum() >= 0.9 * cause.hit.sum()
+    assert max(cause.excess for seed in range(8) if (cause := make(kind, seed).cause)) >= ENOUGH
+
+
+@pytest.mark.parametrize(
+    ("kind", "case"),
+    [("network_change", "failed"), ("line_full", "poor"), ("network_ghost", "silent"), ("agent_hangs_up", "short")],
+)
+def test_the_analysis_sees_the_calls_that_were_made_bad(kind: str, case: str) -> None:
+    made = make(kind, 4)
+    assert made.cause is not None
+    seen = legs(made.tables).merge(quality(made.tables)[["leg_id", "verdict", "silent_directions"]], on="leg_id")
+    bad = {
+        "failed": seen["outcome_class"].isin(["network", "signalling", "platform"]),
+        "poor": seen["verdict"] == "poor",
+        "silent": seen["silent_directions"] > 0,
+        "short": seen["talk_s"] <= 6,
+    }[case].to_numpy(dtype=bool)
+    # Ids count the legs of the world in its order.
+    place = seen["leg_id"].str[-12:].map(lambda text: int(text, 16)).to_numpy()
+    hit = np.isin(place, np.flatnonzero(made.cause.hit))
+    others = np.isin(place, np.flatnonzero(made.cause.among & ~made.cause.hit))
+    assert bad[hit].mean() > 0.95
+    assert bad[others].mean() < 0.08
+
+
+def test_a_seed_makes_the_same_world_again() -> None:
+    first, second, other = (make("codec_change", seed) for seed in (7, 7, 8))
+    for name, frame in first.tables.items():
+        pd.testing.assert_frame_equal(frame, second.tables[name])
+    assert not first.tables["hangups"].equals(other.tables["hangups"])
+
+
+def test_only_the_right_place_counts() -> None:
+    made = make("network_change", 2)
+    cause, groups, networks = made.cause, made.groups, made.world.networks
+    assert cause is not None
+    place = int(made.world.legs.network[cause.hit][0])
+    assert place_of(cause, groups, {"network_code": networks.codes[place]}, None, None) == "right"
+    for code in set(networks.codes) - {networks.codes[place]}:
+        assert place_of(cause, groups, {"network_code": code}, None, None) == "other"
+    assert place_of(cause, groups, {}, None, None) == "other"
+    with pytest.raises(KeyError):
+        place_of(cause, groups, {"moon": "full"}, None, None)
