@@ -1,4 +1,4 @@
-"""Every sentence that a report can say, so that each is read by somebody: ``python -m tests.notebook.report_sentences``.
+"""Every sentence that a report can say: ``python -m tests.notebook.report_sentences`` writes the list anew.
 
 The list, `report_sentences.md`, is made from the texts in the source of the report and of what it quotes: a sentence
 that is new or changed changes the list, and whoever changes it reads it there as a reader of the report would.
@@ -22,7 +22,7 @@ SOURCES = (
 HEAD = """\
 # What a report can say
 
-Every text with more than one word in the source of the report and of what it quotes; `{}` stands for a number or a name.
+Every text of more than one word in the source of the report and of what it quotes; `{}` stands for a number or name.
 Written by `python -m tests.notebook.report_sentences`: read what changes as a reader of the report would.
 """
 _SKIPPED = (ast.Raise, ast.Assert)

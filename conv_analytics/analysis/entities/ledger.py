@@ -138,11 +138,11 @@ def _entries() -> list[_Entry]:
                col("country_source").is_in(["calling_code", "network"]) & ~col("country").is_null(),
                col("country").is_null() & hidden,
                "imputed: from the calling code or the network; unmeasured: the number is withheld"),
-        _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or without a billing record"),
+        _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or no record"),
         _Entry("mos_score", up, col("mos_score").is_null(), None, None, ~col("mos_score").is_null() & ~measured,
                "unmeasured: no packets, so the MOS is its start value"),
-        _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: the hangup has no quality statistics"),
-        _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: the hangup has no byte counts"),
+        _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: no quality in the hangup"),
+        _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: no bytes in the hangup"),
     ]  # fmt: skip
     return entries + [_Entry(flag, None, None, _has(flag), None, None, doc) for flag, doc in LEG_FLAGS.items()]
 
