@@ -50,7 +50,7 @@ def test_a_few_broken_scores_count_as_odd_and_change_nothing_for_others(odd: lis
     units = detect_units(frame)
     assert (units.mos_scale, units.mos_model) == (1, "freeswitch_r")
     assert units.evidence[0].odd == len(odd)
-    assert f"{len(odd)} do not, and count as not measured" in units.evidence[0].why
+    assert f"{len(odd)} do not and are treated as unmeasured" in units.evidence[0].why
     judged = quality(frame).set_index("leg_id")["mos_reported"]
     assert judged[judged.index.str.startswith("odd")].isna().all()
     assert judged[~judged.index.str.startswith("odd")].notna().all()
