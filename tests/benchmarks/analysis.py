@@ -263,13 +263,17 @@ def _asked(name: str, **options: Any) -> Callable[[Any], Any]:
     return ask
 
 
+def _found(data: Any) -> Any:
+    return len(analysis.findings(data))
+
+
 def _compared(data: Any) -> Any:
     return len(analysis.compare(data, data, by="network_code", case="answered").groups)
 
 
 QUESTIONS: dict[str, Callable[[Any], Any]] = {
     "kpi": kpi, "quality": quality, "quality_relation": quality_relation, "offenders": offenders, "heatmap": heatmap,
-    "compare": _compared,
+    "compare": _compared, "findings": _found,
     **{name: _asked(name) for name in ("concurrency", "busy_hour", "traffic", "timer_cliffs", "redials", "talk",
                                        "mute", "call_quality", "fault_side", "calls", "ledger")},
     "change_points": _asked("change_points", case="answered"),

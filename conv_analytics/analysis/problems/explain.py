@@ -20,6 +20,8 @@ NARROW = 0.75
 OVERLAP = 0.4
 #: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
 ALIKE = 0.85
+#: A group that has fewer calls than so many times those of its parts is described by itself.
+WHOLE = 1.3
 #: A place has at the most this share of all calls.
 PLACE = 0.8
 #: And at the least this share of the bad ones.
@@ -164,6 +166,8 @@ def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
         if not any(np.isin(each.rows, other.rows, assume_unique=True).any() for other in chosen):
             chosen.append(each)
     enough = len(chosen) > 1 and sum(each.gain for each in chosen) > best.gain + PRICE
+    # Where the parts are nearly all of it, the whole is the simpler description.
+    enough = enough and best.n > WHOLE * sum(each.n for each in chosen)
     return chosen[0] if enough else best
 
 

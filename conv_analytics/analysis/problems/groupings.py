@@ -101,6 +101,11 @@ class Groups:
             return Codes(seen.weekday, WEEKDAYS)
         if name.startswith("prefix"):
             return self._prefix(int(name.removeprefix("prefix")))
+        if name in {"from_address", "to_address"}:
+            # The address of a user's own leg is the user, who has a grouping.
+            app = seen.texts["channel_type"].is_in("app")
+            users_end = app & (seen.outbound == (name == "to_address"))
+            return Codes(np.where(users_end, -1, seen.texts[name].codes), seen.texts[name].labels)
         return seen.texts[name]
 
     def _prefix(self, length: int) -> Codes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -22,17 +23,22 @@ CLOSE_LOOK = 3.0
 PRIOR = 4.0
 #: Calls of the same structure that are needed to compare with.
 LEAST_REST = 20
+#: So many times the usual rate is expected of a group that has no calls like it.
+ALONE = 3.0
+#: So many groups of one grouping are asked at the most.
+MOST_GROUPS = 3000
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
-CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type", "all"})
+CORE = frozenset({"network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type", "direction", "all"})
 #: What is different by nature, and what share of bad calls is expected there at the least.
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
 #: Pairs of columns that are asked together.
 PAIRS = (
     ("user_id", "network_code"), ("user_id", "country"), ("from_address", "country"), ("from_address", "network_code"),
     ("network_code", "channel_type"), ("network_code", "direction"), ("country", "direction"),
+    ("channel_type", "direction"),
     *((version, column) for version in ("app_version", "version", "client_version", "sdk_version")
       for column in ("channel_type", "network_code", "country")),
 )  # fmt: skip
@@ -77,7 +83,8 @@ class Asked:
             if self.groups.has(name):
                 yield from self._of_grouping(GROUPINGS[name])
         for pair in PAIRS:
-            if all(name in (*self.case.by, "channel_type", "direction") and self.groups.has(name) for name in pair):
+            structural = () if STRUCTURAL.issuperset(pair) else ("channel_type", "direction")
+            if all(name in (*self.case.by, *structural) and self.groups.has(name) for name in pair):
                 yield from self._of_pair(pair)
 
     def _of_grouping(self, grouping: Grouping) -> Iterator[Candidate]:
@@ -102,13 +109,15 @@ class Asked:
         valid = np.flatnonzero((first >= 0) & (second >= 0))
         if len(valid) < LEAST_N:
             return
-        y, rate = self.y[valid], self.baseline(valid, adjusts=True)
+        structural = STRUCTURAL.issuperset(pair)
+        y, rate = self.y[valid], self.baseline(valid, adjusts=not structural)
+        rate = np.maximum(rate, LEAST_RATE) if structural else rate
         width = len(self.groups.of(pair[1]).labels)
         both = first[valid] * width + second[valid]
         names, place = np.unique(both, return_inverse=True)
         k, n, e = (np.bincount(place, weights) for weights in (y, None, rate))
         v = np.bincount(place, rate * (1 - rate))
-        worst = np.ones(len(names))
+        worst = (y.sum() - k + 1) / (rate.sum() - e + 1)
         usable = (k >= LEAST_K) & (n >= LEAST_N)
         noise = np.zeros(len(names))
         for codes, of in ((first[valid], names // width), (second[valid], names % width)):
@@ -117,8 +126,8 @@ class Asked:
             noise = np.where(ratio > worst, e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2, noise)
             worst = np.maximum(worst, ratio)
             usable &= e_all - e >= 1.0
-        expected = np.minimum(e * worst, n * 0.98)
-        z = excess_z(k, n, expected, noise, odds=self.case.odds)
+        expected = np.minimum(np.maximum(e * worst, LEAST_RATE * n if structural else 0.0), n * 0.98)
+        z = excess_z(k, n, expected, noise, odds=self.case.structural_odds if structural else self.case.odds)
         spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
         z /= np.sqrt(1 + spread * v)
         tests = max(np.count_nonzero(usable), 1) * MANY
@@ -211,6 +220,9 @@ class Table:
         y = asked.y[valid]
         k_all, n_all = np.bincount(codes, y), np.bincount(codes)
         kept = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
+        if len(kept) > MOST_GROUPS:
+            # Of very many groups those with the highest share over the least count: the others are like the rest.
+            kept = np.sort(kept[np.argsort(-k_all[kept] ** 2 / n_all[kept], kind="stable")[:MOST_GROUPS]])
         place = np.full(len(n_all), -1, dtype=np.int64)
         place[kept] = np.arange(len(kept))
         of = place[codes]
@@ -234,7 +246,12 @@ class Table:
         prior = (wide[1] + PRIOR) / (wide[0] + PRIOR / overall[:, None])
         rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / prior), 1e-5, 0.98)
         comparable = n_out >= 5 if asked.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
+        # A group of a structure of its own is held against all calls, and has to stand out more.
+        alone = (n_in * comparable).sum(axis=1) < n_in.sum(axis=1) / 2
+        if not asked.case.strict:
+            comparable |= alone[:, None] & (n_out.sum(axis=1) >= LEAST_REST)[:, None]
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
+        e = np.where(alone, ALONE * e, e)
         noise = (comparable * n_in**2 * rate * (1 - rate) / (n_out + PRIOR / prior)).sum(axis=1)
         if grouping.name in STRUCTURAL:
             # Some channels hardly ever have what others have now and then: that is no measure.
@@ -248,10 +265,16 @@ class Table:
         spread = between_variance(k_all[usable], e_all[usable], v_all[usable])
         return cls(asked, grouping, codes, valid, kept, of, usual, n, k, e, noise, max(spread, 0.0))
 
-    @property
+    @cached_property
     def y(self) -> Floats:
         """Whether each call is bad."""
         result: Floats = self.asked.y[self.valid]
+        return result
+
+    @cached_property
+    def size(self) -> Floats:
+        """Calls of each group that is kept."""
+        result: Floats = np.bincount(self.of[self.of >= 0], minlength=len(self.kept)).astype("float64")
         return result
 
     @property
@@ -265,6 +288,7 @@ class Table:
     def groups(self) -> Iterator[Candidate]:
         """Groups with more bad calls than the rest of their strata."""
         n, e = np.maximum(self.n, 1e-9), self.expected
+        e = np.minimum(e, 0.98 * n)
         spread = 1 + self.spread * e * (1 - e / n)
         z = excess_z(self.k, n, np.clip(e, 1e-9, n), self.noise, odds=self.odds) / np.sqrt(spread)
         tests = len(self.kept) * (FEW if self.grouping.name in CORE else MANY)
@@ -299,8 +323,11 @@ class Table:
 
 
 def _ranks(values: Ints) -> Ints:
-    """The values as numbers from 0."""
-    result: Ints = np.unique(values, return_inverse=True)[1]
+    """The values, small numbers, as numbers from 0 without gaps."""
+    if not len(values):
+        return values
+    there = np.bincount(values) > 0
+    result: Ints = (np.cumsum(there) - 1)[values]
     return result
 
 

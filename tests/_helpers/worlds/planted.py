@@ -153,9 +153,9 @@ def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: flo
         return "right" if cause.everywhere else "other"
     rows = groups.selected(keys)
     if cause.window is not None and "day" not in narrowing:
-        if since is None:
+        if since is None and until is None:
             return "other"
-        rows &= groups.selected({}, since - HOUR, until)
+        rows &= groups.selected({}, since and since - HOUR, until)
     asked = rows & cause.among
     if not asked.any() or (asked & cause.target).sum() < PRECISION * asked.sum():
         return "other"
