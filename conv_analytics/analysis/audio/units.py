@@ -54,7 +54,7 @@ class Evidence:
     why
         In words.
     odd
-        Values outside of what the unit allows: they count as not measured.
+        Values outside of what the unit allows: they are treated as unmeasured.
     assumed
         Whether it was assumed, because nothing decides.
     """

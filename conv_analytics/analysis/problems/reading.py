@@ -103,7 +103,9 @@ def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
-    reader = relation.fetch_arrow_reader(_BATCH) if hasattr(relation, "fetch_arrow_reader") else relation.to_arrow_reader(_BATCH)
+    # Older DuckDB has the name that newer versions warn of.
+    read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    reader = read(_BATCH)
     names = reader.schema.names
     kept: dict[str, list[Any]] = {name: [] for name in names}
     empty = reader.schema.empty_table()

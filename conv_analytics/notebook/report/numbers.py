@@ -307,7 +307,7 @@ class Unit:
     n: int
     """Values that were examined."""
     odd: int
-    """Values that are impossible in this unit, and count as not measured."""
+    """Values that are impossible in this unit, and are treated as unmeasured."""
     assumed: bool
     why: str
 
