@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conv_analytics import glossary
 from conv_analytics.analysis.dialogue.containment import CONTAINMENT
 from conv_analytics.analysis.dialogue.dtmf import PATHS, PROMPTS
 from conv_analytics.analysis.dialogue.messages import FUNNEL, LATENCY, RECEIPTS
@@ -59,7 +60,7 @@ dataset = open_dataset("exports")
 legs(dataset)  # one row per leg
 calls(dataset)  # one row per call: legs that overlap, or follow within 5 seconds
 conversations(dataset)  # one row per conversation
-ledger(dataset)  # what is missing, odd, concluded or unmeasured
+ledger(dataset)  # what is missing, odd, imputed or unmeasured
 ```
 
 Read the column `flags` as `frame["flags"]`: pandas has an attribute of that name. Countries of
@@ -122,8 +123,8 @@ Two families of rates, as their sources define them:
 |---|---|---|
 | of | seizures: attempts that were sent out, whoever refused them | attempts, without redirections (3xx) |
 | answered | `asr` | `ser` |
-| the network did its part | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
-| it did not | | `isa`: 408, 500, 503, 504 |
+| delivered by the network | `ner`: answer, busy, ring no answer, rejection | `seer`: 200, 480, 486, 600, 603 |
+| not delivered | | `isa`: 408, 500, 503, 504 |
 
 A refusal with a SIP code (400, 403, 488, 606) is the far end's answer to a seizure, so it lowers `asr` and `ner`.
 Only attempts that the platform itself did not send are not seizures: no SIP code, and the reason `payment_required`,
@@ -169,6 +170,20 @@ def rates() -> str:
     return KPI_HEAD + metrics.as_markdown()
 
 
+GLOSSARY_HEAD = """\
+# Glossary
+
+The terms that reports, plots, tooltips and `--help` use, from the one place that declares them
+(`conv_analytics/glossary.py`). Written by `python -m tests.pages`; do not edit by hand.
+
+"""
+
+
+def terms() -> str:
+    """Every term, what it is, and where it comes from."""
+    return GLOSSARY_HEAD + glossary.as_markdown()
+
+
 def demo() -> str:
     """What the demo prints, as the gallery shows it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -197,6 +212,7 @@ def main() -> None:
     from tests.cli import bad_input
 
     (REFERENCE / "analysis.md").write_text(analysis(), encoding="utf-8")
+    (REFERENCE / "glossary.md").write_text(terms(), encoding="utf-8")
     (REFERENCE / "kpi.md").write_text(rates(), encoding="utf-8")
     (REFERENCE / "tables.md").write_text(tables(), encoding="utf-8")
     GALLERY.write_text(gallery_with(demo()), encoding="utf-8")

@@ -113,6 +113,10 @@ def test_the_rates_are_current() -> None:
     assert (pages.REFERENCE / "kpi.md").read_text(encoding="utf-8") == pages.rates(), "run `python -m tests.pages`"
 
 
+def test_the_glossary_is_current() -> None:
+    assert (pages.REFERENCE / "glossary.md").read_text(encoding="utf-8") == pages.terms(), "run `python -m tests.pages`"
+
+
 @pytest.mark.slow
 def test_the_picture_of_the_demo_is_current() -> None:
     gallery = pages.GALLERY.read_text(encoding="utf-8")

@@ -118,12 +118,16 @@ def _check(sandbox: Sandbox, done: Exported) -> bool:
 
 
 def _print_findings(folder: Path) -> None:
-    from conv_analytics.cli.demo_findings import findings
+    from conv_analytics.cli.demo_findings import counts, problems
 
     say()
     say("What it shows:")
-    for finding in findings(folder):
-        say(f"  - {finding}")
+    for sentence in counts(folder):
+        say(f"  - {sentence}")
+    say()
+    say("What is wrong:")
+    for sentence in problems(folder):
+        say(f"  - {sentence}")
 
 
 def _print_coverage(seed: int) -> bool:
@@ -149,6 +153,7 @@ def _print_next(folder: Path) -> None:
     code = f"import pandas; print(pandas.read_parquet('{folder / 'hangups'}', columns={columns}))"
     plain = re.fullmatch(r"[\w/.-]+", str(folder), re.ASCII)
     say(f'  {python()} -c "{code}"' if plain else f"  {python()} -c {shlex.quote(code)}")
+    say(f"  {program()} findings {shlex.quote(str(folder))}    # the evidence for each problem, and what to do")
     say(f"  {program()} report {shlex.quote(str(folder))} --open    # a page about the quality of its calls")
     say(f"  {program()} tables hangups")
     say(f"  {program()} export exports/ --since 7d    # your own application: export --help says where its key goes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from conv_analytics import glossary
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked, names, show
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.formats import table
@@ -18,11 +19,18 @@ if TYPE_CHECKING:
 METRICS = ("asr", "ner", "setup_failure", "drop_failure", "short_6")
 
 _DESCRIPTION = """\
-Print the rates of the calls in an export: answered (asr), effective (ner), dropped, short and more, each with its
-counts (k of n) and its 95 % confidence interval (lo, hi).
+Print the rates of the calls in an export: ASR, NER, dropped and short calls and more, each with its counts (k of n) and
+its 95 % confidence interval (lo, hi).
 """
 
-_EPILOG = """\
+#: The rates of `kpi`, but for bounds of short calls: short_3, short_6, short_10, ...
+ALL_METRICS = ("asr", "abr", "ner", "ner_terminal", "ner_isa", "ser", "seer", "seer_487", "isa", "scr", "ccr",
+               "setup_failure", "drop_failure", "abandoned", "undecided")  # fmt: skip
+_EPILOG = f"""\
+metrics:
+{glossary.as_help(ALL_METRICS)}
+  short_3, short_6, short_10, short_20, short_60: answered calls of up to so many seconds
+
 examples:
   conv-analytics kpi exports/
   conv-analytics kpi exports/ --by network_code --metrics asr,ner

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from conv_analytics import glossary
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
@@ -19,21 +20,12 @@ adjusted for the number of groups tested). Offenders come first; one bad call of
 Exits with 3 if a unit that the verdict poor needs is not known.
 """
 
-_EPILOG = """\
+#: The cases, which `conv_analytics.analysis.entities.cases` counts.
+CASES = ("answered", "unanswered", "failed", "good", "fair", "poor", "unmeasured", "measured", "no_in", "no_out",
+         "ghost", "silent", "short")  # fmt: skip
+_EPILOG = f"""\
 cases:
-  answered    outbound legs that were answered
-  unanswered  outbound legs without an answer
-  failed      outbound legs that the network, the signalling or the platform failed
-  good        measured legs with the verdict good
-  fair        measured legs with the verdict fair
-  poor        measured legs with the verdict poor (the default)
-  unmeasured  legs without enough packets to judge
-  measured    answered legs with enough packets to judge
-  no_in       legs of at least 5 s without audio from the other end
-  no_out      legs of at least 5 s without audio to the other end
-  ghost       legs of at least 5 s without any audio
-  silent      legs of at least 5 s without audio in one direction or both that nothing excuses
-  short       answered legs of up to 6 s
+{glossary.as_help(CASES)}
 
 examples:
   conv-analytics offenders exports/
@@ -70,10 +62,10 @@ def run(options: argparse.Namespace) -> int:
     """Print how many offenders there are, and the groups."""
     dataset = dataset_of(options)
     from conv_analytics.analysis import offenders
-    from conv_analytics.analysis.entities.cases import CASES
+    from conv_analytics.analysis.entities.cases import CASES as COUNTED
     from conv_analytics.cli.output import note
 
-    case = CASES.get(options.case)
+    case = COUNTED.get(options.case)
     units = units_of(options, dataset) if case and case.judged else None
     if units is not None:
         print_units(units)

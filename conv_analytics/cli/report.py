@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conv_analytics import markup
+from conv_analytics import glossary, markup
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import folder
 from conv_analytics.cli.output import note, say
@@ -19,12 +19,18 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Write a page about the quality of calls in an export: a verdict in one sentence, key figures with confidence intervals,
-trends, countries, networks, codes, the worst legs, and what the numbers are based on. The page is one file that loads
-nothing from elsewhere; its numbers are written as JSON next to it. Makes no request.
+Write a page about the quality of calls in an export: a verdict in one sentence, the problems that were found (where,
+since when, and what to do), key figures with confidence intervals, trends, distributions, countries, networks, SIP
+codes, the worst legs, and how complete the data is. The page is one file that loads nothing from elsewhere; its numbers
+are written as JSON next to it. Makes no request.
 """
 
-_EPILOG = """\
+#: What rules may limit, and the term of each.
+LIMITED = {
+    "answered": "asr", "effective": "ner", "dropped": "drop_failure",
+    **{name: name for name in ("poor", "silent", "short", "measured", "mos", "loss", "jitter", "pdd", "talk")},
+}  # fmt: skip
+_EPILOG = f"""\
 rules:
   poor>3%   answered<50%   effective<95%   silent>1%   dropped>3%   short>15%   measured<50%
   mos_p5<3.5   loss_p95>5   jitter_p95>30   pdd_p95>8   talk_p50<60
@@ -32,6 +38,9 @@ rules:
   The command exits with 4 if a rule matches, so that cron sends a mail. A rule with fewer cases than min_n (30, or
   `poor>3% min_n 100`) is not judged, and standard error says so. If no rule matches, but a unit that verdicts need is
   not known, the command exits with 3.
+
+  What they limit:
+{glossary.as_help(LIMITED)}
 
 times:
   2026-11-20 (midnight in --tz), 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday

@@ -27,7 +27,7 @@ STEPS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its share with an interval, a note, and whether it is based on enough cases."""
+    """A bar: its share with an interval, a note, whether it is based on enough cases, and a class of its own."""
 
     label: str
     value: float | None
@@ -35,6 +35,7 @@ class Bar:
     hi: float | None
     text: str
     enough: bool = True
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def bars(rows: Sequence[Bar], *, title: str, kind: str = "b", limit: float | Non
         if row.value is None:
             continue
         tip = f"{row.label}: {100 * row.value:.1f} %, {row.text}"
-        shape = kind if row.enough else "few"
+        shape = (row.kind or kind) if row.enough else "few"
         drawing.add("rect", tip=tip, x=left, y=y + 5, width=max(x(row.value) - left, 1), height=line - 9, class_=shape)
         if row.lo is not None and row.hi is not None:
             middle = y + line / 2 + 0.5
@@ -135,7 +136,7 @@ def histogram(
 
 def trend(
     points: Sequence[Point], *, title: str, kind: str = "", shown: Callable[[float], str] = lambda v: f"{100 * v:g} %",
-    limit: float | None = None, floor: float = 0.0, top: float | None = None,
+    limit: float | None = None, floor: float = 0.0, top: float | None = None, marks: Sequence[int] = (),
 ) -> str:  # fmt: skip
     """A line with a band of intervals; gaps stay gaps, points of few cases are hollow.
 
@@ -147,6 +148,8 @@ def trend(
         Formats a value of the axis.
     floor, top
         Ends of the axis; without a top it fits the values.
+    marks
+        Points before which something began.
     """
     left, right, up, high = 46.0, 12.0, 8.0, 120.0
     drawing = Drawing(WIDTH, up + high + 24, title=title)
@@ -174,6 +177,8 @@ def trend(
                         r=3.2, class_=shape)  # fmt: skip
     if limit is not None:
         drawing.add("path", d=f"M{number(left)} {number(y(limit))}H{number(WIDTH - right)}", class_="limit")
+    for place in marks:
+        drawing.add("path", d=f"M{number(left + place * step)} {number(up)}V{number(up + high)}", class_="limit")
     every = max(1, math.ceil(len(points) / _LABELS * 1.6))
     for place in range(0, len(points), every):
         label = points[place].label

@@ -66,6 +66,8 @@ class Step:
         Whether it ends the leg without an answer: the cause of a failure.
     leg
         Index of the leg.
+    stage
+        Start, ringing, answer and end of a leg, as 0 to 3.
     """
 
     at: int
@@ -75,6 +77,7 @@ class Step:
     answer: bool
     final: bool
     leg: int
+    stage: int
 
 
 def show_ladder(
@@ -184,7 +187,8 @@ class Ladder:
             for leg, row in enumerate(self._rows)
             for step in _steps(row, leg, places[_address(row)], places[""])
         ]  # fmt: skip
-        return sorted(steps, key=lambda step: step.at)
+        # At one instant what reaches the platform stands before what it sends: the caller's INVITE before its effects.
+        return sorted(steps, key=lambda step: (step.at, step.stage, step.source == places[""]))
 
     def svg(self, theme: str | None = None) -> str:
         """The picture."""
@@ -265,25 +269,25 @@ def _steps(row: Mapping[str, Any], leg: int, remote: int, platform: int) -> Iter
     caller, callee = (remote, platform) if inbound else (platform, remote)
     ringing, answered, ended = (row.get(f"{name}_at") for name in ("ringing", "answered", "ended"))
 
-    def step(at: int, source: int, words: str, *, answer: bool = False, final: bool = False) -> Step:
-        return Step(at, source, platform if source == remote else remote, words, answer, final, leg)
+    def step(stage: int, at: int, source: int, words: str, *, answer: bool = False, final: bool = False) -> Step:
+        return Step(at, source, platform if source == remote else remote, words, answer, final, leg, stage)
 
     if row.get("started_at") is not None:
-        yield step(row["started_at"], caller, _NAMES["start"][naming])
+        yield step(0, row["started_at"], caller, _NAMES["start"][naming])
     if ringing is not None:
-        yield step(ringing, callee, _NAMES["ring"][naming], answer=True)
+        yield step(1, ringing, callee, _NAMES["ring"][naming], answer=True)
     if answered is not None:
-        yield step(answered, callee, _NAMES["answer"][naming], answer=True)
+        yield step(2, answered, callee, _NAMES["answer"][naming], answer=True)
     if ended is None:
         return
     code, reason = row.get("sip_code"), _reason(row)
     if row.get("answered"):
         hung_up = remote if row.get("hung_up_by") in {"this_leg", "network"} else platform
-        yield step(ended, hung_up, f"{_NAMES['bye'][naming]}{reason}")
+        yield step(3, ended, hung_up, f"{_NAMES['bye'][naming]}{reason}")
     elif code is not None and _REFUSED <= code <= _LAST and code != _CANCELLED:
-        yield step(ended, callee, f"{int(code)}{reason}", answer=True, final=True)
+        yield step(3, ended, callee, f"{int(code)}{reason}", answer=True, final=True)
     else:
-        yield step(ended, caller, f"{_NAMES['cancel'][naming]}{reason}", final=True)
+        yield step(3, ended, caller, f"{_NAMES['cancel'][naming]}{reason}", final=True)
 
 
 def _reason(row: Mapping[str, Any]) -> str:
@@ -362,7 +366,7 @@ def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], x
 
 def _legs(tables: Source, columns: Sequence[str] | None = None) -> pd.DataFrame:
     frame: pd.DataFrame = legs(tables, columns)
-    return frame.sort_values("started_at", kind="stable", ignore_index=True)
+    return frame.sort_values(["started_at", "direction"], kind="stable", ignore_index=True)
 
 
 def _verdict_by_leg(verdicts: pd.DataFrame | None) -> dict[str, str]:

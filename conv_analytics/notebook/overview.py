@@ -83,13 +83,13 @@ def show_verdicts(data: Data, profile: str | Profile = "recommended", *, mask: b
         for rule, part in sorted(by_rule, key=lambda pair: -len(pair[1])):
             worst = _worst(part, Display(on=mask), falls=rule in falling)
             rows.append((verdict.value, str(rule) or "no rule applies", len(part), *worst))
-    head = ("verdict", "rule", "legs", "worst value", "limit", "conversation of it", "event")
+    head = ("verdict", "rule", "legs", "worst value", "limit", "conversation", "event")
     line = f"{len(frame):,} legs: {', '.join(f'{count:,} {verdict}' for verdict, count in counts.items())}"
     return Overview(frame, title=f"Verdicts by {book.name}", line=line, head=head, rows=rows)
 
 
 def show_ledger(data: Data) -> Overview:
-    """The lines of the ledger with values that are missing, odd, concluded or unmeasured.
+    """The lines of the ledger with values that are missing, odd, imputed or unmeasured.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def show_ledger(data: Data) -> Overview:
         for _, row in some.iterrows()
     ]  # fmt: skip
     head = ("table", "metric", "n", *_PROBLEMS, "good", "why")
-    line = f"{len(some):,} of {len(frame):,} metrics have values that are missing, odd, concluded or unmeasured"
+    line = f"{len(some):,} of {len(frame):,} metrics have values that are missing, odd, imputed or unmeasured"
     return Overview(frame, title="Ledger", line=line, head=head, rows=rows)
 
 

@@ -6,7 +6,7 @@ the Axes. Axes have units, titles say how many rows are shown. matplotlib is imp
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,8 +14,10 @@ import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.engine.zones import zone_info
+from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.errors import ColumnNotFound
+from conv_analytics.glossary import term
 from conv_analytics.notebook.charts import DAYS
 from conv_analytics.notebook.html import line
 from conv_analytics.notebook.palette import LIGHT
@@ -23,17 +25,16 @@ from conv_analytics.notebook.palette import LIGHT
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_GOOD, _POOR, _NONE = (LIGHT.quality[name] for name in ("good", "poor", "unmeasured"))
-#: For lines: the colour itself is too light for them.
-_FAIR = LIGHT.edges["fair"]
+_GOOD, _NONE = LIGHT.quality[Verdict.GOOD], LIGHT.quality[Verdict.UNMEASURED]
 _MOS_STEP = 0.1
 #: The longest label. [characters]
 _LONGEST = 32
-_LIMIT_COLOURS = {"fair": _FAIR, "poor": _POOR}
+#: The colours of limits; that of fair is too light for a line.
+_LIMIT_COLOURS: Mapping[str, str] = {Verdict.FAIR: LIGHT.edges[Verdict.FAIR], Verdict.POOR: LIGHT.quality[Verdict.POOR]}
 
 
 def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
-    """Scores of legs: the E-model's score of the loss filled, the reported one as an outline.
+    """MOS of legs: the E-model's estimate filled, the reported score as an outline.
 
     Parameters
     ----------
@@ -60,26 +61,24 @@ def plot_mos(quality: pd.DataFrame, profile: str | Profile = "recommended", *, a
     >>> frame = pd.DataFrame({"mos_emodel": [4.4, 3.2, None], "mos_reported": [4.5, 4.4, 4.5],
     ...                       "verdict": ["good", "poor", "unmeasured"]})
     >>> plot_mos(frame).get_title(loc="left")
-    'Scores of legs (2 of 3 measured)'
+    'MOS (2 of 3 legs measured)'
     """
     _needs(quality, "quality()", "mos_emodel", "mos_reported", "verdict")
     ax, edges = _axes(ax), [float(edge) for edge in np.arange(1.0, 4.5 + _MOS_STEP, _MOS_STEP)]
-    measured = quality[quality["verdict"] != "unmeasured"]
-    ax.hist(_floats(measured["mos_emodel"]), bins=edges, color=_GOOD, label="E-model of the loss")
+    measured = quality[quality["verdict"].isin(MEASURED)]
+    ax.hist(_floats(measured["mos_emodel"]), bins=edges, color=_GOOD, label=term("mos").label)
     reported = _floats(measured["mos_reported"])
-    ax.hist(reported, bins=edges, histtype="step", color=LIGHT.text, linewidth=1.2, label="reported")
+    ax.hist(reported, bins=edges, histtype="step", color=LIGHT.text, linewidth=1.2, label=term("mos_reported").label)
     limits = profile_of(profile).limits("mos_emodel")
     for level in sorted(limits):
-        ax.axvline(
-            limits[level], color=_LIMIT_COLOURS[level], linestyle="--", label=f"below {limits[level]:g}: {level}"
-        )
-    ax.set(xlabel="mean opinion score [1 to 5]", ylabel="legs", xlim=(1, 4.6))
-    ax.legend(loc="upper left", frameon=False)
-    return _titled(ax, f"Scores of legs ({len(measured):,} of {len(quality):,} measured)")
+        ax.axvline(limits[level], color=_LIMIT_COLOURS[level], linestyle="--", label=f"{level} below {limits[level]:g}")
+    ax.set(xlabel="MOS [1 to 5]", ylabel="legs", xlim=(1, 4.6))
+    _legend(ax)
+    return _titled(ax, f"MOS ({len(measured):,} of {len(quality):,} legs measured)")
 
 
 def plot_loss_jitter(quality: pd.DataFrame, profile: str | Profile = "recommended", *, ax: Axes | None = None) -> Axes:
-    """Lost packets against the spacing of packets, as hexagons: the darker, the more legs.
+    """Packet loss against jitter, as hexagons: the darker, the more legs.
 
     Parameters and errors are those of `plot_mos`.
 
@@ -89,7 +88,7 @@ def plot_loss_jitter(quality: pd.DataFrame, profile: str | Profile = "recommende
     >>> matplotlib.use("Agg")
     >>> frame = pd.DataFrame({"loss_pct": [0.1, 6.0, None], "jitter_sd_max_ms": [5.0, 40.0, 3.0]})
     >>> plot_loss_jitter(frame).get_xlabel()
-    'lost packets [%]'
+    'packet loss [%]'
     """
     _needs(quality, "quality()", "loss_pct", "jitter_sd_max_ms")
     ax, measured = _axes(ax), quality[["loss_pct", "jitter_sd_max_ms"]].dropna()
@@ -104,11 +103,11 @@ def plot_loss_jitter(quality: pd.DataFrame, profile: str | Profile = "recommende
     for level, colour in _LIMIT_COLOURS.items():
         lines = [draw(of[level], color=colour, linestyle="--", linewidth=1) for draw, of in limits if level in of]
         for limit in lines[-1:]:
-            limit.set_label(f"beyond: {level}")
-    ax.set(xlabel="lost packets [%]", ylabel="largest standard deviation of the spacing [ms]")
+            limit.set_label(f"limit: {level}")
+    ax.set(xlabel=_axis_label("loss"), ylabel=_axis_label("jitter"))
     if any(of for _, of in limits):
-        ax.legend(loc="upper right", frameon=False)
-    return _titled(ax, f"Loss and spacing ({len(measured):,} of {len(quality):,} legs measured)")
+        _legend(ax)
+    return _titled(ax, f"Packet loss and jitter ({len(measured):,} of {len(quality):,} legs measured)")
 
 
 def plot_heatmap(cells: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
@@ -271,9 +270,19 @@ def _axes(ax: Axes | None) -> Any:
     return made
 
 
+def _axis_label(name: str) -> str:
+    return f"{term(name).label} [{term(name).unit}]"
+
+
+def _legend(ax: Any) -> None:
+    """One line between the title and the plot, so that it hides nothing that is drawn."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize="small", borderpad=0,
+              borderaxespad=0.5, columnspacing=1.2, handlelength=1.4)  # fmt: skip
+
+
 def _titled(ax: Any, title: str) -> Axes:
     # It may contain texts of the data: a dollar is no formula.
-    ax.set_title(title, loc="left", parse_math=False)
+    ax.set_title(title, loc="left", parse_math=False, pad=24 if ax.get_legend() else None)
     titled: Axes = ax
     return titled
 

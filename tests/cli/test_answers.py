@@ -170,12 +170,12 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
         assert "--loss-unit" in blind.err
         told = call(*asked, "--loss-unit", "ignore", "--mos-scale", "1", "--jitter-unit", "ms2", cwd=mixed)
         assert told.code == 0, told.err
-        assert "loss_unit: ignore (told by the caller)" in told.err
+        assert "loss_unit: ignore (given by the caller)" in told.err
     # What does not ask for the audio does not care.
     assert call("check", "out", "--rule", "asr < 1%", cwd=mixed).code == 0
     sure = call("quality", "out", cwd=folder)
     assert sure.code == 0
-    assert "losses go with their flaws as percent" in sure.err
+    assert "losses agree with their flaws as percent" in sure.err
     assert call("quality", "out", "--mos-scale", "3", cwd=folder).code == 2
     one = str(open_dataset(folder / "out")["hangups"]["conversation_id"].iloc[0])
     assert call("timeline", "out", one, "--jitter-unit", "ms", cwd=folder).code == 0

@@ -235,6 +235,9 @@ OUTPUTS: dict[str, Output] = {
     "audit": Output("fragment", ("MosAudit._repr_html_",),
                     lambda given: analysis.mos_audit(given.dataset)._repr_html_()),
     "comparison": Output("fragment", ("Comparison._repr_html_",), _comparison),
+    "findings": Output("fragment", ("Findings._repr_html_",),
+                       lambda given: analysis.findings(given.dataset)._repr_html_()),
+    "findings, text": Output("text", (), lambda given: repr(analysis.findings(given.dataset))),
     "verdicts": Output("fragment", ("Overview._repr_html_", "show_verdicts"),
                        lambda given: show_verdicts(given.dataset)._repr_html_()),
     "verdicts, text": Output("text", (), lambda given: f"{show_verdicts(given.dataset)}"),
@@ -256,7 +259,8 @@ OUTPUTS: dict[str, Output] = {
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
-    **_formats("findings"),
+    # Nothing is wrong in this world: Markdown would be a heading without rows.
+    **{name: each for name, each in _formats("findings").items() if each.kind != "markdown"},
     **_formats("check", "--rule", "asr < 99% by network_code"),
     "bills": Output("fragment", ("Reconciliation._repr_html_",), _reconciled),
     "bills, command": Output("text", ("cli reconcile",), lambda given: printed(

@@ -41,6 +41,28 @@ def test_an_inbound_call_that_is_answered_and_hung_up_by_the_caller() -> None:
     assert ("Vonage", "447700900123", "200 OK") in _said(ladder)
 
 
+def test_at_one_instant_the_callers_invite_stands_before_what_it_caused() -> None:
+    also = {"direction": "inbound", "from_number": "447700900123", "to_number": "442079460999"}
+    steps = (("started", 0), ("ringing", 0), ("answered", 0), ("completed", 20))
+    data = tables(
+        # The leg to the agent comes first in the data, and has the smaller id.
+        leg_statuses=[*statuses("a", *steps), *statuses("b", *steps, direction="inbound")],
+        call_events=[event("sip:answered", "a", 0, 29, to_number="442079460111"),
+                     event("sip:answered", "b", 0, 30, **also)],
+        hangups=[hangup("a", 20, to_number="442079460111"), hangup("b", 20, **also)],
+    )  # fmt: skip
+    ladder = show_ladder(data, "CON-1", mask=False)
+    caller, agent = "447700900123", "442079460111"
+    assert _said(ladder) == [
+        (caller, "Vonage", "INVITE"), ("Vonage", agent, "INVITE"),
+        (agent, "Vonage", "180 ringing"), ("Vonage", caller, "180 ringing"),
+        (agent, "Vonage", "200 OK"), ("Vonage", caller, "200 OK"),
+        *_said(ladder)[6:],
+    ]  # fmt: skip
+    assert [words for _, _, words in _said(ladder)[6:]] == ["BYE", "BYE"]
+    assert _said(ladder)[6][1] == "Vonage", "who hung up comes first"
+
+
 def test_it_says_that_it_is_inferred(frames: Any) -> None:
     ladder = show_ladder(frames, of_type(frames, "rtc:transfer"))
     shown = (ladder.svg(), ladder.text(), ladder.to_mermaid(), ladder.html())

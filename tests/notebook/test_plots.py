@@ -37,7 +37,7 @@ DRAWN: dict[str, tuple[Callable[..., Any], Callable[[], pd.DataFrame]]] = {
     "funnel": (plots.plot_funnel, lambda: message_funnel({"message_statuses": FUNNEL})),
 }
 TITLES = {
-    "mos": "Scores of legs (120 of 150 measured)", "loss_jitter": "Loss and spacing (120 of 150 legs measured)",
+    "mos": "MOS (120 of 150 legs measured)", "loss_jitter": "Packet loss and jitter (120 of 150 legs measured)",
     "heatmap": "Starts per hour (150 legs)", "outcomes": "Outcomes (n = 150)", "funnel": "Funnel (n = 2)",
     "rates": "asr, 30 cases or more (150 legs)",
 }  # fmt: skip
@@ -47,6 +47,15 @@ TITLES = {
 def _closed() -> Iterator[None]:
     yield
     plt.close("all")
+
+
+@pytest.mark.parametrize("name", ["mos", "loss_jitter"])
+def test_the_legend_hides_nothing(name: str) -> None:
+    plot, frame = DRAWN[name]
+    axes: Any = plot(frame())
+    axes.figure.canvas.draw()
+    legend, title = axes.get_legend().get_window_extent(), axes._left_title.get_window_extent()
+    assert axes.get_window_extent().y1 <= legend.y0 < legend.y1 <= title.y0
 
 
 @pytest.mark.parametrize("name", DRAWN)

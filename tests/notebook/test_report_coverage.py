@@ -37,10 +37,10 @@ def test_without_a_run_of_coverage_it_is_not_known(world: tuple[Sandbox, Dataset
     _, before, _ = world
     assert gather(before, **PERIOD).ledger.coverage is None
     quality_report(before, **PERIOD).write(tmp_path / "report.html")
-    assert "It is not known which calls are missing here" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Which calls are missing is unknown" in (tmp_path / "report.html").read_text(encoding="utf-8")
     rows = ledger(before).set_index(["table", "metric"]).loc["voice_calls"]
     assert list(rows.index) == ["calls"]
-    assert (rows.loc["calls", "n"], rows.loc["calls", "why"].startswith("not known")) == (0, True)
+    assert (rows.loc["calls", "n"], rows.loc["calls", "why"].startswith("unknown")) == (0, True)
     assert pd.isna(rows.loc["calls", "share"])
 
 
@@ -67,8 +67,8 @@ def test_the_days_that_were_looked_at_have_their_share(world: tuple[Sandbox, Dat
     quality_report(after, **PERIOD).write(tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert f"{found.share.k} of {found.share.n} legs in the Voice API" in page
-    assert "What is missing on 3 days is not known" in page
-    assert f"{found.share.n - found.share.k} legs of {found.share.n} in the call list are missing here" in page
+    assert "What is missing on 3 days is unknown" in page
+    assert f"{found.share.n - found.share.k} legs of the {found.share.n} in the Voice API" in page
 
 
 def test_the_ledger_has_a_line_per_day_on_every_engine(world: tuple[Sandbox, Dataset, Dataset]) -> None:

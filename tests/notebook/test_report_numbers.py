@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -54,9 +55,11 @@ def test_a_mixture_of_units_is_no_verdict_and_the_first_sentence_says_so() -> No
     report = quality_report(mixed)
     numbers = report.numbers
     assert numbers.verdict == "unmeasured"
-    assert numbers.sentence.startswith("No verdict on the audio: The unit of packet_loss_perc is not known (mixed: ")
+    assert numbers.sentence.startswith(
+        "No verdict on audio quality: The unit of packet_loss_perc is not known (mixed: "
+    )
     assert "say loss_unit: percent, fraction or count" in numbers.sentence
-    assert "No verdict on the audio: The unit of packet_loss_perc" in report.html
+    assert "No verdict on audio quality: The unit of packet_loss_perc" in report.html
     assert (rate_of(numbers, "poor").n, rate_of(numbers, "measured").k) == (0, 0)
     assert [each.broken for each in report.judge("poor>3%", "loss_p95>5")] == [None, None]
     told = quality_report(legs, units=detect_units(legs, loss_unit="percent")).numbers
@@ -73,7 +76,7 @@ def test_what_was_decided_and_what_was_assumed_stands_on_the_page() -> None:
     assert units["jitter_unit"].assumed
     for words in (
         "119 of 120 scores lie in 1 to 5",
-        "120 of 120 losses go with their flaws as percent",
+        "120 of 120 losses agree with their flaws as percent",
         "ms2 (assumed, as FreeSWITCH counts: of 120 values 0 as variances and 120 as deviations would be above 30 ms",
     ):
         assert words in report.html
@@ -130,14 +133,14 @@ def test_the_period_before_is_as_many_days() -> None:
     assert figure is not None
     assert figure.change is not None
     assert (figure.change.by, figure.change.clear) == (0.0, False)
-    assert "Nothing changed clearly against the period before." in numbers.details
+    assert "No key figure differs from the period before by more than chance." in numbers.details
 
 
 def test_a_change_is_told_only_when_chance_does_not_explain_it() -> None:
     rows = [made.call(n, pd.Timestamp("2026-03-02T10:00Z")) for n in range(40)]
     rows += [made.call(n, pd.Timestamp("2026-03-03T10:00Z"), quality=made.POOR) for n in range(40, 80)]
     numbers = quality_report(made.legs(rows), since=date(2026, 3, 3), until=date(2026, 3, 4)).numbers
-    assert "Poor audio: worse by 100.0 points." in numbers.details
+    assert "Poor audio: up 100.0 points from the period before (worse)." in numbers.details
 
 
 def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
@@ -145,7 +148,7 @@ def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
     assert len(numbers.worst) == 50
     assert numbers.poor_legs == 60
     first = numbers.worst[0]
-    assert first.why == "lost packets 8.00 % (limit 5 %)"
+    assert first.why == "packet loss 8.00 % (limit 5 %)"
     assert first.command == f"conv-analytics timeline DEST {first.conversation_id} -o timeline.html"
 
 
@@ -194,7 +197,7 @@ def test_what_was_not_measured_is_never_good(told: dict[str, object]) -> None:
 def test_mostly_unmeasured_is_no_verdict() -> None:
     rows = [made.call(n) for n in range(40)] + [made.call(n, quality=dict.fromkeys(made.GOOD)) for n in range(40, 100)]
     numbers = quality_report(made.legs(rows)).numbers
-    assert numbers.sentence.startswith("No verdict: 60 % of the answered legs were not measured.")
+    assert numbers.sentence.startswith("No verdict on audio quality: 60 % of the answered legs were not measured.")
 
 
 def test_legs_without_a_start_are_counted() -> None:
@@ -205,14 +208,36 @@ def test_legs_without_a_start_are_counted() -> None:
     assert (part.legs, part.ledger.untimed) == (1, 1)
 
 
+def _spread(good: int, poor: int) -> list[dict[str, Any]]:
+    """Calls over two weeks, each to a number of its own: good ones of one network, poor ones of another."""
+    rows = []
+    for n in range(good + poor):
+        network, quality = ("23410", made.GOOD) if n < good else ("20801", made.POOR)
+        at, to = made.START + pd.Timedelta(hours=37 * n % 336), f"4477009{n:05d}"
+        rows.append(made.call(n, at, quality=quality, network_code=network, remote_address=to, to_address=to))
+    return rows
+
+
 def test_a_bad_route_is_named_with_its_reason() -> None:
-    rows = [made.call(n, network_code="23410") for n in range(200)]
-    rows += [made.call(n, network_code="20801", quality=made.POOR) for n in range(200, 260)]
-    numbers = quality_report(made.legs(rows)).numbers
-    assert numbers.offenders
-    found = next(each for each in numbers.offenders if each.column == "network_code")
-    assert (found.key, found.bad.k, found.bad.n) == ("20801", 60, 60)
-    assert found.reason.startswith("Network 20801: 100.0 % poor audio (60 of 60), the rest 0.0 %")
+    numbers = quality_report(made.legs(_spread(200, 60))).numbers
+    assert numbers.findings
+    (finding,) = numbers.findings.problems
+    assert (finding.keys, finding.case, finding.rate.rate) == ({"network_code": "20801"}, "poor", 1.0)
+    assert 50 <= finding.rate.k <= 60
+    assert (finding.title, finding.side) == ("Poor audio", "route or carrier")
+    assert finding.what in numbers.details
+
+
+def test_without_a_problem_it_says_what_was_looked_at() -> None:
+    report = quality_report(made.legs(_spread(200, 0)))
+    findings = report.numbers.findings
+    assert findings is not None
+    assert findings.problems == ()
+    assert {"poor", "silent", "failed"} <= {each.case for each in findings.questions}
+    words = "No problem was found: no group of calls has enough bad ones to test."
+    assert words in report.numbers.details
+    assert words in report.html
+    assert "What was looked at" in report.html
 
 
 def test_json_is_json() -> None:
@@ -251,7 +276,7 @@ def test_few_cases_break_no_rule() -> None:
         "poor>3%", "loss_p95>1 min_n 1", "loss_p50>1", "loss_p50>1 min_n 1"
     )
     assert [each.broken for each in judged] == [None, None, None, True]
-    assert str(judged[0]) == "poor>3%: not judged, only 1 cases"
+    assert str(judged[0]) == "poor>3%: not judged, only 1 case"
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,9 @@ def test_the_page_has_what_was_asked_for(shown: Seen) -> None:
     tab = shown(report)
     text = tab.locator("body").inner_text()
     assert report.numbers.sentence in text
-    for heading in ("Day by day", "How it spreads", "Hours of the week", "Where", "Why attempts got no answer",
-                    "Who is worse than the rest", "The worst legs", "What the numbers stand on", "Method"):  # fmt: skip
+    for heading in ("Findings", "Trend by day", "Distributions", "Hours of the week", "By country, network",
+                    "Unanswered attempts by SIP code",
+                    "Worst legs", "Data completeness", "Method", "Terms"):  # fmt: skip
         assert heading in text
     assert tab.locator(".card").count() == len(report.numbers.figures) == 12
     assert "Clocks change: a day of 23 hours" in text

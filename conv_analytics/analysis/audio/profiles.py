@@ -13,20 +13,17 @@ from typing import Literal
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.errors import ConfigError
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.glossary import term
 
 Comparison = Literal[">", ">=", "<", "<="]
 
 #: What a rule may say of a leg, the worst first.
 LEVELS = (Verdict.POOR, Verdict.FAIR)
-#: What rules may look at: columns of `quality`, their unit, and what they are.
+_LOOKED_AT = ("loss_pct", "jitter_sd_max_ms", "jitter_sd_min_ms", "mos_reported", "mos_independent", "mos_emodel",
+              "mos_emodel_low")  # fmt: skip
+#: What rules may look at: columns of `quality`, their unit, and what they are called in a sentence.
 MEASURES = {
-    "loss_pct": ("%", "lost packets"),
-    "jitter_sd_max_ms": ("ms", "largest standard deviation of the packets' spacing"),
-    "jitter_sd_min_ms": ("ms", "smallest standard deviation of the packets' spacing"),
-    "mos_reported": ("MOS", "mean opinion score as reported, on the scale of 1 to 5"),
-    "mos_independent": ("MOS", "the same, unless it is nothing but FreeSWITCH's curve of flawed packets"),
-    "mos_emodel": ("MOS", "the E-model's score of the loss, G.711 with concealment"),
-    "mos_emodel_low": ("MOS", "the same without concealment"),
+    **{name: (term(name).unit, term(name).label) for name in _LOOKED_AT},
     "silent_directions": ("", "directions without audio, 0 to 2, of an answered leg"),
 }
 #: Seen in seconds and bytes, not in packets received: silence has no packets.
@@ -129,7 +126,7 @@ def _columns(rule: Rule) -> Iterable[str]:
 
 _SILENT = Rule("no_audio", "silent_directions", ">=", 1, source="M25: under 1 kbit/s one way", optional=True)
 
-#: Twilio's tag wants a mean of 5 ms as well; the smallest spacing stands in for it, being never above the mean.
+#: Twilio's tag wants a mean of 5 ms as well; the smallest deviation stands in for it, being never above the mean.
 _TWILIO = (
     Rule("high_packet_loss", "loss_pct", ">", 5, source="call tags"),
     Rule("high_jitter", "jitter_sd_max_ms", ">=", 30, source="call tags", also=("jitter_sd_min_ms", ">=", 5)),

@@ -28,18 +28,18 @@ SURE_SILENCE_S = 10.0
 
 LEG_COLUMNS = (
     *m.leg_columns(),
-    Column("loss_pct", float, "Packets lost.", "%"),
+    Column("loss_pct", float, "Packet loss.", "%"),
     Column("loss_source", str, "Which column the loss is from: packet_loss_perc, jitter_loss_rate or no_flaws."),
-    Column("jitter_sd_min_ms", float, "Smallest standard deviation of the packets' spacing.", "ms"),
-    Column("jitter_sd_max_ms", float, "Largest standard deviation of the packets' spacing.", "ms"),
+    Column("jitter_sd_min_ms", float, "Jitter: smallest standard deviation of the packets' inter-arrival times.", "ms"),
+    Column("jitter_sd_max_ms", float, "Jitter: largest standard deviation of the packets' inter-arrival times.", "ms"),
     Column("mos_reported", float, "The reported score on the scale of 1 to 5; null where it is none."),
     Column("mos_model", str, "What the reported scores of the dataset are: freeswitch_r, other or undetermined."),
-    Column("mos_emodel", float, "The E-model's score of the loss alone: G.711 with concealment."),
+    Column("mos_emodel", float, "MOS by the E-model, from packet loss alone: G.711 with concealment."),
     Column("mos_emodel_low", float, "The same without concealment: the lower end of the band."),
     Column("mos_trust", str, "Whether to believe the reported score; see mos_audit."),
     Column("media_ratio", float, "Audio received by the length of the talk, at 20 ms a packet; 1 is usual."),
     Column("codec_guess", str, "Codec whose packets are as large as these."),
-    Column("flow", str, "Directions with audio: both, no_in, no_out or ghost (neither)."),
+    Column("flow", str, "Directions with audio: both, no_in, no_out or ghost (no media)."),
     Column("excuse", str, "What excuses a direction without audio: muted, earmuffed, websocket or one_leg."),
     Column("silent_directions", float, "How many directions had no audio that nothing excuses."),
 )

@@ -54,8 +54,8 @@ def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
         raise ConfigError(f"mos_scale is 1, 10 or 100, not {value!r}.")
     decided = f"{value:g}" if what == "mos_scale" else str(value)
     n, odd = _outside(numbers, what, decided)
-    why = f"; {odd:,} of {n:,} values cannot be in it, and count as not measured" if odd else ""
-    return Evidence(what, decided, n if odd else 0, None, f"told by the caller{why}", odd)
+    why = f"; {odd:,} of {n:,} values cannot be in it and are treated as unmeasured" if odd else ""
+    return Evidence(what, decided, n if odd else 0, None, f"given by the caller{why}", odd)
 
 
 def _rate_is_share(counts: Mapping[str, float]) -> bool:
@@ -76,7 +76,7 @@ def _scale_of(counts: Mapping[str, float]) -> Evidence:
     """What scores are divided by: the scale on which most of them lie."""
     n, none = int(counts.get("mos_n", 0)), int(counts.get("mos_none", 0))
     if not n:
-        return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} say 0 or less)")
+        return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} are 0 or less)")
     fits = {scale: int(counts.get(f"fit_{scale:g}", 0)) for scale in SCALES}
     best = max(fits, key=lambda each: fits[each])
     if fits[best] < MAJORITY * n:
@@ -85,8 +85,8 @@ def _scale_of(counts: Mapping[str, float]) -> Evidence:
         return Evidence("mos_scale", "unknown", n, fits[best] / n, why)
     odd = n - fits[best]
     why = f"{fits[best]:,} of {n:,} scores lie in {best:g} to {5 * best:g}"
-    why += f"; {odd:,} do not, and count as not measured" if odd else ""
-    why += f"; {none:,} say 0 or less" if none else ""
+    why += f"; {odd:,} do not and are treated as unmeasured" if odd else ""
+    why += f"; {none:,} are 0 or less" if none else ""
     return Evidence("mos_scale", f"{best:g}", n, fits[best] / n, why, odd)
 
 
@@ -95,7 +95,7 @@ def _model_of(counts: Mapping[str, float], scale: str) -> Evidence:
     n, on_curve = int(counts.get(f"flawed_{scale}", 0)), counts.get(f"curve_{scale}", 0)
     share = on_curve / n if n else None
     if scale == "unknown":
-        return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is not known")
+        return Evidence("mos_model", "undetermined", n, None, "the scale of the scores is unknown")
     if n < ENOUGH or share is None:
         return Evidence("mos_model", "undetermined", n, share, f"{n} legs with a score and flaws; {ENOUGH} are needed")
     long = int(counts.get("long", 0))
@@ -120,7 +120,7 @@ def _loss_of(counts: Mapping[str, float]) -> Evidence:
         return Evidence("loss_unit", "unknown", n, evidence.share, why)
     if not beyond:
         return evidence
-    why = f"{evidence.why}; {beyond:,} of {some:,} losses cannot be in that unit, and count as not measured"
+    why = f"{evidence.why}; {beyond:,} of {some:,} losses cannot be in that unit and are treated as unmeasured"
     return Evidence("loss_unit", evidence.decided, n, evidence.share, why, evidence.odd + beyond, evidence.assumed)
 
 
@@ -141,7 +141,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
     best = max(READABLE, key=lambda unit: counts.get(f"{by}_{unit}", 0))
     agree, against = int(counts.get(f"{by}_{best}", 0)), int(counts.get(f"{by}_not_{best}", 0))
     what = "flaws" if by == "flaws" else "jitter_loss_rate"
-    why = f"{agree:,} of {votes:,} losses go with their {what} as {best}"
+    why = f"{agree:,} of {votes:,} losses agree with their {what} as {best}"
     if _many(against, votes):
         return Evidence("loss_unit", "unknown", n, agree / votes, f"mixed: {why}, {against:,} only in another unit")
     if votes < VOTES:
@@ -149,7 +149,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
             return None
         return Evidence("loss_unit", best, n, agree / votes, f"assumed: {why}, and {VOTES} are needed", assumed=True)
     odd = int(counts.get(f"flaws_odd_{best}", 0)) if by == "flaws" else 0
-    why += f"; {odd:,} go only with another unit, and count as not measured" if odd else ""
+    why += f"; {odd:,} agree only with another unit and are treated as unmeasured" if odd else ""
     return Evidence("loss_unit", best, n, agree / votes, why, odd)
 
 
@@ -157,7 +157,7 @@ def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
     """Fractions, by losses that would be less than one packet as percents."""
     some, n = int(counts["loss_some"]), int(counts["loss_n"])
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
-    why = f"as percents, {small:,} of {some:,} losses would be less than one packet"
+    why = f"as percentages, {small:,} of {some:,} losses would be less than one packet"
     # Nothing else would show that the few that cannot be fractions are not the only ones that are none.
     if _many(small, some) and big > ODD_ROWS and big > CLEAR_SHARE * some:
         return Evidence("loss_unit", "unknown", n, None, f"mixed: {why}, and as fractions {big:,} would be above 1")
@@ -201,7 +201,7 @@ def _jitter_of(counts: Mapping[str, float]) -> Evidence:
     if not n:
         return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)
     odd, unlikely = int(counts.get("jitter_outside_ms2", 0)), int(counts.get("jitter_unlikely", 0))
-    left_out = f"; {odd:,} are impossible, and count as not measured" if odd else ""
+    left_out = f"; {odd:,} are impossible and are treated as unmeasured" if odd else ""
     if _many(unlikely, n):
         why = f"{unlikely:,} of {n:,} values are above {JITTER_UNLIKELY_MS:g}: too many for deviations in ms{left_out}"
         return Evidence("jitter_unit", "ms2", n, unlikely / n, why, odd)

@@ -54,7 +54,7 @@ class Evidence:
     why
         In words.
     odd
-        Values outside of what the unit allows: they count as not measured.
+        Values outside of what the unit allows: they are treated as unmeasured.
     assumed
         Whether it was assumed, because nothing decides.
     """
@@ -137,7 +137,7 @@ class Units:
 
     def why(self, name: str) -> str:
         """What a unit was decided by, in words, or why it was not."""
-        return next((each.why for each in self.evidence if each.what == name), "nobody said it")
+        return next((each.why for each in self.evidence if each.what == name), "not determined")
 
     def missing(self, name: str) -> str:
         """A sentence about a unit that the data do not decide, with what to do."""

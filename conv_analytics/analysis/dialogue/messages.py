@@ -27,7 +27,7 @@ RECEIPTS = (
     Column("sent_at", datetime, "When it was sent."),
     *(Column(f"{state}_at", datetime, f"When it was {state}; null where no receipt says so.") for state in STATES),
     *(Column(state, bool, f"Whether it was {state}; a later state implies the earlier ones.") for state in STATES),
-    Column("imputed", int, "How many of these were concluded from later states."),
+    Column("imputed", int, "How many of these were inferred from later states."),
     Column("state", str, "`sent`, or the state that it ended in."),
     Column("latency_s", float, "Submitted (else sent) to delivered; null while that is not known.", "s"),
     Column("flags", str, "`clock`: delivered before it was submitted. `contradicted`: delivered and refused."),
@@ -51,7 +51,7 @@ def receipts(data: Any) -> Any:
 
     Notes
     -----
-    Seen implies delivered, delivered implies submitted; both are concluded where receipts are missing, and counted
+    Seen implies delivered, delivered implies submitted; both are inferred where receipts are missing, and counted
     in ``imputed``. Not seen is not the same as unread: receipts are optional. Of repeated receipts the first counts.
     Source: M44.
 
@@ -127,7 +127,7 @@ FUNNEL = (
     Column("rate", float, "Share of them."),
     Column("lo", float, "Lower limit of the share, 95 %."),
     Column("hi", float, "Upper limit."),
-    Column("imputed", int, "How many of k were concluded from a later state."),
+    Column("imputed", int, "How many of k were inferred from a later state."),
 )
 
 

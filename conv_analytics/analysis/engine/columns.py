@@ -67,8 +67,8 @@ LEGS = (
     *_columns(float, """
         mos_score | Mean opinion score as reported.
         quality_percentage | Share of packets without flaws, as reported.
-        jitter_min_var | Smallest variance of the packets' spacing.
-        jitter_max_var | Largest variance of the packets' spacing.
+        jitter_min_var | Smallest variance of packet inter-arrival times.
+        jitter_max_var | Largest variance of packet inter-arrival times.
         jitter_loss_rate | Share counted as lost through jitter.
         jitter_burst_rate | Share of intervals within bursts.
         """),
@@ -210,7 +210,7 @@ LEDGER = (
         n | Rows that could have it.
         missing | Rows that have not.
         odd | Rows whose value contradicts others.
-        imputed | Rows whose value was concluded from others.
+        imputed | Rows whose value was inferred from others.
         unmeasured | Rows where there was nothing to measure.
         """,
     ),

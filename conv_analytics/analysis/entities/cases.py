@@ -12,6 +12,7 @@ import pandas as pd
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
+from conv_analytics.glossary import is_term, term
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
@@ -24,14 +25,12 @@ _col = nw.col
 
 @dataclass(frozen=True)
 class Case:
-    """Something that a leg may be: its condition, and its words.
+    """Something that a leg may be: its condition, and its words; `conv_analytics.glossary` has its title and label.
 
     Attributes
     ----------
     name
         The name that functions, limits and the command line take.
-    label
-        What it is called in a table or a picture, as "poor audio".
     sentence
         Which legs are cases.
     needs
@@ -47,7 +46,6 @@ class Case:
     """
 
     name: str
-    label: str
     sentence: str
     needs: tuple[str, ...]
     holds: nw.Expr
@@ -57,8 +55,13 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The label as a heading."""
-        return self.label.capitalize()
+        """The standard term, as a heading; of a column of the caller's own, its name."""
+        return term(self.name).title if is_term(self.name) else self.name
+
+    @property
+    def label(self) -> str:
+        """What it is called in a table or a picture, as "poor audio"."""
+        return term(self.name).label if is_term(self.name) else self.name
 
     @property
     def judged(self) -> bool:
@@ -82,25 +85,25 @@ class Case:
 
 
 def short(seconds: float) -> nw.Expr:
-    """Whether a leg was answered, and over within some seconds of talk."""
+    """Whether a leg was answered and lasted no longer than some seconds."""
     return is_true(_col("answered")) & is_true(_col("talk_s") <= seconds)
 
 
-def _attempt(name: str, label: str, sentence: str, column: str, holds: nw.Expr) -> Case:
-    return Case(name, label, sentence, (column,), holds, nw.lit(value=True), "outbound")
+def _attempt(name: str, sentence: str, column: str, holds: nw.Expr) -> Case:
+    return Case(name, sentence, (column,), holds, nw.lit(value=True), "outbound")
 
 
-def _verdict(verdict: Verdict, label: str, sentence: str, colour: str = "") -> Case:
+def _verdict(verdict: Verdict, sentence: str, colour: str = "") -> Case:
     among = is_true(_col("verdict").is_in(MEASURED))
     known = ~_col("verdict").is_null() if verdict == Verdict.UNMEASURED else among
-    return Case(verdict.value, label, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
+    return Case(verdict.value, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
 
 
-def _silence(name: str, label: str, sentence: str) -> Case:
+def _silence(name: str, sentence: str) -> Case:
     # A silence that is expected is none that somebody has to look at.
     holds = is_true(_col("silent_directions") > 0)
     holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
-    return Case(name, label, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
+    return Case(name, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
 
 
 # Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
@@ -109,22 +112,21 @@ _ANSWERED = is_true(_col("answered"))
 
 #: Every case by its name.
 CASES: Mapping[str, Case] = {case.name: case for case in (
-    _attempt("answered", "answered", "outbound legs that were answered", "answered", _ANSWERED),
-    _attempt("unanswered", "no answer", "outbound legs without an answer", "answered", ~_ANSWERED),
-    _attempt("failed", "failed", "outbound legs that the network, the signalling or the platform failed",
-             "outcome_class", _FAILED),
-    _verdict(Verdict.GOOD, "good audio", "measured legs with the verdict good"),
-    _verdict(Verdict.FAIR, "fair audio", "measured legs with the verdict fair"),
-    _verdict(Verdict.POOR, "poor audio", "measured legs with the verdict poor", "bad"),
-    _verdict(Verdict.UNMEASURED, "unmeasured", "legs without enough packets to judge"),
-    Case("measured", "measured", "answered legs with enough packets to judge", ("verdict", "answered"),
+    _attempt("answered", "outbound legs that were answered", "answered", _ANSWERED),
+    _attempt("unanswered", "outbound legs without an answer", "answered", ~_ANSWERED),
+    _attempt("failed", "outbound legs that the network, the signalling or the platform failed", "outcome_class",
+             _FAILED),
+    _verdict(Verdict.GOOD, "measured legs with the verdict good"),
+    _verdict(Verdict.FAIR, "measured legs with the verdict fair"),
+    _verdict(Verdict.POOR, "measured legs with the verdict poor", "bad"),
+    _verdict(Verdict.UNMEASURED, "legs without enough packets to judge"),
+    Case("measured", "answered legs with enough packets to judge", ("verdict", "answered"),
          is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
-    _silence("no_in", "no audio from them", "legs of at least 5 s without audio from the other end"),
-    _silence("no_out", "no audio to them", "legs of at least 5 s without audio to the other end"),
-    _silence("ghost", "no audio at all", "legs of at least 5 s without any audio"),
-    _silence("silent", "no audio one way or both",
-             "legs of at least 5 s without audio in one direction or both that nothing excuses"),
-    Case("short", "over within 6 s", "answered legs of up to 6 s", ("answered", "talk_s"), short(SHORT_S),
+    _silence("no_in", "legs of at least 5 s without audio from the far end"),
+    _silence("no_out", "legs of at least 5 s without audio to the far end"),
+    _silence("ghost", "legs of at least 5 s without audio in either direction (no media)"),
+    _silence("silent", "legs of at least 5 s without audio in at least one direction that nothing excuses"),
+    Case("short", "answered legs of up to 6 s", ("answered", "talk_s"), short(SHORT_S),
          _ANSWERED & ~_col("talk_s").is_null()),
 )}  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The ledger: how many values are missing, odd, concluded from others or unmeasured, per table and metric."""
+"""The ledger: how many values are missing, odd, inferred from others or unmeasured, per table and metric."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Entry(NamedTuple):
 
 @question
 def ledger(data: Any) -> Any:
-    """How many values are missing, odd, concluded from others or unmeasured, per table and metric.
+    """How many values are missing, odd, inferred from others or unmeasured, per table and metric.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def ledger(data: Any) -> Any:
 def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
     key = list(TABLES[name].key)
     if name not in source.tables:
-        return [(name, "table", 0, 0, 0, 0, 0, "the table is not there")]
+        return [(name, "table", 0, 0, 0, 0, 0, "there is no such table")]
     rows = Rows.read(source, name, list(dict.fromkeys(["conversation_id", "leg_id", *key])), needed=())
     total, different = rows.count(), rows.select(*key).unique().count()
     unnamed = rows.filter(nw.col("leg_id").is_null()).count()
@@ -83,7 +83,7 @@ def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
 def _coverage(source: Source) -> list[tuple[Any, ...]]:
     """The calls that the data lack, by day (UTC), as far as a run of coverage has told."""
     if _CALLS not in source.tables:
-        return [(_CALLS, "calls", 0, 0, 0, 0, 0, "not known: conv-analytics coverage tells which calls are missing")]
+        return [(_CALLS, "calls", 0, 0, 0, 0, 0, "unknown: conv-analytics coverage finds which calls are missing")]
     word = nw.col("coverage_class").cast(nw.String)
     counts = {
         "n": nw.lit(1),
@@ -126,23 +126,23 @@ def _entries() -> list[_Entry]:
         _Entry("started_at", None, col("started_at").is_null(), None, _has("no_start"), None,
                "imputed: the first event of the leg"),
         _Entry("pdd_s", None, col("pdd_s").is_null() & ~early, col("pdd_s").is_null() & early, None, None,
-               "missing: no start, ringing or answer; odd: would be negative"),
+               "missing: no start, ringing or answer; odd: negative"),
         _Entry("answered_at", up, None, None, col("answered_at").is_null(), None,
-               "imputed: only the end tells of an answer, not when"),
+               "imputed: only the hangup shows that it was answered, not when"),
         _Entry("ended_at", None, ~ended, None, None, None, "missing: open, or its hangup was lost"),
         _Entry("talk_s", up, col("talk_s").is_null() & ~early, col("talk_s").is_null() & early, None, None,
-               "missing: no instant of the answer or the end; odd: would be negative"),
+               "missing: no instant of the answer or the end; odd: negative"),
         _Entry("outcome", None, (col("outcome") == "unknown"), None, None, None, "missing: no code and no reason"),
-        _Entry("direction", None, col("direction").is_null(), None, None, None, "missing: no event tells"),
+        _Entry("direction", None, col("direction").is_null(), None, None, None, "missing: no event has it"),
         _Entry("country", number, col("country").is_null() & ~hidden, None,
                col("country_source").is_in(["calling_code", "network"]) & ~col("country").is_null(),
                col("country").is_null() & hidden,
                "imputed: from the calling code or the network; unmeasured: the number is withheld"),
-        _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or the record is"),
+        _Entry("price", None, col("price").is_null(), None, None, None, "missing: not billed, or no record"),
         _Entry("mos_score", up, col("mos_score").is_null(), None, None, ~col("mos_score").is_null() & ~measured,
-               "unmeasured: no packet came, so the score is the start value"),
-        _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: the hangup tells no quality"),
-        _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: the hangup tells no bytes"),
+               "unmeasured: no packets, so the MOS is its start value"),
+        _Entry("packet_cnt", up, col("packet_cnt").is_null(), None, None, None, "missing: no quality in the hangup"),
+        _Entry("byte_in", up, col("byte_in").is_null(), None, None, None, "missing: no bytes in the hangup"),
     ]  # fmt: skip
     return entries + [_Entry(flag, None, None, _has(flag), None, None, doc) for flag, doc in LEG_FLAGS.items()]
 

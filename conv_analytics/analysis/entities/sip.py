@@ -66,16 +66,16 @@ _OWNERS: Mapping[str, tuple[str, str]] = {
     "no_answer": ("callee", "Call again at another time of day, or let it ring longer."),
     "declined": ("callee", "Do not call again at once; check how your number is shown, it may be marked as spam."),
     "cancelled": ("caller", "Look at the time to answer: callers give up when it rings too long."),
-    "bad_number": ("you", "Take the number out of the list, or mend its format (E.164)."),
+    "bad_number": ("you", "Remove the number from the list, or correct its format (E.164)."),
     "blocked": ("you", "Check the account's balance, its permissions for the country, and the caller's number."),
-    "network_failure": ("carrier", "Try again; if it stays, send the time, the number and the code to the carrier."),
+    "network_failure": ("carrier", "Try again; if it persists, send the time, the number and the code to the carrier."),
     "redirected": ("carrier", "Ask the carrier where the call was sent; the platform does not follow."),
     "signalling_failure": (
         "you",
         "Compare codecs and SIP settings of both sides: one did not accept what the other sent.",
     ),
-    "failed": ("you", "Check the call flow, and look at the events of the leg: no more is known than that it failed."),
-    "unknown": ("you", "Look at the events of the leg: no code or reason came."),
+    "failed": ("you", "Check the call flow and the events of the leg: only that it failed is known."),
+    "unknown": ("you", "Look at the events of the leg: they have no code and no reason."),
 }
 
 # code, Q.850 cause or 0, outcome, meaning
@@ -87,13 +87,13 @@ _CODES = """\
 305 0 redirected|the call must go through a proxy
 380 0 redirected|another service is offered instead
 400 41 signalling_failure|the request was malformed
-401 21 blocked|the other side wants credentials
+401 21 blocked|the far end asks for credentials
 402 21 blocked|payment is required
 403 21 blocked|the call is not allowed
 404 1 bad_number|the number does not exist
 405 63 signalling_failure|the method is not allowed
 406 79 signalling_failure|what was offered is not accepted
-407 21 blocked|a proxy wants credentials
+407 21 blocked|a proxy asks for credentials
 408 102 no_answer|no answer in time, from the phone or from the network
 410 22 bad_number|the number is no longer in use
 413 127 signalling_failure|the request was too large
@@ -105,7 +105,7 @@ _CODES = """\
 423 127 signalling_failure|the interval is too brief
 480 18 no_answer|nobody answered, or the phone is off
 481 41 signalling_failure|the call does not exist any more
-482 25 network_failure|the call went in a circle
+482 25 network_failure|a routing loop
 483 25 network_failure|too many hops
 484 28 bad_number|the number is incomplete
 485 1 bad_number|the number is ambiguous
@@ -114,18 +114,18 @@ _CODES = """\
 488 0 signalling_failure|no codec or format in common
 491 0 signalling_failure|two requests crossed
 493 0 signalling_failure|the body could not be decrypted
-500 41 network_failure|an error inside a server
+500 41 network_failure|an internal server error
 501 79 network_failure|a server does not support the call
-502 38 network_failure|a gateway got a wrong answer
+502 38 network_failure|a gateway got an invalid response
 503 41 network_failure|a service is overloaded or out of service
 504 102 network_failure|a server did not answer in time
 505 127 network_failure|the SIP version is not supported
 513 127 network_failure|the message was too large
 600 17 busy|busy everywhere
-603 21 declined|the callee refused
+603 21 declined|the called party declined
 604 1 bad_number|the number does not exist anywhere
 606 0 signalling_failure|no codec or format in common anywhere
-607 0 declined|the callee does not want calls of this number
+607 0 declined|the called party blocks calls from this number
 608 0 blocked|a call screening service refused the call
 """
 

@@ -104,6 +104,7 @@ def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
+    # Older DuckDB has the name that newer versions warn of.
     read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
     reader = read(_BATCH)
     names = reader.schema.names

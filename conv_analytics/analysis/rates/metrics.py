@@ -15,6 +15,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import short
 from conv_analytics.analysis.entities.sip import FAILED_WORDS, NOT_SENT_WORDS, WORDS
+from conv_analytics.glossary import is_term, term
 
 #: Bounds of short calls. [s]
 SHORT_BOUNDS_S = (3, 6, 10, 20, 60)
@@ -62,6 +63,17 @@ class Metric:
     meaning: str
     source: str
     notes: str = ""
+
+    @property
+    def title(self) -> str:
+        """The standard term; of a rate that the glossary does not have, its name.
+
+        >>> BY_NAME["ner"].title, BY_NAME["short_10"].title
+        ('Network effectiveness ratio (NER)', 'Short calls (≤ 10 s)')
+        """
+        if self.name.startswith("short_"):
+            return term("short").title.replace("6", self.name.removeprefix("short_"))
+        return term(self.name).title if is_term(self.name) else self.name.replace("_", " ").capitalize()
 
 
 def with_code(rows: Rows) -> Rows:
@@ -187,36 +199,45 @@ COUNTS: tuple[Count, ...] = (
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    Metric("asr", "answered", "seizures", "", "Answer-seizure ratio.", "ITU-T E.411, E.425",
+    Metric("asr", "answered", "seizures", "", "Answered calls, as a share of those sent to the network.",
+           "ITU-T E.411, E.425",
            "A call that the far end refused (403, 488, ...) seized the route all the same. RFC 6076 has `ser`. Compare "
            "it only with itself: same route, normal traffic."),
-    Metric("abr", "answered", "attempts", "", "Answer-bid ratio: never above ASR.", "ITU-T E.425"),
-    Metric("ner", "effective", "seizures", "", "Network effectiveness: the network did its part, whatever people did.",
+    Metric("abr", "answered", "attempts", "", "Answered calls, as a share of all attempts: never above ASR.",
+           "ITU-T E.425"),
+    Metric("ner", "effective", "seizures", "",
+           "Attempts that the network delivered, whatever the called party did with them.",
            "ITU-T E.425",
            "Answer, user busy, ring no answer, and rejection by the user. Refusals on the way (400, 403, 488, 606) and "
            "bad numbers (404) count against it. RFC 6076 has `seer`; others are `ner_terminal` and `ner_isa`."),
-    Metric("ner_terminal", "effective_terminal", "seizures", "", "NER that forgives the called equipment, too.",
+    Metric("ner_terminal", "effective_terminal", "seizures", "",
+           "NER that counts rejection by the called equipment as delivered, too.",
            "ITU-T E.425, read widely",
            "It counts the terminal rejection of ISDN: this takes 406, 415, 488 and 606 (nothing in common) for it."),
-    Metric("ner_isa", "not_ineffective", "attempts", "", "Network effectiveness, as 100 % less ISA.",
+    Metric("ner_isa", "not_ineffective", "attempts", "", "Attempts that are not ineffective: 100 % less ISA.",
            "in use beside E.425", "Higher than `ner`: bad numbers and caller's cancels count for it."),
-    Metric("ser", "answered", "not_redirected", "", "Session establishment ratio.", "RFC 6076"),
-    Metric("seer", "able", "not_redirected", "", "Session establishment effectiveness: never below SER.",
+    Metric("ser", "answered", "not_redirected", "", "Answered attempts, as a share of those without redirections.",
            "RFC 6076"),
-    Metric("seer_487", "able_487", "not_redirected", "", "SEER that forgives callers who gave up (487).",
+    Metric("seer", "able", "not_redirected", "", "Attempts answered or ended by the called party: never below SER.",
+           "RFC 6076"),
+    Metric("seer_487", "able_487", "not_redirected", "",
+           "SEER that counts calls cancelled by the caller (487) as effective.",
            "variant of RFC 6076", "487 is not in the RFC's list."),
-    Metric("isa", "ineffective", "attempts", "", "Ineffective session attempts.", "RFC 6076",
+    Metric("isa", "ineffective", "attempts", "", "Attempts that a server or the network failed.", "RFC 6076",
            "502 is not in the RFC's list; 3xx stay in n."),
-    Metric("scr", "completed", "end_told", "end_unknown", "Session completion: answered, and ended by a hangup.",
+    Metric("scr", "completed", "end_told", "end_unknown", "Answered, and ended by a hangup.",
            "RFC 6076", "A missing hangup is no failure: such calls are unknown."),
-    Metric("ccr", "not_failed", "attempts", "", "Call completion as routers see it: all but the network's failures.",
+    Metric("ccr", "not_failed", "attempts", "",
+           "Completion as routers see it: all but failures of servers and the network.",
            "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),
     Metric("setup_failure", "mute", "media_told", "media_unknown", "Answered, but no media ever flowed.",
            "Teams CQD"),
-    Metric("drop_failure", "broken", "set_up", "end_unknown", "Media flowed, but the call broke off.", "Teams CQD"),
-    Metric("abandoned", "gave_up", "offered", "", "Inbound callers who gave up before an answer.", "contact centres",
+    Metric("drop_failure", "broken", "set_up", "end_unknown", "Media flowed, but the call was dropped.", "Teams CQD"),
+    Metric("abandoned", "gave_up", "offered", "", "Inbound calls that the caller gave up before an answer.",
+           "contact centres",
            "Ask with scope='inbound' or 'all'. See `service_level` for cut-offs."),
-    Metric("undecided", "undecided", "attempts", "", "Attempts of which nothing final is known: still going, or lost.",
+    Metric("undecided", "undecided", "attempts", "",
+           "Attempts without a known result: still going, or their last events are missing.",
            "this package", "They stay in the n of every rate above."),
     *(Metric(f"short_{bound}", f"short_{bound}", "talk_told", "talk_unknown", f"Answered calls of up to {bound} s.",
              "carriers' rules (6 s, 10 s)", "Calls of 0 s are in it.") for bound in SHORT_BOUNDS_S),
@@ -248,7 +269,7 @@ def kpi_metrics() -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``metric, k, n, unknown, meaning, source, notes``, all text.
+        ``metric, title, k, n, unknown, meaning, source, notes``, all text.
 
     Examples
     --------
@@ -256,19 +277,20 @@ def kpi_metrics() -> pd.DataFrame:
     ['answered', 'attempts without 3xx']
     """
     rows = [
-        (metric.name, COUNT_OF[metric.k].words, COUNT_OF[metric.n].words,
+        (metric.name, metric.title, COUNT_OF[metric.k].words, COUNT_OF[metric.n].words,
          COUNT_OF[metric.unknown].words if metric.unknown else "", metric.meaning, metric.source, metric.notes)
         for metric in METRICS
     ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["metric", "k", "n", "unknown", "meaning", "source", "notes"]).astype("str")
+    columns = ["metric", "title", "k", "n", "unknown", "meaning", "source", "notes"]
+    return pd.DataFrame(rows, columns=columns).astype("str")
 
 
 def as_markdown() -> str:
     """The same for the reference."""
-    lines = ["| metric | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|"]
+    lines = ["| metric | term | k | of n | not known | meaning | source |", "|---|---|---|---|---|---|---|"]
     meanings = [f"{row.meaning} {row.notes}".strip() for row in kpi_metrics().itertuples(index=False)]
     lines += [
-        f"| `{row.metric}` | {row.k} | {row.n} | {row.unknown} | {words} | {row.source} |"
+        f"| `{row.metric}` | {row.title} | {row.k} | {row.n} | {row.unknown} | {words} | {row.source} |"
         for row, words in zip(kpi_metrics().itertuples(index=False), meanings, strict=True)
     ]
     return "\n".join(lines) + "\n"

@@ -125,10 +125,10 @@ export class Explorer {
 
   heads() {
     const { columns, sort, descending } = this.state, focused = this.head.contains(document.activeElement) && document.activeElement.name;
-    this.head.replaceChildren(...columns.map(([name, shown]) => {
+    this.head.replaceChildren(...columns.map(([name, shown, tip]) => {
       const sorted = name === sort ? (descending ? "descending" : "ascending") : "none";
       const mark = { none: "", ascending: " \u25b2", descending: " \u25bc" }[sorted];
-      return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name,
+      return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name, title: tip,
         onclick: () => this.ask({ do: "sort", column: name, descending: sorted === "ascending" }) }, shown + mark));
     }));
     if (focused) this.head.querySelector(`[name="${focused}"]`)?.focus();

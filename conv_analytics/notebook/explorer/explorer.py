@@ -28,7 +28,7 @@ from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
 from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
-from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, View
+from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, TOOLTIPS, View
 from conv_analytics.notebook.html import escape, module
 from conv_analytics.notebook.report.legs import judged_legs
 from conv_analytics.notebook.timeline.timeline import show_timeline
@@ -85,7 +85,8 @@ def explore(
     ... })
     >>> x = explore({"hangups": hangups})
     >>> x
-    <Explorer: 2 calls; 0 (0.0%) answered; 0 poor, of 0 measured; 0 of the answered unmeasured; people masked>
+    <Explorer: 2 calls; 0 (0.0%) answered; 0 with poor audio, of 0 measured; \
+0 of the answered calls unmeasured; people masked>
     >>> x.filter(outcomes="busy").calls["conversation_id"].to_list()
     ['CON-1']
     >>> x.filters
@@ -275,7 +276,8 @@ class Explorer:
         page = list(view.page())
         chosen = set(view.chosen)
         return json.dumps({
-            "columns": list(COLUMNS.items()), "rows": page, "first": view.first, "page": PAGE,
+            "columns": [(name, shown, TOOLTIPS.get(name, "")) for name, shown in COLUMNS.items()],
+            "rows": page, "first": view.first, "page": PAGE,
             "matching": len(view.places), "total": len(view.frame), "sort": view.sort, "descending": view.descending,
             "filters": view.filters.plain(), "options": view.options(), "verdicts": _WORST_FIRST, "kinds": CLASSES,
             "numbers": numbers.parts(), "masked": numbers.masked, "error": self._error, "opened": self._opened,

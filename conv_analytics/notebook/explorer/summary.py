@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from conv_analytics.notebook.explorer.view import CLASSES, View
+from conv_analytics.analysis.entities.verdicts import Verdict
+from conv_analytics.notebook.explorer.view import CLASSES, NOT_ANSWERED, View
 from conv_analytics.notebook.html import mask_label
 
 _BINS = 60
@@ -42,15 +43,15 @@ class Summary:
         """Each number, and what it counts.
 
         >>> Summary(100, 50, 40, 3, 10, masked=True).parts()
-        [('50', 'of 100 calls'), ('40 (80.0%)', 'answered'), ('3 (10.0%)', 'poor, of 30 measured'), \
-('10 (25.0%)', 'of the answered unmeasured')]
+        [('50', 'of 100 calls'), ('40 (80.0%)', 'answered'), ('3 (10.0%)', 'with poor audio, of 30 measured'), \
+('10 (25.0%)', 'of the answered calls unmeasured')]
         """
         some = f"of {self.total:,} calls" if self.calls != self.total else "call" if self.calls == 1 else "calls"
         return [
             (f"{self.calls:,}", some),
             (_share(self.answered, self.calls), "answered"),
-            (_share(self.poor, self.measured), f"poor, of {self.measured:,} measured"),
-            (_share(self.unmeasured, self.answered), "of the answered unmeasured"),
+            (_share(self.poor, self.measured), f"with poor audio, of {self.measured:,} measured"),
+            (_share(self.unmeasured, self.answered), "of the answered calls unmeasured"),
         ]
 
     def __str__(self) -> str:
@@ -61,8 +62,10 @@ def summary(view: View) -> Summary:
     """The numbers of the calls that a view shows."""
     counts = dict(zip(CLASSES, np.bincount(view.kinds[view.places], minlength=len(CLASSES)).tolist(), strict=True))
     shown = len(view.places)
-    answered = shown - counts["not answered"]
-    return Summary(len(view.frame), shown, answered, counts["poor"], counts["unmeasured"], masked=view.display.on)
+    answered = shown - counts[NOT_ANSWERED]
+    return Summary(
+        len(view.frame), shown, answered, counts[Verdict.POOR], counts[Verdict.UNMEASURED], masked=view.display.on
+    )
 
 
 @dataclass(frozen=True)

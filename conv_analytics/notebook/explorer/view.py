@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from conv_analytics.errors import ConfigError
+from conv_analytics.glossary import term
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
 from conv_analytics.notebook.explorer.words import Words
@@ -31,13 +32,21 @@ COLUMNS = {
     "country": "country",
     "network_code": "network",
     "outcome": "outcome",
-    "talk_s": "talk",
+    "talk_s": "talk time",
     "verdict": "audio",
     "rule": "why",
     "conversation_id": "conversation",
 }
+#: What is shown when the pointer rests on a heading.
+TOOLTIPS = {
+    "outcome": "what became of the call; `explain` tells what its SIP code means",
+    "talk_s": term("talk").tooltip,
+    "verdict": "the verdict on the leg with the worst audio: good, fair, poor or unmeasured",
+    "rule": "the rule of the profile that decided the verdict, or what was missing to judge it",
+}
+NOT_ANSWERED = "not answered"
 #: The classes of calls in numbers and pictures: answered ones by their verdict, and the others.
-CLASSES = (*QUALITY, "not answered")
+CLASSES = (*QUALITY, NOT_ANSWERED)
 _PEOPLE = ("from_address", "to_address")
 _SEARCHED = ("conversation_id", "worst_leg_id", "network_code", "country", "outcome", "sip_code", "rule")
 Places = npt.NDArray[np.intp]
@@ -152,7 +161,7 @@ class View:
     def kinds(self) -> npt.NDArray[np.int8]:
         """The index in `CLASSES` of each call of `frame`."""
         up = (self.frame["outcome"] == "answered").fillna(value=False)
-        named = self.frame["verdict"].where(up, CLASSES[-1])
+        named = self.frame["verdict"].where(up, NOT_ANSWERED)
         return np.asarray(pd.Categorical(named, categories=CLASSES).codes, dtype=np.int8)
 
     @cached_property
@@ -206,4 +215,4 @@ class View:
         return columns + [Words(self.frame[name], self.display.parties) for name in _PEOPLE]
 
 
-__all__ = ["CLASSES", "COLUMNS", "NONE", "PAGE", "View"]
+__all__ = ["CLASSES", "COLUMNS", "NONE", "NOT_ANSWERED", "PAGE", "TOOLTIPS", "View"]

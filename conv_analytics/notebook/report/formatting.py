@@ -40,6 +40,25 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
+def are(number: int) -> str:
+    """The verb that goes with a number."""
+    return "is" if number == 1 else "are"
+
+
+def were(number: int) -> str:
+    """The same of the past."""
+    return "was" if number == 1 else "were"
+
+
+def none_was(number: int, noun: str, done: str) -> str:
+    """That none of some things was something.
+
+    >>> none_was(1, "leg", "answered"), none_was(1200, "leg", "answered")
+    ('the only leg was not answered', 'none of 1,200 legs was answered')
+    """
+    return f"the only {noun} was not {done}" if number == 1 else f"none of {count(number, noun)} was {done}"
+
+
 def difference(by: float, unit: str, *, share: bool = False) -> str:
     """A difference with its sign.
 
@@ -50,4 +69,4 @@ def difference(by: float, unit: str, *, share: bool = False) -> str:
     return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
-__all__ = ["DASH", "amount", "count", "difference", "percent"]
+__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "were"]

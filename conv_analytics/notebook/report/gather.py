@@ -13,18 +13,15 @@ from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.entities.verdicts import Verdict
+from conv_analytics.glossary import Term, term
 from conv_analytics.notebook.report import parts, sentences, statistics
+from conv_analytics.notebook.report.findings import findings_of
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
-from conv_analytics.notebook.report.offenders import offenders_of
 from conv_analytics.notebook.report.period import Period, period_of
 from conv_analytics.notebook.report.turns import turns_of
 from conv_analytics.privacy.display import Display
-
-#: The command that opens the timeline of a conversation, whose id replaces ``{}``.
-#: It does not name the folder: a page that is passed on should not reveal where it is.
-COMMAND = "conv-analytics timeline DEST {} -o timeline.html"
 
 
 def gather(
@@ -44,13 +41,19 @@ def gather(
     starts = judged.legs["started_at"]
     if starts.notna().any():
         period = period_of(since, until, tz, first=starts.min().to_pydatetime(), last=starts.max().to_pydatetime())
-    now, before = _legs_of(judged, period, limited=since is not None or until is not None)
+    limited = since is not None or until is not None
+    now, before = _legs_of(judged, period, limited=limited)
     masked = parts.masked(now, display)
     slots = slots_of(now, period)
     kpi = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     figures = _figures(now, before, kpi, judged.scope)
     verdict, sentence = _verdict(len(now), figures, judged.units, rulebook)
     ledger = ledger_of(data, now, period, untimed=int(starts.isna().sum()))
+    findings = None
+    if len(now):
+        findings = findings_of(
+            data, judged, period, display=display, profile=rulebook, limited=limited, compared=before is not None
+        )
     numbers = Numbers(
         sentence=sentence,
         details=(),
@@ -68,8 +71,8 @@ def gather(
         week=parts.week(now, period),
         groupings=parts.groupings(masked, kpi, judged.scope),
         codes=parts.codes(now, judged.scope),
-        offenders=offenders_of(masked, judged.scope),
-        worst=parts.worst(masked, period, rulebook, COMMAND),
+        findings=findings,
+        worst=parts.worst(masked, period, rulebook),
         poor_legs=int((now["verdict"] == Verdict.POOR).sum()),
         turns=turns_of(data, now),
         ledger=replace(ledger, warning=display.text(ledger.warning)),
@@ -114,44 +117,50 @@ def _method(judged: JudgedLegs, rulebook: Profile, *, masked: bool) -> Method:
 
 @dataclass(frozen=True)
 class _KeyFigure:
-    """A number of the first row; `source` is the metric of `kpi`, the flag or the column that it is computed from."""
+    """A number of the first row.
+
+    Attributes
+    ----------
+    source
+        The metric of `kpi`, the case or the column that it is computed from; the glossary explains it.
+    good
+        The direction of an improvement; "" where neither is better.
+    of
+        What it is based on.
+    """
 
     name: str
-    title: str
-    meaning: str
-    unit: str
-    good: str
     source: str
+    good: str
+    of: str = ""
+
+    @property
+    def term(self) -> Term:
+        """Its title, plain words and unit."""
+        return term(self.source)
+
+    @property
+    def meaning(self) -> str:
+        """What it is, in plain words."""
+        return f"{self.of}; {self.term.words}" if self.of else self.term.words
 
 
 _RATES = (
-    _KeyFigure("answered", "Answered", "of the attempts that reached the network (ASR)", "%", "up", "asr"),
-    _KeyFigure(
-        "effective",
-        "Network did its part",
-        "answered, busy, refused, not picked up, of the same (NER)",
-        "%",
-        "up",
-        "ner",
-    ),
-    _KeyFigure("poor", CASES["poor"].title, "of the legs with enough packets to judge", "%", "down", "poor"),
-    _KeyFigure("silent", CASES["silent"].title, "of the answered legs of 5 s or more", "%", "down", "silent"),
-    _KeyFigure(
-        "dropped", "Broke off", "of the answered legs with media whose end is known", "%", "down", "drop_failure"
-    ),
-    _KeyFigure("short", CASES["short"].title, "of the answered legs; carriers dislike many", "%", "down", "short"),
-    _KeyFigure(
-        "measured", CASES["measured"].title, "of the answered legs; no verdict on the others", "%", "up", "measured"
-    ),
+    _KeyFigure("answered", "asr", "up"),
+    _KeyFigure("effective", "ner", "up"),
+    _KeyFigure("poor", "poor", "down"),
+    _KeyFigure("silent", "silent", "down"),
+    _KeyFigure("dropped", "drop_failure", "down"),
+    _KeyFigure("short", "short", "down"),
+    # More measured legs are no better calls.
+    _KeyFigure("measured", "measured", ""),
 )
 _VALUES = (
-    _KeyFigure("mos", "Score of the loss", "E-model, G.711 with concealment; median", "MOS", "up", "mos_emodel"),
-    _KeyFigure("loss", "Lost packets", "of what the platform received; median", "%", "down", "loss_pct"),
-    _KeyFigure(
-        "jitter", "Spacing of packets", "largest standard deviation of a leg; median", "ms", "down", "jitter_sd_max_ms"
-    ),
-    _KeyFigure("pdd", "Wait for ringing", "start to ringing (post-dial delay); median", "s", "down", "pdd_s"),
-    _KeyFigure("talk", "Length of calls", "talk of answered legs; median", "s", "", "talk_s"),
+    _KeyFigure("mos", "mos_emodel", "up", "median of measured legs"),
+    _KeyFigure("loss", "loss_pct", "down", "median of measured legs"),
+    _KeyFigure("jitter", "jitter_sd_max_ms", "down", "median of measured legs"),
+    _KeyFigure("pdd", "pdd_s", "down", "median of all attempts"),
+    _KeyFigure("talk", "talk_s", "", "median of answered legs"),
 )
 #: Columns that a leg has whether its audio was measured or not.
 _NOT_AUDIO = {"pdd_s", "talk_s"}
@@ -165,8 +174,8 @@ def _figures(
     earlier = {} if before is None else _key_numbers(before, statistics.Kpi(before), scope)
     return tuple(
         Figure(
-            key.name, key.title, key.meaning, key.unit, key.good, current[key.name], earlier.get(key.name),
-            statistics.change(current[key.name], earlier.get(key.name)),
+            key.name, key.term.name, key.term.title, key.meaning, key.term.unit, key.good,
+            current[key.name], earlier.get(key.name), statistics.change(current[key.name], earlier.get(key.name)),
         )
         for key in (*_RATES, *_VALUES)
     )  # fmt: skip

@@ -52,11 +52,14 @@ class Figure:
     ----------
     name
         Its name in rules and JSON.
+    term
+        Its name in `conv_analytics.glossary`.
     good
         The direction of an improvement: ``up`` or ``down``; "" if neither.
     """
 
     name: str
+    term: str
     title: str
     meaning: str
     unit: str
@@ -151,17 +154,78 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Offender:
-    """A group that is worse than the rest by more than chance."""
+class FindingSlot:
+    """An hour, day or week of a problem."""
 
-    column: str
-    key: str
+    label: str
+    rate: Rate
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A distinct problem, as `conv_analytics.analysis.findings` names it; its texts are masked if the report is.
+
+    Attributes
+    ----------
+    title
+        The standard term of what the calls are.
+    rate
+        Bad ones of how many; the interval allows for calls that are not independent.
+    expected
+        The share that it is compared with, 0..1.
+    excess
+        Bad ones that there would not be at that share.
+    trend
+        Its rate by hour, day or week, if it began or ended within the period.
+    """
+
+    problem: int
+    kind: str
+    case: str
+    title: str
     what: str
-    bad: Rate
-    rest_rate: float | None
+    where: str
+    keys: dict[str, str]
+    since: str | None
+    until: str | None
+    rate: Rate
+    expected: float
     excess: float
-    q: float | None
-    reason: str
+    q: float
+    side: str
+    compared_with: str
+    same_calls: str
+    ruled_out: str
+    advice: str
+    leg_ids: tuple[str, ...]
+    conversation_id: str
+    python: str
+    trend: tuple[FindingSlot, ...] = ()
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What was looked at for one case: by what, how many groups of calls, and what could not be asked."""
+
+    case: str
+    title: str
+    by: tuple[str, ...]
+    groups: int
+    calls: int
+    not_asked: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """The problems of a period, the one with the most excess calls first, and what was looked at."""
+
+    problems: tuple[Finding, ...]
+    questions: tuple[Questions, ...]
+
+    @property
+    def groups(self) -> int:
+        """How many groups of calls were compared."""
+        return sum(each.groups for each in self.questions)
 
 
 @dataclass(frozen=True)
@@ -184,7 +248,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: what is missing, odd, concluded or unmeasured."""
+    """A line of the ledger: what is missing, odd, imputed or unmeasured."""
 
     metric: str
     n: int
@@ -243,7 +307,7 @@ class Unit:
     n: int
     """Values that were examined."""
     odd: int
-    """Values that are impossible in this unit, and count as not measured."""
+    """Values that are impossible in this unit, and are treated as unmeasured."""
     assumed: bool
     why: str
 
@@ -331,7 +395,7 @@ class Numbers:
     week: tuple[Cell, ...] = ()
     groupings: tuple[Grouping, ...] = ()
     codes: tuple[Code, ...] = ()
-    offenders: tuple[Offender, ...] | None = None
+    findings: Findings | None = None
     worst: tuple[Leg, ...] = ()
     poor_legs: int = 0
     turns: Turns | None = None
@@ -361,6 +425,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-__all__ = ["Bin", "CallCoverage", "Cell", "Change", "Code", "CoveredDay", "Entry", "Figure", "Group",
+__all__ = ["Bin", "CallCoverage", "Cell", "Change", "Code", "CoveredDay", "Entry", "Figure", "Finding",
+           "FindingSlot", "Findings", "Group",
            "Grouping", "Histogram", "Ledger", "Leg",
-           "Method", "Numbers", "Offender", "Rate", "Replies", "Slot", "Turns", "Unit", "Values"]  # fmt: skip
+           "Method", "Numbers", "Questions", "Rate", "Replies", "Slot", "Turns", "Unit", "Values"]  # fmt: skip

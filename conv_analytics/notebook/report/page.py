@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from conv_analytics.analysis.entities.cases import CASES
+from conv_analytics.glossary import term
 from conv_analytics.notebook import html
 from conv_analytics.notebook.report import pictures, sentences, turns
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Leg, Numbers, Rate
+from conv_analytics.notebook.report.numbers import CallCoverage, Figure, Finding, Leg, Numbers, Questions, Rate
 
 #: The verdict in one word.
 _VERDICTS = {"good": "good", "poor": "poor", "unclear": "unclear", "unmeasured": "no verdict", "empty": "no calls"}
@@ -29,12 +29,12 @@ def page(numbers: Numbers, links: Mapping[str, str] = MappingProxyType({})) -> s
 def span(numbers: Numbers) -> str:
     """The period in words."""
     if numbers.since is None or numbers.until is None:
-        return f"no time at all ({numbers.tz})"
+        return f"empty period ({numbers.tz})"
     return f"{_edge(numbers.since)} to {_edge(numbers.until)} ({numbers.tz})"
 
 
 def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
-    worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}: of each reason the worst first."
+    worst_note = f"{len(numbers.worst):,} of {count(numbers.poor_legs, 'poor leg')}, the worst of each reason first."
     before = None
     if numbers.before is not None and numbers.since is not None:
         before = f"{_edge(numbers.before)} to {_edge(numbers.since)}"
@@ -50,15 +50,11 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
         "codes_chart": pictures.codes(numbers),
         "codes": [
             (code.code or DASH, code.meaning, f"{code.n:,}", percent(code.share.rate),
-             _OWNERS.get(code.owner, code.owner), code.advice)
+             _SIDES.get(code.owner, code.owner), code.advice)
             for code in numbers.codes
         ],
-        "offenders": None if numbers.offenders is None else [
-            (each.reason.partition(":")[0], CASES[each.what].label, f"{each.bad.k:,} of {each.bad.n:,}",
-             f"{percent(each.bad.rate)} ({percent(each.bad.lo)} to {percent(each.bad.hi)})", percent(each.rest_rate),
-             amount(each.excess))
-            for each in numbers.offenders
-        ],
+        "details": [line for line in numbers.details if line not in sentences.finding_sentences(numbers)],
+        **_findings(numbers, links),
         "worst": [_leg(leg) | {"link": links.get(leg.conversation_id, "")} for leg in numbers.worst],
         "worst_note": worst_note,
         "basis": _basis(numbers),
@@ -68,16 +64,50 @@ def _context(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
             for entry in numbers.ledger.entries
         ],
         "method": _method(numbers),
+        "terms": [term(figure.term) for figure in numbers.figures] if numbers.legs else [],
     }  # fmt: skip
 
 
-_OWNERS = {
-    "callee": "the one called",
-    "caller": "the caller",
-    "you": "you",
-    "carrier": "the carrier",
+#: Whose side an owner of `explain` is.
+_SIDES = {
+    "callee": "called party",
+    "caller": "caller",
+    "you": "own application",
+    "carrier": "route or carrier",
     "nobody": DASH,
 }
+
+
+def _findings(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
+    """The cards of problems, and what was looked at."""
+    named = numbers.findings
+    if named is None:
+        return {"findings": None, "nothing_found": "", "looked_at": []}
+    return {
+        "findings": [_finding(each, links) for each in named.problems],
+        "nothing_found": sentences.nothing_found(named),
+        "looked_at": [
+            (each.title, f"{each.groups:,}", f"{each.calls:,}", ", ".join(each.by) or DASH, _not_asked(each))
+            for each in named.questions
+        ],
+    }
+
+
+def _not_asked(questions: Questions) -> str:
+    """What one could not compare by, grouped by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for by, reason in questions.not_asked.items():
+        reasons.setdefault(reason, []).append(by)
+    return "; ".join(f"{', '.join(filter(None, by))} ({reason})".lstrip() for reason, by in reasons.items())
+
+
+def _finding(one: Finding, links: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "number": one.problem, "title": one.title, "where": one.where, "what": one.what, "python": one.python,
+        "facts": [(name, text) for name, text in sentences.finding_facts(one) if text],
+        "id": one.conversation_id, "link": links.get(one.conversation_id, ""),
+        "command": sentences.timeline_command(one.conversation_id), "chart": pictures.finding(one),
+    }  # fmt: skip
 
 
 def _card(figure: Figure) -> dict[str, Any]:
@@ -85,6 +115,7 @@ def _card(figure: Figure) -> dict[str, Any]:
     now = figure.now
     return {
         "title": figure.title,
+        "tooltip": term(figure.term).tooltip,
         "meaning": figure.meaning,
         "value": sentences.now_words(figure),
         "interval": sentences.interval_words(figure),
@@ -108,39 +139,43 @@ def _basis(numbers: Numbers) -> list[str]:
     ledger = numbers.ledger
     lines = []
     if ledger.complete is not None:
-        state = "complete" if ledger.complete else "INCOMPLETE: numbers may be missing"
-        lines.append(f"The last of {count(ledger.runs, 'run')} of the export, of {ledger.last_run}, was {state}.")
+        state = "complete" if ledger.complete else "INCOMPLETE: calls may be missing"
+        last = f"last of {ledger.runs:,} export runs" if ledger.runs > 1 else "only export run"
+        lines.append(f"The {last}, at {ledger.last_run}, was {state}.")
     else:
-        lines.append("The data does not tell whether the export was complete.")
+        lines.append("This data does not record whether the export was complete.")
     if ledger.warning:
-        lines.append(f"The last run warned: {ledger.warning}")
+        lines.append(f"Warning of the last run: {ledger.warning}")
     lines.append(f"{count(ledger.quarantined, 'record')} could not be read.")
     if ledger.untimed:
-        lines.append(f"{count(ledger.untimed, 'leg')} without a start: in no hour, day or period.")
+        one = "has no start time and is" if ledger.untimed == 1 else "have no start time and are"
+        lines.append(f"{count(ledger.untimed, 'leg')} {one} in no hour, day or period.")
     lines += _coverage(ledger.coverage)
     for name in ("measured", "poor"):
         figure = numbers.figure(name)
         if name == "measured" and figure and isinstance(figure.now, Rate):
             rate = figure.now
-            lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data for a verdict on the audio.")
+            lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data to judge their audio.")
     if numbers.legs and not ledger.entries:
-        lines.append("Nothing is missing, odd or concluded in the legs.")
+        lines.append("No leg has missing, odd or imputed values.")
     return lines
 
 
 def _coverage(coverage: CallCoverage | None) -> list[str]:
     """How many of the calls the folder has."""
     if coverage is None or not coverage.days:
-        return ["It is not known which calls are missing here: conv-analytics coverage has not looked at this period."]
+        return ["Which calls are missing is unknown: conv-analytics coverage has not been run for this period."]
     share, lines = coverage.share, []
     if share.n:
         interval = f"{percent(share.rate)}, {percent(share.lo)} to {percent(share.hi)}"
-        lines.append(f"{share.k:,} of {count(share.n, 'leg')} in the Voice API's call list are here ({interval}).")
+        lines.append(
+            f"{share.k:,} of {count(share.n, 'leg')} in the Voice API's call list are in the export ({interval})."
+        )
     else:
-        lines.append("The Voice API's call list has no leg of this period.")
+        lines.append("The Voice API's call list has no leg in this period.")
     if coverage.unknown_days:
         days = count(coverage.unknown_days, "day")
-        lines.append(f"What is missing on {days} is not known: conv-analytics coverage has not looked at them.")
+        lines.append(f"What is missing on {days} is unknown: conv-analytics coverage has not been run for them.")
     return lines
 
 
@@ -149,34 +184,35 @@ def _method(numbers: Numbers) -> list[str]:
     if method is None:
         return []
     scores = {
-        "freeswitch_r": "The reported scores are only a curve of flawed packets (codec and delay are not in them):"
-                        " they decide nothing here.",
-        "other": "The reported scores are of a model of their own, and count.",
-    }.get(method.scores, "It is not known what the reported scores are: too few legs with flaws.")  # fmt: skip
+        "freeswitch_r": "The MOS that the API reports is only FreeSWITCH's curve of flawed packets, without codec and"
+        " delay: no verdict here depends on it.",
+        "other": "The MOS that the API reports is from a model of its own, and counts towards verdicts.",
+    }.get(method.scores, "The model of the MOS that the API reports is unknown: too few legs had flawed packets.")
+    target = f"{percent(sentences.TARGET, 0)}, the target of Microsoft's call quality dashboard"
     units = [f"{_UNITS[each.what]}: {each.decided} ({each.why})." for each in method.units if each.what in _UNITS]
     return [
-        "Intervals are Wilson's at 95 %, of differences Newcombe's.",
-        "Fewer than 30 cases are grey and not judged; 5 % and 95 % quantiles (linear) take 20 values or more.",
+        "Intervals are Wilson's score intervals at 95 %; those of differences are Newcombe's.",
+        "Rates of fewer than 30 cases are grey and not judged; p5 and p95 (linear interpolation) need 20 values.",
         f"Audio is judged by the profile {method.profile!r}: {'; '.join(method.rules)}.",
-        "A leg needs enough packets to be judged; one that was not measured is never good.",
-        f"All calls are good or poor only if the whole interval lies below or above {percent(sentences.TARGET, 0)}.",
-        f"Attempts: {_SCOPES.get(method.scope, method.scope)}. A forwarded call has several legs.",
+        "A leg with too few packets is not judged; an unmeasured leg never counts as good.",
+        f"The verdict is good or poor only if the whole interval of poor audio is below or above {target}.",
+        f"Attempts are {_SCOPES.get(method.scope, method.scope)}; a forwarded call has several.",
         *units,
         scores,
-        "The score of the loss takes no delay into account: it is the E-model for G.711 with concealment.",
-        "Delay, echo, codec, and when within a call it went bad are not in the data.",
-        "What got lost on the way to a listener is not seen: the numbers are of what the platform received.",
-        f"conv-analytics {method.version}; hours, days and weeks are those of {numbers.tz}.",
+        "MOS here is the E-model's estimate (ITU-T G.107) for G.711 with packet loss concealment and no delay.",
+        "Delay, echo, codec, and when during a call its audio went bad are not in the data.",
+        "Packet loss and jitter are of the audio that the platform received, not of what a listener heard.",
+        f"conv-analytics {method.version}; hours, days and weeks are in {numbers.tz}.",
     ]  # fmt: skip
 
 
 #: What each unit belongs to.
 _UNITS = {
-    "mos_scale": "Scale of the reported scores",
+    "mos_scale": "Scale of the reported MOS",
     "loss_unit": "Unit of packet_loss_perc",
-    "jitter_unit": "Unit of the spacing of packets (ms2: variances, ms: deviations)",
+    "jitter_unit": "Unit of jitter_max_var (ms2: a variance, ms: a standard deviation)",
 }
-_SCOPES = {"outbound": "outbound legs", "all": "all legs, for none went out"}
+_SCOPES = {"outbound": "outbound legs", "all": "all legs, as none is outbound"}
 
 
 def _edge(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from conv_analytics.analysis.entities.sip import FAILED_WORDS, explain
 from conv_analytics.analysis.entities.sip import Code as Known
 from conv_analytics.analysis.entities.verdicts import MEASURED, Verdict
 from conv_analytics.analysis.rates.metrics import final_codes
+from conv_analytics.glossary import term
 from conv_analytics.notebook.report import sentences, statistics
 from conv_analytics.notebook.report.legs import Slots
 from conv_analytics.notebook.report.numbers import Bin, Cell, Code, Group, Grouping, Histogram, Leg, Slot
@@ -27,8 +27,8 @@ from conv_analytics.privacy.display import Display
 GROUPS, CODES, WORST = 12, 12, 50
 #: The columns that legs are grouped by, and their headings.
 BY = {
-    "country": "By country of the other end",
-    "network_code": "By network (MCC and MNC)",
+    "country": "By country of the far end",
+    "network_code": "By network (MCC/MNC)",
     "channel_type": "By channel",
     "direction": "By direction",
 }
@@ -74,17 +74,17 @@ def trend(rows: pd.DataFrame, slots: Slots, rates: statistics.Kpi, scope: str) -
 
 
 def histograms(rows: pd.DataFrame, book: Profile) -> tuple[Histogram, ...]:
-    """The distributions of scores, loss, jitter, delays and durations, with the limits of the profile."""
+    """The distributions of MOS, packet loss, jitter, post-dial delay and talk time, with the limits of the profile."""
     judged, up = measured(rows), int(rows["answered"].fillna(value=False).sum())
     return (
-        _histogram("mos", "Score of the loss (E-model)", "MOS", rows.loc[judged, "mos_emodel"], _MOS_EDGES, up,
+        _histogram("mos", rows.loc[judged, "mos_emodel"], _MOS_EDGES, up,
                    _limits(book, "mos_emodel"), top=4.5),
-        _histogram("loss", "Lost packets", "%", rows.loc[judged, "loss_pct"], _LOSS_EDGES, up,
+        _histogram("loss", rows.loc[judged, "loss_pct"], _LOSS_EDGES, up,
                    _limits(book, "loss_pct")),
-        _histogram("jitter", "Spacing of packets, largest deviation", "ms", rows.loc[judged, "jitter_sd_max_ms"],
+        _histogram("jitter", rows.loc[judged, "jitter_sd_max_ms"],
                    _JITTER_EDGES, up, _limits(book, "jitter_sd_max_ms")),
-        _histogram("pdd", "Wait for ringing", "s", rows["pdd_s"], _PDD_EDGES, len(rows), ()),
-        _histogram("talk", "Length of calls", "s", rows["talk_s"], _TALK_EDGES, up, ((f"{SHORT_S:g} s", SHORT_S),)),
+        _histogram("pdd", rows["pdd_s"], _PDD_EDGES, len(rows), ()),
+        _histogram("talk", rows["talk_s"], _TALK_EDGES, up, ((f"short: {SHORT_S:g} s", SHORT_S),)),
     )  # fmt: skip
 
 
@@ -92,12 +92,12 @@ def _limits(book: Profile, column: str) -> tuple[tuple[str, float], ...]:
     return tuple(book.limits(column).items())
 
 
-def _histogram(  # noqa: PLR0917
-    name: str, title: str, unit: str, numbers: pd.Series[Any], edges: tuple[float, ...], of: int,
+def _histogram(
+    name: str, numbers: pd.Series[Any], edges: tuple[float, ...], of: int,
     limits: tuple[tuple[str, float], ...], *, top: float | None = None,
 ) -> Histogram:  # fmt: skip
     known = numbers.dropna().to_numpy("float64")
-    # A value below the first edge goes into the first bin, a score of 4.5 into the last.
+    # A value below the first edge goes into the first bin, a MOS of 4.5 into the last.
     place = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, len(edges) - 1)
     if top is not None:
         place = np.where(known >= top, len(edges) - 2, place)
@@ -107,7 +107,7 @@ def _histogram(  # noqa: PLR0917
     if top is None:
         ends.append(None)
     bins = tuple(Bin(low, high, int(n)) for low, high, n in zip(edges, ends, counts, strict=False))
-    return Histogram(name, title, unit, len(known), of, bins, limits)
+    return Histogram(name, term(name).title, term(name).unit, len(known), of, bins, limits)
 
 
 def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
@@ -161,16 +161,16 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
     failed = lost["reason"].isin(FAILED_WORDS) | lost["status"].isin(FAILED_WORDS)
     number = final.where((final != 0) | failed, -1)
     counted = number.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable")
-    found = []
+    listed = []
     for code, n in zip(counted.index.to_numpy("int64").tolist(), counted.tolist(), strict=True):
         share = statistics.rate(n, len(attempts))
         known = _explained(code)
         if known is None:
             nothing = explain("failed")
-            found.append(Code(None, "no code and no reason came", "unknown", "you", nothing.advice, n, share))
+            listed.append(Code(None, "neither code nor reason", "unknown", "you", nothing.advice, n, share))
         else:
-            found.append(Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share))
-    return tuple(found[:CODES])
+            listed.append(Code(code or None, known.meaning, known.outcome, known.owner, known.advice, n, share))
+    return tuple(listed[:CODES])
 
 
 def _explained(code: int) -> Known | None:
@@ -180,7 +180,7 @@ def _explained(code: int) -> Known | None:
     return explain(code) if 200 <= code <= 699 else None  # noqa: PLR2004 - no others end a call
 
 
-def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tuple[Leg, ...]:
+def worst(rows: pd.DataFrame, period: Period, book: Profile) -> tuple[Leg, ...]:
     """The worst legs: the worst of each reason first, so that one reason does not fill the list."""
     poor = rows[rows["verdict"] == Verdict.POOR].copy()
     if poor.empty:
@@ -202,7 +202,7 @@ def worst(rows: pd.DataFrame, period: Period, book: Profile, command: str) -> tu
             sentences.reason(row["rule"], _float(row["value"]), _float(row["limit"]), book),
             _float(row["loss_pct"]), _float(row["jitter_sd_max_ms"]), _float(row["mos_emodel"]), _float(row["talk_s"]),
             _float(row["confidence"]),
-            command=command.replace("{}", shlex.quote(str(row["conversation_id"]))),
+            command=sentences.timeline_command(str(row["conversation_id"])),
         )
         for row in poor.to_dict("records")
     )  # fmt: skip

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from conv_analytics.analysis.audio.profiles import LEVELS
-from conv_analytics.analysis.entities.cases import CASES
+from conv_analytics.analysis.entities.cases import CASES, Case
+from conv_analytics.glossary import term
 from conv_analytics.notebook import charts
 from conv_analytics.notebook.charts import Bar, Point
 from conv_analytics.notebook.html import safe
 from conv_analytics.notebook.report.formatting import DASH, amount, count, percent
-from conv_analytics.notebook.report.numbers import Cell, Grouping, Histogram, Numbers, Rate
+from conv_analytics.notebook.report.numbers import Cell, Finding, Grouping, Histogram, Numbers, Rate
 from conv_analytics.notebook.report.sentences import TARGET
 
 
@@ -43,14 +45,43 @@ _RATE = ("share", "from", "to", "cases", "of")
 def sections(numbers: Numbers) -> tuple[Section, ...]:
     """All sections with charts; those without data have none."""
     return (
-        Section(f"{numbers.unit.capitalize()} by {numbers.unit}", _trend_note(numbers), _trend(numbers)),
-        Section("How it spreads", "Dashed lines are the limits of the profile.",
+        Section(f"Trend by {numbers.unit}", _trend_note(numbers), _trend(numbers)),
+        Section("Distributions", "Dashed lines are the limits of the profile.",
                 tuple(_histogram(each) for each in numbers.histograms if each.n)),
-        Section("Hours of the week", f"Legs that start per hour, by the hours that there were ({numbers.tz}).",
+        Section("Hours of the week", f"Legs started per hour, by weekday and hour ({numbers.tz}).",
                 _week(numbers)),
-        Section("Where", "The largest groups first. Whiskers are 95 % intervals; grey and dashed: fewer than 30 cases.",
+        Section("By country, network, channel and direction",
+                "Largest groups first. Whiskers are 95 % intervals; grey and dashed: fewer than 30 cases.",
                 tuple(chart for each in numbers.groupings for chart in _grouping(each))),
     )  # fmt: skip
+
+
+def finding(one: Finding) -> Chart:
+    """A problem: its rate by hour, day or week if it began or ended, else beside what is expected."""
+    title = f"{one.title}, {one.where}"
+    if one.trend:
+        points = [
+            Point(slot.label, slot.rate.rate, slot.rate.lo, slot.rate.hi, _of(slot.rate), slot.rate.enough)
+            for slot in one.trend
+        ]
+        marks = [_slot_of(at, [slot.label for slot in one.trend]) for at in (one.since, one.until) if at]
+        picture = charts.trend(points, title=title, kind="bad", limit=one.expected, marks=marks)
+        rows = tuple((slot.label, *_cells(slot.rate)) for slot in one.trend)
+        note = "dashed: expected, and since or until when"
+        return Chart("Rate over time", note, safe(picture), ("start", *_RATE), rows)
+    rate = one.rate
+    bars = [
+        Bar(one.where, rate.rate, rate.lo, rate.hi, _of(rate)),
+        Bar("expected", one.expected, None, None, percent(one.expected), kind="b"),
+    ]
+    table = (("here", *_cells(rate)), ("expected", percent(one.expected), "", "", "", ""))
+    picture = charts.bars(bars, title=title, kind="bad")
+    return Chart("Rate and what is expected", "with its 95 % interval", safe(picture), ("", *_RATE), table)
+
+
+def _slot_of(at: str, labels: Sequence[str]) -> int:
+    """The hour, day or week of an instant; both are on the clock of the report's zone."""
+    return max((place for place, label in enumerate(labels) if label <= at.replace("T", " ")), default=0)
 
 
 def codes(numbers: Numbers) -> Chart:
@@ -60,9 +91,9 @@ def codes(numbers: Numbers) -> Chart:
             f"{code.n:,} of {code.share.n:,}", code.share.enough)
         for code in numbers.codes
     ]  # fmt: skip
-    title = "Attempts without an answer, by code"
+    title = "Unanswered attempts by SIP code"
     table = tuple((code.code or DASH, code.meaning, *_cells(code.share)) for code in numbers.codes)
-    return Chart(title, "", safe(charts.bars(rows, title=title, kind="mid")), ("code", "in words", *_RATE), table)
+    return Chart(title, "", safe(charts.bars(rows, title=title, kind="mid")), ("code", "meaning", *_RATE), table)
 
 
 def _trend_note(numbers: Numbers) -> str:
@@ -84,31 +115,32 @@ def _trend(numbers: Numbers) -> tuple[Chart, ...]:
             Point(slot.label, rate.rate, rate.lo, rate.hi, f"{rate.k:,} of {rate.n:,}", rate.enough)
             for slot, rate in zip(slots, rates, strict=True)
         ]
-        note = "of attempts" if case.name == "answered" else f"of measured legs; dashed: {percent(TARGET, 0)}"
-        picture = charts.trend(points, title=f"{case.title} by {numbers.unit}", kind=case.colour,
+        note = "of seizures" if case.name == "answered" else f"of measured legs; dashed: {percent(TARGET, 0)}"
+        title = _title(case)
+        picture = charts.trend(points, title=f"{title} by {numbers.unit}", kind=case.colour,
                                limit=TARGET if case.colour else None, top=None if case.colour else 1.0)  # fmt: skip
         rows = tuple((slot.label, *_cells(rate)) for slot, rate in zip(slots, rates, strict=True))
-        drawn.append(Chart(case.title, note, safe(picture), (numbers.unit, *_RATE), rows))
+        drawn.append(Chart(title, note, safe(picture), (numbers.unit, *_RATE), rows))
     if any(slot.mos.n for slot in slots):
         points = [
             Point(slot.label, slot.mos.p50, slot.mos.p5, slot.mos.p95, f"n = {slot.mos.n:,}", slot.mos.p5 is not None)
             for slot in slots
         ]
-        picture = charts.trend(points, title=f"Score of the loss by {numbers.unit}", shown=lambda v: f"{v:g}",
+        picture = charts.trend(points, title=f"{term('mos').title} by {numbers.unit}", shown=lambda v: f"{v:g}",
                                floor=1.0, top=4.5)  # fmt: skip
         rows = tuple((slot.label, *(amount(each) for each in (slot.mos.p5, slot.mos.p50, slot.mos.p95)),
                       f"{slot.mos.n:,}") for slot in slots)  # fmt: skip
         head = (numbers.unit, "p5", "median", "p95", "n")
-        drawn.append(Chart("Score of the loss", "MOS: median, band from p5 to p95", safe(picture), head, rows))
+        drawn.append(Chart(term("mos").title, "median, band from p5 to p95", safe(picture), head, rows))
     most = max(slot.legs / slot.hours if slot.hours else 0 for slot in slots) or 1
     points = [
         Point(slot.label, slot.legs / slot.hours if slot.hours else None, None, None, f"{slot.legs:,} legs")
         for slot in slots
     ]
-    picture = charts.trend(points, title=f"Legs an hour by {numbers.unit}", shown=lambda v: f"{v:,.3g}",
+    picture = charts.trend(points, title=f"Legs per hour by {numbers.unit}", shown=lambda v: f"{v:,.3g}",
                            top=charts.nice(most))  # fmt: skip
     rows = tuple((slot.label, f"{slot.hours:g}", f"{slot.legs:,}") for slot in slots)
-    drawn.append(Chart("Legs an hour", "started", safe(picture), (numbers.unit, "hours", "legs"), rows))
+    drawn.append(Chart("Legs per hour", "started", safe(picture), (numbers.unit, "hours", "legs"), rows))
     return tuple(drawn)
 
 
@@ -125,7 +157,7 @@ def _histogram(histogram: Histogram) -> Chart:
          percent(each.n / histogram.n if histogram.n else None))
         for each in histogram.bins
     )  # fmt: skip
-    note = f"{histogram.unit}; {histogram.n:,} of {count(histogram.of, 'leg')} had data"
+    note = f"[{histogram.unit}]; known for {histogram.n:,} of {count(histogram.of, 'leg')}"
     return Chart(title, note, safe(picture), (f"from [{histogram.unit}]", "to", "legs", "share"), rows)
 
 
@@ -158,14 +190,14 @@ def _week(numbers: Numbers) -> tuple[Chart, ...]:
     title = "When calls start"
     rows = tuple((charts.DAYS[day], *(_of_hour(numbers, day, hour) for hour in range(24))) for day in range(7))
     head = ("", *(f"{hour:02}" for hour in range(24)))
-    note = "the stronger, the more legs an hour; framed: no such hour in the period"
+    note = "darker: more legs per hour; framed: no such hour in the period"
     return (Chart(title, note, safe(charts.heat(cells, title=title)), head, rows),)
 
 
 def _hour_words(cell: Cell) -> str:
     if cell.per_hour is None:
         return "no such hour"
-    return f"{amount(cell.per_hour)} an hour: {count(cell.legs, 'leg')} in {cell.hours:g} h"
+    return f"{amount(cell.per_hour)} per hour: {count(cell.legs, 'leg')} in {cell.hours:g} h"
 
 
 def _of_hour(numbers: Numbers, day: int, hour: int) -> str:
@@ -176,14 +208,14 @@ def _of_hour(numbers: Numbers, day: int, hour: int) -> str:
 def _grouping(grouping: Grouping) -> tuple[Chart, ...]:
     note = ""
     if grouping.others:
-        note = f"{count(grouping.others, 'smaller group')} with {count(grouping.others_legs, 'leg')} not listed"
+        note = f"{count(grouping.others, 'smaller group')} with {count(grouping.others_legs, 'leg')} not shown"
     drawn = []
     for case in (CASES["poor"], CASES["answered"]):
         rates: list[tuple[str, Rate]] = [(group.key, getattr(group, case.name)) for group in grouping.groups]
         if not any(rate.n for _, rate in rates):
             continue
         rows = [Bar(key, rate.rate, rate.lo, rate.hi, _of(rate), rate.enough) for key, rate in rates]
-        title = f"{grouping.title}: {case.label}"
+        title = f"{grouping.title}: {_title(case)}"
         picture = charts.bars(rows, title=title, kind=case.colour or "b", limit=TARGET if case.colour else None)
         cells: list[tuple[Any, ...]] = [
             (
@@ -195,9 +227,14 @@ def _grouping(grouping: Grouping) -> tuple[Chart, ...]:
             )
             for group in grouping.groups
         ]
-        head = (grouping.name, "legs", *_RATE, "score (median)", "lost (p95)")
+        head = (grouping.name, "legs", *_RATE, "MOS (median)", "packet loss (p95)")
         drawn.append(Chart(title, note, safe(picture), head, tuple(cells)))
     return tuple(drawn)
+
+
+def _title(case: Case) -> str:
+    """The rate of a case in this report: of answered calls it is ASR."""
+    return term("asr").title if case.name == "answered" else case.title
 
 
 def _of(rate: Rate) -> str:
@@ -208,4 +245,4 @@ def _cells(rate: Rate) -> tuple[str, ...]:
     return percent(rate.rate), percent(rate.lo), percent(rate.hi), f"{rate.k:,}", f"{rate.n:,}"
 
 
-__all__ = ["Chart", "Section", "codes", "sections"]
+__all__ = ["Chart", "Section", "codes", "finding", "sections"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from conv_analytics.analysis.finders.thresholds import SAME, Threshold
 from conv_analytics.errors import ConfigError
+from conv_analytics.notebook.report.formatting import count
 from conv_analytics.notebook.report.numbers import Figure, Numbers, Rate
 
 #: The quantiles that a report has, and the attribute of each.
@@ -25,7 +26,7 @@ class Judgement:
     def __str__(self) -> str:
         text = self.rule.text or str(self.rule)
         if self.broken is None:
-            return f"{text}: not judged, only {self.n:,} cases"
+            return f"{text}: not judged, only {count(self.n, 'case')}"
         value = 0.0 if self.value is None else self.value
         shown = f"{100 * value:.2f} %" if self.rule.share else f"{value:.4g}"
         return f"{text}: {'BROKEN' if self.broken else 'kept'}, it is {shown} of {self.n:,} cases"

@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
 from conv_analytics.analysis.audio.profiles import MEASURES, Profile
-from conv_analytics.notebook.report.formatting import amount, count, difference, percent
-from conv_analytics.notebook.report.numbers import Change, Figure, Numbers, Offender, Rate, Values
+from conv_analytics.glossary import term
+from conv_analytics.notebook.report.formatting import amount, are, count, difference, none_was, percent, were
+from conv_analytics.notebook.report.numbers import Change, Figure, Finding, Findings, Numbers, Rate, Values
 
 #: Share of poor legs that is acceptable: the target of Teams' dashboard over all networks.
 TARGET = 0.03
 #: There is no verdict if a larger share of the answered legs is unmeasured.
 MOST_UNMEASURED = 0.5
-_NARROWEST_FIRST = ("network_code", "country", "user_id", "remote_address", "channel_type")
+#: How many problems the details name.
+NAMED = 3
+NO_VERDICT = "No verdict on audio quality"
 _UNMEASURED = {
-    "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packets not counted",
-    "too_few_packets": "too few packets", "loss_unit_unknown": "unit of the losses not known",
-    "mos_scale_unknown": "scale of the scores not known",
+    "not_answered": "not answered", "no_packets": "no packets", "packets_unknown": "packet count missing",
+    "too_few_packets": "too few packets", "loss_unit_unknown": "unit of packet loss unknown",
+    "mos_scale_unknown": "scale of MOS unknown",
 }  # fmt: skip
+
+
+def timeline_command(conversation_id: str) -> str:
+    """The command that opens a timeline.
+
+    It does not name the folder: a page that is passed on should not reveal where it is.
+    """
+    return f"conv-analytics timeline DEST {shlex.quote(conversation_id)} -o timeline.html"
 
 
 def change_words(figure: Figure) -> str:
     """A change in words: by how much, and whether it is better, worse or not clear."""
     change = figure.change
     if change is None or change.by is None:
-        return "nothing before to compare with"
+        return "no earlier data to compare with"
     share = isinstance(figure.now, Rate)
-    by = difference(change.by, figure.unit, share=share)
+    by = difference(change.by, _unit(figure), share=share)
     if change.lo is None or change.hi is None:
-        return f"{by} (median; no interval)"
+        return f"{by} (difference of medians)"
     between = f"{difference(change.lo, figure.unit, share=share)} to {difference(change.hi, figure.unit, share=share)}"
     return f"{by} ({between}): {direction(figure.good, change)}"
 
@@ -47,26 +59,24 @@ def reason(rule_id: str | None, value: float | None, limit: float | None, profil
 
     >>> from conv_analytics.analysis import PROFILES
     >>> reason("loss_poor", 12.34, 5.0, PROFILES["recommended"])
-    'lost packets 12.3 % (limit 5 %)'
+    'packet loss 12.3 % (limit 5 %)'
+    >>> reason("mos_emodel_poor", 3.2, 3.6, PROFILES["recommended"])
+    'MOS (E-model) 3.20 (limit 3.6)'
     """
     rule = next((each for each in profile.rules if each.id == rule_id), None)
     if rule is None:
-        return _UNMEASURED.get(rule_id or "", (rule_id or "not known").replace("_", " "))
+        return _UNMEASURED.get(rule_id or "", (rule_id or "unknown").replace("_", " "))
     if rule.column == "silent_directions":
-        return "no audio in both directions" if value == 2 else "no audio in one direction"  # noqa: PLR2004
-    unit, meaning = MEASURES[rule.column]
-    short = {
-        "jitter_sd_max_ms": "spacing of packets varies by", "jitter_sd_min_ms": "spacing of packets varies by at least",
-        "mos_emodel": "score of the loss (E-model)", "mos_emodel_low": "score of the loss without concealment",
-        "mos_reported": "reported score", "mos_independent": "reported score", "loss_pct": "lost packets",
-    }.get(rule.column, meaning)  # fmt: skip
-    return f"{short} {amount(value, unit)} (limit {limit:g} {unit})".replace(" )", ")")
+        return "no audio in either direction" if value == 2 else "one-way audio"  # noqa: PLR2004
+    unit, label = MEASURES[rule.column]
+    unit = "" if unit in label.split() else unit
+    return f"{label} {amount(value, unit)} (limit {limit:g} {unit})".replace(" )", ")")
 
 
 def verdict(
     legs: int, poor: Rate, judged_of: Rate, undecided: Sequence[str] = (), unknown: Sequence[str] = ()
 ) -> tuple[str, str]:
-    """The verdict on all calls and its sentence, which claims no more than the interval does.
+    """The verdict on the audio of all legs, and its sentence, which claims no more than the interval does.
 
     Parameters
     ----------
@@ -93,13 +103,13 @@ def verdict(
 
 def _verdict(legs: int, poor: Rate, judged_of: Rate, undecided: Sequence[str]) -> tuple[str, str]:
     if not judged_of.n:
-        return "unmeasured", f"No verdict: none of {count(legs, 'leg')} was answered."
+        return "unmeasured", f"{NO_VERDICT}: {none_was(legs, 'leg', 'answered')}."
     if undecided or not poor.n:
-        none = f"none of {count(judged_of.n, 'answered leg')} was measured."
-        return "unmeasured", f"No verdict on the audio: {' '.join(undecided) or none}"
+        none = f"{none_was(judged_of.n, 'answered leg', 'measured')}."
+        return "unmeasured", f"{NO_VERDICT}: {' '.join(undecided) or none}"
     share = (
         f"{percent(poor.rate)} of {count(poor.n, 'measured leg')} had poor audio"
-        f" ({percent(poor.lo)} to {percent(poor.hi)})"
+        f" (95 % interval {percent(poor.lo)} to {percent(poor.hi)})"
     )
     if not poor.enough:
         return "unclear", f"Too few measured legs for a verdict: {share}."
@@ -107,7 +117,7 @@ def _verdict(legs: int, poor: Rate, judged_of: Rate, undecided: Sequence[str]) -
     if missing > MOST_UNMEASURED:
         return (
             "unclear",
-            f"No verdict: {percent(missing, 0)} of the answered legs were not measured. Of others, {share}.",
+            f"{NO_VERDICT}: {percent(missing, 0)} of the answered legs were not measured. Of the others, {share}.",
         )
     return _against_target(share, poor.lo or 0, poor.hi or 0)
 
@@ -115,82 +125,126 @@ def _verdict(legs: int, poor: Rate, judged_of: Rate, undecided: Sequence[str]) -
 def _against_target(share: str, lo: float, hi: float) -> tuple[str, str]:
     """The verdict that the whole interval allows."""
     if lo > TARGET:
-        return "poor", f"Too many calls are poor: {share}; {percent(TARGET, 0)} would be acceptable."
+        return "poor", f"Audio quality is poor: {share}; the limit is {percent(TARGET, 0)}."
     if hi <= TARGET:
-        return "good", f"Calls are good: {share}."
-    return "unclear", f"Calls are close to the limit of {percent(TARGET, 0)}: {share}."
+        return "good", f"Audio quality is good: {share}; the limit is {percent(TARGET, 0)}."
+    return "unclear", f"Audio quality is borderline: {share}, which includes the limit of {percent(TARGET, 0)}."
 
 
 def details(numbers: Numbers) -> tuple[str, ...]:
-    """The sentences after the verdict: calls answered, changes, offenders, and what is missing."""
+    """The sentences after the verdict: calls answered, changes, findings, and what is missing."""
     sentences = []
     answered = numbers.figure("answered")
     if answered and isinstance(answered.now, Rate) and answered.now.n:
         rate = answered.now
-        sentences.append(f"{percent(rate.rate)} of {count(rate.n, 'attempt')} were answered.")
+        sentences.append(f"{term('asr').title}: {percent(rate.rate)}, {rate.k:,} of {count(rate.n, 'seizure')}.")
     clear = [
         figure for figure in numbers.figures if figure.change and figure.change.clear and figure.change.by is not None
     ]
     for figure in clear:
         assert figure.change is not None
         assert figure.change.by is not None
-        word = direction(figure.good, figure.change)
+        way, word = "up" if figure.change.by > 0 else "down", direction(figure.good, figure.change)
         by = difference(abs(figure.change.by), figure.unit, share=isinstance(figure.now, Rate)).lstrip("+")
-        sentences.append(f"{figure.title}: {word} by {by}.")
+        judged = f" ({word})" if figure.good else ""
+        sentences.append(f"{figure.title}: {way} {by} from the period before{judged}.")
     if numbers.before is not None and not clear:
-        sentences.append("Nothing changed clearly against the period before.")
-    sentences += [f"{each.reason}." for each in _top_offenders(numbers)]
+        sentences.append("No key figure differs from the period before by more than chance.")
+    sentences += finding_sentences(numbers)
     # The first sentence says already what prevented a verdict.
     sentences += [each for each in (numbers.method.doubts if numbers.method else ()) if each not in numbers.sentence]
     ledger = numbers.ledger
     if ledger.complete is False:
-        sentences.append("The last run of the export was incomplete: numbers may be missing.")
+        sentences.append("The last export run was incomplete: calls may be missing.")
     share = ledger.coverage.share if ledger.coverage else None
     if share is not None and share.k < share.n:
         missing = count(share.n - share.k, "leg")
-        sentences.append(f"{missing} of {share.n:,} in the call list are missing here: the numbers are of the others.")
+        sentences.append(
+            f"{missing} of the {share.n:,} in the Voice API's call list {are(share.n - share.k)} missing;"
+            " the figures cover the others."
+        )
     if ledger.quarantined:
-        sentences.append(f"{count(ledger.quarantined, 'record')} could not be read and are not in here.")
+        unread = ledger.quarantined
+        sentences.append(f"{count(unread, 'record')} could not be read and {are(unread)} not counted.")
     return tuple(sentences)
 
 
-def _top_offenders(numbers: Numbers) -> list[Offender]:
-    """The offenders that the details name: one per problem, a network before its country."""
-    ranked = sorted(numbers.offenders or (), key=lambda each: (_NARROWEST_FIRST.index(each.column), -each.excess))
-    return list({each.what: each for each in reversed(ranked)}.values())[::-1]
+def finding_sentences(numbers: Numbers) -> list[str]:
+    """A sentence for each of the worst problems, or that there is none."""
+    findings = numbers.findings
+    if findings is None:
+        return []
+    if not findings.problems:
+        return [nothing_found(findings)]
+    more = len(findings.problems) - NAMED
+    rest = [f"{count(more, 'more problem')} below."] if more > 0 else []
+    return [each.what for each in findings.problems[:NAMED]] + rest
+
+
+def finding_facts(one: Finding) -> list[tuple[str, str]]:
+    """What is known of a problem, each with its heading; an empty text where nothing is."""
+    rate = one.rate
+    interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
+    return [
+        ("since", _until(one.since)), ("until", _until(one.until)),
+        ("rate", f"{percent(rate.rate)}, {rate.k:,} of {rate.n:,} (95 % interval {interval})"),
+        ("expected", f"{percent(one.expected)}, as in {one.compared_with}"),
+        ("excess", count(round(one.excess), "call")),
+        ("significance", f"q = {one.q:.2g}, adjusted for everything that was asked"),
+        ("whose side", one.side), ("what to do", one.advice), ("ruled out", one.ruled_out),
+        ("same calls", one.same_calls),
+    ]  # fmt: skip
+
+
+def _until(at: str | None) -> str:
+    return "" if at is None else at.replace("T", " ")[:16]
+
+
+def nothing_found(findings: Findings) -> str:
+    """That no problem was found, and where it was looked for."""
+    groups = findings.groups
+    if not groups:
+        return "No problem was found: no group of calls has enough bad ones to test."
+    return f"No problem was found beyond chance: {count(groups, 'group')} of calls {were(groups)} compared."
 
 
 def now_words(figure: Figure) -> str:
     """The current number."""
     now = figure.now
-    return percent(now.rate) if isinstance(now, Rate) else amount(now.p50, figure.unit)
+    return percent(now.rate) if isinstance(now, Rate) else amount(now.p50, _unit(figure))
+
+
+def _unit(figure: Figure) -> str:
+    """The unit, unless the title says it."""
+    return "" if figure.unit in figure.title.split() else figure.unit
 
 
 def interval_words(figure: Figure) -> str:
     """The line below the number: the interval of a rate, the ends of a distribution."""
     now = figure.now
     if isinstance(now, Rate):
-        return "no cases" if not now.n else f"{percent(now.lo)} to {percent(now.hi)}"
-    return ends_words(now, figure.unit)
+        return "no cases" if not now.n else f"95 % interval {percent(now.lo)} to {percent(now.hi)}"
+    return ends_words(now, _unit(figure))
 
 
 def ends_words(now: Values, unit: str) -> str:
-    """The 5 % and 95 % quantiles, or the extremes of few values."""
+    """The 5th and 95th percentile, or the extremes of few values."""
     if not now.n:
         return "not measured"
     if now.p5 is None:
-        return f"from {amount(now.low)} to {amount(now.high, unit)} (too few for quantiles)"
-    return f"5 % below {amount(now.p5)}, 5 % above {amount(now.p95, unit)}"
+        return f"range {amount(now.low)} to {amount(now.high, unit)} (too few values for percentiles)"
+    return f"p5 {amount(now.p5)}, p95 {amount(now.p95, unit)}"
 
 
 def n_words(figure: Figure) -> str:
     """How many cases the number is based on."""
     now = figure.now
     if isinstance(now, Rate):
-        rest = f"; {now.unknown:,} not known" if now.unknown else ""
+        rest = f"; {now.unknown:,} unknown" if now.unknown else ""
         return f"{now.k:,} of {now.n:,}{rest}"
-    return f"{now.n:,} of {count(now.of, 'leg')} had data"
+    return f"known for {now.n:,} of {count(now.of, 'leg')}"
 
 
-__all__ = ["TARGET", "change_words", "details", "direction", "ends_words", "interval_words", "n_words", "now_words",
-           "reason", "verdict"]  # fmt: skip
+__all__ = ["TARGET", "change_words", "details", "direction", "ends_words", "finding_facts", "finding_sentences",
+           "interval_words", "n_words", "nothing_found", "now_words", "reason", "timeline_command",
+           "verdict"]  # fmt: skip

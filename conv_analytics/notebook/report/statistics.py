@@ -15,7 +15,7 @@ from conv_analytics.analysis.maths.stats import MIN_N, TAIL_N, newcombe, rates
 from conv_analytics.notebook.report.numbers import Change, Rate, Values
 
 #: The name of the group of rows without a value.
-NOT_KNOWN = "not known"
+NOT_KNOWN = "unknown"
 #: The key of all rows together.
 ALL = ""
 
@@ -151,7 +151,7 @@ def grouped(keys: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], list[str]]:
 
     >>> groups, names = grouped(pd.Series(["a", None, "b", "a"]))
     >>> groups.tolist(), names
-    ([0, 1, 2, 0], ['a', 'not known', 'b'])
+    ([0, 1, 2, 0], ['a', 'unknown', 'b'])
     """
     codes, values = pd.factorize(keys, use_na_sentinel=False)
     shown = [NOT_KNOWN if pd.isna(value) or value == "" else str(value) for value in values]

@@ -1,4 +1,4 @@
-"""The timelines that a report links to: one page for each conversation of its worst legs."""
+"""The timelines that a report links to: one page for each conversation of its findings and worst legs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 
 
 def write_timelines(data: Any, numbers: Numbers, page: Path, units: Units | None = None) -> Mapping[str, str]:
-    """Write the timeline and ladder of each conversation of the worst legs; masked if the report is.
+    """Write the timeline and ladder of each conversation of findings and worst legs; masked if the report is.
 
     Parameters
     ----------
@@ -39,7 +39,9 @@ def write_timelines(data: Any, numbers: Numbers, page: Path, units: Units | None
     tz, mask = numbers.tz, numbers.masked
     links: dict[str, str] = {}
     units = units or units_of_all(data)
-    for one in dict.fromkeys(leg.conversation_id for leg in numbers.worst):
+    named = numbers.findings.problems if numbers.findings else ()
+    wanted = [*(each.conversation_id for each in named), *(leg.conversation_id for leg in numbers.worst)]
+    for one in dict.fromkeys(filter(None, wanted)):
         try:
             timeline = show_timeline(data, one, tz=tz, mask=mask, units=units)
             ladder = show_ladder(data, one, tz=tz, mask=mask, units=units)

@@ -39,8 +39,8 @@ class Quality(Record):
 
     mos_score: float | None = wire("Mean opinion score, 1.0 to 4.5; 4.5 without flaws.")
     quality_percentage: float | None = wire("Share of packets without flaws, 0 to 100 (inferred).", unit="%")
-    jitter_min_var: float | None = wire("Smallest variance of the packets' spacing; probably ms².")
-    jitter_max_var: float | None = wire("Largest variance of the packets' spacing; probably ms².")
+    jitter_min_var: float | None = wire("Smallest variance of packet inter-arrival times; probably ms².")
+    jitter_max_var: float | None = wire("Largest variance of packet inter-arrival times; probably ms².")
     jitter_loss_rate: float | None = wire("Share of intervals counted as lost through jitter; scale undocumented.")
     jitter_burst_rate: float | None = wire("Share of intervals within bursts of jitter; scale undocumented.")
     flaw_total: int | None = wire("Packets with flaws.", unit="packets")

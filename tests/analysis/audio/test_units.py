@@ -25,7 +25,7 @@ def test_the_usual_dataset() -> None:
     scale, model, loss, jitter = units.evidence
     assert (scale.n, scale.share) == (40, 1.0)
     assert (model.n, model.share) == (40, 1.0)
-    assert loss.why == "40 of 40 losses go with their flaws as percent"
+    assert loss.why == "40 of 40 losses agree with their flaws as percent"
     assert "assumed" in jitter.why
     assert units.assumed == ("jitter_unit",)
     assert not units.undecided
@@ -41,7 +41,7 @@ def test_scales_of_scores(times: int) -> None:
 def test_sentinels_are_no_scores() -> None:
     units = detect_units(legs(*flawed(), {"mos_score": 0.0}, {"mos_score": -1.0}))
     assert units.mos_scale == 1
-    assert "2 say 0 or less" in units.evidence[0].why
+    assert "2 are 0 or less" in units.evidence[0].why
 
 
 @pytest.mark.parametrize("odd", [[45.0], [687268.9], [0.97] * 6, [60.0, 0.97, 1e300]])
@@ -50,7 +50,7 @@ def test_a_few_broken_scores_count_as_odd_and_change_nothing_for_others(odd: lis
     units = detect_units(frame)
     assert (units.mos_scale, units.mos_model) == (1, "freeswitch_r")
     assert units.evidence[0].odd == len(odd)
-    assert f"{len(odd)} do not, and count as not measured" in units.evidence[0].why
+    assert f"{len(odd)} do not and are treated as unmeasured" in units.evidence[0].why
     judged = quality(frame).set_index("leg_id")["mos_reported"]
     assert judged[judged.index.str.startswith("odd")].isna().all()
     assert judged[~judged.index.str.startswith("odd")].notna().all()
@@ -232,7 +232,7 @@ def test_nothing_at_all() -> None:
 def test_what_is_told_is_not_asked() -> None:
     units = detect_units(legs(*flawed()), mos_scale=10, mos_model="other", loss_unit="count", jitter_unit="ms")
     assert units == Units(10.0, "other", "count", "ms")
-    assert {each.why.partition(";")[0] for each in units.evidence} == {"told by the caller"}
+    assert {each.why.partition(";")[0] for each in units.evidence} == {"given by the caller"}
     # None of these scores is on the scale that was told.
     assert "40 of 40 values cannot be in it" in units.why("mos_scale")
 

@@ -59,16 +59,16 @@ def test_a_problem_says_who_since_when_how_many_and_what_to_do() -> None:
 
 
 def test_the_call_that_it_names_shows_the_group() -> None:
-    from conv_analytics import analysis  # noqa: PLC0415
+    from conv_analytics import analysis
 
     one = found().problem(1)
     names = {name: getattr(analysis, name) for name in analysis.__all__}
-    table = eval(one.python, names, {"data": tables()})  # noqa: S307 - a call of our own
+    table = eval(one.python, names, {"data": tables()})
     assert one.keys["from_address"] in set(table["from_address"])
 
 
 def test_every_engine_names_the_same() -> None:
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     expected = found().problems
     kinds: dict[str, Any] = {

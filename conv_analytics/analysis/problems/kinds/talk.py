@@ -16,7 +16,7 @@ def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     talk = seen.numbers["talk_s"]
     cut = seen.texts["hung_up_by"].is_in("network", "platform")
     return [
-        Case(kind="group_rate", name="short", calls="answered calls were over within 6 s", bad=talk <= SHORT_S,
+        Case(kind="group_rate", name="short", calls="answered calls lasted 6 s or less", bad=talk <= SHORT_S,
              known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS), odds=1.8,
              advice="Listen to a few: no audio, a wrong announcement, or calls that are made to be short."),
         Case(kind="group_rate", name="dropped", calls="answered calls were dropped",
