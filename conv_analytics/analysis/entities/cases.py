@@ -66,6 +66,11 @@ class Case:
         return not JUDGED.keys().isdisjoint(self.needs)
 
     @property
+    def attempt(self) -> bool:
+        """Whether it is what became of an attempt."""
+        return self.scope == "outbound"
+
+    @property
     def of_verdicts(self) -> bool:
         """Whether it asks for verdicts, which units decide."""
         return "verdict" in self.needs
