@@ -24,6 +24,7 @@ cases:
   answered    outbound legs that were answered
   unanswered  outbound legs without an answer
   failed      outbound legs that the network, the signalling or the platform failed
+  pdd         outbound legs whose post-dial delay is above that of nine in ten of all
   good        measured legs with the verdict good
   fair        measured legs with the verdict fair
   poor        measured legs with the verdict poor (the default)

@@ -84,8 +84,9 @@ def change_points(
     Notes
     -----
     p is Fisher's exact test of k of n against the baseline, whose variance is multiplied by the overdispersion: exact
-    for rare cases, too. z is the normal score of its mid-p. The overdispersion is the mean square of the z of the
-    periods before, so that a change that begins does not hide itself; while few are known it is larger by Student's t.
+    for rare cases, too. z is the normal score of its mid-p. The overdispersion is the mean square of the z of other
+    times (not of the two weeks before and the `weeks` after, so that a change does not hide itself), larger by
+    Student's t where few are known; or that of the differences between periods, and weeks, if that is larger.
     The drift is an EWMA (S. W. Roberts, Technometrics 1 (1959) 239) of z, of those that are compared with the same
     weekday; its limits allow for periods that follow each other (first-order autocorrelation of what is beyond chance).
     What lasts becomes usual after `weeks`. Such charts: D. C. Montgomery, Introduction to Statistical Quality Control.

@@ -165,8 +165,9 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
     values = column.astype("Float64").dropna().astype(float)
     exact = q in {0.0, 1.0}
     value = (values.min() if q == 0 else values.max()) if exact and len(values) else quantile(values, q)
-    lo, hi = (value, value) if exact or math.isnan(value) else quantile_interval(values, q)
-    return pd.NA, len(values), float(value), float(lo), float(hi)
+    ends = (value, value) if exact or math.isnan(value) else quantile_interval(values, q)
+    low, high = (float(end) if math.isfinite(end) else math.nan for end in ends)
+    return pd.NA, len(values), float(value), low, high
 
 
 def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, float]) -> tuple[Any, ...]:

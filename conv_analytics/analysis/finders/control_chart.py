@@ -45,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """What each period is compared with, as places of earlier periods; which is null where there is none."""
+    """Of each score its variance by that of chance; the moving average and its limit, in standard deviations."""
 
     variance: Floats
     ewma: Floats

@@ -53,7 +53,8 @@ def offenders(
     case
         ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
         network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
-        ``answered``, ``short`` (up to 6 s); or a column of the frame, of which null counts neither as bad nor as good.
+        ``answered``, ``pdd`` (post-dial delay above that of nine in ten of all), ``short`` (up to 6 s); or
+        a column of the frame, of which null counts neither as bad nor as good.
     scope
         ``outbound``, ``inbound`` or ``all``; that of `case` when absent.
     profile

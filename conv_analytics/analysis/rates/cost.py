@@ -164,7 +164,8 @@ def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     -------
     pandas.DataFrame or the caller's kind
         Per currency and ``kind`` (``poor``, ``no_media``: answered, and no byte either way, ``short``,
-        ``unanswered``, ``any``: each leg once, ``all``: the whole spend): ``legs``, ``spend``, ``share`` of the whole spend. Kinds may overlap.
+        ``unanswered``, ``any``: each leg once, ``all``: the whole spend): ``legs``, ``spend``, ``share`` of the
+        whole spend. Kinds may overlap.
 
     Examples
     --------
