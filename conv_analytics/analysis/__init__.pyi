@@ -25,6 +25,7 @@ from .entities.legs import legs as legs
 from .entities.parties import party as party
 from .entities.sip import explain as explain, sip_codes as sip_codes
 from .finders.change_points import change_points as change_points
+from .finders.traffic_changes import traffic_changes as traffic_changes
 from .finders.check import check as check
 from .finders.compare import Comparison as Comparison, compare as compare
 from .finders.reconcile import Reconciliation as Reconciliation, reconcile as reconcile

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from argparse import _SubParsersAction
 
 _DESCRIPTION = """\
-Compare what was measured with limits. Exits with 4 if a rule is broken; with 3 if none is, but one could not be judged
-because a unit it needs is not known; with 0 if every rule holds, or there were too few cases to tell, which the table
-says.
+Compare what was measured with limits. Exits with 4 if a rule is broken for sure: the whole 95 % interval is beyond the
+limit; with --fail-on any also if that may be chance. With 3 if none is, but one could not be judged because a unit it
+needs is not known; with 0 if every rule holds, or there were too few cases to tell, which the table says.
 """
 
 _EPILOG = """\
@@ -53,6 +53,12 @@ def add(
         default="outbound",
         help="attempts that rates count (outbound)",
     )
+    command.add_argument(
+        "--fail-on",
+        choices=("sure", "any"),
+        default="sure",
+        help="what exits with 4: broken for sure (the default), or also what may be chance",
+    )
     add_zone(command)
     add_units(command)
     return command
@@ -60,7 +66,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Print each rule with its groups; the exit code says whether all of them hold."""
-    from conv_analytics.analysis.finders.check import Threshold, check
+    from conv_analytics.analysis.finders.check import BROKEN, MAYBE, Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]
     dataset = dataset_of(options)
@@ -70,6 +76,6 @@ def run(options: argparse.Namespace) -> int:
         print_units(units)
     table = check(dataset, rules, profile=options.profile, scope=options.scope, tz=options.tz, units=units)
     show(table, options)
-    if (table["outcome"] == "broken").any():
+    if table["outcome"].isin([BROKEN] if options.fail_on == "sure" else [BROKEN, MAYBE]).any():
         return Exit.BEYOND
     return Exit.INCOMPLETE if units is not None and blocked(units, options.profile) else Exit.COMPLETE

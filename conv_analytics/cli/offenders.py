@@ -21,7 +21,7 @@ Exits with 3 if a unit that the verdict poor needs is not known.
 """
 
 #: The cases, which `conv_analytics.analysis.entities.cases` counts.
-CASES = ("answered", "unanswered", "failed", "good", "fair", "poor", "unmeasured", "measured", "no_in", "no_out",
+CASES = ("answered", "unanswered", "failed", "pdd", "good", "fair", "poor", "unmeasured", "measured", "no_in", "no_out",
          "ghost", "silent", "short")  # fmt: skip
 _EPILOG = f"""\
 cases:

@@ -89,6 +89,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "timeline": lambda data: analysis.timeline(data, first_conversation(data)),
     "timer_cliffs": analysis.timer_cliffs,
     "traffic": lambda data: analysis.traffic(data, until=UNTIL),
+    "traffic_changes": lambda data: analysis.traffic_changes(data, per="hour"),
     "turns": analysis.turns,
     "waste": analysis.waste,
 }
@@ -256,7 +257,7 @@ OF_LEGS = (
     "answer_curve", "answer_times", "audio_flow", "busy_hour", "call_quality", "change_points", "compare",
     "compare_profiles", "concurrency", "cost", "detect_units", "duration_hist", "fault_side", "heatmap", "kpi",
     "kpi_values", "mos_audit", "offenders", "price_audit", "quality", "reconcile", "redials", "service_level",
-    "short_calls",    "timer_cliffs", "traffic", "waste",
+    "short_calls",    "timer_cliffs", "traffic", "traffic_changes", "waste",
 )  # fmt: skip
 
 

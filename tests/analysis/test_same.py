@@ -45,6 +45,7 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "kpi_values": {"by": "weekday"}, "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
     "responses": {"roles": {}}, "service_level": {"by": "network_code", "scope": "all"},
     "short_calls": {"by": "day", "bounds_s": [6, 600]}, "timer_cliffs": {"timers_s": [60.0], "min_n": 1},
+    "traffic_changes": {"per": "hour", "by": "direction"},
 }  # fmt: skip
 ASKED = sorted(set(analysis.__all__) - _NO_QUESTIONS)
 

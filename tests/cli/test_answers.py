@@ -131,6 +131,11 @@ def test_a_broken_limit_ends_with_4_and_a_kept_one_with_0(folder: Path) -> None:
     broken = call("check", "out", "--rule", "asr < 100%", "--format", "json", cwd=folder)
     assert broken.code == 4, broken.err
     assert [row["outcome"] for row in json.loads(broken.out)] == ["broken"]
+    value = json.loads(broken.out)[0]["value"]
+    near = ("check", "out", "--rule", f"asr < {value + 0.001}", "--format", "json")
+    unsure = call(*near, cwd=folder)
+    assert (unsure.code, json.loads(unsure.out)[0]["outcome"]) == (0, "broken_may_be_chance"), unsure.err
+    assert call(*near, "--fail-on", "any", cwd=folder).code == 4
     kept = call("check", "out", "--rule", "asr < 1%", "--rule", "poor_count > 1000", cwd=folder)
     assert kept.code == 0, kept.err
 

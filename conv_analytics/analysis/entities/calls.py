@@ -176,7 +176,7 @@ def _timed(rows: Rows) -> Rows:
         "talk_s": nw.when((talk >= 0) & (col("still") == 0)).then(talk) / 1_000_000,
         "outcome": nw.coalesce("outcome", nw.lit("unknown")),
         "transferred": col("moved") > 0,
-        "forwarded": (col("outbound") > 1) & (col("moved") == 0),
+        "forked": (col("outbound") > 1) & (col("moved") == 0),
         "price": nw.when(col("priced") > 0).then(col("paid")),
         "to_address": nw.coalesce("to_address", "f_to"),
         "flags": JoinedNames(words),

@@ -16,6 +16,8 @@ from conv_analytics.glossary import is_term, term
 
 #: Calls up to this length are short. [s]
 SHORT_S = 6.0
+#: Of the legs that are asked, the share whose post-dial delay is not long.
+LONG_PDD = 0.9
 #: Columns that every frame of legs has.
 LEG_COLUMNS = frozenset(column.name for column in LEGS)
 #: Columns of `quality` that cases look at, and their kinds.
@@ -69,6 +71,11 @@ class Case:
         return not JUDGED.keys().isdisjoint(self.needs)
 
     @property
+    def attempt(self) -> bool:
+        """Whether it is what became of an attempt: of legs that ring in parallel, of all of them together."""
+        return not {"answered", "outcome_class"}.isdisjoint(self.needs) and self.scope == "outbound"
+
+    @property
     def of_verdicts(self) -> bool:
         """Whether it asks for verdicts, which units decide."""
         return "verdict" in self.needs
@@ -116,6 +123,9 @@ CASES: Mapping[str, Case] = {case.name: case for case in (
     _attempt("unanswered", "outbound legs without an answer", "answered", ~_ANSWERED),
     _attempt("failed", "outbound legs that the network, the signalling or the platform failed", "outcome_class",
              _FAILED),
+    Case("pdd", "outbound legs whose post-dial delay is above that of nine in ten of all", ("pdd_s",),
+         is_true(_col("pdd_s") > _col("pdd_s").quantile(LONG_PDD, interpolation="linear")), ~_col("pdd_s").is_null(),
+         "outbound"),
     _verdict(Verdict.GOOD, "measured legs with the verdict good"),
     _verdict(Verdict.FAIR, "measured legs with the verdict fair"),
     _verdict(Verdict.POOR, "measured legs with the verdict poor", "bad"),

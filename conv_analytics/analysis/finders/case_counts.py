@@ -19,9 +19,13 @@ from conv_analytics.analysis.engine.options import one_of
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, JUDGED, LEG_COLUMNS, Case
+from conv_analytics.analysis.finders import ringing_sets
 from conv_analytics.analysis.rates.scope import SCOPES, attempts
 from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Column
+
+#: Columns whose legs may be alike: those of one conversation, of one calling or called number, of one user.
+CLUSTERS = ("conversation_id", "from_address", "to_address", "user_id")
 
 
 def case_counts(data: Any, by: Sequence[str], case: str, **options: Any) -> tuple[Source, pd.DataFrame]:
@@ -41,9 +45,11 @@ def counts_of(rows: Rows, by: Sequence[str]) -> pd.DataFrame:
 
 def case_rows(
     data: Any, by: Sequence[str], case: str, *, scope: str | None = None, tz: str = "UTC",
-    profile: str | Profile = "recommended", units: Units | None = None, timed: bool = False,
+    profile: str | Profile = "recommended", units: Units | None = None, timed: bool = False, clusters: bool = False,
 ) -> Rows:  # fmt: skip
     """Legs of which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1).
+
+    Legs that ring in parallel are one attempt, where attempts are asked and the columns tell: see `ringing_sets`.
 
     Parameters
     ----------
@@ -51,6 +57,8 @@ def case_rows(
         One of `CASES`, or a column of true and false in a frame of your own: true is a case, null is not known.
     timed
         Whether to keep ``started_at``.
+    clusters
+        Whether to keep those of `CLUSTERS` that there are and that are no keys.
 
     Raises
     ------
@@ -70,7 +78,11 @@ def case_rows(
     scope = scope or counted.scope
     one_of("scope", scope, SCOPES)
     zones.zone_info(tz)
-    columns = {*by, *(("started_at",) if timed or set(by) & set(zones.KEYS) else ())} - set(zones.KEYS)
+    there = own_columns if source.single else LEG_COLUMNS
+    together = not own and counted.attempt and scope != "all" and there.issuperset(ringing_sets.NEEDED)
+    kept = [name for name in CLUSTERS if clusters and name in there and name not in by]
+    columns = {*by, *kept, *(("started_at",) if timed or set(by) & set(zones.KEYS) else ())} - set(zones.KEYS)
+    columns |= set(ringing_sets.NEEDED) if together else set()
     if own:
         rows = _own_rows(source, case, columns, scope)
     elif not counted.judged or own_columns >= JUDGED.keys():
@@ -84,7 +96,12 @@ def case_rows(
         columns |= {"direction"} if scope != "all" else set()
         rows = _in_scope(judged_legs(source, profile, units, columns)[0], scope)
     rows = rows.with_time_keys(by, tz).with_columns(_k=one_if(counted.holds), _n=one_if(counted.known))
-    return rows.filter(nw.col("_n") == 1).select(*by, *(["started_at"] if timed else []), "_k", "_n")
+    rows = rows.filter(nw.col("_n") == 1)
+    shown = [*by, *kept, *(["started_at"] if timed and "started_at" not in by else []), "_k", "_n"]
+    if together:
+        rows = rows.select(*dict.fromkeys([*shown, *ringing_sets.NEEDED]))
+        rows = ringing_sets.one_per_ringing_set(rows, by, any_of=case == "answered")
+    return rows.select(*shown)
 
 
 def _own(name: str) -> Case:
@@ -103,4 +120,4 @@ def _in_scope(rows: Rows, scope: str) -> Rows:
     return rows if scope == "all" else rows.filter(nw.col("direction") == scope)
 
 
-__all__ = ["case_counts", "case_rows", "counts_of"]
+__all__ = ["CLUSTERS", "case_counts", "case_rows", "counts_of"]

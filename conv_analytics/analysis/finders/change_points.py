@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from conv_analytics.analysis.audio.profiles import Profile
@@ -17,31 +15,18 @@ from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import zones
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of, one_of
+from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.finders.case_counts import case_rows, counts_of
+from conv_analytics.analysis.finders.control_chart import LAMBDA, PER_DAY, WEEKS, Options, baselines, charted, scores
 from conv_analytics.analysis.maths.stats import MIN_N, rates
+from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import from_micros
+from conv_analytics.proportions import Floats
 
-Floats = npt.NDArray[np.float64]
-
-PERIODS = {"hour": zones.HOUR, "day": 24 * zones.HOUR}
-#: Number of periods of each kind in a week.
-_WEEK = {"hour": 168, "day": 7}
-#: Standard deviations from what is usual to a flag: Shewhart's, and as many for the drift.
-LIMIT = 3.0
-#: Weight of the newest period in the drift, and how many weeks are looked back for what is usual.
-LAMBDA, WEEKS = 0.2, 4
-#: Median moving range of normal numbers, by their standard deviation: sqrt(2) x 0.6745.
-_MEDIAN_RANGE = 0.9539
-
-
-@dataclass(frozen=True)
-class _Options:
-    per: str
-    weeks: int
-    min_n: int
-    limit: float
-    weight: float
+#: Of data in which nothing changed, the share that has a flag.
+FALSE_ALARMS = 0.05
+_FORMS = {"hour": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d"}
 
 
 @question
@@ -57,7 +42,8 @@ def change_points(
     units: Units | None = None,
     weeks: int = WEEKS,
     min_n: int = MIN_N,
-    limit: float = LIMIT,
+    limit: float | None = None,
+    false_alarms: float = FALSE_ALARMS,
     weight: float = LAMBDA,
 ) -> Any:
     """A rate by day or hour against the same weekday (and hour) of the weeks before, with flags.
@@ -77,7 +63,10 @@ def change_points(
     min_n
         Cases that a period needs to be flagged, and its baseline to be one.
     limit
-        Standard deviations to a flag.
+        Standard deviations to a flag; when absent, as many as keep to `false_alarms`.
+    false_alarms
+        Of data in which nothing changed, the share that may have any flag, 0..1: with more periods and groups, each
+        of them needs more to be flagged.
     weight
         Weight of the newest period in the moving average, above 0 and up to 1.
 
@@ -87,18 +76,20 @@ def change_points(
         Per group and period with cases, in order: the keys; ``period`` (its start, as ``2026-11-23`` or
         ``2026-11-23 10:00``); ``k``, ``n``, ``rate``, ``lo``, ``hi``; ``base_k``, ``base_n``, ``base_rate`` and
         ``baseline`` (``same_weekday``: the same weekday, per hour also the same hour, of the weeks before; where that
-        has too few cases ``earlier``: everything before in the same weeks; else ``none``); ``overdispersion``
-        (variance by what chance alone would give, at least 1); ``limit_lo``, ``limit_hi``; ``z``, ``p`` (two-sided);
-        ``ewma`` and ``ewma_limit`` in standard deviations; ``flag``: ``below`` or ``above`` (outside of the limits),
-        ``drift_down`` or ``drift_up`` (the average is), else empty.
+        has too few cases ``earlier``: all days of its kind, working days or weekends, of the same weeks; else
+        ``none``); ``overdispersion`` (variance by what chance alone would give, at least 1); ``limit_lo``,
+        ``limit_hi``; ``z``, ``p`` (two-sided); ``ewma`` and ``ewma_limit`` in standard deviations; ``flag``: ``below``
+        or ``above`` (outside of the limits), ``drift_down`` or ``drift_up`` (the average is), else empty.
 
     Notes
     -----
-    z = (rate - base) / sqrt(base (1 - base) (1/n + 1/base_n) phi), limits at `limit` of it: a p-chart that knows its
-    baseline is an estimate too. phi is the group's overdispersion by the moving ranges of its z, as D. B. Laney
-    proposed (Quality Engineering 14 (2002) 531), but by their median: with thousands of calls a day, plain limits
-    flag every day. The drift is an EWMA of the same differences on the logit scale, (k + 1/2) / (n - k + 1/2), in
-    their standard deviations (S. W. Roberts, Technometrics 1 (1959) 239). What lasts becomes usual after `weeks`.
+    p is Fisher's exact test of k of n against the baseline, whose variance is multiplied by the overdispersion: exact
+    for rare cases, too. z is the normal score of its mid-p. The overdispersion is the mean square of the z of other
+    times (not of the two weeks before and the `weeks` after, so that a change does not hide itself), larger by
+    Student's t where few are known; or that of the differences between periods, and weeks, if that is larger.
+    The drift is an EWMA (S. W. Roberts, Technometrics 1 (1959) 239) of z, of those that are compared with the same
+    weekday; its limits allow for periods that follow each other (first-order autocorrelation of what is beyond chance).
+    What lasts becomes usual after `weeks`. Such charts: D. C. Montgomery, Introduction to Statistical Quality Control.
 
     Examples
     --------
@@ -109,98 +100,94 @@ def change_points(
     >>> chart.loc[chart["flag"] != "", ["period", "k", "n", "base_rate", "baseline", "flag"]].values.tolist()
     [['2026-11-15', 40, 100, 0.8, 'same_weekday', 'below']]
     """
-    one_of("per", per, PERIODS)
-    if weeks < 1 or min_n < 1 or limit <= 0 or not 0 < weight <= 1:
+    one_of("per", per, PER_DAY)
+    if weeks < 1 or min_n < 1 or (limit is not None and limit <= 0) or not 0 < weight <= 1 or not 0 < false_alarms < 1:
         raise ConfigError(
-            f"weeks={weeks}, min_n={min_n}, limit={limit}, weight={weight}: weeks and min_n are 1 or more, limit above "
-            "0, weight above 0 and up to 1."
+            f"weeks={weeks}, min_n={min_n}, limit={limit}, false_alarms={false_alarms}, weight={weight}: weeks and "
+            "min_n are 1 or more, limit above 0, false_alarms between 0 and 1, weight above 0 and up to 1."
         )
     keys = keys_of(by)
     rows = case_rows(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, timed=True)
     rows = rows.filter(~nw.col("started_at").is_null()).materialized()
+    counts = counts_of(with_periods(rows, per, tz).select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
+    wanted = limit or limit_for(false_alarms, int((counts["n"] >= min_n).sum()))
+    return rows.source.result(_charts(counts, keys, Options(per, weeks, min_n, weight, wanted)))
+
+
+def with_periods(rows: Rows, per: str, tz: str) -> Rows:
+    """The rows with ``_period``, the number of the hour or day of their start on the clock of `tz` since 1970."""
     zone = zones.Zone.over(tz, *rows.span("started_at"))
     rows = rows.with_micros("started_at")
     day, hour = (zone.key(name, nw.col("started_at_us")) for name in ("day", "hour"))
-    rows = rows.with_columns((day if per == "day" else day * 24 + hour).alias("_period"))
-    counts = counts_of(rows.select(*keys, "_period", "_k", "_n"), [*keys, "_period"])
-    done = _charts(counts, keys, _Options(per, weeks, min_n, limit, weight))
-    return rows.source.result(done)
+    return rows.with_columns((day if per == "day" else day * PER_DAY["hour"] + hour).alias("_period"))
 
 
-def _charts(counts: pd.DataFrame, keys: list[str], options: _Options) -> pd.DataFrame:
+def period_names(places: pd.Series[Any], per: str) -> pd.Series[Any]:
+    """The start of each period, as it is shown."""
+    length = 24 * zones.HOUR // PER_DAY[per]
+    names = [from_micros(int(place) * length).strftime(_FORMS[per]) for place in places]
+    return pd.Series(names, dtype="str", index=places.index)
+
+
+def limit_for(false_alarms: float, periods: int) -> float:
+    """Standard deviations that some periods exceed by chance that often, with both kinds of flags."""
+    return -NormalDist().inv_cdf(false_alarms / 4 / max(periods, 1))
+
+
+def _charts(counts: pd.DataFrame, keys: list[str], options: Options) -> pd.DataFrame:
     groups = [part for _, part in counts.groupby(keys, dropna=False, sort=True)] if keys else [counts]
     charts = [_chart(part.sort_values("_period"), options) for part in groups]
     done = pd.concat(charts, ignore_index=True) if charts else _chart(counts, options)
-    form = "%Y-%m-%d" if options.per == "day" else "%Y-%m-%d %H:%M"
-    period = [from_micros(int(place) * PERIODS[options.per]).strftime(form) for place in done["_period"]]
-    done = done.drop(columns="_period")
-    done.insert(len(keys), "period", pd.Series(period, dtype="str", index=done.index))
+    period = period_names(done.pop("_period"), options.per)
+    done.insert(len(keys), "period", period)
     return done
 
 
-def _chart(part: pd.DataFrame, options: _Options) -> pd.DataFrame:
-    place = part["_period"].to_numpy("int64")
+def _chart(part: pd.DataFrame, options: Options) -> pd.DataFrame:
     k, n = (part[name].to_numpy("float64") for name in ("k", "n"))
-    base_k, base_n, baseline = _baselines(place, k, n, options)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        base = np.where(base_n > 0, base_k / base_n, np.nan)
-        # A rate of 0 or 1 so far does not make the first other call impossible.
-        smooth = (base_k + 0.5) / (base_n + 1)
-        sigma = np.sqrt(smooth * (1 - smooth) * (1 / n + 1 / base_n))
-        z = np.where(np.isnan(base), np.nan, (k / n - base) / sigma)
-        logit = np.log((k + 0.5) / (n - k + 0.5)) - np.log((base_k + 0.5) / (base_n - base_k + 0.5))
-        drift = np.where(np.isnan(base), np.nan, logit * np.sqrt(smooth * (1 - smooth) / (1 / n + 1 / base_n)))
-    phi = _overdispersion(z)
-    z, drift, sigma = z / np.sqrt(phi), drift / np.sqrt(phi), sigma * np.sqrt(phi)
-    ewma, bound = _ewma(drift, options)
-    normal, rate = NormalDist(), rates(k, n)
-    p = np.array([np.nan if np.isnan(value) else 2 * normal.cdf(-abs(value)) for value in z])
+    place = part["_period"].to_numpy("int64")
+    chosen, baseline = baselines(place, n, options)
+    base_k, base_n = chosen @ k, chosen @ n
+    known = base_n > 0
+    z = np.full(len(k), np.nan)
+    z[known] = scores(*_tails(k[known], n[known], base_k[known], base_n[known], np.ones(known.sum())))
+    chart = charted(z, place // PER_DAY[options.per], baseline == "same_weekday", options)
+    upper, lower = np.full(len(k), np.nan), np.full(len(k), np.nan)
+    upper[known], lower[known] = _tails(k[known], n[known], base_k[known], base_n[known], chart.variance[known])
+    low, high = _limits(n, base_k, base_n, chart.variance, options.limit)
     flag = np.full(len(k), "", dtype=object)
-    enough = n >= options.min_n
+    enough, beyond = n >= options.min_n, NormalDist().cdf(-options.limit)
     with np.errstate(invalid="ignore"):
-        flag[enough & (ewma > bound)], flag[enough & (ewma < -bound)] = "drift_up", "drift_down"
-        flag[enough & (z > options.limit)], flag[enough & (z < -options.limit)] = "above", "below"
+        flag[enough & (chart.ewma > chart.ewma_limit)] = "drift_up"
+        flag[enough & (chart.ewma < -chart.ewma_limit)] = "drift_down"
+        flag[enough & (upper <= beyond)], flag[enough & (lower <= beyond)] = "above", "below"
+        base_rate = np.where(known, base_k / base_n, np.nan)
+    rate = rates(k, n)
     return part.assign(
         **{name: rate[name] for name in ("rate", "lo", "hi")},
-        base_k=base_k, base_n=base_n, base_rate=base,
-        baseline=baseline, overdispersion=phi,
-        limit_lo=np.maximum(base - options.limit * sigma, 0.0), limit_hi=np.minimum(base + options.limit * sigma, 1.0),
-        z=z, p=p, ewma=ewma, ewma_limit=bound, flag=flag,
+        base_k=base_k, base_n=base_n, base_rate=base_rate, baseline=baseline, overdispersion=chart.variance,
+        limit_lo=low, limit_hi=high, z=z / np.sqrt(chart.variance), p=np.minimum(2 * np.minimum(upper, lower), 1.0),
+        ewma=chart.ewma, ewma_limit=chart.ewma_limit, flag=flag,
     ).astype({"base_k": "Int64", "base_n": "Int64", "baseline": "str", "flag": "str"})  # fmt: skip
 
 
-def _baselines(place: npt.NDArray[np.int64], k: Floats, n: Floats, options: _Options) -> tuple[Floats, Floats, Any]:
-    week = _WEEK[options.per]
-    base_k, base_n, words = np.zeros(len(k)), np.zeros(len(k)), np.full(len(k), "none", dtype=object)
-    for row, at in enumerate(place):
-        earlier = (place < at) & (place >= at - options.weeks * week)
-        same = earlier & ((at - place) % week == 0)
-        for word, rows in (("same_weekday", same), ("earlier", earlier)):
-            if n[rows].sum() >= options.min_n:
-                base_k[row], base_n[row], words[row] = k[rows].sum(), n[rows].sum(), word
-                break
-    return base_k, base_n, words
+def _tails(k: Floats, n: Floats, base_k: Floats, base_n: Floats, deff: Floats) -> tuple[Floats, Floats]:
+    """Probability of so many cases or more, and of so many or fewer."""
+    cases, total = k + base_k, n + base_n
+    return (
+        hypergeometric_tail(k, n, cases, total, deff=deff),
+        hypergeometric_tail(n - k, n, total - cases, total, deff=deff),
+    )
 
 
-def _overdispersion(z: Floats) -> float:
-    """Variance of the z, by the ranges from one to the next: a lasting change makes one large range, not many."""
-    known = z[~np.isnan(z)]
-    if len(known) < 3:  # noqa: PLR2004  two ranges at least
-        return 1.0
-    return max((float(np.median(np.abs(np.diff(known)))) / _MEDIAN_RANGE) ** 2, 1.0)
+def _limits(n: Floats, base_k: Floats, base_n: Floats, variance: Floats, limit: float) -> tuple[Floats, Floats]:
+    """Rates at which a period is flagged, about: by normal approximation, corrected for how skew few cases are."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = np.where(base_n > 0, base_k / base_n, np.nan)
+        smooth = (base_k + 0.5) / (base_n + 1)
+        half = limit * np.sqrt(smooth * (1 - smooth) * (1 / n + 1 / base_n) * variance)
+        skew = (limit**2 - 1) / 6 * (1 - 2 * smooth) / n * variance
+    return np.maximum(rate - half + skew, 0.0), np.minimum(rate + half + skew, 1.0)
 
 
-def _ewma(z: Floats, options: _Options) -> tuple[Floats, Floats]:
-    ewma, bound = np.full(len(z), np.nan), np.full(len(z), np.nan)
-    value, seen = 0.0, 0
-    for row, each in enumerate(z):
-        if np.isnan(each):
-            continue
-        value, seen = options.weight * each + (1 - options.weight) * value, seen + 1
-        ewma[row] = value
-        spread = options.weight / (2 - options.weight) * (1 - (1 - options.weight) ** (2 * seen))
-        bound[row] = options.limit * np.sqrt(spread)
-    return ewma, bound
-
-
-__all__ = ["LAMBDA", "LIMIT", "PERIODS", "WEEKS", "change_points"]
+__all__ = ["FALSE_ALARMS", "change_points", "limit_for", "period_names", "with_periods"]

@@ -27,11 +27,13 @@ from conv_analytics.analysis.finders.thresholds import (
     case_of,
     quantile_of,
 )
-from conv_analytics.analysis.maths.stats import quantile, wilson
+from conv_analytics.analysis.maths.stats import quantile, quantile_interval, wilson
 from conv_analytics.analysis.rates.kpi import kpi
 from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
 from conv_analytics.errors import ConfigError
 
+#: Outcomes of a value beyond its limit: surely, and by what may be chance.
+BROKEN, MAYBE = "broken", "broken_may_be_chance"
 _COLUMNS = ("rule", "group", "metric", "k", "n", "value", "lo", "hi", "limit", "outcome", "sure")
 
 
@@ -65,9 +67,11 @@ def check(
     -------
     pandas.DataFrame
         A row per rule and group: ``rule``, ``group`` (text, empty for all), ``metric``, ``k``, ``n``, ``value``, ``lo``
-        and ``hi`` (Wilson, 95 %, of rates), ``limit``, ``outcome`` and ``sure``. ``outcome`` is ``broken``, ``kept``,
-        or ``too_few`` where n is below ``min_n`` or the value is not known: that is no pass. ``sure``: the whole
-        interval is beyond the limit. Broken ones come first.
+        and ``hi`` (95 %: Wilson's of rates, order statistics of quantiles), ``limit``, ``outcome`` and ``sure``.
+        ``outcome`` is ``broken``: the whole interval is beyond the limit, or a count or an extreme is;
+        ``broken_may_be_chance``: the value is beyond it, but not the whole interval; ``kept``; or ``too_few`` where n
+        is below ``min_n`` or the value is not known: that is no pass. ``sure`` is true of ``broken``. Broken ones come
+        first.
 
     Examples
     --------
@@ -86,7 +90,7 @@ def check(
     all_legs = _Legs(data, profile, tz, units)
     rows = [row for rule in thresholds for row in _checked(rule, all_legs, scope=scope, tz=tz)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
-    worst = table["outcome"].map({"broken": 0, "too_few": 1, "kept": 2})
+    worst = table["outcome"].map({BROKEN: 0, MAYBE: 1, "too_few": 2, "kept": 3})
     return table.assign(_worst=worst).sort_values("_worst", kind="stable").drop(columns="_worst").reset_index(drop=True)
 
 
@@ -148,7 +152,8 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
         k, n = int(cases.sum()), int(known.sum())
         if metric in COUNTS:
             # Of no legs at all nobody knows how many are poor.
-            return k, n, float(k) if n else math.nan, math.nan, math.nan
+            value = float(k) if n else math.nan
+            return k, n, value, value, value
         lo, hi = wilson(k, n)
         return k, n, k / n if n else math.nan, float(lo), float(hi)
     q, word = parsed
@@ -160,7 +165,9 @@ def _measured(metric: str, part: pd.DataFrame) -> tuple[Any, int, float, float, 
     values = column.astype("Float64").dropna().astype(float)
     exact = q in {0.0, 1.0}
     value = (values.min() if q == 0 else values.max()) if exact and len(values) else quantile(values, q)
-    return pd.NA, len(values), float(value), math.nan, math.nan
+    ends = (value, value) if exact or math.isnan(value) else quantile_interval(values, q)
+    low, high = (float(end) if math.isfinite(end) else math.nan for end in ends)
+    return pd.NA, len(values), float(value), low, high
 
 
 def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, float]) -> tuple[Any, ...]:
@@ -169,9 +176,9 @@ def _row(rule: Threshold, group: str, measured: tuple[Any, int, float, float, fl
         outcome, sure = "too_few", False
     else:
         broken = rule.beyond(value)
-        outcome = "broken" if broken else "kept"
         bound = lo if rule.op.startswith(">") else hi
         sure = bool(broken and not math.isnan(bound) and rule.beyond(bound))
+        outcome = (BROKEN if sure else MAYBE) if broken else "kept"
     return (str(rule), group, rule.metric, k, n, value, lo, hi, rule.limit, outcome, sure)
 
 
@@ -180,4 +187,4 @@ def _name(by: Sequence[str], key: Any) -> str:
     return ", ".join(f"{name}={'unknown' if pd.isna(value) else value}" for name, value in zip(by, values, strict=True))
 
 
-__all__ = ["Threshold", "check"]
+__all__ = ["BROKEN", "MAYBE", "Threshold", "check"]

@@ -13,8 +13,10 @@ from conv_analytics.analysis.audio.profiles import Profile
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine.data import question
 from conv_analytics.analysis.engine.options import keys_of
-from conv_analytics.analysis.finders.case_counts import case_counts
-from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
+from conv_analytics.analysis.finders.case_counts import case_rows, counts_of
+from conv_analytics.analysis.finders.design_effects import with_design_effects
+from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, rates
+from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
@@ -51,7 +53,8 @@ def offenders(
     case
         ``poor`` (verdict of measured legs), ``silent`` (no audio one way or both), ``failed`` (outbound legs that the
         network, the signalling or the platform failed; a redirection, 3xx, is no failure), ``unanswered``,
-        ``answered``, ``short`` (up to 6 s); or a column of the frame, of which null counts neither as bad nor as good.
+        ``answered``, ``pdd`` (post-dial delay above that of nine in ten of all), ``short`` (up to 6 s); or
+        a column of the frame, of which null counts neither as bad nor as good.
     scope
         ``outbound``, ``inbound`` or ``all``; that of `case` when absent.
     profile
@@ -71,14 +74,23 @@ def offenders(
         Per group, offenders first, then by excess: the keys; ``k`` bad of ``n``, ``rate``, ``lo``, ``hi`` (Wilson,
         95 %); ``rest_rate`` of all other groups; ``excess`` = k - n x rest_rate, the bad calls that there would not be
         if this group were like the rest; ``shrunk``, the rate drawn towards the mean of all as far as so few cases
-        tell; ``p``, ``q`` (adjusted) of the test, null if not tested; ``enough``; ``offender``.
+        tell; ``clusters``, the column whose values repeat so that calls are alike (``conversation_id``,
+        ``from_address``, ``to_address`` or ``user_id``; null if none is), and ``deff``, by how much that multiplies
+        the variance, at least 1; ``p``, ``q`` (adjusted) of the test, null if not tested; ``enough``; ``offender``.
+        A group with a key that is not known is shown last and compared with nothing: it is no offender, and in no
+        other group's rest.
 
     Notes
     -----
-    Test: one-sided binomial of k among n at the rate of the rest, (k_rest + 1/2) / (n_rest + 1) so that a rest without
-    cases does not make a single one a finding. False discoveries: Benjamini and Hochberg. Shrinkage: a beta prior
-    whose mean is the rate of all and whose weight is the moment estimate of the variance between groups (C. Morris,
-    JASA 78 (1983) 47). Calls are taken as independent: twenty bad legs of one caller count as twenty.
+    Test: Fisher's exact test, one-sided, of k among n against the rest (hypergeometric: the rest is as noisy as the
+    group), with its variance multiplied by the design effect. That is estimated from the correlation of calls within
+    clusters, each group's own rate taken out: see `conv_analytics.analysis.maths.clusters`; the clustering with the
+    largest effect counts, if it has ten clusters more than groups. A group is tested without its worst cluster, too,
+    and the larger p counts: what one number does is no fault of its network. False discoveries: Benjamini and Hochberg.
+    Shrinkage: a beta prior whose mean is the rate of all and whose weight is the moment estimate of the variance
+    between groups (C. Morris, JASA 78 (1983) 47). Of ``answered``, ``unanswered`` and ``failed``, legs of one
+    conversation and group that ring in parallel count as one attempt: answered if one of them was, unanswered or failed
+    if all were.
 
     Examples
     --------
@@ -98,25 +110,32 @@ def offenders(
         raise ConfigError("by names no column: offenders are groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
-    source, counts = case_counts(data, keys, case, scope=scope, tz=tz, profile=profile, units=units)
-    return source.result(ranked(counts, min_n=min_n, fdr=fdr, min_excess=min_excess))
+    rows = case_rows(data, keys, case, scope=scope, tz=tz, profile=profile, units=units, clusters=True).materialized()
+    counts = with_design_effects(counts_of(rows, keys), rows, keys)
+    return rows.source.result(ranked(counts, min_n=min_n, fdr=fdr, min_excess=min_excess))
 
 
 def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -> pd.DataFrame:
-    """The table of offenders from the keys with ``k`` and ``n``."""
-    keys = [str(name) for name in counts if name not in {"k", "n"}]
-    k, n = (counts[name].to_numpy("float64") for name in ("k", "n"))
+    """The table of offenders from the keys with ``k`` and ``n``, and what `with_design_effects` adds."""
+    keys = [str(name) for name in counts if name not in {"k", "n", "clusters", "deff", "least_p"}]
+    if "deff" not in counts:
+        counts = counts.assign(clusters=pd.Series(None, index=counts.index, dtype="str"), deff=1.0, least_p=0.0)
+    known = counts[keys].notna().all(axis=1).to_numpy()
+    k, n, deff = (counts[name].to_numpy("float64") for name in ("k", "n", "deff"))
     rate = rates(k, n)
-    rest = _share(k.sum() - k, n.sum() - n)
+    cases, total = k[known].sum(), n[known].sum()
+    rest = np.where(known, _share(cases - k, total - n), np.nan)
     excess = k - n * rest
     p = np.full(len(k), np.nan)
-    tested = (n >= min_n) & (n.sum() - n > 0)
-    smooth = (k.sum() - k + 0.5) / (n.sum() - n + 1)
-    p[tested] = binomial_tail(k[tested], n[tested], smooth[tested])
+    tested = known & (n >= min_n) & (total - n > 0)
+    p[tested] = hypergeometric_tail(k[tested], n[tested], cases, total, deff=deff[tested])
+    p[tested] = np.maximum(p[tested], counts["least_p"].to_numpy("float64")[tested])
     q = benjamini_hochberg(np.clip(p, 0, 1))
-    done = counts.assign(
+    drawn = np.full(len(k), np.nan)
+    drawn[known] = shrunk(k[known], n[known])
+    done = counts[[*keys, "k", "n"]].assign(
         **{name: rate[name] for name in ("rate", "lo", "hi")},
-        rest_rate=rest, excess=excess, shrunk=shrunk(k, n), p=p, q=q,
+        rest_rate=rest, excess=excess, shrunk=drawn, clusters=counts["clusters"], deff=deff, p=p, q=q,
         enough=pd.array(n >= min_n, "boolean"),
         offender=pd.array((q <= fdr) & (excess >= min_excess), "boolean"),
     )  # fmt: skip

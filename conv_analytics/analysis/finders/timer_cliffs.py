@@ -1,7 +1,8 @@
-"""Calls that end when a timer says so: spikes in how long calls last, against those a little shorter or longer."""
+"""Calls that end when a timer says so: sharp peaks in how long calls last, at known timers and anywhere else."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,20 @@ from conv_analytics.analysis.engine.options import keys_of
 from conv_analytics.analysis.engine.rows import Rows, show_time_keys
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.finders.offenders import MIN_EXCESS
-from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, binomial_tail, rates
+from conv_analytics.analysis.finders.sharp_peaks import (
+    BIN_S,
+    PER_SECOND,
+    Windows,
+    found_anywhere,
+    onset,
+    sharp,
+    windows_at,
+)
+from conv_analytics.analysis.maths.stats import MIN_N, benjamini_hochberg, rates
+from conv_analytics.analysis.maths.tails import hypergeometric_tail
 from conv_analytics.analysis.rates import scope as scopes
-from conv_analytics.analysis.rates.counting import count
 from conv_analytics.errors import ConfigError
+from conv_analytics.proportions import Floats
 
 #: Timers that are known to end calls, and what is likely behind each. [s]
 TIMERS: Mapping[float, str] = {
@@ -42,8 +53,9 @@ _COLUMNS = (
     "timer_s", "k", "n", "rate", "lo", "hi", "around", "shared", "expected", "excess", "p", "q", "enough", "cliff",
     "likely",
 )  # fmt: skip
-#: The calls that a spike is held against last this share of the timer less, or more; at least so many seconds.
-AROUND, LEAST_AROUND_S = 0.4, 8.0
+#: Longer calls are counted, but not looked at. [s]
+LONGEST_S = 4 * 3600.0
+_ELSEWHERE = "no known timer: a limit, a timer or a recording on the way of these calls only"
 
 
 @question
@@ -52,8 +64,9 @@ def timer_cliffs(
     by: str | Sequence[str] = "network_code",
     *,
     timers_s: Sequence[float] = tuple(TIMERS),
-    before_s: float = 1.0,
-    after_s: float = 2.0,
+    before_s: float = 0.4,
+    after_s: float = 1.6,
+    anywhere: bool = True,
     scope: str = "all",
     unit: str = "leg",
     tz: str = "UTC",
@@ -61,38 +74,44 @@ def timer_cliffs(
     fdr: float = CLIFF_FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
-    """Timers at which more calls end than around them.
+    """Durations at which calls are cut: known timers, and others at which one group's calls end.
 
     Parameters
     ----------
     data, by, scope, unit, tz
         As for `kpi`; ``by=()`` asks all calls together.
     timers_s
-        Durations to look at. [s]
+        Known timers. [s]
     before_s, after_s
-        A call ends at a timer from so long before it (included) until so long after it (not included): the end is
-        noted when the last message has gone round. [s]
+        A call ends at a timer from so long before it (included) until so long after it (not included), in steps of
+        0.1 s: the end is noted when the last message has gone round. [s]
+    anywhere
+        Whether to look for cliffs at other durations, too: of groups whose calls end there more often than others'.
     min_n, fdr, min_excess
         As for `offenders`; `min_n` is of answered calls with a known length, and `fdr` is 0.05.
 
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per group and timer with a call there, cliffs first, then by excess: the keys; ``timer_s``; ``k`` calls that
-        end there of ``n``, ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``shared``, how
-        many of the k are legs of calls that a clearer cliff at this timer has already; ``expected``, how many would end
-        at the timer if they were spread evenly; ``excess``, of those that are not shared; ``p``, ``q``; ``enough``;
-        ``cliff``; ``likely``, what such timers are known for. Of timers whose times overlap, the one with the smallest
-        p stays.
+        Per group and timer with a call there, and per cliff elsewhere, cliffs first, then by excess: the keys;
+        ``timer_s``, of others when the first of its calls end, to half a second; ``k`` calls that end there of ``n``,
+        ``rate``, ``lo``, ``hi``; ``around``, how many end in the time around it; ``shared``, how many of the k are legs
+        of calls that a clearer cliff at this timer has already; ``expected``, how many would end at the timer if
+        lengths were spread smoothly; ``excess``, of those that are not shared; ``p``, ``q``; ``enough``; ``cliff``;
+        ``likely``, what such timers are known for. Of timers whose times overlap, the one with the smallest p stays.
 
     Notes
     -----
-    The time around a timer t goes from t - w to t + w, w = 0.4 t and at least 8 s, without the window of the timer
-    itself. p is the one-sided binomial tail of k among k + around at the window's share of that time: exact for an even
-    density, and for one that is a straight line when the window is in the middle. A timer that cuts a call ends all its
-    legs, so the network of the other leg has a spike, too: where several groups have a cliff at one timer, the clearest
-    keeps its calls, and the others are tested again without them. Round talk times that people choose
-    (a play of 30 s) make a spike, too: `likely` is a lead, no proof.
+    Expected is the value of a parabola through blocks of calls on both sides, as long as the window or up to eight
+    times as long where there are few. p is the tail of k at that number, which is an estimate itself (negative
+    binomial). A cliff is sharp as well: nearly all of its excess lies within one second. So a peak that people make,
+    such as talk of half a minute, more or less, is no cliff. Away from the known timers p is also that of Fisher's
+    test against the other groups: what ends everybody's calls, such as a recording, is no network's fault. Known
+    timers and others are two families of tests, with half of `fdr` each.
+
+    A timer that cuts a call ends all its legs, so the network of the other leg has a peak, too: where several groups
+    have a cliff at one timer, the clearest keeps its calls, and the others are tested again without them. Something
+    that lasts as long as a timer (a recording of exactly 30 s) looks like one: `likely` is a lead, no proof.
 
     Examples
     --------
@@ -102,15 +121,16 @@ def timer_cliffs(
     ...                       "talk_s": lengths, "network_code": "23410"})
     >>> found = timer_cliffs(calls)
     >>> found.loc[found["cliff"], ["network_code", "timer_s", "k", "expected"]].round(1).values.tolist()
-    [['23410', 32.0, 28, 2.9]]
+    [['23410', 32.0, 27, 2.1]]
     >>> found["likely"][0][:42]
     'SIP: the ACK to the 200 never came, given '
     """
     timers = [float(timer) for timer in timers_s]
-    if not timers or min(timers) <= before_s or min(before_s, after_s) < 0 or before_s + after_s <= 0:
+    length = before_s + after_s
+    if not timers or min(before_s, after_s) < 0 or length < 1 or min(timers) < before_s + 2 * length:
         raise ConfigError(
-            f"timers_s={timers}, before_s={before_s}, after_s={after_s}: timers are seconds above before_s, and the "
-            "window has a length."
+            f"timers_s={timers}, before_s={before_s}, after_s={after_s}: a window is a second or longer, and timers "
+            f"have the calls of two windows before them: here they are {before_s + 2 * length:g} s or more."
         )
     if min_n < 1 or not 0 < fdr < 1:
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
@@ -120,71 +140,146 @@ def timer_cliffs(
         needs = {"answered", "talk_s", *more}
         return scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys).with_time_keys(keys, tz)
 
-    rows = asked()
     timed, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
-    conditions = {"n": timed}
-    for place, timer in enumerate(timers):
-        wide = _around(timer)
-        conditions[f"k{place}"] = timed & _within(talk, timer - before_s, timer + after_s)
-        conditions[f"w{place}"] = timed & _within(talk, timer - wide, timer + wide)
-    counts = count(rows, keys, conditions)
-    done = _apart(_tested(counts, keys, timers, (before_s, after_s), min_n), max(before_s, after_s))
-    done = _judged(done, fdr, min_excess)
+    rows = asked()
+    bins = rows.filter(timed).select(*keys, _bin=(talk * PER_SECOND).floor())
+    histograms = _Histograms(bins.grouped([*keys, "_bin"], [nw.len().alias("_calls")]), keys)
+    window = (round(before_s * PER_SECOND), round((before_s + after_s) * PER_SECOND))
+    found = _at_timers(histograms, timers, window, min_n)
+    if anywhere:
+        found = pd.concat([found, _elsewhere(histograms, found, window, min_n, min_excess)], ignore_index=True)
+    done = _judged(_apart(found, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(done)
     named = asked("conversation_id") if shared else rows
     for timer in shared:
-        at_timer = named.filter(timed & _within(talk, timer - before_s, timer + after_s))
+        first = float(done.loc[done["timer_s"] == timer, "_start"].iloc[0]) * BIN_S
+        at_timer = named.filter(timed & _within(talk, first, first + window[1] * BIN_S))
         ends = show_time_keys(at_timer.select("conversation_id", *keys).collect(), keys)
         done = _without_shared_calls(done, timer, keys, ends, fdr, min_excess)
-    done = done.assign(
-        likely=[TIMERS.get(timer, "a timer of your own") for timer in done["timer_s"]],
-    ).astype({"likely": "str"})
+    done = done.assign(likely=[TIMERS.get(timer, "a timer of your own") if known else _ELSEWHERE
+                               for timer, known in zip(done["timer_s"], done["_known"], strict=True)],
+                       ).astype({"likely": "str"})  # fmt: skip
     done = done.assign(_first=~done["cliff"].astype(bool), _size=-done["excess"])
     done = done.sort_values(["_first", "_size", *keys, "timer_s"], kind="stable", ignore_index=True)
     return source.result(done[[*keys, *_COLUMNS]])
 
 
-def _tested(
-    counts: pd.DataFrame, keys: Sequence[str], timers: Sequence[float], window: tuple[float, float], min_n: int
-) -> pd.DataFrame:
-    n = counts["_n"].to_numpy("float64")
-    parts = []
-    for place, timer in enumerate(timers):
-        k, wide = (counts[f"_{name}{place}"].to_numpy("float64") for name in ("k", "w"))
-        length = sum(window)
-        share = min(length / (2 * _around(timer)), 1.0)
-        around = wide - k
-        odds = length / max(2 * _around(timer) - length, 1e-9)
-        enough = n >= min_n
-        p = np.where(enough, binomial_tail(k, wide, share), np.nan)
-        rate = rates(k, n)
-        part = counts[list(keys)].assign(
-            timer_s=timer, k=k, n=n, **{name: rate[name] for name in ("rate", "lo", "hi")}, around=around, shared=0,
-            expected=around * odds, excess=k - around * odds, p=p, enough=enough, _group=counts.index, _share=share,
-        )  # fmt: skip
-        kinds = dict.fromkeys(("k", "n", "around", "shared"), "Int64") | {"enough": "boolean"}
-        parts.append(part.astype(kinds))
+class _Histograms:
+    """Counts of lengths per group: its keys, all its calls, and how many end in each bin."""
+
+    def __init__(self, counts: pd.DataFrame, keys: Sequence[str]) -> None:
+        groups = counts.groupby(list(keys), dropna=False, sort=True).ngroup() if keys else pd.Series(0, counts.index)
+        number = groups.to_numpy("int64")
+        self.keys = counts.assign(_group=number).drop_duplicates("_group").set_index("_group")[list(keys)].sort_index()
+        place, calls = counts["_bin"].to_numpy("float64"), counts["_calls"].to_numpy("float64")
+        self.n: Floats = np.bincount(number, weights=calls, minlength=len(self.keys)).astype("float64")
+        order = np.argsort(number, kind="stable")
+        edges = np.searchsorted(number[order], np.arange(len(self.keys) + 1))
+        self._rows = [order[first:last] for first, last in itertools.pairwise(edges)]
+        self._place, self._calls = place, calls
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, group: int) -> Floats:
+        """The calls of a group per bin, up to its longest call that is looked at."""
+        rows = self._rows[group]
+        rows = rows[self._place[rows] < LONGEST_S * PER_SECOND]
+        place = self._place[rows].astype("int64")
+        return np.bincount(place, weights=self._calls[rows]).astype("float64")
+
+    def at(self, start: int, width: int) -> tuple[float, float]:
+        """The calls of all groups that end in a window, and all calls."""
+        inside = (self._place >= start) & (self._place < start + width)
+        return float(self._calls[inside].sum()), float(self.n.sum())
+
+    def rows(self, group: int, windows: Windows, **columns: Any) -> pd.DataFrame:
+        """Windows of a group as rows of the answer."""
+        n = self.n[group] if len(self) else 0.0
+        rate = rates(windows.k, np.full(len(windows.k), n))
+        part = pd.DataFrame({
+            "k": windows.k, "n": n, **{name: rate[name] for name in ("rate", "lo", "hi")}, "around": windows.around,
+            "shared": 0, "expected": windows.expected, "excess": windows.k - windows.expected, "_group": group,
+            "_start": windows.start, "_variance": windows.variance, "_tests": 0, **columns,
+        })  # fmt: skip
+        return part.astype(dict.fromkeys(("k", "n", "around", "shared", "_start"), "Int64"))
+
+
+def _at_timers(histograms: _Histograms, timers: Sequence[float], window: tuple[int, int], min_n: int) -> pd.DataFrame:
+    starts = np.array([round(timer * PER_SECOND) - window[0] for timer in timers], dtype="int64")
+    parts = [histograms.rows(0, windows_at(np.zeros(0), starts[:0], window[1]), timer_s=[], p=[], enough=[])]
+    for group in range(len(histograms)):
+        histogram, enough = histograms[group], bool(histograms.n[group] >= min_n)
+        windows = windows_at(histogram, starts, window[1])
+        p = np.where(sharp(histogram, windows, window[1]), windows.p(), 1.0)
+        part = histograms.rows(group, windows, timer_s=np.array(timers), p=p if enough else np.nan, enough=enough)
+        parts.append(part)
     done = pd.concat(parts, ignore_index=True)
+    done = done.assign(_known=True).astype({"enough": "boolean", "timer_s": "float64"})
+    done = done.join(histograms.keys, on="_group")
     return done[done["k"] > 0].reset_index(drop=True)
 
 
+def _elsewhere(
+    histograms: _Histograms, at_timers: pd.DataFrame, window: tuple[int, int], min_n: int, min_excess: float
+) -> pd.DataFrame:
+    """Peaks away from known timers, of groups whose calls end there more often than those of others."""
+    parts, tests = [at_timers.head(0)], 0
+    for group in range(len(histograms)):
+        if histograms.n[group] < min_n:
+            continue
+        histogram = histograms[group]
+        windows, p, looked = found_anywhere(histogram, window[1], min_excess)
+        tests += looked
+        if not len(p):
+            continue
+        whole = [histograms.at(int(start), window[1]) for start in windows.start]
+        others = hypergeometric_tail(
+            windows.k, histograms.n[group], [cases for cases, _ in whole], [total for _, total in whole]
+        )
+        begins = [round(2 * onset(histogram, int(start), window[1])) / 2 for start in windows.start]
+        part = histograms.rows(group, windows, timer_s=begins, p=np.maximum(p, others), enough=True, _known=False)
+        parts.append(part.astype({"enough": "boolean"}).join(histograms.keys, on="_group"))
+    done = pd.concat(parts, ignore_index=True)
+    # Groups whose calls end at the same time have the same timer: that of the clearest.
+    for row in done.sort_values("p", kind="stable").index:
+        near = (done["timer_s"] - done.loc[row, "timer_s"]).abs() * PER_SECOND < window[1]
+        done.loc[near & (done["p"] >= done.loc[row, "p"]), ["timer_s", "_start"]] = (
+            done.loc[row, "timer_s"], done.loc[row, "_start"]
+        )  # fmt: skip
+    return done.assign(_tests=tests)
+
+
 def _apart(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
-    """Of timers so close that they share calls, the one that stands out most."""
+    """Of timers so close that they share calls, the one that stands out most; a known one before others."""
     keep: list[int] = []
     taken: dict[Any, list[float]] = {}
-    ordered = rows.assign(_p=rows["p"].fillna(2.0)).sort_values(["_p", "timer_s"], kind="stable")
-    for row, group, timer in zip(ordered.index, ordered["_group"], ordered["timer_s"], strict=True):
+    ordered = rows.assign(_p=rows["p"].fillna(2.0), _other=~rows["_known"].astype(bool), _at=rows["_start"] * BIN_S)
+    ordered = ordered.sort_values(["_p", "_other", "timer_s"], kind="stable")
+    for row, group, at in zip(ordered.index, ordered["_group"], ordered["_at"].astype("float64"), strict=True):
         near = taken.setdefault(group, [])
-        if all(abs(timer - other) >= 2 * reach for other in near):
-            near.append(timer)
+        if all(abs(at - other) >= reach for other in near):
+            near.append(at)
             keep.append(row)
     return rows.loc[sorted(keep)]
 
 
 def _judged(rows: pd.DataFrame, fdr: float, min_excess: float) -> pd.DataFrame:
-    q = benjamini_hochberg(rows["p"].to_numpy("float64"))
+    q = _adjusted(rows, rows["p"].to_numpy("float64"))
     return rows.assign(q=q, cliff=pd.array((q <= fdr) & (rows["excess"] >= min_excess), "boolean"))
+
+
+def _adjusted(rows: pd.DataFrame, p: Floats) -> Floats:
+    """Adjusted p: of two families with half of the false discoveries each, known timers and any others."""
+    q, known = np.full(len(p), np.nan), rows["_known"].to_numpy(bool)
+    q[known] = benjamini_hochberg(p[known])
+    if not known.all():
+        # Where nothing stood out was looked at as well.
+        unseen = np.ones(max(int(rows["_tests"].max()) - int((~known).sum()), 0))
+        q[~known] = benjamini_hochberg(np.concatenate([p[~known], unseen]))[: int((~known).sum())]
+    doubled: Floats = np.minimum(2 * q, 1.0)
+    return doubled
 
 
 def _shared_timers(rows: pd.DataFrame) -> list[float]:
@@ -210,11 +305,13 @@ def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length 
         shared = int(calls.isin(cut).sum())
         cut |= set(calls.dropna())
         if shared:
-            k, around = int(rows.loc[row, "k"]) - shared, int(rows.loc[row, "around"])
-            p = float(binomial_tail(k, k + around, rows.loc[row, "_share"]))
+            each = rows.loc[[row]]
+            columns = (each[name].to_numpy("float64") for name in ("k", "around", "expected", "_variance"))
+            p = float(Windows(each["_start"].to_numpy("int64"), *columns).p(fewer=shared)[0])
+            p = max(p, float(rows.loc[row, "p"]))
             # Among the other tests as they were: what is explained makes nothing else less sure.
-            q = benjamini_hochberg(np.where(rows.index == row, p, first))[rows.index.get_loc(row)]
-            excess = k - rows.loc[row, "expected"]
+            q = _adjusted(rows, np.where(rows.index == row, p, first))[rows.index.get_loc(row)]
+            excess = int(rows.loc[row, "k"]) - shared - rows.loc[row, "expected"]
             changed = {"shared": shared, "excess": excess, "p": p, "q": q, "cliff": q <= fdr and excess >= min_excess}
             rows.loc[row, list(changed)] = list(changed.values())
     return rows
@@ -227,11 +324,6 @@ def _names(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[Any]:
     for more in texts[1:]:
         joined = joined + "\t" + more
     return joined
-
-
-def _around(timer: float) -> float:
-    """How far the time around a timer goes, but never below 0 s."""
-    return min(max(AROUND * timer, LEAST_AROUND_S), timer)
 
 
 def _within(talk: nw.Expr, low: float, high: float) -> nw.Expr:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from conv_analytics.errors import ConfigError
-from conv_analytics.proportions import CONFIDENCE, Floats, counts, wilson
+from conv_analytics.proportions import CONFIDENCE, Floats, counts, normal_quantile, wilson
 
 #: How quantiles between two values are made: numpy's default, DuckDB's `quantile_cont`.
 QUANTILE_METHOD: Final = "linear"
@@ -189,6 +189,34 @@ def quantile(values: npt.ArrayLike, q: float) -> float:
     return float(np.quantile(known, q, method=QUANTILE_METHOD)) if len(known) >= needed else math.nan
 
 
+def quantile_interval(values: npt.ArrayLike, q: float, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Interval of a quantile of what the values are drawn from, whatever its distribution.
+
+    Returns
+    -------
+    tuple of floats
+        Two of the values; an infinity where there are too few beyond the quantile to tell; NaN of no values.
+
+    Notes
+    -----
+    Order statistics: how many values lie below the quantile is binomial, here by its normal approximation.
+    Source: H. A. David, H. N. Nagaraja, Order Statistics, 7.1.
+
+    Examples
+    --------
+    >>> quantile_interval(range(1, 101), 0.5), quantile_interval(range(1, 31), 0.95)
+    ((40.0, 61.0), (26.0, inf))
+    """
+    known = np.sort(np.asarray(values, dtype="float64").ravel())
+    known = known[~np.isnan(known)]
+    if not len(known):
+        return math.nan, math.nan
+    middle, half = len(known) * q, normal_quantile(confidence) * math.sqrt(len(known) * q * (1 - q))
+    low, high = math.floor(middle - half), math.ceil(middle + half) + 1
+    lo = float(known[low - 1]) if low >= 1 else -math.inf
+    return lo, float(known[high - 1]) if high <= len(known) else math.inf
+
+
 def summary(values: npt.ArrayLike) -> Mapping[str, Any]:
     """Number, mean, quantiles and extremes of some values: ``n, mean, min, p5, p50, p95, max``.
 
@@ -211,6 +239,7 @@ __all__ = [
     "binomial_tail",
     "newcombe",
     "quantile",
+    "quantile_interval",
     "rates",
     "summary",
     "wilson",

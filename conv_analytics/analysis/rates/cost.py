@@ -163,8 +163,9 @@ def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     Returns
     -------
     pandas.DataFrame or the caller's kind
-        Per currency and ``kind`` (``poor``, ``mute``: no byte either way, ``short``, ``unanswered``, ``any``: each leg
-        once, ``all``: the whole spend): ``legs``, ``spend``, ``share`` of the whole spend. Kinds may overlap.
+        Per currency and ``kind`` (``poor``, ``no_media``: answered, and no byte either way, ``short``,
+        ``unanswered``, ``any``: each leg once, ``all``: the whole spend): ``legs``, ``spend``, ``share`` of the
+        whole spend. Kinds may overlap.
 
     Examples
     --------
@@ -181,7 +182,7 @@ def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
     answered = is_true(nw.col("answered"))
     kinds = {
         **({"poor": CASES["poor"].holds} if verdicts else {}),
-        "mute": answered & is_true((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
+        "no_media": answered & is_true((nw.col("byte_in") == 0) & (nw.col("byte_out") == 0)),
         "short": short(short_s),
         "unanswered": CASES["unanswered"].holds,
     }

@@ -151,7 +151,7 @@ _broken = (
     | is_true(_col("reason").is_in(FAILED_WORDS))
 )
 _media_unknown = _answered & (_col("byte_in").is_null() | _col("byte_out").is_null())
-_mute = _answered & is_true((_col("byte_in") == 0) & (_col("byte_out") == 0))
+_no_media = _answered & is_true((_col("byte_in") == 0) & (_col("byte_out") == 0))
 _inbound = is_true(_col("direction") == "inbound")
 _gave_up = _inbound & ~_answered & (_code(487) | is_true(_col("outcome") == "cancelled"))
 _talk_unknown = _answered & _col("talk_s").is_null()
@@ -180,12 +180,12 @@ COUNTS: tuple[Count, ...] = (
     Count("completed", "answered, and ended by a hangup", _answered & ~_end_unknown & ~_broken, _END),
     Count("end_told", "attempts, without answered ones whose end is not known", ~_end_unknown, _END),
     Count("end_unknown", "answered, and the hangup is missing", _end_unknown, _END),
-    Count("mute", "answered, and no byte in or out", _mute, _MEDIA),
+    Count("no_media", "answered, and no byte in or out", _no_media, _MEDIA),
     Count("media_told", "attempts, without answered ones whose bytes are not known", ~_media_unknown, _MEDIA),
     Count("media_unknown", "answered, and bytes are not known", _media_unknown, _MEDIA),
     Count("broken", "answered with media, and ended by 408, 481, 5xx or a failure",
-          _answered & ~_mute & ~_end_unknown & _broken, (*_END, "byte_in", "byte_out")),
-    Count("set_up", "answered with media, and the end is known", _answered & ~_mute & ~_end_unknown,
+          _answered & ~_no_media & ~_end_unknown & _broken, (*_END, "byte_in", "byte_out")),
+    Count("set_up", "answered with media, and the end is known", _answered & ~_no_media & ~_end_unknown,
           (*_END, "byte_in", "byte_out")),
     Count("gave_up", "inbound, and the caller ended it before an answer", _gave_up, (*_SIP, "direction"),
           ("outcome",)),
@@ -230,7 +230,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("ccr", "not_failed", "attempts", "",
            "Completion as routers see it: all but failures of servers and the network.",
            "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),
-    Metric("setup_failure", "mute", "media_told", "media_unknown", "Answered, but no media ever flowed.",
+    Metric("setup_failure", "no_media", "media_told", "media_unknown", "Answered, but no media ever flowed.",
            "Teams CQD"),
     Metric("drop_failure", "broken", "set_up", "end_unknown", "Media flowed, but the call was dropped.", "Teams CQD"),
     Metric("abandoned", "gave_up", "offered", "", "Inbound calls that the caller gave up before an answer.",

@@ -240,7 +240,7 @@ def test_who_hung_up(data: dict[str, pd.DataFrame], who: str, confidence: float)
 
 def test_legs_that_overlap_are_one_call() -> None:
     found = calls(two())
-    assert found[["legs", "answered_legs", "talk_s", "forwarded"]].to_numpy().tolist() == [[2, 2, 55.0, False]]
+    assert found[["legs", "answered_legs", "talk_s", "forked"]].to_numpy().tolist() == [[2, 2, 55.0, False]]
     assert calls(two(start=74.9, end=99.0))["legs"].to_list() == [2]
     assert calls(two(start=75.1, end=99.0))["legs"].to_list() == [1, 1]
 

@@ -123,7 +123,18 @@ def test_shares_are_compared_group_by_group() -> None:
 
 def test_a_value_beyond_its_limit_by_chance_is_not_sure() -> None:
     table = check(_legs(4, 36), "poor_ratio > 9%")
-    assert table[["outcome", "sure"]].to_numpy().tolist() == [["broken", False]]
+    assert table[["outcome", "sure"]].to_numpy().tolist() == [["broken_may_be_chance", False]]
+    assert check(_legs(40, 360), "poor_ratio > 5%")["outcome"].to_list() == ["broken"]
+
+
+def test_a_quantile_is_beyond_for_sure_when_enough_values_are() -> None:
+    legs = _legs(0, 100)  # Post-dial delays of 0 to 99 s.
+    rules = ["median(pdd_s) > 45", "median(pdd_s) > 30", "median(pdd_s) < 60", "median(pdd_s) < 55", "max(pdd_s) > 98"]
+    table = check(legs, rules).set_index("rule")
+    assert table.loc[[str(Threshold.parse(rule)) for rule in rules], "outcome"].to_list() == [
+        "broken_may_be_chance", "broken", "broken_may_be_chance", "broken_may_be_chance", "broken",
+    ]  # fmt: skip
+    assert table.loc["median(pdd_s) > 45 min_n 30", ["lo", "hi"]].to_list() == [39.0, 60.0]
 
 
 def test_counts_need_no_minimum_and_quantiles_do() -> None:

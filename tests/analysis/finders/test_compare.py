@@ -115,14 +115,15 @@ EVEN = [float(second) for second in range(4, 404)]
 
 
 def test_a_cliff_by_hand() -> None:
-    data = pd.concat([lasting([*EVEN, *([31.5] * 20)]), lasting(EVEN, "20801")], ignore_index=True)
+    data = pd.concat([lasting([*EVEN, *([31.8] * 20)]), lasting(EVEN, "20801")], ignore_index=True)
     found = timer_cliffs(data)
     cliff = found.iloc[0]
     assert found["cliff"].sum() == 1
     assert (cliff["network_code"], cliff["timer_s"]) == ("23410", 32)
-    # 31, 32, 33 and the twenty; around it from 19.2 s to 44.8 s, 25 whole seconds less the 3 of the window.
-    assert (cliff["k"], cliff["around"], cliff["n"]) == (23, 22, 420)
-    assert cliff["expected"] == pytest.approx(22 * 3 / (25.6 - 3))
+    # 32, 33 and the twenty in two seconds. Beside them one call a second, as far as there are twenty: eight seconds to
+    # either side, and as many again beyond, less those before the first second.
+    assert (cliff["k"], cliff["n"]) == (22, 420)
+    assert cliff["expected"] == pytest.approx(2, rel=0.15)
     assert cliff["likely"].startswith("SIP: the ACK to the 200 never came")
     assert not found[found["network_code"] == "20801"]["cliff"].any()
 
@@ -137,9 +138,48 @@ def test_no_cliff_in_a_few_calls_or_none() -> None:
     assert set(unknown["n"]) == {400}
 
 
+def drawn(seed: int, make: Any, networks: int = 8, count: int = 4000) -> pd.DataFrame:
+    """Calls of several networks whose lengths are made by the same dice."""
+    dice = np.random.default_rng(seed)
+    place = dice.integers(0, networks, count)
+    return lasting(list(make(dice, count)), "x").assign(network_code=[f"n{each}" for each in place])
+
+
+ROUND_TOPS = {
+    "talk of half a minute": lambda dice, count: np.maximum(dice.normal(31, 6, count), 1),
+    "in whole seconds": lambda dice, count: np.ceil(dice.lognormal(4, 0.9, count)),
+    "a recording of 29.5 s": lambda dice, count: np.where(
+        dice.random(count) < 0.4, 29.5 + dice.normal(0, 0.1, count), dice.exponential(90, count)
+    ),
+    "a recording of 29.5 s, and who hangs up then": lambda dice, count: np.where(
+        dice.random(count) < 0.4, 29.5 + dice.gamma(2, 0.6, count), dice.exponential(90, count)
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ROUND_TOPS)
+def test_what_people_and_recordings_do_is_no_cliff(kind: str) -> None:
+    for seed in range(3):
+        found = timer_cliffs(drawn(seed, ROUND_TOPS[kind]))
+        assert not found["cliff"].any(), (kind, seed)
+
+
+@pytest.mark.parametrize("cut", [45.0, 75.0, 210.5])
+def test_a_cliff_at_no_known_timer(cut: float) -> None:
+    data = drawn(5, lambda dice, count: dice.lognormal(4.2, 0.9, count))
+    dice = np.random.default_rng(6)
+    ended = (data["network_code"] == "n3") & (data["talk_s"] > cut) & (dice.random(len(data)) < 0.3)
+    data["talk_s"] = data["talk_s"].mask(ended, cut + pd.Series(dice.uniform(0, 0.4, len(data))))
+    found = timer_cliffs(data)
+    cliffs = found[found["cliff"].astype(bool)]
+    assert cliffs[["network_code", "timer_s"]].to_numpy().tolist() == [["n3", cut]]
+    assert "no known timer" in cliffs["likely"].iloc[0]
+    assert not timer_cliffs(data, anywhere=False)["cliff"].any()
+
+
 def two_legs(own: list[float], others: list[float], shared: int = 30) -> pd.DataFrame:
     """A route that cuts calls after 32 s, and the network of their other legs, which also has calls of its own."""
-    cut = lasting([31.5] * 30, "cuts")
+    cut = lasting([31.8] * 30, "cuts")
     other_leg = cut.head(shared).assign(leg_id=cut["leg_id"] + "-other", network_code="other")
     rest = [lasting(own, "cuts"), lasting(others, "other"), lasting(EVEN, "far")]
     # The calls of their own come after those that were cut.
@@ -152,8 +192,9 @@ def test_the_other_legs_of_calls_that_were_cut_are_no_cliff() -> None:
     found = timer_cliffs(data)
     assert found.loc[found["cliff"], ["network_code", "timer_s"]].to_numpy().tolist() == [["cuts", 32.0]]
     other = found[(found["network_code"] == "other") & (found["timer_s"] == 32)].iloc[0]
-    assert (other["k"], other["shared"], other["around"]) == (36, 30, 44)
-    assert other["excess"] == pytest.approx(6 - 44 * 3 / (25.6 - 3))
+    assert (other["k"], other["shared"]) == (34, 30)
+    assert other["excess"] == pytest.approx(4 - other["expected"])
+    assert other["expected"] == pytest.approx(4, rel=0.15)
     assert timer_cliffs(data[data["network_code"] != "cuts"])["cliff"].sum() == 1, "alone it would be one"
     (relation,) = relations({"legs": data}).values()
     keys = ["network_code", "timer_s"]
@@ -168,7 +209,7 @@ def test_two_networks_that_cut_calls_of_their_own_are_both_named() -> None:
 
 
 def test_cliffs_do_not_depend_on_the_order_and_run_on_duckdb() -> None:
-    data = pd.concat([lasting([*EVEN, *([31.5] * 20)]), lasting([*EVEN, *([300.2] * 40)], "20801")], ignore_index=True)
+    data = pd.concat([lasting([*EVEN, *([31.8] * 20)]), lasting([*EVEN, *([300.2] * 40)], "20801")], ignore_index=True)
     expected = timer_cliffs(data)
     assert expected["cliff"].sum() == 2
     pd.testing.assert_frame_equal(expected, timer_cliffs(data.iloc[::-1]))
@@ -219,7 +260,7 @@ def test_change_points_per_group_hour_and_zone() -> None:
     chart = change_points(data, by="route", case="ok", per="hour", tz="Asia/Kolkata")
     assert chart["period"].iloc[0] == "2026-11-02 17:00"
     assert chart.groupby("route").size().to_dict() == {"a": 8, "b": 1}
-    assert chart["baseline"].tolist() == ["none", *["earlier"] * 6, "same_weekday", "none"]
+    assert chart["baseline"].tolist() == ["none", *["earlier"] * 4, "none", "earlier", "same_weekday", "none"]
     (relation,) = relations({"calls": data}).values()
     keys = ["route", "period"]
     again = as_pandas(change_points(relation, by="route", case="ok", per="hour", tz="Asia/Kolkata"), keys)

@@ -23,7 +23,8 @@ from tests._helpers.leg_tables import as_pandas, hangup, relations, statuses, ta
 from tests._helpers.sandboxes import client_of
 
 COLUMNS = [
-    "route", "k", "n", "rate", "lo", "hi", "rest_rate", "excess", "shrunk", "p", "q", "enough", "offender",
+    "route", "k", "n", "rate", "lo", "hi", "rest_rate", "excess", "shrunk", "clusters", "deff", "p", "q", "enough",
+    "offender",
 ]  # fmt: skip
 
 
@@ -42,7 +43,7 @@ def test_by_hand() -> None:
     worst = one(found, "b")
     assert worst["rest_rate"] == pytest.approx(5 / 201)
     assert worst["excess"] == pytest.approx(20 - 100 * 5 / 201)
-    tail = sum(math.comb(100, k) * (5.5 / 202) ** k * (1 - 5.5 / 202) ** (100 - k) for k in range(20, 101))
+    tail = sum(math.comb(25, k) * math.comb(276, 100 - k) for k in range(20, 26)) / math.comb(301, 100)
     assert worst["p"] == pytest.approx(tail, rel=1e-9)
     assert worst["q"] == pytest.approx(2 * tail, rel=1e-9), "of two tests: a single call is not tested"
     assert list(found["offender"]) == [True, False, False]
@@ -145,14 +146,16 @@ def test_duckdb_gives_the_same() -> None:
     pd.testing.assert_frame_equal(as_pandas(given_back, ["route"]), expected, check_dtype=False)
 
 
-def made(count: int = 3) -> dict[str, pd.DataFrame]:
-    """Legs of three kinds: answered, refused by the network, and busy."""
+def made(count: int = 3, apart: int = 20) -> dict[str, pd.DataFrame]:
+    """Legs of one conversation, answered ones and such that the network refused, one after another."""
     steps, ends = [], []
     for place in range(count):
-        answered, failed = f"a{place}", f"f{place}"
-        steps += statuses(answered, ("started", 0), ("ringing", 1), ("answered", 5), ("completed", 9), reason="ok")
-        steps += statuses(failed, ("started", 0), ("failed", 2), reason="service_unavailable")
-        ends += [hangup(answered, 9, 40 + place), hangup(failed, 2, 60 + place, sip_code=503)]
+        answered, failed, at = f"a{place}", f"f{place}", place * apart
+        steps += statuses(answered, ("started", at), ("ringing", at + 1), ("answered", at + 5), ("completed", at + 9),
+                          reason="ok")  # fmt: skip
+        ends += [hangup(answered, at + 9, 40 + place), hangup(failed, at + apart // 2 + 2, 60 + place, sip_code=503)]
+        at += apart // 2
+        steps += statuses(failed, ("started", at), ("failed", at + 2), reason="service_unavailable")
     return tables(leg_statuses=steps, hangups=ends)
 
 
@@ -164,6 +167,13 @@ def test_cases_by_name(case: str, k: int, n: int) -> None:
     for data in (made(), legs(made()), relations(made())):
         found = as_pandas(offenders(data, by="direction", case=case), ["direction"])
         assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
+
+
+@pytest.mark.parametrize(("case", "k"), [("answered", 1), ("unanswered", 0), ("failed", 0)])
+def test_legs_that_ring_in_parallel_are_one_attempt(case: str, k: int) -> None:
+    for data in (made(apart=0), legs(made(apart=0)), relations(made(apart=0))):
+        found = as_pandas(offenders(data, by="direction", case=case), ["direction"])
+        assert found[["k", "n"]].to_numpy().tolist() == [[k, 1]]
 
 
 @pytest.mark.slow

@@ -265,7 +265,7 @@ def test_what_was_spent_for_nothing() -> None:
         up(4, 1.0, 60.0, price=None, currency="EUR"),
     ]
     table = waste(frame(rows)).set_index("kind")
-    assert table["spend"].to_dict() == {"mute": 1.0, "short": 1.0, "unanswered": 1.0, "any": 2.0, "all": 4.0}
+    assert table["spend"].to_dict() == {"no_media": 1.0, "short": 1.0, "unanswered": 1.0, "any": 2.0, "all": 4.0}
     assert table["share"]["any"] == 0.5
     poor = waste(frame(rows).assign(verdict=["poor", "poor", "unmeasured", None])).set_index("kind")
     assert poor.loc["poor", ["legs", "spend"]].tolist() == [2, 3.0]
