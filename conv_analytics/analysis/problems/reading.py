@@ -19,7 +19,7 @@ from conv_analytics.analysis.engine import coerce, zones
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.analysis.problems import versions
+from conv_analytics.analysis.problems import countries, versions
 from conv_analytics.analysis.problems.observations import NO_INSTANT, Codes, Ints, Observations
 from conv_analytics.analysis.problems.versions import VERSIONS
 from conv_analytics.instants import from_micros
@@ -52,15 +52,17 @@ def observe(
         rows = rows.filter(nw.col("started_at") < until)
     columns = _from_duckdb(rows, texts) if source.engine == "duckdb" else _from_pandas(rows, texts)
     if not source.single:
+        # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
+        columns["country"] = countries.of_legs(*(columns[name] for name in ("remote_address", "remote_kind", "network_code")))
         columns |= versions.of_users(source, columns["user_id"])
     return _observations(columns, [name for name, each in columns.items() if isinstance(each, Codes)], tz)
 
 
 def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[Rows, tuple[str, ...]]:
     if not source.single:
-        wanted = {*TEXTS, *NUMBERS, *FLAGS, *INSTANTS}
-        rows, _ = judged_legs(source, profile, units, wanted)
-        texts = (*TEXTS, *JUDGED_TEXTS)
+        texts = tuple(name for name in TEXTS if name != "country")
+        rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
+        texts = (*texts, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS).materialized(), texts
     told = tuple(name for name in VERSIONS if name in source.columns())
     declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(told, str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -24,6 +25,8 @@ PRIOR = 4.0
 LEAST_REST = 20
 #: So many times the usual rate is expected of a group that has no calls like it.
 ALONE = 3.0
+#: So many groups of one grouping are asked at the most.
+MOST_GROUPS = 3000
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5
 #: Families of tests: those of the columns that matter most, and the others, share the error between them.
@@ -114,7 +117,7 @@ class Asked:
         names, place = np.unique(both, return_inverse=True)
         k, n, e = (np.bincount(place, weights) for weights in (y, None, rate))
         v = np.bincount(place, rate * (1 - rate))
-        worst = np.ones(len(names))
+        worst = (y.sum() - k + 1) / (rate.sum() - e + 1)
         usable = (k >= LEAST_K) & (n >= LEAST_N)
         noise = np.zeros(len(names))
         for codes, of in ((first[valid], names // width), (second[valid], names % width)):
@@ -123,7 +126,7 @@ class Asked:
             noise = np.where(ratio > worst, e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2, noise)
             worst = np.maximum(worst, ratio)
             usable &= e_all - e >= 1.0
-        expected = np.minimum(e * worst, n * 0.98)
+        expected = np.minimum(np.maximum(e * worst, LEAST_RATE * n if structural else 0.0), n * 0.98)
         z = excess_z(k, n, expected, noise, odds=self.case.structural_odds if structural else self.case.odds)
         spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
         z /= np.sqrt(1 + spread * v)
@@ -217,6 +220,9 @@ class Table:
         y = asked.y[valid]
         k_all, n_all = np.bincount(codes, y), np.bincount(codes)
         kept = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
+        if len(kept) > MOST_GROUPS:
+            # Of very many groups those with the highest share over the least count: the others are like the rest.
+            kept = np.sort(kept[np.argsort(-k_all[kept] ** 2 / n_all[kept], kind="stable")[:MOST_GROUPS]])
         place = np.full(len(n_all), -1, dtype=np.int64)
         place[kept] = np.arange(len(kept))
         of = place[codes]
@@ -259,10 +265,16 @@ class Table:
         spread = between_variance(k_all[usable], e_all[usable], v_all[usable])
         return cls(asked, grouping, codes, valid, kept, of, usual, n, k, e, noise, max(spread, 0.0))
 
-    @property
+    @cached_property
     def y(self) -> Floats:
         """Whether each call is bad."""
         result: Floats = self.asked.y[self.valid]
+        return result
+
+    @cached_property
+    def size(self) -> Floats:
+        """Calls of each group that is kept."""
+        result: Floats = np.bincount(self.of[self.of >= 0], minlength=len(self.kept)).astype("float64")
         return result
 
     @property
@@ -311,8 +323,11 @@ class Table:
 
 
 def _ranks(values: Ints) -> Ints:
-    """The values as numbers from 0."""
-    result: Ints = np.unique(values, return_inverse=True)[1]
+    """The values, small numbers, as numbers from 0 without gaps."""
+    if not len(values):
+        return values
+    there = np.bincount(values) > 0
+    result: Ints = (np.cumsum(there) - 1)[values]
     return result
 
 

@@ -25,6 +25,8 @@ TESTS = 250.0
 NEAR_END = 0.03
 #: More hours of a day are not some of them.
 LONGEST_H = 12
+#: How finely groups are looked at first.
+TIME_BINS, LENGTH_BINS = 240, 40
 #: Windows of a group that are as good as independent.
 WINDOWS = 12
 
@@ -47,40 +49,33 @@ def scan(table: Table, what: str) -> Iterator[Window]:
     asked, everything = table.asked, table.grouping.name == "all"
     if everything and not asked.case.everywhere:
         return
-    values = _values(table, what)
-    known = np.flatnonzero(values >= 0) if what != "length" else np.flatnonzero(~np.isnan(values))
-    kept = np.zeros(int(table.codes.max()) + 1, dtype=bool)
-    kept[table.kept] = True
-    inside = known[kept[table.codes[known]]]
-    if len(inside) < 8:  # noqa: PLR2004
+    values, rate, y = _values(table, what), _rate(table, what), table.y
+    uneven = _uneven(table, _bins(values, what), rate, y)
+    if not len(uneven):
         return
-    order = inside[np.lexsort((values[inside], table.codes[inside]))]
-    codes = table.codes[order]
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    ends = np.r_[starts[1:], len(order)]
-    y, rate = table.y, _rate(table, what)
-    uneven = _uneven(y[order], rate[order], starts, ends)
+    ordered = _Ordered.of(values, y, rate) if not everything else None
+    days = _Days.of(table) if what != "length" else None
     for at in uneven:
-        rows = order[starts[at] : ends[at]]
+        rows = np.flatnonzero(table.of == at)
+        rows = rows[values[rows] >= 0]
+        rows = rows[np.argsort(values[rows], kind="stable")]
         if what == "hour":
-            found = _best_hours(values[rows] // HOUR_US, y[rows], rate[rows], asked.case.odds)
+            found = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
         else:
             found = _best(y[rows], rate[rows], asked.case.odds)
-        if found is None:
-            continue
-        low, high = found
-        window = _window(table, what, values, rows, low, high)
+        window = None if found is None else _window(table, what, values, rows, *found)
         if window is None:
             continue
         chosen, limits = window
-        judged = _judged(table, values, rate, rows, chosen, everything=everything, noise=_overdispersion(table, what, rows if not everything else rows[:0]))
+        noise = 1.0 if days is None else days.overdispersion(table, rows[:0] if everything else rows)
+        judged = _judged(table, values, rate, rows, chosen, ordered=ordered, noise=noise)
         if judged is None:
             continue
         z, expected, against = judged
         if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
             continue
         tests = TESTS * len(table.kept) * WINDOWS
-        yield Window(int(codes[starts[at]]), table.valid[chosen], expected, z, tests, against, limits)
+        yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
 
 
 def _rate(table: Table, what: str) -> Floats:
@@ -91,25 +86,93 @@ def _rate(table: Table, what: str) -> Floats:
 
 
 def _values(table: Table, what: str) -> Any:
+    """What windows are windows of, per call: negative where it is not known."""
     seen, rows = table.asked.seen, table.asked.rows[table.valid]
     if what == "time":
         return np.where(seen.started_us[rows] == NO_INSTANT, -1, seen.started_us[rows])
     if what == "hour":
         # The day is cut at four in the night, when few call.
         return np.where(seen.started_us[rows] == NO_INSTANT, -1, (seen.local_us[rows] - 4 * HOUR_US) % DAY_US)
-    return seen.numbers["talk_s"][rows]
+    return np.nan_to_num(seen.numbers["talk_s"][rows], nan=-1.0)
 
 
-def _uneven(y: Floats, rate: Floats, starts: Ints, ends: Ints) -> Ints:
-    """Groups whose bad calls come unevenly: the range of what is more than expected so far."""
-    size = ends - starts
-    total, usual = np.add.reduceat(y, starts), np.add.reduceat(rate, starts)
-    own = np.clip(rate * np.repeat(total / usual, size), 0, 0.99)
-    more = np.cumsum(y - own)
-    more -= np.repeat(more[starts] - (y - own)[starts], size)
-    spread = np.sqrt(np.maximum(np.add.reduceat(own * (1 - own), starts), 1e-9))
-    reach = np.maximum(np.maximum.reduceat(more, starts), 0) - np.minimum(np.minimum.reduceat(more, starts), 0)
-    return np.flatnonzero(reach / spread >= UNEVEN)
+def _bins(values: Any, what: str) -> Ints:
+    """A coarse place of each call; -1 where it has none."""
+    known = values >= 0
+    if what == "hour" or not known.any():
+        return np.where(known, values // HOUR_US, -1).astype(np.int64)
+    if what == "length":
+        edges = np.quantile(values[known], np.linspace(0, 1, LENGTH_BINS + 1)[1:-1])
+        return np.where(known, np.searchsorted(edges, values, side="right"), -1)
+    low, high = values[known].min(), values[known].max()
+    return np.where(known, (values - low) * TIME_BINS // (high - low + 1), -1).astype(np.int64)
+
+
+def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
+    """Groups whose bad calls come unevenly: the range of what is more than expected so far, Kuiper's statistic."""
+    inside = (bins >= 0) & (table.of >= 0)
+    size, groups = int(bins.max(initial=0)) + 1, len(table.kept)
+    cell = table.of[inside] * size + bins[inside]
+    k, e = (np.bincount(cell, part[inside], minlength=groups * size).reshape(groups, size) for part in (y, rate))
+    total = np.maximum(e.sum(axis=1, keepdims=True), 1e-9)
+    ratio = k.sum(axis=1, keepdims=True) / total
+    more = np.cumsum(k - e * ratio, axis=1)
+    # The variance of each call at the group's own rate.
+    share = np.clip(k.sum(axis=1) / np.maximum(table.size, 1), 0, 0.99)
+    spread = np.sqrt(np.maximum(k.sum(axis=1) * (1 - share), 1e-9))
+    reach = np.maximum(more.max(axis=1), 0) - np.minimum(more.min(axis=1), 0)
+    # Of many groups, some are uneven by chance.
+    limit = UNEVEN + 0.12 * max(np.log2(max(groups, 1) / 20), 0.0)
+    return np.flatnonzero((reach / spread >= limit) & (k.sum(axis=1) >= 5))  # noqa: PLR2004
+
+
+@dataclass(frozen=True, eq=False)
+class _Ordered:
+    """All calls in the order of some values: how many are bad between two of them, and how many are expected."""
+
+    values: Any
+    k: Floats
+    e: Floats
+
+    @classmethod
+    def of(cls, values: Any, y: Floats, rate: Floats) -> _Ordered:
+        order = np.argsort(values, kind="stable")
+        return cls(values[order], np.r_[0.0, np.cumsum(y[order])], np.r_[0.0, np.cumsum(rate[order])])
+
+    def between(self, low: Any, high: Any) -> tuple[float, float]:
+        first = np.searchsorted(self.values, low, side="left")
+        last = np.searchsorted(self.values, high, side="right")
+        return float(self.k[last] - self.k[first]), float(self.e[last] - self.e[first])
+
+
+@dataclass(frozen=True, eq=False)
+class _Days:
+    """Bad calls, expected ones and their variance per day."""
+
+    day: Ints
+    sums: tuple[Floats, Floats, Floats]
+
+    @classmethod
+    def of(cls, table: Table) -> _Days:
+        day = table.asked.seen.day[table.asked.rows[table.valid]]
+        day = day - int(day.min(initial=0))
+        return cls(day, cls._sums(day, table, np.arange(len(day)), int(day.max(initial=0)) + 1))
+
+    @staticmethod
+    def _sums(day: Ints, table: Table, rows: Ints, size: int) -> tuple[Floats, Floats, Floats]:
+        rate = table.rate[rows]
+        k, e, v = (np.bincount(day[rows], part, minlength=size) for part in (table.y[rows], rate, rate * (1 - rate)))
+        return k, e, v
+
+    def overdispersion(self, table: Table, without: Ints) -> float:
+        """Variance of the counts of days by what it were if calls were independent; a lasting change does not count."""
+        less = self._sums(self.day, table, without, len(self.sums[0]))
+        k, e, v = (whole - part for whole, part in zip(self.sums, less, strict=True))
+        z = ((k - e) / np.sqrt(np.maximum(v, 1e-9)))[v >= 1]
+        if len(z) < 5:  # noqa: PLR2004
+            return 1.0
+        ratio = (float(np.median(np.abs(np.diff(z)))) / 0.954) ** 2
+        return max(ratio / (1 + 2 / np.sqrt(len(z))), 1.0)
 
 
 def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
@@ -170,7 +233,7 @@ def _window(
 
 
 def _judged(
-    table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, everything: bool, noise: float
+    table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, ordered: _Ordered | None, noise: float
 ) -> tuple[float, float, str] | None:
     """How surely a window is worse than the group's other calls, and than others in the same window."""
     y, odds = table.y, table.asked.case.odds
@@ -184,14 +247,12 @@ def _judged(
     own = e_own >= 2 * half
     if own:
         sides.append((k_own, e_own, half, "its other calls", noise))
-    if not everything:
-        low, high = values[chosen].min(), values[chosen].max()
-        near = (values >= low) & (values <= high)
-        k_rest = float(y[near].sum()) - k
-        e_rest = float(rate[near].sum()) - e
+    if ordered is not None:
+        k_near, e_near = ordered.between(values[chosen].min(), values[chosen].max())
+        k_rest, e_rest = k_near - k, e_near - e
         if e_rest >= 0.5:  # noqa: PLR2004
             sides.append((k_rest, e_rest, 0.5, "others at the same time", 1 + table.spread * e * (1 - e / n)))
-    if not sides or (everything and not own):
+    if not sides or (ordered is None and not own):
         return None
     judged = []
     for k_other, e_other, more, against, spread in sides:
@@ -202,25 +263,6 @@ def _judged(
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))
     return min(judged)
-
-
-def _overdispersion(table: Table, what: str, without: Ints) -> float:
-    """Variance of the counts of days by what it were if calls were independent; a lasting change does not count."""
-    if what == "length":
-        return 1.0
-    others = np.ones(len(table.valid), dtype=bool)
-    others[without] = False
-    day = table.asked.seen.day[table.asked.rows[table.valid[others]]]
-    names, place = np.unique(day, return_inverse=True)
-    if len(names) < 5:  # noqa: PLR2004
-        return 1.0
-    rate = table.rate[others]
-    k, e, v = (np.bincount(place, weights) for weights in (table.y[others], rate, rate * (1 - rate)))
-    z = ((k - e) / np.sqrt(np.maximum(v, 1e-9)))[v >= 1]
-    if len(z) < 5:  # noqa: PLR2004
-        return 1.0
-    ratio = (float(np.median(np.abs(np.diff(z)))) / 0.954) ** 2
-    return max(ratio / (1 + 2 / np.sqrt(len(z))), 1.0)
 
 
 __all__ = ["Window", "scan"]
