@@ -24,7 +24,7 @@ from tests._helpers.command_line import environment
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "notebooks" / "reference"
-README = ROOT / "README.md"
+GALLERY = REFERENCE / "gallery.md"
 
 TABLES_HEAD = """\
 # Tables
@@ -168,7 +168,7 @@ def rates() -> str:
 
 
 def demo() -> str:
-    """What the demo prints, as the README shows it."""
+    """What the demo prints, as the gallery shows it."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "conv_analytics", "demo", "--quiet"],
@@ -182,9 +182,9 @@ def plain(text: str) -> str:
     return re.sub(r"in [\d.]+ s", "in 1.2 s", text)
 
 
-def readme_with(picture: str) -> str:
-    """The README with another picture of the demo's output."""
-    text = README.read_text(encoding="utf-8")
+def gallery_with(picture: str) -> str:
+    """The gallery with another picture of the demo's output."""
+    text = GALLERY.read_text(encoding="utf-8")
     return re.sub(
         r"(<!-- demo -->\n\n```text\n).*?(```\n)", lambda found: found[1] + picture + found[2], text, flags=re.DOTALL
     )
@@ -197,7 +197,7 @@ def main() -> None:
     (REFERENCE / "analysis.md").write_text(analysis(), encoding="utf-8")
     (REFERENCE / "kpi.md").write_text(rates(), encoding="utf-8")
     (REFERENCE / "tables.md").write_text(tables(), encoding="utf-8")
-    README.write_text(readme_with(demo()), encoding="utf-8")
+    GALLERY.write_text(gallery_with(demo()), encoding="utf-8")
     bad_input.main()
 
 

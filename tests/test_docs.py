@@ -22,6 +22,9 @@ from tests._helpers.sandboxes import client_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE, FOLDER_PAGE = (
+    (ROOT / "notebooks" / "reference" / name).read_text(encoding="utf-8") for name in ("commands.md", "folder.md")
+)
 PAGES = sorted((ROOT / "notebooks" / "reference").glob("*.md"))
 
 
@@ -82,7 +85,7 @@ def test_every_command_and_flag_is_documented() -> None:
     assert isinstance(choices, dict)
     assert len(choices) == len(COMMANDS)
     for name, command in choices.items():
-        assert f"`conv-analytics {name}" in README, name
+        assert f"| `conv-analytics {name}" in COMMANDS_PAGE, name
         for action in command._actions:
             for flag in action.option_strings:
                 if flag not in {"-h", "--help"}:
@@ -91,13 +94,13 @@ def test_every_command_and_flag_is_documented() -> None:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_table_is_documented(name: str) -> None:
-    assert f"| `{name}` |" in README
+    assert f"| `{name}` |" in FOLDER_PAGE
     assert f"## {name}\n" in (pages.REFERENCE / "tables.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("code", Exit)
 def test_every_exit_code_is_documented(code: Exit) -> None:
-    assert re.search(rf"^\| [\d, ]*\b{code.value}\b[\d, ]* \|", README, re.MULTILINE)
+    assert re.search(rf"^\| [\d, ]*\b{code.value}\b[\d, ]* \|", COMMANDS_PAGE, re.MULTILINE)
 
 
 def test_the_dictionary_is_current() -> None:
@@ -112,7 +115,8 @@ def test_the_rates_are_current() -> None:
 
 @pytest.mark.slow
 def test_the_picture_of_the_demo_is_current() -> None:
-    assert pages.readme_with(pages.demo()) == README, "run `python -m tests.pages`"
+    gallery = pages.GALLERY.read_text(encoding="utf-8")
+    assert pages.gallery_with(pages.demo()) == gallery, "run `python -m tests.pages`"
 
 
 def test_links_lead_somewhere() -> None:
@@ -122,14 +126,17 @@ def test_links_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), f"{path.name}: {target}"
 
 
-def test_the_readme_leaves_room_for_numbers() -> None:
-    assert "tests/benchmarks/run.py" in README
+def test_the_readme_is_two_screens_long_and_the_rest_is_one_click_away() -> None:
+    assert len(README.splitlines()) <= 120
+    index = (pages.REFERENCE / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", index))
+    assert linked == {path.name for path in PAGES} - {"README.md"}
 
 
 def test_what_the_readme_says_of_the_package_is_true() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"Python {project['requires-python'].removeprefix('>=')}" in README
     assert project["license"] in README
-    assert DEFAULT_BASE_URL in README
+    assert DEFAULT_BASE_URL in (pages.REFERENCE / "connecting.md").read_text(encoding="utf-8")
     for extra in project["optional-dependencies"]:
         assert f"`{extra}`" in README, extra

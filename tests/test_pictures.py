@@ -13,18 +13,22 @@ from tests.pictures import FOLDER, PICTURES
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = (ROOT / "README.md").read_text(encoding="utf-8"), (FOLDER.parent / "gallery.md").read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_every_picture_that_is_made() -> None:
-    shown = re.findall(r"notebooks/reference/pictures/([\w-]+\.png)", README)
+def test_the_gallery_shows_every_picture_that_is_made() -> None:
+    readme, gallery = (set(re.findall(r"pictures/([\w-]+\.png)", page)) for page in PAGES)
+    assert readme
+    assert readme <= gallery
+    shown = gallery
     made = [file for name, picture in PICTURES.items() for file in picture.names(name)]
     assert sorted(shown) == sorted(made) == sorted(path.name for path in FOLDER.iterdir())
 
 
 def test_every_picture_says_what_it_shows() -> None:
-    tags = re.findall(r"<img [^>]*pictures/[^>]*>", README)
-    assert len(tags) == len(PICTURES)
+    _, gallery = (re.findall(r"<img [^>]*pictures/[^>]*>", page) for page in PAGES)
+    tags = re.findall(r"<img [^>]*pictures/[^>]*>", "".join(PAGES))
+    assert len(gallery) == len(PICTURES)
     for tag in tags:
         alt = re.search(r'alt="([^"]+)"', tag)
         assert alt is not None, tag

@@ -191,9 +191,9 @@ class _Client(ABC, Generic[Transport, Gate]):
         )
 
     @property
-    def origin(self) -> str:
-        """The host, and the application on it."""
-        return f"{self._settings.base_url} {self._settings.application_id}"
+    def application_id(self) -> str | None:
+        """Id of the application that the API answers for; None where only `auth` knows it."""
+        return self._settings.application_id
 
     def bulk(
         self,

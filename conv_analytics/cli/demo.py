@@ -149,5 +149,6 @@ def _print_next(folder: Path) -> None:
     code = f"import pandas; print(pandas.read_parquet('{folder / 'hangups'}', columns={columns}))"
     plain = re.fullmatch(r"[\w/.-]+", str(folder), re.ASCII)
     say(f'  {python()} -c "{code}"' if plain else f"  {python()} -c {shlex.quote(code)}")
+    say(f"  {program()} report {shlex.quote(str(folder))} --open    # a page about the quality of its calls")
     say(f"  {program()} tables hangups")
     say(f"  {program()} export exports/ --since 7d    # your own application: export --help says where its key goes")

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -25,6 +26,7 @@ from conv_analytics.cli import (
     kpi,
     listen,
     logs,
+    mcp,
     offenders,
     plan,
     quality,
@@ -38,13 +40,14 @@ from conv_analytics.cli import (
     verify,
 )
 from conv_analytics.cli.exits import Exit, disk_failed, exit_of
+from conv_analytics.cli.next_steps import print_next_steps
 from conv_analytics.cli.output import complain
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
-    findings, kpi, quality, offenders, report, check, reconcile, sandbox, tables,
+    findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\
@@ -114,6 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str], *, debug: bool) -> int:
     with _signals() as received:
         try:
+            if not arguments:
+                print_next_steps(Path.cwd())
+                return Exit.USAGE
             chosen = parser().parse_args(arguments)
             return int(chosen.run(chosen))
         except SystemExit as done:  # argparse, after --help and --version

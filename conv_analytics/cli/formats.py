@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.cli.readable import readable
 from conv_analytics.markup import spreadsheet_cell
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def table(frame: pd.DataFrame, style: str) -> str:
         return json_text(json.loads(frame.to_json(orient="records", date_format="iso")))
     if style == "md":
         return markdown(frame)
-    return frame.to_string(index=False, na_rep="-") if len(frame) else f"no rows ({', '.join(frame.columns)})"
+    if not len(frame):
+        return f"no rows ({', '.join(frame.columns)})"
+    return readable(frame).to_string(index=False, na_rep="-")
 
 
 def csv_text(frame: pd.DataFrame) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
+from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked, names, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.formats import table
+from conv_analytics.cli.output import note, say
+from conv_analytics.cli.readable import FEW, metrics_in_columns
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
+
+#: The rates that people ask for.
+METRICS = ("asr", "ner", "setup_failure", "drop_failure", "short_6")
 
 _DESCRIPTION = """\
 Print the rates of the calls in an export: answered (asr), effective (ner), dropped, short and more, each with its
@@ -20,6 +26,7 @@ _EPILOG = """\
 examples:
   conv-analytics kpi exports/
   conv-analytics kpi exports/ --by network_code --metrics asr,ner
+  conv-analytics kpi exports/ --metrics all
   conv-analytics kpi exports/ --by country,weekday --tz Europe/Paris --scope all --format csv
 """
 
@@ -33,7 +40,13 @@ def add(
     )
     add_folder(command)
     command.add_argument("--by", metavar="A,B", help="group by these: columns of legs, hour, weekday, day or week")
-    command.add_argument("--metrics", metavar="A,B", help="rates to print; all when left out")
+    command.add_argument(
+        "--metrics", metavar="A,B", default=",".join(METRICS),
+        help=f"rates to print, or all ({','.join(METRICS)})",
+    )  # fmt: skip
+    command.add_argument(
+        "--long", action="store_true", help="a row per group and rate, with its counts, as in CSV and JSON"
+    )
     command.add_argument(
         "--scope", choices=("outbound", "inbound", "all"), default="outbound", help="attempts to count (outbound)"
     )
@@ -45,7 +58,15 @@ def run(options: argparse.Namespace) -> int:
     """Print the rates."""
     dataset = dataset_of(options)
     from conv_analytics.analysis import kpi
+    from conv_analytics.analysis.maths.stats import MIN_N
 
-    metrics = names(options.metrics) or None
-    show(kpi(dataset, by=names(options.by), metrics=metrics, scope=options.scope, tz=options.tz), options)
+    by = names(options.by)
+    metrics = None if options.metrics.strip() == "all" else names(options.metrics) or list(METRICS)
+    rates = kpi(dataset, by=by, metrics=metrics, scope=options.scope, tz=options.tz)
+    if options.format != "text" or options.long or not by or not len(rates):
+        show(rates, options)
+        return Exit.COMPLETE
+    if not rates["enough"].all():
+        note(f"{FEW} fewer than {MIN_N} cases: do not rank these.")
+    say(table(metrics_in_columns(masked(rates, options), by), options.format))
     return Exit.COMPLETE

@@ -65,7 +65,7 @@ def add(
     what = command.add_argument_group("what is taken")
     what.add_argument("--secret-file", metavar="FILE", help="signature secrets (the variable VONAGE_SIGNATURE_SECRET)")
     what.add_argument(
-        "--application-id", metavar="ID", action="append", default=[], help="only of this application; repeatable (any)"
+        "--application-id", metavar="ID", action="append", default=[], help="only of this application (any)"
     )
     what.add_argument(
         "--unsigned",

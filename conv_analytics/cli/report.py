@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import webbrowser
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics import markup
@@ -65,6 +67,7 @@ def add(
     command.add_argument(
         "--timelines", action="store_true", help="also write timelines of the worst legs, and link them"
     )
+    command.add_argument("--open", action="store_true", help="open the page in a browser")
     add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show phone numbers, names and addresses unmasked")
     return command
@@ -96,6 +99,8 @@ def run(options: argparse.Namespace) -> int:
     for detail in report.numbers.details:
         say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")
+    if options.open and not webbrowser.open(Path(page).absolute().as_uri()):
+        note(f"conv-analytics: no browser could be started; open {page} yourself.")
     for each in judged:
         note(f"conv-analytics: {each}")
     if any(each.broken for each in judged):

@@ -17,6 +17,7 @@ from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.errors import APIError, CorruptFile, NotFound
+from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES, Options
 from conv_analytics.exporter.pacing.pacer import Pacer
@@ -100,11 +101,14 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY
 
     Raises
     ------
+    ConfigError
+        If the folder belongs to another application.
     APIError
         If the list cannot be read, or nothing else can after it.
     """
     chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
+    require_same_application(folder, client, history)
     with closing(WatermarkIndex(Path(folder))) as known:
         for commit in history:
             # `verify` reports damaged commits.

@@ -13,6 +13,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import wait_for_short_run
 from conv_analytics.errors import ConvAnalyticsError, DatasetLocked, ExportIncomplete, ExportStopped
+from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.folder_checks import (
     commit_finished_runs,
@@ -172,6 +173,7 @@ async def _export(
         await asyncio.to_thread(wait_for_short_run, Layout(Path(destination)))
         # What a killed run left finished is committed before this run is compared with it.
         commit_finished_runs(Path(destination))
+        require_same_application(Path(destination), client)
         require_same_mask(Path(destination), chosen.mask_settings)
         if recorded_mask(Path(destination)) is None:
             require_mask_of_inbox(Layout(Path(destination)), chosen.mask_settings)

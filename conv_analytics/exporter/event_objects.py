@@ -266,7 +266,7 @@ def _masked_events(events: list[Received], mask: Mask) -> list[Received]:
     if len(bodies) != len(events):
         bodies = [mask.page(event.body) for event in events]
     return [
-        Received(body, event.at, _masked_id(event.conversation_id, mask))
+        event._replace(body=body, conversation_id=_masked_id(event.conversation_id, mask))
         for body, event in zip(bodies, events, strict=True)
     ]
 

@@ -134,7 +134,12 @@ class InboxReader:
                 batch.broken.append(BrokenRecord("events", None, None, (problem,), kept=False, raw=document))
                 continue
             kind = kind_of(found)
-            event = Received(document, receipt.received_at, verification=receipt.verification)
+            event = Received(
+                document,
+                receipt.received_at,
+                verification=receipt.verification,
+                application_id=receipt.application_id,
+            )
             # An address that gets both kinds is a setting, not a fault; what is neither is one of the address's kind.
             of_call = kind is Kind.VOICE_EVENT or (kind is not Kind.RTC_EVENT and receipt.interface == "voice")
             (batch.voice if of_call else batch.rtc).append(event)

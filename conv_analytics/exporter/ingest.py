@@ -18,11 +18,13 @@ from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.memory.event_index import EventIndex, StoredEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import inbox
+from conv_analytics.dataset.storage.application import recorded_application
 from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.errors import ExportIncomplete
+from conv_analytics.exporter.application_checks import OneApplication
 from conv_analytics.exporter.event_files import flatten_objects
 from conv_analytics.exporter.event_objects import EventFiles, Files, ObjectBatch
 from conv_analytics.exporter.folder_checks import recorded_mask, recorded_tables, require_same_mask
@@ -140,6 +142,7 @@ class _Fold:
         except BaseException:
             self._writer.abandon()
             raise
+        self._application = OneApplication(recorded_application(root).id)
         self._seen, self._stored = SeenEvents(), dict[str, StoredEvents]()
         self._written: set[str] = set()
         self._records: dict[str, list[pa.Table]] = {}
@@ -156,6 +159,7 @@ class _Fold:
 
     def add(self, batch: ObjectBatch) -> None:
         """Add what is new of some objects."""
+        self._application.sort_out(batch)
         self._load(batch.owners() - self._stored.keys())
         for rows in flatten_objects(batch, self._seen, self._started):
             self._merge(rows)
@@ -163,6 +167,7 @@ class _Fold:
 
     def commit(self, offsets: Mapping[str, int]) -> None:
         """Commit the run; nothing happens if there is nothing to remember."""
+        self._result.other_applications = self._application.others
         self._put_records()
         self._known.close()
         read_on = any(offset > self.consumed.get(name, 0) for name, offset in offsets.items())
@@ -176,6 +181,7 @@ class _Fold:
             "requests": 0,
             "selected": list(self._selected),
             "inbox": dict(offsets),
+            "application": {"id": self._application.id},
             "mask": self._mask,
         }
         # What is known of how far the list was read stays; a conversation with new events is asked for again.

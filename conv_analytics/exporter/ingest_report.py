@@ -33,6 +33,8 @@ class Ingested:
     """Those of them that have no row because they are no records at all."""
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Number of events of types that only the table ``events`` has, by type."""
+    other_applications: Counter[str] = field(default_factory=Counter)
+    """Number of events of other applications than the folder's, by application; they are in the quarantine."""
     damaged: list[str] = field(default_factory=list)
     """Parts of the inbox that could not be read."""
     left: dict[str, str] = field(default_factory=dict)
@@ -54,6 +56,7 @@ class Ingested:
         return values | {
             "status": self.status,
             "verification": dict(self.verification),
+            "other_applications": dict(self.other_applications.most_common(LISTED)),
             # A sender may invent types; the report must not grow with them.
             "unknown_types": dict(self.unknown_types.most_common(LISTED)),
             "seconds": round(self.seconds, 3),
@@ -65,6 +68,9 @@ class Ingested:
         return "; ".join([*(f"{name}: {reason.rstrip('.')}" for name, reason in named.items()), *self.damaged])
 
     def __str__(self) -> str:
+        took = f"in {self.seconds:,.1f} s"
         rows = f"{self.tables.get('events', 0):,} events, {self.tables.get('voice_events', 0):,} Voice events"
         known = f"{self.duplicates + self.confirmed + self.corrected:,} known before"
-        return f"{self.status}: {rows} new, {known}, {self.quarantined:,} quarantined, in {self.seconds:,.1f} s"
+        others = self.other_applications.total()
+        of_others = f" ({others:,} of other applications)" if others else ""
+        return f"{self.status}: {rows} new, {known}, {self.quarantined:,} quarantined{of_others}, {took}"

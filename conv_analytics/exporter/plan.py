@@ -20,6 +20,7 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.defaults import SAMPLE
 from conv_analytics.errors import AuthError, ConfigError, NotFound
 from conv_analytics.errors.redaction import safe_repr
+from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.estimate import Range, allocate, estimate_seconds, estimate_total, evenly_spaced
 from conv_analytics.exporter.folder_checks import resolve_tables
@@ -170,6 +171,7 @@ def plan(
         raise ConfigError(f"sample is {sample}; fewer than {_MIN_SAMPLE} conversations tell too little.")
     chosen = Options.checked("plan", options)
     root, now = Path(destination), datetime.now(UTC)
+    require_same_application(root, client)
     chosen = replace(chosen, tables=resolve_tables(root, chosen.tables))
     layout = Layout(root)
     layout.prepare()

@@ -90,6 +90,8 @@ class Report:
     """Whether the caller accepts that: the run then succeeds, and counts as a usual night for later ones."""
     clock_offset_s: float | None = None
     """The API's clock minus this machine's; None when they agree. [s]"""
+    application: dict[str, Any] | None = None
+    """The application that was read, ``id``, and the ``host`` that it was read from."""
     mask: dict[str, Any] | None = None
     """The key's id and the rules, if personal data was masked."""
     pace: dict[str, Any] = field(default_factory=dict)

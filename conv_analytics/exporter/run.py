@@ -13,6 +13,7 @@ from pathlib import Path
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.api.notices import ClockSkewed, Notice, RequestSent, ResponseReceived, Retried
 from conv_analytics.errors import AuthError, ConvAnalyticsError, DatasetError, ExportIncomplete, ExportStopped
+from conv_analytics.exporter.application_checks import application_of
 from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.engine import LIST_KEY, Exporter
@@ -72,6 +73,7 @@ async def run_export(
         utc_text(started),
         allow_empty=chosen.allow_empty,
         full=chosen.full,
+        application=application_of(client),
         mask=chosen.mask_settings,
     )
     notifier = Notifier(report, observers)
@@ -79,7 +81,8 @@ async def run_export(
     if destination is None:
         sink = MemorySink(chosen.selected, started.date())
     else:
-        sink = FolderSink(Path(destination), chosen, started, client.origin, report.mask)
+        origin = f"{client.base_url} {client.application_id}"
+        sink = FolderSink(Path(destination), chosen, started, origin, report.mask)
     states = ConversationStates()
     try:
         notifier.started(destination, chosen.selected)

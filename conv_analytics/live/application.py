@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
+from conv_analytics.dataset.storage.application import require_one_application
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.live.addresses import AllowedSenders
 from conv_analytics.live.asgi import HttpRequest, Receive, Scope, Send, answer
@@ -178,7 +179,8 @@ def app(
         The signature secret of the account, or secrets by API key; by default the variable
         ``VONAGE_SIGNATURE_SECRET``.
     application_ids
-        The applications whose events are taken; any, when empty.
+        The application whose events are taken; any, when empty. A folder belongs to one application: events of others
+        are stored in its quarantine.
     unsigned
         ``require`` refuses what is not signed, or not as it should be; ``record`` stores it with a mark. Forged events
         are refused by both.
@@ -202,7 +204,8 @@ def app(
     Raises
     ------
     ConfigError
-        If there is no secret and `unsigned` is ``require``, or a value is wrong.
+        If there is no secret and `unsigned` is ``require``, a value is wrong, or the folder belongs to another
+        application.
 
     Examples
     --------
@@ -214,6 +217,8 @@ def app(
         raise ConfigError(f"unsigned= is {unsigned!r}; it must be require or record.")
     if not max_body > 0 or not commit_every >= 0 or trust_forwarded < 0:
         raise ConfigError("max_body= must be positive; commit_every= and trust_forwarded= must not be negative.")
+    root, named = expand_user(dest), frozenset(application_ids)
+    require_one_application(root, named)
     known = secrets if isinstance(secrets, Secrets) else Secrets.load() if secrets is None else Secrets(secrets)
     if not known and unsigned == Policy.REQUIRE:
         raise ConfigError(
@@ -222,11 +227,11 @@ def app(
         )
     rules = Rules(
         known,
-        frozenset(application_ids),
+        named,
         Policy(unsigned),
         AllowedSenders(allow_from, int(trust_forwarded)),
         max_body,
         max(BODIES_IN_MEMORY, max_body),
     )
     folding = (commit or ChildRun()) if commit_every else None
-    return Application(expand_user(dest), rules, tee=tee, mask=mask, commit=folding, every_s=commit_every)
+    return Application(root, rules, tee=tee, mask=mask, commit=folding, every_s=commit_every)

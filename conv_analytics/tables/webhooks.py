@@ -54,6 +54,8 @@ class Received(NamedTuple):
     """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
     verification: str | None = None
     """How the signature of its request was judged; None where there was no request."""
+    application_id: str | None = None
+    """The application that signed its request; None where nothing tells."""
 
 
 @dataclass
@@ -131,7 +133,8 @@ class _Grouped(NamedTuple):
     def of(cls, received: Sequence[Received]) -> _Grouped:
         conversations: dict[str | None, list[tuple[float, int, Outline, bool]]] = {}
         unreadable = []
-        for number, (body, _, owner, _) in enumerate(received):
+        for number, event in enumerate(received):
+            body = event.body
             found = decoded_outline(body)
             alone = found is None
             # What no decoder takes may have a quotation mark too many, which would swallow what follows it.
@@ -139,7 +142,7 @@ class _Grouped(NamedTuple):
             if found is None:
                 unreadable.append(body)
             else:
-                events = conversations.setdefault(conversation_of(found) or owner, [])
+                events = conversations.setdefault(conversation_of(found) or event.conversation_id, [])
                 events.append((_id_of(found), number, found, alone))
         groups: list[tuple[str | None, list[int]]] = []
         outlines = []

@@ -41,7 +41,7 @@ CLIENTS: dict[str, Callable[[Auth], Any]] = {
 def test_each_object_exports_the_sandbox(form: str, auth: Auth, small_sandbox: Sandbox, tmp_path: Path) -> None:
     with Conversations(CLIENTS[form](auth), base_url=small_sandbox.base_url) as client:
         done = export(client, tmp_path, rate=0, progress=False)
-        assert client.origin == f"{small_sandbox.base_url} {small_sandbox.application_id}"
+        assert (client.base_url, client.application_id) == (small_sandbox.base_url, small_sandbox.application_id)
         assert client.config["application_id"] == f"{small_sandbox.application_id} (from the package vonage)"
         assert client.config["auth"] == "OfficialSDKAuth"
         assert client._driver.wire.auth.covers(small_sandbox.base_url)

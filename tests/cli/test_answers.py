@@ -49,7 +49,31 @@ def test_rates_in_every_format(style: str, folder: Path) -> None:
     elif style == "md":
         assert done.out.startswith("| direction | metric | k | n |")
     else:
-        assert done.out.split()[:3] == ["direction", "metric", "k"]
+        assert done.out.split()[:2] == ["direction", "asr"]
+        assert re.search(r"^ *outbound +\d+\.\d % \(\d+\.\d-\d+\.\d\)( \*)?$", done.out, re.MULTILINE)
+        assert ("fewer than 30 cases" in done.err) == ("*" in done.out)
+        long = call("kpi", "out", "--metrics", "asr", "--by", "direction", "--long", cwd=folder)
+        assert long.out.split()[:3] == ["direction", "metric", "k"]
+
+
+def test_five_rates_by_default_and_all_by_name(folder: Path) -> None:
+    shown = call("kpi", "out", "--format", "json", cwd=folder)
+    assert [row["metric"] for row in json.loads(shown.out)] == [
+        "asr",
+        "ner",
+        "setup_failure",
+        "drop_failure",
+        "short_6",
+    ]
+    every = json.loads(call("kpi", "out", "--metrics", "all", "--format", "json", cwd=folder).out)
+    assert len(every) > 15
+
+
+def test_text_has_no_exponents_and_no_more_digits_than_they_mean(folder: Path) -> None:
+    text = call("offenders", "out", "--case", "unanswered", "--by", "country", "--min-n", "5", cwd=folder).out
+    assert not re.search(r"\de[-+]\d", text)
+    assert not re.search(r"0\.\d{5,}", text)
+    assert " % (" in text
 
 
 def test_bad_legs_come_with_their_rule(folder: Path) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,18 +200,18 @@ def test_a_folder_with_a_mask_gets_nothing_that_is_not_masked(tmp_path: Path) ->
 @pytest.mark.slow
 def test_an_export_is_not_lost_for_what_is_wrong_with_the_inbox(tmp_path: Path) -> None:
     with Sandbox(conversations=2) as sandbox:
-        client = client_of(sandbox)
-        receive(tmp_path, [rtc_event(1)], mask=MASK)
+        client, mine = client_of(sandbox), partial(rtc_event, application_id=sandbox.application_id)
+        receive(tmp_path, [mine(1)], mask=MASK)
         with pytest.raises(ConfigError, match=r"listener .* masks"):
             export(client, tmp_path, rate=0)
         assert not sandbox.requests, "asked for nothing that would be thrown away"
         result = export(client, tmp_path, rate=0, mask=MASK)
         assert result.ingested is not None
         listed = result.report.tables["events"]
-        receive(tmp_path, [rtc_event(2)])
+        receive(tmp_path, [mine(2)])
         assert NUMBER not in everything_in(tmp_path)
         assert len(result.dataset["events"]) == listed + 1
-        foreign = receive(tmp_path, [rtc_event(3)], mask=Mask(b"another key of the tests, long enough"))
+        foreign = receive(tmp_path, [mine(3)], mask=Mask(b"another key of the tests, long enough"))
         with pytest.raises(ExportIncomplete, match="in another way") as incomplete:
             export(client, tmp_path, rate=0, mask=MASK)
         assert incomplete.value.report.status == "complete"
@@ -235,10 +236,10 @@ def test_an_export_and_the_run_of_a_listener_do_not_stop_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, late: bool
 ) -> None:
     """Whether the run of the listener has the folder as the export begins, or as it comes to the inbox."""
-    receive(tmp_path, [rtc_event(1)])
-    ingest(tmp_path)
-    receive(tmp_path, [rtc_event(2)])
     with Sandbox(conversations=2) as sandbox, ThreadPoolExecutor(1) as listener:
+        receive(tmp_path, [rtc_event(1, application_id=sandbox.application_id)])
+        ingest(tmp_path)
+        receive(tmp_path, [rtc_event(2, application_id=sandbox.application_id)])
         # A lock is the thread's that took it.
         held: list[DatasetWriter] = []
         hold = lambda: held.append(DatasetWriter(tmp_path, datetime.now(UTC).date(), DEFAULT_TABLES, short=True))  # noqa: E731

@@ -70,7 +70,7 @@ def test_a_run_of_long_ago_is_finished_and_followed_by_one_of_today(
     _interrupt_at(sandbox, tmp_path, 20)
     layout = Layout(tmp_path)
     began = datetime.now(UTC) - timedelta(hours=5)
-    _age(layout, client_of(sandbox).origin, began)
+    _age(layout, f"{sandbox.base_url} {sandbox.application_id}", began)
     sandbox.requests.clear()
     done = export(client_of(sandbox), tmp_path, rate=0)
     runs = open_dataset(tmp_path).commits

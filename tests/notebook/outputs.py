@@ -256,6 +256,7 @@ OUTPUTS: dict[str, Output] = {
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
+    **_formats("findings"),
     **_formats("check", "--rule", "asr < 99% by network_code"),
     "bills": Output("fragment", ("Reconciliation._repr_html_",), _reconciled),
     "bills, command": Output("text", ("cli reconcile",), lambda given: printed(

@@ -16,6 +16,7 @@ from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.problems import sentences
+from conv_analytics.analysis.problems.asked import Asked
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.explain import Explained, explain
@@ -24,7 +25,6 @@ from conv_analytics.analysis.problems.kinds.registry import KINDS
 from conv_analytics.analysis.problems.observations import Observations
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
 from conv_analytics.analysis.problems.reading import observe
-from conv_analytics.analysis.problems.scan import Asked
 from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 

@@ -26,7 +26,7 @@ from datetime import date
 from pathlib import Path, PurePosixPath
 
 from conv_analytics import durable
-from conv_analytics.errors import CorruptFile, DatasetError, DestinationError
+from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError
 from conv_analytics.tables import TABLES
 
 COMMITS, WORK, QUARANTINE, INBOX = "_commits", "_work", "_quarantine", "_inbox"
@@ -34,6 +34,8 @@ COMMITS, WORK, QUARANTINE, INBOX = "_commits", "_work", "_quarantine", "_inbox"
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
 _PROBE = ".writable"
 _FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", _PROBE})
+#: A drive of Windows has one letter.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(.*)", re.DOTALL)
 _RUN = re.compile(r"[0-9a-f]{8}")
 #: What the staging folder of a run may hold.
 PREPARED, STAGED_QUARANTINE = "commit.json", "quarantine.jsonl"
@@ -56,6 +58,14 @@ class Layout:
     root: Path
     _inside: set[Path] = field(default_factory=set, repr=False, compare=False)
     """Folders that are known to lie inside."""
+
+    def __post_init__(self) -> None:
+        # `Path` makes "s3:/bucket" of "s3://bucket", which is a fine name for a folder that nobody wants.
+        if (url := _URL.match(self.root.as_posix())) is not None:
+            raise ConfigError(
+                f"{url[1]}://{url[2]} is a URL; a dataset is a folder of this machine. Name one, and copy it"
+                " to where you want it after each run."
+            )
 
     @property
     def commits(self) -> Path:

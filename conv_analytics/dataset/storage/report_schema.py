@@ -26,6 +26,11 @@ class _Mask(TypedDict):
     rules: dict[str, str]
 
 
+class _Application(TypedDict, total=False):
+    id: str | None
+    host: str | None
+
+
 class _Pace(TypedDict, total=False):
     rate: float | None
 
@@ -50,6 +55,7 @@ class _Report(TypedDict, total=False):
     selected: list[str]
     beyond: dict[str, Count]
     pending: dict[str, Count]
+    application: _Application | None
     mask: _Mask | None
     pace: _Pace | None
     history: list[dict[str, Any]] | None

@@ -15,6 +15,7 @@ from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.quarantine import LINES, to_text
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.defaults import CONCURRENCY, RATE
+from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
 from conv_analytics.exporter.coverage.hosts import Hosts, Log, connected
 from conv_analytics.exporter.coverage.matching import TABLE, Matching
@@ -106,6 +107,7 @@ class _Run:
         # A wrong folder is refused before it is written to.
         open_dataset(self._root)
         commit_finished_runs(self._root)
+        require_same_application(self._root, self._client)
         require_same_mask(self._root, self._chosen.mask_settings)
         writer = DatasetWriter(self._root, self._started.date(), (TABLE.name,))
         try:
