@@ -40,7 +40,7 @@ class Questions:
     def all(self) -> list[Callable[..., str]]:
         """The questions, in the order in which they are listed."""
         return [
-            self.overview, self.tables, self.kpi, self.quality, self.offenders, self.compare, self.calls,
+            self.overview, self.tables, self.findings, self.kpi, self.quality, self.offenders, self.compare, self.calls,
             self.timeline, self.coverage, self.sql,
         ]  # fmt: skip
 
@@ -63,6 +63,18 @@ class Questions:
         columns = [(each.name, _type_name(each.kind), each.unit or "", each.doc) for each in TABLES[table].columns]
         frame = pd.DataFrame(columns, columns=["column", "type", "unit", "meaning"])
         return answer(frame, f"TABLES[{table!r}].columns", display=Display(on=False), limit=200)
+
+    def findings(self, since: str = "", until: str = "", tz: str = "UTC", limit: int = 10) -> str:
+        """What is wrong with the calls: each distinct problem once, the one with the most excess calls first.
+
+        Where, since when, how many of how many against what is expected, whose side, what was ruled out, and what to do.
+        Nothing listed means that nothing is beyond chance. `since` and `until`: ISO 8601, UTC.
+        """
+        from conv_analytics.analysis import findings  # noqa: PLC0415  slow to import
+
+        given = {name: _instant(name, text) for name, text in (("since", since), ("until", until)) if text}
+        found = findings(self._data, tz=tz, limit=_limit(limit), **given)
+        return self._answer(found.problems, "findings", tz=tz, limit=limit, **given)
 
     def kpi(
         self, by: list[str] | None = None, metrics: list[str] | None = None, scope: str = "outbound", tz: str = "UTC"

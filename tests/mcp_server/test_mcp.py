@@ -16,7 +16,7 @@ from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 
 from conv_analytics import export, open_dataset
-from conv_analytics.analysis import calls, compare, kpi, ledger, legs, offenders, quality
+from conv_analytics.analysis import calls, compare, findings, kpi, ledger, legs, offenders, quality
 from conv_analytics.dataset import Dataset
 from conv_analytics.errors import ConfigError
 from conv_analytics.mcp_server import server
@@ -40,6 +40,9 @@ TYPES = "select type, count(distinct conversation_id) as n from events group by 
 
 #: Tool, arguments, and what Python says.
 QUESTIONS: Sequence[tuple[str, dict[str, Any], Callable[[Dataset], pd.DataFrame]]] = (
+    ("findings", {}, lambda data: findings(data).problems),
+    ("findings", {"since": SPLIT, "tz": "Europe/Paris", "limit": 3},
+     lambda data: findings(data, since=pd.Timestamp(SPLIT).to_pydatetime(), tz="Europe/Paris", limit=3).problems),
     ("kpi", {}, kpi),
     ("kpi", {"by": ["direction"], "scope": "all"}, lambda data: kpi(data, by=["direction"], scope="all")),
     ("kpi", {"by": ["country"], "metrics": ["asr"]}, lambda data: kpi(data, by=["country"], metrics=["asr"])),
@@ -139,7 +142,9 @@ def test_answers_are_those_of_python(folder: Path) -> None:
         assert answer["rows"] == [[plain(value) for value in row] for row in rows], (name, given)
         assert ("cut" in answer) == (len(answer["rows"]) < len(frame))
         assert answer["note"] == UNTRUSTED
-        assert answer["python"].startswith(("kpi(", "quality(", "offenders(", "compare(", "calls(", "ledger(", "open_"))
+        assert answer["python"].startswith(
+            ("findings(", "kpi(", "quality(", "offenders(", "compare(", "calls(", "ledger(", "open_")
+        )
 
 
 def test_hostile_sql_is_refused_and_changes_nothing(folder: Path) -> None:
