@@ -67,14 +67,14 @@ class Questions:
     def findings(self, since: str = "", until: str = "", tz: str = "UTC", limit: int = 10) -> str:
         """What is wrong with the calls: each distinct problem once, the one with the most excess calls first.
 
-        Where, since when, how many of how many against what is expected, whose side, what was ruled out, and what to do.
+        Where, since when, how many of how many against what is expected, whose side, what was ruled out, what to do.
         Nothing listed means that nothing is beyond chance. `since` and `until`: ISO 8601, UTC.
         """
         from conv_analytics.analysis import findings  # noqa: PLC0415  slow to import
 
-        given = {name: _instant(name, text) for name, text in (("since", since), ("until", until)) if text}
-        found = findings(self._data, tz=tz, limit=_limit(limit), **given)
-        return self._answer(found.problems, "findings", tz=tz, limit=limit, **given)
+        begin, end = _instant("since", since) if since else None, _instant("until", until) if until else None
+        found = findings(self._data, since=begin, until=end, tz=tz, limit=_limit(limit))
+        return self._answer(found.problems, "findings", since=begin, until=end, tz=tz, limit=limit)
 
     def kpi(
         self, by: list[str] | None = None, metrics: list[str] | None = None, scope: str = "outbound", tz: str = "UTC"
