@@ -101,7 +101,9 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
     variance, following = _spread(z, day, options)
     value = 0.0
     for drifting, row in enumerate(np.flatnonzero(weekly & ~np.isnan(z)), start=1):
-        value = options.weight * z[row] + (1 - options.weight) * value
+        # One period far out is flagged as such: it is no drift of those that follow.
+        most = options.limit * variance[row] ** 0.5
+        value = options.weight * float(np.clip(z[row], -most, most)) + (1 - options.weight) * value
         decay = 1 - (1 - options.weight) ** (2 * drifting)
         ewma[row] = value / variance[row] ** 0.5
         spread = options.weight / (2 - options.weight) * decay * following[row] / variance[row]
