@@ -81,8 +81,8 @@ def table(rows: Iterable[Row]) -> str:
         excess = statistics.median(row["excess"] for row in worlds)
         twice, wrong = (sum(row[name] > 0 for row in worlds) for name in ("repeated", "others"))
         lines.append(
-            f"| `{kind}` | {len(worlds)} | {len(large)} | {excess:.0f} | {_share(first, large)} | {_share(three, large)} "
-            f"| {twice} | {wrong} | {statistics.mean(row['cpu_s'] for row in worlds):.1f} |"
+            f"| `{kind}` | {len(worlds)} | {len(large)} | {excess:.0f} | {_share(first, large)} "
+            f"| {_share(three, large)} | {twice} | {wrong} | {statistics.mean(row['cpu_s'] for row in worlds):.1f} |"
         )
     if total[0]:
         lines.append(f"| all | | {total[0]} | | {total[1] / total[0]:.3f} | {total[2] / total[0]:.3f} | | | |")
