@@ -29,6 +29,8 @@ PLACE = 0.8
 MOSTLY = 0.75
 #: Or its share of bad calls is so many times as high.
 PURER = 1.3
+#: Candidates that share less than this of their bad calls with a problem stand apart from it.
+APART = 0.05
 
 
 @dataclass
@@ -40,7 +42,8 @@ class Explained:
 
 
 def explain(
-    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float
+    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float,
+    most: int = MOST,
 ) -> tuple[list[Explained], dict[int, Asked]]:
     """Problems in the order in which they explain most, and what was asked of each case at first."""
     clusters, first = cluster_columns(seen), representatives(seen)
@@ -58,7 +61,7 @@ def explain(
     for place in range(len(cases)):
         ask(place)
     problems: list[Explained] = []
-    while len(problems) < MOST:
+    while len(problems) < most:
         everything = [each for several in found.values() for each in several] + direct
         if not any(_is_sure(each, fdr) for each in everything):
             break
@@ -78,7 +81,8 @@ def explain(
             if not (gone & active[place] & case.known).any():
                 continue
             active[place] &= ~gone
-            if before:
+            # What has nothing in common with the problem stays as it was.
+            if any(_is_sure(each, fdr) and gone[each.bad].mean() > APART for each in before):
                 ask(place)
             left = {(each.by, each.values) for each in found[place] if _is_sure(each, fdr)}
             problem.same += [

@@ -33,6 +33,8 @@ FDR = 0.05
 #: Fewer bad calls too many than this are nothing to act on.
 MIN_EXCESS = 5.0
 LIMIT = 10
+#: So many more are looked for: the clearest are not always the largest.
+SPARE = 5
 
 
 def findings(
@@ -121,7 +123,7 @@ def findings(
     missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
     cases = [case for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)]
     direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(seen, groups, min_excess)]
-    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess)
+    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess, most=limit + SPARE)
     for each in explained:
         shift = shift_h(each.candidate, seen, groups)
         if shift is not None:

@@ -259,8 +259,8 @@ def _judged(
     for k_other, e_other, more, against, spread in sides:
         ratio = (k_other + 0.5) / (e_other + more)
         expected = min(e * ratio, 0.98 * n)
-        # Variance of the ratio, as that of a count; a count of 0 is known no better than one of 1/2.
-        doubt = e**2 * (k_other + 0.5) / (e_other + more) ** 2
+        # Variance of the ratio, as that of a binomial count; a count of 0 is known no better than one of 1/2.
+        doubt = e**2 * (k_other + 0.5) * (1 - expected / n) / (e_other + more) ** 2
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))
     return min(judged)
