@@ -39,6 +39,8 @@ class Planted:
 
     Attributes
     ----------
+    description
+        What is wrong, in words.
     kinds, cases
         The words for it: a problem is right if its ``kind`` or its ``case`` is among them.
     hit
@@ -55,7 +57,7 @@ class Planted:
         Calls that it prevented.
     """
 
-    says: str
+    description: str
     kinds: frozenset[str]
     cases: frozenset[str]
     hit: np.ndarray
