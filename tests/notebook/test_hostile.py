@@ -27,8 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 TAGS = frozenset(re.findall(r"\S+", """
     article body b bdi br button canvas caption circle code dd defs desc details div dl dt em figcaption figure g
     h1 h2 h3 h4 head header html i image img input label li link main meta option p path pattern pre progress rect
-    section select span strong style summary svg table tbody td text th thead title tr tspan ul use clippath metadata script
-    rdf:rdf cc:work dc:type dc:date dc:format dc:creator dc:title cc:agent
+    section select span strong style summary svg table tbody td text th thead title tr tspan ul use clippath metadata
+    script rdf:rdf cc:work dc:type dc:date dc:format dc:creator dc:title cc:agent
 """))  # fmt: skip
 #: Whatever of these is in a page came out of a text.
 FOUND = """() => {
