@@ -26,6 +26,7 @@ from conv_analytics.cli import (
     kpi,
     listen,
     logs,
+    mcp,
     offenders,
     plan,
     quality,
@@ -46,7 +47,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 #: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
-    findings, kpi, quality, offenders, report, check, reconcile, sandbox, tables,
+    findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
 )  # fmt: skip
 
 _EPILOG = """\

@@ -352,7 +352,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "required: COMMAND"),
         (["exprot"], "invalid choice: 'exprot'"),
         (["export"], "required: DEST"),
         (["export", "out", "--fast"], "unrecognized arguments: --fast"),

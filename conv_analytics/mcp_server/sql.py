@@ -1,0 +1,154 @@
+"""SQL over the tables of a dataset, with people masked in the tables themselves, and with limits of time and size."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.errors import ConfigError
+from conv_analytics.mcp_server.sql_check import check_sql
+from conv_analytics.privacy.display import Display
+
+if TYPE_CHECKING:
+    import duckdb
+    import pandas as pd
+
+    from conv_analytics.dataset import Dataset
+
+#: A query that takes longer is interrupted. [s]
+TIME_LIMIT_S = 30.0
+#: Rows that are fetched.
+ROW_LIMIT = 1_000
+MEMORY_LIMIT = "1GB"
+#: What a customer wrote or said, and what holds it: not even its masked form is worth its size.
+_BODIES = frozenset({"body", "extra"})
+
+
+def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: float = TIME_LIMIT_S) -> pd.DataFrame:
+    """Run one SELECT over the tables of a dataset, each of which has the latest row of a conversation or member.
+
+    Parameters
+    ----------
+    dataset
+        A dataset.
+    query
+        One SELECT of DuckDB's dialect over the dataset's tables.
+    mask
+        Whether people are masked: the tables that the query sees have tokens in place of numbers, names, addresses
+        and texts, and no bodies, so that no expression leads to what is masked.
+    time_limit_s
+        A longer query is interrupted. [s]
+
+    Returns
+    -------
+    pandas.DataFrame
+        Its first `ROW_LIMIT` rows.
+
+    Raises
+    ------
+    ConfigError
+        If it is no such query, fails, or takes too long.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from conv_analytics import Conversations, export, open_dataset
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=9) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     done = export(client, folder, rate=0)
+    ...     run_sql(done.dataset, "select count(*) as conversations from conversations")
+       conversations
+    0              9
+    """
+    import duckdb  # noqa: PLC0415  slow to import
+
+    with duckdb.connect() as connection:
+        read = check_sql(query, dataset.tables, connection)
+        _prepare(connection, dataset, read, Display(on=mask))
+        late = threading.Event()
+
+        def interrupt() -> None:
+            late.set()
+            connection.interrupt()
+
+        timer = threading.Timer(time_limit_s, interrupt)
+        timer.start()
+        try:
+            found = connection.execute(query)
+            names = [str(column[0]) for column in found.description or ()]
+            rows = found.fetchmany(ROW_LIMIT)
+        except duckdb.Error as error:
+            if late.is_set():
+                raise ConfigError(
+                    f"The query took longer than {time_limit_s:g} s. Ask for fewer rows or days."
+                ) from None
+            raise ConfigError(f"The query failed: {str(error).splitlines()[0][:300]}") from None
+        finally:
+            timer.cancel()
+    return _frame(names, rows)
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: frozenset[str], display: Display) -> None:
+    """Make the views that a query may read, and close every other door."""
+    for name in sorted(tables):
+        inner = dataset.statement(name)
+        shown = _columns(connection, inner, display)
+        # Names of ours and statements of the dataset; nothing of the assistant's goes into it.
+        connection.execute(f'create view "{name}" as select {shown} from ({inner})')  # noqa: S608
+    folder = str(dataset.path.resolve())
+    settings = {
+        "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC", "allowed_directories": [folder],
+        "enable_external_access": False, "lock_configuration": True,
+    }  # fmt: skip
+    for setting, value in settings.items():
+        connection.execute(f"set {setting} = {_literal(value)}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display) -> str:
+    """The columns of a table as a query sees them: texts masked, everything else as it is."""
+    if not display.on:
+        return "*"
+    shown = []
+    for name, kind, *_ in connection.execute(f"describe {inner}").fetchall():
+        quoted = '"' + str(name).replace('"', '""') + '"'
+        if name in _BODIES:
+            shown.append(f"null::varchar as {quoted}")
+        elif str(kind).startswith(("VARCHAR", "ENUM", "JSON")):
+            shown.append(f"{_mask_function(connection, str(name), display)}({quoted}::varchar) as {quoted}")
+        else:
+            shown.append(quoted)
+    return ", ".join(shown)
+
+
+def _mask_function(connection: duckdb.DuckDBPyConnection, column: str, display: Display) -> str:
+    """The name of the function that masks a column; columns of one name are masked alike."""
+    function = f"masked_{column}"
+    if not _exists(connection, function):
+        # Callers, networks and words repeat.
+        mask = functools.lru_cache(maxsize=100_000)(functools.partial(display.column, column))
+        connection.create_function(function, mask, ["VARCHAR"], "VARCHAR")
+    return function
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, function: str) -> bool:
+    found = connection.execute("select count(*) from duckdb_functions() where function_name = ?", [function])
+    return bool(found.fetchall()[0][0])
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return f"[{', '.join(map(_literal, value))}]"
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _frame(names: list[str], rows: list[Any]) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415  slow to import
+
+    return pd.DataFrame.from_records(rows, columns=names)
+
+
+__all__ = ["MEMORY_LIMIT", "ROW_LIMIT", "TIME_LIMIT_S", "run_sql"]

@@ -1,0 +1,114 @@
+"""Which SQL an assistant may run: one SELECT over a dataset's tables, without files, settings or other catalogs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.errors import ConfigError
+
+if TYPE_CHECKING:
+    import duckdb
+
+#: Table functions that read nothing.
+_TABLE_FUNCTIONS = frozenset({"range", "generate_series", "unnest", "json_each", "json_tree", "histogram"})
+#: Functions that read or change the state of the database or the machine, or run a text as SQL.
+_REFUSED = re.compile(
+    r"__.*|pg_(?!size_pretty|typeof).*|current_(?!date$|localtime$|localtimestamp$).*|.*(?:variable|setting|logs?_?message|env"
+    r"|nextval|currval|sql|plan|checkpoint|secret|query).*|write_.*|read_.*|error|sleep.*|txid_.*|version|in_search_path"
+    r"|session_user|user|getenv|add_parquet_key|set_.*",
+    re.IGNORECASE,
+)
+
+#: Parts of a FROM clause that show what is not in the tables.
+_OTHER_SOURCES = frozenset({"SHOW_REF", "DELIM_GET", "CTE", "BOUND_TABLE_REF"})
+
+
+def check_sql(query: str, tables: Collection[str], connection: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The tables that a query reads.
+
+    Parameters
+    ----------
+    query
+        The text of an assistant.
+    tables
+        Names of the tables that it may read.
+    connection
+        Any connection: its parser is asked, and nothing is run.
+
+    Raises
+    ------
+    ConfigError
+        If it is not one SELECT, or reads anything else.
+
+    Examples
+    --------
+    >>> import duckdb
+    >>> tables = ["hangups", "call_records"]
+    >>> sorted(check_sql("select count(*) from hangups join call_records using (leg_id)", tables, duckdb.connect()))
+    ['call_records', 'hangups']
+    >>> check_sql("select * from read_text('/etc/passwd')", [], duckdb.connect())
+    Traceback (most recent call last):
+    conv_analytics.errors.tree.ConfigError: The table function read_text is not available; query the tables instead.
+    """
+    parsed = json.loads(connection.execute("select json_serialize_sql(?)", [query]).fetchall()[0][0])
+    if parsed.get("error"):
+        message = str(parsed.get("error_message", ""))
+        raise ConfigError(f"This is not a query that can be run here: {message[:300]} Give one SELECT statement.")
+    statements = parsed["statements"]
+    if len(statements) != 1:
+        raise ConfigError(f"Give one SELECT statement, not {len(statements)}.")
+    nodes = list(_nodes(statements[0]))
+    known = {name.lower(): name for name in tables}
+    own = {str(entry["key"]).lower() for node in nodes for entry in _common_tables(node)}
+    read = set()
+    for node in nodes:
+        _refuse(node)
+        if node.get("type") == "BASE_TABLE" and (name := _table_name(node).lower()) not in own - known.keys():
+            if name not in known:
+                raise ConfigError(f"There is no table {name!r} here; there are {', '.join(sorted(tables))}.")
+            read.add(known[name])
+    return frozenset(read)
+
+
+def _refuse(node: dict[str, Any]) -> None:
+    """Raise `ConfigError` for a part of a query that is not allowed."""
+    kind, name = node.get("type"), str(node.get("function_name", ""))
+    if kind == "TABLE_FUNCTION":
+        function = str(node.get("function", {}).get("function_name", "")).lower()
+        if function not in _TABLE_FUNCTIONS:
+            raise ConfigError(f"The table function {function} is not available; query the tables instead.")
+    elif kind in _OTHER_SOURCES:
+        raise ConfigError("Only SELECT is available here; the tool `tables` describes tables and columns.")
+    elif node.get("class") == "FUNCTION" and _REFUSED.fullmatch(name):
+        raise ConfigError(f"The function {name} is not available here.")
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a parsed statement."""
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from _nodes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _nodes(inner)
+
+
+def _common_tables(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """The common table expressions (WITH) of a part of the query."""
+    found = node.get("cte_map")
+    return list(found.get("map", ())) if isinstance(found, dict) else []
+
+
+def _table_name(node: dict[str, Any]) -> str:
+    """The name of a table; with a schema or a catalog it is none of ours."""
+    path = (node.get("qualified_name") or {}).get("path") or []
+    parts = [*(node.get(key) or "" for key in ("catalog_name", "schema_name")), *path[:-1]]
+    name = str(node.get("table_name") or (path[-1] if path else ""))
+    return ".".join([*filter(None, dict.fromkeys(map(str, parts))), name])
+
+
+__all__ = ["check_sql"]

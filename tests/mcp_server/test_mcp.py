@@ -1,0 +1,224 @@
+"""An assistant's client asks a real server: answers equal Python's, hostile SQL is refused, and people stay masked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
+
+from conv_analytics import export, open_dataset
+from conv_analytics.analysis import calls, compare, kpi, ledger, legs, offenders, quality
+from conv_analytics.dataset import Dataset
+from conv_analytics.errors import ConfigError
+from conv_analytics.mcp_server import server
+from conv_analytics.mcp_server.answers import MAX_BYTES, UNTRUSTED
+from conv_analytics.mcp_server.sql import run_sql
+from conv_analytics.sandbox import Sandbox
+from tests._helpers.command_line import environment, run
+from tests._helpers.sandboxes import client_of
+from tests.mcp_server.hostile_sql import HOSTILE
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning"),
+]
+
+Asked = tuple[str, dict[str, Any]]
+SPLIT = "2026-11-17T00:00:00+00:00"
+CODES = "select sip_code, count(*) as n from hangups group by all order by n desc, sip_code"
+LONG = "with long as (select * from call_records where duration_s > 60) select sum(duration_s) as s from long"
+TYPES = "select type, count(distinct conversation_id) as n from events group by 1 order by 2 desc, 1 limit 5"
+
+#: Tool, arguments, and what Python says.
+QUESTIONS: Sequence[tuple[str, dict[str, Any], Callable[[Dataset], pd.DataFrame]]] = (
+    ("kpi", {}, kpi),
+    ("kpi", {"by": ["direction"], "scope": "all"}, lambda data: kpi(data, by=["direction"], scope="all")),
+    ("kpi", {"by": ["country"], "metrics": ["asr"]}, lambda data: kpi(data, by=["country"], metrics=["asr"])),
+    ("kpi", {"by": ["hour"], "metrics": ["ner"], "tz": "Asia/Tokyo"},
+     lambda data: kpi(data, by=["hour"], metrics=["ner"], tz="Asia/Tokyo")),
+    ("quality", {"verdict": ["poor"]}, lambda data: quality(data).query("verdict == 'poor'")),
+    ("quality", {"verdict": ["fair"], "limit": 3}, lambda data: quality(data).query("verdict == 'fair'")),
+    ("offenders", {"min_n": 5}, lambda data: offenders(data, min_n=5)),
+    ("offenders", {"by": ["country"], "case": "unanswered"}, lambda data: offenders(data, "country", "unanswered")),
+    ("offenders", {"by": ["hour"], "case": "failed", "tz": "Europe/Paris"},
+     lambda data: offenders(data, "hour", "failed", tz="Europe/Paris")),
+    ("compare", {"split_at": SPLIT, "by": ["country"]}, lambda data: compare(*halves(data), by=["country"]).groups),
+    ("compare", {"split_at": SPLIT, "case": "short"}, lambda data: compare(*halves(data), case="short").groups),
+    ("calls", {}, lambda data: latest(calls(data))),
+    ("calls", {"outcome": "busy"}, lambda data: latest(calls(data)).query("outcome == 'busy'")),
+    ("calls", {"since": SPLIT, "direction": "inbound", "limit": 4},
+     lambda data: latest(calls(data)).query(f"started_at >= '{SPLIT}' and direction == 'inbound'")),
+    ("coverage", {}, ledger),
+    ("overview", {}, lambda data: data.history().tail(5)[["at", "status", "listed", "events", "warning"]]),
+    ("sql", {"query": "select count(*) as n from events"},
+     lambda data: pd.DataFrame({"n": [len(data["events"])]})),
+    ("sql", {"query": CODES}, lambda data: data.duckdb().sql(CODES).df()),
+    ("sql", {"query": LONG}, lambda data: data.duckdb().sql(LONG).df()),
+    ("sql", {"query": TYPES}, lambda data: data.duckdb().sql(TYPES).df()),
+    ("sql", {"query": "select max(x) as x from (select unnest([1, 2, 3]) as x)"}, lambda _: pd.DataFrame({"x": [3]})),
+)  # fmt: skip
+#: What tries to get at people by ways of its own.
+PROBES = (
+    "select * from hangups",
+    "select from_number || '' as x, reverse(to_number) as y, to_base64(encode(from_number)) as z from hangups",
+    "select substr(from_number, 1, 3) as a, substr(from_number, 4) as b from hangups",
+    "select string_agg(from_number, ',') as x from call_events",
+    "select body, extra from events where type like 'sip:%'",
+    "select cast(body as json) -> '$.channel' as x from events",
+    "select h::varchar as x from hangups h",
+    "select to_json(h) as x from hangups h",
+    "select columns('.*number.*') from hangups",
+    "select * from members",
+    "select * from conversations",
+    "select text from messages",
+)
+
+
+def halves(data: Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
+    made, at = legs(data), pd.Timestamp(SPLIT)
+    return made[made["started_at"] < at], made[made["started_at"] >= at]
+
+
+def latest(made: pd.DataFrame) -> pd.DataFrame:
+    return made.sort_values("started_at", ascending=False)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root: Path = tmp_path_factory.mktemp("asked") / "exports"
+    with Sandbox(seed=3, conversations=60) as sandbox:
+        export(client_of(sandbox), root, rate=0, progress=False)
+    return root
+
+
+def ask(folder: Path, asked: Sequence[Asked], *flags: str) -> tuple[list[tuple[bool, str]], list[str]]:
+    """Whether each call failed, and its text; and the names of the tools. One server, a process of its own."""
+
+    async def main() -> tuple[list[tuple[bool, str]], list[str]]:
+        arguments = ["-m", "conv_analytics", "mcp", str(folder), *flags]
+        started = StdioServerParameters(command=sys.executable, args=arguments, env=environment())
+        async with Client(stdio_client(started)) as client:
+            tools = [tool.name for tool in (await client.list_tools()).tools]
+            answers = []
+            for name, given in asked:
+                result = await client.call_tool(name, given)
+                answers.append((bool(result.is_error), "".join(getattr(part, "text", "") for part in result.content)))
+            return answers, tools
+
+    return asyncio.run(main())
+
+
+def plain(value: Any) -> Any:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def test_answers_are_those_of_python(folder: Path) -> None:
+    answers, tools = ask(folder, [(name, given) for name, given, _ in QUESTIONS], "--unmasked")
+    assert set(tools) >= {name for name, _, _ in QUESTIONS} | {"timeline", "tables"}
+    data = open_dataset(folder)
+    assert len(QUESTIONS) >= 20
+    for (name, given, expected), (failed, text) in zip(QUESTIONS, answers, strict=True):
+        assert not failed, (name, given, text)
+        assert len(text.encode()) <= MAX_BYTES
+        answer = json.loads(text)
+        frame = expected(data)
+        assert answer["columns"] == list(frame.columns), name
+        assert answer["rows_in_all"] == len(frame), (name, given)
+        rows = json.loads(frame.head(len(answer["rows"])).to_json(orient="values", date_format="iso", date_unit="us"))
+        assert answer["rows"] == [[plain(value) for value in row] for row in rows], (name, given)
+        assert ("cut" in answer) == (len(answer["rows"]) < len(frame))
+        assert answer["note"] == UNTRUSTED
+        assert answer["python"].startswith(("kpi(", "quality(", "offenders(", "compare(", "calls(", "ledger(", "open_"))
+
+
+def test_hostile_sql_is_refused_and_changes_nothing(folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    asked = [("sql", {"query": query.replace("{root}", str(folder))}) for query in HOSTILE]
+    assert len(asked) >= 50
+    answers, _ = ask(folder, asked)
+    for (_, given), (failed, text) in zip(asked, answers, strict=True):
+        assert failed, (given, text)
+        assert "root:" not in text
+        assert "Traceback" not in text
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path) -> None:
+    data = open_dataset(folder)
+    names = ("from_number", "to_number", "from_user", "to_user")
+    people = {
+        str(value)
+        for table in ("hangups", "call_events", "leg_statuses")
+        for name in names if name in data[table]
+        for value in data[table][name].dropna().unique() if len(str(value)) >= 7
+    }  # fmt: skip
+    assert len(people) > 20
+    conversation = str(data["hangups"]["conversation_id"].iloc[0])
+    asked: list[Asked] = [(name, given) for name, given, _ in QUESTIONS]
+    asked += [("timeline", {"conversation_id": conversation}), ("calls", {"limit": 200}), ("quality", {"limit": 200})]
+    asked += [("kpi", {"by": ["to_address"]}), ("offenders", {"by": ["from_address"]})]
+    asked += [("sql", {"query": query}) for query in PROBES]
+    answers, _ = ask(folder, asked)
+    for (name, given), (failed, text) in zip(asked, answers, strict=True):
+        seen = [person for person in people if person in text or person[::-1] in text]
+        assert not seen, (name, given, seen, text[:300])
+        assert failed or len(text.encode()) <= MAX_BYTES
+    # The same questions are real: without a mask they have numbers.
+    shown, _ = ask(folder, [("sql", {"query": PROBES[0]}), ("calls", {"limit": 200})], "--unmasked")
+    for _, text in shown:
+        assert any(person in text for person in people)
+
+
+def test_errors_say_what_to_do(folder: Path) -> None:
+    asked: list[Asked] = [
+        ("kpi", {"metrics": ["moon"]}), ("offenders", {"by": ["moon"]}), ("compare", {"split_at": "noon"}),
+        ("timeline", {"conversation_id": "CON-none"}), ("tables", {"table": "moon"}), ("calls", {"limit": 0}),
+        ("sql", {"query": "select moon from hangups"}), ("sql", {"query": "select * from moon"}),
+    ]  # fmt: skip
+    answers, _ = ask(folder, asked)
+    for (name, given), (failed, text) in zip(asked, answers, strict=True):
+        assert failed, (name, text)
+        assert next(iter(given.values())) == 0 or "moon" in text or "noon" in text or "CON-none" in text, text
+
+
+def test_a_query_has_limits(folder: Path) -> None:
+    data = open_dataset(folder)
+    endless = "with recursive t(n) as (select 1 union all select n + 1 from t) select count(*) from t"
+    with pytest.raises(ConfigError, match=r"longer than 0\.5 s|failed"):
+        run_sql(data, endless, time_limit_s=0.5)
+    with pytest.raises(ConfigError, match=r"failed|longer"):
+        run_sql(data, "select count(*) from events a, events b, events c, events d", time_limit_s=0.5)
+    assert len(run_sql(data, "select * from range(100000)")) == 1_000
+
+
+def test_a_later_commit_is_seen(tmp_path: Path) -> None:
+    with Sandbox(seed=3, conversations=3) as sandbox:
+        export(client_of(sandbox), tmp_path, rate=0, progress=False)
+        served = server(tmp_path)
+        ask = lambda: json.loads(asyncio.run(served.call_tool("overview", {})).content[0].text)  # type: ignore[union-attr] # noqa: E731
+        assert ask()["rows_in_all"] == 1
+        export(client_of(sandbox), tmp_path, rate=0, progress=False, full=True)
+        assert ask()["rows_in_all"] == 2
+
+
+def test_without_the_extra_it_says_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    with pytest.raises(ConfigError, match=r"pip install 'conv-analytics\[mcp\]'"):
+        server(tmp_path)
+
+
+def test_a_wrong_folder_is_reported_at_once(tmp_path: Path) -> None:
+    done = run("mcp", tmp_path / "none")
+    assert done.code == 2
+    assert done.out == ""
