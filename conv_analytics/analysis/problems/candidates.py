@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from conv_analytics.analysis.maths.clustered import design_effect, normal_tail
+from conv_analytics.analysis.maths.clustered import design_effect, effective_number, normal_tail
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Floats, Ints, Observations
 
@@ -17,6 +17,8 @@ PRICE = 2.0
 BURST_US = HOUR_US // 2
 #: An address with more than this share of all legs is part of the platform's own side.
 LARGE = 0.08
+#: So many far ends of equal weight are needed to speak of a place.
+LEAST_PARTIES = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +127,9 @@ def clustered(
         if count == len(rows):
             continue
         if count < 2:  # noqa: PLR2004  a group of one cluster: whatever it is, it is that cluster
+            return None
+        if name == "remote_address" and effective_number(np.bincount(place)) < LEAST_PARTIES:
+            # A place of which only a few numbers are called tells of these numbers.
             return None
         sums = np.bincount(place, y - usual)
         rest = candidate.excess - float(sums.max())

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from conv_analytics.analysis.problems import scan
+from conv_analytics.analysis.problems.asked import Asked, rows_of
 from conv_analytics.analysis.problems.candidates import PRICE, Candidate, cluster_columns
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups, representatives
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
-from conv_analytics.analysis.problems.scan import Asked, rows_of
 
 #: So many problems at the most are looked for.
 MOST = 25
@@ -26,6 +27,10 @@ WHOLE = 1.3
 PLACE = 0.8
 #: And at the least this share of the bad ones.
 MOSTLY = 0.75
+#: Or its share of bad calls is so many times as high.
+PURER = 1.3
+#: Candidates that share less than this of their bad calls with a problem stand apart from it.
+APART = 0.05
 
 
 @dataclass
@@ -37,7 +42,8 @@ class Explained:
 
 
 def explain(
-    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float
+    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float,
+    most: int = MOST,
 ) -> tuple[list[Explained], dict[int, Asked]]:
     """Problems in the order in which they explain most, and what was asked of each case at first."""
     clusters, first = cluster_columns(seen), representatives(seen)
@@ -48,14 +54,14 @@ def explain(
     def ask(place: int) -> None:
         case = cases[place]
         rows = rows_of(case, active[place], first)
-        one = Asked.of(case, seen, groups, clusters, rows, least_excess)
-        found[place] = list(one.candidates()) if one.y.sum() >= least_excess else []
+        one = Asked.of(case, seen, groups, clusters, rows=rows, least_excess=least_excess)
+        found[place] = list(scan.candidates(one)) if one.y.sum() >= least_excess else []
         asked.setdefault(place, one)
 
     for place in range(len(cases)):
         ask(place)
     problems: list[Explained] = []
-    while len(problems) < MOST:
+    while len(problems) < most:
         everything = [each for several in found.values() for each in several] + direct
         if not any(_is_sure(each, fdr) for each in everything):
             break
@@ -75,12 +81,16 @@ def explain(
             if not (gone & active[place] & case.known).any():
                 continue
             active[place] &= ~gone
-            if before:
+            # What has nothing in common with the problem stays as it was.
+            if any(_is_sure(each, fdr) and gone[each.bad].mean() > APART for each in before):
                 ask(place)
             left = {(each.by, each.values) for each in found[place] if _is_sure(each, fdr)}
             problem.same += [
-                each for each in before
-                if _is_sure(each, fdr) and (each.by, each.values) not in left and each.by + each.values != best.by + best.values
+                each
+                for each in before
+                if _is_sure(each, fdr)
+                and (each.by, each.values) not in left
+                and (each.by, each.values) != (best.by, best.values)
                 and touched[each.bad].mean() >= OVERLAP
             ]
     return problems, asked
@@ -102,7 +112,7 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     ]  # fmt: skip
     best = min(
         alike or [best],
-        key=lambda each: (sum(name != "all" for name in each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
+        key=lambda each: (len(each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
     )
     return _narrowed(best, candidates)
 
@@ -113,8 +123,8 @@ def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
         return best
     more = [
         each for each in certain
-        if each.case.kind not in {"group_rate", "drift"} and each.excess >= 0.4 * best.excess
-        and np.isin(each.bad, best.bad).mean() >= 0.4
+        if each.case.kind not in {"group_rate", "drift"} and each.excess >= OVERLAP * best.excess
+        and np.isin(each.bad, best.bad).mean() >= OVERLAP
     ]  # fmt: skip
     return max(more, key=lambda each: each.gain, default=best)
 
@@ -126,14 +136,15 @@ def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
     places = [
         each for each in certain
         if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
-        and "codec_guess" not in each.by and (each.n <= _room(best) * best.n or each.k / each.n >= 1.3 * best.k / best.n)
+        and "codec_guess" not in each.by
+        and (each.n <= _room(best) * best.n or each.k / each.n >= PURER * best.k / best.n)
         and np.isin(best.bad, each.bad).mean() >= (MOSTLY if not best.by else ALIKE)
     ]  # fmt: skip
     return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
 
 
 def _room(best: Candidate) -> float:
-    """How large a place may be, by the size of what it stands for: one whose calls are nearly all bad may be as large."""
+    """How large a place may be, by the size of what it stands for: all the larger, the more of its calls are bad."""
     if best.by:
         return 3.0
     return 1.5 if best.k > PLACE * best.n else PLACE
@@ -142,7 +153,7 @@ def _room(best: Candidate) -> float:
 def _alike(one: Candidate, other: Candidate) -> bool:
     """Whether two descriptions hold nearly the same bad calls, and about as many others."""
     both = np.count_nonzero(np.isin(one.bad, other.bad, assume_unique=True))
-    return both >= ALIKE * max(len(one.bad), len(other.bad)) and one.n <= 1.6 * other.n
+    return bool(both >= ALIKE * max(len(one.bad), len(other.bad)) and one.n <= 1.6 * other.n)
 
 
 def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
@@ -158,7 +169,8 @@ def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
     """One of its parts, where several parts that do not overlap say more than the whole."""
     parts = [
         each for each in candidates
-        if each.case is best.case and each is not best and best.case.kind == "group_rate" and len(each.rows) < len(best.rows) and not each.lengths_s
+        if each.case is best.case and each is not best and best.case.kind == "group_rate"
+        and len(each.rows) < len(best.rows) and not each.lengths_s
         and np.isin(each.bad, best.bad, assume_unique=True).all()
     ]  # fmt: skip
     chosen: list[Candidate] = []

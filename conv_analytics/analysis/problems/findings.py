@@ -16,6 +16,7 @@ from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.problems import sentences
+from conv_analytics.analysis.problems.asked import Asked
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.explain import Explained, explain
@@ -24,7 +25,6 @@ from conv_analytics.analysis.problems.kinds.registry import KINDS
 from conv_analytics.analysis.problems.observations import Observations
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
 from conv_analytics.analysis.problems.reading import observe
-from conv_analytics.analysis.problems.scan import Asked
 from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 
@@ -33,6 +33,8 @@ FDR = 0.05
 #: Fewer bad calls too many than this are nothing to act on.
 MIN_EXCESS = 5.0
 LIMIT = 10
+#: So many more are looked for: the clearest are not always the largest.
+SPARE = 5
 
 
 def findings(
@@ -121,7 +123,7 @@ def findings(
     missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
     cases = [case for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)]
     direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(seen, groups, min_excess)]
-    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess)
+    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess, most=limit + SPARE)
     for each in explained:
         shift = shift_h(each.candidate, seen, groups)
         if shift is not None:

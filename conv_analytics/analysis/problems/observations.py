@@ -145,6 +145,16 @@ class Observations:
         return attempt
 
 
+def sums(codes: Ints, weights: Floats | None = None, *, size: int = 0) -> Floats:
+    """Rows per code, or the sum of their weights; of at least so many codes.
+
+    >>> sums(np.array([0, 2, 2])).tolist()
+    [1.0, 0.0, 2.0]
+    """
+    result: Floats = np.bincount(codes, weights, minlength=size).astype("float64")
+    return result
+
+
 def _running_maximum(values: Ints, new: Flags) -> Ints:
     """The maximum so far within each run of rows.
 
@@ -159,4 +169,4 @@ def _running_maximum(values: Ints, new: Flags) -> Ints:
     return result
 
 
-__all__ = ["DAY_US", "HOUR_US", "NO_INSTANT", "Codes", "Flags", "Floats", "Ints", "Observations"]
+__all__ = ["DAY_US", "HOUR_US", "NO_INSTANT", "Codes", "Flags", "Floats", "Ints", "Observations", "sums"]

@@ -81,7 +81,7 @@ class Problem:
     python: str
 
     @classmethod
-    def of_row(cls, row: Mapping[str, Any]) -> Self:
+    def of_row(cls, row: Mapping[Any, Any]) -> Self:
         """A problem from its row in `Findings.problems`."""
         known = dict(row)
         for name in ("since", "until"):
@@ -141,7 +141,7 @@ class Findings:
         if row.empty:
             have = f"there are {len(rows)}" if len(rows) else "nothing was found"
             raise ConfigError(f"There is no problem {number}: {have}. Numbers begin with 1.")
-        return Problem.of_row(row.iloc[0].to_dict())
+        return Problem.of_row(row.to_dict("records")[0])
 
     def __len__(self) -> int:
         return len(_pandas(self.problems))
@@ -159,10 +159,10 @@ class Findings:
         if rows.empty:
             return f"<p>No problem that is not chance, in {len(_pandas(self.looked_at))} questions.</p>"
         head = ("", "Problem", "Bad calls", "Expected", "Since", "Whose", "What to do")
-        return grid(head, [_shown(row) for _, row in rows.iterrows()])
+        return grid(head, [_shown(row) for row in rows.to_dict("records")])
 
 
-def _shown(row: Mapping[str, Any]) -> tuple[object, ...]:
+def _shown(row: Mapping[Any, Any]) -> tuple[object, ...]:
     since = "" if pd.isna(row["since"]) else f"{row['since']:%Y-%m-%d %H:%M}"
     bad = f"{row['k']:,} of {row['n']:,} ({row['rate']:.1%})"
     return row["problem"], row["what"], bad, f"{row['baseline']:.1%}", since, row["side"], row["advice"]

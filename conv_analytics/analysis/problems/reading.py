@@ -53,7 +53,8 @@ def observe(
     columns = _from_duckdb(rows, texts) if source.engine == "duckdb" else _from_pandas(rows, texts)
     if not source.single:
         # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
-        columns["country"] = countries.of_legs(*(columns[name] for name in ("remote_address", "remote_kind", "network_code")))
+        ends = ("remote_address", "remote_kind", "network_code")
+        columns["country"] = countries.of_legs(*(columns[name] for name in ends))
         columns |= versions.of_users(source, columns["user_id"])
     return _observations(columns, [name for name, each in columns.items() if isinstance(each, Codes)], tz)
 
@@ -103,7 +104,6 @@ def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
-    # Older DuckDB has the name that newer versions warn of.
     read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
     reader = read(_BATCH)
     names = reader.schema.names

@@ -24,6 +24,8 @@ _SIDES = {"from_address": "caller", "to_address": "called party", "user_id": "ca
 #: Cases that are the platform's users' own to mend, wherever they are.
 _OWN = {"bad_number", "schedule"}
 SAME = 4
+#: A design effect from here on is worth a word.
+CLUSTERED = 1.2
 
 
 def where(candidate: Candidate, tz: str) -> str:
@@ -53,7 +55,8 @@ def what(candidate: Candidate, seen: Observations, tz: str) -> str:
     k, n = candidate.k, candidate.n
     place = where(candidate, tz)
     usual = candidate.expected / n
-    text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls} ({k / n:.0%}; usual {_share(usual)})"
+    text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls}"
+    text += f" ({k / n:.0%}; usual {_share(usual)})"
     text += _codes(candidate, seen)
     if "shift" in candidate.extra:
         text += f"; they are placed {candidate.extra['shift']} from the hours of its other calls"
@@ -129,7 +132,11 @@ def ruled_out(candidate: Candidate) -> str:
     if "daypart" in candidate.case.adjust and candidate.hours is None:
         said.append("the part of the day")
     text = "; ".join(said)
-    noise = f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number." if candidate.deff > 1.2 else ""  # noqa: PLR2004,E501
+    noise = (
+        f" Calls that belong together were counted as {1 / candidate.deff:.0%} of their number."
+        if candidate.deff > CLUSTERED
+        else ""
+    )
     return f"Not {text}.{noise}"
 
 
@@ -161,8 +168,10 @@ def python(candidate: Candidate) -> str:
         return f"offenders(data, by={by}, case={name!r})"
     conditions = [f"{name} == {value!r}" for name, value in zip(candidate.by, candidate.values, strict=True)
                   if not name.startswith("prefix")]  # fmt: skip
-    conditions += [f"remote_address.str.lstrip('+').str.startswith({value!r})"
-                   for name, value in zip(candidate.by, candidate.values, strict=True) if name.startswith("prefix")]  # fmt: skip
+    conditions += [
+        f"remote_address.str.lstrip('+').str.startswith({value!r})"
+        for name, value in zip(candidate.by, candidate.values, strict=True) if name.startswith("prefix")
+    ]  # fmt: skip
     query = f".query({' and '.join(conditions)!r})" if conditions else ""
     return f"legs(data){query}"
 

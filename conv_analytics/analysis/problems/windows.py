@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
-from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints
+from conv_analytics.analysis.problems.asked import CORE, FEW, MANY
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
 
 if TYPE_CHECKING:
-    from conv_analytics.analysis.problems.scan import Table
+    from conv_analytics.analysis.problems.table import Table
 
 #: From here on the order of a group's bad calls is no chance: range of the bridge, Kuiper's limit for 1 in 50 is 1.86.
 UNEVEN = 1.75
@@ -20,7 +21,6 @@ UNEVEN = 1.75
 ENDS = 90
 #: A day of windows is asked on so many days at the least.
 LEAST_DAYS = 3
-TESTS = 250.0
 #: Windows begin and end with the data when they come so near, as a share of the calls.
 NEAR_END = 0.03
 #: More hours of a day are not some of them.
@@ -28,7 +28,7 @@ LONGEST_H = 12
 #: How finely groups are looked at first.
 TIME_BINS, LENGTH_BINS = 240, 40
 #: Windows of a group that are as good as independent.
-WINDOWS = 12
+WINDOWS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ def scan(table: Table, what: str) -> Iterator[Window]:
             found = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
         else:
             found = _best(y[rows], rate[rows], asked.case.odds)
-        window = None if found is None else _window(table, what, values, rows, *found)
+        window = None if found is None else _window(table, what, values, rows, found)
         if window is None:
             continue
         chosen, limits = window
@@ -74,7 +74,7 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         z, expected, against = judged
         if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
             continue
-        tests = TESTS * len(table.kept) * WINDOWS
+        tests = (FEW if table.grouping.name in CORE else MANY) * len(table.kept) * WINDOWS
         yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
 
 
@@ -113,7 +113,7 @@ def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
     inside = (bins >= 0) & (table.of >= 0)
     size, groups = int(bins.max(initial=0)) + 1, len(table.kept)
     cell = table.of[inside] * size + bins[inside]
-    k, e = (np.bincount(cell, part[inside], minlength=groups * size).reshape(groups, size) for part in (y, rate))
+    k, e = (sums(cell, part[inside], size=groups * size).reshape(groups, size) for part in (y, rate))
     total = np.maximum(e.sum(axis=1, keepdims=True), 1e-9)
     ratio = k.sum(axis=1, keepdims=True) / total
     more = np.cumsum(k - e * ratio, axis=1)
@@ -161,7 +161,7 @@ class _Days:
     @staticmethod
     def _sums(day: Ints, table: Table, rows: Ints, size: int) -> tuple[Floats, Floats, Floats]:
         rate = table.rate[rows]
-        k, e, v = (np.bincount(day[rows], part, minlength=size) for part in (table.y[rows], rate, rate * (1 - rate)))
+        k, e, v = (sums(day[rows], part, size=size) for part in (table.y[rows], rate, rate * (1 - rate)))
         return k, e, v
 
     def overdispersion(self, table: Table, without: Ints) -> float:
@@ -172,7 +172,7 @@ class _Days:
         if len(z) < 5:  # noqa: PLR2004
             return 1.0
         ratio = (float(np.median(np.abs(np.diff(z)))) / 0.954) ** 2
-        return max(ratio / (1 + 2 / np.sqrt(len(z))), 1.0)
+        return float(max(ratio / (1 + 2 / np.sqrt(len(z))), 1.0))
 
 
 def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
@@ -207,10 +207,11 @@ def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int,
     return (int(first), int(last)) if last > first else None
 
 
-def _window(
-    table: Table, what: str, values: Any, rows: Ints, low: int, high: int
+def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be none
+    table: Table, what: str, values: Any, rows: Ints, found: tuple[int, int]
 ) -> tuple[Ints, dict[str, Any]] | None:
     """The calls of a window whose limits are round, and the limits."""
+    low, high = found
     first, last = values[rows[low]], values[rows[high - 1]]
     if what == "time":
         chosen = rows[low:high]
@@ -258,8 +259,8 @@ def _judged(
     for k_other, e_other, more, against, spread in sides:
         ratio = (k_other + 0.5) / (e_other + more)
         expected = min(e * ratio, 0.98 * n)
-        # Variance of the ratio, as that of a count; a count of 0 is known no better than one of 1/2.
-        doubt = e**2 * (k_other + 0.5) / (e_other + more) ** 2
+        # Variance of the ratio, as that of a binomial count; a count of 0 is known no better than one of 1/2.
+        doubt = e**2 * (k_other + 0.5) * (1 - expected / n) / (e_other + more) ** 2
         z = float(excess_z(k, n, expected, doubt, odds=odds)) / np.sqrt(spread)
         judged.append((z, expected, against))
     return min(judged)

@@ -8,11 +8,11 @@ import numpy as np
 
 from conv_analytics.analysis.finders.timer_cliffs import TIMERS
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
+from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations
-from conv_analytics.analysis.problems.scan import FEW
 
 #: A cliff is so narrow; calls around it, on either side, show what is usual. [s]
 WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
@@ -38,13 +38,13 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     cut = seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= 400)  # noqa: PLR2004
     found = [
         each for name in _PLACES if groups.has(name)
-        for each in _of_grouping(seen, groups, name, rows, cut, least_excess)
+        for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
     return _told_apart(found, cut)
 
 
 def _of_grouping(
-    seen: Observations, groups: Groups, name: str, rows: Ints, cut: Flags, least_excess: float
+    seen: Observations, groups: Groups, name: str, rows: Ints, *, least_excess: float
 ) -> Iterator[Candidate]:
     codes = groups.of(name).codes[rows]
     counts = np.bincount(codes[codes >= 0])
@@ -76,7 +76,9 @@ def _of_grouping(
                     expected = max(expected, usual)
             if k - expected < least_excess or z < 3.5:  # noqa: PLR2004
                 continue
-            yield _candidate(seen, groups, name, int(code), own, (begin, end), expected, z, len(kept))
+            yield _candidate(
+                seen, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
+            )
 
 
 def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
@@ -84,9 +86,7 @@ def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
     end = np.searchsorted(talk, talk + WIDTH_S, side="right")
     k = end - np.arange(len(talk))
     reach = np.maximum(LEAST_AROUND_S, AROUND * talk)
-    around = (
-        np.searchsorted(talk, talk + WIDTH_S + reach, side="right") - np.searchsorted(talk, talk - reach) - k
-    )
+    around = np.searchsorted(talk, talk + WIDTH_S + reach, side="right") - np.searchsorted(talk, talk - reach) - k
     z = share_z(k, k + around, WIDTH_S / (2 * reach + WIDTH_S), odds=ODDS)
     z = np.where(k >= LEAST_K, z, -np.inf)
     taken = np.zeros(len(talk), dtype=bool)
@@ -99,7 +99,7 @@ def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, name: str, code: int, own: Ints, window: tuple[int, int], expected: float,
+    seen: Observations, groups: Groups, name: str, code: int, own: Ints, *, window: tuple[int, int], expected: float,
     z: float, tests: int,
 ) -> Candidate:  # fmt: skip
     begin, end = window
@@ -111,9 +111,14 @@ def _candidate(
     near = min(TIMERS, key=lambda timer: abs(timer - at))
     likely = TIMERS[near] if abs(near - at) <= 1.5 else "no timer of a standard: a limit of a switch or an account"  # noqa: PLR2004
     case = Case(
-        kind="timer_cliff", name="cliff", calls=f"calls that lasted as long ended after {at:.1f} s", bad=flag,
-        known=seen.answered & (talk >= at - WIDTH_S), family=f"cliff {at:.0f}",
-        advice=f"Look for a timer of {at:.0f} s ({likely}).", words={"timer": f"{at:.1f}"},
+        kind="timer_cliff",
+        name="cliff",
+        calls=f"calls that lasted as long ended after {at:.1f} s",
+        bad=flag,
+        known=seen.answered & (talk >= at - WIDTH_S),
+        family=f"cliff {at:.0f}",
+        advice=f"Look for a timer of {at:.0f} s ({likely}).",
+        words={"timer": f"{at:.1f}"},
     )
     by, values = ((), ()) if name == "all" else ((name,), (str(groups.of(name).labels[code]),))
     return Candidate(

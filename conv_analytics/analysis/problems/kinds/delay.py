@@ -9,7 +9,7 @@ from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Observations
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     delay = seen.numbers["pdd_s"]
     known = seen.outbound & (delay >= 0) & ~seen.texts["channel_type"].is_in("app", "websocket")
     if np.count_nonzero(known) < 20:  # noqa: PLR2004
@@ -20,7 +20,7 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
     return [
         Case(kind="post_dial_delay", name="pdd", calls=f"calls took more than {limit:.1f} s until it rang",
              bad=delay > limit, known=known, by=(*ROUTES, *PARTIES), odds=2.5, adjust=("structure", "country"),
-             family="delay", strict=True, everywhere=limit == limits[-1], windows=("time",) if limit == limits[0] else ("time", "hour"),
+             family="delay", strict=True, everywhere=limit == limits[-1], windows=("time",),
              advice="Ask the carrier how these calls are routed: each further hop or lookup costs seconds.")
         for limit in limits
     ]  # fmt: skip

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.kinds import media, setup
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Floats, Ints, Observations
-from conv_analytics.analysis.problems.scan import FEW
 
 #: Shorter spans have no drift. [days]
 LEAST_DAYS = 10
@@ -26,12 +26,12 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             continue
         for name in _PLACES:
             if groups.has(name):
-                found += _of_grouping(seen, groups, case, name, rows, least_excess)
+                found += _of_grouping(seen, groups, case, name, rows, least_excess=least_excess)
     return found
 
 
 def _of_grouping(
-    seen: Observations, groups: Groups, case: Case, name: str, rows: Ints, least_excess: float
+    seen: Observations, groups: Groups, case: Case, name: str, rows: Ints, *, least_excess: float
 ) -> list[Candidate]:
     codes = groups.of(name).codes[rows]
     y = case.bad[rows].astype("float64")
@@ -52,7 +52,12 @@ def _of_grouping(
             continue
         by, values = ((), ()) if name == "all" else ((name,), (str(groups.of(name).labels[int(code)]),))
         of_case = Case(
-            kind="drift", name=case.name, bad=case.bad, known=case.known, unit=case.unit, family=case.related,
+            kind="drift",
+            name=case.name,
+            bad=case.bad,
+            known=case.known,
+            unit=case.unit,
+            family=case.related,
             calls=f"{case.calls}, and more from week to week: {early:.1%} at first, {late:.1%} at last",
             advice="Look at what was changed step by step: load, routes, releases.",
         )

@@ -15,7 +15,7 @@ SILENT_BYTES, NO_TALK_S = 200.0, 20.0
 _SECOND = HOUR_US // 3600
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     talk, ring = seen.numbers["talk_s"], seen.numbers["ring_s"]
     waited = (seen.instants["answered_at"] - seen.started_us) / _SECOND
     at_once = (ring < AT_ONCE_S) | (np.isnan(ring) & (waited < 4 * AT_ONCE_S))

@@ -7,12 +7,14 @@ import numpy as np
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
-from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Flags, Floats, Ints, Observations
 
 #: A place that has more of the calls than this is no rare one.
 RARE = 0.15
 #: So many calls, so much longer or dearer than others, in so small a share of the time.
 LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
+#: No test is needed: as a z, less where a longer prefix says the same.
+CERTAIN = 12.0
 _PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
 
 
@@ -36,11 +38,11 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             days = len(np.unique(seen.started_us[rows][inside] // DAY_US)) * DAY_US
             together = hours / span <= TOGETHER / 8 and days / span <= TOGETHER
             if (together and longer >= LONGER) or (together and dearer >= DEARER and longer >= 1):
-                found.append(_candidate(seen, groups, name, int(code), rows, inside, (longer, dearer)))
+                found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
     return found
 
 
-def _ratio(price: np.ndarray, inside: np.ndarray) -> float:
+def _ratio(price: Floats, inside: Flags) -> float:
     known = ~np.isnan(price)
     if not (known & inside).any() or not (known & ~inside).any():
         return 0.0
@@ -48,22 +50,26 @@ def _ratio(price: np.ndarray, inside: np.ndarray) -> float:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, name: str, code: int, rows: np.ndarray, inside: np.ndarray,
-    times: tuple[float, float],
+    seen: Observations, groups: Groups, name: str, code: int, *, bad: Ints, times: tuple[float, float]
 ) -> Candidate:  # fmt: skip
-    bad = rows[inside]
     flag = np.zeros(len(seen), dtype=bool)
     flag[bad] = True
+    dear = f" and {times[1]:.0f} times as dear" if times[1] > 1 else ""
     case = Case(
-        kind="premium_prefix", name="premium", bad=flag, known=seen.outbound & seen.answered, family="fraud",
-        calls=f"calls, {times[0]:.1f} times as long as others" + (f" and {times[1]:.0f} times as dear" if times[1] > 1 else ""),
+        kind="premium_prefix",
+        name="premium",
+        bad=flag,
+        known=seen.outbound & seen.answered,
+        family="fraud",
+        calls=f"calls, {times[0]:.1f} times as long as others{dear}",
         advice="Block this destination now, look at who placed the calls, and change the credentials that were used.",
     )
     at = seen.started_us[bad]
     label = str(groups.of(name).labels[code])
     return Candidate(
-        case, (name,), (label,), bad, bad, float(len(bad)), float(len(bad)), 0.0, 12.0 - GROUPINGS[name].rank / 10, 100.0,
-        raw_z=12.0, since_us=int(at.min()), until_us=int(at.max()), against="a destination that is hardly called otherwise",
+        case, (name,), (label,), bad, bad, float(len(bad)), float(len(bad)), 0.0, CERTAIN - GROUPINGS[name].rank / 10,
+        100.0, raw_z=CERTAIN, since_us=int(at.min()), until_us=int(at.max()),
+        against="a destination that is hardly called otherwise",
     )  # fmt: skip
 
 

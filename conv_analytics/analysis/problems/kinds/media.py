@@ -11,7 +11,7 @@ from conv_analytics.analysis.problems.observations import Observations
 _EVERY = (*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS)
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     verdict = seen.texts["verdict"]
     silent = np.nan_to_num(seen.numbers["silent_directions"]) > 0
     heard = verdict.is_in("good", "fair", "poor") & ~silent
@@ -25,8 +25,9 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
              known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",
              advice="Look at packet loss and jitter on this route, and at the network of the far end."),
         Case(kind="group_rate", name="not_good", calls="legs had poor or fair audio",
-             bad=verdict.is_in("poor", "fair") & ~silent, known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",
-             odds=1.7, advice="Look at packet loss and jitter on this route, and at the network of the far end."),
+             bad=verdict.is_in("poor", "fair") & ~silent, known=heard, by=(*_EVERY, "weekday"), windows=windows,
+             family="audio", odds=1.7,
+             advice="Look at packet loss and jitter on this route, and at the network of the far end."),
     ]  # fmt: skip
 
 

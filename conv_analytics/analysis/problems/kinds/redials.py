@@ -15,13 +15,15 @@ GAP_US = HOUR_US // 6
 STORM = 8
 #: Share of the numbers with long rows from which on they are usual.
 COMMON = 0.3
+#: No test is needed: as a z.
+CERTAIN = 12.0
 #: A shorter call had no conversation. [s]
 NO_TALK_S = 10.0
 #: So many numbers are named.
 MOST_NAMED = 20
 
 
-def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+def _candidates(seen: Observations, _groups: Groups, least_excess: float) -> list[Candidate]:
     rows = representatives(seen)
     number = seen.texts["to_address"].codes[rows]
     rows = rows[(number >= 0) & (seen.started_us[rows] != NO_INSTANT)]
@@ -45,8 +47,13 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     flag = np.zeros(len(seen), dtype=bool)
     flag[bad] = True
     case = Case(
-        kind="redial_storm", name="redials", calls="attempts repeated one to the same number within ten minutes",
-        bad=flag, known=seen.outbound, unit="attempt", family="redials",
+        kind="redial_storm",
+        name="redials",
+        calls="attempts repeated one to the same number within ten minutes",
+        bad=flag,
+        known=seen.outbound,
+        unit="attempt",
+        family="redials",
         advice="Let the dialler wait longer after each attempt without an answer, and give up after a few.",
     )
     numbers = np.unique(seen.texts["to_address"].codes[bad])
@@ -55,7 +62,8 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     usual = float(np.count_nonzero(follows) - len(bad)) / len(rows) * len(mine)
     return [Candidate(
         case, ("to_address",) * len(values), values, mine, bad, float(len(bad)), float(len(mine)),
-        min(usual, len(bad) * 0.5), 12.0, 100.0, raw_z=12.0, against="other numbers, which are dialled again less often",
+        min(usual, len(bad) * 0.5), CERTAIN, 100.0, raw_z=CERTAIN,
+        against="other numbers, which are dialled again less often",
     )]  # fmt: skip
 
 

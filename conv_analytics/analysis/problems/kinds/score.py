@@ -15,7 +15,7 @@ LEAST_S, LEAST_BYTES = 5.0, 1_000.0
 LOSS_PCT = 1.0
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     number = seen.numbers
     talk = number["talk_s"]
     perfect = (number["mos_score"] >= START_MOS) & ~(number["quality_percentage"] < 100)  # noqa: PLR2004

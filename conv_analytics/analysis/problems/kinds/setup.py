@@ -6,12 +6,14 @@ import numpy as np
 
 from conv_analytics.analysis.problems.case import ENDS, PARTIES, ROUTES, VERSION_COLUMNS, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import Observations
+from conv_analytics.analysis.problems.observations import Flags, Observations
 
+#: A ring timer of so few seconds gives up before people answer.
+SOON_S = 12.0
 _FAILED = ("network", "signalling", "platform", "policy")
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     outcome = seen.texts["outcome_class"]
     failed, bad_number = outcome.is_in(*_FAILED), outcome.is_in("number")
     every = (*ROUTES, *PARTIES, *VERSION_COLUMNS)
@@ -25,12 +27,17 @@ def _cases(seen: Observations, groups: Groups) -> list[Case]:
              known=seen.outbound, by=every, odds=1.8,
              advice="Check the list of numbers and their format (E.164)."),
         Case(kind="group_rate", name="unanswered", calls="calls were not answered", bad=~answered,
-             known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False, strict=True, windows=("time", "hour"),
+             known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False,
+             strict=True,
              advice="Call a few of these numbers by hand, and check how the calling number is shown."),
+        Case(kind="group_rate", name="unanswered", calls=f"calls were given up within {SOON_S:.0f} s of ringing",
+             bad=~answered & seen.texts["reason_code"].is_in("RING_TIMER") & (seen.numbers["ring_s"] <= SOON_S),
+             known=seen.outbound & over, unit="attempt", by=every, odds=2.0, family="unanswered",
+             advice="Let it ring for 30 s and more: the application's ring timer is too short."),
     ]  # fmt: skip
 
 
-def _by_attempt(seen: Observations, flag: np.ndarray) -> np.ndarray:
+def _by_attempt(seen: Observations, flag: Flags) -> Flags:
     """Whether any leg of the attempt has a flag; of legs that are no attempt, whether they have it."""
     done = flag.copy()
     rows = np.flatnonzero(seen.attempt >= 0)

@@ -12,14 +12,15 @@ SHORT_S = 6.0
 REFUSED = 400
 
 
-def _cases(seen: Observations, groups: Groups) -> list[Case]:
+def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     talk = seen.numbers["talk_s"]
+    cut = seen.texts["hung_up_by"].is_in("network", "platform")
     return [
         Case(kind="group_rate", name="short", calls="answered calls lasted 6 s or less", bad=talk <= SHORT_S,
              known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS), odds=1.8,
              advice="Listen to a few: no audio, a wrong announcement, or calls that are made to be short."),
         Case(kind="group_rate", name="dropped", calls="answered calls were dropped",
-             bad=seen.answered & (seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= REFUSED)),
+             bad=seen.answered & (cut | (seen.numbers["sip_code"] >= REFUSED)),
              known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS), odds=1.8,
              advice="Ask the carrier why these calls were released, with a few call times and numbers."),
     ]  # fmt: skip

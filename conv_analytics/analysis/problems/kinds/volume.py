@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import normal_quantile_of_tail
+from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
-from conv_analytics.analysis.problems.scan import FEW
 
 #: Calls that a number had, on so many days, and calls that must be missing since.
 LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
@@ -41,7 +41,10 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         if missing < max(LEAST_MISSING, least_excess):
             continue
         z = normal_quantile_of_tail(math.exp(-missing / noise))
-        found.append(_candidate(seen, groups, int(code), own, missing, z, last, len(counts[counts >= LEAST_CALLS])))
+        found.append(_candidate(
+            seen, groups, int(code), own=own, missing=missing, z=z, last=last,
+            tests=int(np.count_nonzero(counts >= LEAST_CALLS)),
+        ))  # fmt: skip
     return found
 
 
@@ -59,12 +62,16 @@ def _noise(own: Ints, others: Ints) -> float:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, code: int, own: np.ndarray, missing: float, z: float, last: int, tests: int
+    seen: Observations, groups: Groups, code: int, *, own: Ints, missing: float, z: float, last: int, tests: int
 ) -> Candidate:
     flag = np.zeros(len(seen), dtype=bool)
     case = Case(
-        kind="volume", name="no_calls", calls="calls that were expected have not come", bad=flag,
-        known=seen.texts["direction"].is_in("inbound"), family="volume",
+        kind="volume",
+        name="no_calls",
+        calls="calls that were expected have not come",
+        bad=flag,
+        known=seen.texts["direction"].is_in("inbound"),
+        family="volume",
         advice="Call the number; look at where it is routed, and whether it is still linked to the application.",
     )
     label = str(groups.of("to_address").labels[code])

@@ -1,0 +1,138 @@
+"""One case with the calls that are asked, and what is usual among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from conv_analytics.analysis.problems.candidates import Candidate, clustered
+from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
+from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
+
+#: A group with fewer bad calls, or fewer calls, is nothing to act on.
+LEAST_K, LEAST_N = 5, 8
+#: Raw z from which on a group is looked at closely.
+CLOSE_LOOK = 3.0
+#: The rate of a stratum is drawn to that of all by so many bad calls: without any in it, it is low, but not 0.
+PRIOR = 4.0
+#: Families of tests: those of the columns that matter most, and the others, share the error between them.
+FEW, MANY = 100.0, 250.0
+CORE = frozenset({
+    "all", "network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type",
+    "direction",
+})  # fmt: skip
+#: What is different by nature, and what share of bad calls is expected there at the least.
+STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
+_PARTS, _SATURDAY = 6, 5
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One case with the calls that are asked."""
+
+    case: Case
+    seen: Observations
+    groups: Groups
+    clusters: dict[str, Ints]
+    rows: Ints
+    y: Floats
+    structure: Ints
+    part: Ints
+    least_excess: float
+    looked_at: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, case: Case, seen: Observations, groups: Groups, clusters: dict[str, Ints], *, rows: Ints,
+        least_excess: float,
+    ) -> Asked:  # fmt: skip
+        """The case asked of some rows."""
+        structure = seen.structure[rows] if "structure" in case.adjust else np.zeros(len(rows), dtype=np.int64)
+        part = np.zeros(len(rows), dtype=np.int64)
+        if "daypart" in case.adjust:
+            part = np.maximum(seen.hour[rows], 0) // (24 // _PARTS) + _PARTS * (seen.weekday[rows] >= _SATURDAY)
+        if "country" in case.adjust:
+            part = part * (len(seen.texts["country"].labels) + 1) + seen.texts["country"].codes[rows] + 1
+        return cls(case, seen, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
+
+    def codes(self, name: str) -> Ints:
+        """Codes of a grouping, of the rows that are asked."""
+        return self.groups.of(name, self.case.unit).codes[self.rows]
+
+    def baseline(self, valid: Ints, *, adjusts: bool, dayparts: bool = True) -> Floats:
+        """Probability of each call to be bad by its stratum alone."""
+        strata = self.strata(valid, adjusts=adjusts) if dayparts else ranks(self.structure[valid])
+        n, k = sums(strata), sums(strata, self.y[valid])
+        overall = (self.y[valid].sum() + 0.5) / (len(valid) + 1)
+        rate = np.clip((k + PRIOR) / (n + PRIOR / overall), 1e-4, 0.98)
+        result: Floats = rate[strata]
+        return result
+
+    def structure_of(self, valid: Ints, strata: Ints, *, adjusts: bool) -> Ints:
+        """The structure of each stratum, from 0."""
+        of = np.zeros(int(strata.max(initial=0)) + 1, dtype=np.int64)
+        if adjusts:
+            of[strata] = ranks(self.structure[valid])
+        return of
+
+    def strata(self, valid: Ints, *, adjusts: bool) -> Ints:
+        """The stratum of each call, from 0."""
+        part = self.part[valid]
+        if adjusts:
+            part = part * (int(self.structure.max(initial=0)) + 1) + self.structure[valid]
+        return ranks(part)
+
+    def made(  # noqa: PLR0917
+        self, by: tuple[str, ...], values: tuple[str, ...], rows: Ints, expected: float, z: float, tests: float,
+        against: str, **window: object,
+    ) -> Candidate | None:  # fmt: skip
+        """A candidate of some of the rows that are asked, its clusters allowed for."""
+        of_seen = self.rows[rows]
+        y = self.y[rows]
+        candidate = Candidate(
+            self.case,
+            by,
+            values,
+            of_seen,
+            of_seen[y > 0],
+            float(y.sum()),
+            float(len(rows)),
+            expected,
+            z,
+            tests,
+            raw_z=z,
+            against=against,
+            **window,  # type: ignore[arg-type]
+        )
+        party = any(GROUPINGS[name].party for name in by)
+        skip = (*(("user_id", "remote_address") if party else ()), *self.case.ignores)
+        timed = window.get("since_us") is not None or window.get("until_us") is not None
+        # Channels and directions of a group differ by nature: that is no clustering.
+        of_kind = np.unique(self.structure[rows], return_inverse=True)[1]
+        rate = np.clip(sums(of_kind, y) / sums(of_kind), 1e-6, 0.99)[of_kind]
+        return clustered(
+            candidate, self.case.bad, rate, self.clusters, skip=skip, timed=timed, least_excess=self.least_excess
+        )
+
+
+def rows_of(case: Case, active: Flags, representatives: Ints) -> Ints:
+    """The rows that a case is asked of."""
+    if case.unit == "attempt":
+        rows = representatives
+        return rows[case.known[rows] & active[rows]]
+    return np.flatnonzero(case.known & active)
+
+
+def ranks(values: Ints) -> Ints:
+    """The values, small numbers, as numbers from 0 without gaps."""
+    if not len(values):
+        return values
+    there = np.bincount(values) > 0
+    result: Ints = (np.cumsum(there) - 1)[values]
+    return result
+
+
+__all__ = ["CLOSE_LOOK", "CORE", "FEW", "LEAST_K", "LEAST_N", "LEAST_RATE", "MANY", "PRIOR", "STRUCTURAL", "Asked",
+           "ranks", "rows_of"]  # fmt: skip

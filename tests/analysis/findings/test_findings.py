@@ -1,0 +1,152 @@
+"""What `findings` gives, on every engine, and what it says; whether it finds what is there is asked in test_worlds."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conv_analytics.analysis import findings, legs
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.problems.case import Kind
+from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
+from conv_analytics.analysis.problems.kinds.registry import KINDS
+from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
+from conv_analytics.analysis.problems.reading import observe
+from conv_analytics.errors import ConfigError
+from tests._helpers.leg_tables import relations
+from tests._helpers.worlds import make
+
+
+@cache
+def tables() -> dict[str, pd.DataFrame]:
+    made: dict[str, pd.DataFrame] = make("caller_503", 0).tables
+    return made
+
+
+@cache
+def found() -> Findings:
+    return findings(tables())
+
+
+def test_the_columns_are_declared() -> None:
+    problems, looked_at = found().problems, found().looked_at
+    assert {name: str(kind) for name, kind in problems.dtypes.items()} == dict(PROBLEM_DTYPES)
+    assert {name: str(kind) for name, kind in looked_at.dtypes.items()} == dict(LOOKED_AT_DTYPES)
+
+
+def test_a_problem_says_who_since_when_how_many_and_what_to_do() -> None:
+    cause = make("caller_503", 0).cause
+    one = found().problem(1)
+    assert cause is not None
+    assert (one.kind, one.case, one.side) == ("change", "failed", "caller")
+    assert list(one.keys) == ["from_address"]
+    assert one.keys["from_address"] in one.what
+    assert "SIP 503" in one.what
+    assert abs(one.excess - cause.excess) < 0.2 * cause.excess
+    assert one.lo < one.rate < one.hi
+    assert one.q <= 0.05
+    assert one.sure
+    assert one.since is not None
+    assert one.until is None
+    assert one.conversation_id in set(tables()["hangups"]["conversation_id"])
+    assert 1 <= len(one.leg_ids) <= 5
+    assert all((one.advice, one.compared_with, one.ruled_out, one.python))
+
+
+def test_the_call_that_it_names_shows_the_group() -> None:
+    from conv_analytics import analysis  # noqa: PLC0415
+
+    one = found().problem(1)
+    names = {name: getattr(analysis, name) for name in analysis.__all__}
+    table = eval(one.python, names, {"data": tables()})  # noqa: S307 - a call of our own
+    assert one.keys["from_address"] in set(table["from_address"])
+
+
+def test_every_engine_names_the_same() -> None:
+    import polars as pl  # noqa: PLC0415
+
+    expected = found().problems
+    kinds: dict[str, Any] = {
+        "relations": relations(tables()),
+        "polars": {name: pl.from_pandas(frame) for name, frame in tables().items()},
+        "legs": legs(tables()),
+    }
+    for kind, data in kinds.items():
+        given = findings(data).problems
+        given = given.df() if hasattr(given, "df") else given.to_pandas() if hasattr(given, "to_pandas") else given
+        for name in ("kind", "case", "keys", "k", "n", "what", "same_calls", "leg_ids"):
+            assert given[name].tolist() == expected[name].tolist(), (kind, name)
+        assert np.allclose(given["excess"].astype(float), expected["excess"]), kind
+
+
+def test_a_shorter_time_has_fewer_calls() -> None:
+    since = found().problem(1).since
+    assert since is not None
+    before = findings(tables(), until=since).problems
+    assert found().problem(1).keys not in [json.loads(keys) for keys in before["keys"]]
+
+
+def test_options_are_checked() -> None:
+    for options in ({"fdr": 0.0}, {"min_excess": 0}, {"limit": 0}, {"since": pd.Timestamp("2026-11-01").to_pydatetime()}):
+        with pytest.raises(ConfigError):
+            findings(tables(), **options)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="no problem 99"):
+        found().problem(99)
+
+
+def test_nothing_to_look_at_is_no_problem() -> None:
+    nothing = findings({name: frame.head(0) for name, frame in tables().items()})
+    assert len(nothing) == 0
+    assert nothing.looked_at["why_not"].str.len().gt(0).all()
+    assert "no problem" in repr(nothing)
+    assert "No problem" in nothing._repr_html_()
+
+
+def test_what_is_shown_is_escaped() -> None:
+    rows = legs(tables())
+    number = found().problem(1).keys["from_address"]
+    hostile = rows.assign(from_address=rows["from_address"].replace(number, "<img src=x>\nforged"))
+    shown = findings(hostile)
+    assert "&lt;img" in shown._repr_html_()
+    assert "<img" not in shown._repr_html_()
+    assert len(repr(shown).splitlines()) == len(shown) + 1
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kind_declares_what_it_needs_and_asks_only_known_groupings(kind: Kind) -> None:
+    seen = observe(Source.of(tables()), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    groups = Groups(seen)
+    assert kind.title
+    assert set(kind.needs) <= {*seen.texts, *seen.numbers, *seen.flags}
+    for case in kind.cases(seen, groups):
+        assert set(case.by) <= set(GROUPINGS)
+        assert case.bad.shape == case.known.shape == (len(seen),)
+        assert case.advice.endswith(".")
+        assert case.calls
+    for candidate in kind.candidates(seen, groups, 5.0):
+        assert np.isin(candidate.bad, candidate.rows).all()
+
+
+def test_legs_that_ring_together_are_one_attempt() -> None:
+    at = pd.Timestamp("2026-11-02T09:00:00Z")
+    ringing = {"direction": "outbound", "channel_type": "app", "answered": False, "started_at": at,
+               "ended_at": at + pd.Timedelta(seconds=20)}  # fmt: skip
+    three = [ringing | {"leg_id": name, "to_address": name} for name in "abc"]
+    three[1] |= {"answered": True, "answered_at": at + pd.Timedelta(seconds=8)}
+    later = ringing | {"leg_id": "d", "started_at": at + pd.Timedelta(minutes=5), "ended_at": at + pd.Timedelta(minutes=6)}
+    frame = pd.DataFrame([*three, later]).assign(conversation_id="CON-1")
+    for name in ("started_at", "ended_at", "answered_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
+    for name in ("hangup_event_id", "flaw_total", "packet_cnt", "byte_in", "byte_out"):
+        frame[name] = pd.array([None] * 4, "Int64")
+    for name in ("talk_s", "mos_score", "quality_percentage", "jitter_min_var", "jitter_max_var", "jitter_loss_rate",
+                 "packet_loss_perc"):  # fmt: skip
+        frame[name] = np.nan
+    seen = observe(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    attempts = dict(zip((seen.texts["leg_id"].labels[code] for code in seen.texts["leg_id"].codes), seen.attempt, strict=True))
+    assert attempts["a"] == attempts["b"] == attempts["c"] != attempts["d"]
