@@ -45,6 +45,15 @@ def are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
+def probability(q: float) -> str:
+    """A probability among all that was asked; smaller ones than 0.001 are all the same to a reader.
+
+    >>> probability(0.0312), probability(3e-9)
+    ('q = 0.031', 'q < 0.001')
+    """
+    return "q < 0.001" if q < 0.001 else f"q = {q:.2g}"  # noqa: PLR2004
+
+
 def were(number: int) -> str:
     """The same of the past."""
     return "was" if number == 1 else "were"
@@ -69,4 +78,4 @@ def difference(by: float, unit: str, *, share: bool = False) -> str:
     return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
-__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "were"]
+__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "probability", "were"]

@@ -151,11 +151,10 @@ def _basis(numbers: Numbers) -> list[str]:
         one = "has no start time and is" if ledger.untimed == 1 else "have no start time and are"
         lines.append(f"{count(ledger.untimed, 'leg')} {one} in no hour, day or period.")
     lines += _coverage(ledger.coverage)
-    for name in ("measured", "poor"):
-        figure = numbers.figure(name)
-        if name == "measured" and figure and isinstance(figure.now, Rate):
-            rate = figure.now
-            lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data to judge their audio.")
+    figure = numbers.figure("measured")
+    if figure and isinstance(figure.now, Rate):
+        rate = figure.now
+        lines.append(f"{rate.k:,} of {count(rate.n, 'answered leg')} had enough data to judge their audio.")
     if numbers.legs and not ledger.entries:
         lines.append("No leg has missing, odd or imputed values.")
     return lines

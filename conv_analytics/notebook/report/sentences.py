@@ -7,7 +7,16 @@ from collections.abc import Sequence
 
 from conv_analytics.analysis.audio.profiles import MEASURES, Profile
 from conv_analytics.glossary import term
-from conv_analytics.notebook.report.formatting import amount, are, count, difference, none_was, percent, were
+from conv_analytics.notebook.report.formatting import (
+    amount,
+    are,
+    count,
+    difference,
+    none_was,
+    percent,
+    probability,
+    were,
+)
 from conv_analytics.notebook.report.numbers import Change, Figure, Finding, Findings, Numbers, Rate, Values
 
 #: Share of poor legs that is acceptable: the target of Teams' dashboard over all networks.
@@ -190,7 +199,7 @@ def finding_facts(one: Finding) -> list[tuple[str, str]]:
         ("rate", f"{percent(rate.rate)}, {rate.k:,} of {rate.n:,} (95 % interval {interval})"),
         ("expected", f"{percent(one.expected)}, as in {one.compared_with}"),
         ("excess", count(round(one.excess), "call")),
-        ("significance", f"q = {one.q:.2g}, adjusted for everything that was asked"),
+        ("significance", f"{probability(one.q)}, adjusted for everything that was asked"),
         ("whose side", one.side), ("what to do", one.advice), ("ruled out", one.ruled_out),
         ("same calls", one.same_calls),
     ]  # fmt: skip
