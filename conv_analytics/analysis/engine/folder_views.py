@@ -26,7 +26,8 @@ class FolderViews(Mapping[str, Any]):
         if table not in self._relations:
             if table not in self._dataset.tables:
                 raise KeyError(table)
-            self.connection.execute(f'create view "{table}" as {self._dataset.statement(table)}')
+            if self.declared:
+                self.connection.execute(f'create view "{table}" as {self._dataset.statement(table)}')
             self._relations[table] = self.connection.view(table)
         return self._relations[table]
 
@@ -39,12 +40,17 @@ class FolderViews(Mapping[str, Any]):
     def __contains__(self, table: object) -> bool:
         return table in self._dataset.tables
 
+    @property
+    def declared(self) -> bool:
+        """Whether it is a dataset of this package, and not another thing that gives a connection with its tables."""
+        return hasattr(self._dataset, "statement")
+
     @cached_property
     def connection(self) -> Any:
         """The connection; closed with the last of its relations."""
         import duckdb  # noqa: PLC0415  only large datasets need it
 
-        connection = duckdb.connect()
+        connection = duckdb.connect() if self.declared else self._dataset.duckdb()
         # The order of rows is made at the end; keeping it on the way would cost memory.
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")

@@ -128,7 +128,7 @@ class Source:
 
     def columns(self, table: str = SINGLE) -> tuple[str, ...]:
         """The columns that a table has; none for a table that is not there."""
-        if self._owned:
+        if self._owned and self._views.declared:
             # Nothing has to be opened to know them.
             return tuple(column.name for column in TABLES[table].columns) if table in self._frames else ()
         return tuple(str(name) for name in self._frames[table].columns) if table in self._frames else ()
@@ -314,7 +314,7 @@ class Source:
 
     def _blame(self, error: Exception) -> None:
         """Raise what is wrong with the files that a query read, if something is."""
-        if self._dataset is not None and (damage := self._dataset.damage()) is not None:
+        if self._dataset is not None and self._views.declared and (damage := self._dataset.damage()) is not None:
             raise damage from error
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -274,3 +275,23 @@ def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: 
     assert dataset.replay().commit is None
     shutil.rmtree(folder / CACHE)
     same(answers(open_dataset(folder), conversation), answers(dataset, conversation))
+
+
+class _OtherDataset:
+    """What gives a connection with its tables, and nothing else."""
+
+    def __init__(self, frames: dict[str, pd.DataFrame]) -> None:
+        self.tables, self._frames = tuple(frames), frames
+
+    def duckdb(self) -> duckdb.DuckDBPyConnection:
+        connection = duckdb.connect()
+        for name, frame in self._frames.items():
+            connection.register("given", pa.Table.from_pandas(frame))
+            connection.execute(f'create table "{name}" as select * from given')
+        return connection
+
+
+def test_other_things_with_a_connection_are_asked_without_a_cache(folder: Path) -> None:
+    frames, _ = frames_of(folder)
+    found = analysis.kpi(_OtherDataset(frames), by="network_code")
+    pd.testing.assert_frame_equal(found, analysis.kpi(frames, by="network_code"), rtol=1e-12)
