@@ -68,11 +68,7 @@ class ConversionProcess:
         self._starting = False
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """The number of the process; None when there is none."""
-        return None if self._process is None else self._process.pid
+        self._how = ""
 
     def start(self, thread: Executor) -> None:
         """Start the process, once; `thread` does it, and nobody waits."""
@@ -89,7 +85,7 @@ class ConversionProcess:
         try:
             answer = self._receive()
         except DatasetError as error:
-            self._cannot_start(str(error))
+            self._cannot_start(self._how or str(error))
             return False
         finally:
             timer.cancel()
@@ -144,7 +140,7 @@ class ConversionProcess:
         except OSError as error:
             self._cannot_start(error.strerror or str(error))
         except DatasetError as error:
-            self._cannot_start(str(error))
+            self._cannot_start(self._how or str(error))
 
     def _cannot_start(self, reason: str) -> None:
         LOGGER.warning(Entry("converting in this process", {"reason": reason}))
@@ -190,12 +186,10 @@ class ConversionProcess:
                 code = self._process.wait()
             how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         said = self._said()
-        LOGGER.error(Entry("conversion process ended", {"how": how, "stderr": said or None}))
-        last = f" ({said.splitlines()[-1]})" if said else ""
+        self._how = f"the process that converts {how}{f' ({said.splitlines()[-1]})' if said else ''}"
         return DatasetError(
-            f"The process that converts what is downloaded {how}{last}. Nothing was committed, and what"
-            " was downloaded is kept: run the same call again. If the system ended it for its memory, processes=1"
-            " (--processes 1) does with less."
+            f"T{self._how[1:]}. Nothing was committed, and what was downloaded is kept: run the same call again. If the"
+            " system ended it for its memory, processes=1 (--processes 1) does with less."
         )
 
     def _said(self) -> str:
