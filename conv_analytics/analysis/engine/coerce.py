@@ -104,6 +104,16 @@ def micros(series: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(pd.arrays.IntegerArray(values.view("int64").copy(), np.isnat(values)), index=series.index)
 
 
+def instants(series: pd.Series[Any]) -> pd.Series[Any]:
+    """Microseconds since 1970 as instants in UTC.
+
+    >>> instants(micros(pd.to_datetime(pd.Series(["2026-05-04T09:00Z", None]), utc=True))).to_list()
+    [Timestamp('2026-05-04 09:00:00+0000', tz='UTC'), NaT]
+    """
+    values = series.to_numpy("int64", na_value=np.iinfo("int64").min).view("datetime64[us]")
+    return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"), index=series.index)
+
+
 def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any:
     """Some columns of a DuckDB relation, as their kinds; null where it lacks one."""
     there = dict(zip(relation.columns, map(str, relation.types), strict=True))
