@@ -335,13 +335,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
-            try:
-                what = as_recorded(self._layout, file)
-            except OSError as error:
-                what = error.strerror or type(error).__name__
-            if what:
-                return CorruptFile(self.path / file.path, f"it {what}")
+            if what := self._damage_of(file):
+                return CorruptFile(self.path / file.path, what)
         return None
+
+    def _damage_of(self, file: File) -> str | None:
+        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
+        try:
+            what = as_recorded(self._layout, file)
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+        return what and f"it {what}"
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -378,7 +382,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             with self._opened(file) as opened:
                 return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path / file.path, first_line(error)) from error
+            raise CorruptFile(self.path / file.path, self._damage_of(file) or first_line(error)) from error
 
 
 def day_of(file: File) -> date:
