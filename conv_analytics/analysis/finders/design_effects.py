@@ -19,6 +19,8 @@ from conv_analytics.proportions import Floats
 _LEAST = 10
 #: A group of fewer clusters is not asked what it is without its worst: little would be left.
 _LEAST_OWN = 5
+#: Groups by one of these are a person, or a number.
+_IDENTITIES = frozenset({"user_id", "member_id", "from_address", "to_address", "remote_address"})
 _SUMS = ("clusters", "k", "n", "kk", "kn", "nn", "nnn")
 
 
@@ -49,7 +51,9 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
         and ``least_p``: the p of the group without its worst cluster, below which its own is not put: what a single
         number does is no fault of its network.
     """
-    names = [name for name in CLUSTERS if name in rows.columns and name not in by]
+    # Who is asked about is a cluster: the numbers of a user are the user's own, and no reason to doubt.
+    about = CLUSTERS[:1] if _IDENTITIES.intersection(by) else CLUSTERS
+    names = [name for name in about if name in rows.columns and name not in by]
     known = counts[list(by)].notna().all(axis=1).to_numpy()
     effects, least_p = np.ones((len(names) + 1, len(counts))), np.zeros(len(counts))
     for place, name in enumerate(names, start=1):

@@ -85,7 +85,8 @@ def offenders(
     Test: Fisher's exact test, one-sided, of k among n against the rest (hypergeometric: the rest is as noisy as the
     group), with its variance multiplied by the design effect. That is estimated from the correlation of calls within
     clusters, each group's own rate taken out: see `conv_analytics.analysis.maths.clusters`; the clustering with the
-    largest effect counts, if it has ten clusters more than groups. A group is tested without its worst cluster, too,
+    largest effect counts, if it has ten clusters more than groups; groups that are users or numbers are clusters
+    themselves, and only conversations count then. A group is tested without its worst cluster, too,
     and the larger p counts: what one number does is no fault of its network. False discoveries: Benjamini and Hochberg.
     Shrinkage: a beta prior whose mean is the rate of all and whose weight is the moment estimate of the variance
     between groups (C. Morris, JASA 78 (1983) 47). Of ``answered``, ``unanswered`` and ``failed``, legs of one
