@@ -42,7 +42,13 @@ class Explained:
 
 
 def explain(
-    seen: Observations, groups: Groups, cases: list[Case], direct: list[Candidate], *, fdr: float, least_excess: float,
+    seen: Observations,
+    groups: Groups,
+    cases: list[Case],
+    direct: list[Candidate],
+    *,
+    fdr: float,
+    least_excess: float,
     most: int = MOST,
 ) -> tuple[list[Explained], dict[int, Asked]]:
     """Problems in the order in which they explain most, and what was asked of each case at first."""

@@ -59,16 +59,16 @@ def test_a_problem_says_who_since_when_how_many_and_what_to_do() -> None:
 
 
 def test_the_call_that_it_names_shows_the_group() -> None:
-    from conv_analytics import analysis  # noqa: PLC0415
+    from conv_analytics import analysis
 
     one = found().problem(1)
     names = {name: getattr(analysis, name) for name in analysis.__all__}
-    table = eval(one.python, names, {"data": tables()})  # noqa: S307 - a call of our own
+    table = eval(one.python, names, {"data": tables()})
     assert one.keys["from_address"] in set(table["from_address"])
 
 
 def test_every_engine_names_the_same() -> None:
-    import polars as pl  # noqa: PLC0415
+    import polars as pl
 
     expected = found().problems
     kinds: dict[str, Any] = {
@@ -92,7 +92,12 @@ def test_a_shorter_time_has_fewer_calls() -> None:
 
 
 def test_options_are_checked() -> None:
-    for options in ({"fdr": 0.0}, {"min_excess": 0}, {"limit": 0}, {"since": pd.Timestamp("2026-11-01").to_pydatetime()}):
+    for options in (
+        {"fdr": 0.0},
+        {"min_excess": 0},
+        {"limit": 0},
+        {"since": pd.Timestamp("2026-11-01").to_pydatetime()},
+    ):
         with pytest.raises(ConfigError):
             findings(tables(), **options)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="no problem 99"):
@@ -138,7 +143,11 @@ def test_legs_that_ring_together_are_one_attempt() -> None:
                "ended_at": at + pd.Timedelta(seconds=20)}  # fmt: skip
     three = [ringing | {"leg_id": name, "to_address": name} for name in "abc"]
     three[1] |= {"answered": True, "answered_at": at + pd.Timedelta(seconds=8)}
-    later = ringing | {"leg_id": "d", "started_at": at + pd.Timedelta(minutes=5), "ended_at": at + pd.Timedelta(minutes=6)}
+    later = ringing | {
+        "leg_id": "d",
+        "started_at": at + pd.Timedelta(minutes=5),
+        "ended_at": at + pd.Timedelta(minutes=6),
+    }
     frame = pd.DataFrame([*three, later]).assign(conversation_id="CON-1")
     for name in ("started_at", "ended_at", "answered_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True).dt.as_unit("us")
@@ -148,5 +157,7 @@ def test_legs_that_ring_together_are_one_attempt() -> None:
                  "packet_loss_perc"):  # fmt: skip
         frame[name] = np.nan
     seen = observe(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
-    attempts = dict(zip((seen.texts["leg_id"].labels[code] for code in seen.texts["leg_id"].codes), seen.attempt, strict=True))
+    attempts = dict(
+        zip((seen.texts["leg_id"].labels[code] for code in seen.texts["leg_id"].codes), seen.attempt, strict=True)
+    )
     assert attempts["a"] == attempts["b"] == attempts["c"] != attempts["d"]
