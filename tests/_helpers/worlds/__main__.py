@@ -20,8 +20,11 @@ import pandas as pd
 from tests._helpers.worlds import CAUSES, CLEAN, KINDS
 from tests._helpers.worlds.scores import Row, named_in, table
 
+#: What the table stands between in a page.
+MARKS = ("<!-- worlds -->", "<!-- /worlds -->")
 
-def found(tables: Any) -> pd.DataFrame:
+
+def problems_of(tables: Any) -> pd.DataFrame:
     """The problems that `findings` gives."""
     from conv_analytics.analysis import findings
 
@@ -30,7 +33,7 @@ def found(tables: Any) -> pd.DataFrame:
 
 
 def _one(world: tuple[str, int], *, frame: bool) -> Row:
-    return named_in(*world, found, frame=frame)
+    return named_in(*world, problems_of, frame=frame)
 
 
 def main() -> None:
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--kinds", default="all", help="names with commas; all, causes, or clean")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, help="where what was named is kept, a line a world")
+    parser.add_argument("--page", type=Path, help="the page whose table is to be written anew")
     parser.add_argument("--frame", action="store_true", help="give the frame of legs instead of the tables")
     parser.add_argument("--failures", action="store_true", help="list the worlds that went wrong")
     options = parser.parse_args()
@@ -60,6 +64,12 @@ def main() -> None:
                     file.write(json.dumps(row, default=str) + "\n")
     rows = [known[world] for world in wanted]
     sys.stdout.write(table(rows) + "\n")
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        before, _, rest = page.partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        made = f"{before}{MARKS[0]}\n{table(rows)}\n{MARKS[1]}{after}"
+        options.page.write_text(made, encoding="utf-8")
     if options.failures:
         sys.stdout.write("\n".join(failures(rows)) + "\n")
 
@@ -86,13 +96,13 @@ def failures(rows: list[Row]) -> list[str]:
         missed = planted and row["excess"] >= 20 and (row["rank"] or 99) > 3
         if not (missed or row["others"] or row["repeated"] or (row["named"] and not planted)):
             continue
-        said = "; ".join(
+        named = "; ".join(
             f"{each['kind']}/{each['case']} {json.dumps(each['keys'])} excess {each['excess']:.0f} [{each['place']}"
             f"{'' if each['words'] else ', other words'}]" for each in row["named"][:6]
         )  # fmt: skip
         why = "missed" if missed else "named"
         lines.append(
-            f"{why} {row['kind']} seed {row['seed']} ({row['shape']}; {row['says']}; excess {row['excess']}): {said}"
+            f"{why} {row['kind']} seed {row['seed']} ({row['shape']}; {row['cause']}; excess {row['excess']}): {named}"
         )
     return lines
 
@@ -100,4 +110,4 @@ def failures(rows: list[Row]) -> list[str]:
 if __name__ == "__main__":
     main()
 
-__all__ = ["chosen", "failures", "found"]
+__all__ = ["chosen", "failures", "problems_of"]

@@ -39,6 +39,8 @@ class Planted:
 
     Attributes
     ----------
+    description
+        What is wrong, in words.
     kinds, cases
         The words for it: a problem is right if its ``kind`` or its ``case`` is among them.
     hit
@@ -55,7 +57,7 @@ class Planted:
         Calls that it prevented.
     """
 
-    says: str
+    description: str
     kinds: frozenset[str]
     cases: frozenset[str]
     hit: np.ndarray
@@ -96,8 +98,10 @@ class Groups:
         self.hours = (legs.start % DAY // HOUR, (legs.start + local * HOUR) % DAY // HOUR)
         self.weekdays = (day.astype("int64") + 3) % 7
 
-    def selected(self, keys: Mapping[str, Any], since: float | None = None, until: float | None = None) -> np.ndarray:
-        """The legs that keys, and instants where they are given, select.
+    def selected(
+        self, keys: Mapping[str, Any], since: float | None = None, until: float | None = None, *, local: bool = False
+    ) -> np.ndarray:
+        """The legs that keys, and instants where they are given, select; hours are UTC, or those of the network.
 
         Raises
         ------
@@ -110,14 +114,14 @@ class Groups:
             if dimension in _QUALITIES:
                 continue
             values = [str(each) for each in value] if isinstance(value, (list, tuple)) else [str(value)]
-            rows &= np.logical_or.reduce([self._is(dimension, each) for each in values])
+            rows &= np.logical_or.reduce([self._is(dimension, each, local=local) for each in values])
         if since is not None:
             rows &= self.legs.start >= since
         if until is not None:
             rows &= self.legs.start < until
         return rows
 
-    def _is(self, dimension: str, value: str) -> np.ndarray:
+    def _is(self, dimension: str, value: str, *, local: bool) -> np.ndarray:
         if dimension == "prefix":
             start = value.lstrip("+").rstrip("x*…")
             return np.array([text.startswith(start) for text in self.legs.remote.tolist()])
@@ -126,7 +130,7 @@ class Groups:
             first, _, last = (part.strip() for part in value.partition("-"))
             begin = _hour(first)
             length = (_hour(last) - begin) % 24 if last else 1
-            return np.logical_or(*((hours - begin) % 24 < length for hours in self.hours))
+            return (self.hours[local] - begin) % 24 < length
         if dimension == "weekday":
             known = [name.lower()[:3] for name in _WEEKDAYS]
             number = known.index(value.lower()[:3]) if value.lower()[:3] in known else int(float(value))
@@ -151,17 +155,23 @@ def place_of(cause: Planted, groups: Groups, keys: Mapping[str, Any], since: flo
     narrowing = {_SYNONYMS.get(name, name) for name in keys} - _QUALITIES
     if not narrowing and (cause.window is None or not cause.everywhere):
         return "right" if cause.everywhere else "other"
-    rows = groups.selected(keys)
+    window = np.ones(len(cause.hit), bool)
     if cause.window is not None and "day" not in narrowing:
         if since is None and until is None:
             return "other"
-        rows &= groups.selected({}, since and since - HOUR, until)
+        window = groups.selected({}, since and since - HOUR, until)
+    wanted = RECALL_ONE_BY_ONE if narrowing & {"hour", "weekday", "day", "address"} else RECALL
+    # Hours may be meant as UTC, or as those of the network that is called.
+    clocks = (False, True) if "hour" in narrowing else (False,)
+    places = {_place(cause, window & groups.selected(keys, local=local), wanted) for local in clocks}
+    return next(place for place in ("right", "part", "other") if place in places)
+
+
+def _place(cause: Planted, rows: np.ndarray, wanted: float) -> str:
     asked = rows & cause.among
     if not asked.any() or (asked & cause.target).sum() < PRECISION * asked.sum():
         return "other"
-    wanted = RECALL_ONE_BY_ONE if narrowing & {"hour", "weekday", "day", "address"} else RECALL
-    hit = int(cause.hit.sum())
-    return "right" if (rows & cause.hit).sum() >= wanted * hit else "part"
+    return "right" if (rows & cause.hit).sum() >= wanted * cause.hit.sum() else "part"
 
 
 def right_words(cause: Planted, kind: str, case: str) -> bool:

@@ -31,30 +31,30 @@ def named_in(kind: str, seed: int, find: Find, *, frame: bool = False) -> Row:
     before = time.process_time()
     problems = find(given)
     seconds = time.process_time() - before
-    said = [_judged(made, row) for row in problems.to_dict("records")]
-    rank = next((place for place, each in enumerate(said, 1) if each["place"] == "right" and each["words"]), None)
-    same = [each for each in said if each["place"] == "right" or (each["place"] == "part" and each["words"])]
+    judged = [_judged(made, row) for row in problems.to_dict("records")]
+    rank = next((place for place, each in enumerate(judged, 1) if each["place"] == "right" and each["words"]), None)
+    same = [each for each in judged if each["place"] == "right" or (each["place"] == "part" and each["words"])]
     return {
         "kind": kind, "seed": seed, "shape": made.shape, "cpu_s": round(seconds, 2),
-        "excess": made.cause.excess if made.cause else 0, "says": made.cause.says if made.cause else "",
-        "rank": rank, "repeated": max(len(same) - 1, 0), "others": len(said) - len(same), "named": said,
+        "excess": made.cause.excess if made.cause else 0, "cause": made.cause.description if made.cause else "",
+        "rank": rank, "repeated": max(len(same) - 1, 0), "others": len(judged) - len(same), "named": judged,
     }  # fmt: skip
 
 
 def _judged(made: Made, row: Mapping[Any, Any]) -> Row:
     keys, kind, case = keys_of(row.get("keys")), str(row.get("kind")), str(row.get("case"))
     since, until = (_seconds(row.get(name)) for name in ("since", "until"))
-    told = {
+    problem = {
         "kind": kind, "case": case, "keys": keys, "what": str(row.get("what", "")), "since": str(row.get("since")),
         "until": str(row.get("until")), "excess": float(row.get("excess") or 0), "q": row.get("q"),
     }  # fmt: skip
     if made.cause is None:
-        return told | {"place": "other", "words": False}
+        return problem | {"place": "other", "words": False}
     try:
         place = place_of(made.cause, made.groups, keys, since, until)
     except (KeyError, ValueError) as error:
-        return told | {"place": "unknown", "words": False, "why": repr(error)}
-    return told | {"place": place, "words": right_words(made.cause, kind, case)}
+        return problem | {"place": "unknown", "words": False, "why": repr(error)}
+    return problem | {"place": place, "words": right_words(made.cause, kind, case)}
 
 
 def _seconds(value: Any) -> float | None:
@@ -74,15 +74,15 @@ def table(rows: Iterable[Row]) -> str:
     for kind in CAUSES:
         if kind not in by_kind:
             continue
-        told = by_kind[kind]
-        large = [row for row in told if row["excess"] >= ENOUGH]
+        worlds = by_kind[kind]
+        large = [row for row in worlds if row["excess"] >= ENOUGH]
         first, three = (sum((row["rank"] or 99) <= most for row in large) for most in (1, 3))
         total = [total[0] + len(large), total[1] + first, total[2] + three]
-        excess = statistics.median(row["excess"] for row in told)
+        excess = statistics.median(row["excess"] for row in worlds)
+        twice, wrong = (sum(row[name] > 0 for row in worlds) for name in ("repeated", "others"))
         lines.append(
-            f"| `{kind}` | {len(told)} | {len(large)} | {excess:.0f} | {_share(first, large)} | {_share(three, large)} "
-            f"| {sum(row['repeated'] > 0 for row in told)} | {sum(row['others'] > 0 for row in told)} "
-            f"| {statistics.mean(row['cpu_s'] for row in told):.1f} |"
+            f"| `{kind}` | {len(worlds)} | {len(large)} | {excess:.0f} | {_share(first, large)} "
+            f"| {_share(three, large)} | {twice} | {wrong} | {statistics.mean(row['cpu_s'] for row in worlds):.1f} |"
         )
     if total[0]:
         lines.append(f"| all | | {total[0]} | | {total[1] / total[0]:.3f} | {total[2] / total[0]:.3f} | | | |")
@@ -96,15 +96,15 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join(lines)
 
 
-def _clean(kind: str, told: list[Row]) -> str:
+def _clean(kind: str, worlds: list[Row]) -> str:
     words: dict[str, int] = defaultdict(int)
-    for row in told:
+    for row in worlds:
         for each in row["named"]:
             words[f"{each['kind']}/{each['case']}"] += 1
     names = ", ".join(f"{name} {count}" for name, count in sorted(words.items(), key=lambda pair: -pair[1])[:4])
-    loud = sum(bool(row["named"]) for row in told)
-    seconds = statistics.mean(row["cpu_s"] for row in told)
-    return f"| `{kind.removeprefix('clean:')}` | {len(told)} | {loud} | {names} | {seconds:.1f} |"
+    loud = sum(bool(row["named"]) for row in worlds)
+    seconds = statistics.mean(row["cpu_s"] for row in worlds)
+    return f"| `{kind.removeprefix('clean:')}` | {len(worlds)} | {loud} | {names} | {seconds:.1f} |"
 
 
 def _share(count: int, rows: list[Row]) -> str:

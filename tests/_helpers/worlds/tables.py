@@ -123,10 +123,10 @@ _KEYS = {"number": PHONE, "user": APP, "uri": SIP}
 
 
 def _users(world: World, names: _Names) -> pd.DataFrame:
-    told = [json.dumps({"app_version": version, "team": "sales"}) for version in world.versions]
+    custom_data = [json.dumps({"app_version": version, "team": "sales"}) for version in world.versions]
     return pd.DataFrame({
         "user_id": _text(names.user_ids), "name": _text(_array(world.users)),
-        "display_name": _text(_array(name.title() for name in world.users)), "custom_data": _text(_array(told)),
+        "display_name": _text(_array(name.title() for name in world.users)), "custom_data": _text(_array(custom_data)),
     })  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from conv_analytics.analysis import legs, quality
 from tests._helpers.worlds import CAUSES, CLEAN, KINDS, make
-from tests._helpers.worlds.__main__ import found
+from tests._helpers.worlds.__main__ import problems_of
 from tests._helpers.worlds.planted import place_of
 from tests._helpers.worlds.scores import ENOUGH, Row, named_in
 
@@ -27,22 +27,25 @@ QUIET = ("contact_centre", "repeated_callers", "bursts", "export_gaps", "small_n
 
 @cache
 def _named(kind: str, seed: int) -> Row:
-    return named_in(kind, seed, found)
+    return named_in(kind, seed, problems_of)
 
 
+@pytest.mark.slow
 def test_most_causes_are_named_among_the_first_three() -> None:
     missed = [kind for kind, seed in PLANTED.items() if (_named(kind, seed)["rank"] or 99) > 3]
     assert len(missed) <= 2, missed
 
 
+@pytest.mark.slow
 def test_a_cause_is_seldom_named_twice() -> None:
     twice = [kind for kind, seed in PLANTED.items() if _named(kind, seed)["repeated"]]
     assert len(twice) <= 3, twice
 
 
+@pytest.mark.slow
 def test_where_nothing_is_wrong_nothing_is_named() -> None:
     loud = {name: _named(f"clean:{name}", 1)["named"] for name in QUIET}
-    assert sum(bool(said) for said in loud.values()) <= 1, loud
+    assert sum(bool(problems) for problems in loud.values()) <= 1, loud
 
 
 # -- the worlds themselves

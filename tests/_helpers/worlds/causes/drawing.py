@@ -36,11 +36,11 @@ def since(world: World, low: float = 0.35, high: float = 0.65) -> float:
     return float(BEGIN + world.days * DAY * world.rng.uniform(low, high))
 
 
-def planted(says: str, words: str, cases: frozenset[str] | str, *masks: np.ndarray, **more: Any) -> Planted:
+def planted(description: str, words: str, cases: frozenset[str] | str, *masks: np.ndarray, **more: Any) -> Planted:
     """A cause, of masks over the legs that there are now: those hit, its place, and those that could be hit."""
     hit, target, among = masks
     named = frozenset(cases.split()) if isinstance(cases, str) else cases
-    return Planted(says, frozenset(words.split()), named, hit, target, among, **more)
+    return Planted(description, frozenset(words.split()), named, hit, target, among, **more)
 
 
 def added(world: World, extra: Legs) -> np.ndarray:
