@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked, show
+from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.formats import table
+from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
 if TYPE_CHECKING:
@@ -63,7 +65,6 @@ def run(options: argparse.Namespace) -> int:
     since, until = (None if text is None else instant(text, now, zone) for text in (options.since, options.until))
     dataset = dataset_of(options)
     from conv_analytics.analysis import findings
-    from conv_analytics.cli.output import note
 
     units = units_of(options, dataset)
     print_units(units)
@@ -72,19 +73,27 @@ def run(options: argparse.Namespace) -> int:
         limit=options.limit,
     )  # fmt: skip
     note(f"{len(found):,} problems, of {len(found.looked_at):,} questions that were asked")
+    problems = _masked(found.problems, options)
     if options.format == "text":
-        _print(masked(found.problems, options))
+        _print(problems)
     else:
-        show(found.problems, options)
+        say(table(problems, options.format))
     if options.fail and bool(found.problems["sure"].any()):
         return Exit.BEYOND
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE
 
 
+def _masked(problems: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
+    """The problems with personal data masked; each of the legs is an id of its own."""
+    from conv_analytics.privacy.display import Display
+
+    display = Display(on=not options.unmasked)
+    legs = [",".join(map(display.identifier, str(ids).split(","))) for ids in problems["leg_ids"]]
+    return masked(problems.drop(columns="leg_ids"), options).assign(leg_ids=legs)[[*problems.columns]]
+
+
 def _print(problems: pd.DataFrame) -> None:
     """A paragraph per problem: a table of sentences would not fit a terminal."""
-    from conv_analytics.cli.output import say
-
     for _, row in problems.iterrows():
         say(f"{row['problem']}. {row['what']}")
         for title, name in _LINES.items():

@@ -28,7 +28,7 @@ def _cases(seen: Observations, _groups: Groups) -> list[Case]:
              advice="Check the list of numbers and their format (E.164)."),
         Case(kind="group_rate", name="unanswered", calls="calls were not answered", bad=~answered,
              known=seen.outbound & over, unit="attempt", by=every, odds=1.3, everywhere=False,
-             strict=True,
+             strict=True, windows=("time",),
              advice="Call a few of these numbers by hand, and check how the calling number is shown."),
         Case(kind="group_rate", name="unanswered", calls=f"calls were given up within {SOON_S:.0f} s of ringing",
              bad=~answered & seen.texts["reason_code"].is_in("RING_TIMER") & (seen.numbers["ring_s"] <= SOON_S),
