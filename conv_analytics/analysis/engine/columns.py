@@ -96,18 +96,18 @@ LEGS = (
 
 #: Flags of legs, and what they mean.
 LEG_FLAGS = {
-    "no_leg_id": "An event of the leg names no leg: it was matched by its member, or stands alone.",
-    "no_start": "Neither a status nor a record tells when it started: no delays can be told.",
+    "no_leg_id": "An event has no leg id: it was matched by its member, or is a leg of its own.",
+    "no_start": "Neither a status nor a billing record says when it started: its delays are unknown.",
     "no_hangup": "Its hangup is missing.",
     "no_record": "Its billing record is missing.",
-    "no_status": "No status of it is known.",
+    "no_status": "It has no status event.",
     "duplicate_hangup": "It hung up more than once: the first counts.",
     "duplicate_record": "It was billed more than once: the last counts.",
-    "out_of_order": "Its instants are not in order: negative durations are null.",
+    "out_of_order": "Its timestamps are out of order: negative durations are null.",
     "hangup_before_answer": "It ended before it was answered.",
     "answer_imputed": "No answer is known, but its end says that there was one.",
-    "conflicting": "Its end says both that it was answered and that it was not: without an answer it counts as not.",
-    "clock": "Its record ends more than 5 s from where its events end: its instants are not set against theirs.",
+    "conflicting": "Its end says both that it was answered and that it was not: without an answer event it counts as unanswered.",
+    "clock": "Its billing record ends more than 5 s apart from its events: the two clocks are not compared.",
 }
 
 CALLS = (
