@@ -106,8 +106,7 @@ LEG_FLAGS = {
     "out_of_order": "Its timestamps are out of order: negative durations are null.",
     "hangup_before_answer": "It ended before it was answered.",
     "answer_imputed": "No answer is known, but its end says that there was one.",
-    "conflicting": "Its end says both that it was answered and that it was not: without an answer event it counts as "
-    "unanswered.",
+    "conflicting": "Its end contradicts itself: without an answer event it counts as unanswered.",
     "clock": "Its billing record ends more than 5 s apart from its events: the two clocks are not compared.",
 }
 
@@ -150,7 +149,7 @@ CALLS = (
         bool,
         """
         transferred | One of its legs was transferred.
-        forked | It rang more than one destination, in parallel or one after another, without a transfer.
+        forwarded | It rang more than one destination, without a transfer.
         """,
     ),
     *_columns(float, "price | Sum of its legs' prices; null when none is known."),
