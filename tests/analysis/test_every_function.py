@@ -64,7 +64,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "dtmf_paths": analysis.dtmf_paths,
     "duration_hist": analysis.duration_hist,
     "fault_side": analysis.fault_side,
-    "findings": lambda data: analysis.findings(data, min_excess=3).problems,
+    "findings": lambda data: analysis.findings(data).looked_at,
     "first_responses": lambda data: analysis.first_responses(data, roles(data), until=UNTIL),
     "heatmap": lambda data: analysis.heatmap(data, "asr", tz="Europe/London"),
     "kpi": lambda data: analysis.kpi(data, by=["network_code"]),

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conv_analytics import export, open_dataset
-from conv_analytics.analysis import offenders
+from conv_analytics.analysis import findings, offenders
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call
@@ -244,3 +244,18 @@ def test_no_id_begins_a_line_of_what_is_printed() -> None:
     assert len(str(report).splitlines()) == 2 + 2
     assert len(str(Finding(Level.ERROR, f"of {FORGED}", FORGED, FORGED)).splitlines()) == 1
     assert len(str(Entry("gone", {"conversations": FORGED})).splitlines()) == 1
+
+
+def test_findings_in_every_format_and_what_fail_does(tmp_path: Path) -> None:
+    with Sandbox(conversations=600) as sandbox:
+        export(client_of(sandbox), tmp_path / "out", rate=0, progress=False)
+    problems = findings(open_dataset(tmp_path / "out")).problems
+    assert len(problems)
+    told = call("findings", "out", "--format", "json", "--unmasked", cwd=tmp_path)
+    assert told.code == 0
+    assert [row["what"] for row in json.loads(told.out)] == problems["what"].tolist()
+    text = call("findings", "out", cwd=tmp_path)
+    assert text.out.count("What to do") == len(problems)
+    assert call("findings", "out", "--fail", cwd=tmp_path).code == 4
+    assert call("findings", "out", "--fail", "--until", "2020-01-01", cwd=tmp_path).code == 0
+    assert call("findings", "out", "--fdr", "7", cwd=tmp_path).code == 2
