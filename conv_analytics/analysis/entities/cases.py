@@ -31,8 +31,6 @@ class Case:
     ----------
     name
         The name that functions, limits and the command line take.
-    sentence
-        Which legs are cases.
     needs
         The columns that the conditions look at.
     holds
@@ -46,7 +44,6 @@ class Case:
     """
 
     name: str
-    sentence: str
     needs: tuple[str, ...]
     holds: nw.Expr
     known: nw.Expr
@@ -89,45 +86,39 @@ def short(seconds: float) -> nw.Expr:
     return is_true(_col("answered")) & is_true(_col("talk_s") <= seconds)
 
 
-def _attempt(name: str, sentence: str, column: str, holds: nw.Expr) -> Case:
-    return Case(name, sentence, (column,), holds, nw.lit(value=True), "outbound")
+def _attempt(name: str, column: str, holds: nw.Expr) -> Case:
+    return Case(name, (column,), holds, nw.lit(value=True), "outbound")
 
 
-def _verdict(verdict: Verdict, sentence: str, colour: str = "") -> Case:
+def _verdict(verdict: Verdict, colour: str = "") -> Case:
     among = is_true(_col("verdict").is_in(MEASURED))
     known = ~_col("verdict").is_null() if verdict == Verdict.UNMEASURED else among
-    return Case(verdict.value, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
+    return Case(verdict.value, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
 
 
-def _silence(name: str, sentence: str) -> Case:
+def _silence(name: str) -> Case:
     # A silence that is expected is none that somebody has to look at.
     holds = is_true(_col("silent_directions") > 0)
     holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
-    return Case(name, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
+    return Case(name, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
 
 
 # Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
 _FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
 _ANSWERED = is_true(_col("answered"))
 
-#: Every case by its name.
+#: Every case by its name; what each means in words is in the glossary.
 CASES: Mapping[str, Case] = {case.name: case for case in (
-    _attempt("answered", "outbound legs that were answered", "answered", _ANSWERED),
-    _attempt("unanswered", "outbound legs without an answer", "answered", ~_ANSWERED),
-    _attempt("failed", "outbound legs that the network, the signalling or the platform failed", "outcome_class",
-             _FAILED),
-    _verdict(Verdict.GOOD, "measured legs with the verdict good"),
-    _verdict(Verdict.FAIR, "measured legs with the verdict fair"),
-    _verdict(Verdict.POOR, "measured legs with the verdict poor", "bad"),
-    _verdict(Verdict.UNMEASURED, "legs without enough packets to judge"),
-    Case("measured", "answered legs with enough packets to judge", ("verdict", "answered"),
-         is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
-    _silence("no_in", "legs of at least 5 s without audio from the far end"),
-    _silence("no_out", "legs of at least 5 s without audio to the far end"),
-    _silence("ghost", "legs of at least 5 s without audio in either direction (no media)"),
-    _silence("silent", "legs of at least 5 s without audio in at least one direction that nothing excuses"),
-    Case("short", "answered legs of up to 6 s", ("answered", "talk_s"), short(SHORT_S),
-         _ANSWERED & ~_col("talk_s").is_null()),
+    _attempt("answered", "answered", _ANSWERED),
+    _attempt("unanswered", "answered", ~_ANSWERED),
+    _attempt("failed", "outcome_class", _FAILED),
+    _verdict(Verdict.GOOD),
+    _verdict(Verdict.FAIR),
+    _verdict(Verdict.POOR, "bad"),
+    _verdict(Verdict.UNMEASURED),
+    Case("measured", ("verdict", "answered"), is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
+    *(_silence(name) for name in ("no_in", "no_out", "ghost", "silent")),
+    Case("short", ("answered", "talk_s"), short(SHORT_S), _ANSWERED & ~_col("talk_s").is_null()),
 )}  # fmt: skip
 
 __all__ = ["CASES", "JUDGED", "LEG_COLUMNS", "SHORT_S", "Case", "short"]
