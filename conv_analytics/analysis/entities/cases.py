@@ -25,7 +25,7 @@ _col = nw.col
 
 @dataclass(frozen=True)
 class Case:
-    """Something that a leg may be: its condition, and its words; `conv_analytics.glossary` has its title and label.
+    """Something that a leg may be: its condition; its words are in `conv_analytics.glossary`.
 
     Attributes
     ----------
@@ -54,11 +54,6 @@ class Case:
     def title(self) -> str:
         """The standard term, as a heading; of a column of the caller's own, its name."""
         return term(self.name).title if is_term(self.name) else self.name
-
-    @property
-    def label(self) -> str:
-        """What it is called in a table or a picture, as "poor audio"."""
-        return term(self.name).label if is_term(self.name) else self.name
 
     @property
     def judged(self) -> bool:
