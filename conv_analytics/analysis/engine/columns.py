@@ -149,7 +149,7 @@ CALLS = (
         bool,
         """
         transferred | One of its legs was transferred.
-        forwarded | It rang more than one destination, without a transfer.
+        forked | It rang more than one destination, in parallel or one after another, without a transfer.
         """,
     ),
     *_columns(float, "price | Sum of its legs' prices; null when none is known."),

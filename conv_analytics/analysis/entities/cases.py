@@ -27,14 +27,12 @@ _col = nw.col
 
 @dataclass(frozen=True)
 class Case:
-    """Something that a leg may be: its condition, and its words; `conv_analytics.glossary` has its title and label.
+    """Something that a leg may be: its condition; its words are in `conv_analytics.glossary`.
 
     Attributes
     ----------
     name
         The name that functions, limits and the command line take.
-    sentence
-        Which legs are cases.
     needs
         The columns that the conditions look at.
     holds
@@ -48,7 +46,6 @@ class Case:
     """
 
     name: str
-    sentence: str
     needs: tuple[str, ...]
     holds: nw.Expr
     known: nw.Expr
@@ -59,11 +56,6 @@ class Case:
     def title(self) -> str:
         """The standard term, as a heading; of a column of the caller's own, its name."""
         return term(self.name).title if is_term(self.name) else self.name
-
-    @property
-    def label(self) -> str:
-        """What it is called in a table or a picture, as "poor audio"."""
-        return term(self.name).label if is_term(self.name) else self.name
 
     @property
     def judged(self) -> bool:
@@ -96,48 +88,41 @@ def short(seconds: float) -> nw.Expr:
     return is_true(_col("answered")) & is_true(_col("talk_s") <= seconds)
 
 
-def _attempt(name: str, sentence: str, column: str, holds: nw.Expr) -> Case:
-    return Case(name, sentence, (column,), holds, nw.lit(value=True), "outbound")
+def _attempt(name: str, column: str, holds: nw.Expr) -> Case:
+    return Case(name, (column,), holds, nw.lit(value=True), "outbound")
 
 
-def _verdict(verdict: Verdict, sentence: str, colour: str = "") -> Case:
+def _verdict(verdict: Verdict, colour: str = "") -> Case:
     among = is_true(_col("verdict").is_in(MEASURED))
     known = ~_col("verdict").is_null() if verdict == Verdict.UNMEASURED else among
-    return Case(verdict.value, sentence, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
+    return Case(verdict.value, ("verdict",), is_true(_col("verdict") == verdict), known, colour=colour)
 
 
-def _silence(name: str, sentence: str) -> Case:
+def _silence(name: str) -> Case:
     # A silence that is expected is none that somebody has to look at.
     holds = is_true(_col("silent_directions") > 0)
     holds = holds if name == "silent" else holds & is_true(_col("flow") == name)
-    return Case(name, sentence, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
+    return Case(name, ("flow", "silent_directions"), holds, ~_col("flow").is_null())
 
 
 # Not 3xx: a redirection says where the call goes on. RFC 6076 leaves it out of its rates, too.
 _FAILED = is_true(_col("outcome_class").is_in(["network", "signalling", "platform"]))
 _ANSWERED = is_true(_col("answered"))
 
-#: Every case by its name.
+#: Every case by its name; what each means in words is in the glossary.
 CASES: Mapping[str, Case] = {case.name: case for case in (
-    _attempt("answered", "outbound legs that were answered", "answered", _ANSWERED),
-    _attempt("unanswered", "outbound legs without an answer", "answered", ~_ANSWERED),
-    _attempt("failed", "outbound legs that the network, the signalling or the platform failed", "outcome_class",
-             _FAILED),
-    Case("pdd", "outbound legs whose post-dial delay is above that of nine in ten of all", ("pdd_s",),
-         is_true(_col("pdd_s") > _col("pdd_s").quantile(LONG_PDD, interpolation="linear")), ~_col("pdd_s").is_null(),
-         "outbound"),
-    _verdict(Verdict.GOOD, "measured legs with the verdict good"),
-    _verdict(Verdict.FAIR, "measured legs with the verdict fair"),
-    _verdict(Verdict.POOR, "measured legs with the verdict poor", "bad"),
-    _verdict(Verdict.UNMEASURED, "legs without enough packets to judge"),
-    Case("measured", "answered legs with enough packets to judge", ("verdict", "answered"),
-         is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
-    _silence("no_in", "legs of at least 5 s without audio from the far end"),
-    _silence("no_out", "legs of at least 5 s without audio to the far end"),
-    _silence("ghost", "legs of at least 5 s without audio in either direction (no media)"),
-    _silence("silent", "legs of at least 5 s without audio in at least one direction that nothing excuses"),
-    Case("short", "answered legs of up to 6 s", ("answered", "talk_s"), short(SHORT_S),
-         _ANSWERED & ~_col("talk_s").is_null()),
+    _attempt("answered", "answered", _ANSWERED),
+    _attempt("unanswered", "answered", ~_ANSWERED),
+    _attempt("failed", "outcome_class", _FAILED),
+    Case("pdd", ("pdd_s",), is_true(_col("pdd_s") > _col("pdd_s").quantile(LONG_PDD, interpolation="linear")),
+         ~_col("pdd_s").is_null(), "outbound"),
+    _verdict(Verdict.GOOD),
+    _verdict(Verdict.FAIR),
+    _verdict(Verdict.POOR, "bad"),
+    _verdict(Verdict.UNMEASURED),
+    Case("measured", ("verdict", "answered"), is_true(_col("verdict").is_in(MEASURED)), _ANSWERED),
+    *(_silence(name) for name in ("no_in", "no_out", "ghost", "silent")),
+    Case("short", ("answered", "talk_s"), short(SHORT_S), _ANSWERED & ~_col("talk_s").is_null()),
 )}  # fmt: skip
 
 __all__ = ["CASES", "JUDGED", "LEG_COLUMNS", "SHORT_S", "Case", "short"]

@@ -105,7 +105,7 @@ def case_rows(
 
 
 def _own(name: str) -> Case:
-    return Case(name, "", (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
+    return Case(name, (name,), is_true(nw.col(name)), ~nw.col(name).is_null())
 
 
 def _own_rows(source: Source, case: str, columns: Collection[str], scope: str) -> Rows:
