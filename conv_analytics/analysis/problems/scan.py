@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import between_variance, excess_z
+from conv_analytics.analysis.problems import windows
 from conv_analytics.analysis.problems.asked import CLOSE_LOOK, LEAST_K, LEAST_N, LEAST_RATE, MANY, STRUCTURAL, Asked
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Grouping
@@ -45,7 +46,7 @@ def _of_grouping(asked: Asked, grouping: Grouping) -> Iterator[Candidate]:
         return
     best = 1.0
     found = [] if grouping.name == "all" else list(table.groups())
-    found += table.windows()
+    found += windows.candidates(table)
     for each in found:
         best = min(best, each.q)
     asked.looked_at[grouping.name] = (len(table.kept), len(valid), best)

@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import between_variance, excess_z
-from conv_analytics.analysis.problems import windows
 from conv_analytics.analysis.problems.asked import (
     CLOSE_LOOK,
     CORE,
@@ -145,29 +144,13 @@ class Table:
         for at in np.flatnonzero(enough):
             rows = self.valid[self.of == at]
             expected = float(e[at] / n[at] * len(rows))
-            label = self._label(int(self.kept[at]))
+            label = self.label(int(self.kept[at]))
             made = self.asked.made((self.grouping.name,), (label,), rows, expected, float(z[at]), tests, "the rest")
             if made is not None:
                 yield made
 
-    def windows(self) -> list[Candidate]:
-        """Times, hours and lengths at which a group is worse than otherwise, and worse than others then."""
-        asked = self.asked
-        if self.grouping.name in {"weekday", "remote_kind"}:
-            return []
-        made = []
-        for what in asked.case.windows:
-            for found in windows.scan(self, what):
-                values = () if self.grouping.name == "all" else (self._label(found.group),)
-                by = () if self.grouping.name == "all" else (self.grouping.name,)
-                one = asked.made(
-                    by, values, found.rows, found.expected, found.z, found.tests, found.against, **found.window
-                )
-                if one is not None:
-                    made.append(one)
-        return made
-
-    def _label(self, code: int) -> str:
+    def label(self, code: int) -> str:
+        """The name of a group."""
         return str(self.asked.groups.of(self.grouping.name, self.asked.case.unit).labels[code])
 
 

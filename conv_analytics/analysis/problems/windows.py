@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
 from conv_analytics.analysis.problems.asked import CORE, FEW, MANY
+from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
-
-if TYPE_CHECKING:
-    from conv_analytics.analysis.problems.table import Table
+from conv_analytics.analysis.problems.table import Table
 
 #: From here on the order of a group's bad calls is no chance: range of the bridge, Kuiper's limit for 1 in 50 is 1.86.
 UNEVEN = 1.75
@@ -42,6 +41,24 @@ class Window:
     tests: float
     against: str
     window: dict[str, Any]
+
+
+def candidates(table: Table) -> list[Candidate]:
+    """Times, hours and lengths at which a group is worse than otherwise, and worse than others then."""
+    asked, grouping = table.asked, table.grouping
+    if grouping.name in {"weekday", "remote_kind"}:
+        return []
+    made = []
+    for what in asked.case.windows:
+        for found in scan(table, what):
+            values = () if grouping.name == "all" else (table.label(found.group),)
+            by = () if grouping.name == "all" else (grouping.name,)
+            one = asked.made(
+                by, values, found.rows, found.expected, found.z, found.tests, found.against, **found.window
+            )
+            if one is not None:
+                made.append(one)
+    return made
 
 
 def scan(table: Table, what: str) -> Iterator[Window]:

@@ -6,42 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Rate:
-    """`k` of `n` cases, with Wilson's interval at 95 %; `n` does not include the `unknown` cases."""
-
-    k: int
-    n: int
-    rate: float | None
-    lo: float | None
-    hi: float | None
-    unknown: int = 0
-    enough: bool = False
-
-
-@dataclass(frozen=True)
-class Values:
-    """A distribution; quantiles are None if there are too few values for them."""
-
-    n: int
-    of: int
-    """How many could have had a value."""
-    p5: float | None
-    p50: float | None
-    p95: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Change:
-    """The change since the period before; it is `clear` if chance alone does not explain it."""
-
-    by: float | None
-    lo: float | None = None
-    hi: float | None = None
-    clear: bool = False
+from conv_analytics.notebook.report.estimates import Bin, Change, Rate, Values
 
 
 @dataclass(frozen=True)
@@ -80,15 +45,6 @@ class Slot:
     answered: Rate
     poor: Rate
     mos: Values
-
-
-@dataclass(frozen=True)
-class Bin:
-    """A bin of a histogram, from `low` until before `high`."""
-
-    low: float | None
-    high: float | None
-    n: int
 
 
 @dataclass(frozen=True)

@@ -281,8 +281,12 @@ def test_a_slow_count_gives_the_same(seed: int) -> None:
     barged = [None if value is None else bool(value) for value in listed(found["barged_in"])]
     got = [*zip(listed(found["role"]), *numbers, barged, strict=True)]
     assert sorted(got, key=lambda row: (row[1], row[2], row[0])) == counted(rows)
-    assert found["latency_s"].count() > 3
-    assert found["barged_in"].sum() > 0
+
+
+def test_the_slow_counts_are_of_something() -> None:
+    made = [turns(data_of(*as_events(spoken(seed)), ended=200.0)) for seed in range(12)]
+    assert sum(int(found["latency_s"].count()) for found in made) > 40
+    assert sum(int(found["barged_in"].sum()) for found in made) > 10
 
 
 # -- what always holds
