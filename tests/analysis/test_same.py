@@ -28,8 +28,8 @@ pytestmark = pytest.mark.slow
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
 _NO_QUESTIONS = {
-    "PROFILES", "Comparison", "MosAudit", "Profile", "Reconciliation", "Rule", "Threshold", "Units", "aalen_johansen",
-    "agents_needed",
+    "PROFILES", "Comparison", "Findings", "MosAudit", "Problem", "Profile", "Reconciliation", "Rule",
+    "Threshold", "Units", "aalen_johansen", "agents_needed",
     "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
     "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
     "r_to_mos", "rtp_jitter", "sip_codes", "trunks_needed", "twilio_mos", "wilson",
@@ -76,6 +76,8 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
         found = ask(data, data, by="network_code", case="answered").groups
     elif name == "detect_units":
         found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
+    elif name == "findings":
+        found = ask(data).looked_at
     elif name == "mos_audit":
         found = ask(data).legs
     elif name == "reconcile":

@@ -199,7 +199,7 @@ def test_entries_of_another_version_or_state_are_not_believed(
     pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
     assert made == ["legs"]
     # A night later the folder holds more: the legs of the night before are not those of today.
-    with Sandbox(seed=6, conversations=10) as sandbox:
+    with Sandbox(seed=5, conversations=35) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0, full=True)
     expected = analysis.kpi(dict(open_dataset(folder)))

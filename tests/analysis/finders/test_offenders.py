@@ -181,7 +181,7 @@ def test_every_case_counts_the_same_legs_in_every_way() -> None:
     with Sandbox(seed=11, conversations=150) as sandbox:
         frames = export(client_of(sandbox), rate=0, progress=False)
     keys = ["conversation_id", "leg_id"]
-    judged = quality(frames).merge(legs(frames)[[*keys, "outcome_class"]], on=keys, validate="one_to_one")
+    judged = quality(frames).merge(legs(frames)[[*keys, "outcome_class", "pdd_s"]], on=keys, validate="one_to_one")
     seen = 0
     for name, case in CASES.items():
         cases, known = case.flags(judged)
