@@ -97,7 +97,8 @@ class Table:
         comparable = n_out >= 5 if asked.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
         # A group of a structure of its own is held against all calls, and has to stand out more.
         alone = (n_in * comparable).sum(axis=1) < n_in.sum(axis=1) / 2
-        if not asked.case.strict:
+        # A codec that no other call of its kind has is that of its channel, which is asked for itself.
+        if not asked.case.strict and grouping.name != "codec_guess":
             comparable |= alone[:, None] & (n_out.sum(axis=1) >= LEAST_REST)[:, None]
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
         e = np.where(alone, ALONE * e, e)
