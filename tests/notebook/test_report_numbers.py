@@ -214,7 +214,12 @@ def _spread(good: int, poor: int) -> list[dict[str, Any]]:
     for n in range(good + poor):
         network, quality = ("23410", made.GOOD) if n < good else ("20801", made.POOR)
         at, to = made.START + pd.Timedelta(hours=37 * n % 336), f"4477009{n:05d}"
-        rows.append(made.call(n, at, quality=quality, network_code=network, remote_address=to, to_address=to))
+        # Calls that all last a minute would be a finding of their own.
+        talk_s = 20.0 + 37 * n % 180
+        rows.append(made.call(
+            n, at, quality=quality, network_code=network, remote_address=to, to_address=to,
+            talk_s=talk_s, ended_at=at + pd.Timedelta(seconds=10 + talk_s),
+        ))  # fmt: skip
     return rows
 
 
