@@ -182,6 +182,7 @@ def updated_watermark(
 
     Examples
     --------
+    >>> from conv_analytics.exporter.last_events import LastChange
     >>> now, at = datetime(2026, 11, 21, 3, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
     >>> five = ConversationState("CON-1", 5, LastChange(at, "cc").text)
     >>> first = updated_watermark(five, None, now, unread=False)

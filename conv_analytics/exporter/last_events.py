@@ -57,6 +57,7 @@ def missing_events(
 
     Examples
     --------
+    >>> from datetime import UTC
     >>> first = datetime(2026, 11, 21, 3, tzinfo=UTC)
     >>> missing_events(None, 12, 12, first)
     MissingEvents(sequence_number=None, pending_since=None)
