@@ -22,7 +22,7 @@ LAMBDA, WEEKS = 0.2, 4
 PER_DAY = {"hour": 24, "day": 1}
 #: Monday of the days that are counted from 1 January 1970, a Thursday.
 _THURSDAY, _SATURDAY, _WEEK = 3, 5, 7
-#: Until so many scores are known, periods are taken to follow each other this much, if they vary more than by chance.
+#: Assumed correlation of successive periods while few scores are known, if they vary more than by chance.
 _FEW, _FOLLOWING, _MOST_FOLLOWING = 10, 0.6, 0.9
 #: Days before a period that do not tell how much it varies, and scores that are enough to tell.
 _GUARD, _ENOUGH, _FEWEST = 14, 6, 3.0

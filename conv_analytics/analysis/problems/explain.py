@@ -13,7 +13,7 @@ from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups, representatives
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
 
-#: So many problems at the most are looked for.
+#: Maximum number of problems to look for.
 MOST = 25
 #: A window that holds so much of a group's excess is when it happens.
 NARROW = 0.75

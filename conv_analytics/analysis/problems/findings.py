@@ -33,7 +33,7 @@ FDR = 0.05
 #: Fewer bad calls too many than this are nothing to act on.
 MIN_EXCESS = 5.0
 LIMIT = 10
-#: So many more are looked for: the clearest are not always the largest.
+#: How many more than `limit` are looked for: the clearest are not always the largest.
 SPARE = 5
 
 

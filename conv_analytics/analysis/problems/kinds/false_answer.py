@@ -8,7 +8,7 @@ from conv_analytics.analysis.problems.case import ROUTES, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, Observations
 
-#: An answer within so many seconds of ringing is none that a person gives.
+#: Nobody answers within this time of the first ring. [s]
 AT_ONCE_S = 1.0
 #: Fewer bytes a second than this are no voice; calls up to this length have no conversation.
 SILENT_BYTES, NO_TALK_S = 200.0, 20.0

@@ -19,7 +19,7 @@ COMMON = 0.3
 CERTAIN = 12.0
 #: A shorter call had no conversation. [s]
 NO_TALK_S = 10.0
-#: So many numbers are named.
+#: How many numbers are named.
 MOST_NAMED = 20
 
 
