@@ -29,7 +29,7 @@ from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, s
 LEAST_REST = 20
 #: So many times the usual rate is expected of a group that has no calls like it.
 ALONE = 3.0
-#: So many groups of one grouping are asked at the most.
+#: Maximum number of groups of one grouping that are tested.
 MOST_GROUPS = 3000
 #: Standard deviations from which on a group is not part of what is usual.
 OUTSTANDING = 4.5

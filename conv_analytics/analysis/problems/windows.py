@@ -16,13 +16,13 @@ from conv_analytics.analysis.problems.table import Table
 
 #: From here on the order of a group's bad calls is no chance: range of the bridge, Kuiper's limit for 1 in 50 is 1.86.
 UNEVEN = 1.75
-#: Ends of windows are tried at so many bad calls at the most.
+#: Maximum number of bad calls at which the ends of windows are tried.
 ENDS = 90
-#: A day of windows is asked on so many days at the least.
+#: Minimum number of days for windows within the day.
 LEAST_DAYS = 3
 #: Windows begin and end with the data when they come so near, as a share of the calls.
 NEAR_END = 0.03
-#: More hours of a day are not some of them.
+#: Maximum length of a window within the day. [h]
 LONGEST_H = 12
 #: How finely groups are looked at first.
 TIME_BINS, LENGTH_BINS = 240, 40
