@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.application_folders import application_folders
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
@@ -57,6 +58,11 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def open(cls, path: str | Path) -> Self:
         """Read the commits of a folder; raise `DatasetError` if there is none."""
         commits = tuple(log.commits(Layout(Path(path))))
+        if not commits and (several := application_folders(Path(path))):
+            first = next(iter(several.values()))
+            raise DatasetError(
+                f"{path} has a folder for each of {len(several)} applications. Open one of them, such as {first}."
+            )
         if not commits:
             raise DatasetError(
                 f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
