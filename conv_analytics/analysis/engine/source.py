@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
 from conv_analytics.errors import ConfigError, MemoryExhausted
@@ -56,6 +57,8 @@ class Source:
     _materialized: list[str] = field(default_factory=list)
     cache: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What was asked of the data before, by question and table."""
+    dimensions: tuple[Dimension, ...] = ()
+    """Further columns of its legs."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -65,15 +68,15 @@ class Source:
         ----------
         data
             A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
-            or one frame.
+            one frame, or what `enrich` makes of tables.
 
         Raises
         ------
         ConfigError
             If it is none of these, or tables of different kinds.
         """
-        if isinstance(data, Source):
-            return data
+        if isinstance(data, Source | EnrichedData):
+            return data if isinstance(data, Source) else replace(cls.of(data.data), dimensions=data.dimensions)
         if callable(getattr(data, "duckdb", None)):
             if _fits(data):
                 if "source" not in data.kept:
@@ -120,6 +123,11 @@ class Source:
     def single(self) -> bool:
         """Whether the data is one frame, not tables."""
         return SINGLE in self._frames
+
+    @property
+    def dimension_columns(self) -> tuple[str, ...]:
+        """The columns that legs and calls have beside their own."""
+        return names_of(self.dimensions)
 
     @property
     def owns_connection(self) -> bool:
