@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
-from conv_analytics.dataset.storage.application_folders import application_folders
+from conv_analytics.dataset.storage.application_folders import require_one_folder
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
@@ -58,12 +58,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def open(cls, path: str | Path) -> Self:
         """Read the commits of a folder; raise `DatasetError` if there is none."""
         commits = tuple(log.commits(Layout(Path(path))))
-        if not commits and (several := application_folders(Path(path))):
-            first = next(iter(several.values()))
-            raise DatasetError(
-                f"{path} has a folder for each of {len(several)} applications. Open one of them, such as {first}."
-            )
         if not commits:
+            require_one_folder(Path(path))
             raise DatasetError(
                 f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
             )
@@ -274,14 +270,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
-    def places(self) -> list[tuple[int, date]]:
+    def places(self) -> list[Any]:
         """The commits and days that have files, each once."""
         files = [(commit.number, file) for commit in self.commits for file in commit.files]
         return sorted({(number, day_of(file)) for number, file in files})
 
-    def places_of(
-        self, connection: Any, cache: FolderCache, conversation_id: str
-    ) -> frozenset[tuple[int, date]] | None:
+    def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
         """The commits and days whose files have rows of a conversation; None where that cannot be kept.
 
         Parameters
@@ -297,14 +291,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         number_of = {place: number for number, place in enumerate(self.places)}
         files = [
-            {self._layout.file(file.path): number_of[number, day_of(file)] for number, file in self.numbered(table)}
+            {path: number_of[place] for path, place in self.placed_files(table).items()}
             for table in self.tables
             if any(column.name == "conversation_id" for column in TABLES[table].columns)
         ]
         found = numbers_of_places(files, connection, cache, conversation_id)
         return None if found is None else frozenset(self.places[number] for number in found)
 
-    def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
+    def placed_files(self, table: str) -> dict[Path, Any]:
+        """The files of a table, each with its place."""
+        return {self._layout.file(file.path): (number, day_of(file)) for number, file in self.numbered(table)}
+
+    def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
         chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
         also = self.files(EVENT_SOURCES.name) if self._two_sources else ()

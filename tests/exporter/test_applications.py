@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from conv_analytics import export, open_dataset
+from conv_analytics import Dataset, export, open_dataset
 from conv_analytics.cli import main
 from conv_analytics.errors import ConfigError, DatasetError, redact
 from conv_analytics.exporter.applications import ApplicationConfig, export_applications, read_applications
@@ -126,8 +126,9 @@ def test_a_root_is_no_folder_of_one_application_and_the_reverse(two: list[Sandbo
     export_applications(tmp_path / "all", file, rate=0, progress=None)
     with pytest.raises(ConfigError, match="2 applications"):
         export(client_of(two[0]), tmp_path / "all", rate=0)
+    assert len(open_dataset(tmp_path / "all")["conversations"]) == sum(each.truth().conversations for each in two)
     with pytest.raises(DatasetError, match="2 applications"):
-        open_dataset(tmp_path / "all")
+        Dataset.open(tmp_path / "all")
     export(client_of(two[0]), tmp_path / "one", rate=0)
     with pytest.raises(ConfigError, match="itself the export of one application"):
         export_applications(tmp_path / "one", file, rate=0)

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.application_ids import ApplicationIds
 from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
@@ -76,21 +77,29 @@ class Source:
             If it is none of these, or tables of different kinds.
         """
         if isinstance(data, Source | EnrichedData):
-            return data if isinstance(data, Source) else replace(cls.of(data.data), dimensions=data.dimensions)
+            if isinstance(data, Source):
+                return data
+            tables = cls.of(data.data)
+            return replace(tables, dimensions=(*tables.dimensions, *data.dimensions))
         if callable(getattr(data, "duckdb", None)):
-            if _fits(data):
-                if "source" not in data.kept:
-                    frames = {name: FolderTable(data, name) for name in data.tables}
-                    data.kept["source"] = cls("pandas", "pandas", frames)
-                source: Source = data.kept["source"]
-                return source
-            return cls("duckdb", "pandas", FolderViews(data), _owned=True, _dataset=data)
+            return cls._of_dataset(data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if _kind(data) == "connection":
             names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
             return cls("duckdb", "duckdb", {name: data.table(name) for name in names}, data)
         return cls._of_frames({SINGLE: data})
+
+    @classmethod
+    def _of_dataset(cls, dataset: Any) -> Source:
+        own = (ApplicationIds(dataset),) if hasattr(dataset, "application_ids") else ()
+        if not _fits(dataset):
+            return cls("duckdb", "pandas", FolderViews(dataset), _owned=True, _dataset=dataset, dimensions=own)
+        if "source" not in dataset.kept:
+            frames = {name: FolderTable(dataset, name) for name in dataset.tables}
+            dataset.kept["source"] = cls("pandas", "pandas", frames, dimensions=own)
+        source: Source = dataset.kept["source"]
+        return source
 
     @classmethod
     def _of_frames(cls, frames: Mapping[str, Any]) -> Source:
@@ -262,6 +271,10 @@ class Source:
             self.cache[question] = PandasTable(table, rows) if isinstance(rows, pd.DataFrame) else rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
+
+    def query(self, statement: str) -> Any:
+        """A relation of our own connection."""
+        return self._own.sql(statement)
 
     def native(self, frame: pd.DataFrame) -> Any:
         """A small pandas frame as what the engine works on: itself, or a DuckDB relation."""

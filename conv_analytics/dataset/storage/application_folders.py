@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conv_analytics.dataset.storage.layout import COMMITS
+from conv_analytics.errors import DatasetError
 
 #: How the folder of an application begins, as Hive partitions do: engines that read them have the column at once.
 PREFIX = "application_id="
@@ -27,4 +28,13 @@ def application_folders(root: Path) -> dict[str, Path]:
     return {path.name.removeprefix(PREFIX): path for path in folders}
 
 
-__all__ = ["PREFIX", "application_folder", "application_folders"]
+def require_one_folder(path: Path) -> None:
+    """Raise `DatasetError` for a root of applications, where the folder of one is meant."""
+    if several := application_folders(path):
+        first = next(iter(several.values()))
+        raise DatasetError(
+            f"{path} has a folder for each of {len(several)} applications. Name one of them, such as {first}."
+        )
+
+
+__all__ = ["PREFIX", "application_folder", "application_folders", "require_one_folder"]
