@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from conv_analytics import Conversations, export, open_dataset
+from conv_analytics.dataset import Applications
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Sandbox
 
@@ -51,17 +52,18 @@ def main(minutes: float = 10, conversations: int = 20) -> int:
                     in_duckdb = dict(connection.sql(query).fetchall())
                 in_memory = dataset["events"]["application_id"].value_counts().to_dict()
             except DatasetError:
-                reads["before the first commit"] += 1
+                time.sleep(0.1)
                 continue
             right = in_duckdb == in_memory and in_duckdb.items() <= wanted.items()
             reads["right" if right else "wrong"] += 1
         failed = sum(writer.exitcode != 0 for writer in writers)
-        commits = {name: len(each.commits) for name, each in open_dataset(root).applications.items()}
-    print(
-        f"{minutes:g} minutes, {WRITERS} writers ({failed} failed), {sum(commits.values()):,} commits; reads: {dict(reads)}"
-    )
+        dataset = open_dataset(root)
+        assert isinstance(dataset, Applications)
+        commits = sum(len(each.commits) for each in dataset.applications.values())
+    print(f"{minutes:g} minutes, {WRITERS} writers ({failed} failed), {commits:,} commits; reads: {dict(reads)}")
     return reads["wrong"] + failed
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(float(each) if number == 0 else int(each) for number, each in enumerate(sys.argv[1:]))))
+    given = sys.argv[1:]
+    sys.exit(main(float(given[0]) if given else 10, int(given[1]) if given[1:] else 20))
