@@ -88,12 +88,12 @@ def parts_of(spec: str) -> tuple[Path, str | Mapping[str, str] | None]:
 def _print_counts(counts: pd.DataFrame) -> None:
     for row in counts.itertuples(index=False):
         reasons = [f"{int(getattr(row, name)):,} {words}" for name, words in _REASONS.items() if getattr(row, name)]
-        note(f"{row.map}: {row.columns} of {row.matched:,} of {row.rows:,} legs, by {row.on}; {', '.join(reasons)}"
-             if reasons else f"{row.map}: {row.columns} of all {row.rows:,} legs, by {row.on}")  # fmt: skip
+        others = f"; {', '.join(reasons)}" if reasons else ""
+        note(f"{row.map} ({row.columns}): {row.matched:,} of {row.rows:,} legs match by {row.on}{others}")
 
 
 #: Why a leg matches no row.
 _REASONS = {
-    "no_row": "not in the file", "outside_validity": "in the file, but not at their time", "no_key": "without a value",
-    "undecided": "masked, so that several prefixes fit",
+    "no_row": "are not in the file", "outside_validity": "are in the file, but not for their time",
+    "no_key": "have none", "undecided": "are masked, and several prefixes fit",
 }  # fmt: skip

@@ -73,6 +73,8 @@ def _decoded(raw: bytes, path: Any) -> str:
 def _rows(text: str, separator: str, path: Any) -> pa.Table:
     from pyarrow import csv  # noqa: PLC0415  seldom needed
 
+    if text.count('"') % 2:
+        raise ConfigError(f"{path} has a cell in quotes that is not closed: what follows would all be part of it.")
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     raw = text.encode()
     try:
