@@ -6,8 +6,9 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked
+from conv_analytics.cli.colours import BOLD, painted
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.formats import table
+from conv_analytics.cli.formats import plain, table
 from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
@@ -99,7 +100,7 @@ def _masked(problems: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame
 def _print(problems: pd.DataFrame) -> None:
     """A paragraph per problem: a table of sentences would not fit a terminal."""
     for _, row in problems.iterrows():
-        say(f"{row['problem']}. {row['what']}")
+        say(painted(plain(f"{row['problem']}. {row['what']}"), BOLD))
         for title, name in _LINES.items():
             if _is_told(row[name]):
                 say(f"     {title:<14} {row[name]}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from conv_analytics.cli import logs
+from conv_analytics.cli.colours import RED, Coloured, has_colours, painted
 from conv_analytics.cli.formats import json_text, plain
 
 
@@ -46,7 +47,7 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
     else:
         for line in (trace or "").splitlines():
             note(line)
-        note(f"conv-analytics: {text}")
+        note(painted(plain(f"conv-analytics: {text}"), RED))
 
 
 def as_flags(text: str) -> str:
@@ -86,7 +87,7 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:
         return
     # The text may quote names and messages from the API: none of them may control the terminal.
-    text = plain(text)
+    text = text.in_colours if isinstance(text, Coloured) and has_colours(stream) else plain(text)
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:

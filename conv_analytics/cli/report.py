@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics import glossary, markup
+from conv_analytics.cli.colours import BOLD, RED, YELLOW, painted
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import folder
+from conv_analytics.cli.formats import plain
 from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
@@ -108,7 +110,8 @@ def run(options: argparse.Namespace) -> int:
     judged = report.judge(*options.fail_on)
     page, numbers = report.write(options.output, timelines=dataset if options.timelines else None, units=units)
     print_units(units)
-    say(markup.line(report.numbers.sentence))
+    sentence = plain(markup.line(report.numbers.sentence))
+    say(painted(sentence, {"poor": RED, "good": BOLD}.get(report.numbers.verdict, YELLOW)))
     for detail in report.numbers.details:
         say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")
