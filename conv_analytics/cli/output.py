@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
 import sys
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import unquote, urlsplit
 
 from conv_analytics.cli import logs
 from conv_analytics.cli.colours import RED, Coloured, has_colours, painted
@@ -70,10 +72,22 @@ def program() -> str:
     >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
     True
     """
+    if "archive-v0" in Path(sys.prefix).parts:
+        return _by_uvx()
     script = Path(sys.argv[0])
     if script.stem == "conv-analytics":
         return "conv-analytics" if shutil.which("conv-analytics") == str(script) else shlex.quote(str(script))
     return f"{python()} -m conv_analytics"
+
+
+def _by_uvx() -> str:
+    """How uvx runs this program: the environment in its cache is on no PATH afterwards."""
+    from importlib import metadata
+
+    told = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
+    url = urlsplit(told.get("url", ""))
+    origin = unquote(url.path) if url.scheme == "file" else url.geturl()
+    return f"uvx --from {shlex.quote(origin)} conv-analytics" if origin else "uvx conv-analytics"
 
 
 def python() -> str:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
 _NO_QUESTIONS = {
-    "PROFILES", "Comparison", "Findings", "MosAudit", "Problem", "Profile", "Reconciliation", "Rule",
+    "PROFILES", "Comparison", "EnrichedData", "Findings", "MosAudit", "Problem", "Profile", "Reconciliation", "Rule",
     "Threshold", "Units", "aalen_johansen", "agents_needed",
     "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
     "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
