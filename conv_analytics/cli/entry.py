@@ -17,6 +17,7 @@ import conv_analytics
 from conv_analytics.cli import (
     check,
     compact,
+    completion,
     coverage,
     demo,
     doctor,
@@ -48,6 +49,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
     findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
+    completion,
 )  # fmt: skip
 
 _EPILOG = """\

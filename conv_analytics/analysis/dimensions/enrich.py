@@ -174,7 +174,9 @@ def match_counts(
         else:
             rows = leg_rows(replace(source, dimensions=before), lookup.needs)
         counted.append(_counted(lookup, rows))
-    return pd.DataFrame(counted)
+    table_of_counts = pd.DataFrame(counted)
+    numbers = table_of_counts.select_dtypes("number").columns
+    return table_of_counts.astype({str(name): "Int64" if name in numbers else "str" for name in table_of_counts})
 
 
 def _opened(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ class Lookup:
 
     table: MapTable
     at: str
+    _last: list[tuple[list[pa.Array], Ints]] = field(default_factory=list)
+    """The columns that were looked at last, and what was found: questions in a row are often about the same legs."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -49,6 +52,11 @@ class Lookup:
     def needs(self) -> tuple[str, ...]:
         """The columns that it looks at."""
         return (self.table.key.on, self.at) if isinstance(self.table.index, Validity) else (self.table.key.on,)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what is found."""
+        return f"{self.table.fingerprint} {self.at}"
 
     def __str__(self) -> str:
         return str(self.table)
@@ -81,15 +89,21 @@ class Lookup:
 
     def _places(self, frame: MemoryFrame) -> Ints:
         """The place in the map of each row, negative where there is none."""
+        looked_at = [frame.arrow(name) for name in self.needs]
+        if not (self._last and all(map(operator.is_, self._last[0][0], looked_at))):
+            self._last[:] = [(looked_at, self._found(*looked_at))]
+        return self._last[0][1]
+
+    def _found(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
         # Each different text is looked at once.
-        encoded = _text(frame.arrow(self.table.key.on)).dictionary_encode()
+        encoded = _text(texts).dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         labels = encoded.dictionary
         index = self.table.index
         if isinstance(index, Validity):
-            keys = self._spelled(labels)
-            of_rows = keys.take(encoded.indices)
-            at = frame.arrow(self.at).cast(INSTANT)
+            assert instants is not None
+            of_rows = self._spelled(labels).take(encoded.indices)
+            at = instants.cast(INSTANT)
             at_us = pc.fill_null(at.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
             return index.places(of_rows, at_us, at.is_valid().to_numpy(zero_copy_only=False))
         result: Ints = np.append(self._of_texts(labels), NO_ROW)[codes]

@@ -12,6 +12,8 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
 _SEPARATORS = (",", ";", "\t", "|")
+#: Under which a table has the name of its file, for messages.
+MAP_NAME = b"conv_analytics.map"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -30,7 +32,7 @@ def read_map(path: str | Path) -> pa.Table:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from None
     if raw[:4] == b"PAR1":
-        return _parquet(file)
+        return _parquet(file).replace_schema_metadata({MAP_NAME: file.name.encode()})
     if raw[:4] in {b"PK\x03\x04", b"\xd0\xcf\x11\xe0"}:
         raise ConfigError(f"{path} is a workbook. Save its sheet as CSV (in Excel: 'CSV UTF-8'), and give that file.")
     text = _decoded(raw, path).lstrip("\r\n")
@@ -41,7 +43,7 @@ def read_map(path: str | Path) -> pa.Table:
         separator = max(_SEPARATORS, key=first.count)
     if not text.strip():
         raise ConfigError(f"{path} is empty. Its first line names the columns, such as number,site.")
-    return _rows(text, separator, path)
+    return _rows(text, separator, path).replace_schema_metadata({MAP_NAME: file.name.encode()})
 
 
 def _parquet(file: Path) -> pa.Table:
@@ -71,6 +73,8 @@ def _decoded(raw: bytes, path: Any) -> str:
 def _rows(text: str, separator: str, path: Any) -> pa.Table:
     from pyarrow import csv  # noqa: PLC0415  seldom needed
 
+    if text.count('"') % 2:
+        raise ConfigError(f"{path} has a cell in quotes that is not closed: what follows would all be part of it.")
     parse = csv.ParseOptions(delimiter=separator, newlines_in_values=True)
     raw = text.encode()
     try:
@@ -84,12 +88,9 @@ def _rows(text: str, separator: str, path: Any) -> pa.Table:
             f"{path} cannot be read as CSV with {separator!r} between its cells: {str(error).splitlines()[0]}. Quote "
             "cells that have this character in them."
         ) from None
-    # Spreadsheets write lines of separators alone below the last row, and columns without a name beside the last one.
-    return table.select([name for name in table.column_names if name.strip()]) if _distinct(names) else table
+    # Spreadsheets write columns without a name beside the last one.
+    named = [place for place, name in enumerate(table.column_names) if name.strip()]
+    return table.select(named)
 
 
-def _distinct(names: list[str]) -> bool:
-    return len(set(names)) == len(names)
-
-
-__all__ = ["read_map"]
+__all__ = ["MAP_NAME", "read_map"]

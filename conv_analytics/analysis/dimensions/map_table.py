@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.analysis.dimensions import numbers
-from conv_analytics.analysis.dimensions.keys import FROM, NUMBERS, TO, Key, key_of
-from conv_analytics.analysis.dimensions.map_files import read_map
+from conv_analytics.analysis.dimensions.keys import FROM, LEG_TEXTS, NUMBERS, TO, Key, key_of
+from conv_analytics.analysis.dimensions.map_files import MAP_NAME, read_map
 from conv_analytics.analysis.dimensions.prefixes import PrefixIndex
 from conv_analytics.analysis.dimensions.validity import ALWAYS, FOR_EVER, Validity, instants_of
 from conv_analytics.analysis.engine import coerce
@@ -49,6 +51,17 @@ class MapTable:
     as_numbers: bool
     index: PrefixIndex | Validity | None = field(repr=False, default=None)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of its keys and of what they stand for."""
+        whole: dict[str, Any] = {" ".join(self.key): self.keys, **self.values}
+        if isinstance(self.index, Validity):
+            whole |= {f"{FROM} ": pa.array(self.index.since), f"{TO} ": pa.array(self.index.until)}
+        table, sink = pa.table(whole), pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as stream:
+            stream.write_table(table)
+        return hashlib.sha256(sink.getvalue()).hexdigest()
+
     def __str__(self) -> str:
         return f"{', '.join(self.values)} by {self.key.on} ({self.key.how}, {self.name})"
 
@@ -64,8 +77,9 @@ def map_table(
     rows
         The columns that it can be joined on.
     """
-    name = Path(table).name if isinstance(table, str | PathLike) else "The map"
-    raw = _named(_arrow(table), name)
+    raw = _arrow(table)
+    name = _name_of(raw)
+    raw = _named(raw, name)
     key = key_of(raw.column_names, on, how, rows=rows, map_name=name)
     raw = raw.filter(_not_empty(raw))
     if not len(raw):
@@ -93,6 +107,18 @@ def map_table(
     _check_different(keys, written, what, how=key.how)
     index = PrefixIndex(keys) if key.how == "longest_prefix" else None
     return MapTable(name, key, keys, values, as_numbers, index)
+
+
+def columns_of(table: pa.Table, on: str | Mapping[str, str] | None, *, own: Sequence[str]) -> list[str]:
+    """The columns that a map would add to legs with further columns of their own; it is not checked otherwise."""
+    raw = _named(table, _name_of(table))
+    key = key_of(raw.column_names, on, None, rows=(*LEG_TEXTS, *own), map_name=_name_of(table))
+    return [name for name in raw.column_names if name not in {key.column, FROM, TO}]
+
+
+def _name_of(table: pa.Table) -> str:
+    name: bytes = (table.schema.metadata or {}).get(MAP_NAME, b"The map")
+    return name.decode()
 
 
 def _arrow(table: Any) -> pa.Table:
@@ -212,4 +238,4 @@ def _check_different(keys: pa.Array, written: pa.Array, what: str, *, how: str) 
     )
 
 
-__all__ = ["MapTable", "map_table"]
+__all__ = ["MapTable", "columns_of", "map_table"]

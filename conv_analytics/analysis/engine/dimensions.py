@@ -20,6 +20,10 @@ class Dimension(Protocol):
     def needs(self) -> tuple[str, ...]:
         """The columns that it looks at."""
 
+    @property
+    def fingerprint(self) -> str:
+        """What is the same only for what gives the same columns."""
+
     def added_to(self, rows: Any, columns: Sequence[str]) -> Any:
         """The same rows, none more and none fewer, with some of its columns."""
 

@@ -123,11 +123,19 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
     """The legs with further columns, each looked up beside legs that have what it needs."""
     own = source.dimension_columns
     asked, needed = asked_of(source.dimensions, wanted)
-    rows = leg_rows(replace(source, dimensions=()), needed - set(own))
-    for each in asked:
-        rows = each.added_to(rows, [name for name in each.columns if name in needed])
     shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
-    return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
+
+    def made() -> Rows:
+        rows = leg_rows(replace(source, dimensions=()), needed - set(own))
+        for each in asked:
+            rows = each.added_to(rows, [name for name in each.columns if name in needed])
+        return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
+
+    if not source.owns_connection:
+        return made()
+    about = {"phonenumbers": _version("phonenumbers"), "dimensions": [each.fingerprint for each in asked]}
+    kept = source.kept("legs", about, shown, lambda: made().native)
+    return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
 
 
 def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:

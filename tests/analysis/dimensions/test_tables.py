@@ -115,6 +115,18 @@ def test_legs_have_what_a_frame_of_them_gets(world: World) -> None:
     assert len(found) == len(legs(world.frames))
 
 
+def test_what_is_kept_of_a_folder_is_only_believed_for_the_same_map(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened, "IN_MEMORY", 0)
+    dataset = open_dataset(world.folder)
+    for site in ("London", "Leeds"):
+        data = enrich(dataset, {"prefix": ["44"], "site": [site]})
+        for _ in range(2):
+            assert kpi(data, by="site", metrics=["asr"], scope="all")["site"].dropna().to_list() == [site]
+    assert "site" not in kpi(dataset, metrics=["asr"])
+
+
 def test_rows_that_match_nothing_stay_and_are_counted(world: World) -> None:
     enriched = world.enriched(world.frames)
     found, counts = legs(enriched), match_counts(enriched)
