@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from conv_analytics.analysis.engine import coerce, voice_rows
 from conv_analytics.analysis.engine.application_ids import ApplicationIds
@@ -247,6 +248,32 @@ class Source:
             if path is None:
                 return relation
         return self._own.sql(f"from {cache.scan(path)}")
+
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A frame from the cache of the dataset's folder, made and kept there if it is not; made where there is none.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        make
+            Makes it.
+        """
+        cache = self._views.cache if self._owned else None
+        if cache is None:
+            return make()
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about):
+                # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
+                with pq.ParquetFile(entry.path) as file:
+                    frame: pd.DataFrame = file.read().to_pandas()
+                return frame
+        frame = make()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        cache.keep(kind, {"options": dict(about)}, lambda part: pq.write_table(table, part, compression="zstd"))
+        return frame
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.

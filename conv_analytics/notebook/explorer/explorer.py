@@ -22,7 +22,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.explorer.calls import calls_of_legs
+from conv_analytics.notebook.explorer.calls import kept_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
@@ -30,7 +30,6 @@ from conv_analytics.notebook.explorer.summary import bins, summary
 from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, TOOLTIPS, View
 from conv_analytics.notebook.html import escape, module
-from conv_analytics.notebook.report.legs import judged_legs
 from conv_analytics.notebook.timeline.timeline import show_timeline
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 
@@ -135,7 +134,7 @@ class Explorer:
 
     def _read(self, data: Any) -> None:
         self._data = data
-        frame, self._verdicts = _judged(data, profile_of(self._profile))
+        frame, self._verdicts = kept_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property
@@ -299,17 +298,6 @@ class Explorer:
     @safe_repr
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
-
-
-def _judged(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The calls of the data, and the verdicts on its legs; a dataset keeps them, for it does not change."""
-    kept: dict[str, Any] = getattr(data, "kept", {})
-    of, *frames = kept.get("explorer", (None, None, None))
-    if of != profile:
-        legs = judged_legs(data, profile).legs
-        frames = [calls_of_legs(legs), legs[["conversation_id", "leg_id", "verdict"]]]
-        kept["explorer"] = (profile, *frames)
-    return frames[0], frames[1]
 
 
 def _dataset(folder: Path) -> Any:
