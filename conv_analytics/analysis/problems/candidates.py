@@ -58,6 +58,8 @@ class Candidate:
     lengths_s: tuple[float, float] | None = None
     against: str = ""
     deff: float = 1.0
+    scale: float = 1.0
+    """How many calls stand behind each that was tested: more than 1 where a sample was."""
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,7 +91,8 @@ class Candidate:
     @property
     def gain(self) -> float:
         """How much better it describes the calls than chance does, less the price of its conditions."""
-        return math.copysign(self.z * self.z / 2, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
+        evidence = self.scale * self.z * self.z / 2
+        return math.copysign(evidence, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
 
 
 def cluster_columns(seen: Observations) -> dict[str, Ints]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations
+from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
 
 #: A cliff is so narrow; calls around it, on either side, show what is usual. [s]
 WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
@@ -26,6 +27,10 @@ _PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_
            *VERSION_COLUMNS)  # fmt: skip
 #: Routes, which have timers of their own.
 _ROUTES = frozenset({"network_code", "country"})
+#: Platforms and applications have timers, too; but one of them may be all that a script is used with.
+_ENDS = frozenset({"channel_type", "direction", *VERSION_COLUMNS})
+#: Share of the calls that need others of the same own number, at another place, to be compared with.
+LEAST_COMPARABLE = 0.5
 #: Where what is played or said, not a timer, may end all calls alike.
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
@@ -40,7 +45,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         each for name in _PLACES if groups.has(name)
         for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
-    return _told_apart(found, cut)
+    return _told_apart(found, cut, seen)
 
 
 def _of_grouping(
@@ -127,7 +132,7 @@ def _candidate(
     )  # fmt: skip
 
 
-def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
+def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[Candidate]:
     """Without peaks that the parties make themselves: the same everywhere, or of one script or person."""
     kept = []
     for each in found:
@@ -135,15 +140,39 @@ def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
         if forced:
             kept.append(each)
             continue
-        if not each.by or each.by[0] not in _ROUTES:
+        if not each.by or each.by[0] not in _ROUTES | _ENDS:
             continue
         rivals = [
             other.z for other in found
             if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
         ]  # fmt: skip
-        if each.z > max(rivals, default=0.0):
-            kept.append(each)
+        z = each.z if each.by[0] in _ROUTES else min(each.z, _z_by_own_number(each, seen))
+        if z > max([3.5, *rivals]):
+            kept.append(replace(each, z=z))
     return kept
+
+
+def _z_by_own_number(candidate: Candidate, seen: Observations) -> float:
+    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there."""
+    talk, first, last = seen.numbers["talk_s"], *np.quantile(seen.numbers["talk_s"][candidate.bad], [0, 1])
+    from_, to = (seen.texts[name] for name in ("from_address", "to_address"))
+    number = np.where(seen.outbound, from_.codes, len(from_.labels) + to.codes)
+    unknown = np.where(seen.outbound, from_.codes, to.codes) < 0
+    longer = np.flatnonzero(seen.answered & (talk >= first) & ~unknown)
+    mine = np.zeros(len(seen), dtype=bool)
+    mine[candidate.rows] = True
+    mine, ends, number = mine[longer], talk[longer] <= last, number[longer]
+    size = len(from_.labels) + len(to.labels)
+    n, k = sums(number[mine], size=size), sums(number[mine & ends], size=size)
+    n_rest, k_rest = sums(number[~mine], size=size), sums(number[~mine & ends], size=size)
+    comparable = n_rest >= LEAST_K
+    if n[comparable].sum() < LEAST_COMPARABLE * len(candidate.rows):
+        return 0.0
+    expected = float((n * k_rest / np.maximum(n_rest, 1.0))[comparable].sum())
+    of_mine, others = float(n[comparable].sum()), float(k_rest[comparable].sum())
+    expected = min(max(expected, 0.5 * of_mine / max(float(n_rest[comparable].sum()), 1.0)), 0.98 * of_mine)
+    noise = expected**2 / (others + 0.5)
+    return float(excess_z(k[comparable].sum(), of_mine, expected, noise, odds=2.0))
 
 
 KIND = Kind("timer_cliff", ("talk_s",), "Timer cliffs", candidates=_candidates)
