@@ -20,7 +20,7 @@ WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
 #: Shorter calls have peaks of their own. [s]
 LEAST_S = 8.0
 #: Calls at a cliff, and how much denser than around they must be.
-LEAST_K, ODDS = 6, 1.8
+LEAST_K, ODDS, LEAST_Z = 6, 1.8, 3.5
 #: Windows of one group that are as good as independent.
 WINDOWS = 100
 _PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
@@ -79,7 +79,7 @@ def _of_grouping(
                     noise = usual**2 / (rest_k + 0.5)
                     z = min(z, float(excess_z(k, own_longer, min(usual, own_longer * 0.98), noise, odds=2.0)))
                     expected = max(expected, usual)
-            if k - expected < least_excess or z < 3.5:  # noqa: PLR2004
+            if k - expected < least_excess or z < LEAST_Z:
                 continue
             yield _candidate(
                 seen, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
@@ -97,7 +97,7 @@ def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
     taken = np.zeros(len(talk), dtype=bool)
     for _ in range(3):
         at = int(np.argmax(np.where(taken, -np.inf, z)))
-        if taken[at] or z[at] < 3.5:  # noqa: PLR2004
+        if taken[at] or z[at] < LEAST_Z:
             return
         yield at, int(end[at]), int(around[at])
         taken |= np.abs(talk - talk[at]) < 3 * WIDTH_S
@@ -142,22 +142,40 @@ def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[
             continue
         if not each.by or each.by[0] not in _ROUTES | _ENDS:
             continue
+        if each.by[0] in _ENDS:
+            z = min(each.z, *(_z_by_own_number(each, seen, without) for without in (-1, _most(each, seen))))
+            if z > LEAST_Z:
+                kept.append(replace(each, z=z))
+            continue
         rivals = [
             other.z for other in found
             if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
         ]  # fmt: skip
-        z = each.z if each.by[0] in _ROUTES else min(each.z, _z_by_own_number(each, seen))
-        if z > max([3.5, *rivals]):
-            kept.append(replace(each, z=z))
+        if each.z > max(rivals, default=0.0):
+            kept.append(each)
     return kept
 
 
-def _z_by_own_number(candidate: Candidate, seen: Observations) -> float:
-    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there."""
+def _most(candidate: Candidate, seen: Observations) -> int:
+    """The user with the most calls of a peak; -1 where all of its calls are one user's, or nobody's."""
+    users = seen.texts["user_id"].codes
+    of_peak = users[candidate.bad]
+    of_peak = of_peak[of_peak >= 0]
+    if not len(of_peak) or len(np.unique(users[candidate.rows])) < 2:  # noqa: PLR2004
+        return -1
+    return int(np.bincount(of_peak).argmax())
+
+
+def _z_by_own_number(candidate: Candidate, seen: Observations, without: int = -1) -> float:
+    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there.
+
+    Without the calls of one user, if one is given.
+    """
     talk, first, last = seen.numbers["talk_s"], *np.quantile(seen.numbers["talk_s"][candidate.bad], [0, 1])
     from_, to = (seen.texts[name] for name in ("from_address", "to_address"))
     number = np.where(seen.outbound, from_.codes, len(from_.labels) + to.codes)
     unknown = np.where(seen.outbound, from_.codes, to.codes) < 0
+    unknown |= (seen.texts["user_id"].codes == without) & (without >= 0)
     longer = np.flatnonzero(seen.answered & (talk >= first) & ~unknown)
     mine = np.zeros(len(seen), dtype=bool)
     mine[candidate.rows] = True
@@ -166,7 +184,7 @@ def _z_by_own_number(candidate: Candidate, seen: Observations) -> float:
     n, k = sums(number[mine], size=size), sums(number[mine & ends], size=size)
     n_rest, k_rest = sums(number[~mine], size=size), sums(number[~mine & ends], size=size)
     comparable = n_rest >= LEAST_K
-    if n[comparable].sum() < LEAST_COMPARABLE * len(candidate.rows):
+    if n[comparable].sum() < LEAST_COMPARABLE * max(n.sum(), 1.0):
         return 0.0
     expected = float((n * k_rest / np.maximum(n_rest, 1.0))[comparable].sum())
     of_mine, others = float(n[comparable].sum()), float(k_rest[comparable].sum())
