@@ -31,6 +31,8 @@ PLACE = 0.8
 MOSTLY = 0.75
 #: Or its share of bad calls is so many times as high.
 PURER = 1.3
+#: Of a group's calls, at the most this share is at a second condition that is named with it.
+HALF = 0.6
 #: Standard deviations by which the others of a version must be worse than usual, for it to be the version's.
 REMAINS = 3.0
 #: Candidates that share less than this of their bad calls with a problem stand apart from it.
@@ -134,7 +136,20 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
         alike or [best],
         key=lambda each: (len(each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
     )
-    return _narrowed(best, candidates)
+    return _narrowed(_paired(best, certain), candidates)
+
+
+def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """The group and a second condition, where nearly all of the group's excess is at it, in far fewer calls."""
+    if len(best.by) != 1 or best.window:
+        return best
+    pairs = [
+        each for each in certain
+        if each.case is best.case and len(each.by) == 2 and not each.window  # noqa: PLR2004
+        and (best.by[0], best.values[0]) in zip(each.by, each.values, strict=True)
+        and each.excess >= ALIKE * best.excess and each.n <= HALF * best.n
+    ]  # fmt: skip
+    return max(pairs, key=lambda each: each.excess, default=best)
 
 
 def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
