@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import design_effect, effective_number, normal_tail
-from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Floats, Ints, Observations
 
 #: What each further condition (a second key, a window) costs in log likelihood: the simplest description wins.
@@ -131,8 +131,9 @@ def clustered(
             continue
         if count < 2:  # noqa: PLR2004  a group of one cluster: whatever it is, it is that cluster
             return None
-        if name == "remote_address" and effective_number(np.bincount(place)) < LEAST_PARTIES:
-            # A place of which only a few numbers are called tells of these numbers.
+        of_few = effective_number(np.bincount(place)) < LEAST_PARTIES
+        if name == "remote_address" and of_few and not (candidate.by and set(VERSION_COLUMNS).issuperset(candidate.by)):
+            # A place of which only a few numbers are called tells of these numbers; a version may be that of few users.
             return None
         sums = np.bincount(place, y - usual)
         rest = candidate.excess - float(sums.max())
