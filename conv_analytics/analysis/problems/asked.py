@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from conv_analytics.analysis.maths.clustered import effective_number
+from conv_analytics.analysis.maths.clustered import design_effect, effective_number
 from conv_analytics.analysis.problems.candidates import Candidate, clustered
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
@@ -29,6 +29,8 @@ CORE = frozenset({
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
 #: So many half hours, or days, of equal weight are needed to say that something was in one of them only.
 LEAST_TIMES = 4.0
+#: Calls to one number are alike at the least by so much, whatever others tell.
+LEAST_CORRELATION = 0.05
 _PARTS, _SATURDAY = 6, 5
 
 
@@ -60,6 +62,20 @@ class Asked:
         if "country" in case.adjust:
             part = part * (len(seen.texts["country"].labels) + 1) + seen.texts["country"].codes[rows] + 1
         return cls(case, seen, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
+
+    def _correlation(self, without: Ints) -> float:
+        """How much calls of one far end are alike, in other calls than some: intraclass correlation, 0..1."""
+        others = self.rows[~np.isin(self.rows, without)]
+        if not len(others):
+            return 1.0
+        y = self.case.bad[others].astype("float64")
+        place = np.unique(self.clusters["remote_address"][others], return_inverse=True)[1]
+        size, rate = sums(place), min(max(float(y.mean()), 1e-6), 0.99)
+        more = float((size**2).sum() / size.sum() - 1)
+        if more <= 0:
+            return LEAST_CORRELATION
+        effect = design_effect(y - rate, np.full(len(y), rate * (1 - rate)), place)
+        return float(np.clip((effect - 1) / more, LEAST_CORRELATION, 1.0))
 
     @cached_property
     def too_short(self) -> tuple[str, ...]:
@@ -126,8 +142,9 @@ class Asked:
         of_kind = np.unique(self.structure[rows], return_inverse=True)[1]
         rate = np.clip(sums(of_kind, y) / sums(of_kind), 1e-6, 0.99)[of_kind]
         return clustered(
-            candidate, self.case.bad, rate, self.clusters, skip=skip, timed=timed, least_excess=self.least_excess
-        )
+            candidate, self.case.bad, rate, self.clusters, skip=skip, timed=timed, least_excess=self.least_excess,
+            correlation=self._correlation,
+        )  # fmt: skip
 
 
 def rows_of(case: Case, active: Flags, representatives: Ints) -> Ints:
