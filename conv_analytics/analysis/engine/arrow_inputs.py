@@ -50,7 +50,7 @@ def kind_of(frame: Any) -> Kind:
     if isinstance(frame, pa.RecordBatchReader):
         # The next question would find it empty.
         raise ConfigError("A RecordBatchReader can be read only once. Give what it reads: reader.read_all().")
-    if hasattr(frame, "__arrow_c_stream__") or _known_to_narwhals(frame):
+    if hasattr(frame, "__arrow_c_stream__") or _is_dask(frame) or _known_to_narwhals(frame):
         return "pyarrow"
     raise ConfigError(
         f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
@@ -96,6 +96,8 @@ class ArrowInput:
                 return pa.table(frame)
             except pa.ArrowException as error:
                 raise ConfigError(f"{self._name} cannot be read as Arrow: {error}.") from error
+        if _is_dask(frame):
+            return pa.Table.from_pandas(frame.compute(), preserve_index=False)
         return nw.from_native(frame).lazy().collect(backend="pyarrow").to_native()
 
     def __len__(self) -> int:
@@ -142,6 +144,11 @@ class ArrowInput:
     def _plain_table(self, places: pa.Array | None) -> pa.Table:
         columns = {name: self._plain(name) for name in self.columns}
         return pa.table(columns if places is None else {name: each.take(places) for name, each in columns.items()})
+
+
+def _is_dask(frame: Any) -> bool:
+    """A Dask DataFrame, which computes itself: narwhals wants a package of its own for that."""
+    return type(frame).__module__.startswith("dask.") and type(frame).__name__ == "DataFrame"
 
 
 def _is_polars(frame: Any) -> bool:

@@ -65,6 +65,13 @@ def test_every_kind_is_asked_alike_and_answered_in_its_kind(kind: str) -> None:
     pd.testing.assert_frame_equal(timeline(data, "CON-1"), timeline(TABLES, "CON-1"))
 
 
+def test_dask_is_computed_and_answered_with_arrow() -> None:
+    dd = pytest.importorskip("dask.dataframe", reason="the extra dask")
+    found = legs({name: dd.from_pandas(frame, npartitions=2) for name, frame in TABLES.items()})
+    assert isinstance(found, pa.Table)
+    pd.testing.assert_frame_equal(as_pandas(found), legs(TABLES), check_dtype=False)
+
+
 def test_answers_and_frames_offer_arrow_themselves() -> None:
     found = legs(TABLES)
     assert pa.table(found).schema.field("started_at").type == pa.timestamp("us", "UTC")
