@@ -17,6 +17,7 @@ from conv_analytics.analysis.dialogue.recognition import RECOGNITION
 from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
 from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
 from conv_analytics.analysis.dialogue.timeline import TIMELINE
+from conv_analytics.analysis.dialogue.event_log import EVENT_LOG
 from conv_analytics.analysis.dialogue.turns import TURN_CONVERSATIONS, TURN_ROLES, TURNS
 from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
 from conv_analytics.analysis.rates import metrics
@@ -48,8 +49,9 @@ ANALYSIS_HEAD = """\
 # Analysis
 
 `conv_analytics.analysis` answers questions about an export. Every function takes a `Dataset`, `Frames`, or a mapping
-of table name to frame (pandas, pyarrow, Polars, DuckDB relations), and returns the same numbers for each: pandas
-for pandas, a relation for relations, and for a `Dataset`, which DuckDB computes, pandas. Importing the
+of table name to frame (pandas, Polars, DuckDB relations, pyarrow and whatever else offers `__arrow_c_stream__`), and
+returns the same numbers for each: pandas for pandas, a relation for relations, Polars for Polars, and for a `Dataset`,
+pandas ([other tools](other-tools.md)). Importing the
 package adds `df.conv` to pandas frames.
 
 ```python
@@ -74,7 +76,8 @@ numbers need `pip install 'conv-analytics[phone]'`; without it they follow from 
 CONVERSATION_SIDE = {
     "timeline": TIMELINE, "talk, by member": TALK_MEMBERS, "talk, by conversation": TALK_CONVERSATIONS, "mute": MUTES,
     "receipts": RECEIPTS, "message_funnel": FUNNEL, "message_latency": LATENCY, "responses": RESPONSES,
-    "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "recognition": RECOGNITION,
+    "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "event_log": EVENT_LOG,
+    "recognition": RECOGNITION,
     "containment": CONTAINMENT, "turns": TURNS, "turns, by conversation": TURN_CONVERSATIONS,
     "turns, by role": TURN_ROLES,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conv_analytics.dataset.snapshot import Snapshot
+from conv_analytics.dataset.handover.handover import HandOver
 
 if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.compact import Compacted
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 
-class Dataset(Snapshot):
+class Dataset(HandOver):
     """The tables of an export folder as of one commit; later runs do not change what it shows.
 
     A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
-    columns and days, and `duckdb` gives a connection with a view per table. `history` says what each run did, `verify`
+    columns and days, and `duckdb` gives a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
+    `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` says what each run did, `verify`
     checks the folder, `compact` copies it to a smaller one, and `replay` reads again what could not be read.
     """
 

@@ -65,6 +65,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "dtmf_paths": analysis.dtmf_paths,
     "duration_hist": analysis.duration_hist,
     "enrich": lambda data: analysis.kpi(analysis.enrich(data, MAP), by="carrier"),
+    "event_log": analysis.event_log,
     "fault_side": analysis.fault_side,
     "findings": lambda data: analysis.findings(data).looked_at,
     "first_responses": lambda data: analysis.first_responses(data, roles(data), until=UNTIL),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,6 +69,7 @@ class World:
         }
         self.relations = relations(self.frames)
         self.views = self.dataset.duckdb()
+        self.polars = {name: pl.DataFrame(frame) for name, frame in self.frames.items()}
         self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
 
 
@@ -115,7 +117,7 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, mo
     monkeypatch.setattr(opened, "IN_MEMORY", 0)
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
     pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
-    for data in (world.relations, world.views):
+    for data in (world.relations, world.views, world.polars):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 

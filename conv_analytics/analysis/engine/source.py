@@ -12,12 +12,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
+import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.analysis.engine import coerce, voice_rows
 from conv_analytics.analysis.engine.application_ids import ApplicationIds
+from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
 from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
@@ -70,7 +72,8 @@ class Source:
         ----------
         data
             A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
-            one frame, or what `enrich` makes of tables.
+            one frame, of pandas, Polars, DuckDB, or anything that offers ``__arrow_c_stream__`` or that narwhals
+            knows; or what `enrich` makes of tables.
 
         Raises
         ------
@@ -86,7 +89,7 @@ class Source:
             return cls._of_dataset(data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
-        if _kind(data) == "connection":
+        if kind_of(data) == "connection":
             names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
             return cls("duckdb", "duckdb", {name: data.table(name) for name in names}, data)
         return cls._of_frames({SINGLE: data})
@@ -104,15 +107,16 @@ class Source:
 
     @classmethod
     def _of_frames(cls, frames: Mapping[str, Any]) -> Source:
-        kinds = sorted({_kind(frame) for frame in frames.values()})
+        kinds = sorted({kind_of(frame) for frame in frames.values()})
         if len(kinds) > 1:
             raise ConfigError(f"The tables are of different kinds: {', '.join(kinds)}. Give all of them as one kind.")
         kind = kinds[0] if kinds else "pandas"
-        if kind in {"pyarrow", "polars"}:
-            frames = {name: coerce.to_pandas(frame) for name, frame in frames.items()}
         if kind == "duckdb":
-            return cls("duckdb", kind, frames)
-        return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in frames.items()})
+            return cls("duckdb", kind, {name: nw.to_native(frame, pass_through=True) for name, frame in frames.items()})
+        if kind == "pandas":
+            natives = {name: nw.to_native(frame, pass_through=True) for name, frame in frames.items()}
+            return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in natives.items()})
+        return cls("pandas", kind, {name: ArrowInput(name, frame) for name, frame in frames.items()})
 
     @property
     def _views(self) -> FolderViews:
@@ -373,25 +377,6 @@ def _quoted(value: str) -> str:
 def _fits(dataset: Any) -> bool:
     """Whether a dataset is so small that its tables are read into memory, as far as questions look at them."""
     return hasattr(dataset, "of_conversation") and sum(map(dataset.rows, dataset.tables)) <= IN_MEMORY
-
-
-def _kind(frame: Any) -> str:
-    """Which library a frame is of; nothing is imported for that."""
-    if isinstance(frame, pd.DataFrame):
-        return "pandas"
-    if isinstance(frame, pa.Table):
-        return "pyarrow"
-    name = type(frame).__name__
-    if name == "DuckDBPyRelation":
-        return "duckdb"
-    if name == "DuckDBPyConnection":
-        return "connection"
-    if name in {"DataFrame", "LazyFrame"} and type(frame).__module__.startswith("polars"):
-        return "polars"
-    raise ConfigError(
-        f"{type(frame).__name__} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, "
-        "or a pandas DataFrame, pyarrow Table, Polars DataFrame or DuckDB relation."
-    )
 
 
 __all__ = ["MEMORY", "SINGLE", "Source"]
