@@ -1,0 +1,53 @@
+"""A widget that its browser asks to do things: what was asked, and what of it is done, are traits."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import anywidget
+import traitlets
+
+
+class AskedWidget(anywidget.AnyWidget):
+    """A widget whose browser sends requests; what does them is `_do`.
+
+    A front end may keep values back while Python is busy and send only the last one. So the browser repeats every
+    request until it has the answer, and each is done once, by its number.
+
+    Attributes
+    ----------
+    asked
+        Written by the browser: requests that it has no answer to, each with its number ``n``.
+    answered
+        The number of the last request that was done.
+    """
+
+    asked = traitlets.List(traitlets.Dict()).tag(sync=True, echo_update=False)
+    answered = traitlets.Int(0).tag(sync=True)
+
+    def __init__(self, lock: threading.RLock | None = None, **traits: Any) -> None:
+        # A front end may handle messages of the browser in another thread than the cells.
+        self._lock = lock or threading.RLock()
+        super().__init__(**traits)
+
+    @traitlets.observe("asked")
+    def _on_asked(self, change: Any) -> None:
+        with self._lock, self.hold_sync():
+            for request in sorted(change.new, key=lambda request: int(request["n"])):
+                if request["n"] > self.answered:
+                    self.answered = request["n"]
+                    self._do(request)
+
+    def _do(self, request: dict[str, Any]) -> None:
+        """Do what was asked, and show it."""
+        raise NotImplementedError
+
+    def _bundle(self) -> dict[str, Any]:
+        """The widget by media type."""
+        shown = super()._repr_mimebundle_()
+        found: dict[str, Any] = (shown[0] if isinstance(shown, tuple) else shown) or {}
+        return dict(found)
+
+
+__all__ = ["AskedWidget"]
