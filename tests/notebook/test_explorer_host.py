@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from conv_analytics import Filters, explore
+from conv_analytics.notebook.explorer.view import COLUMNS
 from tests._helpers.anywidget_host import WidgetHost
 from tests.notebook.conftest import Open
+from tests.notebook.test_traps import offline
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("explorer host")]
 
@@ -149,3 +153,20 @@ def test_it_leaves_nothing_behind(host: WidgetHost) -> None:
     host.value("host.end()")
     assert host.value("host.listening()") == 0
     assert host.page.locator("canvas").count() == 0
+
+
+def test_a_page_without_a_kernel_shows_every_column(open_page: Open, frames: Any, tmp_path: Path) -> None:
+    from nbconvert import HTMLExporter
+
+    bundle = explore(frames)._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", {name: bundle[name] for name in ("text/html", "text/plain")})
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("explore(frames)", outputs=[output])])
+    made.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    html, _ = HTMLExporter(config=offline()).from_notebook_node(made)
+    (tmp_path / "page.html").write_text(html, encoding="utf-8")
+    page = open_page(tmp_path / "page.html")
+    cells = page.locator(".ca-explore tbody tr").first.locator("td")
+    widths = cells.evaluate_all("cells => cells.map(cell => cell.getBoundingClientRect().width)")
+    assert len(widths) == len(COLUMNS)
+    assert min(widths) > 20
+    assert cells.last.evaluate("cell => getComputedStyle(cell).textAlign") == "left"
