@@ -10,8 +10,9 @@ import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from conv_analytics import Filters, explore
+from conv_analytics import Conversations, Filters, explore, export_panel, show_timeline
 from conv_analytics.notebook.explorer.view import COLUMNS
+from conv_analytics.sandbox import Sandbox
 from tests._helpers.anywidget_host import WidgetHost
 from tests.notebook.conftest import Open
 from tests.notebook.test_traps import offline
@@ -153,6 +154,35 @@ def test_it_leaves_nothing_behind(host: WidgetHost) -> None:
     host.value("host.end()")
     assert host.value("host.listening()") == 0
     assert host.page.locator("canvas").count() == 0
+
+
+def test_a_timeline_needs_no_more(open_page: Open, frames: Any) -> None:
+    widget = show_timeline(frames, frames["conversations"]["conversation_id"].iloc[3]).widget()
+    host = WidgetHost(open_page(""), widget)
+    host.page.locator("[data-live=yes] canvas").focus()
+    host.page.keyboard.press("Home")
+    host.page.keyboard.press("ArrowRight")
+    host.until("host.model.get('rows').join() === '1'")
+    assert widget.selected.index.to_list() == [1]
+    assert host.value("host.globals()") == []
+    host.value("host.end()")
+    assert host.value("host.listening()") == 0
+
+
+def test_an_export_starts_from_there(open_page: Open, small_sandbox: Sandbox, tmp_path: Path) -> None:
+    client = Conversations(small_sandbox.application_id, small_sandbox.private_key, base_url=small_sandbox.base_url)
+    x = explore(panel=export_panel(client, tmp_path / "exports", rate=0))
+    host = WidgetHost(open_page(""), x)
+    expect(host.page.locator(".ca-export")).to_have_attribute("data-status", "ready")
+    before = len(host.sent)
+    host.page.get_by_role("button", name="Start", exact=True).click()
+    host.until("host.model.get('answered') === 1")
+    assert x.panel.job.wait(60)
+    ended = len(x.calls)
+    assert ended > 5
+    host.push(before)
+    expect(host.page.locator(".ca-export")).to_have_attribute("data-status", "complete")
+    expect(rows(host.page)).to_have_count(ended)
 
 
 def test_a_page_without_a_kernel_shows_every_column(open_page: Open, frames: Any, tmp_path: Path) -> None:

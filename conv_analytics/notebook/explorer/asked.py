@@ -21,6 +21,18 @@ class AskedWidget(anywidget.AnyWidget):
         Written by the browser: requests that it has no answer to, each with its number ``n``.
     answered
         The number of the last request that was done.
+
+    Examples
+    --------
+    >>> class Counter(AskedWidget):
+    ...     total = 0
+    ...     def _do(self, request):
+    ...         self.total += request["by"]
+    >>> counter = Counter()
+    >>> counter.set_state({"asked": [{"n": 1, "by": 5}, {"n": 2, "by": 3}]})
+    >>> counter.set_state({"asked": [{"n": 2, "by": 3}, {"n": 3, "by": 1}]})  # the second one again
+    >>> counter.total, counter.answered
+    (9, 3)
     """
 
     asked = traitlets.List(traitlets.Dict()).tag(sync=True, echo_update=False)

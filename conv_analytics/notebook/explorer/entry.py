@@ -56,6 +56,7 @@ def explore(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> at = pd.to_datetime(["2026-05-04 09:00", "2026-05-04 10:00"], utc=True)
     >>> hangups = pd.DataFrame({
     ...     "conversation_id": ["CON-1", "CON-2"], "event_id": [7, 9], "leg_id": ["a", "b"], "at": at,

@@ -89,6 +89,7 @@ class Explorer(AskedWidget):
 
         Examples
         --------
+        >>> from conv_analytics import explore
         >>> x = explore({})
         >>> x.filters = Filters(since="2026-05-04", verdicts=["poor", "fair"])
         >>> print(x.filters)
@@ -108,6 +109,7 @@ class Explorer(AskedWidget):
 
         Examples
         --------
+        >>> from conv_analytics import explore
         >>> x = explore({}).filter(outcomes="busy").filter(countries=["GB", "IE"])
         >>> print(x.filters)
         countries: GB, IE; outcomes: busy

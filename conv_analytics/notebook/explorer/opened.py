@@ -20,6 +20,20 @@ class OpenTimeline:
     ----------
     rows
         Positions in `frame` of what is selected in the browser.
+
+    Examples
+    --------
+    >>> from conv_analytics import show_timeline
+    >>> events = pd.DataFrame({
+    ...     "conversation_id": "CON-1", "event_id": [1, 2], "from_member_id": "MEM-1",
+    ...     "type": ["member:joined", "message"],
+    ...     "at": pd.to_datetime(["2026-05-04 09:00", "2026-05-04 09:01"], utc=True),
+    ...     "body": ["{}", '{"message_type": "text", "text": "Hello!"}'],
+    ... })
+    >>> timeline = OpenTimeline(show_timeline({"events": events}, "CON-1"))
+    >>> timeline.rows = [1]  # as a click on the message does
+    >>> timeline.selected["what"].to_list()
+    ['message']
     """
 
     def __init__(self, timeline: Timeline) -> None:
@@ -53,6 +67,13 @@ class OpenTimeline:
             "id": layout.conversation_id, "title": layout.name if named else "Conversation", "span": span(layout, zone),
             "summary": summary(layout), "payload": packed(layout, zone),
         }  # fmt: skip
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, str]:
+        return self._timeline._repr_mimebundle_(**options)
+
+    def _display_(self) -> Timeline:
+        """What marimo shows."""
+        return self._timeline
 
     @safe_repr
     def __repr__(self) -> str:
