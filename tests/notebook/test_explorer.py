@@ -16,7 +16,7 @@ import pytest
 from conv_analytics import Filters, explore, export, open_dataset, show_timeline
 from conv_analytics.analysis import call_quality, calls, legs, quality
 from conv_analytics.errors import ConfigError
-from conv_analytics.notebook.explorer import data as explorer_data
+from conv_analytics.notebook.explorer import calls as explorer_calls
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import LISTS, NONE
 from conv_analytics.notebook.explorer.summary import bins, summary
@@ -181,13 +181,13 @@ def test_a_dataset_is_judged_once_per_rulebook(tmp_path: Path, monkeypatch: pyte
         export(client_of(sandbox), tmp_path, rate=0, progress=False)
     dataset = open_dataset(tmp_path)
     made: list[Any] = []
-    judge = explorer_data.judged_legs
+    judge = explorer_calls.judged_legs
 
     def judged(data: Any, profile: Any) -> Any:
         made.append(profile.name)
         return judge(data, profile)
 
-    monkeypatch.setattr(explorer_data, "judged_legs", judged)
+    monkeypatch.setattr(explorer_calls, "judged_legs", judged)
     first = explore(dataset)
     pd.testing.assert_frame_equal(explore(dataset, mask=False).calls, first.calls)
     assert made == ["recommended"]
@@ -290,3 +290,23 @@ def test_a_saved_notebook_has_a_picture_and_rows_that_cannot_be_taken_for_markup
     assert "<script" not in html
     assert html.count("<img ") == 1
     assert "http" not in html.replace("http://www.w3.org", "")
+
+
+def test_colab_is_told_how_to_show_a_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colab shows a widget of others only if its output says where their manager is: anywidget knows, for Colab."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    told = {
+        "application/vnd.jupyter.widget-view+json": {"colab": {"custom_widget_manager": {"url": "https://x.example"}}}
+    }
+    monkeypatch.setattr("anywidget._util.get_repr_metadata", lambda: told)
+    InteractiveShell.instance()
+    try:
+        with capture_output() as captured:
+            explore({})._ipython_display_()
+    finally:
+        InteractiveShell.clear_instance()
+    (output,) = captured.outputs
+    assert output.metadata == told
+    assert set(output.data) == {*told, "text/html", "text/plain"}

@@ -8,6 +8,8 @@ from typing import Any
 import anywidget
 import traitlets
 
+from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
+
 
 class AskedWidget(anywidget.AnyWidget):
     """A widget whose browser sends requests; what does them is `_do`.
@@ -41,6 +43,7 @@ class AskedWidget(anywidget.AnyWidget):
     def __init__(self, lock: threading.RLock | None = None, **traits: Any) -> None:
         # A front end may handle messages of the browser in another thread than the cells.
         self._lock = lock or threading.RLock()
+        self._output = UpdatableOutput(self._bundle)
         super().__init__(**traits)
 
     @traitlets.observe("asked")
@@ -55,11 +58,20 @@ class AskedWidget(anywidget.AnyWidget):
         """Do what was asked, and show it."""
         raise NotImplementedError
 
-    def _bundle(self) -> dict[str, Any]:
-        """The widget by media type."""
-        shown = super()._repr_mimebundle_()
-        found: dict[str, Any] = (shown[0] if isinstance(shown, tuple) else shown) or {}
-        return dict(found)
+    def _html(self) -> str:
+        """What is shown without a script."""
+        raise NotImplementedError
+
+    def _bundle(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The widget by media type, and what Colab has to know about it."""
+        data, metadata = super()._repr_mimebundle_() or ({}, {})
+        return {**data, "text/html": self._html(), "text/plain": repr(self)}, metadata
+
+    def _repr_mimebundle_(self, **_options: Any) -> Any:
+        return self._bundle()[0]
+
+    def _ipython_display_(self) -> None:
+        self._output.show()
 
 
 __all__ = ["AskedWidget"]

@@ -50,6 +50,20 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     return calls_of_legs(judged_legs(data, profile).legs)
 
 
+def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The calls of the data, as `judged_calls` gives them, and the verdicts on its legs.
+
+    A dataset keeps them, for it does not change.
+    """
+    kept: dict[str, Any] = getattr(data, "kept", {})
+    of, *frames = kept.get("explorer", (None, None, None))
+    if of != profile:
+        legs = judged_legs(data, profile).legs
+        frames = [calls_of_legs(legs), legs[["conversation_id", "leg_id", "verdict"]]]
+        kept["explorer"] = (profile, *frames)
+    return frames[0], frames[1]
+
+
 def calls_of_legs(legs: pd.DataFrame) -> pd.DataFrame:
     """The calls of judged legs, as `judged_calls` gives them."""
     frame: pd.DataFrame = calls(legs)
@@ -78,4 +92,4 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
 
 
-__all__ = ["JUDGED", "calls_of_legs", "judged_calls"]
+__all__ = ["JUDGED", "calls_of_legs", "judged_calls", "kept_calls"]

@@ -9,8 +9,8 @@ from conv_analytics.analysis.engine.data import Data
 from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError
-from conv_analytics.notebook.explorer.data import dataset_in
 from conv_analytics.notebook.explorer.explorer import Explorer
+from conv_analytics.notebook.explorer.folder import dataset_in
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
 
 

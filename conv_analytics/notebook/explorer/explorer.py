@@ -14,13 +14,13 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer import shown
 from conv_analytics.notebook.explorer.asked import AskedWidget
-from conv_analytics.notebook.explorer.data import dataset_in, judged
+from conv_analytics.notebook.explorer.calls import kept_calls
 from conv_analytics.notebook.explorer.filters import Filters
+from conv_analytics.notebook.explorer.folder import dataset_in
 from conv_analytics.notebook.explorer.opened import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel
 from conv_analytics.notebook.explorer.summary import summary
-from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.explorer.view import View
 from conv_analytics.notebook.html import module
 from conv_analytics.notebook.timeline.page import PARTS
@@ -62,7 +62,6 @@ class Explorer(AskedWidget):
         self._opened: int | None = None
         self._timeline: OpenTimeline | None = None
         self._read(data)
-        self._output = UpdatableOutput(self._repr_mimebundle_)
         self.panel = panel
         state = {"filtering": shown.filtering(self._view), "table": shown.table(self._view),
                  "selection": shown.selection(self._view, None)}  # fmt: skip
@@ -80,7 +79,7 @@ class Explorer(AskedWidget):
 
     def _read(self, data: Any) -> None:
         self._data = data
-        frame, self._verdicts = judged(data, profile_of(self._profile))
+        frame, self._verdicts = kept_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property
@@ -238,12 +237,9 @@ class Explorer(AskedWidget):
     def _show_selection(self) -> None:
         self.selection = shown.selection(self._view, self._opened)
 
-    def _repr_mimebundle_(self, **_options: Any) -> Any:
+    def _html(self) -> str:
         above = "" if self.panel is None else self.panel.html()
-        return {**self._bundle(), "text/html": above + fragment(self._view), "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        self._output.show()
+        return above + fragment(self._view)
 
     @safe_repr
     def __repr__(self) -> str:

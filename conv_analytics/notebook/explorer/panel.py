@@ -19,7 +19,6 @@ from conv_analytics.exporter import Exported, Job, Progress, export
 from conv_analytics.exporter.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.asked import AskedWidget
 from conv_analytics.notebook.explorer.page import style
-from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
 
@@ -139,7 +138,6 @@ class ExportPanel(AskedWidget):
         self.ends = [] if on_end is None else [on_end]
         self._client, self._tz, self._options = client, tz, dict(options)
         self._error = ""
-        self._output = UpdatableOutput(self._repr_mimebundle_)
         super().__init__(shown=self._state())
 
     @property
@@ -248,11 +246,8 @@ class ExportPanel(AskedWidget):
             error=self._error,
         )  # fmt: skip
 
-    def _repr_mimebundle_(self, **_options: Any) -> Any:
-        return {**self._bundle(), "text/html": self.html(), "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        self._output.show()
+    def _html(self) -> str:
+        return self.html()
 
     @safe_repr
     def __repr__(self) -> str:
