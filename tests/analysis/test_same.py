@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -96,6 +98,15 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     exact = [column for column in frame if not pd.api.types.is_float_dtype(frame[column])]
     order = frame.assign(**{str(column): frame[column].astype("str").fillna("") for column in exact})
     return frame.loc[order.sort_values([*exact, *(set(frame) - set(exact))]).index].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def several_threads() -> Iterator[None]:
+    """Arrow works with several threads, as on most machines."""
+    before = pa.cpu_count()
+    pa.set_cpu_count(4)
+    yield
+    pa.set_cpu_count(before)
 
 
 @pytest.fixture(scope="module")
