@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,6 +18,10 @@ _CONVERSATION, _APPLICATION = "conversation_id", "application_id"
 
 class SeveralApplications(Protocol):
     """A dataset of several applications."""
+
+    @property
+    def applications(self) -> Mapping[str, Any]:
+        """The dataset of each, by its id."""
 
     def application_ids(self) -> pa.Table:
         """Each conversation with its application."""
@@ -41,6 +45,11 @@ class ApplicationIds:
     def needs(self) -> tuple[str, ...]:
         """The column that it looks at."""
         return (_CONVERSATION,)
+
+    @property
+    def fingerprint(self) -> str:
+        """The ids: what belongs to each is decided by the commits."""
+        return " ".join((_APPLICATION, *sorted(self.dataset.applications)))
 
     def __str__(self) -> str:
         return _APPLICATION

@@ -132,7 +132,7 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
 
     if not source.owns_connection:
         return made()
-    about = {"phonenumbers": _version("phonenumbers"), "dimensions": [each.fingerprint for each in asked]}
+    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
     kept = source.kept("legs", about, shown, lambda: made().native)
     return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
 
