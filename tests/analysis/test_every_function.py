@@ -42,6 +42,7 @@ def first_conversation(data: Mapping[str, Any]) -> str:
     return str(frame["conversation_id"].min()) if len(frame) else "CON-none"
 
 
+MAP = {"prefix": ["44", "4420", "1"], "carrier": ["BT", "City", "AT&T"]}
 BILLS = Path(__file__).parents[1] / "fixtures" / "live" / "reports_voice_call.json"
 
 #: Functions of tables: how each is asked, all of them of a mapping of tables.
@@ -64,6 +65,8 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "dtmf": analysis.dtmf,
     "dtmf_paths": analysis.dtmf_paths,
     "duration_hist": analysis.duration_hist,
+    "enrich": lambda data: analysis.kpi(analysis.enrich(data, MAP), by="carrier"),
+    "event_log": analysis.event_log,
     "fault_side": analysis.fault_side,
     "findings": lambda data: analysis.findings(data).looked_at,
     "first_responses": lambda data: analysis.first_responses(data, roles(data), until=UNTIL),
@@ -72,6 +75,7 @@ ASKED: dict[str, Callable[[Any], Any]] = {
     "kpi_values": analysis.kpi_values,
     "ledger": analysis.ledger,
     "legs": analysis.legs,
+    "match_counts": lambda data: analysis.match_counts(data, MAP),
     "message_funnel": analysis.message_funnel,
     "message_latency": lambda data: analysis.message_latency(data, until=UNTIL),
     "mos_audit": lambda data: analysis.mos_audit(data).legs,
@@ -261,7 +265,7 @@ def test_zones_and_engines_change_nothing(
 
 
 #: These take tables as they are: what is not there is null, and `ledger` counts it.
-TOLERANT = {"calls", "check", "containment", "conversations", "ledger", "legs", "timeline"}
+TOLERANT = {"calls", "check", "containment", "conversations", "enrich", "ledger", "legs", "match_counts", "timeline"}
 #: These ask for legs, or for tables that have them.
 OF_LEGS = (
     "answer_curve", "answer_times", "audio_flow", "busy_hour", "call_quality", "change_points", "compare",

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import conv_analytics
-from conv_analytics import Conversations, analysis, export, open_dataset
+from conv_analytics import Conversations, analysis, explore, export, open_dataset
+from conv_analytics.analysis.audio import profiles
 from conv_analytics.analysis.engine import source
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.dataset import Dataset
 from conv_analytics.dataset.storage import cache
-from conv_analytics.errors import ConfigError
+from conv_analytics.errors import ConfigError, CorruptFile
 from conv_analytics.notebook import show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
 
@@ -247,6 +249,60 @@ def test_a_link_in_the_place_of_the_cache_is_not_followed(folder: Path, large: N
     (folder / CACHE).symlink_to(elsewhere)
     assert len(analysis.legs(open_dataset(folder))) > 0
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [_cut, _remove])
+def test_kept_answers_hide_no_damage_of_the_tables(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
+    analysis.kpi(open_dataset(folder))
+    damage(open_dataset(folder).files("hangups")[0])
+    with pytest.raises(CorruptFile):
+        analysis.kpi(open_dataset(folder))
+
+
+def test_a_table_that_was_touched_is_read_again(folder: Path, large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = analysis.kpi(open_dataset(folder))
+    made: list[str] = []
+    keep = cache.FolderCache.keep
+    monkeypatch.setattr(
+        cache.FolderCache, "keep", lambda self, kind, *more: made.append(kind) or keep(self, kind, *more)
+    )
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == []
+    os.utime(open_dataset(folder).files("hangups")[0])
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == ["legs"]
+
+
+@pytest.mark.parametrize("damage", [None, _cut, _flip, _remove])
+def test_the_explorer_shows_the_same_calls_from_the_cache(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None] | None
+) -> None:
+    frames, conversation = frames_of(folder)
+    expected = explore(frames)
+    explore(open_dataset(folder))
+    assert {path.name.split("-")[0] for path in cached(folder)} == {"calls", "legs", "verdicts"}
+    if damage is None:
+        monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
+    else:
+        for path in cached(folder):
+            damage(path)
+    found = explore(open_dataset(folder))
+    pd.testing.assert_frame_equal(found.calls, expected.calls, rtol=1e-12)
+    monkeypatch.undo()
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+    shown, drawn = (each.select(conversation).timeline for each in (found, expected))
+    assert shown is not None
+    assert drawn is not None
+    assert shown.frame_html == drawn.frame_html
+
+
+def test_the_explorer_of_another_profile_is_made_anew(folder: Path, large: None) -> None:
+    strict = profiles.profile_of("recommended")
+    strict = replace(strict, min_packets=strict.min_packets * 3)
+    explore(open_dataset(folder))
+    found = explore(open_dataset(folder), profile=strict)
+    pd.testing.assert_frame_equal(found.calls, explore(dict(open_dataset(folder)), profile=strict).calls, rtol=1e-12)
+    assert not found.calls["verdict"].equals(explore(open_dataset(folder)).calls["verdict"])
 
 
 def _asked(folder: str, start: Any, results: Any) -> None:
