@@ -67,11 +67,16 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever is looked at in a browser is slow; what is slow comes first, or one worker would wait in the end."""
+    """Whatever is looked at in a browser is slow; what is slow comes first, or one worker would wait in the end.
+
+    First of all come the tests of a group, the longest of which, JupyterLab's, takes minutes of one worker.
+    """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    items.sort(
+        key=lambda item: (item.get_closest_marker("slow") is None, item.get_closest_marker("xdist_group") is None)
+    )
 
 
 @pytest.fixture(autouse=True, scope="session")

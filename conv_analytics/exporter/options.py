@@ -32,12 +32,17 @@ MAX_CONSECUTIVE_FAILURES = 20
 _SECOND = timedelta(seconds=1)
 
 
-class ReadOptions(TypedDict, total=False):
-    """What an export or a plan reads, and how fast; `conv_analytics.export` documents each option."""
+class ScopeOptions(TypedDict, total=False):
+    """What an export or a plan reads; `conv_analytics.export` documents each option."""
 
     since: datetime | None
     until: datetime | None
     tables: Collection[str] | str | None
+
+
+class PaceOptions(TypedDict, total=False):
+    """How fast an export or a plan reads, and which conversations it passes over."""
+
     concurrency: int
     rate: float
     full: bool
@@ -45,14 +50,27 @@ class ReadOptions(TypedDict, total=False):
     sweep: timedelta
 
 
-class ExportOptions(ReadOptions, total=False):
-    """The options of `conv_analytics.export` and `conv_analytics.aexport`, which document each of them."""
+class ReadOptions(ScopeOptions, PaceOptions, total=False):
+    """What an export or a plan reads, and how fast."""
+
+
+class StoreOptions(TypedDict, total=False):
+    """What an export stores, and how."""
 
     allow_empty: bool
     processes: int | None
+    mask: Mask | None
+
+
+class PanelOptions(PaceOptions, StoreOptions, total=False):
+    """The options of `conv_analytics.export_panel`: what to read are fields of the panel, which shows the progress."""
+
+
+class ExportOptions(ReadOptions, StoreOptions, total=False):
+    """The options of `conv_analytics.export` and `conv_analytics.aexport`, which document each of them."""
+
     progress: ProgressChoice
     on_event: Observer | None
-    mask: Mask | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +117,7 @@ class Options:
             raise ConfigError(f"sweep is {self.sweep}; it must be 0 (every run asks for all conversations) or longer.")
 
     @classmethod
-    def checked(cls, function: str, given: ReadOptions, declared: type = ReadOptions) -> Options:
+    def checked(cls, function: str, given: ReadOptions | PanelOptions, declared: type = ReadOptions) -> Options:
         """The options of a call, checked against those declared for the function.
 
         Raises

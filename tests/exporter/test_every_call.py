@@ -40,7 +40,7 @@ def received(sandbox: Sandbox, folder: Path, deliveries: Deliveries, **options: 
         folder,
         secrets=sandbox.signature_secret,
         application_ids=[sandbox.application_id],
-        commit_every=0.5,
+        commit_every=1.0,
         commit=ChildRun(),
         **options,
     )

@@ -46,8 +46,9 @@ class Counting(Sandbox):
 
 @pytest.mark.parametrize("concurrency", [1, 4, 20])
 def test_never_more_requests_in_flight_than_allowed(concurrency: int) -> None:
-    # So late that all of them can be sent before the first answer comes, on a busy machine, too.
-    with Counting(conversations=30, latency_ms=20 * concurrency) as sandbox:
+    with Counting(conversations=30) as sandbox:
+        # So late that all of them can be sent before the first answer comes, on a busy machine, too: a few rounds.
+        sandbox.script(lambda _request: True, Fault(delay_s=0.02 * concurrency), times=5 * concurrency)
         export(client_of(sandbox), rate=0, concurrency=concurrency, tables="all")
     assert sandbox.most == concurrency
 

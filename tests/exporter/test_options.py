@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
-from conv_analytics import aexport, export
-from conv_analytics.exporter.options import ExportOptions, Options, ReadOptions
+from conv_analytics import aexport, export, export_panel
+from conv_analytics.errors import ConfigError
+from conv_analytics.exporter.options import ExportOptions, Options, PanelOptions, ReadOptions, ScopeOptions
 from conv_analytics.exporter.plan import plan
 from tests._helpers.sandboxes import Serve, client_of
 
-TAKES = [(export, ExportOptions), (aexport, ExportOptions), (plan, ReadOptions)]
+TAKES = [(export, ExportOptions), (aexport, ExportOptions), (plan, ReadOptions), (export_panel, PanelOptions)]
 
 
 @pytest.mark.parametrize(("function", "declared"), TAKES)
@@ -67,6 +68,20 @@ def test_a_misspelt_option_is_refused_naming_the_nearest(wrong: str, advice: str
             call()
         assert advice in str(refused.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_panel_refuses_at_once_what_it_does_not_take(serve: Serve, tmp_path: Path) -> None:
+    client = client_of(serve(conversations=1))
+    for name in ScopeOptions.__annotations__:
+        options: dict[str, Any] = {name: "2026-11-01"}
+        with pytest.raises(TypeError, match=rf"takes no '{name}': it is a field of the panel.*start\({name}=\.\.\.\)"):
+            export_panel(client, tmp_path, **options)
+    with pytest.raises(TypeError, match=r"^export_panel\(\) got an .* 'concurency'\. Did you mean 'concurrency'\?"):
+        export_panel(client, tmp_path, concurency=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'progress'"):
+        export_panel(client, tmp_path, progress=False)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="concurrency is 0"):
+        export_panel(client, tmp_path, concurrency=0)
 
 
 def test_a_plan_takes_no_option_of_what_happens_to_the_rows(serve: Serve, tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 import traitlets
 
@@ -16,6 +16,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
+from conv_analytics.exporter.options import Options, PanelOptions, ScopeOptions, takes
 from conv_analytics.exporter.progress.notebook import as_html, as_text
 from conv_analytics.notebook.explorer.asked import AskedWidget
 from conv_analytics.notebook.explorer.page import style
@@ -55,13 +56,14 @@ class Fields:
         return {name: "" if value is None else str(value) for name, value in vars(self).items()}
 
 
+@takes(PanelOptions)
 def export_panel(
     client: Conversations | AsyncConversations,
     dest: str | Path = "exports",
     *,
     tz: str = "UTC",
     on_end: Callable[[Path], object] | None = None,
-    **options: Any,
+    **options: Unpack[PanelOptions],
 ) -> ExportPanel:
     """A panel with the fields of an export, its progress, and buttons to start and stop it.
 
@@ -76,7 +78,9 @@ def export_panel(
     on_end
         Called with the folder after each run, however it ended, in the run's own thread.
     options
-        Other arguments of `conv_analytics.export`, such as ``rate``, ``mask`` or ``lookback``.
+        ``concurrency``, ``rate``, ``full``, ``lookback``, ``sweep``, ``allow_empty``, ``processes`` and ``mask`` as
+        `conv_analytics.export` takes them. ``since``, ``until`` and ``tables`` are fields of the panel: enter them
+        there, or set them by ``start(since=...)``.
 
     Returns
     -------
@@ -87,7 +91,9 @@ def export_panel(
     Raises
     ------
     ConfigError
-        If the zone is unknown.
+        If the zone is unknown, or an option has no valid value.
+    TypeError
+        If there is no option of that name.
 
     Examples
     --------
@@ -102,6 +108,12 @@ def export_panel(
     'complete'
     """
     zone_info(tz)
+    for name in sorted(ScopeOptions.__annotations__.keys() & options.keys()):
+        raise TypeError(
+            f"export_panel() takes no {name!r}: it is a field of the panel. Enter it there, or start with it:"
+            f" panel.start({name}=...)."
+        )
+    Options.checked("export_panel", options, PanelOptions)
     return ExportPanel(client, dest, tz=tz, on_end=on_end, options=options)
 
 
@@ -131,12 +143,12 @@ class ExportPanel(AskedWidget):
         *,
         tz: str,
         on_end: Callable[[Path], object] | None,
-        options: Mapping[str, Any],
+        options: PanelOptions,
     ) -> None:
         self.fields = Fields(str(dest))
         self.job: Job[Exported] | None = None
         self.ends = [] if on_end is None else [on_end]
-        self._client, self._tz, self._options = client, tz, dict(options)
+        self._client, self._tz, self._options = client, tz, options
         self._error = ""
         super().__init__(shown=self._state())
 

@@ -28,6 +28,11 @@ def events(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def mostly_slow(seeds: range) -> list[Any]:
+    """Seeds of tests that take a second each: all but the first are left to whoever runs what is slow."""
+    return [pytest.param(seed, marks=pytest.mark.slow if seed > seeds.start else ()) for seed in seeds]
+
+
 def _owner(what: str, of: str | None) -> dict[str, Any]:
     if what.startswith(("say", "play")):
         return {f"{what.partition(':')[0]}_id": of}
@@ -271,7 +276,7 @@ def counted(rows: list[tuple[str, str, float, float]]) -> list[tuple[Any, ...]]:
     return sorted(answers, key=lambda row: (row[1], row[2], row[0]))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", mostly_slow(range(12)))
 def test_a_slow_count_gives_the_same(seed: int) -> None:
     rows = spoken(seed)
     found = turns(data_of(*as_events(rows), ended=200.0))
@@ -283,6 +288,7 @@ def test_a_slow_count_gives_the_same(seed: int) -> None:
     assert sorted(got, key=lambda row: (row[1], row[2], row[0])) == counted(rows)
 
 
+@pytest.mark.slow
 def test_the_slow_counts_are_of_something() -> None:
     made = [turns(data_of(*as_events(spoken(seed)), ended=200.0)) for seed in range(12)]
     assert sum(int(found["latency_s"].count()) for found in made) > 40
@@ -306,7 +312,7 @@ def hostile(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize("seed", mostly_slow(range(25)))
 def test_what_always_holds(seed: int) -> None:
     rows = hostile(seed)
     frame = tables(audio_events=rows)["audio_events"]
@@ -339,7 +345,7 @@ def test_what_always_holds(seed: int) -> None:
     assert math.isclose(sides["dead_air_s"].sum(), dead.sum(), abs_tol=1e-6)
 
 
-@pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.parametrize("seed", mostly_slow(range(100, 110)))
 def test_speech_sums_to_talk(seed: int) -> None:
     rows = [row | {"conversation_id": "CON-1"} for row in hostile(seed)]
     data = tables(audio_events=rows, leg_statuses=calls())

@@ -77,6 +77,7 @@ def _by_duckdb(frame: pd.DataFrame, expression: nw.Expr) -> list[Any]:
         return [row[0] for row in nw.to_native(done).fetchall()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [_number, _text, _condition])
 def test_expressions_give_what_duckdb_gives(make: Callable[[random.Random, int], nw.Expr]) -> None:
     draw = random.Random(20261129)

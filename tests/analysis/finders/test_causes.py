@@ -31,6 +31,8 @@ def planted() -> tuple[Sandbox, dict[str, pd.DataFrame]]:
     return exported(seed=8, conversations=1_500, causes="all", clean=True)
 
 
+# One worker makes the world for both.
+@pytest.mark.xdist_group("planted causes")
 def test_each_cause_is_found_first(planted: tuple[Sandbox, dict[str, pd.DataFrame]]) -> None:
     sandbox, frames = planted
     causes = {cause.kind: cause for cause in sandbox.truth().causes}
@@ -41,6 +43,7 @@ def test_each_cause_is_found_first(planted: tuple[Sandbox, dict[str, pd.DataFram
     assert set(found.hours) == set(causes["busy_hour"].hours)
 
 
+@pytest.mark.xdist_group("planted causes")
 def test_the_short_way_to_the_tables_gives_the_same(planted: tuple[Sandbox, dict[str, pd.DataFrame]]) -> None:
     sandbox, frames = planted
     made = frames_of(sandbox.world)
