@@ -58,7 +58,9 @@ class Asked:
         structure = seen.structure[rows] if "structure" in case.adjust else np.zeros(len(rows), dtype=np.int64)
         part = np.zeros(len(rows), dtype=np.int64)
         if "daypart" in case.adjust:
-            part = np.maximum(seen.hour[rows].astype(np.int64), 0) // (24 // _PARTS) + _PARTS * (seen.weekday[rows] >= _SATURDAY)
+            part = np.maximum(seen.hour[rows].astype(np.int64), 0) // (24 // _PARTS) + _PARTS * (
+                seen.weekday[rows] >= _SATURDAY
+            )
         if "country" in case.adjust:
             part = part * (len(seen.texts["country"].labels) + 1) + seen.texts["country"].codes[rows] + 1
         return cls(case, seen, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
