@@ -126,7 +126,7 @@ def test_one_night_is_enough_for_what_is_plainly_bad() -> None:
     rows = legs(make("clean:one_night", 0).tables)
     network = rows.loc[rows["answered"], "network_code"].value_counts().index[1]
     hit = (rows["network_code"] == network) & rows["answered"]
-    poor = rows.assign(packet_loss_perc=rows["packet_loss_perc"].mask(hit, 12.0))
+    poor = rows.assign(jitter_max_var=rows["jitter_max_var"].mask(hit, 50.0**2))
     assert json.loads(findings(poor).problems["keys"].iloc[0]) == {"network_code": network}
 
 
