@@ -50,7 +50,14 @@ class Grouping:
         return "prefix" if self.name.startswith("prefix") else self.name
 
 
-GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
+class _Groupings(dict[str, Grouping]):
+    """Groupings by name; a column that the caller added is one as well."""
+
+    def __missing__(self, name: str) -> Grouping:
+        return Grouping(name, name.replace("_", " "), "unknown", rank=2)
+
+
+GROUPINGS: Mapping[str, Grouping] = _Groupings({each.name: each for each in (
     Grouping("all", "all calls", "unknown", adjusts=False, rank=0),
     Grouping("network_code", "network", "route or carrier", rank=1),
     Grouping("country", "country", "route or carrier", rank=2),
@@ -65,7 +72,7 @@ GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
     Grouping("codec_guess", "codec", "platform", rank=20),
     Grouping("remote_kind", "kind of address", "own application", adjusts=False, rank=6),
     Grouping("weekday", "weekday", "unknown", rank=5),
-)}  # fmt: skip
+)})  # fmt: skip
 
 
 @dataclass

@@ -55,13 +55,13 @@ def observe(
         # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
         ends = ("remote_address", "remote_kind", "network_code")
         columns["country"] = countries.of_legs(*(columns[name] for name in ends))
-        columns |= versions.of_users(source, columns["user_id"])
+        columns = versions.of_users(source, columns["user_id"]) | columns
     return _observations(columns, [name for name, each in columns.items() if isinstance(each, Codes)], tz)
 
 
 def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[Rows, tuple[str, ...]]:
     if not source.single:
-        texts = tuple(name for name in TEXTS if name != "country")
+        texts = (*(name for name in TEXTS if name != "country"), *source.dimension_columns)
         rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
         texts = (*texts, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts

@@ -47,7 +47,7 @@ def where(candidate: Candidate, tz: str) -> str:
 def _group(name: str, value: str) -> str:
     if name.startswith("prefix"):
         return f"numbers that begin with {value}"
-    return _WHERE.get(name, name.replace("_", " ") + " {}").format(value)
+    return _WHERE[name].format(value) if name in _WHERE else f"{name.replace('_', ' ')} {value}"
 
 
 def what(candidate: Candidate, seen: Observations, tz: str) -> str:
