@@ -122,6 +122,15 @@ def test_a_number_that_nobody_calls_has_missing_calls() -> None:
     assert abs(one.excess - planted.cause.excess) < 0.35 * planted.cause.excess
 
 
+def test_calls_at_the_same_time_of_every_day_have_no_moved_schedule() -> None:
+    days = [pd.Timestamp(f"2026-11-{day:02d}T09:00:00Z") for day in range(2, 14) for _ in range(10)]
+    rows = legs(make("clean:few_calls", 0).tables)
+    rows = rows[rows["direction"] == "outbound"].head(len(days))
+    assert len(rows) > 100
+    same = rows.assign(started_at=pd.Series(days[: len(rows)], index=rows.index).dt.as_unit("us"), from_address="44201")
+    assert "schedule_shift" not in set(findings(same).problems["kind"])
+
+
 def test_one_night_is_enough_for_what_is_plainly_bad() -> None:
     rows = legs(make("clean:one_night", 0).tables)
     network = rows.loc[rows["answered"], "network_code"].value_counts().index[1]

@@ -92,7 +92,7 @@ def _z(n: Any, sums: Any, cut: int) -> float:
     floor = 0.5 / n[:cut].sum() + 0.5 / n[cut:].sum()
     squared = float(difference @ np.linalg.solve(spread + np.eye(2) * floor * 0.5, difference))
     squared *= max(len(n) - 4, 1) / len(n)
-    return normal_quantile_of_tail(np.exp(-squared / 2))
+    return normal_quantile_of_tail(min(float(np.exp(-squared / 2)), 0.5))
 
 
 KIND = Kind("schedule_shift", ("from_address",), "Shifts of a schedule", candidates=_candidates)
