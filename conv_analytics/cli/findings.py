@@ -104,7 +104,10 @@ def _print(problems: pd.DataFrame) -> None:
         for title, name in _LINES.items():
             if _is_told(row[name]):
                 say(f"     {title:<14} {row[name]}")
-        say(f"     {'Excess':<14} {row['excess']:,.0f} calls, {row['lo']:.1%} to {row['hi']:.1%}, q {row['q']:.2g}")
+        if row["case"] == "no_calls":
+            say(f"     {'Missing':<14} {row['excess']:,.0f} calls, q {row['q']:.2g}")
+        else:
+            say(f"     {'Excess':<14} {row['excess']:,.0f} calls, {row['lo']:.1%} to {row['hi']:.1%}, q {row['q']:.2g}")
         say()
 
 

@@ -136,6 +136,27 @@ def test_the_period_before_is_as_many_days() -> None:
     assert "No key figure differs from the period before by more than chance." in numbers.details
 
 
+@pytest.mark.parametrize("tz", ["UTC", "America/New_York"])
+def test_clocks_that_are_wrong_by_thousands_of_years_lose_no_leg(tz: str) -> None:
+    instants = ["0001-01-01T00:00Z", "2026-03-02T10:00Z", "2026-03-03T10:00Z", "9999-12-31T23:59Z"]
+    rows = made.legs([made.call(n, pd.Timestamp("2026-03-02T10:00Z")) for n in range(4)])
+    at = pd.Series([datetime.fromisoformat(text) for text in instants]).astype("datetime64[us, UTC]")
+    numbers = quality_report(rows.assign(started_at=at.to_numpy()), tz=tz).numbers
+    assert (numbers.legs, numbers.unit, len(numbers.trend)) == (4, "year", 9_999)
+    assert sum(slot.legs for slot in numbers.trend) == 4
+    assert numbers.before is None
+
+
+def test_the_first_and_the_last_day_of_all_are_periods() -> None:
+    for first, last in ((date(1, 1, 1), date(1, 1, 2)), (date(9999, 12, 30), date(9999, 12, 31))):
+        for tz in ("UTC", "America/New_York", "Pacific/Auckland"):
+            period = period_of(first, last, tz)
+            starts = period.slots()
+            assert period.since is not None
+            assert period.until is not None
+            assert starts[0] <= period.since < period.until <= starts[-1]
+
+
 def test_a_change_is_told_only_when_chance_does_not_explain_it() -> None:
     rows = [made.call(n, pd.Timestamp("2026-03-02T10:00Z")) for n in range(40)]
     rows += [made.call(n, pd.Timestamp("2026-03-03T10:00Z"), quality=made.POOR) for n in range(40, 80)]

@@ -21,6 +21,8 @@ from conv_analytics.time_zones import zone_info
 _DAY = 24 * HOUR
 #: Keys that an instant gives: hour 0-23, weekday 0-6 from Monday, day and Monday of the week as `2026-11-23`.
 KEYS = ("hour", "weekday", "day", "week")
+#: Clocks of a zone are known between these; instants outside are those of clocks that are wrong.
+_KNOWN = (datetime(1900, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,10 @@ class Zone:
         zone = zone_info(name)
         if first is None or last is None:
             return cls(name, ((0, 0),))
-        start = first.astimezone(UTC)
+        start, last = (min(max(at.astimezone(UTC), _KNOWN[0]), _KNOWN[1]) for at in (first, last))
         steps = [(micros(start), _offset(zone, start))]
         while start < last:
-            later = min(start + timedelta(days=1), last.astimezone(UTC))
+            later = min(start + timedelta(days=1), last)
             if _offset(zone, later) != steps[-1][1]:
                 steps += [(at, _offset(zone, from_micros(at))) for at in _changes(zone, start, later)]
             start = later
@@ -61,10 +63,15 @@ class Zone:
 
     def local(self, utc: nw.Expr) -> nw.Expr:
         """Microseconds of the zone's clock, as if it were UTC, of an instant in microseconds."""
-        offset: nw.Expr = nw.lit(self.steps[0][1])
-        for since, shift in self.steps[1:]:
-            offset = nw.when(utc < since).then(offset).otherwise(nw.lit(shift))
-        return utc + offset
+        return utc + self._offset_of(utc, 0, len(self.steps))
+
+    def _offset_of(self, utc: nw.Expr, first: int, last: int) -> nw.Expr:
+        """The offset by some of the steps, halved again and again: engines take no expression of hundreds of levels."""
+        if last - first == 1:
+            return nw.lit(self.steps[first][1])
+        middle = (first + last) // 2
+        early, late = self._offset_of(utc, first, middle), self._offset_of(utc, middle, last)
+        return nw.when(utc < self.steps[middle][0]).then(early).otherwise(late)
 
     def floor(self, at: int) -> int:
         """The start of the zone's hour that an instant lies in."""

@@ -19,11 +19,12 @@ LARGE = 200_000
 _CHARACTERS, _PARTS = 4, 1 << 16
 
 
-def drawn(seen: Observations, most: int = LARGE) -> Flags | None:
+def drawn(seen: Observations) -> Flags | None:
     """The legs of the conversations that are looked at; None for all of them.
 
     The same conversations are drawn in every run, on every engine, whatever the order of rows.
     """
+    most = LARGE
     if len(seen) <= most:
         return None
     conversations = seen.texts["conversation_id"]

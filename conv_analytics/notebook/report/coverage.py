@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.notebook.report.numbers import CallCoverage, CoveredDay
-from conv_analytics.notebook.report.period import Period, midnight
+from conv_analytics.notebook.report.period import Period, midnight, on_clock
 from conv_analytics.notebook.report.statistics import rate
 from conv_analytics.tables.voice_calls import IN_FOLDER, CoverageClass
 
@@ -35,10 +35,13 @@ def _days(period: Period) -> dict[str, Span]:
     """The days of a period on the clock of its zone, each with the time of it that the period has."""
     assert period.since is not None
     assert period.until is not None
-    day, result = period.since.astimezone(period.zone).date(), {}
+    day, result = on_clock(period.since, period.zone).date(), {}
     while (begin := midnight(day, period.zone)) < period.until:
-        end = midnight(day + timedelta(days=1), period.zone)
+        last = day == date.max
+        end = period.until if last else midnight(day + timedelta(days=1), period.zone)
         result[day.isoformat()] = (max(begin, period.since), min(end, period.until))
+        if last:
+            break
         day += timedelta(days=1)
     return result
 

@@ -20,7 +20,7 @@ from conv_analytics.notebook.report.findings import findings_of
 from conv_analytics.notebook.report.ledger import ledger_of
 from conv_analytics.notebook.report.legs import JudgedLegs, judged_legs, slots_of
 from conv_analytics.notebook.report.numbers import Figure, Method, Numbers, Rate, Unit, Values
-from conv_analytics.notebook.report.period import Period, period_of
+from conv_analytics.notebook.report.period import Period, on_clock, period_of
 from conv_analytics.notebook.report.turns import turns_of
 from conv_analytics.privacy.display import Display
 
@@ -197,7 +197,7 @@ def _key_numbers(legs: pd.DataFrame, kpi: statistics.Kpi, scope: str) -> dict[st
 
 
 def _text(at: datetime | None, period: Period) -> str | None:
-    return None if at is None else at.astimezone(period.zone).isoformat()
+    return None if at is None else on_clock(at, period.zone).isoformat()
 
 
 __all__ = ["gather"]

@@ -36,7 +36,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Slot:
-    """An hour, day or week of the trend."""
+    """An hour, day, week or year of the trend."""
 
     label: str
     hours: float

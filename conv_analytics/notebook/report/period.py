@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -11,8 +13,10 @@ from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.errors import ConfigError
 from conv_analytics.instants import MICROSECOND
 
-#: Up to which length a period is shown by hours, and by days; a longer one is shown by weeks.
-BY_HOURS, BY_DAYS = timedelta(hours=49), timedelta(days=120)
+#: Up to which length a period is shown by hours, by days, and by weeks; a longer one is shown by years.
+BY_HOURS, BY_DAYS, BY_WEEKS = timedelta(hours=49), timedelta(days=120), timedelta(days=20 * 366)
+#: The first and the last instant that there is: periods of wrong clocks begin or end there.
+EARLIEST, LATEST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -39,14 +43,15 @@ class Period:
 
     @property
     def unit(self) -> str:
-        """The unit of a trend: ``hour``, ``day`` or ``week``."""
+        """The unit of a trend: ``hour``, ``day``, ``week`` or ``year``."""
         if self.since is None or self.until is None:
             return "day"
         length = self.until - self.since
-        return "hour" if length <= BY_HOURS else "day" if length <= BY_DAYS else "week"
+        limits = (("hour", BY_HOURS), ("day", BY_DAYS), ("week", BY_WEEKS))
+        return next((unit for unit, most in limits if length <= most), "year")
 
     def slots(self) -> list[datetime]:
-        """The start of each hour, day or week, and the end of the last one, as instants in UTC.
+        """The start of each hour, day, week or year, and the end of the last one, as instants in UTC.
 
         Examples
         --------
@@ -58,29 +63,25 @@ class Period:
         """
         if self.since is None or self.until is None or self.empty:
             return []
+        local = on_clock(self.since, self.zone)
+        instants: Iterator[datetime]
         if self.unit == "hour":
-            local = self.since.astimezone(self.zone)
-            at = self.since.astimezone(UTC) - timedelta(
-                minutes=local.minute, seconds=local.second, microseconds=local.microsecond
+            into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            at = moved(self.since.astimezone(UTC), -into)
+            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), moved, initial=at)
+        else:
+            days = itertools.accumulate(
+                itertools.repeat(self.unit), _following, initial=_begin(local.date(), self.unit)
             )
-            starts = []
-            while at < self.until:
-                starts.append(at)
-                at += timedelta(hours=1)
-            return [*starts, at]
-        day = self.since.astimezone(self.zone).date()
-        step = 1 if self.unit == "day" else 7
-        if self.unit == "week":
-            day -= timedelta(days=day.weekday())
-        starts = []
-        while (at := midnight(day, self.zone)) < self.until:
-            starts.append(at)
-            day += timedelta(days=step)
-        return [*starts, at]
+            instants = (midnight(day, self.zone) if day < date.max else LATEST for day in days)
+        starts = [min(next(instants), self.since)]
+        while starts[-1] < self.until:
+            starts.append(next(instants))
+        return starts
 
     def label(self, at: datetime) -> str:
         """The start of a slot on the zone's clock."""
-        local = at.astimezone(self.zone)
+        local = on_clock(at, self.zone)
         return local.isoformat(" ", "minutes") if self.unit == "hour" else local.date().isoformat()
 
 
@@ -119,7 +120,7 @@ def period_of(
     if begin is not None and end is not None and begin >= end:
         raise ConfigError(f"since={since} is not before until={until}: there is no time between them.")
     start = begin if begin is not None else first and first.astimezone(UTC)
-    stop = end if end is not None else last and last.astimezone(UTC) + MICROSECOND
+    stop = end if end is not None else last and moved(last.astimezone(UTC), MICROSECOND)
     if start is not None and stop is not None and start > stop:
         start, stop = (start, start) if end is None else (stop, stop)
     before = _before(start, stop, zone) if begin is not None and start is not None and stop is not None else None
@@ -128,16 +129,57 @@ def period_of(
 
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """The instant at which a day begins; if clocks skip midnight, the first instant after it."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+    return _instant_of(datetime.combine(day, time(), zone))
+
+
+def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
+    """An instant on the clock of a zone; in the first and the last hours of all, which have no date there, in UTC."""
+    try:
+        return at.astimezone(zone)
+    except OverflowError:
+        return at.astimezone(UTC)
+
+
+def moved(at: datetime, by: timedelta) -> datetime:
+    """An instant some time later, or the first or the last one that there is.
+
+    >>> moved(LATEST, timedelta(days=1)) == LATEST, moved(EARLIEST, -timedelta(days=1)) == EARLIEST
+    (True, True)
+    """
+    try:
+        return at + by
+    except OverflowError:
+        return LATEST if by > timedelta() else EARLIEST
+
+
+def _instant_of(local: datetime) -> datetime:
+    try:
+        return local.astimezone(UTC)
+    except OverflowError:
+        return EARLIEST if local.year == 1 else LATEST
+
+
+def _begin(day: date, unit: str) -> date:
+    """The first day of the unit that a day is in."""
+    if unit == "year":
+        return day.replace(month=1, day=1)
+    return day - timedelta(days=min(day.weekday(), (day - date.min).days)) if unit == "week" else day
+
+
+def _following(day: date, unit: str) -> date:
+    """The first day of the next unit, or the last day that there is."""
+    if unit == "year":
+        return day.replace(year=day.year + 1) if day.year < date.max.year else date.max
+    return day + min(timedelta(days=1 if unit == "day" else 7), date.max - day)
 
 
 def _before(since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
-    if since >= until:
+    if since >= until or since - EARLIEST < until - since:
         return None
-    local, end = since.astimezone(zone), until.astimezone(zone)
+    local, end = on_clock(since, zone), on_clock(until, zone)
     if local.time() == end.time() == time():
         # Whole days are compared with as many days, even if one of them has 23 hours.
-        return midnight(local.date() - (end.date() - local.date()), zone)
+        return midnight(local.date() - min(end.date() - local.date(), local.date() - date.min), zone)
     return since - (until - since)
 
 
@@ -153,7 +195,9 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
             ) from None
     if not isinstance(value, datetime):
         return midnight(value, zone)
-    return in_utc(name, value)
+    if value.tzinfo is None:
+        return in_utc(name, value)
+    return _instant_of(value)
 
 
-__all__ = ["Period", "midnight", "period_of"]
+__all__ = ["Period", "midnight", "on_clock", "period_of"]

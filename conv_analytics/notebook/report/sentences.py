@@ -194,13 +194,18 @@ def finding_facts(one: Finding) -> list[tuple[str, str]]:
     """What is known of a problem, each with its heading; an empty text where nothing is."""
     rate = one.rate
     interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
+    certain = ("significance", f"{probability(one.q)}, adjusted for everything that was asked")
+    if one.case == "no_calls":
+        return [
+            ("since", _until(one.since)), ("missing calls", f"about {round(one.excess):,}"), certain,
+            ("compared with", one.compared_with), ("whose side", one.side), ("what to do", one.advice),
+        ]  # fmt: skip
     return [
         ("since", _until(one.since)), ("until", _until(one.until)),
         ("rate", f"{percent(rate.rate)}, {rate.k:,} of {rate.n:,} (95 % interval {interval})"),
         ("expected", f"{percent(one.expected)}, as in {one.compared_with}"),
         ("excess", count(round(one.excess), "call")),
-        ("significance", f"{probability(one.q)}, adjusted for everything that was asked"),
-        ("whose side", one.side), ("what to do", one.advice), ("ruled out", one.ruled_out),
+        certain, ("whose side", one.side), ("what to do", one.advice), ("ruled out", one.ruled_out),
         ("same calls", one.same_calls),
     ]  # fmt: skip
 

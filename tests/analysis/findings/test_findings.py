@@ -12,6 +12,7 @@ import pytest
 
 from conv_analytics.analysis import findings, legs
 from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.problems import sample
 from conv_analytics.analysis.problems.case import Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.kinds.registry import KINDS
@@ -82,6 +83,60 @@ def test_every_engine_names_the_same() -> None:
         for name in ("kind", "case", "keys", "k", "n", "what", "same_calls", "leg_ids"):
             assert given[name].tolist() == expected[name].tolist(), (kind, name)
         assert np.allclose(given["excess"].astype(float), expected["excess"]), kind
+
+
+def test_of_very_many_calls_some_are_searched_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = make("country_blocked", 0)
+    assert planted.cause is not None
+    whole = findings(planted.tables).problem(1)
+    monkeypatch.setattr(sample, "LARGE", len(planted.world.legs) // 2)
+    some = findings(planted.tables).problem(1)
+    assert (some.keys, some.k, some.n) == (whole.keys, whole.k, whole.n)
+    assert abs(some.excess - planted.cause.excess) < 0.1 * planted.cause.excess
+
+
+def test_the_same_conversations_are_searched_whatever_the_order_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample, "LARGE", 1_000)
+    rows = legs(tables())
+    chosen = []
+    for frame in (rows, rows.sample(frac=1, random_state=1)):
+        seen = observe(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
+        drawn = sample.drawn(seen)
+        assert drawn is not None
+        ids, codes = seen.texts["conversation_id"].labels, seen.texts["conversation_id"].codes
+        chosen.append({ids[int(code)] for code in codes[drawn]})
+        # Whole conversations.
+        assert not {ids[int(code)] for code in codes[~drawn]} & chosen[-1]
+        assert 700 < drawn.sum() < 1_300
+    assert chosen[0] == chosen[1]
+
+
+def test_a_number_that_nobody_calls_has_missing_calls() -> None:
+    planted = make("volume_drop", 20)
+    assert planted.cause is not None
+    named = findings(planted.tables)
+    one = named.problem(1)
+    assert one.kind == "volume"
+    assert "calls are missing" in one.what
+    assert "missing calls" in named._repr_html_()
+    assert abs(one.excess - planted.cause.excess) < 0.35 * planted.cause.excess
+
+
+def test_calls_at_the_same_time_of_every_day_have_no_moved_schedule() -> None:
+    days = [pd.Timestamp(f"2026-11-{day:02d}T09:00:00Z") for day in range(2, 14) for _ in range(10)]
+    rows = legs(make("clean:few_calls", 0).tables)
+    rows = rows[rows["direction"] == "outbound"].head(len(days))
+    assert len(rows) > 100
+    same = rows.assign(started_at=pd.Series(days[: len(rows)], index=rows.index).dt.as_unit("us"), from_address="44201")
+    assert "schedule_shift" not in set(findings(same).problems["kind"])
+
+
+def test_one_night_is_enough_for_what_is_plainly_bad() -> None:
+    rows = legs(make("clean:one_night", 0).tables)
+    network = rows.loc[rows["answered"], "network_code"].value_counts().index[1]
+    hit = (rows["network_code"] == network) & rows["answered"]
+    poor = rows.assign(jitter_max_var=rows["jitter_max_var"].mask(hit, 50.0**2))
+    assert json.loads(findings(poor).problems["keys"].iloc[0]) == {"network_code": network}
 
 
 def test_a_shorter_time_has_fewer_calls() -> None:

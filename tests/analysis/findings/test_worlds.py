@@ -20,9 +20,14 @@ from tests._helpers.worlds.scores import ENOUGH, Row, named_in
 #: A world for each of some causes of every sort.
 PLANTED = {
     "post_dial_delay": 0, "caller_503": 1, "carrier_outage": 0, "country_blocked": 1, "spam_number": 0, "cliff_45": 1,
-    "false_answer": 1, "user_headset": 1, "network_ghost": 0, "jitter_by_length": 1,
+    "false_answer": 1, "user_headset": 1, "network_ghost": 0, "jitter_by_length": 1, "trunk_cliff": 1,
+    "version_cliff": 0, "application_jitter": 0, "version_of_few": 25, "day_network_poor": 0, "schedule_shift": 24,
+    "volume_drop": 20,
 }  # fmt: skip
-QUIET = ("contact_centre", "repeated_callers", "bursts", "export_gaps", "small_networks", "recorded_prompt")
+QUIET = (
+    "contact_centre", "repeated_callers", "bursts", "export_gaps", "small_networks", "recorded_prompt", "one_night",
+    "other_clocks",
+)  # fmt: skip
 
 
 @cache

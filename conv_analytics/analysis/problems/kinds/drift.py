@@ -22,7 +22,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     found = []
     for case in cases:
         rows = np.flatnonzero(case.known & (seen.started_us != NO_INSTANT))
-        if len(rows) < 50 or np.ptp(seen.local_us[rows]) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
+        if len(rows) < 50 or float(np.ptp(seen.local_us[rows])) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
             continue
         for name in _PLACES:
             if groups.has(name):

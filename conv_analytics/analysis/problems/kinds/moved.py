@@ -1,6 +1,8 @@
-"""Shifts of a schedule: from a date on, calls of one number are placed at other hours of the day, and fewer are answered."""
+"""Shifts of a schedule: from a date on, calls of one number are placed at other hours, and fewer are answered."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +11,7 @@ from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups, representatives
-from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Floats, Ints, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 from conv_analytics.analysis.problems.schedule import LEAST_H
 
 #: Calls and days that are needed before and after.
@@ -51,7 +53,7 @@ def _of_number(
     sums = np.stack([np.bincount(day, part, minlength=days) for part in (np.cos(turn), np.sin(turn))], axis=1)
     best, at = 0.0, 0
     for cut in range(LEAST_DAYS, days - LEAST_DAYS + 1):
-        if min(n[:cut].sum(), n[cut:].sum()) >= LEAST_N and (z := _z(n, sums, cut, days)) > best:
+        if min(n[:cut].sum(), n[cut:].sum()) >= LEAST_N and (z := _z(n, sums, cut)) > best:
             best, at = z, cut
     if not at:
         return None
@@ -78,7 +80,7 @@ def _of_number(
     )  # fmt: skip
 
 
-def _z(n: Floats, sums: Floats, cut: int, days: int) -> float:
+def _z(n: Any, sums: Any, cut: int) -> float:
     """How surely the mean hour before a day differs from that from then on; days, not calls, are what varies."""
     means = [part.sum(axis=0) / count.sum() for part, count in ((sums[:cut], n[:cut]), (sums[cut:], n[cut:]))]
     spread = np.zeros((2, 2))
@@ -89,8 +91,8 @@ def _z(n: Floats, sums: Floats, cut: int, days: int) -> float:
     # Few days tell little of how much days vary.
     floor = 0.5 / n[:cut].sum() + 0.5 / n[cut:].sum()
     squared = float(difference @ np.linalg.solve(spread + np.eye(2) * floor * 0.5, difference))
-    squared *= max(days - 4, 1) / days
-    return normal_quantile_of_tail(np.exp(-squared / 2))
+    squared *= max(len(n) - 4, 1) / len(n)
+    return normal_quantile_of_tail(min(float(np.exp(-squared / 2)), 0.5))
 
 
 KIND = Kind("schedule_shift", ("from_address",), "Shifts of a schedule", candidates=_candidates)
