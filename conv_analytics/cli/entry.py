@@ -18,6 +18,7 @@ import conv_analytics
 from conv_analytics.cli import (
     check,
     compact,
+    completion,
     coverage,
     demo,
     doctor,
@@ -49,6 +50,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
     findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
+    completion,
 )  # fmt: skip
 
 #: Commands that take about as long as what they import: looking for garbage meanwhile takes a tenth of their time.

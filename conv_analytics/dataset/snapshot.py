@@ -16,11 +16,12 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.application_folders import require_one_folder
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.parquet import damage_of, open_file
 from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
@@ -63,6 +64,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """Read the commits of a folder; raise `DatasetError` if there is none."""
         commits = tuple(log.commits(Layout(Path(path))))
         if not commits:
+            require_one_folder(Path(path))
             raise DatasetError(
                 f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
             )
@@ -275,14 +277,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
-    def places(self) -> list[tuple[int, date]]:
+    def places(self) -> list[Any]:
         """The commits and days that have files, each once."""
         files = [(commit.number, file) for commit in self.commits for file in commit.files]
         return sorted({(number, day_of(file)) for number, file in files})
 
-    def places_of(
-        self, connection: Any, cache: FolderCache, conversation_id: str
-    ) -> frozenset[tuple[int, date]] | None:
+    def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
         """The commits and days whose files have rows of a conversation; None where that cannot be kept.
 
         Parameters
@@ -298,14 +298,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         number_of = {place: number for number, place in enumerate(self.places)}
         files = [
-            {self._layout.file(file.path): number_of[number, day_of(file)] for number, file in self.numbered(table)}
+            {path: number_of[place] for path, place in self.placed_files(table).items()}
             for table in self.tables
             if any(column.name == "conversation_id" for column in TABLES[table].columns)
         ]
         found = numbers_of_places(files, connection, cache, conversation_id)
         return None if found is None else frozenset(self.places[number] for number in found)
 
-    def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
+    def placed_files(self, table: str) -> dict[Path, Any]:
+        """The files of a table, each with its place."""
+        return {self._layout.file(file.path): (number, day_of(file)) for number, file in self.numbered(table)}
+
+    def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
         chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
         also = self.files(EVENT_SOURCES.name) if self._two_sources else ()
@@ -341,17 +345,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
-            if what := self._damage_of(file):
+            if what := damage_of(self._layout, file):
                 return CorruptFile(self.path / file.path, what)
         return None
-
-    def _damage_of(self, file: File) -> str | None:
-        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
-        try:
-            what = as_recorded(self._layout, file)
-        except OSError as error:
-            what = error.strerror or type(error).__name__
-        return what and f"it {what}"
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -388,7 +384,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path / file.path, self._damage_of(file) or first_line(error)) from error
+            raise CorruptFile(self.path / file.path, damage_of(self._layout, file) or first_line(error)) from error
 
 
 def day_of(file: File) -> date:

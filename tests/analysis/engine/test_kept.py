@@ -67,6 +67,13 @@ def frames_of(folder: Path) -> tuple[dict[str, pd.DataFrame], str]:
     return frames, str(frames["hangups"]["conversation_id"].iloc[0])
 
 
+@pytest.fixture(scope="module")
+def of_frames(exported: Path) -> tuple[list[pd.DataFrame], str]:
+    """The answers of the frames in memory, and the conversation that they are about."""
+    frames, conversation = frames_of(exported)
+    return answers(frames, conversation), conversation
+
+
 def same(found: list[pd.DataFrame], expected: list[pd.DataFrame]) -> None:
     for one, other in zip(found, expected, strict=True):
         pd.testing.assert_frame_equal(one, other, rtol=1e-12)
@@ -158,9 +165,10 @@ def _remove(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _other_rows, _remove])
-def test_damaged_entries_are_made_again(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
-    frames, conversation = frames_of(folder)
-    expected = answers(frames, conversation)
+def test_damaged_entries_are_made_again(
+    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], damage: Callable[[Path], None]
+) -> None:
+    expected, conversation = of_frames
     same(answers(open_dataset(folder), conversation), expected)
     kept = cached(folder)
     assert {path.name.split("-")[0] for path in kept} == {"conversations", "legs"}
@@ -223,15 +231,15 @@ def test_few_entries_are_kept(folder: Path, large: None) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_asked_all_the_same(
-    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames, conversation = frames_of(folder)
+    expected, conversation = of_frames
     # A file where the cache would be: also for root, whom no mode stops.
     (folder / CACHE).write_text("")
-    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
     (folder / CACHE).unlink()
     monkeypatch.setattr(Path, "touch", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
-    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
     assert cached(folder) == []
 
 
@@ -322,15 +330,15 @@ def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: 
     dataset = open_dataset(folder)
     _, conversation = frames_of(folder)
     before = [str(finding) for finding in dataset.verify()]
-    answers(dataset, conversation)
+    expected = answers(dataset, conversation)
     assert len(cached(folder)) > 1
     assert [str(finding) for finding in dataset.verify()] == before
     dataset.compact(tmp_path / "copy")
     assert not (tmp_path / "copy" / CACHE).exists()
-    same(answers(open_dataset(tmp_path / "copy"), conversation), answers(dataset, conversation))
+    same(answers(open_dataset(tmp_path / "copy"), conversation), expected)
     assert dataset.replay().commit is None
     shutil.rmtree(folder / CACHE)
-    same(answers(open_dataset(folder), conversation), answers(dataset, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
 
 
 class _OtherDataset:
