@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,17 +19,17 @@ from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.application_folders import require_one_folder
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.parquet import damage_of, open_file
 from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
+from conv_analytics.tables.envelope import SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
-from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.frame import to_frame, with_date
 from conv_analytics.tables.kinds import as_declared
@@ -130,9 +129,10 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         parts = list(parts)
         frame = to_frame(declared, ((day_of(file), rows) for _, file, rows in parts))
         if declared.latest is None or frame.empty:
-            return self._with_both_sources(declared, frame) if self._two_sources else frame
+            twice = self._two_sources and replaces_rows(declared)
+            return without_replaced(declared, frame, self[EVENT_SOURCES.name]) if twice else frame
         runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
-        return frame.take(_latest(frame, declared, runs)).reset_index(drop=True)
+        return frame.take(latest_places(frame, declared, runs)).reset_index(drop=True)
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, in the order that the frame has."""
@@ -167,7 +167,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         if declared.latest is None or len(whole) == 1:
             return whole
         runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
-        return whole.take(_latest(whole.select([*declared.key, declared.latest]).to_pandas(), declared, runs))
+        return whole.take(latest_places(whole.select([*declared.key, declared.latest]).to_pandas(), declared, runs))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -345,17 +345,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
-            if what := self._damage_of(file):
+            if what := damage_of(self._layout, file):
                 return CorruptFile(self.path / file.path, what)
         return None
-
-    def _damage_of(self, file: File) -> str | None:
-        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
-        try:
-            what = as_recorded(self._layout, file)
-        except OSError as error:
-            what = error.strerror or type(error).__name__
-        return what and f"it {what}"
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -375,17 +367,6 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """Whether some events came from a list and also from a webhook or a file."""
         return EVENT_SOURCES.name in self.tables and self.rows(EVENT_SOURCES.name) > 0
 
-    def _with_both_sources(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-        """A table of events without the rows that a list's version replaces; events say that they came twice."""
-        if not replaces_rows(table):
-            return frame
-        also = self[EVENT_SOURCES.name][[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
-        twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
-        replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])
-        if table is EVENTS:
-            frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
-        return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
-
     def _ids(self, file: File) -> pa.ChunkedArray:
         """The conversation of each row of a file."""
         with self._readable(file), self._opened(file) as opened:
@@ -403,14 +384,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path / file.path, self._damage_of(file) or first_line(error)) from error
-
-
-def _latest(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) -> npt.NDArray[np.intp]:
-    """The places of the latest row of each key: a later run saw the later state, whatever the clock said."""
-    order = np.lexsort((rows[table.latest].to_numpy(), runs))
-    repeated = rows[list(table.key)].iloc[order].duplicated(keep="last").to_numpy()
-    return np.sort(order[~repeated])
+            raise CorruptFile(self.path / file.path, damage_of(self._layout, file) or first_line(error)) from error
 
 
 def day_of(file: File) -> date:

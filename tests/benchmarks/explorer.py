@@ -2,11 +2,14 @@
 
 Seconds are those of the processor, and ratios are within the run: to sorting the texts of one column, which everybody
 knows to be fast, and of what is done again to what was done first.
+
+python -m tests.benchmarks.explorer [legs] [large folder]
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -81,6 +84,22 @@ def main() -> None:
         print(f"{name:>14}: {seconds:7.3f} s {seconds / floor:7.2f} x, {size}")
     assert x.filters == Filters()
     clicks()
+    if sys.argv[2:]:
+        large(Path(sys.argv[2]))
+
+
+def large(folder: Path) -> None:
+    """Print what a large folder costs: with nothing kept, and in a later session."""
+    shutil.rmtree(folder / "_cache", ignore_errors=True)
+    for session in ("nothing kept", "a later session"):
+        made: list[Any] = []
+        opened = took(lambda made=made: made.append(explore(open_dataset(folder))))
+        x = made[0]
+        ids = x.calls["conversation_id"].drop_duplicates().head(6).to_list()
+        seconds = [took(lambda x=x, one=one: x.select(one)) for one in ids]
+        searched = took(lambda x=x: x.filter(text="1234"))
+        print(f"{session}, {len(x._view.frame):,} calls: opened in {opened:.3f} s; a click {seconds[0]:.3f} s, then "
+              f"{float(np.median(seconds[1:])):.3f} s; the first search {searched:.3f} s")  # fmt: skip
 
 
 def clicks(conversations: int = 600) -> None:

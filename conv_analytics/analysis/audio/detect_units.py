@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import narwhals as nw
-import pandas as pd
 
 from conv_analytics.analysis.audio.unit_decisions import JITTER_BAD_MS, JITTER_UNLIKELY_MS, LONG, decide
 from conv_analytics.analysis.audio.units import MEASURED, READABLE, SCALES, Units
@@ -125,8 +125,8 @@ def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
 
 
 def _numbers(rows: Rows) -> Mapping[str, float]:
-    row = _questions(rows).collect().iloc[0]
-    return {str(name): float(value) for name, value in row.items() if pd.notna(value)}
+    row = next(_questions(rows).records())
+    return {name: float(value) for name, value in row.items() if not math.isnan(value)}
 
 
 def _questions(rows: Rows) -> Rows:

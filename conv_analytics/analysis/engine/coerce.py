@@ -185,18 +185,22 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
     """A result with the dtypes that answers have: ``str``, ``Int64``, ``float64``, ``boolean``, instants in UTC."""
-    wanted: dict[str, str] = {}
+    changed: dict[str, str] = {}
     for name, dtype in frame.dtypes.items():
         kind = kinds.get(str(name))
         if kind is not None:
-            wanted[str(name)] = _TYPES.get(kind, _TEXT)[0]
+            wanted = _TYPES.get(kind, _TEXT)[0]
         elif pd.api.types.is_bool_dtype(dtype):
-            wanted[str(name)] = "boolean"
+            wanted = "boolean"
         elif pd.api.types.is_integer_dtype(dtype):
-            wanted[str(name)] = "Int64"
+            wanted = "Int64"
         elif pd.api.types.is_float_dtype(dtype):
-            wanted[str(name)] = "float64"
-    return frame.astype({name: dtype for name, dtype in wanted.items() if frame[name].dtype != dtype})
+            wanted = "float64"
+        else:
+            continue
+        if dtype != wanted:
+            changed[str(name)] = wanted
+    return frame.astype(changed) if changed else frame.copy(deep=False)
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:

@@ -86,3 +86,12 @@ def as_recorded(layout: Layout, file: File) -> str | None:
     if size != file.bytes:
         return f"has {size:,} bytes; {file.bytes:,} were recorded"
     return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
+
+
+def damage_of(layout: Layout, file: File) -> str | None:
+    """What is wrong with the bytes of a file, in words, also when it cannot be read; None when nothing is."""
+    try:
+        what = as_recorded(layout, file)
+    except OSError as error:
+        what = error.strerror or type(error).__name__
+    return what and f"it {what}"

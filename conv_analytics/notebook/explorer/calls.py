@@ -63,7 +63,8 @@ def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]
     of, *frames = kept.get("explorer", (None, None, None))
     if of != profile:
         source = Source.of(data)
-        about = {"profile": json.dumps(asdict(profile)), "phonenumbers": phonenumbers_version()}
+        about = {"profile": json.dumps(asdict(profile)), "phonenumbers": phonenumbers_version(),
+                 "dimensions": [each.fingerprint for each in source.dimensions]}  # fmt: skip
         made: list[pd.DataFrame] = []
 
         def legs() -> pd.DataFrame:

@@ -23,6 +23,9 @@ from conv_analytics.notebook.report.page import page
 from conv_analytics.notebook.report.timelines import write_timelines
 from conv_analytics.paths import expand_user
 
+#: Reports of which a dataset keeps the numbers.
+_REPORTS = 4
+
 
 @dataclass(frozen=True)
 class Report:
@@ -166,7 +169,19 @@ def quality_report(
     >>> [str(each) for each in report.judge("measured<1%")][0].startswith("measured<1%: kept")
     True
     """
-    return Report(gather(data, since=since, until=until, tz=tz, profile=profile, mask=mask, units=units))
+    asked = {"since": since, "until": until, "tz": tz, "profile": profile, "mask": mask, "units": units}
+    return Report(_numbers(data, asked))
+
+
+def _numbers(data: Any, asked: dict[str, Any]) -> Numbers:
+    """The numbers of a report; a dataset keeps those of the last reports, for it does not change."""
+    reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "kept", {}).setdefault("reports", [])
+    numbers = next((numbers for options, numbers in reports if options == asked), None)
+    if numbers is None:
+        numbers = gather(data, **asked)
+        reports.append((asked, numbers))
+        del reports[:-_REPORTS]
+    return numbers
 
 
 __all__ = ["Report", "quality_report"]
