@@ -15,8 +15,8 @@ from conv_analytics.exporter.last_events import LastChange
 from conv_analytics.exporter.report import Report
 from conv_analytics.tables.pages import Page
 
-#: Pages are converted in batches of about this size: two thirds of it take a tenth longer, more takes more memory. [B]
-BATCH_BYTES = 6 * 2**20
+#: Pages are converted in batches of about this size: half of it takes a tenth longer, more takes more memory. [B]
+BATCH_BYTES = 8 * 2**20
 #: A process is started for a run with more pages than this: most nightly runs are over before one would be ready. [B]
 PROCESS_BYTES = 2**20
 

@@ -59,13 +59,15 @@ class EventListEnd:
         self._requested, self._pages = page_size, 0
         self._page: RawPage | None = None
         self._previous: RawPage | None = None
+        self._events: Sequence[Raw] | None = None
 
     def add(self, page: RawPage) -> None:
         """Take the next page."""
         self._pages += 1
         self._page, self._previous = page, self._page
         # Records are split off only until there is one: every page is split again where it becomes rows.
-        self.listed = self.listed or bool(_events(page))
+        self._events = None if self.listed else _events(page)
+        self.listed = self.listed or bool(self._events)
         if page.warning:
             self.warnings.append(page.warning)
 
@@ -81,7 +83,7 @@ class EventListEnd:
         """
         if last is None or self._page is None or self.warnings:
             return EndCheck()
-        events = _events(self._page)
+        events = _events(self._page) if self._events is None else self._events
         if len(events) < min(self._requested, self._page.page_size or 1):
             if events or self._previous is None:
                 return EndCheck()

@@ -31,6 +31,8 @@ EVERY_S = 30.0
 #: Maximum ids in one record; the others are only counted.
 _IDS = 20
 _TOO_MANY = 429
+#: What most events of a run are; a union of these would be made anew each time.
+_REQUESTS = (RequestSent, ResponseReceived)
 
 
 class LogObserver:
@@ -52,7 +54,7 @@ class LogObserver:
 
     def __call__(self, event: RunEvent | Notice | Progress) -> None:
         """Log an event, if it has a record."""
-        if isinstance(event, RequestSent | ResponseReceived) and not self._logger.isEnabledFor(logging.DEBUG):
+        if isinstance(event, _REQUESTS) and not self._logger.isEnabledFor(logging.DEBUG):
             return
         if isinstance(event, Progress):
             if not event.finished and self._clock() < self._next_s:

@@ -21,8 +21,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import httpx
@@ -50,12 +51,13 @@ SAMPLES = 2000
 def served(conversations: int = CONVERSATIONS, prepare: str = "") -> Iterator[dict[str, str]]:
     """A sandbox in another process: where it is, and how to get in; `prepare` is code that may change it first."""
     code = (
-        f"import json, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"import json, os, sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from conv_analytics.sandbox import Sandbox\n"
         f"with Sandbox(seed=7, conversations={conversations}) as sandbox:\n"
         f"    {prepare or 'sandbox.truth()'}\n"
         "    print(json.dumps({'base_url': sandbox.base_url, 'application_id': sandbox.application_id,\n"
-        "        'private_key': sandbox.private_key, 'token': sandbox.token(life_s=80000)}), flush=True)\n"
+        "        'private_key': sandbox.private_key, 'token': sandbox.token(life_s=80000),\n"
+        "        'pid': str(os.getpid())}), flush=True)\n"
         "    sys.stdin.read()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -119,14 +121,7 @@ def turns(name: str, ours: Callable[[], Any], floor: Callable[[], Any], note: st
     """Both sides in turns; prints a row of the table."""
     ours()
     floor()
-    pairs = [(timed(ours), timed(floor)) for _ in range(ROUNDS)]
-    ratios = [one / other for one, other in pairs]
-    seconds = statistics.median(one for one, _ in pairs)
-    print(
-        f"| {name} | {note} | {statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f}) |"
-        f" {seconds:.2f} s |",
-        flush=True,
-    )
+    _row(name, note, [(timed(ours), timed(floor)) for _ in range(ROUNDS)])
 
 
 def convert() -> None:
@@ -166,44 +161,81 @@ def convert() -> None:
 
 def whole() -> None:
     """The whole export, against a bare download with decoding: the time, and the processor time of each process."""
+    against = "aiohttp download + `orjson.loads`"
     with served() as server:
         client = client_of(server)
         root = Path(tempfile.mkdtemp())
-        for processes, words in ((2, "two processes"), (1, "one process")):
 
-            def ours(processes: int = processes) -> None:
-                shutil.rmtree(root, ignore_errors=True)
-                export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
+        def ours(processes: int) -> None:
+            shutil.rmtree(root, ignore_errors=True)
+            export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
 
-            def floor() -> None:
-                asyncio.run(download(server))
+        def floor() -> None:
+            asyncio.run(download(server))
 
-            against = "aiohttp download + `orjson.loads`"
-            turns(f"whole export into Parquet in {words}, local server, no latency", ours, floor, against)
-            shares = [(worked(ours), worked(floor)) for _ in range(ROUNDS)]
-            for part, of in (("the download's process", 0), ("the conversion's process", 1), ("both", 2)):
-                ratios = [_part(one, of) / _part(other, 2) for one, other in shares]
-                seconds = statistics.median(_part(one, of) for one, _ in shares)
-                if processes > 1 or of == 2:
-                    print(
-                        f"| processor time of {part} | {against} | {statistics.median(ratios):.1f}x"
-                        f" ({min(ratios):.1f} to {max(ratios):.1f}) | {seconds:.2f} s |",
-                        flush=True,
-                    )
+        ours(2)
+        floor()
+        rounds = [
+            (worked(floor, server), worked(partial(ours, 2), server), worked(partial(ours, 1), server))
+            for _ in range(ROUNDS)
+        ]
         shutil.rmtree(root, ignore_errors=True)
+    for words, side, shares in (("two processes", 1, _SHARES), ("one process", 2, _SHARES[:1])):
+        name = f"whole export into Parquet in {words}, local server, no latency"
+        _row(name, against, [(each[side].wall, each[0].wall) for each in rounds])
+        for part, of in shares:
+            times = [(of(each[side]), each[0].own) for each in rounds]
+            _row(f"its processor time, {part}", f"that of the {against}", times)
+    server_s = [statistics.median(each[side].server for each in rounds) for side in range(3)]
+    print("processor time of the server: " + ", ".join(f"{seconds:.2f} s" for seconds in server_s), flush=True)
 
 
-def worked(call: Callable[[], Any]) -> tuple[float, float]:
-    """The processor time of a call: of this process, and of those that it started and that have ended. [s]"""
-    before = os.times()
+class Work(NamedTuple):
+    """What a call took: seconds of wall time, and processor time of the processes that took part. [s]"""
+
+    wall: float
+    own: float
+    """Of this process."""
+    others: float
+    """Of those that it started and that have ended."""
+    server: float
+
+
+_SHARES: tuple[tuple[str, Callable[[Work], float]], ...] = (
+    ("the process that downloads", lambda work: work.own),
+    ("the process that converts", lambda work: work.others),
+    ("both", lambda work: work.own + work.others),
+)
+
+
+def worked(call: Callable[[], Any], server: dict[str, str]) -> Work:
+    """What a call took of each process."""
+    before, server_before, begin = os.times(), _server_s(server), time.perf_counter()
     call()
-    after = os.times()
-    own, others = after.user + after.system, after.children_user + after.children_system
-    return own - before.user - before.system, others - before.children_user - before.children_system
+    wall, after = time.perf_counter() - begin, os.times()
+    return Work(
+        wall,
+        after.user + after.system - before.user - before.system,
+        after.children_user + after.children_system - before.children_user - before.children_system,
+        _server_s(server) - server_before,
+    )
 
 
-def _part(times: tuple[float, float], of: int) -> float:
-    return sum(times) if of == 2 else times[of]
+def _server_s(server: dict[str, str]) -> float:
+    """The processor time of the server so far. [s]"""
+    fields = Path(f"/proc/{server['pid']}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _row(name: str, against: str, times: list[tuple[float, float]]) -> None:
+    """Print a row of the table: the ratios of ours to theirs, and what ours took."""
+    ratios = [ours / theirs for ours, theirs in times]
+    seconds = statistics.median(ours for ours, _ in times)
+    print(
+        f"| {name} | {against} | {statistics.median(ratios):.1f}x ({min(ratios):.1f} to {max(ratios):.1f}) |"
+        f" {seconds:.2f} s |",
+        flush=True,
+    )
 
 
 def requests() -> None:
@@ -275,7 +307,7 @@ def memory() -> None:
     print(f"| peak memory at {many['events']:,} events | {against} | {ratio:.2f}x | {many['mb']:.0f} MB |")
 
 
-def apart(server: dict[str, str]) -> dict[str, float]:
+def apart(server: dict[str, str]) -> dict[str, Any]:
     """An export in a process of its own: events, requests, time, peak memory, and what it wrote."""
     folder = str(Path(__file__).parent)
     code = f"import json, sys; sys.path.insert(0, {folder!r}); import run; run.peak(json.load(sys.stdin))"
@@ -300,12 +332,14 @@ def peak(server: dict[str, str]) -> None:
     shutil.rmtree(root, ignore_errors=True)
     found = {"events": done.report.tables.get("events", 0), "requests": done.report.requests}
     weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(peaks)}
-    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(peaks.values()) / 1024}))
+    megabytes = [kilobytes / 1024 for kilobytes in peaks.values()]
+    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(megabytes), "each_mb": megabytes}))
 
 
 def watch(peaks: dict[str, int], over: threading.Event) -> None:
     """Keep the peak memory of this process and of those that it started, by their number. [kB]"""
-    while not over.wait(0.02):
+    # The kernel keeps each peak, and processes live for seconds: more looks would only cost processor time.
+    while not over.wait(0.2):
         processes = ["self"]
         for path in Path("/proc/self/task").glob("*/children"):
             # A thread may end in between.
