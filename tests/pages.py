@@ -11,13 +11,13 @@ from pathlib import Path
 from conv_analytics import glossary
 from conv_analytics.analysis.dialogue.containment import CONTAINMENT
 from conv_analytics.analysis.dialogue.dtmf import PATHS, PROMPTS
+from conv_analytics.analysis.dialogue.event_log import EVENT_LOG
 from conv_analytics.analysis.dialogue.messages import FUNNEL, LATENCY, RECEIPTS
 from conv_analytics.analysis.dialogue.mute import MUTES
 from conv_analytics.analysis.dialogue.recognition import RECOGNITION
 from conv_analytics.analysis.dialogue.responses import FIRST_RESPONSES, RESPONSES
 from conv_analytics.analysis.dialogue.talk import TALK_CONVERSATIONS, TALK_MEMBERS
 from conv_analytics.analysis.dialogue.timeline import TIMELINE
-from conv_analytics.analysis.dialogue.event_log import EVENT_LOG
 from conv_analytics.analysis.dialogue.turns import TURN_CONVERSATIONS, TURN_ROLES, TURNS
 from conv_analytics.analysis.engine.columns import LEG_FLAGS, RESULTS
 from conv_analytics.analysis.rates import metrics
