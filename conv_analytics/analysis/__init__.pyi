@@ -19,6 +19,7 @@ from .dialogue.responses import first_responses as first_responses, responses as
 from .dialogue.talk import talk as talk
 from .dialogue.timeline import timeline as timeline
 from .dialogue.turns import turns as turns
+from .dimensions.enrich import EnrichedData as EnrichedData, enrich as enrich, match_counts as match_counts
 from .entities.calls import calls as calls
 from .entities.conversations import conversations as conversations
 from .entities.ledger import ledger as ledger

@@ -9,6 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.cli.colours import painted_table
 from conv_analytics.cli.csv_cells import CONTROL_CHARACTERS, csv_of_cells, plain, safe_cell
 from conv_analytics.cli.readable import readable
 
@@ -42,7 +43,8 @@ def table(frame: pd.DataFrame, style: str) -> str:
         return markdown(frame)
     if not len(frame):
         return f"no rows ({', '.join(frame.columns)})"
-    return readable(frame).to_string(index=False, na_rep="-")
+    shown = readable(frame)
+    return painted_table(plain(shown.to_string(index=False, na_rep="-")), shown)
 
 
 def csv_text(frame: pd.DataFrame) -> str:

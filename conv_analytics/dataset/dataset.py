@@ -13,33 +13,6 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 
-def open_dataset(path: str | Path) -> Dataset:
-    """Open an export folder at its last commit.
-
-    Parameters
-    ----------
-    path
-        The folder that `export` wrote.
-
-    Raises
-    ------
-    DatasetError
-        If the folder holds no commit.
-
-    Examples
-    --------
-    >>> from conv_analytics import Conversations, export
-    >>> from conv_analytics.sandbox import Sandbox
-    >>> from tempfile import TemporaryDirectory
-    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
-    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-    ...     done = export(client, folder, rate=0)
-    ...     len(open_dataset(folder)["conversations"])
-    3
-    """
-    return Dataset.open(path)
-
-
 class Dataset(HandOver):
     """The tables of an export folder as of one commit; later runs do not change what it shows.
 
@@ -61,7 +34,7 @@ class Dataset(HandOver):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
@@ -98,7 +71,7 @@ class Dataset(HandOver):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
@@ -128,7 +101,7 @@ class Dataset(HandOver):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=30, broken=0.05) as sandbox, TemporaryDirectory() as folder:

@@ -8,16 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
 import narwhals as nw
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.application_ids import ApplicationIds
 from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
+from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
 from conv_analytics.errors import ConfigError, MemoryExhausted
@@ -58,6 +61,8 @@ class Source:
     _materialized: list[str] = field(default_factory=list)
     cache: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What was asked of the data before, by question and table."""
+    dimensions: tuple[Dimension, ...] = ()
+    """Further columns of its legs."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -67,30 +72,38 @@ class Source:
         ----------
         data
             A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
-            or one frame: of pandas, Polars, DuckDB, or anything that offers ``__arrow_c_stream__`` or that narwhals
-            knows.
+            one frame, of pandas, Polars, DuckDB, or anything that offers ``__arrow_c_stream__`` or that narwhals
+            knows; or what `enrich` makes of tables.
 
         Raises
         ------
         ConfigError
             If it is none of these, or tables of different kinds.
         """
-        if isinstance(data, Source):
-            return data
+        if isinstance(data, Source | EnrichedData):
+            if isinstance(data, Source):
+                return data
+            tables = cls.of(data.data)
+            return replace(tables, dimensions=(*tables.dimensions, *data.dimensions))
         if callable(getattr(data, "duckdb", None)):
-            if _fits(data):
-                if "source" not in data.kept:
-                    frames = {name: FolderTable(data, name) for name in data.tables}
-                    data.kept["source"] = cls("pandas", "pandas", frames)
-                source: Source = data.kept["source"]
-                return source
-            return cls("duckdb", "pandas", FolderViews(data), _owned=True, _dataset=data)
+            return cls._of_dataset(data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
         if kind_of(data) == "connection":
             names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
             return cls("duckdb", "duckdb", {name: data.table(name) for name in names}, data)
         return cls._of_frames({SINGLE: data})
+
+    @classmethod
+    def _of_dataset(cls, dataset: Any) -> Source:
+        own = (ApplicationIds(dataset),) if hasattr(dataset, "application_ids") else ()
+        if not _fits(dataset):
+            return cls("duckdb", "pandas", FolderViews(dataset), _owned=True, _dataset=dataset, dimensions=own)
+        if "source" not in dataset.kept:
+            frames = {name: FolderTable(dataset, name) for name in dataset.tables}
+            dataset.kept["source"] = cls("pandas", "pandas", frames, dimensions=own)
+        source: Source = dataset.kept["source"]
+        return source
 
     @classmethod
     def _of_frames(cls, frames: Mapping[str, Any]) -> Source:
@@ -124,6 +137,11 @@ class Source:
     def single(self) -> bool:
         """Whether the data is one frame, not tables."""
         return SINGLE in self._frames
+
+    @property
+    def dimension_columns(self) -> tuple[str, ...]:
+        """The columns that legs and calls have beside their own."""
+        return names_of(self.dimensions)
 
     @property
     def owns_connection(self) -> bool:
@@ -235,6 +253,32 @@ class Source:
                 return relation
         return self._own.sql(f"from {cache.scan(path)}")
 
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A frame from the cache of the dataset's folder, made and kept there if it is not; made where there is none.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        make
+            Makes it.
+        """
+        cache = self._views.cache if self._owned else None
+        if cache is None:
+            return make()
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about):
+                # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
+                with pq.ParquetFile(entry.path) as file:
+                    frame: pd.DataFrame = file.read().to_pandas()
+                return frame
+        frame = make()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        cache.keep(kind, {"options": dict(about)}, lambda part: pq.write_table(table, part, compression="zstd"))
+        return frame
+
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.
 
@@ -258,6 +302,10 @@ class Source:
             self.cache[question] = PandasTable(table, rows) if isinstance(rows, pd.DataFrame) else rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
+
+    def query(self, statement: str) -> Any:
+        """A relation of our own connection."""
+        return self._own.sql(statement)
 
     def native(self, frame: pd.DataFrame) -> Any:
         """A small pandas frame as what the engine works on: itself, or a DuckDB relation."""
