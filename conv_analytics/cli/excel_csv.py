@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from conv_analytics.cli.formats import csv_of_cells, safe_cell
+from conv_analytics.cli.csv_cells import csv_of_cells, safe_cell
 
 if TYPE_CHECKING:
     import pandas as pd

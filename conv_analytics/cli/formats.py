@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.colours import painted_table
+from conv_analytics.cli.csv_cells import CONTROL_CHARACTERS, csv_of_cells, plain, safe_cell
 from conv_analytics.cli.readable import readable
-from conv_analytics.markup import spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,19 +20,8 @@ FORMATS = ("text", "csv", "excel", "json", "md")
 #: What `--help` says of them.
 FORMATS_HELP = "text (the default), CSV, CSV for Excel, JSON or Markdown"
 
-#: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
-CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 #: One underscore between letters or digits is itself in Markdown.
 _MARKUP = re.compile(r"[\\`*\[\]<>|~&$#!]|(?<![^\W_])_|_(?![^\W_])")
-
-
-def plain(text: str) -> str:
-    r"""Text for a terminal: characters that would control it become U+FFFD.
-
-    >>> plain("a\x1b[2Jb")
-    'a\ufffd[2Jb'
-    """
-    return CONTROL_CHARACTERS.sub("\ufffd", text)
 
 
 def table(frame: pd.DataFrame, style: str) -> str:
@@ -66,23 +55,6 @@ def csv_text(frame: pd.DataFrame) -> str:
     'id,n\n"CON-1\r=1+1",1\n\'=1+1,2\n-2.5,-3'
     """
     return csv_of_cells(frame.map(safe_cell))
-
-
-def safe_cell(value: Any) -> Any:
-    """A cell that neither a spreadsheet nor a terminal carries out."""
-    return spreadsheet_cell(plain(value) if isinstance(value, str) else value)
-
-
-def csv_of_cells(frame: pd.DataFrame) -> str:
-    """Cells that are safe already as CSV, under safe names.
-
-    Until Python 3.13 the csv module leaves a lone CR unquoted, and spreadsheets begin a row there. Rows therefore end
-    with a CR while they are written, which makes it quote every CR.
-    """
-    frame = frame.set_axis([safe_cell(str(name)) for name in frame.columns], axis="columns")
-    # No cell has a NUL: `plain` replaced it.
-    text: str = frame.to_csv(index=False, lineterminator="\0\r\n")
-    return text.replace("\0\r\n", "\n").rstrip("\n")
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -125,12 +97,10 @@ __all__ = [
     "CONTROL_CHARACTERS",
     "FORMATS",
     "FORMATS_HELP",
-    "csv_of_cells",
     "csv_text",
     "json_text",
     "markdown",
     "markdown_cell",
     "plain",
-    "safe_cell",
     "table",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.dataset import Dataset
+from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
@@ -101,34 +102,26 @@ class Applications(Dataset):
         return _joined(parts)
 
     def table(self, name: str, *, columns: Sequence[str] | None = None) -> DatasetTable:
-        """A table for any library that speaks Arrow, with ``application_id``; see `Dataset.table`."""
-        having = dict(self._having(name))
-        schema = next(iter(having.values())).table(name).schema.append(pa.field(APPLICATION, pa.string()))
-        done = DatasetTable(name, schema, lambda wanted: _rows_of(having, name, list(wanted)))
+        """A table of all applications for any library that speaks Arrow; see `Dataset.table`."""
+        parts = {application: each.table(name) for application, each in self._having(name)}
+        schema = next(iter(parts.values())).schema.append(pa.field(APPLICATION, pa.string()))
+        done = DatasetTable(name, schema, lambda wanted: _streamed(parts, wanted))
         return done if columns is None else done.select(columns)
 
     def to_dask(self, tables: Collection[str] | None = None) -> dict[str, dd.DataFrame]:
-        """Tables as Dask DataFrames, with ``application_id``; see `Dataset.to_dask`."""
-        parts: dict[str, list[Any]] = {name: [] for name in self._wanted(tables)}
-        for name, frames in parts.items():
-            for owner, each in self._having(name):
-                frames.append(each.to_dask([name])[name].assign(**{APPLICATION: owner}))
-        import dask.dataframe as dd  # noqa: PLC0415  an extra, which the first part asked for
-
-        return {name: dd.concat(frames) for name, frames in parts.items()}
+        """Tables of all applications as Dask DataFrames; see `Dataset.to_dask`."""
+        return {
+            name: engines.dask_union({id_: each.to_dask([name])[name] for id_, each in self._having(name)}, APPLICATION)
+            for name in self._wanted(tables)
+        }
 
     def to_spark(self, session: SparkSession, tables: Collection[str] | None = None) -> dict[str, SparkFrame]:
-        """Tables as Spark DataFrames, with ``application_id``; see `Dataset.to_spark`."""
-        parts: dict[str, list[tuple[str, Any]]] = {name: [] for name in self._wanted(tables)}
-        for name, frames in parts.items():
-            for owner, each in self._having(name):
-                frames.append((owner, each.to_spark(session, [name])[name]))
-        from pyspark.sql.functions import lit  # noqa: PLC0415  an extra, which the first part asked for
-
-        named = {
-            name: [part.withColumn(APPLICATION, lit(owner)) for owner, part in frames] for name, frames in parts.items()
-        }
-        return {name: reduce(lambda one, other: one.unionByName(other), frames) for name, frames in named.items()}
+        """Tables of all applications as Spark DataFrames; see `Dataset.to_spark`."""
+        frames = {}
+        for name in self._wanted(tables):
+            parts = {id_: each.to_spark(session, [name])[name] for id_, each in self._having(name)}
+            frames[name] = engines.spark_union(parts, APPLICATION)
+        return frames
 
     def statement(self, table: str, since: date | None = None) -> str:
         """The DuckDB statement that selects a table from the files of all applications."""
@@ -215,15 +208,14 @@ class Applications(Dataset):
         return ((name, each) for name, each in self.applications.items() if table in each.tables)
 
 
-def _rows_of(having: Mapping[str, Dataset], table: str, wanted: list[str]) -> Iterator[pa.Table]:
-    """The rows of a table, application by application."""
-    own = [name for name in wanted if name != APPLICATION]
-    for owner, each in having.items():
+def _streamed(parts: Mapping[str, DatasetTable], wanted: Sequence[str]) -> Iterator[pa.Table]:
+    """The rows of each application's table, with its id."""
+    for application, table in parts.items():
         # A table of which only the application is wanted has rows, too.
-        read = own or each.table(table).schema.names[:1]
-        for batch in pa.RecordBatchReader.from_stream(each.table(table, columns=read)):
+        own = [name for name in wanted if name != APPLICATION] or [table.columns[0]]
+        for batch in table.select(own).reader():
             rows = pa.Table.from_batches([batch])
-            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(owner), len(rows))).select(wanted)
+            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(application), len(rows))).select(list(wanted))
 
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:

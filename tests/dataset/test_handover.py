@@ -237,6 +237,45 @@ def test_spark_has_the_same(name: str, dataset: Dataset, spark: Any) -> None:
     assert plain(found.toArrow()) == plain(dataset.to_arrow([name])[name])
 
 
+@pytest.fixture(scope="module")
+def applications(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Two applications under one root; the second has no calls."""
+    root = tmp_path_factory.mktemp("applications")
+    run(root / "application_id=one", ["events", "conversations", "call_records"], lambda name: rows(TABLES[name], 3))
+    run(root / "application_id=two", ["events", "conversations"], lambda name: rows(TABLES[name], 4, start=10))
+    return open_dataset(root)
+
+
+@pytest.mark.parametrize("name", ["events", "conversations", "call_records"])
+def test_several_applications_are_handed_over_as_one(name: str, applications: Dataset) -> None:
+    found = applications.to_arrow([name])[name]
+    frame = applications[name]
+    assert found.column_names == list(frame.columns)
+    assert found["application_id"].to_pylist() == frame["application_id"].to_list()
+    expected = plain(found)
+    assert plain(pa.table(applications.to_polars([name])[name].collect())) == expected
+    assert plain(pa.table(pl.DataFrame(applications.table(name, columns=found.column_names)))) == expected
+    assert len(pa.table(applications.table(name, columns=["application_id"]))) == len(frame)
+    relation = applications.to_duckdb(tables=[name]).sql(
+        f"select {', '.join(map(quoted, found.column_names))} from {name}"
+    )
+    assert plain(relation.to_arrow_table()) == expected
+
+
+@pytest.mark.parametrize("name", ["events", "call_records"])
+def test_dask_has_several_applications(name: str, applications: Dataset) -> None:
+    pytest.importorskip("dask.dataframe", reason="the extra dask")
+    found = applications.to_dask([name])[name].compute(scheduler="sync").reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, applications[name], check_categorical=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_spark_has_several_applications(applications: Dataset, spark: Any) -> None:
+    found = applications.to_spark(spark, ["events"])["events"].toArrow()
+    assert plain(found) == plain(applications.to_arrow(["events"])["events"])
+
+
 WRITER = """
 import sys
 from pathlib import Path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,21 @@ def dask_frame(table: str, parts: Sequence[Snapshot], nothing: pd.DataFrame) -> 
     # Dask would make another dtype of `str`, which is Arrow's already.
     with library("dask", "dask").config.set({"dataframe.convert-string": False}):
         return dd.from_map(_read_part, list(parts), table=table, meta=meta, label=f"conv_analytics-{table}")
+
+
+def dask_union(parts: Mapping[str, Any], column: str) -> Any:
+    """Dask DataFrames one below the other, with the name of each in a column."""
+    dd = library("dask.dataframe", "dask")
+    with library("dask", "dask").config.set({"dataframe.convert-string": False}):
+        named = [part.assign(**{column: name}).astype({column: "string"}) for name, part in parts.items()]
+        return dd.concat(named, interleave_partitions=True)
+
+
+def spark_union(parts: Mapping[str, Any], column: str) -> Any:
+    """Spark DataFrames one below the other, with the name of each in a column."""
+    f = library("pyspark.sql.functions", "spark")
+    named = [part.withColumn(column, f.lit(name)) for name, part in parts.items()]
+    return reduce(lambda one, other: one.unionByName(other), named)
 
 
 def spark_frame(session: Any, table: Table, files: Sequence[DatasetFile], also: Any) -> Any:
