@@ -7,6 +7,7 @@ from .audio.quality import call_quality as call_quality, compare_profiles as com
 from .audio.units import Units as Units
 from .dialogue.containment import containment as containment
 from .dialogue.dtmf import dtmf as dtmf, dtmf_paths as dtmf_paths
+from .dialogue.event_log import event_log as event_log
 from .dialogue.messages import (
     message_funnel as message_funnel,
     message_latency as message_latency,

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import unquote, urlsplit
@@ -107,6 +108,11 @@ def _write(stream: TextIO | None, text: str) -> None:
     except BrokenPipeError:
         _mute(stream)
     except UnicodeEncodeError:
+        if text.startswith("\ufeff") and isinstance(stream, TextIOWrapper):
+            # A mark of UTF-8 is only right before UTF-8.
+            stream.reconfigure(encoding="utf-8")
+            print(text, file=stream, flush=True)
+            return
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 

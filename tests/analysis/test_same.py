@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -68,6 +71,7 @@ class World:
         }
         self.relations = relations(self.frames)
         self.views = self.dataset.duckdb()
+        self.polars = {name: pl.DataFrame(frame) for name, frame in self.frames.items()}
         self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
 
 
@@ -96,6 +100,15 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     return frame.loc[order.sort_values([*exact, *(set(frame) - set(exact))]).index].reset_index(drop=True)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def several_threads() -> Iterator[None]:
+    """Arrow works with several threads, as on most machines."""
+    before = pa.cpu_count()
+    pa.set_cpu_count(4)
+    yield
+    pa.set_cpu_count(before)
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return World(tmp_path_factory.mktemp("world") / "exports")
@@ -115,7 +128,7 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, mo
     monkeypatch.setattr(opened, "IN_MEMORY", 0)
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
     pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
-    for data in (world.relations, world.views):
+    for data in (world.relations, world.views, world.polars):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 

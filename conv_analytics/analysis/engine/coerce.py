@@ -199,11 +199,8 @@ def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
     return frame.astype({name: dtype for name, dtype in wanted.items() if frame[name].dtype != dtype})
 
 
-def to_pandas(frame: Any) -> pd.DataFrame:
-    """A pyarrow Table or a Polars frame as pandas."""
-    if hasattr(frame, "collect"):
-        frame = frame.collect()
-    table = frame if isinstance(frame, pa.Table) else frame.to_arrow()
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, with words of a vocabulary as text."""
     fields = [pa.field(field.name, _text(field.type)) for field in table.schema]
     return from_arrow(table.cast(pa.schema(fields)))
 

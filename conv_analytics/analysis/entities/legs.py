@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from importlib import metadata
 from typing import Any
 
 import narwhals as nw
@@ -17,7 +16,7 @@ from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
 from conv_analytics.analysis.entities.leg_tables import KEY, merge_tables, read_tables, replaced_members
-from conv_analytics.analysis.entities.parties import countries
+from conv_analytics.analysis.entities.parties import countries, phonenumbers_version
 from conv_analytics.analysis.entities.transferred_legs import final_conversations
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 from conv_analytics.tables.column import Column
@@ -133,7 +132,7 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
 
     if not source.owns_connection:
         return made()
-    about = {"phonenumbers": _version("phonenumbers"), "dimensions": [each.fingerprint for each in asked]}
+    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
     kept = source.kept("legs", about, shown, lambda: made().native)
     return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
 
@@ -157,16 +156,9 @@ def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
     columns = wanted | (set(KEY) if with_keys else set())
-    about = {"phonenumbers": _version("phonenumbers")} if columns & set(COUNTRY) else {}
+    about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
     kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
     return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
