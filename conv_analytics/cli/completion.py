@@ -46,9 +46,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(
             "Completion needs the package shtab. Install it: pip install 'conv-analytics[completion]'."
         ) from None
-    from conv_analytics.cli.entry import parser
-
-    whole = parser()
+    whole: argparse.ArgumentParser = options.whole
     for action in _actions(whole):
         if action.metavar in {"DEST", "DIR"}:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]

@@ -102,6 +102,8 @@ def parser() -> Parser:
         added = command.add(commands, common)
         added.formatter_class = argparse.RawDescriptionHelpFormatter
         added.set_defaults(run=command.run)
+    # What `completion` describes.
+    top.set_defaults(whole=top)
     return top
 
 

@@ -47,27 +47,39 @@ def enriched(
     """
     if not options.maps:
         return dataset
-    from conv_analytics.analysis import EnrichedData, enrich, match_counts
-    from conv_analytics.analysis.dimensions.keys import TAKEN
-    from conv_analytics.analysis.dimensions.map_files import read_map
-    from conv_analytics.analysis.dimensions.map_table import columns_of
+    from conv_analytics.analysis import EnrichedData, match_counts
+    from conv_analytics.privacy.display import Display
 
     data: Any = dataset
-    for spec in options.maps:
-        path, on = parts_of(spec)
-        table = read_map(path)
-        there = columns_of(table, on, own=data.columns if isinstance(data, EnrichedData) else ())
-        columns = [name for name in there if name not in TAKEN and (wanted is None or name in wanted)]
-        if left_out := [name for name in there if name in TAKEN]:
-            note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
-        if columns:
-            data = enrich(data, table, on, columns=columns, tz=getattr(options, "tz", None) or "UTC")
-        else:
-            note(f"{path}: not used; of its columns ({', '.join(there)}) none is asked for")
+    try:
+        for spec in options.maps:
+            data = _with_map(data, spec, wanted, getattr(options, "tz", None) or "UTC")
+    except ConfigError as error:
+        # It may quote numbers of the file.
+        raise ConfigError(Display(on=not options.unmasked).text(str(error))) from None
     if isinstance(data, EnrichedData):
         _print_counts(match_counts(data))
     done: Dataset | EnrichedData = data
     return done
+
+
+def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> Any:
+    """The data with those columns of a map that are asked for and that no answer has already."""
+    from conv_analytics.analysis import EnrichedData, enrich
+    from conv_analytics.analysis.dimensions.keys import TAKEN
+    from conv_analytics.analysis.dimensions.map_files import read_map
+    from conv_analytics.analysis.dimensions.map_table import columns_of
+
+    path, on = parts_of(spec)
+    table = read_map(path)
+    there = columns_of(table, on, own=data.columns if isinstance(data, EnrichedData) else ())
+    columns = [name for name in there if name not in TAKEN and (wanted is None or name in wanted)]
+    if left_out := [name for name in there if name in TAKEN]:
+        note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
+    if not columns:
+        note(f"{path}: not used; of its columns ({', '.join(there)}) none is asked for")
+        return data
+    return enrich(data, table, on, columns=columns, tz=tz)
 
 
 def parts_of(spec: str) -> tuple[Path, str | Mapping[str, str] | None]:

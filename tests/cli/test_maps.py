@@ -99,3 +99,9 @@ def test_a_map_with_numbers_shows_none_of_them(place: Path) -> None:
         assert "bob@" not in done.out + done.err
     unmasked = call("kpi", "out", "--map", "people.csv", "--by", "who", "--unmasked", cwd=place)
     assert "447700900123" in unmasked.out
+    (place / "twice.csv").write_text("number,site\n447700900123,a\n442079460000,b\n+44 7700 900123,c\n")
+    for flags, told in (((), False), (("--unmasked",), True)):
+        done = call("kpi", "out", "--map", "twice.csv", "--by", "site", *flags, cwd=place)
+        assert done.code == 2
+        assert "(rows 1, 3)" in done.err
+        assert ("447700900123" in done.err) == told

@@ -229,11 +229,13 @@ def _check_different(keys: pa.Array, written: pa.Array, what: str, *, how: str) 
     if not len(repeated):
         return
     first = repeated[0]
-    spelled = written.filter(pc.equal(keys, first)).to_pylist()
+    rows = pc.indices_nonzero(pc.equal(keys, first))
+    spelled = written.take(rows).to_pylist()
+    places = ", ".join(f"{row + 1:,}" for row in rows[:3].to_pylist())
     alike = f", written {numbers.examples(spelled)}" if len(set(spelled)) > 1 else ""
     dated = f" If each holds for a time, add the columns {FROM} and {TO}." if how == "equal" else ""
     raise ConfigError(
-        f"{what} has {len(repeated):,} keys more than once, such as {first.as_py()!r}{alike} ({len(spelled)} rows). "
+        f"{what} has {len(repeated):,} keys more than once, such as {first.as_py()!r}{alike} (rows {places}). "
         f"Each may stand once, or rows would be multiplied: delete the others.{dated}"
     )
 
