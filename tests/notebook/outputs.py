@@ -99,7 +99,7 @@ def printed(given: Given, name: str, *arguments: str) -> str:
     said, beside = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(beside):
         main([name, str(given.dataset.path), *one, *unmasked, *arguments])
-    as_text = not {"csv", "json", "md"} & {*arguments}
+    as_text = not {"csv", "json", "md", "eventlog"} & {*arguments}
     return said.getvalue() + (beside.getvalue() if as_text else "")
 
 
@@ -256,6 +256,7 @@ OUTPUTS: dict[str, Output] = {
     "plot_concurrency": Output("svg", ("plot_concurrency",), _plotted(
         notebook.plot_concurrency, lambda given: analysis.concurrency(given.dataset))),
     **_formats("timeline"),
+    "event log": Output("csv", ("cli timeline",), lambda given: printed(given, "timeline", "--format", "eventlog")),
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
@@ -278,7 +279,7 @@ OUTPUTS: dict[str, Output] = {
 }  # fmt: skip
 
 #: Commands that print no text of the API: counts, paths and words of our own.
-SILENT = {"compact", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
+SILENT = {"compact", "completion", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from conv_analytics.analysis import calls
 from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.parties import phonenumbers_version
 from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.notebook.report.legs import judged_legs
 
@@ -53,13 +57,24 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
 def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The calls of the data, as `judged_calls` gives them, and the verdicts on its legs.
 
-    A dataset keeps them, for it does not change.
+    A dataset keeps them, for it does not change; a large one in the cache of its folder, for the next session.
     """
     kept: dict[str, Any] = getattr(data, "kept", {})
     of, *frames = kept.get("explorer", (None, None, None))
     if of != profile:
-        legs = judged_legs(data, profile).legs
-        frames = [calls_of_legs(legs), legs[["conversation_id", "leg_id", "verdict"]]]
+        source = Source.of(data)
+        about = {"profile": json.dumps(asdict(profile)), "phonenumbers": phonenumbers_version()}
+        made: list[pd.DataFrame] = []
+
+        def legs() -> pd.DataFrame:
+            if not made:
+                made.append(judged_legs(source, profile).legs)
+            return made[0]
+
+        frames = [
+            source.kept_frame("calls", about, lambda: calls_of_legs(legs())),
+            source.kept_frame("verdicts", about, lambda: legs()[["conversation_id", "leg_id", "verdict"]]),
+        ]
         kept["explorer"] = (profile, *frames)
     return frames[0], frames[1]
 
