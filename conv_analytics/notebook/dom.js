@@ -25,10 +25,8 @@ export function isDark(root) {
   if (body.dataset.vscodeThemeKind) return /dark|high-contrast$/.test(body.dataset.vscodeThemeKind);
   // Colab says it of the page; marimo and others by a class.
   if (html.getAttribute("theme")) return html.getAttribute("theme") === "dark";
-  for (const { classList } of [body, html]) {
-    if (["dark", "dark-theme", "dark-mode"].some((name) => classList.contains(name))) return true;
-    if (["light", "light-theme", "light-mode"].some((name) => classList.contains(name))) return false;
-  }
+  const named = /(?:^|\s)(dark|light)(?:-theme|-mode)?(?:\s|$)/.exec(`${body.className} ${html.className}`);
+  if (named) return named[1] === "dark";
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import gzip
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,5 +156,9 @@ def test_the_explorer_shows_nobody(world: tuple[Sandbox, Planted], frames: Datas
     name = world[1].conversations[0]
     explorer.select(name)
     bundle = explorer._repr_mimebundle_()
-    seen = [explorer._state(), bundle["text/html"], bundle["text/plain"], str(show_verdicts(frames))]
-    assert people_in([text.encode("utf-8", "replace") for text in seen]) == {}
+    sent = json.dumps(explorer.get_state(), default=str)
+    texts = [sent, bundle["text/html"], bundle["text/plain"], str(show_verdicts(frames))]
+    seen = [text.encode("utf-8", "replace") for text in texts]
+    drawn = gzip.decompress(base64.b64decode(explorer.conversation["payload"]))
+    assert len(drawn) > 1000
+    assert people_in([*seen, drawn]) == {}
