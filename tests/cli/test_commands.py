@@ -446,6 +446,7 @@ def test_times_that_are_not(text: str) -> None:
 # -- progress on a terminal
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_a_bar_and_results_stay_clean(small_sandbox: Sandbox, tmp_path: Path) -> None:
     import pty
 

@@ -68,6 +68,7 @@ def created(sandbox: Sandbox, name: str) -> str:
 # -- worlds of the sandbox
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quirks", [False, True])
 def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks: bool) -> None:
     with Sandbox(conversations=150, transient=0.3, quirks=quirks) as sandbox:
@@ -256,6 +257,7 @@ def test_the_next_run_begins_where_the_last_one_ended(host: Calls, folder: Path)
     assert host.windows[0][1] == first.until.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@pytest.mark.slow
 def test_an_export_goes_on_after_it_as_if_it_had_not_been(sandbox: Sandbox, host: Calls, folder: Path) -> None:
     check(host, folder)
     before = open_dataset(folder)

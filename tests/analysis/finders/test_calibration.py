@@ -48,6 +48,7 @@ def callers(dice: np.random.Generator, worse: float = 0.2, each: int = 30) -> pd
     return legs(home[number].astype(str), dice.random(150 * each) < own[number], from_address=number.astype(str))
 
 
+@pytest.mark.slow
 def test_thirty_calls_of_a_number_are_not_thirty_calls() -> None:
     clean = [callers(np.random.default_rng(seed)) for seed in range(20)]
     assert sum(bool(named(frame)) for frame in clean) <= 4

@@ -61,6 +61,7 @@ def test_a_new_route_is_mix() -> None:
     assert pd.isna(told.groups.set_index("route").loc["New", "rate0"])
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.sampled_from("abcdef"), PERIOD, min_size=1))
 @example({"a": ((0, 0), (0, 0)), "b": ((0, 1), (1, 1))})
 @settings(max_examples=60, deadline=None)

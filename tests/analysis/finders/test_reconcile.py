@@ -262,6 +262,7 @@ def transient(
         yield sandbox, open_dataset(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "json", "zip"])
 def test_bills_of_a_world_with_transient_calls(transient: tuple[Sandbox, Dataset], form: Any, tmp_path: Path) -> None:
     sandbox, dataset = transient

@@ -68,6 +68,7 @@ def test_the_call_that_it_names_shows_the_group() -> None:
     assert one.keys["from_address"] in set(table["from_address"])
 
 
+@pytest.mark.slow
 def test_every_engine_names_the_same() -> None:
     import polars as pl
 
