@@ -172,7 +172,7 @@ def match_counts(
         if source.single:
             rows = Rows.of(source, data) if source.engine == "duckdb" else _looked_at(source, lookup)
         else:
-            rows = leg_rows(replace(source, dimensions=before), lookup.needs)
+            rows = leg_rows(replace(source, dimensions=(*source.dimensions, *before)), lookup.needs)
         counted.append(_counted(lookup, rows))
     table_of_counts = pd.DataFrame(counted)
     numbers = table_of_counts.select_dtypes("number").columns
@@ -185,7 +185,7 @@ def _opened(
     """The data, its dimensions so far, and a map that fits them."""
     dimensions = data.dimensions if isinstance(data, EnrichedData) else ()
     source = Source.of(data.data if isinstance(data, EnrichedData) else data)
-    own = names_of(dimensions)
+    own = (*source.dimension_columns, *names_of(dimensions))
     there = source.columns() if source.single else (*LEG_TEXTS, *own)
     lookup = Lookup(map_table(table, on, how, rows=there, columns=columns, tz=tz), at)
     taken = set(there) if source.single else {*TAKEN, *own}
