@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar, overload
 
+import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 
@@ -112,6 +113,7 @@ def enrich(
     source, dimensions, lookup = _opened(data, table, on, how, columns=columns, at=at, tz=tz)
     if not source.single:
         return EnrichedData(data.data if isinstance(data, EnrichedData) else data, (*dimensions, lookup))
+    data = nw.to_native(data, pass_through=True)
     if source.engine == "duckdb":
         return lookup.added_to(Rows.of(source, data), lookup.columns).native
     rows = _looked_at(source, lookup)
@@ -119,13 +121,14 @@ def enrich(
     texts = {name: found.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
     if source.kind == "pandas":
         return _with_texts(data, texts, [*data.attrs.get("match_counts", ()), _counted(lookup, rows)])
-    frame = data.collect() if hasattr(data, "collect") else data
-    if isinstance(frame, pa.Table):
+    if source.kind == "pyarrow":
+        frame = pa.table(data)
         for name, values in texts.items():
             frame = frame.append_column(name, values)
         return frame
     import polars as pl  # noqa: PLC0415  only who gave Polars gets it
 
+    frame = data.collect() if hasattr(data, "collect") else data
     return frame.hstack(pl.from_arrow(pa.table(texts)))
 
 
@@ -170,9 +173,13 @@ def match_counts(
     counted = []
     for before, lookup in chosen:
         if source.single:
-            rows = Rows.of(source, data) if source.engine == "duckdb" else _looked_at(source, lookup)
+            rows = (
+                Rows.of(source, nw.to_native(data, pass_through=True))
+                if source.engine == "duckdb"
+                else _looked_at(source, lookup)
+            )
         else:
-            rows = leg_rows(replace(source, dimensions=before), lookup.needs)
+            rows = leg_rows(replace(source, dimensions=(*source.dimensions, *before)), lookup.needs)
         counted.append(_counted(lookup, rows))
     table_of_counts = pd.DataFrame(counted)
     numbers = table_of_counts.select_dtypes("number").columns
@@ -185,7 +192,7 @@ def _opened(
     """The data, its dimensions so far, and a map that fits them."""
     dimensions = data.dimensions if isinstance(data, EnrichedData) else ()
     source = Source.of(data.data if isinstance(data, EnrichedData) else data)
-    own = names_of(dimensions)
+    own = (*source.dimension_columns, *names_of(dimensions))
     there = source.columns() if source.single else (*LEG_TEXTS, *own)
     lookup = Lookup(map_table(table, on, how, rows=there, columns=columns, tz=tz), at)
     taken = set(there) if source.single else {*TAKEN, *own}

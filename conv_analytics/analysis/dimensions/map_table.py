@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -128,11 +129,12 @@ def _arrow(table: Any) -> pa.Table:
     source = Source.of(table if not isinstance(table, Mapping) else pd.DataFrame(table))
     if not source.single:
         raise ConfigError("The map has to be one frame, or the path of a file: it was given several tables.")
+    table = nw.to_native(table, pass_through=True)
     if source.engine == "duckdb":
         return source.run(lambda: coerce.arrow_of(table))
     if source.kind != "pandas":
         frame = table.collect() if hasattr(table, "collect") else table
-        return frame if isinstance(frame, pa.Table) else frame.to_arrow()
+        return pa.table(frame) if source.kind == "pyarrow" else frame.to_arrow()
     frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(table)
     if frame.columns.has_duplicates:
         raise ConfigError(f"The map has several columns with the same name: {', '.join(map(str, frame.columns))}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import duckdb
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -174,6 +175,27 @@ def test_a_lazy_frame_of_polars_is_collected() -> None:
     frame = pl.LazyFrame({"network_code": ["23410"]})
     found: Any = enrich(frame, pl.DataFrame({"network_code": ["23410"], "network": ["O2"]}))
     assert found.to_dicts() == [{"network_code": "23410", "network": "O2"}]
+
+
+class Stream:
+    """A table of which only Arrow's C interface is known."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def test_what_offers_arrow_or_is_known_to_narwhals_is_a_frame_and_a_map() -> None:
+    legs, names = pa.table({"network_code": ["23410", None]}), pa.table({"network_code": ["23410"], "network": ["O2"]})
+    wrapped = [Stream(legs), legs.to_batches()[0], *map(nw.from_native, (legs, pl.from_arrow(legs), legs.to_pandas()))]
+    for data in wrapped:
+        found = enrich(data, names)
+        assert column(found, "network") == ["O2", None]
+        assert match_counts(data, names)["matched"].to_list() == [1]
+    for table in (Stream(names), *map(nw.from_native, (names, pl.from_arrow(names), names.to_pandas()))):
+        assert column(enrich(legs, table), "network") == ["O2", None]
 
 
 @pytest.mark.parametrize("kind", ["pyarrow", "polars", "duckdb"])
