@@ -8,16 +8,26 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
 
-def folder(text: str, argument: str = "DEST") -> Path:
-    """The path of a folder; it need not exist.
+def add_work(command: argparse.ArgumentParser) -> None:
+    """Declare where a dataset in a bucket keeps what stays on this machine."""
+    command.add_argument(
+        "--work",
+        metavar="DIR",
+        help="with a bucket as DEST (s3://BUCKET/PATH): its local work folder (one per bucket in your home folder)",
+    )
+
+
+def folder(text: str, argument: str = "DEST", *, work: str | None = None) -> Path:
+    """The path of a folder, which need not exist, or of the local work folder of a bucket.
 
     Raises
     ------
     ConfigError
-        If nothing is named, or something that is not on this machine.
+        If nothing is named, a URL that is not supported, or a work folder that is of no use.
 
     Examples
     --------
@@ -26,6 +36,9 @@ def folder(text: str, argument: str = "DEST") -> Path:
     """
     if not text.strip():
         raise ConfigError(f"{argument} is empty: name a folder.")
-    if "://" in text:
-        raise ConfigError(f"{argument} must be a folder of this machine, not {text!r}.")
-    return expand_user(text)
+    if "://" not in text and work is None:
+        return expand_user(text)
+
+    from conv_analytics.dataset.store.work_folder import dataset_folder
+
+    return dataset_folder(text, work)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics import glossary, markup
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 from conv_analytics.errors import ConfigError
@@ -61,6 +61,7 @@ def add(
         parents=[common],
     )  # fmt: skip
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")
     command.add_argument(
         "--since", metavar="T", help="only legs that started from this time on; compared with the period before"
@@ -84,7 +85,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Write the page, print the verdict, and judge the rules."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
     if not options.output.strip():
         raise ConfigError("--output is empty: name the page to write.")
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import FORMATS, table
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, units_of
@@ -39,6 +39,7 @@ def add(
         "timeline", help="show one conversation", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("conversation", metavar="CON-ID", help="id of the conversation")
     command.add_argument("-o", "--output", metavar="FILE", help="write a page (.html) or a picture (.svg)")
     command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
@@ -50,7 +51,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Draw or print."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound

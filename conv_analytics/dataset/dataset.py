@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics.dataset.snapshot import Snapshot
+from conv_analytics.dataset.store.work_folder import dataset_folder
 
 if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.compact import Compacted
@@ -13,18 +14,22 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 
-def open_dataset(path: str | Path) -> Dataset:
+def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset:
     """Open an export folder at its last commit.
 
     Parameters
     ----------
     path
-        The folder that `export` wrote.
+        The folder that `export` wrote, or the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
+    work
+        The local work folder of a bucket; by default one in the user's folder for the state of programs.
 
     Raises
     ------
     DatasetError
-        If the folder holds no commit.
+        If the folder holds no commit, or the bucket cannot be read.
+    ConfigError
+        If the URL is none that is supported, or the work folder belongs to another dataset.
 
     Examples
     --------
@@ -37,7 +42,7 @@ def open_dataset(path: str | Path) -> Dataset:
     ...     len(open_dataset(folder)["conversations"])
     3
     """
-    return Dataset.open(path)
+    return Dataset.open(dataset_folder(path, work))
 
 
 class Dataset(Snapshot):

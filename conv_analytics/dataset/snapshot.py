@@ -20,6 +20,8 @@ from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
+from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
@@ -44,10 +46,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __init__(self, path: Path, commits: Iterable[Commit]) -> None:
         self.path = path
-        """The folder, as it was named."""
+        """The folder, as it was named; of a bucket, its work folder."""
         self.commits = tuple(commits)
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
+        self.name = str(path) if self._layout.bucket is None else self._layout.name
+        """The dataset as its user names it: the folder, or the URL of the bucket."""
         self._checked: dict[File, DatasetFile] = {}
         self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
@@ -56,12 +60,15 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Read the commits of a folder; raise `DatasetError` if there is none."""
-        commits = tuple(log.commits(Layout(Path(path))))
+        folder = dataset_folder(path)
+        layout = Layout(folder)
+        commits = tuple(log.commits(layout))
         if not commits:
+            name = path if layout.bucket is None else layout.name
             raise DatasetError(
-                f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
+                f"{name} holds no export: there is no commit in it. Run `conv-analytics export {name}` first."
             )
-        return cls(Path(path), commits)
+        return cls(folder, commits)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -95,8 +102,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """
         return history.frame(self.commits)
 
-    def files(self, table: str) -> list[Path]:
-        """The committed Parquet files of a table, as absolute paths: what to hand to Polars, Dask or Spark."""
+    def files(self, table: str) -> list[Path] | list[str]:
+        """The committed Parquet files of a table: what to hand to Polars, Dask or Spark.
+
+        Absolute paths or, of a dataset in a bucket, URLs.
+        """
+        if self._layout.bucket is not None:
+            return [str(file) for file in self.stored_files(table)]
+        return [self._layout.local_file(file.path) for file in self._files(table)]
+
+    def stored_files(self, table: str) -> list[StoredFile]:
+        """The same, as this package opens them."""
         return [self._layout.file(file.path) for file in self._files(table)]
 
     def numbered(self, table: str) -> list[tuple[int, File]]:
@@ -169,7 +185,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     @safe_repr
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
-        return f"{type(self).__name__}({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
+        return f"{type(self).__name__}({self.name!r}, commit {self.commits[-1].number}: {rows})"
 
     def _repr_html_(self) -> str:
         last = history.runs(self.commits)[-1]
@@ -179,7 +195,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         size = sum(file.bytes for commit in self.commits for file in commit.files)
         count = sum(len(commit.files) for commit in self.commits)
         remarks = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
-        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
+        return block(self.name, rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
 
     def arrow(
         self,
@@ -246,9 +262,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         import duckdb  # noqa: PLC0415  slow to import
 
         connection = duckdb.connect()
+        self.let_read(connection)
         for name in self.tables:
             connection.execute(f'create view "{name}" as {self.statement(name)}')
         return connection
+
+    def let_read(self, connection: Any) -> None:
+        """Let a DuckDB connection read the files of this dataset: needed once, before `statement`, for a bucket."""
+        if self._layout.bucket is not None:
+            from conv_analytics.dataset.store.filesystem import register  # noqa: PLC0415  only for buckets
+
+            register(connection, self._layout.bucket.address.scheme)
 
     def statement(self, table: str, since: date | None = None) -> str:
         """The DuckDB statement that selects a table from its files, for a connection of one's own.
@@ -265,7 +289,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             files = [file for file in files if day_of(file) >= since] or files[-1:]
         chosen = [self.checked(file) for file in files]
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-        return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
+        return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
     def places(self) -> list[tuple[int, date]]:
@@ -301,7 +325,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
         chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
-        also = self.files(EVENT_SOURCES.name) if self._two_sources else ()
+        also = self.stored_files(EVENT_SOURCES.name) if self._two_sources else ()
         return view(self._declared(table), chosen, also) if chosen else None
 
     def cache(self, engine: str) -> FolderCache:
@@ -325,8 +349,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def _opened(self, file: File) -> pq.ParquetFile:
         """A file opened for reading; it is checked once, and its length each time."""
         known = self._checked.get(file)
-        if known is not None and known.path.is_file() and known.path.stat().st_size == file.bytes:
-            return pq.ParquetFile(known.path)
+        if known is not None and _is_still(known.path, file):
+            return pq.ParquetFile(parquet_source(known.path))
         opened = open_file(self._layout, file)
         lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
         self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
@@ -336,7 +360,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
             if what := self._damage_of(file):
-                return CorruptFile(self.path / file.path, what)
+                return CorruptFile(self._shown(file), what)
         return None
 
     def _damage_of(self, file: File) -> str | None:
@@ -346,6 +370,10 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         except OSError as error:
             what = error.strerror or type(error).__name__
         return what and f"it {what}"
+
+    def _shown(self, file: File) -> str:
+        """A file as its user names it."""
+        return str(self.path / file.path) if self._layout.bucket is None else f"{self.name}/{file.path}"
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -357,7 +385,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def _declared(self, table: str) -> Table:
         if table not in self.tables:
-            raise TableNotFound(table, self.tables, where=str(self.path))
+            raise TableNotFound(table, self.tables, where=self.name)
         return TABLES[table]
 
     @cached_property
@@ -382,7 +410,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             with self._opened(file) as opened:
                 return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path / file.path, self._damage_of(file) or first_line(error)) from error
+            raise CorruptFile(self._shown(file), self._damage_of(file) or first_line(error)) from error
+
+
+def _is_still(path: StoredFile, file: File) -> bool:
+    """Whether a file that was checked is there as it was; of a bucket, nobody looks twice."""
+    return isinstance(path, StoredObject) or (path.is_file() and path.stat().st_size == file.bytes)
 
 
 def day_of(file: File) -> date:

@@ -11,6 +11,7 @@ from pathlib import Path
 from conv_analytics.dataset.maintenance import check_files, check_rows
 from conv_analytics.dataset.maintenance.finding import Finding
 from conv_analytics.dataset.maintenance.folder_state import FolderState
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import DatasetError
 
 #: In this order: later checks look only at what earlier ones found to be sound.
@@ -55,7 +56,7 @@ def verify(path: str | Path) -> list[Finding]:
     ...     {str(finding.level) for finding in verify(folder)}
     {'ok'}
     """
-    folder = FolderState.of(Path(path))
+    folder = FolderState.of(dataset_folder(path))
     with closing(folder.watermarks):
         if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
             raise DatasetError(

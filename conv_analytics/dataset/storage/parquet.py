@@ -10,10 +10,10 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics import durable
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.stored_object import parquet_source, sha256_of, size_of
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
@@ -33,8 +33,8 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
     """
     path = layout.file(file.path)
     try:
-        size = path.stat().st_size
-        opened = pq.ParquetFile(path)
+        size = size_of(path)
+        opened = pq.ParquetFile(parquet_source(path))
     except FileNotFoundError as error:
         raise CorruptFile(path, "it is missing") from error
     except (OSError, pa.ArrowException) as error:
@@ -63,7 +63,7 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
 def as_recorded(layout: Layout, file: File) -> str | None:
     """What is wrong with the bytes of a file; None when they are those that were recorded."""
     path = layout.file(file.path)
-    size = path.stat().st_size
+    size = size_of(path)
     if size != file.bytes:
         return f"has {size:,} bytes; {file.bytes:,} were recorded"
-    return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
+    return None if sha256_of(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics import durable
 from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
@@ -226,9 +227,9 @@ class StagedFiles:
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
-        known = {part.table.name for part in (*self._parts.values(), *self._done)}
+        known, home = {part.table.name for part in (*self._parts.values(), *self._done)}, home_of(self._layout)
         for name in self._tables:
-            if name not in known and not any((self._layout.root / name).glob("*/*.parquet")):
+            if name not in known and not any(file.endswith(".parquet") for file in home.files(name)):
                 self._part(TABLES[name], self._day)
 
 
@@ -252,7 +253,7 @@ def _drop(writer: pq.ParquetWriter) -> None:
 
 
 @contextmanager
-def disk_errors(root: Path) -> Iterator[None]:
+def disk_errors(root: Path | str) -> Iterator[None]:
     """Turn what the operating system says (disk full, no permission) into `DestinationError`."""
     try:
         yield
