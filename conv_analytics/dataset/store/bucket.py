@@ -12,7 +12,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -25,6 +25,10 @@ PATIENCE_S = 120.0
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 #: A request that moves more than this may take longer. [B]
 _LARGE = 8 * 2**20
+#: Parquet's footer is read first, from the end; most are smaller than this. [B]
+TAIL = 64 * 2**10
+#: Objects of which the end is kept.
+_TAILS = 128
 _TIMEOUT_S, _LARGE_TIMEOUT_S = 30, 300
 
 
@@ -52,7 +56,7 @@ class BucketStore:
     address
         Bucket and path.
     patience_s
-        How long a write is repeated whose outcome is not known. [s]
+        How long a write is repeated whose outcome is not known; `PATIENCE_S` by default. [s]
 
     Raises
     ------
@@ -60,8 +64,10 @@ class BucketStore:
         If the package that talks to stores is not installed, or the environment has settings that it does not take.
     """
 
-    def __init__(self, address: Address, *, patience_s: float = PATIENCE_S) -> None:
-        self.address, self._patience_s = address, patience_s
+    def __init__(self, address: Address, *, patience_s: float | None = None) -> None:
+        self.address, self._patience_s = address, PATIENCE_S if patience_s is None else patience_s
+        self._about: dict[str, tuple[int, datetime]] = {}
+        self._tails: dict[str, bytes] = {}
         self._clients = {large: _client(address, large=large) for large in (False, True)}
 
     def url(self, name: str) -> str:
@@ -124,10 +130,26 @@ class BucketStore:
             return self._client(length).get_range(name, start=start, length=length).to_bytes()  # type: ignore[no-any-return]
 
     def about(self, name: str) -> tuple[int, datetime]:
-        """The size of an object [B], and when it was written; raise `FileNotFoundError` if there is none."""
-        with self._errors(name):
-            head = self._clients[False].head(name)
-        return int(head["size"]), head["last_modified"]
+        """The size of an object [B], and when it was written; raise `FileNotFoundError` if there is none.
+
+        Objects never change, so the store is asked once.
+        """
+        if name not in self._about:
+            with self._errors(name):
+                head = self._clients[False].head(name)
+            self._about[name] = int(head["size"]), head["last_modified"]
+        return self._about[name]
+
+    def tail(self, name: str) -> bytes:
+        """The last `TAIL` bytes of an object, where readers of Parquet begin; those of a few objects are kept."""
+        if (kept := self._tails.pop(name, None)) is None:
+            size = self.about(name)[0]
+            kept = self.read_range(name, max(0, size - TAIL), min(size, TAIL))
+        self._tails[name] = kept
+        while len(self._tails) > _TAILS:
+            with suppress(KeyError, RuntimeError):
+                self._tails.pop(next(iter(self._tails)), None)
+        return kept
 
     def list(self, folder: str) -> list[Listed]:
         """The objects below a folder, by name."""
@@ -137,6 +159,8 @@ class BucketStore:
 
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""
+        self._about.pop(name, None)
+        self._tails.pop(name, None)
         try:
             with self._errors(name):
                 self._clients[False].delete(name)
@@ -223,4 +247,4 @@ def _reason(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].removeprefix("Generic S3 error: ")
 
 
-__all__ = ["PATIENCE_S", "BucketStore", "Listed", "StoreError"]
+__all__ = ["PATIENCE_S", "TAIL", "BucketStore", "Listed", "StoreError"]

@@ -31,8 +31,6 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         super().__init__()
         self.protocol = scheme
         self._buckets: dict[str, BucketStore] = {}
-        # Finished files never change.
-        self._about: dict[str, tuple[int, datetime]] = {}
 
     def glob(self, path: str, **_options: Any) -> list[str]:
         """The one file that a quoted path names."""
@@ -70,10 +68,8 @@ class BucketFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         return self.exists(path)
 
     def _known(self, path: str) -> tuple[int, datetime]:
-        if path not in self._about:
-            store, name = self._place(path)
-            self._about[path] = store.about(name)
-        return self._about[path]
+        store, name = self._place(path)
+        return store.about(name)
 
     def _place(self, path: str) -> tuple[BucketStore, str]:
         scheme, _, rest = path.partition("://")

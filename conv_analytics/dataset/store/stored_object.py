@@ -5,18 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from conv_analytics import durable
-from conv_analytics.dataset.store.bucket import BucketStore
+from conv_analytics.dataset.store.bucket import TAIL, BucketStore
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-#: Parquet's footer is read first, from the end; most are smaller than this. [B]
-_TAIL = 64 * 2**10
 #: Files that are read from their beginning to their end are read in pieces of this size. [B]
 _PIECE = 2**20
 
@@ -32,7 +29,7 @@ class StoredObject:
     def __str__(self) -> str:
         return self.store.url(self.name)
 
-    @cached_property
+    @property
     def size(self) -> int:
         """Its size [B]; raises `FileNotFoundError` if it is not there."""
         return self.store.about(self.name)[0]
@@ -64,7 +61,6 @@ class ObjectReader(io.RawIOBase):
         super().__init__()
         self._store, self._name, self._size = store, name, size
         self._at = 0
-        self._tail = b""
 
     def readable(self) -> bool:
         """Whether it can be read: it can."""
@@ -96,11 +92,10 @@ class ObjectReader(io.RawIOBase):
         count = left if size is None or size < 0 else min(size, left)
         if not count:
             return b""
-        tail_start = max(0, self._size - _TAIL)
+        tail_start = max(0, self._size - TAIL)
         if self._at >= tail_start:
-            self._tail = self._tail or self._store.read_range(self._name, tail_start, self._size - tail_start)
             begin = self._at - tail_start
-            result = self._tail[begin : begin + count]
+            result = self._store.tail(self._name)[begin : begin + count]
         else:
             result = self._store.read_range(self._name, self._at, count)
         self._at += len(result)
