@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from conv_analytics.errors import ConfigError
@@ -10,6 +11,9 @@ from conv_analytics.paths import expand_user
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
+
+#: What `dataset_folder` looks at more closely; to import it takes a moment.
+_LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def add_work(command: argparse.ArgumentParser) -> None:
@@ -36,7 +40,7 @@ def folder(text: str, argument: str = "DEST", *, work: str | None = None) -> Pat
     """
     if not text.strip():
         raise ConfigError(f"{argument} is empty: name a folder.")
-    if "://" not in text and work is None:
+    if work is None and not _LIKE_A_URL.match(text):
         return expand_user(text)
 
     from conv_analytics.dataset.store.work_folder import dataset_folder

@@ -193,8 +193,8 @@ def check_quarantine(folder: FolderState) -> None:
 def quarantined(layout: Layout, name: str) -> Iterator[Mapping[str, object]]:
     """The records in a quarantine file."""
     path = layout.file(name)
-    with open_binary(path) as file:
-        for line in io.TextIOWrapper(file, encoding="utf-8"):
+    with io.TextIOWrapper(open_binary(path), encoding="utf-8") as file:
+        for line in file:
             record = json.loads(line)
             if not isinstance(record, dict):
                 raise ValueError(path)  # noqa: TRY004  damaged, like what is not JSON at all
