@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.batches import first_line
+from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
-from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
-from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
+from conv_analytics.dataset.storage.views import replaces_rows, view
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
@@ -52,7 +51,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         self._layout = Layout(path.absolute())
         self.name = str(path) if self._layout.bucket is None else self._layout.name
         """The dataset as its user names it: the folder, or the URL of the bucket."""
-        self._checked: dict[File, DatasetFile] = {}
+        self._opened = CheckedFiles(self._layout)
         self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
@@ -287,7 +286,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         files = self._files(table)
         if since is not None:
             files = [file for file in files if day_of(file) >= since] or files[-1:]
-        chosen = [self.checked(file) for file in files]
+        chosen = [self._opened.checked(file) for file in files]
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
         return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 
@@ -324,7 +323,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
-        chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
+        mine = (file for number, file in self.numbered(table) if (number, day_of(file)) in places)
+        chosen = [self._opened.checked(file) for file in mine]
         also = self.stored_files(EVENT_SOURCES.name) if self._two_sources else ()
         return view(self._declared(table), chosen, also) if chosen else None
 
@@ -334,42 +334,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         return FolderCache(self._layout, self.commits, engine)
 
-    def checked(self, file: File) -> DatasetFile:
-        """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
-
-        Raises
-        ------
-        CorruptFile, SchemaChanged
-            If it is missing, cut off or another one.
-        """
-        if file not in self._checked:
-            self._opened(file).close()
-        return self._checked[file]
-
-    def _opened(self, file: File) -> pq.ParquetFile:
-        """A file opened for reading; it is checked once, and its length each time."""
-        known = self._checked.get(file)
-        if known is not None and _is_still(known.path, file):
-            return pq.ParquetFile(parquet_source(known.path))
-        opened = open_file(self._layout, file)
-        lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
-        self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
-        return opened
-
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
-            if what := self._damage_of(file):
+            if what := self._opened.damage(file):
                 return CorruptFile(self._shown(file), what)
         return None
-
-    def _damage_of(self, file: File) -> str | None:
-        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
-        try:
-            what = as_recorded(self._layout, file)
-        except OSError as error:
-            what = error.strerror or type(error).__name__
-        return what and f"it {what}"
 
     def _shown(self, file: File) -> str:
         """A file as its user names it."""
@@ -407,15 +377,10 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         try:
             # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            with self._opened(file) as opened:
+            with self._opened.open(file) as opened:
                 return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
         except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self._shown(file), self._damage_of(file) or first_line(error)) from error
-
-
-def _is_still(path: StoredFile, file: File) -> bool:
-    """Whether a file that was checked is there as it was; of a bucket, nobody looks twice."""
-    return isinstance(path, StoredObject) or (path.is_file() and path.stat().st_size == file.bytes)
+            raise CorruptFile(self._shown(file), self._opened.damage(file) or first_line(error)) from error
 
 
 def day_of(file: File) -> date:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from conv_analytics import durable
-from conv_analytics.dataset.store.bucket import TAIL, BucketStore
+from conv_analytics.dataset.store.bucket import TAIL, BucketStore, StoreError
+from conv_analytics.errors import DatasetError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -32,7 +35,8 @@ class StoredObject:
     @property
     def size(self) -> int:
         """Its size [B]; raises `FileNotFoundError` if it is not there."""
-        return self.store.about(self.name)[0]
+        with _answered():
+            return self.store.about(self.name)[0]
 
     def open(self) -> IO[bytes]:
         """Open it for reading from its beginning to its end."""
@@ -45,8 +49,9 @@ class StoredObject:
     def sha256(self) -> str:
         """The checksum of what it holds, in hex."""
         digest = hashlib.sha256()
-        for chunk in self.store.chunks(self.name):
-            digest.update(chunk)
+        with _answered():
+            for chunk in self.store.chunks(self.name):
+                digest.update(chunk)
         return digest.hexdigest()
 
 
@@ -93,11 +98,12 @@ class ObjectReader(io.RawIOBase):
         if not count:
             return b""
         tail_start = max(0, self._size - TAIL)
-        if self._at >= tail_start:
-            begin = self._at - tail_start
-            result = self._store.tail(self._name)[begin : begin + count]
-        else:
-            result = self._store.read_range(self._name, self._at, count)
+        with _answered():
+            if self._at >= tail_start:
+                begin = self._at - tail_start
+                result = self._store.tail(self._name)[begin : begin + count]
+            else:
+                result = self._store.read_range(self._name, self._at, count)
         self._at += len(result)
         return result
 
@@ -107,6 +113,15 @@ class ObjectReader(io.RawIOBase):
         data = self.read(len(view))
         view[: len(data)] = data
         return len(data)
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """Tell a store that does not answer from a file that is damaged."""
+    try:
+        yield
+    except StoreError as error:
+        raise DatasetError(f"{error.strerror}. Check the network and the store, then try again.") from error
 
 
 def parquet_source(file: StoredFile) -> Any:

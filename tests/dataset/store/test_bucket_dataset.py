@@ -21,6 +21,7 @@ from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.store.work_folder import dataset_folder
+from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.exporter.ingestion import ingest
 from conv_analytics.mcp_server.sql import run_sql
 from conv_analytics.sandbox import Sandbox
@@ -194,6 +195,21 @@ def test_readers_ask_for_the_columns_that_they_need(url: str, proxy: Proxy) -> N
         proxy.sent = 0
         assert ask(open_dataset(url)) == count
         assert proxy.sent < size / 5
+
+
+def test_a_store_that_does_not_answer_is_no_damage(url: str, proxy: Proxy) -> None:
+    writer = DatasetWriter(dataset_folder(url), DAY, ["hangups"])
+    writer.write("hangups", rows(TABLES["hangups"], 30))
+    writer.commit([], {"selected": ["hangups"]})
+    data = open_dataset(url)
+    proxy.fault = lambda _, path: "slow down" if "/hangups/" in path else None
+    for ask in (lambda: data["hangups"], data.verify, data.duckdb):
+        with pytest.raises(DatasetError, match=f"^{url}/hangups/.*Check the network and the store") as told:
+            ask()
+        assert not isinstance(told.value, CorruptFile)
+    proxy.fault = lambda _, path: "slow down" if "_commits" in path else None
+    with pytest.raises(DatasetError, match=f"^{url} cannot be read: "):
+        open_dataset(url)
 
 
 def test_a_file_that_was_replaced_is_found(url: str, proxy: Proxy) -> None:

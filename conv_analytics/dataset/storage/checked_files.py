@@ -1,0 +1,64 @@
+"""The files of a dataset as questions open them: each is checked when it is first opened."""
+
+from __future__ import annotations
+
+import pyarrow.parquet as pq
+
+from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.parquet import as_recorded, open_file
+from conv_analytics.dataset.storage.views import DatasetFile
+from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
+from conv_analytics.tables import TABLES
+
+
+class CheckedFiles:
+    """The files of a dataset, opened for reading.
+
+    Parameters
+    ----------
+    layout
+        The dataset.
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._checked: dict[File, DatasetFile] = {}
+
+    def checked(self, file: File) -> DatasetFile:
+        """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
+
+        Raises
+        ------
+        CorruptFile, SchemaChanged
+            If it is missing, cut off or another one.
+        """
+        if file not in self._checked:
+            self.open(file).close()
+        return self._checked[file]
+
+    def open(self, file: File) -> pq.ParquetFile:
+        """A file opened for reading; it is checked once, and its length each time."""
+        known = self._checked.get(file)
+        if known is not None and _is_still(known.path, file):
+            return pq.ParquetFile(parquet_source(known.path))
+        opened = open_file(self._layout, file)
+        lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
+        self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
+        return opened
+
+    def damage(self, file: File) -> str | None:
+        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
+        try:
+            what = as_recorded(self._layout, file)
+        except OSError as error:
+            what = error.strerror or type(error).__name__
+        return what and f"it {what}"
+
+
+def _is_still(path: StoredFile, file: File) -> bool:
+    """Whether a file that was checked is there as it was; of a bucket, nobody looks twice."""
+    return isinstance(path, StoredObject) or (path.is_file() and path.stat().st_size == file.bytes)
+
+
+__all__ = ["CheckedFiles"]
