@@ -25,7 +25,14 @@ from conv_analytics.dataset.storage.layout import (
     watermarks_name,
 )
 from conv_analytics.dataset.storage.lock import WriterLock
-from conv_analytics.dataset.storage.staged_files import Staged, StagedFiles, disk_errors, no_deadline, recorded
+from conv_analytics.dataset.storage.staged_files import (
+    Staged,
+    StagedFiles,
+    cannot_write,
+    disk_errors,
+    no_deadline,
+    recorded,
+)
 from conv_analytics.dataset.storage.watermarks import Watermark, write_watermarks
 from conv_analytics.errors import DestinationError
 from conv_analytics.instants import utc_text
@@ -58,7 +65,7 @@ class DatasetWriter:
         self.run = uuid.uuid4().hex[:8]
         self._staging = self.layout.staging(self.run)
         try:
-            with disk_errors(self.layout.name):
+            with disk_errors(self.layout.root):
                 home_of(self.layout).require_create_once()
                 log.recover(self.layout)
                 self._staging.mkdir()
@@ -83,7 +90,7 @@ class DatasetWriter:
         mask
             What the answers are masked with.
         """
-        with disk_errors(self.layout.name):
+        with disk_errors(self.layout.root):
             header = Header(source, mask, self.number, started.isoformat())
             self._journal = Journal(self.layout.journal, header)
         return self._journal
@@ -132,7 +139,7 @@ class DatasetWriter:
             The files that another process has written to the run's staging folder, in place of this writer's.
         """
         self._in_time = in_time
-        with disk_errors(self.layout.name):
+        with disk_errors(self.layout.root):
             files = (self._files if staged is None else staged).finish(in_time)
             few, filed = self._split_off(watermarks)
             commit = Commit(
@@ -176,8 +183,7 @@ class DatasetWriter:
             )
             raise DestinationError(self.layout.name, reason) from error
         except OSError as error:
-            reason = f"{error.strerror or error}. The run is kept, and the next one commits it"
-            raise DestinationError(self.layout.name, reason) from error
+            raise cannot_write(self.layout.root, error, ". The run is kept, and the next one commits it") from error
 
     def _why_overtaken(self) -> str:
         if self.layout.bucket is None:

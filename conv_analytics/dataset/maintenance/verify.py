@@ -60,7 +60,7 @@ def verify(path: str | Path) -> list[Finding]:
     with closing(folder.watermarks):
         if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
             raise DatasetError(
-                f"{path} is not a dataset: there is no commit in it. Name a folder that an export wrote."
+                f"{folder.layout.name} is not a dataset: there is no commit in it. Name a folder that an export wrote."
             )
         for check in _CHECKS:
             check(folder)

@@ -177,6 +177,7 @@ def recover(layout: Layout) -> None:
     comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
     nothing is there twice.
     """
+    home_of(layout).refresh()
     for staging in layout.runs():
         if prepared := promised(staging):
             commit = _promise(prepared)

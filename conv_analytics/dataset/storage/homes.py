@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Collection, Mapping
+import uuid
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -125,14 +125,12 @@ class BucketHome:
             If the bucket cannot be read.
         """
         try:
-            listed = {each.name: each.tag for each in self._store.list(COMMITS) if _is_record(each.name)}
-            copied = self._read_copied()
+            listed = {each.name: each for each in self._store.list(COMMITS) if _is_record(each.name)}
+            copied, local = self._read_copied(), self._local_records()
             lacking = [
-                name
-                for name, tag in listed.items()
-                if copied.get(name) != tag or not (self._layout.root / name).exists()
+                name for name, each in listed.items() if copied.get(name) != each.tag or local.get(name) != each.size
             ]
-            gone = [name for name in self._local_records() if name not in listed]
+            gone = [name for name in local if name not in listed]
             if not lacking and not gone:
                 return
             self._layout.commits.mkdir(exist_ok=True)
@@ -140,7 +138,7 @@ class BucketHome:
                 (self._layout.root / name).unlink(missing_ok=True)
             with ThreadPoolExecutor(_AT_ONCE) as pool:
                 list(pool.map(self._copy, lacking))
-            durable.write_atomically(self._copied, json.dumps(listed))
+            durable.write_atomically(self._copied, json.dumps({name: each.tag for name, each in listed.items()}))
         except OSError as error:
             raise DatasetError(f"{self._layout.name} cannot be read: {error.strerror or error}.") from error
 
@@ -148,16 +146,16 @@ class BucketHome:
         self._store.create(name, path.read_bytes())
 
     def _copy(self, name: str) -> None:
-        body = self._store.read(name)
-        part = self._layout.root / f"{name}.{os.getpid()}.part"
-        part.write_bytes(body)
+        part = self._layout.root / f"{name}.{uuid.uuid4().hex}.part"
+        part.write_bytes(self._store.read(name))
         part.replace(self._layout.root / name)
 
-    def _local_records(self) -> Collection[str]:
+    def _local_records(self) -> dict[str, int]:
+        """The copies that are there, with their sizes."""
         if not self._layout.commits.is_dir():
-            return []
-        names = [f"{COMMITS}/{path.name}" for path in self._layout.commits.iterdir()]
-        return [name for name in names if _is_record(name)]
+            return {}
+        paths = [path for path in self._layout.commits.iterdir() if _is_record(path.name)]
+        return {f"{COMMITS}/{path.name}": path.stat().st_size for path in paths}
 
     def _read_copied(self) -> dict[str, str]:
         try:

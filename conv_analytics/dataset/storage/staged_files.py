@@ -17,6 +17,7 @@ from conv_analytics import durable
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
+from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
@@ -253,9 +254,16 @@ def _drop(writer: pq.ParquetWriter) -> None:
 
 
 @contextmanager
-def disk_errors(root: Path | str) -> Iterator[None]:
-    """Turn what the operating system says (disk full, no permission) into `DestinationError`."""
+def disk_errors(root: Path) -> Iterator[None]:
+    """Turn what the operating system or a store says (disk full, no permission) into `DestinationError`."""
     try:
         yield
     except OSError as error:
-        raise DestinationError(root, error.strerror or str(error)) from error
+        raise cannot_write(root, error) from error
+
+
+def cannot_write(root: Path, error: OSError, more: str = "") -> DestinationError:
+    """What cannot be written, and why; `more` sentences follow the reason."""
+    if isinstance(error, StoreError):
+        return DestinationError(error.url, error.reason + more)
+    return DestinationError(root, (error.strerror or str(error)) + more)

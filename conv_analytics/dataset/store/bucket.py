@@ -37,6 +37,7 @@ class StoreError(OSError):
 
     def __init__(self, url: str, reason: str, number: int = errno.EIO) -> None:
         super().__init__(number, f"{url}: {reason}")
+        self.url, self.reason = url, reason
 
 
 class Listed(NamedTuple):

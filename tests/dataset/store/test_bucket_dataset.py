@@ -54,8 +54,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
             patch.setenv(name, value)
         client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
         made = Exported(box, f"s3://{BUCKET}/vonage/night", path / "folder", environment)
-        for destination in (made.url, made.folder) * 2:
-            export(client, destination, rate=0, progress=False)
+        # What a process of its own converts, goes there as well.
+        for destination, processes in ((made.url, 2), (made.folder, 1)) * 2:
+            export(client, destination, rate=0, progress=False, processes=processes)
         yield made
 
 
