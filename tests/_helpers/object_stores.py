@@ -20,6 +20,11 @@ from typing import Self
 BUCKET = "exports"
 #: What a proxy may do to a request: answer before it is carried out, or lose the answer after.
 FAULTS = ("lose", "reset", "repeat", "delay", "conflict", "late conflict", "slow down")
+_REFUSALS = {
+    "conflict": (409, b"<Error><Code>ConditionalRequestConflict</Code></Error>"),
+    "denied": (403, b"<Error><Code>AccessDenied</Code></Error>"),
+    "slow down": (503, b"<Error><Code>SlowDown</Code></Error>"),
+}
 _HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}
 Fault = Callable[[str, str], str | None]
 
@@ -135,10 +140,8 @@ class Proxy:
         match fault:
             case "reset":
                 return self._cut(request)
-            case "conflict":
-                return _answer(request, 409, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
-            case "slow down":
-                return _answer(request, 503, b"<Error><Code>SlowDown</Code></Error>")
+            case "conflict" | "denied" | "slow down":
+                return _answer(request, *_REFUSALS[fault])
             case "delay":
                 time.sleep(0.05)
             case "repeat":
@@ -147,7 +150,7 @@ class Proxy:
         if fault == "lose":
             return self._cut(request)
         if fault == "late conflict":
-            return _answer(request, 409, b"<Error><Code>ConditionalRequestConflict</Code></Error>")
+            return _answer(request, *_REFUSALS["conflict"])
         self.sent += len(answer)
         return _answer(request, status, answer, headers)
 

@@ -370,7 +370,7 @@ CASES = (
     Case("`--concurrency 0`", _plus("--concurrency", 0), 2, "concurrency is 0"),
     Case("`--processes 3`", _plus("--processes", 3), 2, "processes is 3"),
     Case("DEST is a URL of another kind", _url("gs://exports/night"), 2, "s3://BUCKET/PATH or az://CONTAINER/PATH"),
-    Case("DEST is a URL without a bucket", _url("s3://"), 2, "names no bucket"),
+    Case("DEST is a URL without a bucket", _url("s3://Exports/night"), 2, "names no bucket"),
     Case("`--work` without a bucket", _plus("--work", "state"), 2, "goes with a bucket"),
     Case("DEST is a file", _file, 2, "it is a file"),
     Case("DEST below a file", _below_file, 2, "Not a directory"),

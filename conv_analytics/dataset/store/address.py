@@ -70,7 +70,7 @@ def parse(text: str | PathLike[str]) -> Address:
     bucket, _, path = rest.partition("/")
     parts = PurePosixPath(path).parts
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"{scheme}://{rest} names no bucket: write {scheme}://BUCKET/PATH.")
+        raise ConfigError(f"{scheme}://{rest} names no bucket: write {scheme}://BUCKET/PATH, with small letters.")
     for part in parts:
         if part in {".", "..", "/"} or not _PART.fullmatch(part):
             raise ConfigError(

@@ -28,6 +28,9 @@ from tests._helpers.killed_commit import HEIGHT, NAMES, start_writing, write
 from tests._helpers.object_stores import FAULTS, Fault, Proxy, some_of, variables
 from tests._helpers.table_rows import DAY
 
+# One S3 server serves the whole group.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket commits")]
+
 #: More on request.
 COMMITS = int(os.environ.get("BUCKET_COMMITS", "50"))
 

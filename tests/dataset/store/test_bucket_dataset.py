@@ -31,6 +31,9 @@ from tests._helpers.object_stores import BUCKET, Proxy, s3_server, variables
 from tests._helpers.table_rows import DAY, rows
 from tests._helpers.webhooks import rtc_event
 
+# One S3 server serves the whole group.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket dataset")]
+
 
 class Exported(NamedTuple):
     """The same application, exported to a bucket and to a folder, twice each."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import random
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +15,9 @@ from conv_analytics.dataset.store.bucket import BucketStore, StoreError
 from conv_analytics.dataset.store.probe import require_create_once
 from conv_analytics.errors import ConfigError, DestinationError
 from tests._helpers.object_stores import FAULTS, Proxy, some_of
+
+# One S3 server serves the whole group.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket commits")]
 
 
 def test_objects_are_created_read_listed_and_deleted(url: str, proxy: Proxy) -> None:
@@ -113,3 +118,18 @@ def test_a_bucket_that_is_not_there(proxy: Proxy) -> None:
 def test_urls_that_are_none_of_ours(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         parse(text)
+
+
+def test_without_the_extra_it_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(ConfigError, match=r"^s3://exports/night takes an extra: pip install 'conv-analytics\[s3\]'\."):
+        BucketStore(parse("s3://exports/night"))
+
+
+def test_a_store_that_refuses_says_so_at_once(url: str, proxy: Proxy) -> None:
+    proxy.fault = lambda *_: "denied"
+    store = BucketStore(parse(url))
+    with pytest.raises(StoreError, match="the store refuses") as told:
+        store.create("record", b"mine")
+    assert told.value.errno == errno.EACCES
+    assert proxy.counted["PUT"] == 1
