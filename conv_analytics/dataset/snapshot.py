@@ -125,7 +125,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
-        return self._frame(table, ((number, file, self._read(file)) for number, file in self._by_day(table)))
+        numbered = self._by_day(table)
+        read = self._opened.side_by_side(self._read, [file for _, file in numbered])
+        return self._frame(table, ((*each, rows) for each, rows in zip(numbered, read, strict=True)))
 
     def _by_day(self, table: str) -> list[tuple[int, File]]:
         """The files of a table with their commits, by day and, within a day, by run: the order that the frame has."""
@@ -149,7 +151,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         declared = self._declared(table)
         if declared.latest is not None or self._two_sources:
             return pa.Table.from_pandas(self[table][list(columns)], preserve_index=False)
-        parts = [self._read(file, list(columns)) for _, file in self._by_day(table)]
+        files = [file for _, file in self._by_day(table)]
+        parts = self._opened.side_by_side(lambda file: self._read(file, list(columns)), files)
         return pa.concat_tables(parts).unify_dictionaries()
 
     def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
@@ -221,7 +224,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             for file in self._files(table)
             if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        parts = [with_date(self._read(file, columns), day_of(file)) for file in files]
+        read = self._opened.side_by_side(lambda file: self._read(file, columns), files)
+        parts = [with_date(rows, day_of(file)) for file, rows in zip(files, read, strict=True)]
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, date.min)]).unify_dictionaries()
 
@@ -286,7 +290,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         files = self._files(table)
         if since is not None:
             files = [file for file in files if day_of(file) >= since] or files[-1:]
-        chosen = [self._opened.checked(file) for file in files]
+        chosen = list(self._opened.side_by_side(self._opened.checked, files))
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
         return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 

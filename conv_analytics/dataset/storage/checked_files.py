@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage.commit import File
@@ -10,6 +14,11 @@ from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.views import DatasetFile
 from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
 from conv_analytics.tables import TABLES
+
+T = TypeVar("T")
+
+#: Files of a bucket that are read at a time.
+_AT_ONCE = 8
 
 
 class CheckedFiles:
@@ -46,6 +55,14 @@ class CheckedFiles:
         lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
         self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
         return opened
+
+    def side_by_side(self, call: Callable[[File], T], files: Sequence[File]) -> Iterator[T]:
+        """What a call gives for each file, in their order; of a bucket several at a time, because each waits for it."""
+        if self._layout.bucket is None:
+            yield from map(call, files)
+            return
+        with ThreadPoolExecutor(_AT_ONCE, "conv_analytics bucket") as pool:
+            yield from pool.map(call, files)
 
     def damage(self, file: File) -> str | None:
         """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
