@@ -16,7 +16,9 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe
 #: Numbers with a sign, and masked phone numbers: nothing that a spreadsheet evaluates.
 _HARMLESS = re.compile(r"[+-]?[0-9][0-9.,]*(?:e[+-]?[0-9]+)?|\+[0-9*]+(?:#[0-9a-f]+)?", re.IGNORECASE)
 _FORMULA = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-_LEFT, _RIGHT = "text-align:left", "text-align:right;font-variant-numeric:tabular-nums"
+# Front ends differ in what they leave between cells: marimo leaves nothing.
+_LEFT = "text-align:left;padding:2px 8px"
+_RIGHT = "text-align:right;padding:2px 8px;font-variant-numeric:tabular-nums"
 
 
 def clean(text: object) -> str:
@@ -61,8 +63,8 @@ def grid(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table: whole numbers with thousands separators on the right, the rest as text on the left; None is empty.
 
     >>> grid(["table"], [["<b>"]])
-    '<table><thead><tr><th style="text-align:left">table</th></tr></thead><tbody><tr>\
-<td style="text-align:left" dir="auto">&lt;b&gt;</td></tr></tbody></table>'
+    '<table><thead><tr><th style="text-align:left;padding:2px 8px">table</th></tr></thead><tbody><tr>\
+<td style="text-align:left;padding:2px 8px" dir="auto">&lt;b&gt;</td></tr></tbody></table>'
     """
     titles = "".join(f'<th style="{_LEFT}">{escape(name)}</th>' for name in head)
     lines = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)

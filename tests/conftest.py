@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,14 @@ import hypothesis
 import pytest
 
 from conv_analytics.sandbox import Sandbox
+
+# Hundreds of processes import the package: without files of bytecode each of them would compile it again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# There is a worker for each core: further threads of Arrow's and Polars' only take turns with it, which made reading
+# small files a third dearer. `tests/analysis/test_same.py` has Arrow use several.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 # A gate gives the same answer twice. To look for more: ``python -m pytest --hypothesis-profile=default``.
 hypothesis.settings.register_profile("gate", derandomize=True)

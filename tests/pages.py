@@ -11,6 +11,7 @@ from pathlib import Path
 from conv_analytics import glossary
 from conv_analytics.analysis.dialogue.containment import CONTAINMENT
 from conv_analytics.analysis.dialogue.dtmf import PATHS, PROMPTS
+from conv_analytics.analysis.dialogue.event_log import EVENT_LOG
 from conv_analytics.analysis.dialogue.messages import FUNNEL, LATENCY, RECEIPTS
 from conv_analytics.analysis.dialogue.mute import MUTES
 from conv_analytics.analysis.dialogue.recognition import RECOGNITION
@@ -48,8 +49,9 @@ ANALYSIS_HEAD = """\
 # Analysis
 
 `conv_analytics.analysis` answers questions about an export. Every function takes a `Dataset`, `Frames`, or a mapping
-of table name to frame (pandas, pyarrow, Polars, DuckDB relations), and returns the same numbers for each: pandas
-for pandas, a relation for relations, and for a `Dataset`, which DuckDB computes, pandas. Importing the
+of table name to frame (pandas, Polars, DuckDB relations, pyarrow and whatever else offers `__arrow_c_stream__`), and
+returns the same numbers for each: pandas for pandas, a relation for relations, Polars for Polars, and for a `Dataset`,
+pandas ([other tools](other-tools.md)). Importing the
 package adds `df.conv` to pandas frames.
 
 ```python
@@ -74,7 +76,8 @@ numbers need `pip install 'conv-analytics[phone]'`; without it they follow from 
 CONVERSATION_SIDE = {
     "timeline": TIMELINE, "talk, by member": TALK_MEMBERS, "talk, by conversation": TALK_CONVERSATIONS, "mute": MUTES,
     "receipts": RECEIPTS, "message_funnel": FUNNEL, "message_latency": LATENCY, "responses": RESPONSES,
-    "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "recognition": RECOGNITION,
+    "first_responses": FIRST_RESPONSES, "dtmf": PROMPTS, "dtmf_paths": PATHS, "event_log": EVENT_LOG,
+    "recognition": RECOGNITION,
     "containment": CONTAINMENT, "turns": TURNS, "turns, by conversation": TURN_CONVERSATIONS,
     "turns, by role": TURN_ROLES,
 }  # fmt: skip

@@ -27,17 +27,12 @@ from conv_analytics import (
 )
 from conv_analytics.notebook import plots
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.anywidget_host import WidgetHost
 
 FOLDER = Path(__file__).parents[1] / "notebooks" / "reference" / "pictures"
 #: Drawn at once and a half the size, for screens that show more than a dot per pixel.
 SCALE = 1.5
 WIDE = 1040
-MOUNT = """async ([text, css, shown]) => {
-  document.head.append(Object.assign(document.createElement('style'), { textContent: css }));
-  const module = await import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-  const model = { get: () => shown, set() {}, on() {}, off() {}, send() {}, save_changes() {} };
-  await module.default.render({ model, el: document.getElementById('here') });
-}"""
 
 
 @dataclass(frozen=True)
@@ -84,14 +79,11 @@ def _report(page: Page, data: Dataset, room: Path) -> Locator:
 
 
 def _explorer(page: Page, data: Dataset, room: Path) -> Locator:
-    from conv_analytics.notebook.explorer.explorer import script
-    from conv_analytics.notebook.explorer.page import style
-
     explorer = explore(data, tz="Europe/London").filter(verdicts=["poor", "fair"])
-    (room / "explorer.html").write_text("<!doctype html><meta charset=utf-8><div id=here></div>", encoding="utf-8")
+    (room / "explorer.html").write_text("<!doctype html><meta charset=utf-8>", encoding="utf-8")
     _goto(page, room / "explorer.html")
-    page.evaluate(MOUNT, [script(), style(), explorer._table.shown])
-    return page.locator("#here")
+    WidgetHost(page, explorer, shadow=False)
+    return page.locator(".ca-widget")
 
 
 def _plots(page: Page, data: Dataset, room: Path) -> Locator:

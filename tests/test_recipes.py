@@ -29,6 +29,7 @@ from conv_analytics.cli.exits import Exit
 from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
+from conv_analytics.errors import APIError, AuthError
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.call_list import call, listing
@@ -44,6 +45,7 @@ AGAIN, NEVER_AGAIN = (3, 69), (1, 2, 75, 130, 143)
 
 PROGRAM = "/opt/conv-analytics/bin/conv-analytics"
 INTRODUCTION = next(iter(SECTIONS))
+SEVERAL = "Several applications"
 UPGRADE, LISTENER = "After an upgrade, and once a year", "A listener"
 #: Every fenced block of the page. One that is not here has no test.
 BLOCKS = [
@@ -51,6 +53,7 @@ BLOCKS = [
     ("Airflow", "python"), ("Prefect", "python"), ("GitHub Actions", "yaml"), ("Container file", "dockerfile"),
     ("Container file", "gitignore"), ("Container file", "sh"), ("Kubernetes", "yaml"), (LISTENER, "ini"),
     (LISTENER, "nginx"), (LISTENER, "sh"), (LISTENER, "yaml"), (LISTENER, "python"), ("Logs", "json"),
+    (SEVERAL, "toml"), (SEVERAL, "python"), (SEVERAL, "python"),
     ("What to watch", "sh"), ("What to watch", "python"), *[(UPGRADE, "sh")] * 4,
 ]  # fmt: skip
 
@@ -436,16 +439,18 @@ def test_systemd_accepts_the_units(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "imported"),
+    ("section", "number", "imported"),
     [
-        ("Airflow", {"json", "datetime", "airflow.sdk"}),
-        ("Prefect", {"json", "os", "subprocess", "prefect"}),
-        ("What to watch", {"pandas"}),
-        (LISTENER, {"contextlib", "conv_analytics.live", "starlette.applications", "starlette.routing"}),
+        ("Airflow", 0, {"json", "datetime", "airflow.sdk"}),
+        ("Prefect", 0, {"json", "os", "subprocess", "prefect"}),
+        ("What to watch", 0, {"pandas"}),
+        (LISTENER, 0, {"contextlib", "conv_analytics.live", "starlette.applications", "starlette.routing"}),
+        (SEVERAL, 0, {"datetime", "airflow.sdk", "conv_analytics.exporter.applications"}),
+        (SEVERAL, 1, {"datetime", "dagster", "conv_analytics.exporter.applications"}),
     ],
 )
-def test_python_compiles_and_defines_what_it_uses(section: str, imported: set[str]) -> None:
-    text = _block(section, "python")
+def test_python_compiles_and_defines_what_it_uses(section: str, number: int, imported: set[str]) -> None:
+    text = _block(section, "python", number)
     tree = ast.parse(text)
     compile(tree, section, "exec")
     modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
@@ -474,7 +479,7 @@ class Called:
 
 
 def _executed(
-    machine: Machine, section: str, module: str, monkeypatch: pytest.MonkeyPatch, **names: Any
+    machine: Machine, section: str, module: str, monkeypatch: pytest.MonkeyPatch, *, number: int = 0, **names: Any
 ) -> dict[str, Any]:
     """Execute a recipe with a stand-in for its scheduler."""
     fake = types.ModuleType(module)
@@ -482,8 +487,98 @@ def _executed(
     monkeypatch.setitem(sys.modules, module.partition(".")[0], fake)
     monkeypatch.setitem(sys.modules, module, fake)
     space: dict[str, Any] = {"__name__": "recipe"}
-    exec(compile(machine.moved(_block(section, "python")), section, "exec"), space)
+    exec(compile(machine.moved(_block(section, "python", number)), section, "exec"), space)
     return space
+
+
+# -- several applications
+
+
+@pytest.fixture
+def several(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of applications of the recipe, with the test's two applications, one of which has expired keys."""
+    text = _block(SEVERAL, "toml").replace('host = "eu"', f'host = "{machine.sandbox.base_url}"')
+    text = text.replace('key = "support.key"', f'key = "support.key"\nhost = "{machine.sandbox.base_url}"')
+    text = text.replace("00000000-0000-4000-8000-000000000000", machine.sandbox.application_id)
+    machine.installed("etc/conv-analytics/support.key", machine.sandbox.private_key)
+    monkeypatch.setenv("SALES_PRIVATE_KEY", machine.sandbox.private_key)
+    return machine.installed("etc/conv-analytics/applications.toml", text)
+
+
+def test_several_applications_are_exported_by_one_command(machine: Machine, several: Path) -> None:
+    (command,) = re.findall(r"^`conv-analytics (export \S+ --config .*?)`", SECTIONS[SEVERAL], re.MULTILINE | re.DOTALL)
+    done = machine.run(f"{machine.root}{PROGRAM}", *machine.moved(command).split(), SALES_PRIVATE_KEY="nothing.pem")
+    told = json.loads(done.stdout)
+    assert [each["status"] for each in told["applications"]] == ["complete", "failed"]
+    assert done.returncode == told["exit_code"] == 2
+    assert told["applications"][0]["folder"].endswith(f"all/application_id={machine.sandbox.application_id}")
+    assert several.is_file()
+
+
+def test_airflow_exports_each_application(machine: Machine, several: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mapped(Called):
+        """Runs a mapped task for each of its arguments, and notes what became of it."""
+
+        def __call__(self, function: Callable[..., Any] | None = None, **options: Any) -> Any:
+            given = super().__call__(function, **options)
+            if function is not None:
+                return given
+
+            def decorated(function: Callable[..., Any]) -> Any:
+                given(function)
+                return types.SimpleNamespace(
+                    expand=lambda application: ended.extend(map(outcome(function), application))
+                )
+
+            return decorated
+
+    def outcome(function: Callable[..., Any]) -> Callable[[str], Any]:
+        def run(application: str) -> Any:
+            try:
+                return function(application)
+            except APIError as error:
+                return error
+
+        return run
+
+    ended: list[Any] = []
+    task = Mapped()
+
+    def dag(**_options: Any) -> Callable[..., Any]:
+        return lambda function: function
+
+    _executed(machine, SEVERAL, "airflow.sdk", monkeypatch, number=0, dag=dag, task=task)
+    assert task.options["export_one"]["retries"] == 3
+    assert ended[0] == machine.sandbox.truth().rows["events"]
+    # The other application has no such key.
+    assert isinstance(ended[1], AuthError)
+    assert several.is_file()
+
+
+def test_dagster_refuses_a_night_that_has_expired(
+    machine: Machine, several: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FailureError(Exception):
+        def __init__(self, what: str, **_options: Any) -> None:
+            super().__init__(what)
+
+    named: dict[str, Any] = {"Failure": FailureError, "MaterializeResult": lambda metadata: metadata}
+    named |= {"asset": lambda **_options: lambda function: function, "AssetExecutionContext": object}
+    for name in ("MultiPartitionsDefinition", "StaticPartitionsDefinition", "DailyPartitionsDefinition"):
+        named[name] = lambda *given, **options: (given, options)
+    asset = _executed(machine, SEVERAL, "dagster", monkeypatch, number=1, **named)["conversations"]
+
+    def night(days_ago: int, application: str) -> Any:
+        begin = (datetime.now(UTC) - timedelta(days=days_ago)).date().isoformat()
+        keys = types.SimpleNamespace(keys_by_dimension={"application": application, "night": begin})
+        return asset(types.SimpleNamespace(partition_key=keys))
+
+    assert night(1, machine.sandbox.application_id)["events"] == machine.sandbox.truth().rows["events"]
+    with pytest.raises(FailureError, match="has lost"):
+        night(3, machine.sandbox.application_id)
+    with pytest.raises(FailureError, match="401"):
+        night(1, "00000000-0000-4000-8000-000000000001")
+    assert several.is_file()
 
 
 def test_airflow_exports(machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

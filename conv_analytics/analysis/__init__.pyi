@@ -7,6 +7,7 @@ from .audio.quality import call_quality as call_quality, compare_profiles as com
 from .audio.units import Units as Units
 from .dialogue.containment import containment as containment
 from .dialogue.dtmf import dtmf as dtmf, dtmf_paths as dtmf_paths
+from .dialogue.event_log import event_log as event_log
 from .dialogue.messages import (
     message_funnel as message_funnel,
     message_latency as message_latency,
@@ -18,6 +19,7 @@ from .dialogue.responses import first_responses as first_responses, responses as
 from .dialogue.talk import talk as talk
 from .dialogue.timeline import timeline as timeline
 from .dialogue.turns import turns as turns
+from .dimensions.enrich import EnrichedData as EnrichedData, enrich as enrich, match_counts as match_counts
 from .entities.calls import calls as calls
 from .entities.conversations import conversations as conversations
 from .entities.ledger import ledger as ledger

@@ -45,7 +45,7 @@ class Content:
     """
 
     def __init__(self, encoding: str | None, limit: int) -> None:
-        named = [name for name in re.split(r"[,\s]+", (encoding or "").lower()) if name not in {"", "identity"}]
+        named = _named(encoding) if encoding else []
         if len(named) > MAX_CODINGS or not {*named} <= {"gzip", "x-gzip", "deflate"}:
             raise DamagedContent
         self._stages = [_Stage(limit) for _ in named]
@@ -57,6 +57,10 @@ class Content:
         self._received += len(chunk)
         if self._received > self._limit:
             raise TooLong
+        if not self._stages:
+            self.size += len(chunk)
+            self._chunks.append(chunk)
+            return
         for piece in self._through(chunk, len(self._stages)):
             self.size += len(piece)
             if self.size > self._limit:
@@ -76,6 +80,11 @@ class Content:
             return
         for piece in self._through(chunk, stages - 1):
             yield from self._stages[len(self._stages) - stages].decompressed(piece)
+
+
+def _named(encoding: str) -> list[str]:
+    """The codings that a header names."""
+    return [name for name in re.split(r"[,\s]+", encoding.lower()) if name not in {"", "identity"}]
 
 
 class _Stage:

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.folders import add_work, folder
-from conv_analytics.cli.formats import FORMATS, table
+from conv_analytics.cli.formats import FORMATS, FORMATS_HELP, table
 from conv_analytics.cli.output import say
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def add_folder(command: argparse.ArgumentParser) -> None:
     """Declare DEST, --format and --unmasked."""
     command.add_argument("dest", metavar="DEST", help="folder of an export")
     add_work(command)
-    command.add_argument("--format", choices=FORMATS, default="text", help="text (the default), CSV, JSON or Markdown")
+    command.add_argument("--format", choices=FORMATS, default="text", help=FORMATS_HELP)
     add_unmasked(command)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ limit; with --fail-on any also if that may be chance. With 3 if none is, but one
 needs is not known; with 0 if every rule holds, or there were too few cases to tell, which the table says.
 """
 
-_EPILOG = """\
+_EPILOG = f"""\
 rules:
   METRIC OP LIMIT [by COLUMN,...] [min_n N], where METRIC is one of
     poor, fair, good, unmeasured, measured, silent, no_in, no_out, ghost, short   shares of legs: 3% or 0.03
@@ -27,9 +28,11 @@ rules:
     mos_p5, loss_p95, jitter_p95, pdd_p95, talk_p50, p95(COLUMN), median(COLUMN), max(COLUMN)   values of legs
   `conv-analytics report --fail-on` takes the same rules, without groups.
 
+{MAPS}
 examples:
   conv-analytics check exports/ --rule "poor > 3% by network_code min_n 30"
   conv-analytics check exports/ --rule "answered < 40%" --rule "p95(pdd_s) > 8 by country" --format json
+  conv-analytics check exports/ --map sites.csv --rule "poor > 3% by site"
 """
 
 
@@ -60,6 +63,7 @@ def add(
         help="what exits with 4: broken for sure (the default), or also what may be chance",
     )
     add_zone(command)
+    add_maps(command)
     add_units(command)
     return command
 
@@ -74,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     units = units_of(options, dataset) if judged else None
     if units is not None:
         print_units(units)
-    table = check(dataset, rules, profile=options.profile, scope=options.scope, tz=options.tz, units=units)
+    data = enriched(options, dataset, {name for rule in rules for name in rule.by})
+    table = check(data, rules, profile=options.profile, scope=options.scope, tz=options.tz, units=units)
     show(table, options)
     if table["outcome"].isin([BROKEN] if options.fail_on == "sure" else [BROKEN, MAYBE]).any():
         return Exit.BEYOND

@@ -6,8 +6,10 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from conv_analytics.cli.colours import level_line
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import add_work, folder
+from conv_analytics.cli.formats import plain
 from conv_analytics.cli.output import as_flags, say, say_json
 from conv_analytics.cli.reading import CREDENTIALS
 from conv_analytics.cli.source import add_connection
@@ -79,5 +81,5 @@ def run(options: argparse.Namespace) -> int:
         say_json(named.to_dict())
     else:
         for line in str(named).splitlines():
-            say(line)
+            say(level_line(plain(line)))
     return Exit.FAULTS if found.errors else Exit.COMPLETE

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
+from conv_analytics.cli.export_applications import export_all
 from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import note, say, say_json
@@ -40,6 +41,7 @@ examples:
   conv-analytics export exports/ --lookback 7d
   conv-analytics export masked/ --mask text=drop --mask-key-file mask.key
   conv-analytics export calls/ --tables conversations,hangups,call_records --json
+  conv-analytics export all/ --config applications.toml --parallel 2
 """
 
 
@@ -56,6 +58,10 @@ def add(
     add_mask(command.add_argument_group("privacy"))
     whence = command.add_argument_group("from where")
     add_connection(whence)
+    whence.add_argument("--config", metavar="FILE", help="export the applications that a TOML file names")
+    whence.add_argument(
+        "--parallel", metavar="N", type=int, default=1, help="with --config, applications at a time, within --rate (1)"
+    )
     how = command.add_argument_group("how")
     add_pace(how)
     how.add_argument(
@@ -74,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
     dest, asked = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
+    if options.config is not None:
+        return export_all(options, dest, asked)
+    if options.parallel != 1:
+        raise ConfigError("--parallel is for --config: one application is one run.")
     mask = mask_of(options)
 
     from conv_analytics.exporter.entry import export

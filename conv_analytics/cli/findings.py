@@ -6,8 +6,10 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked
+from conv_analytics.cli.colours import BOLD, painted
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.formats import table
+from conv_analytics.cli.formats import plain, table
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
@@ -23,10 +25,12 @@ named that may be chance. Exits with 0 whether or not there are problems; with -
 if a unit that the verdict poor needs is not known.
 """
 
-_EPILOG = """\
+_EPILOG = f"""\
+{MAPS}
 examples:
   conv-analytics findings exports/
   conv-analytics findings exports/ --since 2026-11-16 --tz Europe/Paris
+  conv-analytics findings exports/ --map teams.csv --map carriers.csv
   conv-analytics findings exports/ --format json --fail > problems.json
 """
 
@@ -50,6 +54,7 @@ def add(
     )  # fmt: skip
     command.add_argument("--fail", action="store_true", help="exit with 4 if there is a problem")
     add_zone(command)
+    add_maps(command)
     add_units(command)
     return command
 
@@ -69,8 +74,8 @@ def run(options: argparse.Namespace) -> int:
     units = units_of(options, dataset)
     print_units(units)
     found = findings(
-        dataset, since=since, until=until, tz=options.tz, profile=options.profile, units=units, fdr=options.fdr,
-        limit=options.limit,
+        enriched(options, dataset), since=since, until=until, tz=options.tz, profile=options.profile, units=units,
+        fdr=options.fdr, limit=options.limit,
     )  # fmt: skip
     note(f"{len(found):,} problems, of {len(found.looked_at):,} questions that were asked")
     problems = _masked(found.problems, options)
@@ -95,7 +100,7 @@ def _masked(problems: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame
 def _print(problems: pd.DataFrame) -> None:
     """A paragraph per problem: a table of sentences would not fit a terminal."""
     for _, row in problems.iterrows():
-        say(f"{row['problem']}. {row['what']}")
+        say(painted(plain(f"{row['problem']}. {row['what']}"), BOLD))
         for title, name in _LINES.items():
             if _is_told(row[name]):
                 say(f"     {title:<14} {row[name]}")

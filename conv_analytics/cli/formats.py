@@ -9,13 +9,16 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from conv_analytics.cli.colours import painted_table
 from conv_analytics.cli.readable import readable
 from conv_analytics.markup import spreadsheet_cell
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMATS = ("text", "csv", "json", "md")
+FORMATS = ("text", "csv", "excel", "json", "md")
+#: What `--help` says of them.
+FORMATS_HELP = "text (the default), CSV, CSV for Excel, JSON or Markdown"
 
 #: What moves a cursor, rings, or turns the text around it: C0 but tabs and ends of lines, C1, and directions of text.
 CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -41,29 +44,44 @@ def table(frame: pd.DataFrame, style: str) -> str:
     """
     if style == "csv":
         return csv_text(frame)
+    if style == "excel":
+        from conv_analytics.cli.excel_csv import excel_csv
+
+        return excel_csv(frame)
     if style == "json":
         return json_text(json.loads(frame.to_json(orient="records", date_format="iso")))
     if style == "md":
         return markdown(frame)
     if not len(frame):
         return f"no rows ({', '.join(frame.columns)})"
-    return readable(frame).to_string(index=False, na_rep="-")
+    shown = readable(frame)
+    return painted_table(plain(shown.to_string(index=False, na_rep="-")), shown)
 
 
 def csv_text(frame: pd.DataFrame) -> str:
     r"""A table as CSV: no name or cell is a formula, and cells with an end of line are quoted.
 
-    Until Python 3.13 the csv module leaves a lone CR unquoted, and spreadsheets begin a row there. Rows therefore end
-    with a CR while they are written, which makes it quote every CR.
-
     >>> import pandas as pd
     >>> csv_text(pd.DataFrame({"id": ["CON-1\r=1+1", "=1+1", "-2.5"], "n": [1, 2, -3]}))
     'id,n\n"CON-1\r=1+1",1\n\'=1+1,2\n-2.5,-3'
     """
-    safe = frame.map(lambda value: spreadsheet_cell(plain(value) if isinstance(value, str) else value))
-    safe.columns = [spreadsheet_cell(plain(str(name))) for name in frame.columns]
+    return csv_of_cells(frame.map(safe_cell))
+
+
+def safe_cell(value: Any) -> Any:
+    """A cell that neither a spreadsheet nor a terminal carries out."""
+    return spreadsheet_cell(plain(value) if isinstance(value, str) else value)
+
+
+def csv_of_cells(frame: pd.DataFrame) -> str:
+    """Cells that are safe already as CSV, under safe names.
+
+    Until Python 3.13 the csv module leaves a lone CR unquoted, and spreadsheets begin a row there. Rows therefore end
+    with a CR while they are written, which makes it quote every CR.
+    """
+    frame = frame.set_axis([safe_cell(str(name)) for name in frame.columns], axis="columns")
     # No cell has a NUL: `plain` replaced it.
-    text: str = safe.to_csv(index=False, lineterminator="\0\r\n")
+    text: str = frame.to_csv(index=False, lineterminator="\0\r\n")
     return text.replace("\0\r\n", "\n").rstrip("\n")
 
 
@@ -103,4 +121,16 @@ def json_text(value: Any) -> str:
     return CONTROL_CHARACTERS.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
-__all__ = ["CONTROL_CHARACTERS", "FORMATS", "csv_text", "json_text", "markdown", "markdown_cell", "plain", "table"]
+__all__ = [
+    "CONTROL_CHARACTERS",
+    "FORMATS",
+    "FORMATS_HELP",
+    "csv_of_cells",
+    "csv_text",
+    "json_text",
+    "markdown",
+    "markdown_cell",
+    "plain",
+    "safe_cell",
+    "table",
+]

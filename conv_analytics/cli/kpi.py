@@ -9,6 +9,7 @@ from conv_analytics import glossary
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, masked, names, show
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.formats import table
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.readable import FEW, metrics_in_columns
 
@@ -31,10 +32,12 @@ metrics:
 {glossary.as_help(ALL_METRICS)}
   short_3, short_6, short_10, short_20, short_60: answered calls of up to so many seconds
 
+{MAPS}
 examples:
   conv-analytics kpi exports/
   conv-analytics kpi exports/ --by network_code --metrics asr,ner
   conv-analytics kpi exports/ --metrics all
+  conv-analytics kpi exports/ --map sites.csv --by site
   conv-analytics kpi exports/ --by country,weekday --tz Europe/Paris --scope all --format csv
 """
 
@@ -59,6 +62,7 @@ def add(
         "--scope", choices=("outbound", "inbound", "all"), default="outbound", help="attempts to count (outbound)"
     )
     add_zone(command)
+    add_maps(command)
     return command
 
 
@@ -70,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
 
     by = names(options.by)
     metrics = None if options.metrics.strip() == "all" else names(options.metrics) or list(METRICS)
-    rates = kpi(dataset, by=by, metrics=metrics, scope=options.scope, tz=options.tz)
+    rates = kpi(enriched(options, dataset, by), by=by, metrics=metrics, scope=options.scope, tz=options.tz)
     if options.format != "text" or options.long or not by or not len(rates):
         show(rates, options)
         return Exit.COMPLETE

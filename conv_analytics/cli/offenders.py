@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from conv_analytics import glossary
 from conv_analytics.cli.answers import add_folder, add_zone, dataset_of, names, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 
 if TYPE_CHECKING:
@@ -27,9 +28,11 @@ _EPILOG = f"""\
 cases:
 {glossary.as_help(CASES)}
 
+{MAPS}
 examples:
   conv-analytics offenders exports/
   conv-analytics offenders exports/ --by network_code,hour --case failed --tz Europe/London --min-n 10
+  conv-analytics offenders exports/ --map carriers.csv:prefix --by carrier
   conv-analytics offenders exports/ --by user_id --case silent --format csv > silent.csv
 """
 
@@ -54,6 +57,7 @@ def add(
     command.add_argument("--min-n", metavar="N", type=int, default=30, help="do not test groups smaller than N (30)")
     command.add_argument("--last", metavar="N", type=int, default=50, help="list at most N groups (50; 0: all)")
     add_zone(command)
+    add_maps(command)
     add_units(command)
     return command
 
@@ -69,8 +73,9 @@ def run(options: argparse.Namespace) -> int:
     units = units_of(options, dataset) if case and case.judged else None
     if units is not None:
         print_units(units)
+    by = names(options.by)
     table = offenders(
-        dataset, names(options.by), options.case,
+        enriched(options, dataset, by), by, options.case,
         scope=options.scope, tz=options.tz, profile=options.profile, units=units, min_n=options.min_n,
     )  # fmt: skip
     worse, tested = int(table["offender"].sum()), int(table["p"].notna().sum())

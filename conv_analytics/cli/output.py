@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shlex
 import shutil
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import unquote, urlsplit
 
 from conv_analytics.cli import logs
+from conv_analytics.cli.colours import RED, Coloured, has_colours, painted
 from conv_analytics.cli.formats import json_text, plain
 
 
@@ -46,7 +50,7 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
     else:
         for line in (trace or "").splitlines():
             note(line)
-        note(f"conv-analytics: {text}")
+        note(painted(plain(f"conv-analytics: {text}"), RED))
 
 
 def as_flags(text: str) -> str:
@@ -69,10 +73,22 @@ def program() -> str:
     >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
     True
     """
+    if "archive-v0" in Path(sys.prefix).parts:
+        return _by_uvx()
     script = Path(sys.argv[0])
     if script.stem == "conv-analytics":
         return "conv-analytics" if shutil.which("conv-analytics") == str(script) else shlex.quote(str(script))
     return f"{python()} -m conv_analytics"
+
+
+def _by_uvx() -> str:
+    """How uvx runs this program: the environment in its cache is on no PATH afterwards."""
+    from importlib import metadata
+
+    told = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
+    url = urlsplit(told.get("url", ""))
+    origin = unquote(url.path) if url.scheme == "file" else url.geturl()
+    return f"uvx --from {shlex.quote(origin)} conv-analytics" if origin else "uvx conv-analytics"
 
 
 def python() -> str:
@@ -86,12 +102,17 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:
         return
     # The text may quote names and messages from the API: none of them may control the terminal.
-    text = plain(text)
+    text = text.in_colours if isinstance(text, Coloured) and has_colours(stream) else plain(text)
     try:
         print(text, file=stream, flush=True)
     except BrokenPipeError:
         _mute(stream)
     except UnicodeEncodeError:
+        if text.startswith("\ufeff") and isinstance(stream, TextIOWrapper):
+            # A mark of UTF-8 is only right before UTF-8.
+            stream.reconfigure(encoding="utf-8")
+            print(text, file=stream, flush=True)
+            return
         encoding = stream.encoding or "ascii"
         print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
 

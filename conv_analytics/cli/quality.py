@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_folder, dataset_of, show
 from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 from conv_analytics.errors import ConfigError
 
@@ -19,10 +20,12 @@ the event that shows it. The number of legs per verdict, and the units the numbe
 Exits with 3 if a unit that verdicts need is not known.
 """
 
-_EPILOG = """\
+_EPILOG = f"""\
+{MAPS}
 examples:
   conv-analytics quality exports/
   conv-analytics quality exports/ --profile cqd --last 100
+  conv-analytics quality exports/ --map sites.csv --format csv
   conv-analytics quality exports/ --verdict poor,unmeasured --format csv > bad.csv
 """
 
@@ -43,6 +46,7 @@ def add(
     command.add_argument("--profile", default="recommended", help="rulebook of verdicts (recommended)")
     command.add_argument("--verdict", metavar="A,B", default="poor,fair", help="verdicts to list (poor,fair)")
     command.add_argument("--last", metavar="N", type=int, default=50, help="list at most N legs (50; 0: all)")
+    add_maps(command)
     add_units(command)
     return command
 
@@ -55,16 +59,18 @@ def run(options: argparse.Namespace) -> int:
     if unknown := set(wanted) - set(Verdict):
         raise ConfigError(f"--verdict: {', '.join(sorted(unknown))} is not a verdict; there are {', '.join(Verdict)}.")
     dataset = dataset_of(options)
-    from conv_analytics.analysis import quality
+    from conv_analytics.analysis import EnrichedData, quality
     from conv_analytics.cli.output import note
 
     units = units_of(options, dataset)
-    judged = quality(dataset, options.profile, units=units)
+    data = enriched(options, dataset)
+    own = data.columns if isinstance(data, EnrichedData) else ()
+    judged = quality(data, options.profile, units=units)
     counts = judged["verdict"].value_counts()
     print_units(units)
     note(", ".join(f"{int(counts.get(word, 0)):,} {word}" for word in Verdict))
     rank = judged["verdict"].map({word: rank for rank, word in enumerate(Verdict)})
     listed = judged.assign(_rank=rank)[judged["verdict"].isin(wanted)]
     listed = listed.sort_values(["_rank", "mos_emodel", "confidence"], ascending=[True, True, False], kind="stable")
-    show(listed[list(_SHOWN)].head(options.last or len(listed)).reset_index(drop=True), options)
+    show(listed[[*_SHOWN, *own]].head(options.last or len(listed)).reset_index(drop=True), options)
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE

@@ -53,7 +53,8 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _flag(value: Any) -> str:
     """A flag; unknown is neither."""
-    return "-" if value is None or value != value or str(value) == "<NA>" else "yes" if value else "no"  # noqa: PLR0124
+    # Of pandas' own null nothing can be asked.
+    return "-" if value is None or str(value) == "<NA>" or value != value else "yes" if value else "no"  # noqa: PLR0124
 
 
 def _with_interval(value: Any, lo: Any, hi: Any, *, share: bool) -> str:

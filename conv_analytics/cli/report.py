@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from conv_analytics import glossary, markup
+from conv_analytics.cli.colours import BOLD, RED, YELLOW, painted
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import add_work, folder
+from conv_analytics.cli.formats import plain
+from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, blocked, print_units, units_of
 from conv_analytics.errors import ConfigError
@@ -42,12 +45,14 @@ rules:
   What they limit:
 {glossary.as_help(LIMITED)}
 
+{MAPS}
 times:
   2026-11-20 (midnight in --tz), 2026-11-20T14:30:00+01:00, 36h, 7d, 2w, today, yesterday
 
 examples:
   conv-analytics report exports/ -o report.html --since 7d --tz Europe/London
   conv-analytics report exports/ -o report.html --since 7d --timelines
+  conv-analytics report exports/ -o report.html --map sites.csv --map carriers.csv
   conv-analytics report exports/ -o report.html --since yesterday --until today --fail-on 'poor>3%'
 """
 
@@ -78,6 +83,7 @@ def add(
         "--timelines", action="store_true", help="also write timelines of the worst legs, and link them"
     )
     command.add_argument("--open", action="store_true", help="open the page in a browser")
+    add_maps(command)
     add_units(command)
     command.add_argument("--unmasked", action="store_true", help="show phone numbers, names and addresses unmasked")
     return command
@@ -99,13 +105,14 @@ def run(options: argparse.Namespace) -> int:
     dataset = open_dataset(path)
     units = units_of(options, dataset)
     report = quality_report(
-        dataset, since=since, until=until, tz=options.tz, profile=options.profile, mask=not options.unmasked,
-        units=units,
+        enriched(options, dataset), since=since, until=until, tz=options.tz, profile=options.profile,
+        mask=not options.unmasked, units=units,
     )  # fmt: skip
     judged = report.judge(*options.fail_on)
     page, numbers = report.write(options.output, timelines=dataset if options.timelines else None, units=units)
     print_units(units)
-    say(markup.line(report.numbers.sentence))
+    sentence = plain(markup.line(report.numbers.sentence))
+    say(painted(sentence, {"poor": RED, "good": BOLD}.get(report.numbers.verdict, YELLOW)))
     for detail in report.numbers.details:
         say(f"  {markup.line(detail)}")
     say(f"{page} and {numbers}")

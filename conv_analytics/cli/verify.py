@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import add_work, folder
+from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
+from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -47,6 +49,7 @@ def add(
     whence.add_argument("--against-api", action="store_true", help="also compare the last event of each conversation")
     add_connection(whence)
     add_pace(whence)
+    add_mask(whence)
     return command
 
 
@@ -54,6 +57,8 @@ def run(options: argparse.Namespace) -> int:
     """Check, and print the findings."""
     path = folder(options.dest, work=options.work)
     check_pace(options)
+    if options.mask is not None and not options.against_api:
+        raise ConfigError("--mask is for --against-api: a folder by itself is checked as it is.")
 
     from conv_analytics.dataset.maintenance.finding import Level
     from conv_analytics.dataset.maintenance.verify import verify
@@ -80,4 +85,5 @@ def _against_api(path: Path, options: argparse.Namespace) -> list[Finding]:
     from conv_analytics.exporter.audit import audit
 
     with client_of(options) as client:
-        return list(audit(client, path, concurrency=options.concurrency, rate=options.rate).findings())
+        pace = {"concurrency": options.concurrency, "rate": options.rate}
+        return list(audit(client, path, mask=mask_of(options), **pace).findings())

@@ -1,9 +1,12 @@
-"""Export folders: Parquet files and the log of commits that says which of them count."""
+"""Export folders: Parquet files and the log of commits that says which of them count.
+
+>>> from conv_analytics.dataset import Dataset, open_dataset
+"""
 
 from __future__ import annotations
 
-from conv_analytics.dataset.dataset import Dataset, open_dataset
-from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.writer import DatasetWriter
+import lazy_loader
 
-__all__ = ["Commit", "Dataset", "DatasetWriter", "File", "open_dataset"]
+# The public names and where they live are listed once, in `__init__.pyi`; each is imported when it is first used: who
+# only reads a folder needs nothing of what writes one.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conv_analytics.dataset.snapshot import Snapshot
-from conv_analytics.dataset.store.work_folder import dataset_folder
+from conv_analytics.dataset.handover.handover import HandOver
 
 if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.compact import Compacted
@@ -14,42 +13,12 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 
-def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset:
-    """Open an export folder at its last commit.
-
-    Parameters
-    ----------
-    path
-        The folder that `export` wrote, or the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
-    work
-        The local work folder of a bucket; by default one in the user's folder for the state of programs.
-
-    Raises
-    ------
-    DatasetError
-        If the folder holds no commit, or the bucket cannot be read.
-    ConfigError
-        If the URL is none that is supported, or the work folder belongs to another dataset.
-
-    Examples
-    --------
-    >>> from conv_analytics import Conversations, export
-    >>> from conv_analytics.sandbox import Sandbox
-    >>> from tempfile import TemporaryDirectory
-    >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
-    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-    ...     done = export(client, folder, rate=0)
-    ...     len(open_dataset(folder)["conversations"])
-    3
-    """
-    return Dataset.open(dataset_folder(path, work))
-
-
-class Dataset(Snapshot):
+class Dataset(HandOver):
     """The tables of an export folder as of one commit; later runs do not change what it shows.
 
     A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
-    columns and days, and `duckdb` gives a connection with a view per table. `history` says what each run did, `verify`
+    columns and days, and `duckdb` gives a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
+    `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` says what each run did, `verify`
     checks the folder, `compact` copies it to a smaller one, and `replay` reads again what could not be read.
     """
 
@@ -65,7 +34,7 @@ class Dataset(Snapshot):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
@@ -102,7 +71,7 @@ class Dataset(Snapshot):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
@@ -132,7 +101,7 @@ class Dataset(Snapshot):
 
         Examples
         --------
-        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics import Conversations, export, open_dataset
         >>> from conv_analytics.sandbox import Sandbox
         >>> from tempfile import TemporaryDirectory
         >>> with Sandbox(conversations=30, broken=0.05) as sandbox, TemporaryDirectory() as folder:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.application_folders import require_one_folder
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
@@ -40,6 +43,10 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.storage.cache import FolderCache
 
 
+#: Rows up to which one thread reads a file: handing columns to others takes longer than they do.
+_THREADED = 10_000
+
+
 class Snapshot(Mapping[str, "pd.DataFrame"]):
     """The tables of an export folder as of one commit, to be read."""
 
@@ -64,6 +71,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         commits = tuple(log.commits(layout))
         if not commits:
             name = path if layout.bucket is None else layout.name
+            require_one_folder(folder)
             raise DatasetError(
                 f"{name} holds no export: there is no commit in it. Run `conv-analytics export {name}` first."
             )
@@ -140,11 +148,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         frame = to_frame(declared, ((day_of(file), rows) for _, file, rows in parts))
         if declared.latest is None or frame.empty:
             return self._with_both_sources(declared, frame) if self._two_sources else frame
-        # A later run saw the later state, whatever the clock said.
         runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
-        order = np.lexsort((frame[declared.latest].to_numpy(), runs))
-        latest = frame.iloc[order].drop_duplicates(list(declared.key), keep="last")
-        return latest.sort_index().reset_index(drop=True)
+        return frame.take(_latest(frame, declared, runs)).reset_index(drop=True)
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, in the order that the frame has."""
@@ -162,8 +167,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """
         declared = self._declared(table)
         if table not in self._conversations:
-            ids = [self._read(file, ["conversation_id"]).column(0) for _, file in self._by_day(table)]
-            self._conversations[table] = pa.chunked_array([each.combine_chunks() for each in ids])
+            chunks = [chunk for _, file in self._by_day(table) for chunk in self._ids(file).chunks]
+            self._conversations[table] = pa.chunked_array(chunks, pa.string())
         places = pc.indices_nonzero(pc.equal(self._conversations[table], conversation_id)).to_numpy()
         parts: list[tuple[int, File, pa.Table]] = []
         begin = 0
@@ -174,9 +179,13 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
                 parts.append((number, file, self._read(file).take(mine)))
         if not parts:
             return declared.empty()
-        if declared.latest is not None or self._two_sources:
+        if self._two_sources:
             return pa.Table.from_pandas(self._frame(table, parts), preserve_index=False)
-        return pa.concat_tables(rows for _, _, rows in parts).unify_dictionaries()
+        whole = pa.concat_tables(rows for _, _, rows in parts).unify_dictionaries()
+        if declared.latest is None or len(whole) == 1:
+            return whole
+        runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
+        return whole.take(_latest(whole.select([*declared.key, declared.latest]).to_pandas(), declared, runs))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -295,14 +304,12 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
-    def places(self) -> list[tuple[int, date]]:
+    def places(self) -> list[Any]:
         """The commits and days that have files, each once."""
         files = [(commit.number, file) for commit in self.commits for file in commit.files]
         return sorted({(number, day_of(file)) for number, file in files})
 
-    def places_of(
-        self, connection: Any, cache: FolderCache, conversation_id: str
-    ) -> frozenset[tuple[int, date]] | None:
+    def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
         """The commits and days whose files have rows of a conversation; None where that cannot be kept.
 
         Parameters
@@ -318,14 +325,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         number_of = {place: number for number, place in enumerate(self.places)}
         files = [
-            {self._layout.file(file.path): number_of[number, day_of(file)] for number, file in self.numbered(table)}
+            {path: number_of[place] for path, place in self.placed_files(table).items()}
             for table in self.tables
             if any(column.name == "conversation_id" for column in TABLES[table].columns)
         ]
         found = numbers_of_places(files, connection, cache, conversation_id)
         return None if found is None else frozenset(self.places[number] for number in found)
 
-    def statement_of(self, table: str, places: Collection[tuple[int, date]]) -> str | None:
+    def placed_files(self, table: str) -> dict[StoredFile, Any]:
+        """The files of a table, each with its place."""
+        return {self._layout.file(file.path): (number, day_of(file)) for number, file in self.numbered(table)}
+
+    def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
         mine = (file for number, file in self.numbered(table) if (number, day_of(file)) in places)
         chosen = [self._opened.checked(file) for file in mine]
@@ -378,13 +389,31 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
         return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
 
+    def _ids(self, file: File) -> pa.ChunkedArray:
+        """The conversation of each row of a file."""
+        with self._readable(file), self._opened.open(file) as opened:
+            return opened.read(columns=["conversation_id"], use_threads=False).column(0)
+
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
+        # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
+        with self._readable(file), self._opened.open(file) as opened:
+            rows = opened.read(columns=columns, use_threads=file.rows > _THREADED)
+            return as_declared(rows, TABLES[file.table].schema, columns)
+
+    @contextmanager
+    def _readable(self, file: File) -> Iterator[None]:
+        """Raise `CorruptFile` where a file cannot be read."""
         try:
-            # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-            with self._opened.open(file) as opened:
-                return as_declared(opened.read(columns=columns), TABLES[file.table].schema, columns)
+            yield
         except (OSError, pa.ArrowException) as error:
             raise CorruptFile(self._shown(file), self._opened.damage(file) or first_line(error)) from error
+
+
+def _latest(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) -> npt.NDArray[np.intp]:
+    """The places of the latest row of each key: a later run saw the later state, whatever the clock said."""
+    order = np.lexsort((rows[table.latest].to_numpy(), runs))
+    repeated = rows[list(table.key)].iloc[order].duplicated(keep="last").to_numpy()
+    return np.sort(order[~repeated])
 
 
 def day_of(file: File) -> date:

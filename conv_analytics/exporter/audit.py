@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from conv_analytics.api import AsyncConversations, Conversations
+from conv_analytics.api import Conversations
 from conv_analytics.dataset.maintenance.finding import Finding, Level, first_few
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import Commit, numbers
@@ -19,9 +19,14 @@ from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.errors import APIError, CorruptFile, NotFound
 from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
+from conv_analytics.exporter.folder_checks import require_same_mask
+from conv_analytics.exporter.journalled_client import RawClient
+from conv_analytics.exporter.masked_client import MaskedClient
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES, Options
 from conv_analytics.exporter.pacing.pacer import Pacer
 from conv_analytics.exporter.summaries import Summary, is_empty, summary_of
+from conv_analytics.privacy import Mask
+from conv_analytics.privacy.identifiers import opaque
 from conv_analytics.resources import endpoints
 from conv_analytics.resources.cells import Unreadable, instant
 from conv_analytics.resources.endpoint import fits_path
@@ -87,7 +92,14 @@ class Audit:
                 yield Finding(level, f"{text.format(len(names))}: {first_few(sorted(names))}", "API", advice)
 
 
-def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY, rate: float = RATE) -> Audit:
+def audit(
+    client: Conversations,
+    folder: Path,
+    *,
+    concurrency: int = CONCURRENCY,
+    rate: float = RATE,
+    mask: Mask | None = None,
+) -> Audit:
     """Compare the last event of every conversation that the API lists with the folder's.
 
     Parameters
@@ -98,17 +110,23 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY
         The dataset.
     concurrency, rate
         As for `export`.
+    mask
+        The mask that a masked folder was exported with. Without it, conversations whose ids are encrypted there cannot
+        be compared; most ids are not.
 
     Raises
     ------
     ConfigError
-        If the folder belongs to another application.
+        If the folder belongs to another application, or has another mask.
     APIError
         If the list cannot be read, or nothing else can after it.
     """
     chosen = Options.checked("audit", {"concurrency": concurrency, "rate": rate})
     history = _readable(folder)
     require_same_application(folder, client, history)
+    if mask is not None:
+        require_same_mask(folder, mask.settings())
+    masked = any(commit.report.get("mask") for commit in with_carried(history))
     with closing(WatermarkIndex(Path(folder))) as known:
         for commit in history:
             # `verify` reports damaged commits.
@@ -119,15 +137,19 @@ def audit(client: Conversations, folder: Path, *, concurrency: int = CONCURRENCY
             pacer = Pacer(chosen.rate, chosen.concurrency)
             bulk = client.bulk(gate=pacer, on_event=pacer.observe)
             async with bulk:
-                return await _Auditor(bulk, history, known).run(chosen.concurrency, chosen.page_size)
+                auditor = _Auditor(bulk if mask is None else MaskedClient(bulk, mask), history, known)
+                auditor.encrypted_ids = masked and mask is None
+                return await auditor.run(chosen.concurrency, chosen.page_size)
 
         return run_blocking(main)
 
 
 class _Auditor:
-    def __init__(self, client: AsyncConversations, history: Sequence[Commit], known: WatermarkIndex) -> None:
+    def __init__(self, client: RawClient, history: Sequence[Commit], known: WatermarkIndex) -> None:
         self._client, self._history, self._known = client, history, known
         self._failures = 0
+        self.encrypted_ids = False
+        """Whether the folder has some ids under tokens that cannot be made here."""
         self.audit = Audit()
 
     async def run(self, concurrency: int, page_size: int) -> Audit:
@@ -155,6 +177,8 @@ class _Auditor:
                 if (name := summary_of(record).record_id) is None:
                     if not is_empty(record):
                         self.audit.not_compared["the list"] = "it has a record without an id that can be read"
+                elif self.encrypted_ids and not opaque(name):
+                    self.audit.not_compared[name] = "the folder has its id encrypted; give --mask and its key"
                 elif fits_path(name):
                     listed[name] = None
                 else:

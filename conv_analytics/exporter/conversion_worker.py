@@ -5,6 +5,7 @@ It ends when the run does, in whatever way: the pipe that it reads from is close
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -25,6 +26,8 @@ from conv_analytics.exporter.stored_rows import StoredRows
 
 #: How often the process looks whether its run is still there: another process may have inherited the pipe. [s]
 _LOOK_S = 1.0
+#: New objects after which the interpreter collects those that refer to each other; its own number is 700.
+_COLLECT_EVERY = 50_000
 
 
 class _Sink:
@@ -50,6 +53,9 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # Batches are lists of many values and no cycles: a collector that looks at them again and again finds nothing.
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, 10, 10)
     requests, answers = _pipes()
     with suppress(BrokenPipeError):
         _serve(requests, answers)

@@ -1,4 +1,4 @@
-"""Passes a request on, byte for byte, to the server that had the webhook before, and its answer back (contract 3.6)."""
+"""Passes a request on, byte for byte, to the server that had the webhook before (live contract 3.6)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.live.counts import Counts
 if TYPE_CHECKING:
     import aiohttp
 
-#: Longest time for the other server: the most that an application can grant an event webhook (contract 2). [s]
+#: Longest time for the other server: the most that an application can grant an event webhook (live contract 2). [s]
 TIMEOUT_S = 10.0
 #: Longer answers are not passed on. [B]
 LARGEST_ANSWER = 10 << 20

@@ -1,4 +1,4 @@
-"""Whether a webhook comes from Vonage, is of our application, and is as it was sent (contract 4).
+"""Whether a webhook comes from Vonage, is of our application, and is as it was sent (live contract 4).
 
 Everything here works on the bytes that were received, before anybody parses them, and touches nothing else.
 """
@@ -225,7 +225,7 @@ def _payloads(request: Request) -> Iterator[tuple[str, bytes]]:
     """What may have been hashed, likeliest first; three descriptions of the API differ."""
     if request.method == "GET":
         yield "query", _compact(query_texts(request.query))
-        # Whether nested JSON is decoded before it is hashed, and which, is not documented (contract 11).
+        # Whether nested JSON is decoded before it is hashed, and which, is not documented (live contract 11).
         yield "query_objects", _compact(query_objects(request.query))
         yield "query_values", _compact(query_values(request.query))
         return

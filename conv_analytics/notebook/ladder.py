@@ -297,7 +297,7 @@ def _reason(row: Mapping[str, Any]) -> str:
 
 def _picture(ladder: Ladder, theme: str) -> str:
     rows = _placed(ladder.steps)
-    width = _LEFT + _COLUMN * max(len(ladder.parties) - 1, 1) + 130
+    width = _LEFT + _COLUMN * max(len(ladder.parties) - 1, 1) + 170
     height = _TOP + _ROW * (rows[-1][0] + 1 if rows else 1) + 24
     drawing = Drawing(width, height, title=ladder.title, description=NOTE)
     drawing.add("style", style(theme))

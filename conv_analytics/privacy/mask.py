@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote, unquote
 
-import msgspec
-
 from conv_analytics.errors.redaction import HiddenBytes, safe_repr
+from conv_analytics.privacy import exact_json
 from conv_analytics.privacy.key import checked, load_key
 from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
@@ -92,7 +91,7 @@ class Mask:
             # Not a page of events, or one that the fast path cannot read.
             pass
         try:
-            return msgspec.json.encode(self._walker.value(msgspec.json.decode(body), self._walker.page))
+            return exact_json.encode(self._walker.value(exact_json.decode(body), self._walker.page))
         except REFUSED:
             return self._mender.mend(body, self._walker.page)
 

@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from conv_analytics.privacy import exact_json
 from conv_analytics.privacy.walk import Context, Walker
 
 #: Texts of one key that are remembered before all are forgotten. [texts]
@@ -66,7 +67,7 @@ class Pages:
             if known is None:
                 if len(self._contexts) >= _REMEMBERED:
                     self._contexts.clear()
-                known = self._walker.context({"type": msgspec.json.decode(kind), "body": None}, context)
+                known = self._walker.context({"type": exact_json.decode(kind), "body": None}, context)
                 self._contexts[kind] = known
             context = known
         return self._members(event, context)
@@ -94,7 +95,7 @@ class Pages:
         if key == "body" and text.startswith(b"{") and not rule.empty and not rule.keep:
             part += self._members(_object.decode(text), rule.inside)
         else:
-            part += msgspec.json.encode(self._walker.value(msgspec.json.decode(text), rule))
+            part += exact_json.encode(self._walker.value(exact_json.decode(text), rule))
         if key in context and len(text) <= _LONGEST:
             slot = context.slots.setdefault(key, {})
             if len(slot) >= _REMEMBERED:
@@ -103,7 +104,7 @@ class Pages:
         return part
 
     def _head(self, key: str, context: Context) -> bytes:
-        head = msgspec.json.encode(self._walker.key(key, context)) + b":"
+        head = exact_json.encode(self._walker.key(key, context)) + b":"
         if key in context:
             context.heads[key] = head
         return head

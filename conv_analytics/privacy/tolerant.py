@@ -13,10 +13,12 @@ from typing import Any
 
 import msgspec
 
+from conv_analytics.privacy import exact_json
 from conv_analytics.privacy.walk import Context, Rule, Walker
 from conv_analytics.resources import scan
 
-REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+#: The last one: a number with an exponent that even a decimal does not take.
+REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, ArithmeticError)
 #: Deeper levels are not looked into, because each level scans all of its text. Records have seven. [levels]
 _DEEPEST = 16
 _NUMBER = re.compile(rb"-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -40,7 +42,7 @@ class Mender:
         """A JSON text, masked by a rule."""
         raw = raw.strip()
         try:
-            return msgspec.json.encode(self._walker.value(msgspec.json.decode(raw), rule))
+            return exact_json.encode(self._walker.value(exact_json.decode(raw), rule))
         except REFUSED:
             pass
         if rule.keep:
@@ -73,7 +75,7 @@ class Mender:
 
     def _record(self, members: dict[str, bytes], context: Context) -> Context:
         try:
-            kind = msgspec.json.decode(members.get("type", b"null"))
+            kind = exact_json.decode(members.get("type", b"null"))
         except REFUSED:
             kind = None
         return self._walker.context({"type": kind, **dict.fromkeys(members.keys() & {"body"})}, context)
@@ -88,17 +90,17 @@ class Mender:
         """A text that is not Unicode: half an emoji, a control character, another encoding."""
         text = json.loads(raw.decode("utf-8", "surrogateescape"), strict=False)
         masked = rule.texts[text]
-        return raw if masked == text else msgspec.json.encode(masked)
+        return raw if masked == text else exact_json.encode(masked)
 
     def _number(self, raw: bytes, rule: Rule) -> bytes:
         """A number that no computer counts with."""
         if not _NUMBER.fullmatch(raw):
             return self._unreadable(raw)
         masked = self._walker.number(raw.decode(), rule)
-        return raw if masked == raw.decode() else msgspec.json.encode(masked)
+        return raw if masked == raw.decode() else exact_json.encode(masked)
 
     def _unreadable(self, raw: bytes) -> bytes:
         mark = self._mark(raw)
-        return msgspec.json.encode(
+        return exact_json.encode(
             " ".join(map(str, ("unreadable", *mark.values()))) if raw[:1] == b"{" else {"unreadable": mark}
         )

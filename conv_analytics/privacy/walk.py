@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from conv_analytics.privacy import safe_numbers, safe_patterns
@@ -148,7 +149,7 @@ class Walker:
             values[index] = self._object(item, each) if type(item) is dict else self.value(item, rule)
         return values
 
-    def number(self, value: float | str, rule: Rule) -> Any:
+    def number(self, value: float | Decimal | str, rule: Rule) -> Any:
         """A number, as a number or as it is written."""
         if not rule.numbers and type(value) is int and -_SMALL < value < _SMALL:
             return value

@@ -1,4 +1,4 @@
-"""The Voice API's list of calls: `GET /v1/calls` and `GET /v1/calls/{uuid}` (contract 7)."""
+"""The Voice API's list of calls: `GET /v1/calls` and `GET /v1/calls/{uuid}` (live contract 7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be read when: transient conversations, lifetimes from creation, and the other data centre (contract 1)."""
+"""What can be read when: transient conversations, lifetimes, and the other data centre (live contract 1)."""
 
 from __future__ import annotations
 

@@ -107,7 +107,13 @@ class ColumnDecoder:
             places = encoded.indices.fill_null(-1).to_numpy()
             for cell in distinct.cells:
                 cells += [cell._replace(row=row) for row in np.flatnonzero(places == cell.row).tolist()]
-        return Reading({name: array.take(encoded.indices) for name, array in distinct.arrays.items()}, cells)
+        height = len(texts)
+        kinds = {column.name: column.kind for column in self.columns}
+        arrays = {
+            name: nulls(kinds[name], height) if array.null_count == len(array) else array.take(encoded.indices)
+            for name, array in distinct.arrays.items()
+        }
+        return Reading(arrays, cells)
 
     def _distinct(self, texts: pa.Array) -> Reading:
         return self._together(texts.cast(pa.binary()).fill_null(b"{}").to_pylist(), absent_ok=True)

@@ -1,7 +1,7 @@
 """Whether two versions of an event say the same: a list of the API and a webhook spell it differently.
 
 Keys are compared without their spelling (``bytes_in`` and ``byteIn``), numbers without their form (``16`` and
-``"16"``), and what is null or empty not at all (contract 5.3 and 5.4).
+``"16"``), and what is null or empty not at all (live contract 5.3 and 5.4).
 """
 
 from __future__ import annotations

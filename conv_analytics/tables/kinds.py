@@ -20,10 +20,11 @@ decimal128(18, 8): they are read in the type of today (`as_declared`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache, lru_cache
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -80,6 +81,7 @@ _STORAGE: dict[Any, Storage] = {
 _VOCABULARY = Storage(VOCABULARY, "category", ("categorical", "int32", {"num_categories": 0, "ordered": False}))
 
 
+@cache
 def storage(kind: Any) -> Storage:
     """How a kind is stored; user data (``Json``) is stored as its text."""
     if is_vocabulary(kind):
@@ -87,6 +89,7 @@ def storage(kind: Any) -> Storage:
     return _STORAGE.get(kind, _STORAGE[str])
 
 
+@cache
 def is_vocabulary(kind: Any) -> bool:
     """Whether a kind is an (open) enumeration."""
     return isinstance(kind, type) and issubclass(kind, StrEnum)
@@ -151,6 +154,8 @@ def lacked_by_earlier(field: pa.Field) -> bool:
     return LATER in (field.metadata or {})
 
 
+#: As many as the kinds of columns: those of one batch have few heights, and most of them lack most columns.
+@lru_cache(maxsize=64)
 def nulls(kind: Any, height: int) -> pa.Array:
     """A column without values."""
     if is_vocabulary(kind):
@@ -163,9 +168,7 @@ def recode(vocabulary: type[StrEnum], written: Sequence[str | None], indices: pa
 
     The dictionary is the vocabulary in its order, then the words it does not know as met: so parts of one table agree.
     """
-    read = reader(vocabulary)
-    words = [str(member) for member in vocabulary]
-    place = {word: index for index, word in enumerate(words)}
+    read, words, place = reader(vocabulary), list(_written(vocabulary)), dict(_places(vocabulary))
     moved: list[int | None] = []
     for spelling in written:
         word = None if spelling is None or is_blank(vocabulary, spelling) else str(read(spelling))
@@ -176,6 +179,18 @@ def recode(vocabulary: type[StrEnum], written: Sequence[str | None], indices: pa
     if moved:
         indices = pa.array(moved, pa.int32()).take(indices)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
+
+
+@cache
+def _written(vocabulary: type[StrEnum]) -> tuple[str, ...]:
+    """The words of a vocabulary."""
+    return tuple(str(member) for member in vocabulary)
+
+
+@cache
+def _places(vocabulary: type[StrEnum]) -> Mapping[str, int]:
+    """The place of each word in a vocabulary."""
+    return {word: index for index, word in enumerate(_written(vocabulary))}
 
 
 def _merge(spellings: Sequence[list[Any]]) -> list[Any]:

@@ -41,7 +41,9 @@ def environment(**more: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("VONAGE_", "VCR_")) and not name.lower().endswith("_proxy")
+        if not name.startswith(("VONAGE_", "VCR_"))
+        and not name.lower().endswith("_proxy")
+        and name not in {"FORCE_COLOR", "NO_COLOR"}
     }
     proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"), NO_WAY_OUT)
     return kept | proxies | {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", "COLUMNS": "100"} | more

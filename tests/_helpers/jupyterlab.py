@@ -26,7 +26,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 #: Generous: it is reached only when something hangs. [s]
@@ -161,15 +161,19 @@ class LabServer:
 
 
 class Lab:
-    """JupyterLab in a browser; `open` gives a notebook in it."""
+    """JupyterLab in a browser; `open` gives a notebook in it.
+
+    Its page takes four seconds of a processor to load, so the first notebook loads it and the next ones are opened in
+    it, each alone. Whoever needs a page that knows nothing of an earlier notebook closes the notebook's page.
+    """
 
     def __init__(self, server: LabServer, browser: Browser, artefacts: Path) -> None:
         self.server, self.artefacts = server, artefacts
         #: Errors on the console, in the page's scripts, and requests to elsewhere.
         self.wrong: list[str] = []
-        self._context = browser.new_context(viewport=SIZE)
-        self._context.add_init_script("window.alert = () => { window.hacked = true; };")
-        self._context.on("request", lambda request: self._seen(request.url))
+        self._browser = browser
+        self._context: BrowserContext | None = None
+        self._page: Page | None = None
 
     def write(self, *sources: str, name: str = "made.ipynb") -> Path:
         """A notebook with these cells."""
@@ -190,18 +194,54 @@ class Lab:
 
     def open(self, path: Path, theme: Literal["light", "dark"] = "light") -> Notebook:
         """Open a notebook below the server's folder: `write` and `copy` give its place."""
+        inside = path.relative_to(self.server.notebooks).as_posix()
+        if self._page is None or self._page.is_closed():
+            self._page = self._new_page()
+            place = f"lab/workspaces/{secrets.token_hex(4)}/tree/{inside}"
+            self._page.goto(f"{self.server.url}/{place}?token={self.server.token}&reset", timeout=DEADLINE_S * 1000)
+            return Notebook(self._page, path, inside, self.artefacts).ready(theme)
+        self._close_notebooks()
+        notebook = Notebook(self._page, path, inside, self.artefacts)
+        notebook.command("docmanager:open", path=inside, factory="Notebook")
+        return notebook.ready(theme)
+
+    def tidy(self) -> None:
+        """Close every notebook and end every kernel; the page stays for the next test."""
+        if self._page is not None and not self._page.is_closed():
+            self._close_notebooks()
+        self._end_kernels()
+
+    def close(self) -> None:
+        """Close every page, and end every kernel."""
+        if self._context is not None:
+            self._context.close()
+        self._context = self._page = None
+        self._end_kernels()
+
+    def _new_page(self) -> Page:
+        if self._context is None:
+            self._context = self._browser.new_context(viewport=SIZE)
+            self._context.add_init_script("window.alert = () => { window.hacked = true; };")
+            self._context.on("request", lambda request: self._seen(request.url))
         page = self._context.new_page()
         page.on("console", lambda message: self.wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.wrong.append(str(error)))
         page.on("websocket", lambda socket: self._seen(socket.url))
-        inside = path.relative_to(self.server.notebooks).as_posix()
-        place = f"lab/workspaces/{secrets.token_hex(4)}/tree/{inside}"
-        page.goto(f"{self.server.url}/{place}?token={self.server.token}&reset", timeout=DEADLINE_S * 1000)
-        return Notebook(page, path, inside, self.artefacts).ready(theme)
+        return page
 
-    def close(self) -> None:
-        """Close every page, and end every kernel."""
-        self._context.close()
+    def _close_notebooks(self) -> None:
+        """Close what is open without asking whether to save it."""
+        assert self._page is not None
+        self._page.evaluate(
+            "for (const w of [...jupyterapp.shell.widgets('main')]) {"
+            " if (w.context) w.context.model.dirty = false; w.close(); }"
+        )
+        end = time.monotonic() + DEADLINE_S
+        while self._page.locator(".jp-Notebook").count():
+            assert time.monotonic() < end, "notebooks stay open"
+            self._page.wait_for_timeout(30)
+
+    def _end_kernels(self) -> None:
         self.server.end_kernels()
         self.wrong += self.server.asked()
 

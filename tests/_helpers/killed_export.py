@@ -68,7 +68,9 @@ def content(dest: Path) -> dict[str, pd.DataFrame]:
     for name in held:
         frame = held[name] if TABLES[name].latest else pd.read_parquet(dest / name)
         texts = frame.drop(columns=_WHEN, errors="ignore").astype(str)
-        frames[name] = texts.sort_values(list(texts.columns)).reset_index(drop=True)
+        # In the order of a hash of the whole row, which is a fifth of the work of sorting by all columns.
+        order = pd.util.hash_pandas_object(texts, index=False).argsort(kind="stable")
+        frames[name] = texts.iloc[order].reset_index(drop=True)
     return frames
 
 
@@ -76,7 +78,8 @@ def same(found: dict[str, pd.DataFrame], wanted: dict[str, pd.DataFrame]) -> Non
     """Both hold the same rows, each as often."""
     assert found.keys() == wanted.keys()
     for name, frame in wanted.items():
-        pd.testing.assert_frame_equal(found[name], frame, obj=name)
+        if not found[name].equals(frame):  # a tenth of the time of the assertion, which says where they differ
+            pd.testing.assert_frame_equal(found[name], frame, obj=name)
 
 
 class Reader:

@@ -6,7 +6,10 @@ from typing import Any
 
 import duckdb
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 
+from conv_analytics.analysis.engine import coerce
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 
@@ -61,6 +64,8 @@ def relations(data: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 def as_pandas(given: Any, by: list[str]) -> pd.DataFrame:
     """A result of whatever kind as pandas, sorted."""
+    if isinstance(given, pl.DataFrame | pa.Table):
+        given = coerce.to_pandas(pa.table(given))
     if not isinstance(given, pd.DataFrame):
         given = Rows.of(Source.of({"hangups": given}), given).collect()
     return (given.sort_values(by) if by else given).reset_index(drop=True)

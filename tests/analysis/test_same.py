@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,13 +31,14 @@ pytestmark = pytest.mark.slow
 LEG = ["conversation_id", "leg_id"]
 #: Public names that ask no tables: numbers in and numbers out, and what things are declared by.
 _NO_QUESTIONS = {
-    "PROFILES", "Comparison", "Findings", "MosAudit", "Problem", "Profile", "Reconciliation", "Rule",
+    "PROFILES", "Comparison", "EnrichedData", "Findings", "MosAudit", "Problem", "Profile", "Reconciliation", "Rule",
     "Threshold", "Units", "aalen_johansen", "agents_needed",
     "benjamini_hochberg", "binomial_tail", "erlang_b", "erlang_c", "expected_service_level", "expected_wait", "explain",
     "freeswitch_flaws", "kaplan_meier", "kpi_metrics", "mos_emodel", "mos_to_r", "newcombe", "offered", "party",
     "r_to_mos", "rtp_jitter", "sip_codes", "trunks_needed", "twilio_mos", "wilson",
 }  # fmt: skip
 _KEYS = ["network_code", "hour"]
+_MAP = {"prefix": ["44", "4420", "1"], "carrier": ["BT", "City", "AT&T"]}
 _RULES = ["poor_ratio > 0.03 by network_code min_n 1", "asr < 0.5"]
 #: How every other one is asked here; those that are not named are asked with the data alone.
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -42,7 +46,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "change_points": {"case": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
     "containment": {"roles": {}}, "dtmf": {"menus_only": False}, "duration_hist": {"by": "direction"},
     "first_responses": {"roles": {}}, "heatmap": {"metric": "asr", "tz": "Europe/London"}, "kpi": {"by": _KEYS},
-    "kpi_values": {"by": "weekday"}, "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
+    "kpi_values": {"by": "weekday"}, "match_counts": {"table": _MAP},
+    "offenders": {"by": _KEYS, "min_n": 1}, "redials": {"within_s": 1e6},
     "responses": {"roles": {}}, "service_level": {"by": "network_code", "scope": "all"},
     "short_calls": {"by": "day", "bounds_s": [6, 600]}, "timer_cliffs": {"timers_s": [60.0], "min_n": 1},
     "traffic_changes": {"per": "hour", "by": "direction"},
@@ -66,6 +71,7 @@ class World:
         }
         self.relations = relations(self.frames)
         self.views = self.dataset.duckdb()
+        self.polars = {name: pl.DataFrame(frame) for name, frame in self.frames.items()}
         self.conversation = str(self.frames["leg_statuses"]["conversation_id"].iloc[0])
 
 
@@ -76,6 +82,8 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
         found = ask(data, data, by="network_code", case="answered").groups
     elif name == "detect_units":
         found = pd.DataFrame([(each.what, each.decided, each.n, each.share) for each in ask(data).evidence])
+    elif name == "enrich":
+        found = legs(ask(data, _MAP), ["remote_address", "carrier"])
     elif name == "findings":
         found = ask(data).looked_at
     elif name == "mos_audit":
@@ -90,6 +98,15 @@ def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     exact = [column for column in frame if not pd.api.types.is_float_dtype(frame[column])]
     order = frame.assign(**{str(column): frame[column].astype("str").fillna("") for column in exact})
     return frame.loc[order.sort_values([*exact, *(set(frame) - set(exact))]).index].reset_index(drop=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def several_threads() -> Iterator[None]:
+    """Arrow works with several threads, as on most machines."""
+    before = pa.cpu_count()
+    pa.set_cpu_count(4)
+    yield
+    pa.set_cpu_count(before)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +128,7 @@ def test_every_way_of_giving_the_data_gives_the_same(world: World, name: str, mo
     monkeypatch.setattr(opened, "IN_MEMORY", 0)
     pd.testing.assert_frame_equal(_asked(world, name, world.dataset), expected, rtol=1e-12)
     pd.testing.assert_frame_equal(_asked(world, name, open_dataset(world.folder)), expected, rtol=1e-12)
-    for data in (world.relations, world.views):
+    for data in (world.relations, world.views, world.polars):
         pd.testing.assert_frame_equal(_asked(world, name, data), expected, check_dtype=False, rtol=1e-12)
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from conv_analytics import api
-
-HERE = Path(__file__).parent
+from tests._helpers.type_checks import errors_in
 
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("mypy")
 def test_types_of_the_clients() -> None:
-    command = [sys.executable, "-m", "mypy", "--strict", str(HERE / "typing_clients.py")]
-    checked = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parents[1])
-    ours = [line for line in checked.stdout.splitlines() if "typing_clients" in line or "conv_analytics/api" in line]
-    assert ours == []
-    assert checked.returncode in {0, 1}, checked.stderr
+    assert errors_in("tests/api/typing_clients.py") == []
+    assert errors_in("conv_analytics/api") == []
 
 
 def test_exported_names() -> None:

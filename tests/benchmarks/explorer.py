@@ -6,6 +6,7 @@ knows to be fast, and of what is done again to what was done first.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from conv_analytics import Conversations, Filters, explore, export, open_dataset
 from conv_analytics.analysis import legs
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.anywidget_host import Wire
 
 
 def many(count: int) -> pd.DataFrame:
@@ -70,10 +72,12 @@ def main() -> None:
     x = made[0]
     print(f"{len(frame):,} legs, {len(x.calls):,} calls; sorting the numbers of all legs in Python: {floor:.3f} s")
     print(f"{'opened':>14}: {opened:7.3f} s {opened / floor:7.2f} x")
-    table: Any = x.widget.children[0]
-    for name, message in ASKED.items():
-        seconds = took(lambda message=message: table._handle_custom_msg(message, []))
-        size = f"{len(x.calls):>9,} calls, {len(table.shown) / 1000:5.1f} kB"
+    sent: list[dict[str, Any]] = []
+    x.comm = Wire(sent)
+    for n, (name, message) in enumerate(ASKED.items(), start=1):
+        sent.clear()
+        seconds = took(lambda n=n, message=message: x.set_state({"asked": [{"n": n, **message}]}))
+        size = f"{len(x.calls):>9,} calls, {len(sent)} message of {len(json.dumps(sent)) / 1000:5.1f} kB"
         print(f"{name:>14}: {seconds:7.3f} s {seconds / floor:7.2f} x, {size}")
     assert x.filters == Filters()
     clicks()

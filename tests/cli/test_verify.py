@@ -188,3 +188,8 @@ def test_an_api_that_does_not_answer_ends_with_69(exported: Path, sandbox: Sandb
 def test_a_wrong_number_ends_with_2(exported: Path, sandbox: Sandbox) -> None:
     assert call("verify", exported, "--against-api", *credentials(sandbox), "--retries", -1) == 2
     assert call("verify", exported, "--against-api", *credentials(sandbox), "--concurrency", 0) == 2
+
+
+def test_a_mask_is_for_the_comparison_with_the_api(exported: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verify", exported, "--mask") == 2
+    assert "--against-api" in capsys.readouterr().err

@@ -74,13 +74,21 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         yield server
 
 
-@pytest.fixture
-def lab(request: pytest.FixtureRequest, browser: Browser, lab_server: LabServer) -> Iterator[Lab]:
-    """JupyterLab in Chromium: any request beyond this machine and any error on its console fails the test."""
-    marker = request.node.get_closest_marker("xdist_group")
-    assert marker is not None, 'say pytestmark = pytest.mark.xdist_group("lab"): one worker has the server'
-    assert marker.args == ("lab",)
+@pytest.fixture(scope="module")
+def loaded_lab(browser: Browser, lab_server: LabServer) -> Iterator[Lab]:
+    """JupyterLab in Chromium, loaded once for the tests of a module."""
     opened = Lab(lab_server, browser, artefacts())
     yield opened
     opened.close()
-    assert opened.wrong == []
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest, loaded_lab: Lab) -> Iterator[Lab]:
+    """JupyterLab without a notebook: any request beyond this machine and any error on its console fails the test."""
+    marker = request.node.get_closest_marker("xdist_group")
+    assert marker is not None, 'say pytestmark = pytest.mark.xdist_group("lab"): one worker has the server'
+    assert marker.args == ("lab",)
+    yield loaded_lab
+    loaded_lab.tidy()
+    wrong, loaded_lab.wrong = loaded_lab.wrong, []
+    assert wrong == []

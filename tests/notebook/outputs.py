@@ -99,7 +99,7 @@ def printed(given: Given, name: str, *arguments: str) -> str:
     said, beside = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(beside):
         main([name, str(given.dataset.path), *one, *unmasked, *arguments])
-    as_text = not {"csv", "json", "md"} & {*arguments}
+    as_text = not {"csv", "json", "md", "eventlog"} & {*arguments}
     return said.getvalue() + (beside.getvalue() if as_text else "")
 
 
@@ -242,7 +242,7 @@ OUTPUTS: dict[str, Output] = {
                        lambda given: show_verdicts(given.dataset)._repr_html_()),
     "verdicts, text": Output("text", (), lambda given: f"{show_verdicts(given.dataset)}"),
     "ledger": Output("fragment", ("show_ledger",), lambda given: show_ledger(given.dataset)._repr_html_()),
-    "explorer, saved": Output("fragment", ("Explorer._repr_mimebundle_", "explore"), _explored),
+    "explorer, saved": Output("fragment", ("AskedWidget._repr_mimebundle_", "explore"), _explored),
     "explorer, text": Output("text", (), lambda given: repr(explore(given.dataset, mask=given.mask))),
     "progress": Output("fragment", ("as_html",), lambda given: as_html(_PROGRESS)),
     "plot_mos": Output("svg", ("plot_mos",), _plotted(
@@ -256,6 +256,7 @@ OUTPUTS: dict[str, Output] = {
     "plot_concurrency": Output("svg", ("plot_concurrency",), _plotted(
         notebook.plot_concurrency, lambda given: analysis.concurrency(given.dataset))),
     **_formats("timeline"),
+    "event log": Output("csv", ("cli timeline",), lambda given: printed(given, "timeline", "--format", "eventlog")),
     **_formats("kpi", "--by", "network_code,channel_type,direction", "--scope", "all"),
     **_formats("quality", "--verdict", "good,fair,poor,unmeasured", "--last", "0"),
     **_formats("offenders", "--by", "network_code", "--min-n", "1"),
@@ -278,14 +279,14 @@ OUTPUTS: dict[str, Output] = {
 }  # fmt: skip
 
 #: Commands that print no text of the API: counts, paths and words of our own.
-SILENT = {"compact", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
+SILENT = {"compact", "completion", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
 PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "ConversationEvent.text", "LastChange.text",
          "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
-         "Plan._repr_html_", "export_panel"}  # fmt: skip
+         "OpenTimeline._repr_mimebundle_", "Plan._repr_html_", "export_panel"}  # fmt: skip
 
 
 def unregistered() -> set[str]:

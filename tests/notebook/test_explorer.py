@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import random
 from dataclasses import replace
@@ -14,7 +16,7 @@ import pytest
 from conv_analytics import Filters, explore, export, open_dataset, show_timeline
 from conv_analytics.analysis import call_quality, calls, legs, quality
 from conv_analytics.errors import ConfigError
-from conv_analytics.notebook.explorer import explorer
+from conv_analytics.notebook.explorer import calls as explorer_calls
 from conv_analytics.notebook.explorer.calls import judged_calls
 from conv_analytics.notebook.explorer.filters import LISTS, NONE
 from conv_analytics.notebook.explorer.summary import bins, summary
@@ -32,12 +34,13 @@ def frame(frames: Any) -> pd.DataFrame:
 
 def state(x: Any) -> Any:
     """What the browser gets."""
-    return json.loads(x.widget.children[0].shown)
+    synced = x.get_state()
+    return {**synced["filtering"], **synced["table"], **synced["selection"], "error": synced["error"]}
 
 
 def ask(x: Any, **message: Any) -> None:
     """What the browser sends."""
-    x.widget.children[0]._handle_custom_msg(message, [])
+    x.set_state({"asked": [{"n": x.answered + 1, **message}]})
 
 
 @pytest.mark.slow
@@ -168,7 +171,7 @@ def test_a_click_shows_the_verdicts_that_the_table_has(frames: Any) -> None:
     x.select(one)
     drawn = show_timeline(frames, one)
     assert x.timeline is not None
-    pd.testing.assert_series_equal(x.timeline._timeline.frame["level"], drawn.frame["level"])
+    pd.testing.assert_series_equal(x.timeline.frame["level"], drawn.frame["level"])
     assert drawn.frame["level"].notna().any()
 
 
@@ -178,13 +181,13 @@ def test_a_dataset_is_judged_once_per_rulebook(tmp_path: Path, monkeypatch: pyte
         export(client_of(sandbox), tmp_path, rate=0, progress=False)
     dataset = open_dataset(tmp_path)
     made: list[Any] = []
-    judge = explorer.judged_legs
+    judge = explorer_calls.judged_legs
 
     def judged(data: Any, profile: Any) -> Any:
         made.append(profile.name)
         return judge(data, profile)
 
-    monkeypatch.setattr(explorer, "judged_legs", judged)
+    monkeypatch.setattr(explorer_calls, "judged_legs", judged)
     first = explore(dataset)
     pd.testing.assert_frame_equal(explore(dataset, mask=False).calls, first.calls)
     assert made == ["recommended"]
@@ -197,7 +200,9 @@ def test_a_dataset_is_judged_once_per_rulebook(tmp_path: Path, monkeypatch: pyte
 def test_people_leave_python_only_when_asked_to(frames: Any, frame: pd.DataFrame) -> None:
     numbers = {each for name in ("from_address", "to_address") for each in frame[name].dropna() if each.isdigit()}
     held = explore(frames)
-    shown = json.dumps(held.widget.get_state() | held.widget.children[0].get_state(), default=str)
+    held.select(held.calls["conversation_id"].iloc[0])
+    shown = json.dumps(held.get_state(), default=str)
+    shown += gzip.decompress(base64.b64decode(held.conversation["payload"])).decode()
     shown += held._repr_mimebundle_()["text/html"]
     assert [number for number in numbers if number in shown] == []
     open_ = explore(frames, mask=False)
@@ -234,9 +239,9 @@ def test_what_the_browser_asks_for_is_done(frames: Any, frame: pd.DataFrame) -> 
     assert x.selected.index.to_list() == [places[0]]
     ask(x, do="choose", places=[places[1]], open=places[1])
     assert x.timeline is not None
-    assert x.timeline._timeline.conversation_id == x.selected["conversation_id"].iloc[0]
+    assert x.timeline.conversation_id == x.selected["conversation_id"].iloc[0] == x.conversation["id"]
     ask(x, do="all")
-    assert len(x.selected) == len(x.calls) == state(x)["selected"]
+    assert len(x.selected) == len(x.calls) == state(x)["count"]
     before = x.filters
     ask(x, do="filter", filters={"since": "2026-05-04", "until": "2026-05-01"})
     assert "no time between" in state(x)["error"]
@@ -285,3 +290,23 @@ def test_a_saved_notebook_has_a_picture_and_rows_that_cannot_be_taken_for_markup
     assert "<script" not in html
     assert html.count("<img ") == 1
     assert "http" not in html.replace("http://www.w3.org", "")
+
+
+def test_colab_is_told_how_to_show_a_widget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Colab shows a widget of others only if its output says where their manager is: anywidget knows, for Colab."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    told = {
+        "application/vnd.jupyter.widget-view+json": {"colab": {"custom_widget_manager": {"url": "https://x.example"}}}
+    }
+    monkeypatch.setattr("anywidget._util.get_repr_metadata", lambda: told)
+    InteractiveShell.instance()
+    try:
+        with capture_output() as captured:
+            explore({})._ipython_display_()
+    finally:
+        InteractiveShell.clear_instance()
+    (output,) = captured.outputs
+    assert output.metadata == told
+    assert set(output.data) == {*told, "text/html", "text/plain"}

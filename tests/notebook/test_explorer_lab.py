@@ -107,7 +107,7 @@ def use_keys(notebook: Notebook, total: int) -> None:
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     notebook.until_value("x.selected['conversation_id'].to_list()", [longest])
-    notebook.until_value("x.timeline and x.timeline._timeline.conversation_id", longest)
+    notebook.until_value("x.timeline and x.timeline.conversation_id", longest)
     notebook.until("document.querySelector('[data-ca-timeline][data-live=yes]')")
     for _ in range(2):
         page.keyboard.press("ArrowDown")
@@ -137,7 +137,7 @@ def use_the_mouse(notebook: Notebook) -> None:
     rows.nth(4).click(modifiers=["Control"])
     both = notebook.value("x.calls['conversation_id'].iloc[[1, 4]].to_list()")
     notebook.until_value("x.selected['conversation_id'].to_list()", both)
-    notebook.until_value("x.timeline._timeline.conversation_id", both[0])
+    notebook.until_value("x.timeline.conversation_id", both[0])
 
 
 def use_the_timeline(notebook: Notebook) -> None:
@@ -146,7 +146,7 @@ def use_the_timeline(notebook: Notebook) -> None:
     cells = page.locator(".jp-Notebook .jp-Cell").count()
     notebook.until(
         "document.querySelector('[data-ca-timeline]').timeline?.data.id === "
-        f"'{notebook.value('x.timeline._timeline.conversation_id')}'"
+        f"'{notebook.value('x.timeline.conversation_id')}'"
     )
     page.locator("[data-ca-timeline] canvas").focus()
     page.keyboard.press("Home")

@@ -15,8 +15,7 @@ from markdown_it import MarkdownIt
 
 from conv_analytics import explore
 from conv_analytics.cli.formats import CONTROL_CHARACTERS
-from conv_analytics.notebook.explorer.explorer import script
-from conv_analytics.notebook.explorer.page import style
+from tests._helpers.anywidget_host import WidgetHost
 from tests._helpers.hostile_world import PAYLOADS, untouched, world
 from tests.notebook.conftest import Open
 from tests.notebook.outputs import OUTPUTS, Given, unregistered
@@ -127,17 +126,10 @@ def test_outputs_in_one_notebook(open_page: Open, given: Given) -> None:
 
 def test_the_explorer_alive(open_page: Open, given: Given) -> None:
     explorer = explore(given.dataset, mask=False).select(given.conversation)
-    page = open_page("<div id=here></div>")
-    page.evaluate(
-        """async ([text, css, shown]) => {
-          document.head.append(Object.assign(document.createElement('style'), { textContent: css }));
-          const module = await import(URL.createObjectURL(new Blob([text], { type: 'text/javascript' })));
-          const model = { get: () => shown, set() {}, on() {}, off() {}, send() {}, save_changes() {} };
-          await module.default.render({ model, el: document.getElementById('here') });
-        }""",
-        [script(), style(), explorer._table.shown],
-    )
-    assert page.locator("#here tbody tr").count() > 5
+    page = open_page("")
+    WidgetHost(page, explorer, shadow=False)
+    page.locator("[data-ca-timeline][data-live=yes]").wait_for()
+    assert page.locator(".ca-explore tbody tr").count() > 5
     assert page.evaluate("document.body.innerText.includes('onerror=')"), "what is hostile is shown as text"
     _nothing_found(page, 0)
 

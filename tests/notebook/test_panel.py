@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,12 @@ PATIENCE_S = 120
 
 
 def state(panel: Any) -> Any:
-    return json.loads(panel.widget.shown)
+    return panel.get_state()["shown"]
 
 
 def ask(panel: Any, **message: Any) -> None:
     """What the browser sends."""
-    panel.widget._handle_custom_msg(message, [])
+    panel.set_state({"asked": [{"n": panel.answered + 1, **message}]})
 
 
 @pytest.fixture(scope="module")

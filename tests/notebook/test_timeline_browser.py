@@ -14,7 +14,7 @@ from conv_analytics.analysis.engine.zones import zone_info
 from conv_analytics.notebook.html import resource
 from conv_analytics.notebook.timeline.axis import ticks
 from conv_analytics.notebook.timeline.layout import clusters
-from conv_analytics.notebook.timeline.page import payload, script
+from conv_analytics.notebook.timeline.page import payload
 from conv_analytics.notebook.timeline.widget import TimelineWidget
 from tests._helpers.drawn_conversations import events, many, of_type
 from tests.notebook.conftest import Open
@@ -295,7 +295,7 @@ def test_what_is_selected_in_a_widget_comes_back(open_page: Open, transfer: Any)
                           save_changes: () => { window.saved = state.rows; } };
           await module.default.render({ model, el: document.getElementById('here') });
         }""",
-        [script(), {"payload": widget.payload, "frame_html": widget.frame_html}],
+        [widget._esm, {"payload": widget.payload, "frame_html": widget.frame_html}],
     )
     live(page).locator("canvas").focus()
     page.keyboard.press("Home")

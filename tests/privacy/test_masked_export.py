@@ -12,6 +12,7 @@ import pytest
 from conv_analytics import export
 from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import AuthError, ConfigError, ExportIncomplete
+from conv_analytics.exporter.audit import audit
 from conv_analytics.privacy import Mask
 from conv_analytics.privacy.phones import calling_code
 from conv_analytics.sandbox import Reply, Sandbox
@@ -147,6 +148,31 @@ def test_a_folder_stays_with_its_mask(tmp_path: Path) -> None:
     commit = json.loads((tmp_path / "masked" / "_commits" / "000001.json").read_text())
     assert commit["report"]["mask"]["key_id"] == MASK.key_id
     assert len(open_dataset(tmp_path / "masked")["conversations"]) == 3
+
+
+def test_a_folder_with_encrypted_ids_is_compared_with_the_api(tmp_path: Path) -> None:
+    name = "CON-Zaphod-Beeblebrox"
+    path = f"/v1/conversations/{name}"
+    event = b'{"id": 1, "type": "message", "from": "MEM-1", "timestamp": "2026-11-20T09:00:00Z", "body": {}}'
+    with Sandbox(seed=5, conversations=6) as sandbox:
+        names = [name, *(sandbox.world.head(ordinal).id for ordinal in sandbox.world.ordinals)]
+        listed = b", ".join(b'{"id": "%b"}' % each.encode() for each in names)
+        for asked, body in (
+            ("/v1/conversations", b'{"_embedded": {"conversations": [%b]}}' % listed),
+            (path, b'{"id": "%b", "sequence_number": 1}' % name.encode()),
+            (f"{path}/members", b'{"_embedded": {"members": []}}'),
+            (f"{path}/events", b'{"_embedded": {"events": [%b]}}' % event),
+        ):
+            sandbox.script(lambda request, asked=asked: request.path == asked, Reply(200, body), times=-1)  # type: ignore[misc]
+        export(client_of(sandbox), tmp_path, rate=0, mask=MASK)
+        assert name not in set(open_dataset(tmp_path)["conversations"]["conversation_id"])
+        found = audit(client_of(sandbox), tmp_path, rate=0, mask=MASK)
+        assert (found.equal, found.missing, found.not_compared) == (7, [], {})
+        without = audit(client_of(sandbox), tmp_path, rate=0)
+        assert (without.equal, without.missing, list(without.not_compared)) == (6, [], [name])
+        assert "--mask" in without.not_compared[name]
+        with pytest.raises(ConfigError, match="was masked with the key"):
+            audit(client_of(sandbox), tmp_path, rate=0, mask=Mask(b"another key, as long as it is"))
 
 
 def test_what_the_api_says_of_people_is_in_no_error() -> None:

@@ -161,6 +161,16 @@ def test_a_price_stays_with_an_exponent(price: Any) -> None:
     assert event("sip:status", price=price)["body"]["price"] == price
 
 
+@pytest.mark.parametrize(
+    "written", ["0.039900000000000000123", "1.50", "0.0045", "-0.0", "123456.7890123456789", f"1e{9:9>30}"]
+)
+def test_a_price_keeps_every_digit_that_it_was_written_with(written: str) -> None:
+    for shape in ('{"events": [%s]}', "[%s]"):
+        event = f'{{"id": 1, "type": "sip:status", "body": {{"price": {written}, "rate": {written}}}}}'
+        page = MASK.page(f'{{"_embedded": {shape % event}}}'.encode())
+        assert page.count(f":{written}".encode()) == 2, page
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(

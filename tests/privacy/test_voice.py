@@ -16,7 +16,7 @@ KEY = b"a key of the tests, long enough"
 MASK = Mask(KEY)
 
 PERSON, NUMBER = "Bob Exampleson", "447700900142"
-#: Every place of a Voice webhook where somebody may stand (contract 6).
+#: Every place of a Voice webhook where somebody may stand (live contract 6).
 PLANTED: dict[str, Any] = {
     "from": NUMBER,
     "to": f"sip:{PERSON.split(maxsplit=1)[0]}@{NUMBER}.example.com",

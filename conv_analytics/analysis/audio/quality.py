@@ -128,14 +128,16 @@ def quality(
     0      a       NaN         NaN    poor   no_audio    1.0    1.0
     1      b       6.0        3.82    poor  loss_poor    6.0    5.0
     """
-    known = (*LEG_COLUMNS, *VERDICT_COLUMNS)
+    source = Source.of(data)
+    own = source.dimension_columns
+    known = (*LEG_COLUMNS, *VERDICT_COLUMNS, *(Column(name, str, "") for name in own))
     for name in columns or ():
         if name not in {column.name for column in known}:
             raise ColumnNotFound("of quality()", name, [column.name for column in known])
     wanted = known if columns is None else [column for column in known if column.name in columns]
-    describing = {*m.DESCRIBING, *m.KEYS}
+    describing = {*m.DESCRIBING, *m.KEYS, *own}
     described = None if columns is None else {column.name for column in wanted if column.name in describing}
-    rows, _ = judged_legs(Source.of(data), profile, units, described, audio_events=audio_events)
+    rows, _ = judged_legs(source, profile, units, described, audio_events=audio_events)
     by = m.KEYS if columns is None else [name for name in m.KEYS if name in columns]
     return rows.result(wanted, by=by)
 
@@ -288,7 +290,7 @@ def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
     if source.single:
         rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
-    described = m.DESCRIBING if columns is None else columns
+    described = (*m.DESCRIBING, *source.dimension_columns) if columns is None else columns
     return leg_rows(source, {*m.NEEDED, *excuses.LOOKED_AT, *described})
 
 

@@ -36,6 +36,17 @@ def role_of(members: pd.Series[Any], users: pd.Series[Any], roles: Mapping[str, 
     return of_members.fillna(users.map(roles).astype("str"))
 
 
+def guessed_role(channel_type: str | None, direction: str | None, *, answered: bool) -> str:
+    """The role of who is at one leg, as `role_of_leg` has it for many.
+
+    >>> guessed_role("phone", "outbound", answered=True)
+    'human'
+    """
+    if channel_type == "websocket":
+        return "bot"
+    return "human" if direction == "outbound" and answered else "customer"
+
+
 def role_of_leg(legs: pd.DataFrame, answered: pd.Series[Any]) -> pd.Series[Any]:
     """The role of who is at a leg, where nothing else says it: a websocket is a bot, whoever was called is a human."""
     called = (legs["direction"] == "outbound") & answered
@@ -43,4 +54,4 @@ def role_of_leg(legs: pd.DataFrame, answered: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(guess, index=legs.index, dtype="str")
 
 
-__all__ = ["ROLES", "check_roles", "role_of", "role_of_leg"]
+__all__ = ["ROLES", "check_roles", "guessed_role", "role_of", "role_of_leg"]

@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
-from conv_analytics.analysis.dialogue.roles import role_of_leg
+from conv_analytics.analysis.dialogue.roles import guessed_role
 from conv_analytics.analysis.dialogue.talk import BACKCHANNEL_S, BLIP_S
 from conv_analytics.analysis.dialogue.timeline_bands import TimelineRow
 from conv_analytics.analysis.dialogue.timeline_lanes import Lane, Lanes
@@ -38,16 +36,13 @@ def turn_rows(lanes: Lanes, bands: Iterable[TimelineRow], legs: Sequence[Mapping
 
 def _roles(legs: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """The role at each leg, and of each member by its legs."""
-    if not legs:
-        return {}
-    names = ["leg_id", "member_id", "channel_type", "direction", "answered_at"]
-    frame = pd.DataFrame([{name: leg.get(name) for name in names} for leg in legs])
+    guesses = [guessed_role(leg.get("channel_type"), leg.get("direction"), answered=leg.get("answered_at") is not None)
+               for leg in legs]  # fmt: skip
     roles: dict[str, str] = {}
-    known = role_of_leg(frame, frame["answered_at"].notna())
     # Of several legs of one member: a websocket makes it a bot, a leg to which a call went a human.
     for role in ("customer", "human", "bot"):
-        for leg in frame[known == role].to_dict("records"):
-            roles |= {str(leg[name]): role for name in ("leg_id", "member_id") if leg[name] is not None}
+        for leg in (leg for leg, guess in zip(legs, guesses, strict=True) if guess == role):
+            roles |= {str(leg[name]): role for name in ("leg_id", "member_id") if leg.get(name) is not None}
     return roles
 
 

@@ -153,8 +153,13 @@ def arrow_of(relation: Any) -> pa.Table:
 
 def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
     """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
+    return relation_of_arrow(pa.Table.from_pandas(frame, preserve_index=False), relation)
+
+
+def relation_of_arrow(table: pa.Table, relation: Any) -> Any:
+    """An Arrow table as a relation on the connection of another relation."""
     # DuckDB finds the variable by its name; a table of that name would go first, so no table should have it.
-    conv_analytics_given_rows = pa.Table.from_pandas(frame, preserve_index=False)  # noqa: F841
+    conv_analytics_given_rows = table  # noqa: F841
     return relation.query("_", "select * from conv_analytics_given_rows")
 
 
@@ -194,11 +199,8 @@ def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
     return frame.astype({name: dtype for name, dtype in wanted.items() if frame[name].dtype != dtype})
 
 
-def to_pandas(frame: Any) -> pd.DataFrame:
-    """A pyarrow Table or a Polars frame as pandas."""
-    if hasattr(frame, "collect"):
-        frame = frame.collect()
-    table = frame if isinstance(frame, pa.Table) else frame.to_arrow()
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """Arrow as pandas, with words of a vocabulary as text."""
     fields = [pa.field(field.name, _text(field.type)) for field in table.schema]
     return from_arrow(table.cast(pa.schema(fields)))
 
@@ -227,6 +229,7 @@ __all__ = [
     "quote",
     "relation_columns",
     "relation_of",
+    "relation_of_arrow",
     "shown",
     "to_pandas",
 ]

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar, ca
 
 import pandas as pd
 
+from conv_analytics.analysis.engine.dimensions import EnrichedData
 from conv_analytics.analysis.engine.source import Source
 
 P = ParamSpec("P")
@@ -46,8 +47,9 @@ class Connection(Protocol[FrameT_co]):
         """One of its tables."""
 
 
-#: What a question takes: a `Dataset`, `Frames`, a mapping of table name to frame, one frame, or a DuckDB connection.
-Data: TypeAlias = DatasetLike | Mapping[str, Frame] | Frame | Connection[Frame]
+#: What a question takes: a `Dataset`, `Frames`, a mapping of table name to frame, one frame, a DuckDB connection, or
+#: what `enrich` makes of tables.
+Data: TypeAlias = DatasetLike | Mapping[str, Frame] | Frame | Connection[Frame] | EnrichedData
 
 
 class Question(Protocol[P]):
@@ -56,7 +58,7 @@ class Question(Protocol[P]):
     __name__: str
 
     @overload
-    def __call__(self, data: Source, /, *args: P.args, **options: P.kwargs) -> Any: ...
+    def __call__(self, data: Source | EnrichedData, /, *args: P.args, **options: P.kwargs) -> Any: ...
     @overload
     def __call__(
         self, data: pd.DataFrame | Mapping[str, pd.DataFrame] | DatasetLike, /, *args: P.args, **options: P.kwargs

@@ -227,6 +227,13 @@ class MemoryFrame:
         """The different values of a column, null left out."""
         return pd.Series(_to_pandas(self._columns[name])).drop_duplicates().dropna().to_list()
 
+    def repeats(self, by: Sequence[str]) -> bool:
+        """Whether some keys stand on more than one row."""
+        try:
+            return numbers_of([self.arrow(name) for name in by])[1] < self._rows
+        except UnknownExpressionError:
+            return bool(self.select(*by).native.duplicated().any())
+
     def arrow(self, name: str) -> pa.Array:
         """A column as an Arrow array; raises `UnknownExpressionError` for a type that is not known here."""
         return _ArrowView(self._columns)[name]

@@ -311,8 +311,8 @@ class Rows:
 
     def repeats(self, by: Sequence[str]) -> bool:
         """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
-        if self.source.engine == "pandas":
-            return bool(self.native.duplicated(list(by)).any())
+        if isinstance(self.frame, MemoryFrame):
+            return self.frame.repeats(by)
         # Hashes of keys take a tenth of the memory of the keys. The last key alone is nearly always enough.
         return self._same_hashes(by[-1:]) and (len(by) == 1 or self._same_hashes(by))
 

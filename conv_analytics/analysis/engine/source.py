@@ -8,14 +8,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar, cast
 
+import narwhals as nw
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine.application_ids import ApplicationIds
+from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
+from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
 from conv_analytics.errors import ConfigError, MemoryExhausted
@@ -56,6 +61,8 @@ class Source:
     _materialized: list[str] = field(default_factory=list)
     cache: dict[tuple[str, ...], Any] = field(default_factory=dict)
     """What was asked of the data before, by question and table."""
+    dimensions: tuple[Dimension, ...] = ()
+    """Further columns of its legs."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -65,41 +72,51 @@ class Source:
         ----------
         data
             A `Dataset`, a DuckDB connection as `Dataset.duckdb` gives it, `Frames`, a mapping of table name to frame,
-            or one frame.
+            one frame, of pandas, Polars, DuckDB, or anything that offers ``__arrow_c_stream__`` or that narwhals
+            knows; or what `enrich` makes of tables.
 
         Raises
         ------
         ConfigError
             If it is none of these, or tables of different kinds.
         """
-        if isinstance(data, Source):
-            return data
+        if isinstance(data, Source | EnrichedData):
+            if isinstance(data, Source):
+                return data
+            tables = cls.of(data.data)
+            return replace(tables, dimensions=(*tables.dimensions, *data.dimensions))
         if callable(getattr(data, "duckdb", None)):
-            if _fits(data):
-                if "source" not in data.kept:
-                    frames = {name: FolderTable(data, name) for name in data.tables}
-                    data.kept["source"] = cls("pandas", "pandas", frames)
-                source: Source = data.kept["source"]
-                return source
-            return cls("duckdb", "pandas", FolderViews(data), _owned=True, _dataset=data)
+            return cls._of_dataset(data)
         if isinstance(data, Mapping):
             return cls._of_frames({str(name): frame for name, frame in data.items()})
-        if _kind(data) == "connection":
+        if kind_of(data) == "connection":
             names = [name for (name,) in data.execute("select table_name from information_schema.tables").fetchall()]
             return cls("duckdb", "duckdb", {name: data.table(name) for name in names}, data)
         return cls._of_frames({SINGLE: data})
 
     @classmethod
+    def _of_dataset(cls, dataset: Any) -> Source:
+        own = (ApplicationIds(dataset),) if hasattr(dataset, "application_ids") else ()
+        if not _fits(dataset):
+            return cls("duckdb", "pandas", FolderViews(dataset), _owned=True, _dataset=dataset, dimensions=own)
+        if "source" not in dataset.kept:
+            frames = {name: FolderTable(dataset, name) for name in dataset.tables}
+            dataset.kept["source"] = cls("pandas", "pandas", frames, dimensions=own)
+        source: Source = dataset.kept["source"]
+        return source
+
+    @classmethod
     def _of_frames(cls, frames: Mapping[str, Any]) -> Source:
-        kinds = sorted({_kind(frame) for frame in frames.values()})
+        kinds = sorted({kind_of(frame) for frame in frames.values()})
         if len(kinds) > 1:
             raise ConfigError(f"The tables are of different kinds: {', '.join(kinds)}. Give all of them as one kind.")
         kind = kinds[0] if kinds else "pandas"
-        if kind in {"pyarrow", "polars"}:
-            frames = {name: coerce.to_pandas(frame) for name, frame in frames.items()}
         if kind == "duckdb":
-            return cls("duckdb", kind, frames)
-        return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in frames.items()})
+            return cls("duckdb", kind, {name: nw.to_native(frame, pass_through=True) for name, frame in frames.items()})
+        if kind == "pandas":
+            natives = {name: nw.to_native(frame, pass_through=True) for name, frame in frames.items()}
+            return cls("pandas", kind, {name: PandasTable(name, frame) for name, frame in natives.items()})
+        return cls("pandas", kind, {name: ArrowInput(name, frame) for name, frame in frames.items()})
 
     @property
     def _views(self) -> FolderViews:
@@ -120,6 +137,11 @@ class Source:
     def single(self) -> bool:
         """Whether the data is one frame, not tables."""
         return SINGLE in self._frames
+
+    @property
+    def dimension_columns(self) -> tuple[str, ...]:
+        """The columns that legs and calls have beside their own."""
+        return names_of(self.dimensions)
 
     @property
     def owns_connection(self) -> bool:
@@ -231,6 +253,32 @@ class Source:
                 return relation
         return self._own.sql(f"from {cache.scan(path)}")
 
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A frame from the cache of the dataset's folder, made and kept there if it is not; made where there is none.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        make
+            Makes it.
+        """
+        cache = self._views.cache if self._owned else None
+        if cache is None:
+            return make()
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about):
+                # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
+                with pq.ParquetFile(entry.path) as file:
+                    frame: pd.DataFrame = file.read().to_pandas()
+                return frame
+        frame = make()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        cache.keep(kind, {"options": dict(about)}, lambda part: pq.write_table(table, part, compression="zstd"))
+        return frame
+
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one: a `MemoryFrame` or a DuckDB relation.
 
@@ -254,6 +302,10 @@ class Source:
             self.cache[question] = PandasTable(table, rows) if isinstance(rows, pd.DataFrame) else rows
         counting = self.cache[question]
         return self._frames.get(table) if counting is None else counting
+
+    def query(self, statement: str) -> Any:
+        """A relation of our own connection."""
+        return self._own.sql(statement)
 
     def native(self, frame: pd.DataFrame) -> Any:
         """A small pandas frame as what the engine works on: itself, or a DuckDB relation."""
@@ -325,25 +377,6 @@ def _quoted(value: str) -> str:
 def _fits(dataset: Any) -> bool:
     """Whether a dataset is so small that its tables are read into memory, as far as questions look at them."""
     return hasattr(dataset, "of_conversation") and sum(map(dataset.rows, dataset.tables)) <= IN_MEMORY
-
-
-def _kind(frame: Any) -> str:
-    """Which library a frame is of; nothing is imported for that."""
-    if isinstance(frame, pd.DataFrame):
-        return "pandas"
-    if isinstance(frame, pa.Table):
-        return "pyarrow"
-    name = type(frame).__name__
-    if name == "DuckDBPyRelation":
-        return "duckdb"
-    if name == "DuckDBPyConnection":
-        return "connection"
-    if name in {"DataFrame", "LazyFrame"} and type(frame).__module__.startswith("polars"):
-        return "polars"
-    raise ConfigError(
-        f"{type(frame).__name__} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, "
-        "or a pandas DataFrame, pyarrow Table, Polars DataFrame or DuckDB relation."
-    )
 
 
 __all__ = ["MEMORY", "SINGLE", "Source"]

@@ -74,7 +74,7 @@ class PandasTable:
             plain = pa.array(self._frame[name].array, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError):
             plain = None
-        done = None if plain is None else _as_it_is(plain, kind)
+        done = None if plain is None else as_it_is(plain, kind)
         # What needs more than another name for the same values, or is wrong, is for pandas.
         return coerce.pandas_columns(self._name, self._frame, {name: kind})[name].array if done is None else done
 
@@ -91,7 +91,7 @@ def _equal(column: pd.Series[Any], value: str) -> Any:
     return (column == value).fillna(value=False).to_numpy(dtype=bool)
 
 
-def _as_it_is(column: Any, kind: Any) -> pa.Array | None:
+def as_it_is(column: Any, kind: Any) -> pa.Array | None:
     """A column that holds what its kind is already, if only in another form; None when it does not."""
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     wanted = arrow_type(kind)
@@ -189,9 +189,9 @@ def _typed(rows: pa.Table, kinds: Mapping[str, Any]) -> dict[str, Any]:
                 values = [None if value is None else float(value) for value in column.to_pylist()]
                 done[name] = pa.array(values, pa.float64())
             else:
-                plain = _as_it_is(column, kinds[name])
+                plain = as_it_is(column, kinds[name])
                 done[name] = pc.cast(column, arrow_type(kinds[name])).combine_chunks() if plain is None else plain
     return done
 
 
-__all__ = ["ArrowTable", "FolderTable", "PandasTable", "StoredTable"]
+__all__ = ["CONVERSATION", "ArrowTable", "FolderTable", "PandasTable", "StoredTable", "as_it_is"]

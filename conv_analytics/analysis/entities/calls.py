@@ -14,6 +14,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.hung_up_by import with_hung_up_by
 from conv_analytics.analysis.entities.legs import leg_rows
 from conv_analytics.analysis.entities.sip import class_of
+from conv_analytics.tables.column import Column
 
 #: Legs further apart than this are different calls. [s]
 GAP_S = 5
@@ -66,24 +67,27 @@ def calls(data: Any) -> Any:
     0     0     2   120.0  answered
     1     1     1   180.0  answered
     """
-    return call_rows(Source.of(data)).result(CALLS, by=_KEY)
+    source = Source.of(data)
+    own = [Column(name, str, "") for name in source.dimension_columns]
+    return call_rows(source).result([*CALLS, *own], by=_KEY)
 
 
 def call_rows(source: Source) -> Rows:
     """The calls for further questions; with ``last_at``: the last that is known, null while up."""
-    numbered = _numbered(leg_rows(source, _NEEDED).with_micros(*_INSTANTS, suffix="")).materialized()
+    own = source.dimension_columns
+    numbered = _numbered(leg_rows(source, (*_NEEDED, *own)).with_micros(*_INSTANTS, suffix="")).materialized()
     together = _together(numbered)
     first = numbered.select(
         _CONVERSATION, nw.col("place").alias("first"), "direction", "from_address", nw.col("to_address").alias("f_to"),
     )  # fmt: skip
-    of_main = ("to_address", "country", "network_code", "sip_code", nw.col("outcome").alias("leg_outcome"))
+    of_main = ("to_address", "country", "network_code", "sip_code", *own, nw.col("outcome").alias("leg_outcome"))
     rows = together.join(first, on=[_CONVERSATION, "first"], how="left")
     rows = rows.join(
         numbered.select(_CONVERSATION, nw.col("place").alias("main"), *of_main), on=[_CONVERSATION, "main"], how="left"
     )
     rows = with_hung_up_by(_timed(rows))
     named = nw.when(nw.col(_CONVERSATION) != "").then(nw.col(_CONVERSATION)).alias(_CONVERSATION)
-    rows = rows.with_columns(named).select(*(column.name for column in CALLS), "last_at")
+    rows = rows.with_columns(named).select(*(column.name for column in CALLS), *own, "last_at")
     return rows.with_instants("started_at", "answered_at", "ended_at", "last_at")
 
 

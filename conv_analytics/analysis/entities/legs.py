@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from importlib import metadata
+from dataclasses import replace
 from typing import Any
 
 import narwhals as nw
@@ -11,13 +11,15 @@ import narwhals as nw
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.computed_columns import compute, inputs_of
 from conv_analytics.analysis.engine.data import question
+from conv_analytics.analysis.engine.dimensions import asked_of
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
 from conv_analytics.analysis.entities.leg_tables import KEY, merge_tables, read_tables, replaced_members
-from conv_analytics.analysis.entities.parties import countries
+from conv_analytics.analysis.entities.parties import countries, phonenumbers_version
 from conv_analytics.analysis.entities.transferred_legs import final_conversations
 from conv_analytics.errors import ColumnNotFound, TableNotFound
+from conv_analytics.tables.column import Column
 
 #: Tables that know legs; one of them is enough.
 TABLES = ("leg_statuses", "call_events", "hangups", "call_records")
@@ -83,9 +85,12 @@ def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
     >>> bool((all_legs["talk_s"].notna() == (all_legs["answered"] & ~all_legs["open"])).all())
     True
     """
-    rows = leg_rows(Source.of(data), None if columns is None else {*columns, *KEY})
-    wanted = set(_NAMES if columns is None else columns) | set(KEY)
-    return rows.result([column for column in LEGS if column.name in wanted], by=KEY)
+    source = Source.of(data)
+    own = source.dimension_columns
+    rows = leg_rows(source, None if columns is None else {*columns, *KEY})
+    wanted = set((*_NAMES, *own) if columns is None else columns) | set(KEY)
+    declared = (*LEGS, *(Column(name, str, "") for name in own))
+    return rows.result([column for column in declared if column.name in wanted], by=KEY)
 
 
 def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
@@ -94,9 +99,12 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     Beside the columns of legs there is ``hung_up_at``, the instant of the hangup. The key is there if a part of it is
     among the wanted columns, or nothing else is wanted; it is long, and questions about groups do without.
     """
-    wanted = set(_KNOWN if columns is None else columns)
-    for name in sorted(wanted - set(_KNOWN)):
-        raise ColumnNotFound("of legs()", name, _NAMES)
+    own = source.dimension_columns
+    wanted = set((*_KNOWN, *own) if columns is None else columns)
+    for name in sorted(wanted - {*_KNOWN, *own}):
+        raise ColumnNotFound("of legs()", name, (*_NAMES, *own))
+    if not wanted.isdisjoint(own):
+        return _with_dimensions(source, wanted)
     with_keys = not wanted or source.single or bool({*KEY, "transferred"} & wanted)
     wanted |= set(KEY) if with_keys else set()
     order = [name for name in _KNOWN if name in wanted]
@@ -108,6 +116,25 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
     if source.engine == "duckdb":
         return _of_folder(source, wanted, with_keys=with_keys).select(*order)
     return _kept(source, wanted, with_keys=with_keys).select(*order)
+
+
+def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
+    """The legs with further columns, each looked up beside legs that have what it needs."""
+    own = source.dimension_columns
+    asked, needed = asked_of(source.dimensions, wanted)
+    shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
+
+    def made() -> Rows:
+        rows = leg_rows(replace(source, dimensions=()), needed - set(own))
+        for each in asked:
+            rows = each.added_to(rows, [name for name in each.columns if name in needed])
+        return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
+
+    if not source.owns_connection:
+        return made()
+    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
+    kept = source.kept("legs", about, shown, lambda: made().native)
+    return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
 
 
 def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
@@ -129,16 +156,9 @@ def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
     columns = wanted | (set(KEY) if with_keys else set())
-    about = {"phonenumbers": _version("phonenumbers")} if columns & set(COUNTRY) else {}
+    about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
     kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
     return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache, lru_cache
+from importlib import metadata
 from typing import Any, NamedTuple
 
 import narwhals as nw
@@ -156,4 +157,12 @@ def countries(addresses: Iterable[str], networks: Iterable[str] = ()) -> pd.Data
     return pd.DataFrame(rows, columns=["of", "text", "country", "source"]).astype("str")
 
 
-__all__ = ["KINDS", "Party", "countries", "country_of", "kind_of", "party", "plain_expr"]
+def phonenumbers_version() -> str | None:
+    """The version of the library that knows the countries of numbers; None where it is missing."""
+    try:
+        return metadata.version("phonenumbers")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+__all__ = ["KINDS", "Party", "countries", "country_of", "kind_of", "party", "phonenumbers_version", "plain_expr"]

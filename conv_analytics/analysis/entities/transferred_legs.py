@@ -67,8 +67,7 @@ def _any_in_two(tables: Iterable[Rows]) -> bool:
     keys = [rows.select(*_KEY) for rows in tables]
     source = keys[0].source
     if source.engine == "pandas":
-        pairs = pd.concat([rows.native for rows in keys]).drop_duplicates()
-        return bool(pairs["leg_id"].duplicated().any())
+        return Rows.concat(keys).unique().repeats(["leg_id"])
     hashed: Any = None
     for rows in keys:
         part = rows.native.project("hash(leg_id) as leg, hash(conversation_id) as conversation")

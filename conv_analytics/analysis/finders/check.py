@@ -31,6 +31,7 @@ from conv_analytics.analysis.maths.stats import quantile, quantile_interval, wil
 from conv_analytics.analysis.rates.kpi import kpi
 from conv_analytics.analysis.rates.metrics import BY_NAME as RATES
 from conv_analytics.errors import ConfigError
+from conv_analytics.tables.column import Column
 
 #: Outcomes of a value beyond its limit: surely, and by what may be chance.
 BROKEN, MAYBE = "broken", "broken_may_be_chance"
@@ -87,7 +88,7 @@ def check(
     thresholds = [rule if isinstance(rule, Threshold) else Threshold.parse(rule) for rule in listed]
     if not thresholds:
         raise ConfigError(f"There is no rule to check: give one, such as {EXAMPLE!r}.")
-    all_legs = _Legs(data, profile, tz, units)
+    all_legs = _Legs(data, [name for rule in thresholds for name in rule.by], profile, tz, units)
     rows = [row for rule in thresholds for row in _checked(rule, all_legs, scope=scope, tz=tz)]
     table = pd.DataFrame(rows, columns=list(_COLUMNS)).astype({"k": "Int64", "n": "Int64"})
     worst = table["outcome"].map({BROKEN: 0, MAYBE: 1, "too_few": 2, "kept": 3})
@@ -97,11 +98,14 @@ def check(
 class _Legs:
     """The legs, and their verdicts when somebody asks for them: computed once for all rules."""
 
-    def __init__(self, data: Any, profile: str | Profile, tz: str, units: Units | None) -> None:
+    def __init__(self, data: Any, by: Iterable[str], profile: str | Profile, tz: str, units: Units | None) -> None:
         self._source = source = Source.of(data)
         opened = Source.of(data if source.single else legs(source))
         needed = ("conversation_id", "leg_id")
-        self.frame = Rows.read_single(opened, LEGS, needed=needed, maker="legs()").collect()
+        # Legs may have columns that their tables do not: what a caller added to group by.
+        there, known = opened.columns(), {column.name for column in LEGS}
+        own = [Column(name, str, "") for name in dict.fromkeys(by) if name in there and name not in known]
+        self.frame = Rows.read_single(opened, (*LEGS, *own), needed=needed, maker="legs()").collect()
         self._profile, self._tz, self._units = profile, tz, units
         self._judged: pd.DataFrame | None = None
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
+from conv_analytics.analysis.maths.clustered import design_effect, effective_number
 from conv_analytics.analysis.problems.candidates import Candidate, clustered
 from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
@@ -25,6 +27,10 @@ CORE = frozenset({
 })  # fmt: skip
 #: What is different by nature, and what share of bad calls is expected there at the least.
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
+#: So many half hours, or days, of equal weight are needed to say that something was in one of them only.
+LEAST_TIMES = 4.0
+#: Calls to one number are alike at the least by so much, whatever others tell.
+LEAST_CORRELATION = 0.05
 _PARTS, _SATURDAY = 6, 5
 
 
@@ -52,10 +58,35 @@ class Asked:
         structure = seen.structure[rows] if "structure" in case.adjust else np.zeros(len(rows), dtype=np.int64)
         part = np.zeros(len(rows), dtype=np.int64)
         if "daypart" in case.adjust:
-            part = np.maximum(seen.hour[rows], 0) // (24 // _PARTS) + _PARTS * (seen.weekday[rows] >= _SATURDAY)
+            part = np.maximum(seen.hour[rows].astype(np.int64), 0) // (24 // _PARTS) + _PARTS * (
+                seen.weekday[rows] >= _SATURDAY
+            )
         if "country" in case.adjust:
             part = part * (len(seen.texts["country"].labels) + 1) + seen.texts["country"].codes[rows] + 1
         return cls(case, seen, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
+
+    def _correlation(self, without: Ints) -> float:
+        """How much calls of one far end are alike, in other calls than some: intraclass correlation, 0..1."""
+        others = self.rows[~np.isin(self.rows, without)]
+        if not len(others):
+            return 1.0
+        y = self.case.bad[others].astype("float64")
+        place = np.unique(self.clusters["remote_address"][others], return_inverse=True)[1]
+        size, rate = sums(place), min(max(float(y.mean()), 1e-6), 0.99)
+        more = float((size**2).sum() / size.sum() - 1)
+        if more <= 0:
+            return LEAST_CORRELATION
+        effect = design_effect(y - rate, np.full(len(y), rate * (1 - rate)), place)
+        return float(np.clip((effect - 1) / more, LEAST_CORRELATION, 1.0))
+
+    @cached_property
+    def too_short(self) -> tuple[str, ...]:
+        """Clusterings in time that tell nothing, as all calls are in a few: days of an export of one night."""
+        return tuple(
+            name for name in ("burst", "day")
+            if name in self.clusters
+            and effective_number(np.unique(self.clusters[name][self.rows], return_counts=True)[1]) < LEAST_TIMES
+        )  # fmt: skip
 
     def codes(self, name: str) -> Ints:
         """Codes of a grouping, of the rows that are asked."""
@@ -107,14 +138,15 @@ class Asked:
             **window,  # type: ignore[arg-type]
         )
         party = any(GROUPINGS[name].party for name in by)
-        skip = (*(("user_id", "remote_address") if party else ()), *self.case.ignores)
+        skip = (*(("user_id", "remote_address") if party else ()), *self.case.ignores, *self.too_short)
         timed = window.get("since_us") is not None or window.get("until_us") is not None
         # Channels and directions of a group differ by nature: that is no clustering.
         of_kind = np.unique(self.structure[rows], return_inverse=True)[1]
         rate = np.clip(sums(of_kind, y) / sums(of_kind), 1e-6, 0.99)[of_kind]
         return clustered(
-            candidate, self.case.bad, rate, self.clusters, skip=skip, timed=timed, least_excess=self.least_excess
-        )
+            candidate, self.case.bad, rate, self.clusters, skip=skip, timed=timed, least_excess=self.least_excess,
+            correlation=self._correlation,
+        )  # fmt: skip
 
 
 def rows_of(case: Case, active: Flags, representatives: Ints) -> Ints:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import design_effect, effective_number, normal_tail
-from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, Flags, Floats, Ints, Observations
 
 #: What each further condition (a second key, a window) costs in log likelihood: the simplest description wins.
@@ -58,6 +59,8 @@ class Candidate:
     lengths_s: tuple[float, float] | None = None
     against: str = ""
     deff: float = 1.0
+    scale: float = 1.0
+    """How many calls stand behind each that was tested: more than 1 where a sample was."""
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,7 +92,8 @@ class Candidate:
     @property
     def gain(self) -> float:
         """How much better it describes the calls than chance does, less the price of its conditions."""
-        return math.copysign(self.z * self.z / 2, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
+        evidence = self.scale * self.z * self.z / 2
+        return math.copysign(evidence, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
 
 
 def cluster_columns(seen: Observations) -> dict[str, Ints]:
@@ -108,11 +112,12 @@ def cluster_columns(seen: Observations) -> dict[str, Ints]:
 
 def clustered(
     candidate: Candidate, bad: Flags, fitted: Floats, clusters: dict[str, Ints], *, skip: tuple[str, ...] = (),
-    timed: bool = False, least_excess: float,
+    timed: bool = False, least_excess: float, correlation: Callable[[Ints], float] = lambda _rows: 1.0,
 ) -> Candidate | None:  # fmt: skip
     """The candidate with the largest design effect of several clusterings; None if one cluster alone makes it.
 
-    `fitted` is the probability of each of its rows to be bad, at the group's own rate.
+    `fitted` is the probability of each of its rows to be bad, at the group's own rate; `correlation` gives how much
+    calls of one far end are alike elsewhere, 0..1.
     """
     rows = candidate.rows
     y = bad[rows].astype("float64")
@@ -128,18 +133,24 @@ def clustered(
             continue
         if count < 2:  # noqa: PLR2004  a group of one cluster: whatever it is, it is that cluster
             return None
-        if name == "remote_address" and effective_number(np.bincount(place)) < LEAST_PARTIES:
-            # A place of which only a few numbers are called tells of these numbers.
-            return None
+        size = np.bincount(place).astype("float64")
+        if name == "remote_address" and effective_number(size) < LEAST_PARTIES and not _of_versions(candidate):
+            # A place of which only a few numbers are called tells of these numbers, as far as numbers have habits.
+            largest = max(largest, 1 + correlation(rows) * float((size**2).sum() / size.sum() - 1))
         sums = np.bincount(place, y - usual)
         rest = candidate.excess - float(sums.max())
         # What one number, one user or one half hour makes alone is not the group's.
-        if rest < max(least_excess * 0.4, candidate.excess * 0.25):
+        if rest < max(least_excess * 0.3, candidate.excess * 0.25):
             return None
         if name == "day" or (timed and name == "burst"):
             continue
         largest = max(largest, design_effect(y - fitted, variance, place))
     return replace(candidate, z=candidate.z / math.sqrt(largest), deff=largest)
+
+
+def _of_versions(candidate: Candidate) -> bool:
+    """Whether it is a version, which may be that of a few users."""
+    return bool(candidate.by) and set(VERSION_COLUMNS).issuperset(candidate.by)
 
 
 __all__ = ["PRICE", "Candidate", "cluster_columns", "clustered"]

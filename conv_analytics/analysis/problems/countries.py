@@ -26,8 +26,8 @@ def of_legs(remote: Codes, kinds: Codes, networks: Codes) -> Codes:
     hidden = kinds.is_in("anonymous", "other")
     of_network = [network_country(str(networks.labels[place])) for place in range(len(networks.labels))]
     names, codes = _factorized([*of_number, *of_network])
-    by_number = np.append(codes[: len(of_number)], -1)[remote.codes]
-    by_network = np.append(codes[len(of_number) :], -1)[networks.codes]
+    by_number = np.append(codes[: len(of_number)], np.int32(-1))[remote.codes]
+    by_network = np.append(codes[len(of_number) :], np.int32(-1))[networks.codes]
     by_number = np.where(numbered, by_number, -1)
     by_network = np.where(numbered | hidden, by_network, -1)
     return Codes(np.where(by_number >= 0, by_number, by_network), names)
@@ -35,7 +35,7 @@ def of_legs(remote: Codes, kinds: Codes, networks: Codes) -> Codes:
 
 def _factorized(values: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     codes, names = pd.factorize(pd.Series(list(values), dtype="object"))
-    return [str(name) for name in names], codes.astype(np.int64)
+    return [str(name) for name in names], codes.astype(np.int32)
 
 
 def _of_numbers(labels: Sequence[str]) -> list[str | None]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from conv_analytics.analysis.maths.clustered import excess_z
 from conv_analytics.analysis.problems import scan
 from conv_analytics.analysis.problems.asked import Asked, rows_of
 from conv_analytics.analysis.problems.candidates import PRICE, Candidate, cluster_columns
-from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups, representatives
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
+from conv_analytics.analysis.problems.sample import counted, drawn
 
 #: Maximum number of problems to look for.
 MOST = 25
@@ -29,6 +31,10 @@ PLACE = 0.8
 MOSTLY = 0.75
 #: Or its share of bad calls is so many times as high.
 PURER = 1.3
+#: Of a group's calls, at the most this share is at a second condition that is named with it.
+HALF = 0.6
+#: Standard deviations by which the others of a version must be worse than usual, for it to be the version's.
+REMAINS = 3.0
 #: Candidates that share less than this of their bad calls with a problem stand apart from it.
 APART = 0.05
 
@@ -53,15 +59,22 @@ def explain(
 ) -> tuple[list[Explained], dict[int, Asked]]:
     """Problems in the order in which they explain most, and what was asked of each case at first."""
     clusters, first = cluster_columns(seen), representatives(seen)
+    looked_at = drawn(seen)
+    scale = 1.0 if looked_at is None else len(seen) / max(int(np.count_nonzero(looked_at)), 1)
     active = [np.ones(len(seen), dtype=bool) for _ in cases]
     asked: dict[int, Asked] = {}
     found: dict[int, list[Candidate]] = {}
 
     def ask(place: int) -> None:
         case = cases[place]
-        rows = rows_of(case, active[place], first)
+        every = rows_of(case, active[place], first)
+        rows = every if looked_at is None else every[looked_at[every]]
         one = Asked.of(case, seen, groups, clusters, rows=rows, least_excess=least_excess)
-        found[place] = list(scan.candidates(one)) if one.y.sum() >= least_excess else []
+        some = list(scan.candidates(one)) if one.y.sum() >= least_excess else []
+        if looked_at is not None:
+            sure = {(each.by, each.values) for each in some if _is_sure(each, fdr)}
+            some = [counted(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
+        found[place] = some
         asked.setdefault(place, one)
 
     for place in range(len(cases)):
@@ -111,26 +124,43 @@ def _named(candidates: list[Candidate], fdr: float) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if _is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    best = _placed(_specific(best, certain), certain)
+    best = _shared(_placed(_specific(best, certain), certain), certain)
+    of_best = _flags(best, best.bad)
     alike = [
         each for each in certain
-        if each.case is best.case and each.z >= 0.6 * best.z and bool(each.by) == bool(best.by) and _alike(each, best)
+        if each.case is best.case and each.z >= 0.6 * best.z and bool(each.by) == bool(best.by)
+        and np.count_nonzero(of_best[each.bad]) >= ALIKE * max(len(each.bad), len(best.bad))
+        and each.n <= 1.6 * best.n
     ]  # fmt: skip
     best = min(
         alike or [best],
         key=lambda each: (len(each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
     )
-    return _narrowed(best, candidates)
+    return _narrowed(_paired(best, certain), candidates)
+
+
+def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """The group and a second condition, where nearly all of the group's excess is at it, in far fewer calls."""
+    if len(best.by) != 1 or best.window:
+        return best
+    pairs = [
+        each for each in certain
+        if each.case is best.case and len(each.by) == 2 and not each.window  # noqa: PLR2004
+        and (best.by[0], best.values[0]) in zip(each.by, each.values, strict=True)
+        and each.excess >= ALIKE * best.excess and each.n <= HALF * best.n
+    ]  # fmt: skip
+    return max(pairs, key=lambda each: each.excess, default=best)
 
 
 def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
     """What says more about the same calls than that they are short, silent or dropped."""
     if best.case.kind != "group_rate":
         return best
+    of_best = _flags(best, best.bad)
     more = [
         each for each in certain
         if each.case.kind not in {"group_rate", "drift"} and each.excess >= OVERLAP * best.excess
-        and np.isin(each.bad, best.bad).mean() >= OVERLAP
+        and of_best[each.bad].mean() >= OVERLAP
     ]  # fmt: skip
     return max(more, key=lambda each: each.gain, default=best)
 
@@ -139,14 +169,34 @@ def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
     """Where nearly all of it is at one place, that place: not all calls, and not the codec that a route has."""
     if best.by and best.by != ("codec_guess",):
         return best
+    of_best, mostly = _flags(best, best.bad), (MOSTLY if not best.by else ALIKE) * len(best.bad)
     places = [
         each for each in certain
         if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
         and "codec_guess" not in each.by
         and (each.n <= _room(best) * best.n or each.k / each.n >= PURER * best.k / best.n)
-        and np.isin(best.bad, each.bad).mean() >= (MOSTLY if not best.by else ALIKE)
+        and np.count_nonzero(of_best[each.bad]) >= mostly
     ]  # fmt: skip
     return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
+
+
+def _shared(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """Of a user whose version's other users are worse than usual, too: the version."""
+    if len(best.by) != 1 or not GROUPINGS[best.by[0]].party:
+        return best
+    of_best = _flags(best, best.rows)
+    larger = []
+    for each in certain:
+        if each.case.related != best.case.related or len(each.by) != 1 or each.by[0] not in VERSION_COLUMNS:
+            continue
+        if np.count_nonzero(of_best[each.rows]) < ALIKE * len(best.rows):
+            continue
+        others = ~of_best[each.rows]
+        n, k = float(np.count_nonzero(others)), float(each.case.bad[each.rows[others]].sum())
+        usual = each.expected / each.n
+        if n and k - usual * n >= 3 and excess_z(k, n, usual * n, usual * n, odds=each.case.odds) >= REMAINS:  # noqa: PLR2004
+            larger.append(each)
+    return max(larger, key=lambda each: each.gain, default=best)
 
 
 def _room(best: Candidate) -> float:
@@ -156,10 +206,11 @@ def _room(best: Candidate) -> float:
     return 1.5 if best.k > PLACE * best.n else PLACE
 
 
-def _alike(one: Candidate, other: Candidate) -> bool:
-    """Whether two descriptions hold nearly the same bad calls, and about as many others."""
-    both = np.count_nonzero(np.isin(one.bad, other.bad, assume_unique=True))
-    return bool(both >= ALIKE * max(len(one.bad), len(other.bad)) and one.n <= 1.6 * other.n)
+def _flags(candidate: Candidate, rows: Ints) -> Flags:
+    """Some rows as flags over all legs."""
+    flags = np.zeros(len(candidate.case.bad), dtype=bool)
+    flags[rows] = True
+    return flags
 
 
 def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
@@ -173,16 +224,20 @@ def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
 
 def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
     """One of its parts, where several parts that do not overlap say more than the whole."""
+    if best.case.kind != "group_rate":
+        return best
+    of_best = _flags(best, best.bad)
     parts = [
         each for each in candidates
-        if each.case is best.case and each is not best and best.case.kind == "group_rate"
-        and len(each.rows) < len(best.rows) and not each.lengths_s
-        and np.isin(each.bad, best.bad, assume_unique=True).all()
+        if each.case is best.case and each is not best
+        and len(each.rows) < len(best.rows) and not each.lengths_s and of_best[each.bad].all()
     ]  # fmt: skip
     chosen: list[Candidate] = []
+    taken = np.zeros(len(best.case.bad), dtype=bool)
     for each in sorted(parts, key=lambda part: -part.gain):
-        if not any(np.isin(each.rows, other.rows, assume_unique=True).any() for other in chosen):
+        if not taken[each.rows].any():
             chosen.append(each)
+            taken[each.rows] = True
     enough = len(chosen) > 1 and sum(each.gain for each in chosen) > best.gain + PRICE
     # Where the parts are nearly all of it, the whole is the simpler description.
     enough = enough and best.n > WHOLE * sum(each.n for each in chosen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -121,7 +122,10 @@ def findings(
     seen = observe(source, since=since, until=until, tz=tz, profile=profile, units=units)
     groups = Groups(seen)
     missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
-    cases = [case for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)]
+    cases = [
+        replace(case, by=tuple(dict.fromkeys((*case.by, *source.dimension_columns))))
+        for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)
+    ]  # fmt: skip
     direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(seen, groups, min_excess)]
     explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess, most=limit + SPARE)
     for each in explained:

@@ -50,7 +50,14 @@ class Grouping:
         return "prefix" if self.name.startswith("prefix") else self.name
 
 
-GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
+class _Groupings(dict[str, Grouping]):
+    """Groupings by name; a column that the caller added is one as well."""
+
+    def __missing__(self, name: str) -> Grouping:
+        return Grouping(name, name.replace("_", " "), "unknown", rank=2)
+
+
+GROUPINGS: Mapping[str, Grouping] = _Groupings({each.name: each for each in (
     Grouping("all", "all calls", "unknown", adjusts=False, rank=0),
     Grouping("network_code", "network", "route or carrier", rank=1),
     Grouping("country", "country", "route or carrier", rank=2),
@@ -65,7 +72,7 @@ GROUPINGS: Mapping[str, Grouping] = {each.name: each for each in (
     Grouping("codec_guess", "codec", "platform", rank=20),
     Grouping("remote_kind", "kind of address", "own application", adjusts=False, rank=6),
     Grouping("weekday", "weekday", "unknown", rank=5),
-)}  # fmt: skip
+)})  # fmt: skip
 
 
 @dataclass
@@ -96,7 +103,7 @@ class Groups:
     def _legs(self, name: str) -> Codes:
         seen = self.observations
         if name == "all":
-            return Codes(np.zeros(len(seen), dtype=np.int64), ["all"])
+            return Codes(np.zeros(len(seen), dtype=np.int32), ["all"])
         if name == "weekday":
             return Codes(seen.weekday, WEEKDAYS)
         if name.startswith("prefix"):
@@ -118,7 +125,7 @@ class Groups:
         number = pc.match_substring_regex(digits, "^[0-9]{7,15}$")
         encoded = pc.dictionary_encode(pc.if_else(number, pc.utf8_slice_codeunits(digits, 0, length), None))
         of_label = np.append(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), -1)
-        return Codes(of_label[numbers.codes].astype(np.int64), encoded.dictionary.to_pylist())
+        return Codes(of_label[numbers.codes].astype(np.int32), encoded.dictionary.to_pylist())
 
     def _attempts(self, legs: Codes) -> Codes:
         attempt = self.observations.attempt
@@ -126,7 +133,7 @@ class Groups:
         if not len(rows):
             return legs
         count = int(attempt[rows].max()) + 1
-        low, high = np.full(count, len(legs.labels) + 1, dtype=np.int64), np.full(count, -2, dtype=np.int64)
+        low, high = np.full(count, len(legs.labels) + 1, dtype=np.int32), np.full(count, -2, dtype=np.int32)
         np.minimum.at(low, attempt[rows], legs.codes[rows])
         np.maximum.at(high, attempt[rows], legs.codes[rows])
         same = np.where(low == high, low, -1)

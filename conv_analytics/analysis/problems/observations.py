@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
 
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
@@ -84,17 +84,17 @@ class Observations:
     @cached_property
     def hour(self) -> Ints:
         """Hour of the day on the zone's clock, 0..23; -1 where it is not known."""
-        return np.where(self.started_us == NO_INSTANT, -1, self.local_us % DAY_US // HOUR_US)
+        return np.where(self.started_us == NO_INSTANT, -1, self.local_us % DAY_US // HOUR_US).astype(np.int32)
 
     @cached_property
     def weekday(self) -> Ints:
         """Weekday on the zone's clock, 0 is Monday; -1 where it is not known."""
-        return np.where(self.started_us == NO_INSTANT, -1, (self.local_us // DAY_US + 3) % 7)
+        return np.where(self.started_us == NO_INSTANT, -1, (self.local_us // DAY_US + 3) % 7).astype(np.int32)
 
     @cached_property
     def day(self) -> Ints:
         """Day since 1970 on the zone's clock; -1 where it is not known."""
-        return np.where(self.started_us == NO_INSTANT, -1, self.local_us // DAY_US)
+        return np.where(self.started_us == NO_INSTANT, -1, self.local_us // DAY_US).astype(np.int32)
 
     @cached_property
     def outbound(self) -> Flags:

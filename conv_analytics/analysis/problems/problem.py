@@ -38,7 +38,7 @@ class Problem:
     baseline
         The share that is expected, 0..1.
     excess
-        Bad ones that there would not be at that share.
+        Bad ones that there would not be at that share; of a number that is not called any more, the missing calls.
     p, q
         Probability of so many by chance: alone, and among everything that was asked.
     sure
@@ -165,6 +165,8 @@ class Findings:
 def _shown(row: Mapping[Any, Any]) -> tuple[object, ...]:
     since = "" if pd.isna(row["since"]) else f"{row['since']:%Y-%m-%d %H:%M}"
     bad = f"{row['k']:,} of {row['n']:,} ({row['rate']:.1%})"
+    if row["case"] == "no_calls":
+        bad = f"{row['k']:,} missing calls"
     return row["problem"], row["what"], bad, f"{row['baseline']:.1%}", since, row["side"], row["advice"]
 
 

@@ -55,16 +55,16 @@ def observe(
         # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
         ends = ("remote_address", "remote_kind", "network_code")
         columns["country"] = countries.of_legs(*(columns[name] for name in ends))
-        columns |= versions.of_users(source, columns["user_id"])
+        columns = versions.of_users(source, columns["user_id"]) | columns
     return _observations(columns, [name for name, each in columns.items() if isinstance(each, Codes)], tz)
 
 
 def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[Rows, tuple[str, ...]]:
     if not source.single:
-        texts = tuple(name for name in TEXTS if name != "country")
+        texts = (*(name for name in TEXTS if name != "country"), *source.dimension_columns)
         rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
         texts = (*texts, *JUDGED_TEXTS)
-        return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS).materialized(), texts
+        return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts
     told = tuple(name for name in VERSIONS if name in source.columns())
     declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(told, str)
     wanted = (*TEXTS, *told, *NUMBERS, *FLAGS, *INSTANTS)
@@ -80,7 +80,7 @@ def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
     for name in texts:
         codes, labels = pd.factorize(frame[name])
-        columns[name] = Codes(codes.astype("int64"), [str(label) for label in labels])
+        columns[name] = Codes(codes.astype("int32"), [str(label) for label in labels])
     for name in (*NUMBERS, *JUDGED_NUMBERS):
         columns[name] = frame[name].astype("float64").to_numpy(dtype="float64", na_value=np.nan)
     for name in FLAGS:
@@ -113,7 +113,8 @@ def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
     for batch in reader:
         for name in names:
             column = batch.column(name)
-            kept[name].append(pc.dictionary_encode(column) if name in texts else column.to_numpy(zero_copy_only=False))
+            # Copies: a view of one column would keep the whole batch.
+            kept[name].append(pc.dictionary_encode(column) if name in texts else np.array(column))
     columns: dict[str, Any] = {}
     for name in names:
         chunks = kept.pop(name)
@@ -128,12 +129,13 @@ def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
 
 def _codes(chunks: list[Any]) -> Codes:
     if not chunks:
-        return Codes(np.empty(0, dtype=np.int64), [])
+        return Codes(np.empty(0, dtype=np.int32), [])
     whole = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
+    chunks.clear()
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0)
     codes = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False)
-    return Codes(codes.astype("int64"), _Labels(whole.dictionary))
+    return Codes(codes.astype("int32"), _Labels(whole.dictionary))
 
 
 class _Labels(Sequence[str]):

@@ -62,7 +62,7 @@ def _of_pair(asked: Asked, pair: tuple[str, str]) -> Iterator[Candidate]:
     y, rate = asked.y[valid], asked.baseline(valid, adjusts=not structural)
     rate = np.maximum(rate, LEAST_RATE) if structural else rate
     width = len(asked.groups.of(pair[1]).labels)
-    both = first[valid] * width + second[valid]
+    both = first[valid].astype(np.int64) * width + second[valid]
     names, place = np.unique(both, return_inverse=True)
     k, n, e = (sums(place, weights) for weights in (y, None, rate))
     v = sums(place, rate * (1 - rate))

@@ -16,7 +16,7 @@ LEAST_N = 20
 
 def shift_h(candidate: Candidate, seen: Observations, groups: Groups) -> float | None:
     """By how many hours the calls of a group are later than its other calls, -12..12; None if that is no matter."""
-    if candidate.case.name != "unanswered" or len(candidate.by) != 1:
+    if candidate.case.name != "unanswered" or candidate.by != ("from_address",) or candidate.case.kind != "group_rate":
         return None
     codes = groups.of(candidate.by[0], candidate.case.unit).codes
     mine = seen.outbound & (codes == codes[candidate.rows[0]]) & candidate.case.known

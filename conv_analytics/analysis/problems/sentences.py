@@ -47,13 +47,16 @@ def where(candidate: Candidate, tz: str) -> str:
 def _group(name: str, value: str) -> str:
     if name.startswith("prefix"):
         return f"numbers that begin with {value}"
-    return _WHERE.get(name, name.replace("_", " ") + " {}").format(value)
+    return _WHERE[name].format(value) if name in _WHERE else f"{name.replace('_', ' ')} {value}"
 
 
 def what(candidate: Candidate, seen: Observations, tz: str) -> str:
     """The problem in one sentence."""
     k, n = candidate.k, candidate.n
     place = where(candidate, tz)
+    if candidate.case.name == "no_calls":
+        since = "" if candidate.since_us is None else f" since {_local(candidate.since_us, tz)}"
+        return f"{place[0].upper()}{place[1:]}: none{since}; about {k:,.0f} calls are missing."
     usual = candidate.expected / n
     text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls}"
     text += f" ({k / n:.0%}; usual {_share(usual)})"

@@ -28,7 +28,7 @@ def of_users(source: Source, users: Codes) -> dict[str, Codes]:
         if name in known:
             of_user = [told.get(str(label), {}).get(name) for label in users.labels]
             codes, labels = pd.factorize(pd.Series(of_user, dtype="object"))
-            made[name] = Codes(np.append(codes, -1).astype(np.int64)[users.codes], [str(label) for label in labels])
+            made[name] = Codes(np.append(codes, -1).astype(np.int32)[users.codes], [str(label) for label in labels])
     return made
 
 

@@ -85,7 +85,7 @@ def _of_calls(rows: Rows) -> Rows:
 
 def _tables(source: Source, unit: str, extra: Sequence[str], reads: Collection[str]) -> Rows:
     declared, maker = (CALLS, "calls()") if unit == "call" else (LEGS, "legs()")
-    names = [column.name for column in declared]
+    names = [*(column.name for column in declared), *source.dimension_columns]
     for name in extra:
         if name not in names:
             raise ColumnNotFound(f"of {maker}", name, (*names, *zones.KEYS))

@@ -198,14 +198,14 @@ class _FileRows:
         self._layout = layout
 
     def __iter__(self) -> Iterator[pa.Table]:
-        with open_file(self._layout, self.file) as opened:
+        with open_file(self._layout, self.file).parquet as opened:
             present = opened.schema_arrow.names
         for batch in read_batches(self.path, [name for name in self._columns if name in present], _BATCH_ROWS):
             yield as_declared(pa.Table.from_batches([batch]), TABLES[self.file.table].schema, self._columns)
 
     def check(self, table: Table) -> None:
         """Raise unless the file is as it was recorded, and has the columns that its table has today."""
-        with open_file(self._layout, self.file) as opened:
+        with open_file(self._layout, self.file).parquet as opened:
             columns = opened.schema_arrow.names
         try:
             what = as_recorded(self._layout, self.file)

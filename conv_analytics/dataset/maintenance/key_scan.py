@@ -61,7 +61,9 @@ def duplicate_keys(
     count, suspects = 0, np.array([], np.uint64)
     passes = max(1, -(-rows // PASS_ROWS))
     for turn in range(passes):
-        parts = [hashes(batch) for path in paths for batch in key_batches(path, key, replaced)]
+        parts = [
+            hashes(rows) for rows in _joined(batch for path in paths for batch in key_batches(path, key, replaced))
+        ]
         mine = [part[part % np.uint64(passes) == turn] for part in parts]
         ordered = np.sort(np.concatenate(mine)) if mine else suspects
         repeats = ordered[1:][ordered[1:] == ordered[:-1]]
@@ -119,8 +121,23 @@ def hashes(rows: pa.Table) -> Any:
     """A number per row, equal for equal rows."""
     import pandas as pd  # noqa: PLC0415  slow to import, and whoever only reads a dataset needs no hashes
 
-    columns = {name: _comparable(rows[name]) for name in rows.column_names}
-    return pd.util.hash_pandas_object(pa.table(columns).to_pandas(), index=False).to_numpy(np.uint64)
+    return pd.util.hash_pandas_object(_comparable_rows(rows).to_pandas(), index=False).to_numpy(np.uint64)
+
+
+def _joined(batches: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Comparable rows, many small batches in one: a file a night has few rows, and hashing has its fixed costs."""
+    waiting: list[pa.Table] = []
+    for batch in map(_comparable_rows, batches):
+        if waiting and (batch.schema != waiting[0].schema or sum(map(len, waiting)) + len(batch) > _BATCH_ROWS):
+            yield pa.concat_tables(waiting)
+            waiting = []
+        waiting.append(batch)
+    if waiting:
+        yield pa.concat_tables(waiting)
+
+
+def _comparable_rows(rows: pa.Table) -> pa.Table:
+    return pa.table({name: _comparable(rows[name]) for name in rows.column_names})
 
 
 def _comparable(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -11,6 +11,7 @@ from pathlib import Path
 from conv_analytics.dataset.maintenance import check_files, check_rows
 from conv_analytics.dataset.maintenance.finding import Finding
 from conv_analytics.dataset.maintenance.folder_state import FolderState
+from conv_analytics.dataset.storage.application_folders import require_one_folder
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import DatasetError
 
@@ -59,6 +60,7 @@ def verify(path: str | Path) -> list[Finding]:
     folder = FolderState.of(dataset_folder(path))
     with closing(folder.watermarks):
         if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
+            require_one_folder(Path(path))
             raise DatasetError(
                 f"{folder.layout.name} is not a dataset: there is no commit in it. Name a folder that an export wrote."
             )

@@ -1,9 +1,9 @@
 """What questions keep of a folder, in `_cache/` beside its tables: made again whenever it is not there, safe to delete.
 
-An entry is a Parquet file and a note that says what it was made of: the files of all commits, the version of this
-package, the options of the question. An entry is only believed if all of that is the same, and if the bytes of the file
-are those that were written. Two processes that make the same entry write a file each; the last note counts. Where the
-folder cannot be written, nothing is kept.
+An entry is a Parquet file and a note that says what it was made of: the files of all commits (their recorded SHA-256,
+and length and last change as they are now), the version of this package, the options of the question. An entry is only
+believed if all of that is the same, and if the bytes of the file are those that were written. Two processes that make
+the same entry write a file each; the last note counts. Where the folder cannot be written, nothing is kept.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class FolderCache:
         for commit in commits:
             of.update(f"{commit.number} {commit.run}\n".encode())
             for file in commit.files:
-                of.update(f"{file.path} {file.sha256}\n".encode())
+                of.update(f"{file.path} {file.sha256} {_as_it_lies(layout.root / file.path)}\n".encode())
         self._of = {"commits": of.hexdigest(), "version": conv_analytics.__version__, "engine": engine}
         self._believed: set[Path] = set()
 
@@ -144,6 +144,15 @@ class FolderCache:
             with suppress(OSError):
                 path.unlink()
         return len(current) < ENTRIES
+
+
+def _as_it_lies(path: Path) -> str:
+    """Length and last change of a file: an entry is not believed when one of the files behind it was touched since."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return "missing"
+    return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def scan(path: Path) -> str:

@@ -13,7 +13,6 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.views import DatasetFile
 from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
-from conv_analytics.tables import TABLES
 
 T = TypeVar("T")
 
@@ -52,9 +51,8 @@ class CheckedFiles:
         if known is not None and _is_still(known.path, file):
             return pq.ParquetFile(parquet_source(known.path))
         opened = open_file(self._layout, file)
-        lacking = set(TABLES[file.table].schema.names).difference(opened.schema_arrow.names)
-        self._checked[file] = DatasetFile(self._layout.file(file.path), frozenset(lacking))
-        return opened
+        self._checked[file] = DatasetFile(opened.path, opened.lacking)
+        return opened.parquet
 
     def side_by_side(self, call: Callable[[File], T], files: Sequence[File]) -> Iterator[T]:
         """What a call gives for each file, in their order; of a bucket several at a time, because each waits for it."""

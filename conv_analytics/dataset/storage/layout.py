@@ -140,10 +140,8 @@ class Layout:
         """The path of a file in the folder; raises as `file` does."""
         path = self.root.joinpath(*self._parts(name))
         folder = path.parent
-        if folder not in self._inside:
-            if not folder.resolve().is_relative_to(self.root.resolve()):
-                raise CorruptFile(path, f"a link leads out of {self.root}")
-            self._inside.add(folder)
+        if not self._is_inside(folder):
+            raise CorruptFile(path, f"a link leads out of {self.root}")
         if (kind := other_kind(path)) is not None:
             raise CorruptFile(path, f"it is {kind}, not a file")
         return path
@@ -154,6 +152,16 @@ class Layout:
         if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
             raise CorruptFile(repr(name), f"no file of {self.root} is called that")
         return parts
+
+    def _is_inside(self, folder: Path) -> bool:
+        """Whether a folder lies in the root: what is no link, in a folder that does, does so, too."""
+        if folder == self.root or folder in self._inside:
+            return True
+        plain = other_kind(folder, plain=stat.S_IFDIR) is None and self._is_inside(folder.parent)
+        if not plain and not folder.resolve().is_relative_to(self.root.resolve()):
+            return False
+        self._inside.add(folder)
+        return True
 
     def runs(self) -> list[Path]:
         """The staging folders of runs; anything else in the work folder is left out."""

@@ -7,13 +7,15 @@ They find files that are missing, truncated or swapped;
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.store.stored_object import parquet_source, sha256_of, size_of
+from conv_analytics.dataset.store.stored_object import StoredFile, parquet_source, sha256_of, size_of
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
@@ -21,7 +23,15 @@ from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
 _TABLE = b"conv_analytics.table"
 
 
-def open_file(layout: Layout, file: File) -> pq.ParquetFile:
+class OpenFile(NamedTuple):
+    """A file of a commit that is open for reading, where it lies, and which columns of its table it does not have."""
+
+    parquet: pq.ParquetFile
+    path: StoredFile
+    lacking: frozenset[str]
+
+
+def open_file(layout: Layout, file: File) -> OpenFile:
     """Open a file of a commit for reading.
 
     Raises
@@ -45,19 +55,27 @@ def open_file(layout: Layout, file: File) -> pq.ParquetFile:
         raise CorruptFile(path, f"it is a file of table {table}, not of {file.table}")
     if opened.metadata.num_rows != file.rows:
         raise CorruptFile(path, f"it has {opened.metadata.num_rows:,} rows, and {file.rows:,} were recorded")
+    # Most files are of this version: one comparison instead of one per column.
+    lacking: frozenset[str] = frozenset() if schema.equals(TABLES[file.table].schema) else _lacking(schema, file)
+    if size != file.bytes:
+        raise CorruptFile(path, f"it has {size:,} bytes, and {file.bytes:,} were recorded")
+    return OpenFile(opened, path, lacking)
+
+
+def _lacking(schema: pa.Schema, file: File) -> frozenset[str]:
+    """The columns that a file of an earlier version does not have."""
+    lacking = set()
     for column in TABLES[file.table].schema:
         index = schema.get_field_index(column.name)
         if index < 0:
-            if lacked_by_earlier(column):
-                continue
-            raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
-        if not reads_as(schema.field(index).type, column.type):
+            if not lacked_by_earlier(column):
+                raise SchemaChanged(file.table, column.name, f"is not in {file.path}")
+            lacking.add(column.name)
+        elif not reads_as(schema.field(index).type, column.type):
             raise SchemaChanged(
                 file.table, column.name, f"is {schema.field(index).type} in {file.path}, not {column.type}"
             )
-    if size != file.bytes:
-        raise CorruptFile(path, f"it has {size:,} bytes, and {file.bytes:,} were recorded")
-    return opened
+    return frozenset(lacking)
 
 
 def as_recorded(layout: Layout, file: File) -> str | None:

@@ -26,6 +26,8 @@ from conv_analytics.tables.days import by_day
 
 #: Rows are buffered up to this size before they are written as a row group. [B]
 BUFFER_BYTES = 16 * 2**20
+#: Of these, what small tables leave for the next time: a row group costs as much for ten rows as for thousands. [B]
+KEPT_BYTES = 4 * 2**20
 #: Files that are checked and synced to the disk at a time: the disk syncs several in the time of one.
 _SYNCS = 8
 #: A file that has grown to this size is closed, and the next rows of its day go to another. [B]
@@ -58,6 +60,10 @@ class _Part:
     table: Table
     path: str
     pending: list[pa.Table] = field(default_factory=list)
+    buffered: int = 0
+    """Size of these. [B]"""
+    quiet: bool = False
+    """Whether it got no rows since the last flush."""
     writer: pq.ParquetWriter | None = None
     rows: int = 0
     row_groups: int = 0
@@ -113,9 +119,11 @@ class StagedFiles:
             part = self._part(TABLES[name], day)
             part.pending.append(rows)
             part.rows += rows.num_rows
+            part.buffered += rows.nbytes
+            part.quiet = False
             self._buffered += rows.nbytes
             if self._buffered > BUFFER_BYTES:
-                self._flush()
+                self._flush(KEPT_BYTES)
 
     def quarantine(self, lines: list[str]) -> None:
         """Keep records that could not be read: one JSON object per line."""
@@ -158,14 +166,20 @@ class StagedFiles:
             self._parts[key] = _Part(table, file_name(table.name, day, self._number, self._run, number))
         return self._parts[key]
 
-    def _flush(self) -> None:
-        """Hand the pending rows to the writing thread, once it has written the previous ones."""
+    def _flush(self, kept: int = 0) -> None:
+        """Hand pending rows to the writing thread, once it has written the previous ones.
+
+        Those of the largest files go first, and of those that got none lately; `kept` bytes of the others may stay.
+        """
         self._settle()
         self._close_idle()
-        waiting = [(part, part.pending) for part in self._parts.values() if part.pending]
-        for part, _ in waiting:
-            part.pending = []
-        self._buffered = 0
+        waiting = []
+        for part in sorted(self._parts.values(), key=lambda part: -part.buffered):
+            if part.pending and (part.quiet or not kept or self._buffered > kept):
+                waiting.append((part, part.pending))
+                self._buffered -= part.buffered
+                part.pending, part.buffered = [], 0
+            part.quiet = True
         self._writing = self._thread.submit(self._write_out, waiting)
 
     def _close_idle(self) -> None:
@@ -185,6 +199,7 @@ class StagedFiles:
                 if waiting:
                     following = self._part(part.table, key[1])
                     following.pending, following.rows = waiting, moved
+                    following.buffered, following.quiet = part.buffered, part.quiet
             elif many and not part.pending:
                 self._close(self._parts.pop(key))
 

@@ -71,6 +71,10 @@ class BucketStore:
         self._tails: dict[str, bytes] = {}
         self._clients = {large: _client(address, large=large) for large in (False, True)}
 
+    def __reduce__(self) -> tuple[type[BucketStore], tuple[Address]]:
+        """Another process opens it anew, with the settings of its own environment."""
+        return BucketStore, (self.address,)
+
     def url(self, name: str) -> str:
         """The URL of an object."""
         return f"{self.address}/{name}"

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 class TextLines:
     """A line every half minute, and one at the end."""
 
-    def __init__(self, stream: TextIO, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stream, self._every, self._clock = stream, every_s, clock
+    def __init__(
+        self, stream: TextIO, every_s: float = 30.0, clock: Callable[[], float] = time.monotonic, *, label: str = ""
+    ) -> None:
+        self._stream, self._every, self._clock, self._label = stream, every_s, clock, label
         self._last = clock()
 
     def __call__(self, progress: Progress) -> None:
@@ -24,7 +26,7 @@ class TextLines:
         now = self._clock()
         if progress.finished or now - self._last >= self._every:
             self._last = now
-            print(describe(progress), file=self._stream, flush=True)
+            print(f"{self._label}{describe(progress)}", file=self._stream, flush=True)
 
 
 class TerminalBar:

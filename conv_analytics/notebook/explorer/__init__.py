@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conv_analytics.notebook.explorer.explorer import Explorer, explore
+from conv_analytics.notebook.explorer.entry import explore
+from conv_analytics.notebook.explorer.explorer import Explorer
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from conv_analytics.analysis import calls
 from conv_analytics.analysis.audio.profiles import Profile
+from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.entities.parties import phonenumbers_version
 from conv_analytics.analysis.entities.verdicts import RANK, Verdict
 from conv_analytics.notebook.report.legs import judged_legs
 
@@ -50,6 +54,31 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     return calls_of_legs(judged_legs(data, profile).legs)
 
 
+def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The calls of the data, as `judged_calls` gives them, and the verdicts on its legs.
+
+    A dataset keeps them, for it does not change; a large one in the cache of its folder, for the next session.
+    """
+    kept: dict[str, Any] = getattr(data, "kept", {})
+    of, *frames = kept.get("explorer", (None, None, None))
+    if of != profile:
+        source = Source.of(data)
+        about = {"profile": json.dumps(asdict(profile)), "phonenumbers": phonenumbers_version()}
+        made: list[pd.DataFrame] = []
+
+        def legs() -> pd.DataFrame:
+            if not made:
+                made.append(judged_legs(source, profile).legs)
+            return made[0]
+
+        frames = [
+            source.kept_frame("calls", about, lambda: calls_of_legs(legs())),
+            source.kept_frame("verdicts", about, lambda: legs()[["conversation_id", "leg_id", "verdict"]]),
+        ]
+        kept["explorer"] = (profile, *frames)
+    return frames[0], frames[1]
+
+
 def calls_of_legs(legs: pd.DataFrame) -> pd.DataFrame:
     """The calls of judged legs, as `judged_calls` gives them."""
     frame: pd.DataFrame = calls(legs)
@@ -78,4 +107,4 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
 
 
-__all__ = ["JUDGED", "calls_of_legs", "judged_calls"]
+__all__ = ["JUDGED", "calls_of_legs", "judged_calls", "kept_calls"]

@@ -1,15 +1,16 @@
 // The explorer's filters, numbers and table. Python decides what is shown; this draws it, and sends what its reader asks for.
 // All texts reach the page as text nodes: none is ever read as HTML.
 import { make, makeSvg } from "../dom.js";
-import { widget } from "./widget.js";
+import { focusedIn } from "./widget.js";
 
 const STRIP_HEIGHT = 64, WAIT_MS = 200, JUMP = 10;
 const LISTS = { networks: "network", countries: "country", directions: "direction", outcomes: "outcome" };
+const NO_FILTERS = { since: "", until: "", networks: [], countries: [], directions: [], outcomes: [], verdicts: [], text: "" };
 const classed = (kind) => `ca-${kind.replace(" ", "-")}`;
 
 export class Explorer {
   constructor(root, ask) {
-    Object.assign(this, { root, ask, focused: -1, anchor: -1 });
+    Object.assign(this, { root, ask, focused: -1, anchor: -1, wanted: {} });
     this.build();
   }
 
@@ -23,10 +24,10 @@ export class Explorer {
       ...Object.entries(LISTS).map(([name, label]) => make("label", {}, `${label} `,
         make("select", { name, onchange: () => this.filter() }))));
     this.search = make("input", { type: "search", name: "text", placeholder: "number, id, code, word", "aria-label": "Search calls",
-      oninput: () => { clearTimeout(this.timer); this.timer = setTimeout(() => this.filter(), WAIT_MS); } });
+      oninput: () => { this.stopWaiting(); this.timer = setTimeout(() => this.filter(), WAIT_MS); } });
     this.chips = make("div", { class: "ca-bar", role: "group", "aria-label": "Audio" });
     const second = make("div", { class: "ca-bar" }, this.chips, make("span", { class: "ca-right" }, this.search),
-      make("button", { type: "button", onclick: () => this.ask({ do: "filter", filters: {} }) }, "show all"));
+      make("button", { type: "button", onclick: () => this.showAll() }, "show all"));
     this.numbers = make("p", { class: "ca-numbers", "aria-live": "polite" });
     this.wrong = make("p", { class: "ca-wrong", role: "alert", hidden: "" });
     this.strip = make("div", { class: "ca-strip" });
@@ -43,28 +44,34 @@ export class Explorer {
 
   // -- what Python sends
 
-  show(state) {
-    const before = this.state, inside = this.body.contains(document.activeElement);
+  /** Show a state; `changed` names the parts of it that are new. */
+  show(state, changed) {
+    const before = this.state, focused = focusedIn(this.root), inside = this.body.contains(focused);
     this.state = state;
-    this.fill();
-    this.toggles();
-    this.showNumbers();
-    this.bars();
-    this.heads();
-    this.rows();
-    this.pages();
-    if (before && before.first !== state.first) this.list.scrollTop = 0;
-    if (inside) this.focus(this.places().includes(this.focused) ? this.focused : this.places()[this.atEnd ? state.rows.length - 1 : 0]);
-    this.atEnd = false;
+    // What was asked for last counts until all is answered.
+    const settled = !this.ask.waits();
+    if (settled) this.wanted = state.filters;
+    if (settled && (changed.has("filtering") || changed.has("answered"))) this.fill(focused);
+    if (changed.has("filtering")) { this.toggles(focused); this.bars(); }
+    if (changed.has("filtering") || changed.has("error")) this.showNumbers();
+    if (changed.has("table")) {
+      this.heads(focused);
+      this.rows();
+      if (before && before.first !== state.first) this.list.scrollTop = 0;
+      if (inside) this.focus(this.places().includes(this.focused) ? this.focused : this.places()[this.atEnd ? state.rows.length - 1 : 0]);
+      this.atEnd = false;
+    } else if (changed.has("selection")) this.marks();
+    if (changed.has("table") || changed.has("selection")) this.pages();
     this.root.dataset.live = "yes";
   }
 
-  fill() {
-    const { filters, options } = this.state;
+  fill(focused, filters = this.state.filters) {
+    const { options } = this.state;
     for (const field of [...this.fields.querySelectorAll("input"), this.search]) {
       const value = filters[field.name];
       // What is being typed stays as it is.
-      if (field !== document.activeElement || !value) field.value = field.type === "date" ? value.slice(0, 10) : value;
+      if (field === this.search && this.timer) continue;
+      if (field !== focused || !value) field.value = field.type === "date" ? value.slice(0, 10) : value;
     }
     for (const field of this.fields.querySelectorAll("select")) {
       const chosen = filters[field.name];
@@ -77,17 +84,16 @@ export class Explorer {
     }
   }
 
-  toggles() {
+  toggles(focused) {
     const { filters, options } = this.state, chosen = filters.verdicts;
-    const focused = this.chips.contains(document.activeElement) ? document.activeElement.name : null;
+    const name = this.chips.contains(focused) ? focused.name : null;
     this.chips.replaceChildren(make("span", { class: "ca-quiet" }, "audio"), ...this.state.verdicts.map((verdict) => {
       const on = chosen.includes(verdict), count = (options.verdicts[verdict] ?? 0).toLocaleString("en");
-      const wanted = on ? chosen.filter((each) => each !== verdict) : [...chosen, verdict];
       return make("button", { type: "button", class: "ca-chip", name: verdict, "aria-pressed": String(on),
-        onclick: () => this.filter({ verdicts: wanted }) },
+        onclick: () => this.toggleVerdict(verdict) },
         make("i", { class: classed(verdict) }), `${verdict} ${count}`);
     }));
-    if (focused) this.chips.querySelector(`[name="${focused}"]`)?.focus();
+    if (name) this.chips.querySelector(`[name="${name}"]`)?.focus();
   }
 
   showNumbers() {
@@ -123,24 +129,23 @@ export class Explorer {
       make("span", {}, bins.at(-1)[0])));
   }
 
-  heads() {
-    const { columns, sort, descending } = this.state, focused = this.head.contains(document.activeElement) && document.activeElement.name;
-    this.head.replaceChildren(...columns.map(([name, shown, tip]) => {
-      const sorted = name === sort ? (descending ? "descending" : "ascending") : "none";
+  heads(focused) {
+    const { columns, sort, descending } = this.state, name = this.head.contains(focused) ? focused.name : null;
+    this.head.replaceChildren(...columns.map(([column, shown, tip]) => {
+      const sorted = column === sort ? (descending ? "descending" : "ascending") : "none";
       const mark = { none: "", ascending: " \u25b2", descending: " \u25bc" }[sorted];
-      return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name, title: tip,
-        onclick: () => this.ask({ do: "sort", column: name, descending: sorted === "ascending" }) }, shown + mark));
+      return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name: column, title: tip,
+        onclick: () => this.ask({ do: "sort", column, descending: sorted === "ascending" }) }, shown + mark));
     }));
-    if (focused) this.head.querySelector(`[name="${focused}"]`)?.focus();
+    if (name) this.head.querySelector(`[name="${name}"]`)?.focus();
   }
 
   rows() {
-    const { rows, columns, chosen, opened, kinds } = this.state, selected = new Set(chosen);
+    const { rows, columns, kinds } = this.state;
     const verdict = columns.findIndex(([name]) => name === "verdict");
     if (!this.places().includes(this.focused)) this.focused = this.places()[0] ?? -1;
     this.body.replaceChildren(...rows.map(([place, cells]) => make("tr", {
-      "data-place": place, tabindex: place === this.focused ? "0" : "-1", "aria-selected": String(selected.has(place)),
-      "aria-current": place === opened ? "true" : null,
+      "data-place": place, tabindex: place === this.focused ? "0" : "-1",
     }, ...cells.map((cell, column) => {
       const td = make("td", { title: cell });
       if (column === verdict && kinds.includes(cell)) td.append(make("i", { class: classed(cell) }));
@@ -151,10 +156,25 @@ export class Explorer {
       this.body.append(make("tr", {}, make("td", { colspan: columns.length, class: "ca-quiet" },
         this.state.total ? "No call passes these filters." : "There are no calls in this data.")));
     }
+    this.marks();
+  }
+
+  /** Which rows are selected, and which one is open. */
+  marks() {
+    const { on_page: selected, opened } = this.state;
+    this.mark(selected);
+    for (const row of this.body.querySelectorAll("[data-place]")) {
+      if (Number(row.dataset.place) === opened) row.setAttribute("aria-current", "true"); else row.removeAttribute("aria-current");
+    }
+  }
+
+  mark(places) {
+    const selected = new Set(places);
+    for (const row of this.body.querySelectorAll("[data-place]")) row.setAttribute("aria-selected", String(selected.has(Number(row.dataset.place))));
   }
 
   pages() {
-    const { first, matching, page, selected } = this.state, last = Math.min(first + page, matching);
+    const { first, matching, page, count: selected } = this.state, last = Math.min(first + page, matching);
     const turn = (words, name, to, on) => make("button", { type: "button", "aria-label": name, title: name,
       ...(on ? {} : { disabled: "" }), onclick: () => this.ask({ do: "turn", first: to }) }, words);
     const span = matching ? `${(first + 1).toLocaleString("en")}\u2013${last.toLocaleString("en")} of ${matching.toLocaleString("en")}` : "none";
@@ -167,17 +187,31 @@ export class Explorer {
 
   // -- what the reader asks for
 
+  stopWaiting() { clearTimeout(this.timer); this.timer = 0; }
+
   filter(changed = {}) {
-    clearTimeout(this.timer);
-    const wanted = { ...this.state.filters, ...changed };
-    wanted.text = this.search.value;
+    this.stopWaiting();
+    const wanted = { ...this.wanted, ...changed, text: this.search.value };
     for (const field of this.fields.querySelectorAll("input, select")) {
       if (field.type === "date") {
         // An instant that Python set is kept as long as its day is.
         if (field.value !== wanted[field.name].slice(0, 10)) wanted[field.name] = field.value;
       } else if (field.value !== "\0") wanted[field.name] = field.value ? [field.value] : [];
     }
+    this.wanted = wanted;
     this.ask({ do: "filter", filters: wanted });
+  }
+
+  showAll() {
+    this.stopWaiting();
+    this.wanted = NO_FILTERS;
+    this.fill(null, NO_FILTERS);
+    this.ask({ do: "filter", filters: {} });
+  }
+
+  toggleVerdict(verdict) {
+    const chosen = this.wanted.verdicts;
+    this.filter({ verdicts: chosen.includes(verdict) ? chosen.filter((each) => each !== verdict) : [...chosen, verdict] });
   }
 
   places() { return this.state.rows.map(([place]) => place); }
@@ -205,16 +239,15 @@ export class Explorer {
   }
 
   choose(places, open = null) {
-    const selected = new Set(places);
-    for (const row of this.body.querySelectorAll("[data-place]")) row.setAttribute("aria-selected", String(selected.has(Number(row.dataset.place))));
+    this.mark(places);
     this.ask({ do: "choose", places, open });
   }
 
   toggled(place) {
     this.anchor = place;
-    const { chosen } = this.state;
+    const row = this.row(place), selected = row?.getAttribute("aria-selected") === "true";
     this.ask({ do: "toggle", place });
-    this.row(place)?.setAttribute("aria-selected", String(!chosen.includes(place)));
+    row?.setAttribute("aria-selected", String(!selected));
   }
 
   span(place) {
@@ -257,5 +290,3 @@ export class Explorer {
     if (all) this.ask({ do: "all" }); else actions[event.key]();
   }
 }
-
-export default widget({ class: "ca-explore" }, Explorer);

@@ -1,141 +1,85 @@
-"""`explore`: browse the calls of a dataset in a notebook."""
+"""The explorer: a widget that shows calls, and does what its reader asks for."""
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
-import anywidget
-import ipywidgets
 import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
-from conv_analytics.analysis.engine.data import Data
-from conv_analytics.analysis.engine.zones import zone_info
-from conv_analytics.analysis.entities.verdicts import Verdict
-from conv_analytics.api import AsyncConversations, Conversations
-from conv_analytics.dataset import open_dataset
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.explorer.calls import calls_of_legs
+from conv_analytics.notebook.explorer import shown
+from conv_analytics.notebook.explorer.asked import AskedWidget
+from conv_analytics.notebook.explorer.calls import kept_calls
 from conv_analytics.notebook.explorer.filters import Filters
+from conv_analytics.notebook.explorer.folder import dataset_in
+from conv_analytics.notebook.explorer.opened import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
-from conv_analytics.notebook.explorer.panel import ExportPanel, export_panel
-from conv_analytics.notebook.explorer.summary import bins, summary
-from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
-from conv_analytics.notebook.explorer.view import CLASSES, COLUMNS, PAGE, TOOLTIPS, View
-from conv_analytics.notebook.html import escape, module
-from conv_analytics.notebook.report.legs import judged_legs
+from conv_analytics.notebook.explorer.panel import ExportPanel
+from conv_analytics.notebook.explorer.summary import summary
+from conv_analytics.notebook.explorer.view import View
+from conv_analytics.notebook.html import module
+from conv_analytics.notebook.timeline.page import PARTS
+from conv_analytics.notebook.timeline.page import style as timeline_style
 from conv_analytics.notebook.timeline.timeline import show_timeline
-from conv_analytics.notebook.timeline.widget import TimelineWidget
-
-_WORST_FIRST = [verdict.value for verdict in Verdict]
 
 
-def explore(
-    data: Data | None = None,
-    *,
-    tz: str = "UTC",
-    mask: bool = True,
-    profile: str | Profile = "recommended",
-    client: Conversations | AsyncConversations | None = None,
-    panel: ExportPanel | None = None,
-) -> Explorer:
-    """Browse calls: filter them, select some, open the timeline of one; and export them first if need be.
-
-    Parameters
-    ----------
-    data
-        A `Dataset`, `Frames`, or a mapping of table name to frame; when absent the dataset in the panel's folder.
-    tz
-        IANA name of the time zone that is shown, and of the days that calls are filtered by.
-    mask
-        False shows numbers, names and texts as they are, and says UNMASKED. Otherwise they reach neither the browser
-        nor the saved notebook.
-    profile
-        The rulebook of the verdicts on audio.
-    client
-        Adds a panel above that exports this client's application to the dataset's folder (``exports`` without one);
-        after each run, what is in the folder is shown.
-    panel
-        The same with a panel that you configure: ``explore(panel=export_panel(client, "exports", rate=30))``.
-
-    Returns
-    -------
-    Explorer
-        Shows itself in a notebook. Its ``calls``, ``selected``, ``filters`` and ``timeline`` follow what is done
-        there, and setting the filters changes what is shown.
-
-    Raises
-    ------
-    ConfigError
-        If the zone or the profile is unknown.
-
-    Examples
-    --------
-    >>> at = pd.to_datetime(["2026-05-04 09:00", "2026-05-04 10:00"], utc=True)
-    >>> hangups = pd.DataFrame({
-    ...     "conversation_id": ["CON-1", "CON-2"], "event_id": [7, 9], "leg_id": ["a", "b"], "at": at,
-    ...     "direction": "outbound", "to_number": ["447700900001", "447700900002"], "sip_code": [486, 480],
-    ... })
-    >>> x = explore({"hangups": hangups})
-    >>> x
-    <Explorer: 2 calls; 0 (0.0%) answered; 0 with poor audio, of 0 measured; \
-0 of the answered calls unmeasured; people masked>
-    >>> x.filter(outcomes="busy").calls["conversation_id"].to_list()
-    ['CON-1']
-    >>> x.filters
-    Filters(since=None, until=None, networks=(), countries=(), directions=(), outcomes=('busy',), verdicts=(), text='')
-    """
-    zone_info(tz)
-    if client is not None:
-        if panel is not None:
-            raise ConfigError("Give a client or a panel: a panel has its client.")
-        panel = export_panel(client, getattr(data, "path", "exports"), tz=tz)
-    if data is None:
-        data = {} if panel is None else _dataset(Path(panel.fields.folder))
-    return Explorer(data, tz=tz, mask=mask, profile=profile, panel=panel)
-
-
-class Explorer:
-    """Browses calls; made by `explore`.
+class Explorer(AskedWidget):
+    """Browses calls; made by `explore`. One widget: the panel of an export, the calls, and the timeline of one.
 
     Attributes
     ----------
-    widget
-        What is shown: a table of calls with its filters, and below it a timeline.
     panel
         The panel of the export; None without a client.
+    headings, filtering, table, selection, conversation, export, error
+        What the browser shows, masked; each is sent when it changes. ``selection["count"]`` is how many calls are
+        selected.
+    picked
+        Written by the browser: what is selected in the timeline.
     """
+
+    _esm = module(
+        *PARTS, *(f"explorer/{name}.js" for name in ("widget", "explorer", "opened", "panel", "explorer_widget"))
+    )
+    _css = f"{style()}{timeline_style()}"
+    headings = traitlets.Dict(shown.HEADINGS).tag(sync=True)
+    filtering = traitlets.Dict().tag(sync=True)
+    table = traitlets.Dict().tag(sync=True)
+    selection = traitlets.Dict().tag(sync=True)
+    conversation = traitlets.Dict().tag(sync=True)
+    export = traitlets.Dict().tag(sync=True)
+    error = traitlets.Unicode().tag(sync=True)
+    picked = traitlets.Dict().tag(sync=True, echo_update=False)
 
     def __init__(
         self, data: Any, *, tz: str, mask: bool, profile: str | Profile, panel: ExportPanel | None = None
     ) -> None:
         self._tz, self._mask, self._profile = tz, mask, profile
-        self._error = ""
-        # A front end may handle messages of the browser in another thread than the cells.
-        self._lock = threading.RLock()
         self._opened: int | None = None
-        self._timeline: TimelineWidget | None = None
-        self._below = ipywidgets.VBox()
+        self._timeline: OpenTimeline | None = None
         self._read(data)
-        self._table = CallTable(self._on_message, shown=self._state())
-        self._output = UpdatableOutput(self._repr_mimebundle_)
         self.panel = panel
-        above = []
+        state = {"filtering": shown.filtering(self._view), "table": shown.table(self._view),
+                 "selection": shown.selection(self._view, None)}  # fmt: skip
+        # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
+        super().__init__(None if panel is None else panel.lock, **state)
         if panel is not None:
+            self.export = panel.shown
+            panel.observe(lambda change: self.set_trait("export", change.new), "shown")
             panel.ends.append(self._on_export)
-            above = [panel.widget]
-        self.widget = ipywidgets.VBox([*above, self._table, self._below])
+
+    @property
+    def widget(self) -> Self:
+        """The explorer itself."""
+        return self
 
     def _read(self, data: Any) -> None:
         self._data = data
-        frame, self._verdicts = _judged(data, profile_of(self._profile))
+        frame, self._verdicts = kept_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property
@@ -144,6 +88,7 @@ class Explorer:
 
         Examples
         --------
+        >>> from conv_analytics import explore
         >>> x = explore({})
         >>> x.filters = Filters(since="2026-05-04", verdicts=["poor", "fair"])
         >>> print(x.filters)
@@ -153,16 +98,17 @@ class Explorer:
 
     @filters.setter
     def filters(self, wanted: Filters) -> None:
-        with self._lock:
+        with self._lock, self.hold_sync():
             self._view.filters = wanted
-            self._error = ""
-            self._show()
+            self.error = ""
+            self._show_calls()
 
     def filter(self, **changes: Any) -> Self:
         """Change some of the `Filters` and keep the others.
 
         Examples
         --------
+        >>> from conv_analytics import explore
         >>> x = explore({}).filter(outcomes="busy").filter(countries=["GB", "IE"])
         >>> print(x.filters)
         countries: GB, IE; outcomes: busy
@@ -181,8 +127,8 @@ class Explorer:
         return self._view.selected
 
     @property
-    def timeline(self) -> TimelineWidget | None:
-        """The open timeline: its ``selected`` is the frame of the events selected in it."""
+    def timeline(self) -> OpenTimeline | None:
+        """The open timeline: its ``selected`` is the frame of the events selected in it; None before one is opened."""
         return self._timeline
 
     def select(self, conversation_ids: str | list[str]) -> Self:
@@ -199,59 +145,64 @@ class Explorer:
             if not bool((ids == conversation_id).any()):
                 raise ConfigError(f"There is no call of the conversation {conversation_id!r}.")
         places = [place for place, selected in enumerate(ids.isin(wanted)) if selected]
-        with self._lock:
+        with self._lock, self.hold_sync():
             self._view.choose(places)
             if len(wanted) == 1:
                 self._open(places[0])
-            self._show()
+            self._show_selection()
         return self
 
     def reload(self, data: Any) -> None:
         """Show other data with the same filters, such as a folder after an export."""
-        with self._lock:
+        with self._lock, self.hold_sync():
             filters, sort, descending = self._view.filters, self._view.sort, self._view.descending
             self._read(data)
             self._view.filters = filters
             self._view.order(sort, descending=descending)
             self._opened = None
-            self._show()
+            self._show_calls()
 
     def _on_export(self, folder: Path) -> None:
         """Show what an export has written; called in its thread."""
         try:
-            self.reload(_dataset(folder))
+            self.reload(dataset_in(folder))
         except ConvAnalyticsError as error:
-            self._error = self._view.display.text(str(error))
-            self._show()
+            self.error = self._view.display.text(str(error))
         self._output.update()
 
-    def _on_message(self, message: Any) -> None:
+    def _do(self, request: dict[str, Any]) -> None:
         """Do what the reader asks for; if that is impossible, show why, and change nothing."""
-        with self._lock:
-            self._error = ""
-            try:
-                self._do(message)
-            except ConvAnalyticsError as error:
-                self._error = self._view.display.text(str(error))
-            self._show()
+        if request.get("to") == "export":
+            if self.panel is not None:
+                self.panel.do(request)
+            return
+        self.error = ""
+        try:
+            self._change(request)
+        except ConvAnalyticsError as error:
+            self.error = self._view.display.text(str(error))
+        self._show_selection()
 
-    def _do(self, message: Any) -> None:
+    def _change(self, request: dict[str, Any]) -> None:
         view = self._view
-        match message["do"]:
+        match request["do"]:
             case "filter":
-                view.filters = Filters.of(message["filters"])
+                view.filters = Filters.of(request["filters"])
+                self.filtering, self.table = shown.filtering(view), shown.table(view)
             case "sort":
-                view.order(message["column"], descending=bool(message["descending"]))
+                view.order(request["column"], descending=bool(request["descending"]))
+                self.table = shown.table(view)
             case "turn":
-                view.turn(int(message["first"]))
+                view.turn(int(request["first"]))
+                self.table = shown.table(view)
             case "all":
                 view.choose(view.places.tolist())
             case "toggle":
-                self._toggle(int(message["place"]))
+                self._toggle(int(request["place"]))
             case "choose":
-                view.choose(map(int, message["places"]))
-                if message.get("open") is not None:
-                    self._open(int(message["open"]))
+                view.choose(map(int, request["places"]))
+        if request.get("open") is not None:
+            self._open(int(request["open"]))
 
     def _toggle(self, place: int) -> None:
         chosen = self._view.chosen
@@ -260,78 +211,39 @@ class Explorer:
     def _open(self, place: int) -> None:
         conversation_id = str(self._view.frame["conversation_id"].iloc[place])
         self._opened = place
+        self.picked = {}
         try:
             drawn = show_timeline(self._data, conversation_id, tz=self._tz, mask=self._mask, quality=self._verdicts)
         except ConvAnalyticsError as error:
-            self._below.children = [ipywidgets.HTML(f"<p>{escape(self._view.display.text(str(error)))}</p>")]
+            self.conversation = {"error": self._view.display.text(str(error))}
             return
         if self._timeline is None:
-            self._timeline = drawn.widget()
+            self._timeline = OpenTimeline(drawn)
         else:
             self._timeline.show(drawn)
-        self._below.children = [self._timeline]
+        self.conversation = self._timeline.drawn()
 
-    def _state(self) -> str:
-        view, numbers = self._view, summary(self._view)
-        page = list(view.page())
-        chosen = set(view.chosen)
-        return json.dumps({
-            "columns": [(name, shown, TOOLTIPS.get(name, "")) for name, shown in COLUMNS.items()],
-            "rows": page, "first": view.first, "page": PAGE,
-            "matching": len(view.places), "total": len(view.frame), "sort": view.sort, "descending": view.descending,
-            "filters": view.filters.plain(), "options": view.options(), "verdicts": _WORST_FIRST, "kinds": CLASSES,
-            "numbers": numbers.parts(), "masked": numbers.masked, "error": self._error, "opened": self._opened,
-            "selected": len(chosen), "chosen": [place for place, _ in page if place in chosen],
-            "bins": [[each.at, each.counts] for each in bins(view)],
-        })  # fmt: skip
+    @traitlets.observe("picked")
+    def _on_picked(self, change: Any) -> None:
+        """Keep what is selected in the timeline, unless another one has been opened meanwhile."""
+        with self._lock:
+            if self._timeline is not None and change.new.get("id") == self.conversation.get("id"):
+                self._timeline.rows = [int(row) for row in change.new["rows"]]
 
-    def _show(self) -> None:
-        self._table.shown = self._state()
+    def _show_calls(self) -> None:
+        self.filtering, self.table = shown.filtering(self._view), shown.table(self._view)
+        self._show_selection()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = self.widget._repr_mimebundle_(**options)
+    def _show_selection(self) -> None:
+        self.selection = shown.selection(self._view, self._opened)
+
+    def _html(self) -> str:
         above = "" if self.panel is None else self.panel.html()
-        return {**bundle, "text/html": above + fragment(self._view), "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        self._output.show()
+        return above + fragment(self._view)
 
     @safe_repr
     def __repr__(self) -> str:
         return f"<Explorer: {summary(self._view)}>"
 
 
-def _judged(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The calls of the data, and the verdicts on its legs; a dataset keeps them, for it does not change."""
-    kept: dict[str, Any] = getattr(data, "kept", {})
-    of, *frames = kept.get("explorer", (None, None, None))
-    if of != profile:
-        legs = judged_legs(data, profile).legs
-        frames = [calls_of_legs(legs), legs[["conversation_id", "leg_id", "verdict"]]]
-        kept["explorer"] = (profile, *frames)
-    return frames[0], frames[1]
-
-
-def _dataset(folder: Path) -> Any:
-    """The dataset in a folder; no tables before the first export."""
-    return open_dataset(folder) if any((folder / "_commits").glob("*.json")) else {}
-
-
-def script() -> str:
-    """The module that draws the table."""
-    return module("dom.js", "explorer/widget.js", "explorer/explorer.js")
-
-
-class CallTable(anywidget.AnyWidget):
-    """The table of calls and its filters in the browser: it shows the state in `shown`, and sends messages."""
-
-    _esm = script()
-    _css = style()
-    shown = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, on_message: Callable[[Any], None], **traits: Any) -> None:
-        super().__init__(**traits)
-        self.on_msg(lambda _widget, message, _buffers: on_message(message))
-
-
-__all__ = ["CallTable", "Explorer", "explore", "script"]
+__all__ = ["Explorer"]

@@ -17,15 +17,20 @@ _HEIGHT, _BIN_WIDTH = 64, 10
 
 @cache
 def style() -> str:
-    """The style sheet: everything in it is below the class of the explorer, and as light or dark as the page is."""
+    """The style sheet: everything in it is below the class of the explorer, and as light or dark as the page is.
+
+    What the page says is found out by the script where there is one, since within a shadow root no style knows.
+    """
     light, dark = (f"{variables(theme)}color-scheme:{theme.name}" for theme in (LIGHT, DARK))
     here = ".ca-explore"
+    widget = "[data-ca-theme={}] " + here
     darks = ("[data-jp-theme-light=false]", "[data-vscode-theme-kind$=dark]", "[data-vscode-theme-kind$=high-contrast]")
     lights = ("[data-jp-theme-light=true]", "[data-vscode-theme-kind$=light]")
     return (
         f"{resource('explorer/explorer.css')}{here}{{{light}}}\n@media(prefers-color-scheme:dark){{{here}{{{dark}}}}}\n"
         f"{','.join(f'body{mark} {here}' for mark in lights)}{{{light}}}\n"
-        f"{','.join(f'body{mark} {here}' for mark in darks)}{{{dark}}}\n{_fills(here)}\n"
+        f"{','.join(f'body{mark} {here}' for mark in darks)}{{{dark}}}\n"
+        f"{widget.format('light')}{{{light}}}\n{widget.format('dark')}{{{dark}}}\n{_fills(here)}\n"
     )
 
 

@@ -1,7 +1,7 @@
 // The panel of an export: fields, two buttons, and the progress. Python runs the export; this shows its state.
 // All texts reach the page as text nodes: none is ever read as HTML.
 import { make } from "../dom.js";
-import { widget } from "./widget.js";
+import { focusedIn } from "./widget.js";
 
 const FIELDS = [["folder", "export to", "text", ""], ["since", "created since", "date", ""], ["until", "before", "date", ""],
   ["tables", "tables", "text", "all but users, sessions"]];
@@ -36,7 +36,7 @@ export class Panel {
       field.disabled = state.running;
     }
     this.known = state.fields;
-    const focused = document.activeElement;
+    const focused = focusedIn(this.root);
     this.start.disabled = state.running;
     this.stop.disabled = !state.running || state.status === "stopping";
     if (focused === this.start && state.running) this.stop.focus();
@@ -55,5 +55,3 @@ export class Panel {
     this.root.dataset.live = "yes";
   }
 }
-
-export default widget({ class: "ca-explore ca-export" }, Panel);

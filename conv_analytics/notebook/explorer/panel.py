@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-import anywidget
 import traitlets
 
 from conv_analytics.analysis.engine.zones import zone_info
@@ -19,8 +17,8 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
 from conv_analytics.exporter.progress.notebook import as_html, as_text
+from conv_analytics.notebook.explorer.asked import AskedWidget
 from conv_analytics.notebook.explorer.page import style
-from conv_analytics.notebook.explorer.updatable_output import UpdatableOutput
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
 
@@ -107,8 +105,8 @@ def export_panel(
     return ExportPanel(client, dest, tz=tz, on_end=on_end, options=options)
 
 
-class ExportPanel:
-    """The panel of an export; made by `export_panel`.
+class ExportPanel(AskedWidget):
+    """The panel of an export, a widget; made by `export_panel`.
 
     Attributes
     ----------
@@ -118,9 +116,13 @@ class ExportPanel:
         The latest run; None before the first.
     ends
         Called with the folder after each run.
-    widget
-        The panel in the browser.
+    shown
+        What the browser shows.
     """
+
+    _esm = module("dom.js", *(f"explorer/{name}.js" for name in ("widget", "panel", "panel_widget")))
+    _css = style()
+    shown = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -136,9 +138,17 @@ class ExportPanel:
         self.ends = [] if on_end is None else [on_end]
         self._client, self._tz, self._options = client, tz, dict(options)
         self._error = ""
-        self._lock = threading.RLock()
-        self._output = UpdatableOutput(self._bundle)
-        self.widget = PanelForm(self._on_message, shown=self._state())
+        super().__init__(shown=self._state())
+
+    @property
+    def widget(self) -> Self:
+        """The panel itself."""
+        return self
+
+    @property
+    def lock(self) -> threading.RLock:
+        """What whoever changes or reads the state of the panel holds."""
+        return self._lock
 
     @property
     def status(self) -> str:
@@ -184,16 +194,19 @@ class ExportPanel:
             self.job.stop(timeout=0)
         self._show()
 
-    def _on_message(self, message: Any) -> None:
-        if message["do"] == "stop":
+    def do(self, request: dict[str, Any]) -> None:
+        """Do what a button of the panel asks for: ``start`` with fields, or ``stop``; if it cannot be, say why."""
+        if request["do"] == "stop":
             self.stop()
             return
         try:
-            texts = {name: str(message["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
+            texts = {name: str(request["fields"].get(name, "")) for name in ("folder", "since", "until", "tables")}
             self.start(**{name: text or (None if name in {"since", "until"} else "") for name, text in texts.items()})
         except ConvAnalyticsError as error:
             self._error = str(error)
             self._show()
+
+    _do = do
 
     def _on_event(self, event: object) -> None:
         """Show the progress; called in the run's thread, about ten times a second."""
@@ -210,19 +223,19 @@ class ExportPanel:
             end(folder)
         self._output.update()
 
-    def _state(self) -> str:
+    def _state(self) -> dict[str, Any]:
         progress = None if self.job is None else self.job.progress
         total = None if progress is None else progress.total
-        return json.dumps({
+        return {
             "fields": self.fields.plain(), "status": self.status, "error": clean(self._error),
             "running": self.job is not None and self.job.running, "hint": _HINTS.get(self.status, ""),
             "text": "" if progress is None else as_text(progress), "done": 0 if progress is None else progress.done,
             "total": max(total, 1) if total is not None else None,
-        })  # fmt: skip
+        }  # fmt: skip
 
     def _show(self) -> None:
         with self._lock:
-            self.widget.shown = self._state()
+            self.shown = self._state()
 
     def html(self) -> str:
         """The panel without a script."""
@@ -233,29 +246,12 @@ class ExportPanel:
             error=self._error,
         )  # fmt: skip
 
-    def _bundle(self) -> dict[str, Any]:
-        shown = self.widget._repr_mimebundle_()
-        bundle = shown[0] if isinstance(shown, tuple) else shown
-        return {**(bundle or {}), "text/html": self.html(), "text/plain": repr(self)}
-
-    def _ipython_display_(self) -> None:
-        self._output.show()
+    def _html(self) -> str:
+        return self.html()
 
     @safe_repr
     def __repr__(self) -> str:
         return f"<ExportPanel: {self.fields.folder}, {self.status}>"
 
 
-class PanelForm(anywidget.AnyWidget):
-    """The panel in the browser: it shows the state in `shown`, and sends messages."""
-
-    _esm = module("dom.js", "explorer/widget.js", "explorer/panel.js")
-    _css = style()
-    shown = traitlets.Unicode().tag(sync=True)
-
-    def __init__(self, on_message: Callable[[Any], None], **traits: Any) -> None:
-        super().__init__(**traits)
-        self.on_msg(lambda _widget, message, _buffers: on_message(message))
-
-
-__all__ = ["ExportPanel", "Fields", "PanelForm", "export_panel"]
+__all__ = ["ExportPanel", "Fields", "export_panel"]

@@ -12,10 +12,10 @@ class UpdatableOutput:
     Parameters
     ----------
     bundle
-        Gives the content by media type.
+        Gives the content by media type, and its metadata.
     """
 
-    def __init__(self, bundle: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, bundle: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> None:
         self._bundle = bundle
         self._handles: list[Any] = []
 
@@ -23,14 +23,16 @@ class UpdatableOutput:
         """Show it below the cell that is running."""
         from IPython.display import display  # noqa: PLC0415  only a kernel has it for sure
 
-        handle = display(self._bundle(), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        data, metadata = self._bundle()
+        handle = display(data, metadata=metadata, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         if handle is not None:
             self._handles.append(handle)
 
     def update(self) -> None:
         """Show its current content, wherever it was shown."""
         for handle in self._handles:
-            handle.update(self._bundle(), raw=True)
+            data, metadata = self._bundle()
+            handle.update(data, metadata=metadata, raw=True)
 
 
 __all__ = ["UpdatableOutput"]

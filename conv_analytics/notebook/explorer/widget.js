@@ -1,18 +1,36 @@
-// The explorer's widgets: Python sends a state, and gets messages back.
-import { make } from "../dom.js";
+// What the widgets of the explorer and of the export share: Python says what is shown, and is asked for what is done.
+import { isDark, make, watchTheme } from "../dom.js";
 
-/** As a widget that shows what Python says in `shown`, and sends what its reader asks for. */
-export function widget(attributes, View) {
-  return {
-    render({ model, el }) {
-      // JupyterLab's own keys rest while the focus is in here.
-      const root = make("div", { ...attributes, "data-lm-suppress-shortcuts": "true" });
-      el.append(root);
-      const view = new View(root, (message) => model.send(message));
-      const show = () => view.show(JSON.parse(model.get("shown")));
-      model.on("change:shown", show);
-      show();
-      return () => model.off("change:shown", show);
-    },
+/** Asks Python: the model keeps what is not answered yet, so that nothing is lost where a front end sends only the last value. */
+export function asker(model) {
+  const open = () => model.get("asked").filter(({ n }) => n > model.get("answered"));
+  const ask = (message) => {
+    const n = Math.max(model.get("answered"), ...model.get("asked").map((each) => each.n)) + 1;
+    model.set("asked", [...open(), { n, ...message }]);
+    model.save_changes();
   };
+  return Object.assign(ask, { waits: () => open().length > 0 });
 }
+
+/** Calls show(names) with the traits that changed, once for all that came together, and first with all; gives what ends it. */
+export function follow(model, names, show) {
+  let changed = new Set(), ended = false;
+  const shown = () => { const now = changed; changed = new Set(); if (!ended) show(now); };
+  const listeners = names.map((name) => [`change:${name}`, () => { if (!changed.size) queueMicrotask(shown); changed.add(name); }]);
+  for (const [event, listener] of listeners) model.on(event, listener);
+  show(new Set(names));
+  return () => { ended = true; for (const [event, listener] of listeners) model.off(event, listener); };
+}
+
+/** The element that a widget draws in, as light or dark as the page; and what ends that. */
+export function frame(el, ...inner) {
+  // JupyterLab's own keys rest while the focus is in here.
+  const root = make("div", { class: "ca-widget", "data-lm-suppress-shortcuts": "true" }, ...inner);
+  const themed = () => { root.dataset.caTheme = isDark(root) ? "dark" : "light"; };
+  el.append(root);
+  themed();
+  return watchTheme(themed);
+}
+
+/** What has the focus: beyond a shadow root the page only knows its host. */
+export const focusedIn = (root) => root.getRootNode().activeElement ?? null;

@@ -11,6 +11,7 @@ import pandas as pd
 import conv_analytics
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.analysis.audio.units import Units
+from conv_analytics.analysis.engine.dimensions import EnrichedData
 from conv_analytics.analysis.entities.cases import CASES
 from conv_analytics.analysis.entities.verdicts import Verdict
 from conv_analytics.glossary import Term, term
@@ -43,12 +44,13 @@ def gather(
         period = period_of(since, until, tz, first=starts.min().to_pydatetime(), last=starts.max().to_pydatetime())
     limited = since is not None or until is not None
     now, before = _legs_of(judged, period, limited=limited)
-    masked = parts.masked(now, display)
+    masked = parts.masked(now, display, judged.own)
     slots = slots_of(now, period)
     kpi = statistics.Kpi(masked.assign(**{parts.SLOT: slots.of}), [*parts.BY, parts.SLOT])
     figures = _figures(now, before, kpi, judged.scope)
     verdict, sentence = _verdict(len(now), figures, judged.units, rulebook)
-    ledger = ledger_of(data, now, period, untimed=int(starts.isna().sum()))
+    plain = data.data if isinstance(data, EnrichedData) else data
+    ledger = ledger_of(plain, now, period, untimed=int(starts.isna().sum()), own=judged.own)
     findings = None
     if len(now):
         findings = findings_of(
@@ -69,7 +71,7 @@ def gather(
         trend=parts.trend(now, slots, kpi, judged.scope),
         histograms=parts.histograms(now, rulebook),
         week=parts.week(now, period),
-        groupings=parts.groupings(masked, kpi, judged.scope),
+        groupings=parts.groupings(masked, kpi, judged.scope, judged.own),
         codes=parts.codes(now, judged.scope),
         findings=findings,
         worst=parts.worst(masked, period, rulebook),

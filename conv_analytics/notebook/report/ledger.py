@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,7 +14,7 @@ from conv_analytics.notebook.report.numbers import CallCoverage, Entry, Ledger
 from conv_analytics.notebook.report.period import Period
 
 
-def ledger_of(data: Any, legs: pd.DataFrame, period: Period, *, untimed: int) -> Ledger:
+def ledger_of(data: Any, legs: pd.DataFrame, period: Period, *, untimed: int, own: Sequence[str] = ()) -> Ledger:
     """The ledger of some legs, and of the dataset that they are from.
 
     Parameters
@@ -27,8 +27,13 @@ def ledger_of(data: Any, legs: pd.DataFrame, period: Period, *, untimed: int) ->
         The period.
     untimed
         How many legs of the data have no start.
+    own
+        Columns that the caller added to the legs.
     """
-    entries = []
+    entries = [
+        Entry(name, len(legs), int(legs[name].isna().sum()), 0, 0, 0, "missing: the map has nothing for these legs")
+        for name in own
+    ]
     if len(legs):
         rows: Iterable[Any] = ledger(legs).itertuples(index=False)
         for row in rows:

@@ -32,11 +32,14 @@ class JudgedLegs:
         The columns of `legs`, and those of `quality` that a report shows.
     scope
         Which legs are attempts: ``outbound`` ones, or ``all`` if there are no outbound ones.
+    own
+        The columns that the caller added to them.
     """
 
     legs: pd.DataFrame
     units: Units
     scope: str
+    own: tuple[str, ...] = ()
 
     def within(self, since: Any, until: Any) -> pd.DataFrame:
         """The legs that started in a time, the end excluded."""
@@ -51,7 +54,7 @@ def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -
     DuckDB makes the legs of a dataset out of its files; then there is one row per leg in memory.
     """
     source = Source.of(data)
-    names = [column.name for column in LEGS]
+    names = [*(column.name for column in LEGS), *source.dimension_columns]
     if source.single or any(name in source.tables for name in TABLES):
         legs = leg_rows(source).select(*names).collect()
     else:
@@ -62,7 +65,7 @@ def judged_legs(data: Any, profile: str | Profile, units: Units | None = None) -
     judged = quality(legs, profile, units=units, audio_events=source)
     legs = legs.drop_duplicates(_KEYS).merge(judged[[*_KEYS, *_JUDGED]], on=_KEYS, how="left", validate="1:1")
     scope = "outbound" if bool((legs["direction"] == "outbound").any()) else "all"
-    return JudgedLegs(legs, units, scope)
+    return JudgedLegs(legs, units, scope, source.dimension_columns)
 
 
 @dataclass(frozen=True)

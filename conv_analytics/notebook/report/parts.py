@@ -49,10 +49,10 @@ def measured(rows: pd.DataFrame) -> pd.Series[Any]:
     return rows["verdict"].isin(MEASURED)
 
 
-def masked(rows: pd.DataFrame, display: Display) -> pd.DataFrame:
+def masked(rows: pd.DataFrame, display: Display, own: Sequence[str] = ()) -> pd.DataFrame:
     """The legs with masked people; every distinct number is masked once."""
     done = rows.copy(deep=False)
-    for name in (*BY, "remote_address", "from_address", "to_address", "user_id", "conversation_id", "leg_id"):
+    for name in (*BY, *own, "remote_address", "from_address", "to_address", "user_id", "conversation_id", "leg_id"):
         shown = {text: display.column(name, text) for text in done[name].dropna().unique()}
         done[name] = done[name].map(shown).astype("str")
     return done
@@ -127,13 +127,16 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
     )  # fmt: skip
 
 
-def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str) -> tuple[Grouping, ...]:
-    """The legs by what they have in common, the largest groups first."""
+def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str, own: Sequence[str] = ()) -> tuple[Grouping, ...]:
+    """The legs by what they have in common, and by the caller's own columns; the largest groups first."""
     judged, flags = measured(rows), tuple(CASES[name].flags(rows) for name in ("poor", "silent"))
+    # Together with the others, own columns might make as many groups as there are legs.
+    titles = {name: f"By {name.replace('_', ' ')}" for name in own} | BY
     return tuple(
-        _grouping(rows[name], title, rates.rates("asr", "all" if name == "direction" else scope, name), flags,
+        _grouping(rows[name], title, (statistics.Kpi(rows, [name]) if name in own else rates).rates(
+                      "asr", "all" if name == "direction" else scope, name), flags,
                   {column: rows[column].where(judged) for column in ("mos_emodel", "loss_pct")})
-        for name, title in BY.items() if rows[name].notna().any()
+        for name, title in titles.items() if rows[name].notna().any()
     )  # fmt: skip
 
 

@@ -7,26 +7,6 @@ import { copyText, isDark, make, makeSvg } from "../dom.js";
 
 const ROW = 22;
 
-// One watcher per page, however many timelines come and go: those that left the page are forgotten.
-function watch(timeline) {
-  const shared = (globalThis.convAnalyticsTimelines ??= { live: new Set(), watched: false });
-  for (const each of shared.live) if (!each.root.isConnected) each.leave(shared);
-  shared.live.add(timeline);
-  if (shared.watched) return;
-  shared.watched = true;
-  const redraw = () => {
-    for (const each of shared.live) if (each.root.isConnected) each.themed(); else each.leave(shared);
-  };
-  const watched = { attributes: true, attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"] };
-  const observer = new MutationObserver(redraw);
-  for (const node of [document.body, document.documentElement]) observer.observe(node, watched);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  // On paper the table is open.
-  const opened = (yes) => () => { for (const { root } of shared.live) root.querySelector(".ca-rows")?.toggleAttribute("open", yes); };
-  addEventListener("beforeprint", opened(true));
-  addEventListener("afterprint", opened(false));
-}
-
 export class Timeline {
   constructor(root, data, onSelect = () => {}) {
     Object.assign(this, { root, data, onSelect, zone: data.zone, picked: -1, hovered: -1, measured: null, hidden: new Set(), query: "" });
@@ -37,14 +17,13 @@ export class Timeline {
     this.overview = overviewCounts(data, this.whole);
     this.filter();
     this.build();
-    watch(this);
     this.observer = new ResizeObserver(() => this.draw());
     this.observer.observe(this.stage);
     this.themed();
     root.dataset.live = "yes";
   }
 
-  leave(shared) { this.observer.disconnect(); shared.live.delete(this); }
+  leave() { this.observer.disconnect(); }
 
   filter() {
     this.shown = matching(this.data, this.query, this.hidden);
@@ -69,7 +48,7 @@ export class Timeline {
     // JupyterLab's own keys rest while the focus is in here.
     this.box = make("div", { class: "ca-live", "data-lm-suppress-shortcuts": "true" }, this.toolbar(),
       make("div", { class: "ca-drawing" }, this.stage, this.tip), this.announcement, this.pane, this.table());
-    this.root.querySelector(".ca-still").hidden = true;
+    this.root.querySelector(".ca-still")?.setAttribute("hidden", "");
     this.root.querySelector(".ca-rows")?.setAttribute("hidden", "");
     this.root.querySelector(".ca-live")?.remove();
     this.root.append(this.box);
@@ -384,35 +363,14 @@ export class Timeline {
 
 // -- how it gets onto a page
 
-/** Make the picture in an element live. */
+/** Make the picture in an element live; gives the timeline, or null where that failed. */
 export async function upgrade(root, text, onSelect) {
   try {
-    root.timeline = new Timeline(root, await unpack(text), onSelect);
+    return (root.timeline = new Timeline(root, await unpack(text), onSelect));
   } catch (error) {
     // The picture stays, which is all that is lost.
     root.dataset.live = "no";
     root.dataset.error = String(error);
-  }
-}
-
-export default {
-  /** As a widget: the frame's rows that are selected go back to Python. */
-  render({ model, el }) {
-    const root = make("div");
-    el.append(root);
-    const fill = () => {
-      root.innerHTML = model.get("frame_html");
-      return upgrade(root.querySelector("[data-ca-timeline]"), model.get("payload"),
-        (items) => { model.set("rows", items); model.save_changes(); });
-    };
-    model.on("change:payload", fill);
-    return fill().then(() => () => model.off("change:payload", fill));
-  },
-};
-
-if (typeof document !== "undefined") {
-  for (const root of document.querySelectorAll("[data-ca-timeline]:not([data-live])")) {
-    const payload = root.querySelector('script[type="application/json"]');
-    if (payload) { root.dataset.live = "soon"; upgrade(root, JSON.parse(payload.textContent).gz); }
+    return null;
   }
 }

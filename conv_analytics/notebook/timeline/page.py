@@ -31,11 +31,13 @@ from conv_analytics.notebook.timeline.picture import (
 ROWS = 50
 HEAD = ("event", "time", "since start", "lasts", "who", "what", "words", "type", "order")
 _ORDERS = ("", "late", "duplicate")
+#: The modules that draw a timeline into an element.
+PARTS = ("dom.js", "timeline/time.js", "timeline/painter.js", "timeline/input.js")
 
 
 def script() -> str:
     """The module that makes pictures live."""
-    return module("dom.js", "timeline/time.js", "timeline/painter.js", "timeline/input.js")
+    return module(*PARTS, "timeline/page.js")
 
 
 def style() -> str:
@@ -156,4 +158,5 @@ class _Index:
         return self._places.setdefault(value, len(self._places))
 
 
-__all__ = ["HEAD", "ROWS", "cells", "document", "fragment", "packed", "payload", "script", "static_fragment", "style"]
+__all__ = ["HEAD", "PARTS", "ROWS", "cells", "document", "fragment", "packed", "payload", "script", "static_fragment",
+           "style"]  # fmt: skip

@@ -166,6 +166,10 @@ class Timeline:
         zone = zone_info(self.tz)
         return {"text/plain": repr(self), "text/html": fragment(self.layout, zone, theme=self.theme)}
 
+    def _display_(self) -> TimelineWidget:
+        """What marimo shows: no script of a piece of HTML runs there."""
+        return self.widget()
+
     def __str__(self) -> str:
         return self.text()
 

@@ -9,8 +9,9 @@ import pandas as pd
 import traitlets
 
 from conv_analytics.analysis.engine.zones import zone_info
+from conv_analytics.notebook.html import module
 from conv_analytics.notebook.timeline.layout import Layout
-from conv_analytics.notebook.timeline.page import fragment, packed, script, static_fragment
+from conv_analytics.notebook.timeline.page import PARTS, fragment, packed, static_fragment
 
 
 class Drawn(Protocol):
@@ -31,7 +32,7 @@ class TimelineWidget(anywidget.AnyWidget):
     A front end without widgets shows the timeline as `show_timeline` does.
     """
 
-    _esm = script()
+    _esm = module(*PARTS, "timeline/widget.js")
     payload = traitlets.Unicode().tag(sync=True)
     frame_html = traitlets.Unicode().tag(sync=True)
     rows = traitlets.List(traitlets.Int()).tag(sync=True)

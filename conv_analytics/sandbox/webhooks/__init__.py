@@ -1,1 +1,1 @@
-"""What the platform sends by itself: RTC events and Voice events of a world, as signed requests (contract 3 to 6)."""
+"""What the platform sends by itself: RTC and Voice events of a world, as signed requests (live contract 3 to 6)."""

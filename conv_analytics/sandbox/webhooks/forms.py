@@ -1,4 +1,4 @@
-"""How a request carries its event: JSON as usual, in other forms, or as parameters (contract 3.1, 6.6)."""
+"""How a request carries its event: JSON as usual, in other forms, or as parameters (live contract 3.1, 6.6)."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def usual_form(message: Message) -> Form:
 
 
 def by_get(message: Message, dice: Dice) -> Form:
-    """Write a request without a body; its hash is of its parameters, in one of two readings (contract 4)."""
+    """Write a request without a body; its hash is of its parameters, in one of two readings (live contract 4)."""
     return Form("GET", parameters(message.event), {}, b"", dice.pick(("signed", "nested_hash")))
 
 
 def odd_form(message: Message, dice: Dice) -> Form:
-    """Write a request in a form that is not the usual one (contract 3.1, L24, L37)."""
+    """Write a request in a form that is not the usual one (live contract 3.1; 10, no. L24 and L37)."""
     body = compact(message.event)
     forms = {
         "bom": Form("POST", "", dict(JSON), BOM + body),

@@ -16,7 +16,7 @@ class Message:
 
     interface: Interface
     kind: str
-    """The type of an RTC event; the status of a Voice event, or its kind when it has none (contract 6.1)."""
+    """The type of an RTC event; the status of a Voice event, or its kind when it has none (live contract 6.1)."""
     at: int
     event: Json
     conversation_id: str
@@ -25,7 +25,7 @@ class Message:
     listed: bool = False
     """Whether the conversation's list of events has it too."""
     begins_leg: bool = False
-    """Whether a row of it names its leg (contract 7.1, `covered`)."""
+    """Whether a row of it names its leg (live contract 7.1, `covered`)."""
     ends_leg: bool = False
     """Whether it says that its leg is over."""
 

@@ -1,4 +1,4 @@
-"""Irregular Voice events: the same facts in the other types and places that SDKs and captures show (contract 10)."""
+"""Irregular Voice events: the same facts in other types and places that captures show (live contract 10)."""
 
 from __future__ import annotations
 

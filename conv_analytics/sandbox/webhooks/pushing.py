@@ -1,4 +1,4 @@
-"""Sending webhooks over HTTP as the platform does: one attempt, one more when that may help (contract 3.3)."""
+"""Sending webhooks over HTTP as the platform does: one attempt, one more when that may help (live contract 3.3)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PushReport:
     answers: Counter[int] = field(default_factory=Counter)
     """Attempts by the status of their answer; 0 when the connection failed."""
     receiver_errors: list[str] = field(default_factory=list)
-    """Answers to Voice events that the platform would take as a script: every one with a body (contract 3.2)."""
+    """Answers to Voice events that the platform would take as a script: every one with a body (live contract 3.2)."""
 
 
 class PushOptions(TypedDict, total=False):

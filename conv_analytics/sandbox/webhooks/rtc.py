@@ -1,4 +1,4 @@
-"""RTC events of a conversation: those that its list has, in the spelling of webhooks (contract 5.3, 5.4)."""
+"""RTC events of a conversation: those that its list has, in the spelling of webhooks (live contract 5.3, 5.4)."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ _SPELLINGS: dict[str, Callable[[Json, Json], None]] = {
 
 
 def _odd(event: Json, dice: Dice) -> None:
-    """Write an event in one of the other ways that webhooks have been seen in (contract 10)."""
+    """Write an event in one of the other ways that webhooks have been seen in (live contract 10)."""
     way = dice.pick(("text_id", "params", "no_member", "state", "unknown", "null_from", "no_body"))
     if way == "text_id":
         event["id"] = str(event["id"])

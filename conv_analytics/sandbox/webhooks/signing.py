@@ -1,4 +1,4 @@
-"""Signatures of webhooks, right ones and every kind of wrong one (contract 4)."""
+"""Signatures of webhooks, right ones and every kind of wrong one (live contract 4)."""
 
 from __future__ import annotations
 

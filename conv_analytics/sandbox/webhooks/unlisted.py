@@ -1,4 +1,4 @@
-"""RTC events that only webhooks see: knockers, conversations that begin and end, typing, offers (contract 5.2)."""
+"""RTC events that only webhooks see: knockers, conversations that begin and end, typing, offers (live contract 5.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Voice events of a conversation: what the Voice API sends of each leg, recording and key (contract 6)."""
+"""Voice events of a conversation: what the Voice API sends of each leg, recording and key (live contract 6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from conv_analytics.sandbox.world.records import Conversation
     from conv_analytics.sandbox.world.world import World
 
-#: `detail` by the word that a leg ended with (contract 6.3).
+#: `detail` by the word that a leg ended with (live contract 6.3).
 DETAILS = {
     "rejected": "declined", "not_found": "number_out_of_service", "forbidden": "cannot_route",
     "service_unavailable": "internal_error", "temporarily_unavailable": "unavailable",

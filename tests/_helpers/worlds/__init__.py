@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tests._helpers.worlds.causes import CAUSES, audio, setup, talking
+from tests._helpers.worlds.causes import CAUSES, audio, setup, sides, talking
 from tests._helpers.worlds.clean import CLEAN
 from tests._helpers.worlds.planted import Groups, Planted
 from tests._helpers.worlds.shapes import SHAPES
@@ -20,7 +20,7 @@ from tests._helpers.worlds.tables import tables_of, version_of_users
 from tests._helpers.worlds.world import World
 
 #: The modules that plant causes.
-PLANTING = (setup, audio, talking)
+PLANTING = (setup, audio, talking, sides)
 
 
 @dataclass(frozen=True, eq=False)

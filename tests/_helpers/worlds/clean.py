@@ -9,7 +9,7 @@ import numpy as np
 from tests._helpers.worlds import shapes
 from tests._helpers.worlds.legs import END, Legs, joined
 from tests._helpers.worlds.places import Networks
-from tests._helpers.worlds.world import ALL_DAYS, BEGIN, DAY, HOUR, NIGHT, WEEKENDS, World
+from tests._helpers.worlds.world import ALL_DAYS, BEGIN, DAY, HOUR, NIGHT, OFFICE, WEEKENDS, World
 
 Fill = Callable[[World], Legs]
 CLEAN: dict[str, Fill] = {}
@@ -206,6 +206,49 @@ def slow_country(world: World) -> Legs:
 def few_calls(world: World) -> Legs:
     """A small account: 250 attempts in four weeks."""
     return shapes.softphone(world, 250)
+
+
+@clean
+def other_clocks(world: World) -> Legs:
+    """Everybody is called in the office's hours, wherever they are: far away few answer, as it is night there."""
+    legs = shapes.dialler(world, int(world.rng.integers(2_500, 5_000)))
+    legs.start = world.times(len(legs), 0, OFFICE)
+    legs.start += world.rng.choice([0, 0, 10 * HOUR, 14 * HOUR], len(legs))
+    local = (legs.start + world.networks.offsets[legs.network] * HOUR) % DAY // HOUR
+    asleep = legs.answered & ((local >= 22) | (local < 7)) & (world.rng.random(len(legs)) < 0.7)
+    legs.ring[asleep] = world.rng.uniform(24, 40, int(asleep.sum()))
+    legs.not_answered(asleep, 480, "REMOTE_NO_ANSWER")
+    return legs
+
+
+@clean
+def one_day(world: World) -> Legs:
+    """The export of a single day."""
+    return shapes.one_day(world)
+
+
+@clean
+def one_night(world: World) -> Legs:
+    """The export of one night."""
+    return shapes.one_night(world)
+
+
+@clean
+def small_team(world: World) -> Legs:
+    """Eight people, of which two or three have the same version."""
+    return shapes.small_team(world)
+
+
+@clean
+def large_pbx(world: World) -> Legs:
+    """A trunk with many calls."""
+    return shapes.large_pbx(world)
+
+
+@clean
+def large_dialler(world: World) -> Legs:
+    """A campaign with many calls."""
+    return shapes.large_dialler(world)
 
 
 def _moved(legs: Legs, instants: np.ndarray) -> Legs:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tests._helpers.worlds.legs import APP, END, INBOUND, PHONE, SIP, WEBSOCKET, Legs, joined
-from tests._helpers.worlds.world import ALL_DAYS, ALWAYS, EVENING, OFFICE, WORKDAYS, World
+from tests._helpers.worlds.world import ALL_DAYS, ALWAYS, BEGIN, EVENING, OFFICE, WORKDAYS, World
 
 
 def dialler(world: World, attempts: int = 3_000) -> Legs:
@@ -171,6 +171,43 @@ def mixed(world: World) -> Legs:
     return joined(parts)
 
 
+def one_day(world: World) -> Legs:
+    """The export of a single day: a contact centre, or staff who call out."""
+    world.days, world.weekdays = 1, ALL_DAYS
+    return contact_centre(world, 400, 300) if world.rng.random() < 0.5 else softphone(world, 900)
+
+
+def one_night(world: World) -> Legs:
+    """The export from one evening to the next morning."""
+    legs = dialler(world, 1_600)
+    legs.start = BEGIN + 20 * 3_600 + world.rng.uniform(0, 10 * 3_600, len(legs))
+    return legs
+
+
+def large_dialler(world: World) -> Legs:
+    """A campaign of some weeks with many calls, around the clock."""
+    world.days = int(world.rng.integers(9, 40))
+    legs = dialler(world, 9_000)
+    world.hours = ALWAYS
+    return legs
+
+
+def small_team(world: World) -> Legs:
+    """Eight people who call from their application, at hours of their own."""
+    count = 8
+    world.users, world.versions = world.users[:count], world.versions[:count]
+    world.agent_numbers = world.agent_numbers[:count]
+    world.hours = EVENING
+    return softphone(world, int(world.rng.integers(900, 2_000)))
+
+
+def large_pbx(world: World) -> Legs:
+    """A trunk with more calls than most, seven days a week."""
+    legs = pbx(world, int(world.rng.integers(1_800, 3_000)))
+    world.weekdays = ALL_DAYS
+    return legs
+
+
 def _two(world: World, near: Legs, far: Legs) -> Legs:
     """Calls of two legs: the first is up as long as the second is, or rings."""
     number = len(near)
@@ -200,7 +237,11 @@ def _uneven(world: World, number: int, concentration: float = 3.0) -> np.ndarray
 #: Shape -> how its legs are made.
 SHAPES: dict[str, Callable[[World], Legs]] = {
     "dialler": dialler, "contact_centre": contact_centre, "softphone": lambda world: softphone(world, 1_500),
-    "pbx": pbx, "bot": bot, "mixed": mixed,
+    "pbx": pbx, "bot": bot, "mixed": mixed, "one_day": one_day, "one_night": one_night, "large_dialler": large_dialler,
+    "small_team": small_team, "large_pbx": large_pbx,
 }  # fmt: skip
 
-__all__ = ["SHAPES", "bot", "contact_centre", "dialler", "mixed", "pbx", "ring_all", "softphone"]
+__all__ = [
+    "SHAPES", "bot", "contact_centre", "dialler", "large_dialler", "large_pbx", "mixed", "one_day", "one_night", "pbx",
+    "ring_all", "small_team", "softphone",
+]  # fmt: skip

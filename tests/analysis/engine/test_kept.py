@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import conv_analytics
-from conv_analytics import Conversations, analysis, export, open_dataset
+from conv_analytics import Conversations, analysis, explore, export, open_dataset
+from conv_analytics.analysis.audio import profiles
 from conv_analytics.analysis.engine import source
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.dataset import Dataset
 from conv_analytics.dataset.storage import cache
-from conv_analytics.errors import ConfigError
+from conv_analytics.errors import ConfigError, CorruptFile
 from conv_analytics.notebook import show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
 
@@ -63,6 +65,13 @@ def answers(dataset: Any, conversation: str) -> list[pd.DataFrame]:
 def frames_of(folder: Path) -> tuple[dict[str, pd.DataFrame], str]:
     frames = dict(open_dataset(folder))
     return frames, str(frames["hangups"]["conversation_id"].iloc[0])
+
+
+@pytest.fixture(scope="module")
+def of_frames(exported: Path) -> tuple[list[pd.DataFrame], str]:
+    """The answers of the frames in memory, and the conversation that they are about."""
+    frames, conversation = frames_of(exported)
+    return answers(frames, conversation), conversation
 
 
 def same(found: list[pd.DataFrame], expected: list[pd.DataFrame]) -> None:
@@ -156,9 +165,10 @@ def _remove(path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _other_rows, _remove])
-def test_damaged_entries_are_made_again(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
-    frames, conversation = frames_of(folder)
-    expected = answers(frames, conversation)
+def test_damaged_entries_are_made_again(
+    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], damage: Callable[[Path], None]
+) -> None:
+    expected, conversation = of_frames
     same(answers(open_dataset(folder), conversation), expected)
     kept = cached(folder)
     assert {path.name.split("-")[0] for path in kept} == {"conversations", "legs"}
@@ -221,15 +231,15 @@ def test_few_entries_are_kept(folder: Path, large: None) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_asked_all_the_same(
-    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    frames, conversation = frames_of(folder)
+    expected, conversation = of_frames
     # A file where the cache would be: also for root, whom no mode stops.
     (folder / CACHE).write_text("")
-    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
     (folder / CACHE).unlink()
     monkeypatch.setattr(Path, "touch", lambda *_, **__: (_ for _ in ()).throw(PermissionError()))
-    same(answers(open_dataset(folder), conversation), answers(frames, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
     assert cached(folder) == []
 
 
@@ -239,6 +249,60 @@ def test_a_link_in_the_place_of_the_cache_is_not_followed(folder: Path, large: N
     (folder / CACHE).symlink_to(elsewhere)
     assert len(analysis.legs(open_dataset(folder))) > 0
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", [_cut, _remove])
+def test_kept_answers_hide_no_damage_of_the_tables(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
+    analysis.kpi(open_dataset(folder))
+    damage(open_dataset(folder).files("hangups")[0])
+    with pytest.raises(CorruptFile):
+        analysis.kpi(open_dataset(folder))
+
+
+def test_a_table_that_was_touched_is_read_again(folder: Path, large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = analysis.kpi(open_dataset(folder))
+    made: list[str] = []
+    keep = cache.FolderCache.keep
+    monkeypatch.setattr(
+        cache.FolderCache, "keep", lambda self, kind, *more: made.append(kind) or keep(self, kind, *more)
+    )
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == []
+    os.utime(open_dataset(folder).files("hangups")[0])
+    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    assert made == ["legs"]
+
+
+@pytest.mark.parametrize("damage", [None, _cut, _flip, _remove])
+def test_the_explorer_shows_the_same_calls_from_the_cache(
+    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None] | None
+) -> None:
+    frames, conversation = frames_of(folder)
+    expected = explore(frames)
+    explore(open_dataset(folder))
+    assert {path.name.split("-")[0] for path in cached(folder)} == {"calls", "legs", "verdicts"}
+    if damage is None:
+        monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
+    else:
+        for path in cached(folder):
+            damage(path)
+    found = explore(open_dataset(folder))
+    pd.testing.assert_frame_equal(found.calls, expected.calls, rtol=1e-12)
+    monkeypatch.undo()
+    monkeypatch.setattr(source, "IN_MEMORY", 0)
+    shown, drawn = (each.select(conversation).timeline for each in (found, expected))
+    assert shown is not None
+    assert drawn is not None
+    assert shown.frame_html == drawn.frame_html
+
+
+def test_the_explorer_of_another_profile_is_made_anew(folder: Path, large: None) -> None:
+    strict = profiles.profile_of("recommended")
+    strict = replace(strict, min_packets=strict.min_packets * 3)
+    explore(open_dataset(folder))
+    found = explore(open_dataset(folder), profile=strict)
+    pd.testing.assert_frame_equal(found.calls, explore(dict(open_dataset(folder)), profile=strict).calls, rtol=1e-12)
+    assert not found.calls["verdict"].equals(explore(open_dataset(folder)).calls["verdict"])
 
 
 def _asked(folder: str, start: Any, results: Any) -> None:
@@ -266,15 +330,15 @@ def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: 
     dataset = open_dataset(folder)
     _, conversation = frames_of(folder)
     before = [str(finding) for finding in dataset.verify()]
-    answers(dataset, conversation)
+    expected = answers(dataset, conversation)
     assert len(cached(folder)) > 1
     assert [str(finding) for finding in dataset.verify()] == before
     dataset.compact(tmp_path / "copy")
     assert not (tmp_path / "copy" / CACHE).exists()
-    same(answers(open_dataset(tmp_path / "copy"), conversation), answers(dataset, conversation))
+    same(answers(open_dataset(tmp_path / "copy"), conversation), expected)
     assert dataset.replay().commit is None
     shutil.rmtree(folder / CACHE)
-    same(answers(open_dataset(folder), conversation), answers(dataset, conversation))
+    same(answers(open_dataset(folder), conversation), expected)
 
 
 class _OtherDataset:

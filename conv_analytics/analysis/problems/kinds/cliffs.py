@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,20 +13,24 @@ from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case, Kind
 from conv_analytics.analysis.problems.groupings import Groups
-from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations
+from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
 
 #: A cliff is so narrow; calls around it, on either side, show what is usual. [s]
 WIDTH_S, LEAST_AROUND_S, AROUND = 1.0, 5.0, 0.2
 #: Shorter calls have peaks of their own. [s]
 LEAST_S = 8.0
 #: Calls at a cliff, and how much denser than around they must be.
-LEAST_K, ODDS = 6, 1.8
+LEAST_K, ODDS, LEAST_Z = 6, 1.8, 3.5
 #: Windows of one group that are as good as independent.
 WINDOWS = 100
 _PLACES = ("all", "network_code", "country", "channel_type", "direction", "user_id", "from_address", "to_address",
            *VERSION_COLUMNS)  # fmt: skip
 #: Routes, which have timers of their own.
 _ROUTES = frozenset({"network_code", "country"})
+#: Platforms and applications have timers, too; but one of them may be all that a script is used with.
+_ENDS = frozenset({"channel_type", "direction", *VERSION_COLUMNS})
+#: Share of the calls that need others of the same own number, at another place, to be compared with.
+LEAST_COMPARABLE = 0.5
 #: Where what is played or said, not a timer, may end all calls alike.
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
@@ -40,7 +45,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         each for name in _PLACES if groups.has(name)
         for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
-    return _told_apart(found, cut)
+    return _told_apart(found, cut, seen)
 
 
 def _of_grouping(
@@ -74,7 +79,7 @@ def _of_grouping(
                     noise = usual**2 / (rest_k + 0.5)
                     z = min(z, float(excess_z(k, own_longer, min(usual, own_longer * 0.98), noise, odds=2.0)))
                     expected = max(expected, usual)
-            if k - expected < least_excess or z < 3.5:  # noqa: PLR2004
+            if k - expected < least_excess or z < LEAST_Z:
                 continue
             yield _candidate(
                 seen, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
@@ -92,7 +97,7 @@ def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
     taken = np.zeros(len(talk), dtype=bool)
     for _ in range(3):
         at = int(np.argmax(np.where(taken, -np.inf, z)))
-        if taken[at] or z[at] < 3.5:  # noqa: PLR2004
+        if taken[at] or z[at] < LEAST_Z:
             return
         yield at, int(end[at]), int(around[at])
         taken |= np.abs(talk - talk[at]) < 3 * WIDTH_S
@@ -127,7 +132,7 @@ def _candidate(
     )  # fmt: skip
 
 
-def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
+def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[Candidate]:
     """Without peaks that the parties make themselves: the same everywhere, or of one script or person."""
     kept = []
     for each in found:
@@ -135,7 +140,12 @@ def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
         if forced:
             kept.append(each)
             continue
-        if not each.by or each.by[0] not in _ROUTES:
+        if not each.by or each.by[0] not in _ROUTES | _ENDS:
+            continue
+        if each.by[0] in _ENDS:
+            z = min(each.z, *(_z_by_own_number(each, seen, without) for without in (-1, _most(each, seen))))
+            if z > LEAST_Z:
+                kept.append(replace(each, z=z))
             continue
         rivals = [
             other.z for other in found
@@ -144,6 +154,43 @@ def _told_apart(found: list[Candidate], cut: Flags) -> list[Candidate]:
         if each.z > max(rivals, default=0.0):
             kept.append(each)
     return kept
+
+
+def _most(candidate: Candidate, seen: Observations) -> int:
+    """The user with the most calls of a peak; -1 where all of its calls are one user's, or nobody's."""
+    users = seen.texts["user_id"].codes
+    of_peak = users[candidate.bad]
+    of_peak = of_peak[of_peak >= 0]
+    if not len(of_peak) or len(np.unique(users[candidate.rows])) < 2:  # noqa: PLR2004
+        return -1
+    return int(np.bincount(of_peak).argmax())
+
+
+def _z_by_own_number(candidate: Candidate, seen: Observations, without: int = -1) -> float:
+    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there.
+
+    Without the calls of one user, if one is given.
+    """
+    talk, first, last = seen.numbers["talk_s"], *np.quantile(seen.numbers["talk_s"][candidate.bad], [0, 1])
+    from_, to = (seen.texts[name] for name in ("from_address", "to_address"))
+    number = np.where(seen.outbound, from_.codes, len(from_.labels) + to.codes)
+    unknown = np.where(seen.outbound, from_.codes, to.codes) < 0
+    unknown |= (seen.texts["user_id"].codes == without) & (without >= 0)
+    longer = np.flatnonzero(seen.answered & (talk >= first) & ~unknown)
+    mine = np.zeros(len(seen), dtype=bool)
+    mine[candidate.rows] = True
+    mine, ends, number = mine[longer], talk[longer] <= last, number[longer]
+    size = len(from_.labels) + len(to.labels)
+    n, k = sums(number[mine], size=size), sums(number[mine & ends], size=size)
+    n_rest, k_rest = sums(number[~mine], size=size), sums(number[~mine & ends], size=size)
+    comparable = n_rest >= LEAST_K
+    if n[comparable].sum() < LEAST_COMPARABLE * max(n.sum(), 1.0):
+        return 0.0
+    expected = float((n * k_rest / np.maximum(n_rest, 1.0))[comparable].sum())
+    of_mine, others = float(n[comparable].sum()), float(k_rest[comparable].sum())
+    expected = min(max(expected, 0.5 * of_mine / max(float(n_rest[comparable].sum()), 1.0)), 0.98 * of_mine)
+    noise = expected**2 / (others + 0.5)
+    return float(excess_z(k[comparable].sum(), of_mine, expected, noise, odds=2.0))
 
 
 KIND = Kind("timer_cliff", ("talk_s",), "Timer cliffs", candidates=_candidates)

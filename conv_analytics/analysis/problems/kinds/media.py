@@ -19,10 +19,11 @@ def _cases(seen: Observations, _groups: Groups) -> list[Case]:
     windows = ("time", "hour", "length")
     return [
         Case(kind="group_rate", name="silent", calls="legs had no audio in one direction or both", bad=silent,
-             known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6,
+             known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6, structural_odds=2.0,
              advice="Look at NAT, firewall and codec on this route: RTP does not arrive."),
         Case(kind="group_rate", name="poor", calls="legs had poor audio", bad=verdict.is_in("poor") & ~silent,
              known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",
+             structural_odds=2.0,
              advice="Look at packet loss and jitter on this route, and at the network of the far end."),
         Case(kind="group_rate", name="not_good", calls="legs had poor or fair audio",
              bad=verdict.is_in("poor", "fair") & ~silent, known=heard, by=(*_EVERY, "weekday"), windows=windows,

@@ -19,7 +19,11 @@ LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
 
 def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
     inbound = seen.texts["direction"].is_in("inbound")
-    codes = seen.texts["to_address"].codes
+    channel = seen.texts["channel_type"]
+    width = len(channel.labels) + 1
+    # Extensions of a trunk may go on with a number that nobody calls over the telephone network any more.
+    codes = seen.texts["to_address"].codes.astype(np.int64)
+    codes = np.where(codes >= 0, codes * width + channel.codes + 1, -1)
     # Users of the application who call in have habits of their own.
     inbound &= ~seen.texts["channel_type"].is_in("app", "websocket")
     rows = np.flatnonzero(inbound & (codes >= 0) & (seen.started_us != NO_INSTANT))
@@ -42,7 +46,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             continue
         z = normal_quantile_of_tail(math.exp(-missing / noise))
         found.append(_candidate(
-            seen, groups, int(code), own=own, missing=missing, z=z, last=last,
+            seen, groups, int(code) // width, own=own, missing=missing, z=z, last=last,
             tests=int(np.count_nonzero(counts >= LEAST_CALLS)),
         ))  # fmt: skip
     return found
@@ -68,7 +72,7 @@ def _candidate(
     case = Case(
         kind="volume",
         name="no_calls",
-        calls="calls that were expected have not come",
+        calls="calls are missing",
         bad=flag,
         known=seen.texts["direction"].is_in("inbound"),
         family="volume",

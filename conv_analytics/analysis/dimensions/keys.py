@@ -1,0 +1,120 @@
+"""What a map is joined on: the words that stand for it, and how they are found among the names of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from conv_analytics.analysis.engine import zones
+from conv_analytics.analysis.engine.columns import CALLS, LEGS
+from conv_analytics.errors import ConfigError
+
+HOWS = ("equal", "longest_prefix", "valid_at")
+#: Words for columns of maps: the column of legs that they are joined on, and how.
+WORDS: Mapping[str, tuple[str, str]] = {
+    "number": ("remote_address", "equal"),
+    "prefix": ("remote_address", "longest_prefix"),
+    "from_number": ("from_address", "equal"),
+    "from_prefix": ("from_address", "longest_prefix"),
+    "to_number": ("to_address", "equal"),
+    "to_prefix": ("to_address", "longest_prefix"),
+    "mccmnc": ("network_code", "equal"),
+}
+#: Columns that hold numbers, which are spelled in many ways.
+NUMBERS = frozenset({"remote_address", "from_address", "to_address", "from_number", "to_number", "number"})
+FROM, TO = "valid_from", "valid_to"
+LEG_TEXTS = tuple(column.name for column in LEGS if column.kind is str)
+#: Names that legs, calls, verdicts or answers have already.
+TAKEN = frozenset({
+    *(column.name for column in (*LEGS, *CALLS)), *zones.KEYS,
+    "metric", "k", "n", "rate", "lo", "hi", "unknown", "enough", "value", "limit", "p", "q", "excess", "shrunk",
+    "clusters", "deff", "rest_rate", "offender", "least_p", "k0", "k1", "n0", "n1", "rate0", "rate1", "share0",
+    "share1", "mix", "change", "changed", "group", "rule", "profile", "verdict", "evidence_event_id", "confidence",
+    "loss_pct", "loss_source", "jitter_sd_min_ms", "jitter_sd_max_ms", "mos_reported", "mos_model", "mos_emodel",
+    "mos_emodel_low", "mos_trust", "media_ratio", "codec_guess", "flow", "excuse", "silent_directions", "slot",
+    "hung_up_at", "all", "median", "p5", "p50", "p95", "mean", "cost", "minutes", "bound_s", "bin", "lower", "upper",
+    "after_s", "failed", "lo_s", "hi_s", "share", "sure", "measure", "expected", "flag", "start", "at",
+    "base_periods", "baseline", "ewma", "ewma_limit", "max", "min", "overdispersion", "per_answered_min", "period",
+    "spend", "spend_unanswered", "talk_min", "total", "unpriced", "unpriced_answered", "untimed", "z",
+})  # fmt: skip
+
+
+class Key(NamedTuple):
+    """What a map is joined on.
+
+    Attributes
+    ----------
+    column
+        Of the map.
+    on
+        Of the rows.
+    how
+        One of `HOWS`.
+    """
+
+    column: str
+    on: str
+    how: str
+
+
+def key_of(
+    names: Sequence[str], on: str | Mapping[str, str] | None, how: str | None, *, rows: Collection[str], map_name: str
+) -> Key:
+    """The key of a map with columns of these names.
+
+    Parameters
+    ----------
+    on
+        A column of the map, a mapping of a column of the rows, or a word for one, to a column of the map; found among
+        the names when absent.
+    how
+        One of `HOWS`; decided by the names when absent.
+    rows
+        The columns of the rows that a map can be joined on.
+    """
+    if how is not None and how not in HOWS:
+        raise ConfigError(f"how={how!r} is none of {', '.join(HOWS)}.")
+    if on is None:
+        column = word = _found(names, rows, map_name)
+    elif isinstance(on, str):
+        column = word = on
+    elif len(on) == 1:
+        ((word, column),) = on.items()
+    else:
+        raise ConfigError(f"on={dict(on)} has to name one column: {{'remote_address': 'prefix'}}.")
+    if column not in names:
+        raise ConfigError(f"{map_name} has no column {column!r} to join on; it has {', '.join(names)}.")
+    target, usual = (word, "equal") if word in rows else WORDS.get(word.lower(), (word, "equal"))
+    if target not in rows:
+        raise ConfigError(
+            f"{word!r} is nothing to join {map_name} on: name one of {', '.join(sorted(WORDS))}, or of the columns "
+            f"{', '.join(sorted(rows))}. If the column has another name, say which it stands for: "
+            f"on={{'number': {column!r}}}."
+        )
+    dated = not {FROM, TO}.isdisjoint(names)
+    how = how or ("valid_at" if dated and usual == "equal" else usual)
+    if how == "valid_at" and not dated:
+        raise ConfigError(f"{map_name} has neither {FROM!r} nor {TO!r}, which how='valid_at' asks for.")
+    if how != "valid_at" and dated:
+        raise ConfigError(
+            f"{map_name} has {FROM!r} or {TO!r}, which how={how!r} does not look at: join it with how='valid_at', or "
+            "leave these columns out."
+        )
+    return Key(column, target, how)
+
+
+def _found(names: Sequence[str], rows: Collection[str], map_name: str) -> str:
+    """The only column whose name says what it is."""
+    words = [name for name in names if name.lower() in WORDS] or [name for name in names if name in rows]
+    if len(words) != 1:
+        which = f"several columns that it could be joined on ({', '.join(words)})" if words else (
+            f"the columns {', '.join(names)}, and none of them says what it is joined on"
+        )  # fmt: skip
+        raise ConfigError(
+            f"{map_name} has {which}. Name the column: on='number', or on={{'number': 'Rufnummer'}} if it has a name "
+            f"of its own. Known are {', '.join(sorted(WORDS))}, and columns of legs."
+        )
+    return words[0]
+
+
+__all__ = ["FROM", "HOWS", "LEG_TEXTS", "NUMBERS", "TAKEN", "TO", "WORDS", "Key", "key_of"]

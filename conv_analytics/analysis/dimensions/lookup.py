@@ -1,0 +1,230 @@
+"""The columns of a map beside rows: by array lookups in memory, by one join in DuckDB. No row is added or lost."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.analysis.dimensions import numbers
+from conv_analytics.analysis.dimensions.map_table import MapTable
+from conv_analytics.analysis.dimensions.prefixes import NO_ROW, UNDECIDED, PrefixIndex
+from conv_analytics.analysis.dimensions.validity import Validity
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.evaluate import INSTANT
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame
+from conv_analytics.analysis.engine.rows import Rows
+
+Ints = npt.NDArray[np.int64]
+
+_KEY, _SINCE, _UNTIL, _PLACE = (f"conv_analytics_{name}" for name in ("key", "since", "until", "place"))
+#: Marks a head that is the whole text of an address, which is no plain number.
+_WHOLE = "?"
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """A map that is joined to rows; see `Dimension`.
+
+    Attributes
+    ----------
+    at
+        The column with the instant at which a row of the map has to hold.
+    """
+
+    table: MapTable
+    at: str
+    _last: list[tuple[list[pa.Array], Ints]] = field(default_factory=list)
+    """The columns that were looked at last, and what was found: questions in a row are often about the same legs."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it adds."""
+        return tuple(self.table.values)
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it looks at."""
+        return (self.table.key.on, self.at) if isinstance(self.table.index, Validity) else (self.table.key.on,)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what is found."""
+        return f"{self.table.fingerprint} {self.at}"
+
+    def __str__(self) -> str:
+        return str(self.table)
+
+    def added_to(self, rows: Rows, columns: Sequence[str]) -> Rows:
+        """The same rows with some of its columns."""
+        values = {name: self.table.values[name] for name in columns}
+        if isinstance(rows.frame, MemoryFrame):
+            places = self._places(rows.frame)
+            taken = pa.array(places, mask=places < 0)
+            return Rows.of(rows.source, rows.frame.assign({name: each.take(taken) for name, each in values.items()}))
+        return Rows.of(rows.source, self._joined(rows, values))
+
+    def counts(self, rows: Rows) -> dict[str, int]:
+        """How many rows there are; are matched; have no key; no row in the map; none at their time; are undecided."""
+        if isinstance(rows.frame, MemoryFrame):
+            places = self._places(rows.frame)
+            keys = numbers.spelled_alike(_text(rows.frame.arrow(self.table.key.on)))
+            total, no_key = len(places), keys.null_count
+            matched, special = (int(np.count_nonzero(each)) for each in (places >= 0, places == UNDECIDED))
+        else:
+            total, matched, no_key, special = self._relation_counts(rows)
+        outside = special if isinstance(self.table.index, Validity) else 0
+        return {
+            "rows": total, "matched": matched, "no_key": no_key, "no_row": total - matched - no_key - special,
+            "outside_validity": outside, "undecided": special - outside,
+        }  # fmt: skip
+
+    # In memory.
+
+    def _places(self, frame: MemoryFrame) -> Ints:
+        """The place in the map of each row, negative where there is none."""
+        looked_at = [frame.arrow(name) for name in self.needs]
+        if not (self._last and all(map(operator.is_, self._last[0][0], looked_at))):
+            self._last[:] = [(looked_at, self._found(*looked_at))]
+        return self._last[0][1]
+
+    def _found(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
+        # Each different text is looked at once.
+        encoded = _text(texts).dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        labels = encoded.dictionary
+        index = self.table.index
+        if isinstance(index, Validity):
+            assert instants is not None
+            of_rows = self._spelled(labels).take(encoded.indices)
+            at = instants.cast(INSTANT)
+            at_us = pc.fill_null(at.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
+            return index.places(of_rows, at_us, at.is_valid().to_numpy(zero_copy_only=False))
+        result: Ints = np.append(self._of_texts(labels), NO_ROW)[codes]
+        return result
+
+    def _of_texts(self, texts: pa.Array) -> Ints:
+        """The places of different texts."""
+        if isinstance(self.table.index, PrefixIndex):
+            return self.table.index.places(pc.fill_null(numbers.spelled_alike(texts), ""))
+        places = pc.fill_null(pc.index_in(self._spelled(texts), value_set=self.table.keys, skip_nulls=True), NO_ROW)
+        result: Ints = places.to_numpy(zero_copy_only=False).astype(np.int64)
+        return result
+
+    def _spelled(self, texts: pa.Array) -> pa.Array:
+        return numbers.spelled_alike(texts) if self.table.as_numbers else texts
+
+    # In DuckDB.
+
+    def _joined(self, rows: Rows, values: Mapping[str, pa.Array], *, place: bool = False) -> Any:
+        """The relation joined with the map, or with what of it the relation's own texts find."""
+        source, relation = rows.source, rows.native
+        text = f"cast({coerce.quote(self.table.key.on)} as varchar)"
+        head, condition = text, f"r.{_KEY} = m.{_KEY}"
+        keys, places = self.table.keys, np.arange(len(self.table.keys))
+        more: dict[str, pa.Array] = {}
+        if isinstance(self.table.index, PrefixIndex):
+            head = self._head(text, self.table.index)
+            keys, places = self._heads_found(source, relation, head)
+        elif self.table.as_numbers:
+            keys, places = self._texts_found(source, relation, text)
+        if isinstance(self.table.index, Validity):
+            since, until = self.table.index.since[places], self.table.index.until[places]
+            more = {_SINCE: pa.array(since), _UNTIL: pa.array(until)}
+            at = f"epoch_us(r.{coerce.quote(self.at)})"
+            condition += f" and {at} >= m.{_SINCE} and {at} < m.{_UNTIL}"
+        of_map = pa.array(places, mask=places < 0)
+        table = {_KEY: keys, **more, **{name: each.take(of_map) for name, each in values.items()}}
+        table |= {_PLACE: pa.array(places)} if place else {}
+        names = ", ".join(f"m.{coerce.quote(name)}" for name in (*values, *((_PLACE,) if place else ())))
+        mine = relation.project(f"*, {head} as {_KEY}").set_alias("r")
+        theirs = coerce.relation_of_arrow(pa.table(table), relation).set_alias("m")
+        return mine.join(theirs, condition, how="left").project(f"r.* exclude ({_KEY}), {names}")
+
+    @staticmethod
+    def _head(text: str, index: PrefixIndex) -> str:
+        """What of an address decides its longest prefix, as SQL."""
+        return (
+            f"case when regexp_full_match({text}, '{numbers.E164}') then {text}[:{index.longest}] "
+            f"when regexp_full_match({text}, '{numbers.MASKED}') then split_part({text}, 'x', 1) || 'x' "
+            f"else '{_WHOLE}' || {text} end"
+        )
+
+    def _heads_found(self, source: Any, relation: Any, head: str) -> tuple[pa.Array, Ints]:
+        """The different heads of a relation that have a place, or are undecided; and their places."""
+        index = self.table.index
+        assert isinstance(index, PrefixIndex)
+        heads = _different(source, relation, head)
+        places = np.full(len(heads), NO_ROW, dtype=np.int64)
+        whole, masked = (pc.starts_with(heads, _WHOLE), pc.ends_with(heads, "x"))
+        masked = pc.and_(masked, pc.invert(whole))
+        for rows, of in (
+            (pc.and_(pc.invert(whole), pc.invert(masked)), index.of_heads),
+            (masked, lambda codes: index.places(pc.binary_join_element_wise(codes, pa.scalar("000000"), ""))),
+            (whole, lambda texts: self._of_texts(pc.utf8_slice_codeunits(texts, len(_WHOLE)))),
+        ):
+            places[rows.to_numpy(zero_copy_only=False)] = of(heads.filter(rows))
+        found = places != NO_ROW
+        return heads.filter(pa.array(found)), places[found]
+
+    def _texts_found(self, source: Any, relation: Any, text: str) -> tuple[pa.Array, Ints]:
+        """The map's own spellings of numbers, and others that the relation has of them."""
+        odd = f"case when not regexp_full_match({text}, '{numbers.E164}|{numbers.MASKED}') then {text} end"
+        texts = _different(source, relation, odd)
+        spelled = numbers.spelled_alike(texts)
+        usual = numbers.matches(self.table.keys, f"{numbers.E164}|{numbers.MASKED}").to_numpy(zero_copy_only=False)
+        mine = np.flatnonzero(usual)
+        # A key may have several rows, each of which holds for a time.
+        of_key: dict[str, list[int]] = {}
+        if len(texts):
+            wanted = pc.is_in(self.table.keys, value_set=spelled).to_numpy(zero_copy_only=False)
+            for place in np.flatnonzero(wanted):
+                of_key.setdefault(self.table.keys[int(place)].as_py(), []).append(int(place))
+        pairs = [(text, place) for text, key in zip(texts.to_pylist(), spelled.to_pylist(), strict=True)
+                 for place in of_key.get(key or "", ())]  # fmt: skip
+        keys = pa.concat_arrays(
+            [self.table.keys.take(pa.array(mine)), pa.array([each for each, _ in pairs], pa.string())]
+        )
+        return keys, np.append(mine, np.array([place for _, place in pairs], dtype=np.int64)).astype(np.int64)
+
+    def _relation_counts(self, rows: Rows) -> tuple[int, int, int, int]:
+        on = f"cast({coerce.quote(self.table.key.on)} as varchar)"
+        joined = self._joined(rows, {}, place=True)
+        no_key = f"count(*) filter ({on} is null or trim({on}) = '')"
+        counted = joined.aggregate(
+            f"count(*), count(*) filter ({_PLACE} >= 0), {no_key}, count(*) filter ({_PLACE} = {UNDECIDED})"
+        )
+        total, matched, without, special = rows.source.run(counted.fetchall)[0]
+        if isinstance(self.table.index, Validity):
+            special = self._with_any_row(rows) - matched
+        return total, matched, without, special
+
+    def _with_any_row(self, rows: Rows) -> int:
+        """Rows whose key the map has at any time."""
+        text = f"cast({coerce.quote(self.table.key.on)} as varchar)"
+        keys = self._texts_found(rows.source, rows.native, text)[0] if self.table.as_numbers else self.table.keys
+        theirs = coerce.relation_of_arrow(pa.table({_KEY: pc.unique(keys)}), rows.native).set_alias("m")
+        mine = rows.native.project(f"{text} as {_KEY}").set_alias("r")
+        both = mine.join(theirs, f"r.{_KEY} = m.{_KEY}", how="semi")
+        return int(rows.source.run(both.aggregate("count(*)").fetchall)[0][0])
+
+
+def _text(column: pa.Array) -> pa.Array:
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
+
+
+def _different(source: Any, relation: Any, expression: str) -> pa.Array:
+    """The different values of an expression over a relation, null left out."""
+    name = "conv_analytics_value"
+    found = relation.aggregate(f"{expression} as {name}", expression)
+    column = source.run(lambda: coerce.arrow_of(found))[name]
+    return pc.drop_null(column.cast(pa.string()).combine_chunks())
+
+
+__all__ = ["Lookup"]

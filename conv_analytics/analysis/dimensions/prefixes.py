@@ -1,0 +1,92 @@
+"""The longest prefix of many numbers at once: one sorted search per length of prefix, no loop over numbers.
+
+>>> index = PrefixIndex(pa.array(["44", "4420", "49"]))
+>>> index.places(pa.array(["442079460000", "447700900000", "33140205050", "49x3f9a0c", "44x3f9a0c"])).tolist()
+[1, 0, -1, 2, -2]
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.analysis.dimensions.numbers import E164, MASKED, matches
+
+Ints = npt.NDArray[np.int64]
+
+#: No prefix fits; and of a masked number: several might, for only its calling code is known.
+NO_ROW, UNDECIDED = -1, -2
+#: Digits of the longest number.
+_DIGITS = 15
+
+
+class PrefixIndex:
+    """Different prefixes, each with its place in the order in which they were given."""
+
+    def __init__(self, prefixes: pa.Array) -> None:
+        padded, lengths = _padded(prefixes), _lengths(prefixes)
+        self._texts = sorted(prefixes.to_pylist())
+        self._place_of = {text: place for place, text in enumerate(prefixes.to_pylist())}
+        self._by_length: list[tuple[int, Ints, Ints]] = []
+        for length in sorted(set(lengths.tolist()), reverse=True):
+            rows = np.flatnonzero(lengths == length)
+            heads = padded[rows] // 10 ** (_DIGITS - length)
+            order = np.argsort(heads, kind="stable")
+            self._by_length.append((length, heads[order], rows[order]))
+
+    @property
+    def longest(self) -> int:
+        """Digits of the longest prefix: what comes after them in a number decides nothing."""
+        return self._by_length[0][0] if self._by_length else 0
+
+    def places(self, numbers: pa.Array) -> Ints:
+        """Per number or masked number the place of its longest prefix, else `NO_ROW` or `UNDECIDED`."""
+        done = np.full(len(numbers), NO_ROW, dtype=np.int64)
+        rows = np.flatnonzero(matches(numbers, E164))
+        if len(rows):
+            done[rows] = self._of_digits(numbers.take(pa.array(rows)))
+        rows = np.flatnonzero(matches(numbers, MASKED))
+        if len(rows):
+            codes = pc.replace_substring_regex(numbers.take(pa.array(rows)), "x.*", "").dictionary_encode()
+            of_code = np.array([self._of_calling_code(code) for code in codes.dictionary.to_pylist()], dtype=np.int64)
+            done[rows] = of_code[codes.indices.to_numpy()]
+        return done
+
+    def of_heads(self, heads: pa.Array) -> Ints:
+        """The same for beginnings of numbers that were cut after `longest` digits, which may be short."""
+        return self._of_digits(heads)
+
+    def _of_digits(self, digits: pa.Array) -> Ints:
+        padded, lengths = _padded(digits), _lengths(digits)
+        done = np.full(len(digits), NO_ROW, dtype=np.int64)
+        for length, heads, rows in self._by_length:
+            todo = np.flatnonzero((done == NO_ROW) & (lengths >= length))
+            wanted = padded[todo] // 10 ** (_DIGITS - length)
+            at = np.minimum(np.searchsorted(heads, wanted), len(heads) - 1)
+            found = heads[at] == wanted
+            done[todo[found]] = rows[at[found]]
+        return done
+
+    def _of_calling_code(self, code: str) -> int:
+        """The place for all numbers of a calling code, if it is the same for all of them."""
+        after = bisect_left(self._texts, f"{code}0")
+        if after < len(self._texts) and self._texts[after].startswith(code):
+            return UNDECIDED
+        return next((self._place_of[code[:end]] for end in range(len(code), 0, -1) if code[:end] in self._place_of), -1)
+
+
+def _padded(digits: pa.Array) -> Ints:
+    filled: Ints = pc.utf8_rpad(digits, _DIGITS, "0").cast(pa.int64()).to_numpy(zero_copy_only=False)
+    return filled
+
+
+def _lengths(digits: pa.Array) -> Any:
+    return pc.utf8_length(digits).to_numpy(zero_copy_only=False)
+
+
+__all__ = ["NO_ROW", "UNDECIDED", "PrefixIndex"]

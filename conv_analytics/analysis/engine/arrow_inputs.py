@@ -1,0 +1,158 @@
+"""Data of other libraries, by Arrow's C interface: columns are converted when a question asks for them.
+
+>>> import polars as pl
+>>> table = ArrowInput("hangups", pl.DataFrame({"conversation_id": ["CON-1"], "sip_code": [486]}))
+>>> table.read({"sip_code": int}).native
+   sip_code
+0       486
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+import narwhals as nw
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame, arrow_type
+from conv_analytics.analysis.engine.stored_tables import CONVERSATION, PandasTable, as_it_is
+from conv_analytics.errors import ConfigError
+
+#: The libraries that data is of: what it is asked in, and what answers come back as. Everything that speaks Arrow, or
+#: that narwhals knows, is answered with tables of pyarrow.
+Kind = Literal["pandas", "duckdb", "pyarrow", "polars", "connection"]
+
+
+def kind_of(frame: Any) -> Kind:
+    """Which library a frame is of; nothing is imported for that.
+
+    Raises
+    ------
+    ConfigError
+        If it is no frame, or one that can be read only once.
+    """
+    frame = nw.to_native(frame, pass_through=True)
+    name, module = type(frame).__name__, type(frame).__module__
+    if isinstance(frame, pd.DataFrame):
+        return "pandas"
+    if name == "DuckDBPyRelation":
+        return "duckdb"
+    if name == "DuckDBPyConnection":
+        return "connection"
+    if name in {"DataFrame", "LazyFrame"} and module.startswith("polars"):
+        return "polars"
+    if isinstance(frame, pa.RecordBatchReader):
+        # The next question would find it empty.
+        raise ConfigError("A RecordBatchReader can be read only once. Give what it reads: reader.read_all().")
+    if hasattr(frame, "__arrow_c_stream__") or _is_dask(frame) or _known_to_narwhals(frame):
+        return "pyarrow"
+    raise ConfigError(
+        f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
+        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, or another frame that offers "
+        "__arrow_c_stream__ or that narwhals knows."
+    )
+
+
+def _known_to_narwhals(frame: Any) -> bool:
+    try:
+        nw.from_native(frame)
+    except TypeError:
+        return False
+    return True
+
+
+class ArrowInput:
+    """A table that is a frame of another library; nothing is read before a question asks for a column."""
+
+    def __init__(self, name: str, frame: Any) -> None:
+        self._name = name
+        self._frame = nw.to_native(frame, pass_through=True)
+        self._typed: dict[tuple[str, Any], pa.Array] = {}
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it has."""
+        if hasattr(self._frame, "collect_schema"):
+            return tuple(self._frame.collect_schema().names())
+        return tuple(self._table.column_names)
+
+    @cached_property
+    def _eager(self) -> Any:
+        """The frame in memory. A lazy one is computed once: twice, its rows might come in another order."""
+        return self._frame.collect() if hasattr(self._frame, "collect") else self._frame
+
+    @cached_property
+    def _table(self) -> pa.Table:
+        """All of it as Arrow: what the frame has in its own memory is not copied."""
+        frame = self._frame
+        if hasattr(frame, "__arrow_c_stream__"):
+            try:
+                return pa.table(frame)
+            except pa.ArrowException as error:
+                raise ConfigError(f"{self._name} cannot be read as Arrow: {error}.") from error
+        if _is_dask(frame):
+            return pa.Table.from_pandas(frame.compute(), preserve_index=False)
+        return nw.from_native(frame).lazy().collect(backend="pyarrow").to_native()
+
+    def __len__(self) -> int:
+        return len(self._eager if _is_polars(self._frame) else self._table)
+
+    def read(self, kinds: Mapping[str, Any]) -> MemoryFrame:
+        """Some columns as their kinds; null where it lacks one."""
+        for name, kind in kinds.items():
+            if (name, kind) not in self._typed:
+                self._typed[name, kind] = self._column(name, kind)
+        return MemoryFrame({name: self._typed[name, kind] for name, kind in kinds.items()}, len(self))
+
+    def _column(self, name: str, kind: Any) -> pa.Array:
+        if name not in self.columns:
+            return pa.nulls(len(self), arrow_type(kind))
+        plain = self._plain(name)
+        done = as_it_is(plain, kind)
+        if done is None and kind is datetime and pa.types.is_timestamp(plain.type) and plain.type.tz is not None:
+            # The same instants in another unit; what is finer than a microsecond is cut off, as everywhere here.
+            done = pc.cast(plain, arrow_type(kind), safe=False)
+        if done is not None:
+            return done
+        # What needs more than another name for the same values, or is wrong, is for pandas: this column alone.
+        typed = coerce.pandas_columns(self._name, pa.table({name: plain}).to_pandas(), {name: kind})[name]
+        return pa.array(typed.array, arrow_type(kind), from_pandas=True)
+
+    def _plain(self, name: str) -> Any:
+        """A column as Arrow, its chunks in one, without views and categories."""
+        column = self._eager.get_column(name).to_arrow() if _is_polars(self._frame) else self._table.column(name)
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
+
+    def of_conversation(self, conversation_id: str) -> PandasTable:
+        """The rows of one conversation."""
+        places = pc.indices_nonzero(pc.equal(self.read({CONVERSATION: str}).arrow(CONVERSATION), conversation_id))
+        return PandasTable(self._name, coerce.to_pandas(self._plain_table(places)))
+
+    def frame(self) -> pd.DataFrame:
+        """All of it as a pandas frame."""
+        return coerce.to_pandas(self._plain_table(None))
+
+    def _plain_table(self, places: pa.Array | None) -> pa.Table:
+        columns = {name: self._plain(name) for name in self.columns}
+        return pa.table(columns if places is None else {name: each.take(places) for name, each in columns.items()})
+
+
+def _is_dask(frame: Any) -> bool:
+    """A Dask DataFrame, which computes itself: narwhals wants a package of its own for that."""
+    return type(frame).__module__.startswith("dask.") and type(frame).__name__ == "DataFrame"
+
+
+def _is_polars(frame: Any) -> bool:
+    return type(frame).__module__.startswith("polars")
+
+
+__all__ = ["ArrowInput", "Kind", "kind_of"]

@@ -1,0 +1,72 @@
+"""Further columns of legs that a caller brings along: looked up when a question asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from conv_analytics.errors.redaction import safe_repr
+
+
+class Dimension(Protocol):
+    """Columns that are looked up by others that the rows have."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that it adds; all of them are text."""
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The columns that it looks at."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What is the same only for what gives the same columns."""
+
+    def added_to(self, rows: Any, columns: Sequence[str]) -> Any:
+        """The same rows, none more and none fewer, with some of its columns."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnrichedData:
+    """Tables of an export whose legs have further columns: what `enrich` makes of tables; data for every question.
+
+    Attributes
+    ----------
+    data
+        The tables, as they were given.
+    dimensions
+        What is looked up, in the order in which it was added.
+    """
+
+    data: Any
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that legs and calls have beside their own."""
+        return names_of(self.dimensions)
+
+    @safe_repr
+    def __repr__(self) -> str:
+        return f"EnrichedData: {type(self.data).__name__} with {', '.join(map(str, self.dimensions))}"
+
+
+def names_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
+    """The columns of some dimensions."""
+    return tuple(name for each in dimensions for name in each.columns)
+
+
+def asked_of(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
+    """The dimensions that some columns need, in their order, and every column that has to be there or be added."""
+    needed = set(wanted)
+    asked: list[Dimension] = []
+    for each in reversed(dimensions):
+        if needed & set(each.columns):
+            asked.insert(0, each)
+            needed |= set(each.needs)
+    return asked, needed
+
+
+__all__ = ["Dimension", "EnrichedData", "asked_of", "names_of"]

@@ -1,0 +1,97 @@
+"""Shifts of a schedule: from a date on, calls of one number are placed at other hours of the day, and fewer are answered."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conv_analytics.analysis.maths.clustered import excess_z, normal_quantile_of_tail
+from conv_analytics.analysis.problems.asked import FEW
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.groupings import Groups, representatives
+from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Floats, Ints, Observations
+from conv_analytics.analysis.problems.schedule import LEAST_H
+
+#: Calls and days that are needed before and after.
+LEAST_N, LEAST_DAYS = 25, 3
+#: At most so many of the largest numbers are looked at.
+MOST_NUMBERS = 200
+#: How surely calls of the other hours are answered less often, too.
+LEAST_Z = 2.5
+
+
+def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    rows = representatives(seen)
+    numbers = groups.of("from_address").codes
+    rows = rows[(numbers[rows] >= 0) & (seen.started_us[rows] != NO_INSTANT)]
+    if not len(rows):
+        return []
+    counts = np.bincount(numbers[rows])
+    kept = np.argsort(-counts, kind="stable")[:MOST_NUMBERS]
+    kept = kept[counts[kept] >= 2 * LEAST_N]
+    found = []
+    for code in kept:
+        own = rows[numbers[rows] == code]
+        own = own[np.argsort(seen.started_us[own], kind="stable")]
+        one = _of_number(seen, groups, int(code), own, tests=len(kept), least_excess=least_excess)
+        if one is not None:
+            found.append(one)
+    return found
+
+
+def _of_number(
+    seen: Observations, groups: Groups, code: int, own: Ints, *, tests: int, least_excess: float
+) -> Candidate | None:
+    turn = 2 * np.pi * (seen.local_us[own] % DAY_US) / DAY_US
+    day = np.unique(seen.local_us[own] // DAY_US, return_inverse=True)[1]
+    days = int(day.max()) + 1
+    if days < 2 * LEAST_DAYS:
+        return None
+    n = np.bincount(day, minlength=days).astype("float64")
+    sums = np.stack([np.bincount(day, part, minlength=days) for part in (np.cos(turn), np.sin(turn))], axis=1)
+    best, at = 0.0, 0
+    for cut in range(LEAST_DAYS, days - LEAST_DAYS + 1):
+        if min(n[:cut].sum(), n[cut:].sum()) >= LEAST_N and (z := _z(n, sums, cut, days)) > best:
+            best, at = z, cut
+    if not at:
+        return None
+    before, after = own[day < at], own[day >= at]
+    angles = [np.angle(complex(*part)) for part in (sums[:at].sum(axis=0), sums[at:].sum(axis=0))]
+    shift = (float(angles[1] - angles[0]) / (2 * np.pi) * 24 + 12) % 24 - 12
+    if abs(shift) < LEAST_H:
+        return None
+    bad = ~seen.answered
+    k, expected = float(bad[after].sum()), float(bad[before].mean()) * len(after)
+    noise = expected**2 * (1 - expected / len(after)) / max(float(bad[before].sum()), 0.5)
+    fewer = float(excess_z(k, len(after), min(expected, 0.98 * len(after)), noise))
+    if fewer < LEAST_Z or k - expected < least_excess:
+        return None
+    case = Case(
+        kind="schedule_shift", name="unanswered", bad=bad, known=seen.outbound, unit="attempt", family="unanswered",
+        calls=f"calls were not answered, which are placed {shift:+.0f} h from the hours of before",
+        advice="Look at the time zone of this campaign's schedule.",
+    )  # fmt: skip
+    return Candidate(
+        case, ("from_address",), (str(groups.of("from_address").labels[code]),), after, after[bad[after]], k,
+        float(len(after)), expected, best, tests * FEW * days, raw_z=best, since_us=int(seen.started_us[after].min()),
+        against="its own calls before",
+    )  # fmt: skip
+
+
+def _z(n: Floats, sums: Floats, cut: int, days: int) -> float:
+    """How surely the mean hour before a day differs from that from then on; days, not calls, are what varies."""
+    means = [part.sum(axis=0) / count.sum() for part, count in ((sums[:cut], n[:cut]), (sums[cut:], n[cut:]))]
+    spread = np.zeros((2, 2))
+    for part, count, mean in ((sums[:cut], n[:cut], means[0]), (sums[cut:], n[cut:], means[1])):
+        left = part - count[:, None] * mean
+        spread += left.T @ left / count.sum() ** 2 * len(count) / (len(count) - 1)
+    difference = means[1] - means[0]
+    # Few days tell little of how much days vary.
+    floor = 0.5 / n[:cut].sum() + 0.5 / n[cut:].sum()
+    squared = float(difference @ np.linalg.solve(spread + np.eye(2) * floor * 0.5, difference))
+    squared *= max(days - 4, 1) / days
+    return normal_quantile_of_tail(np.exp(-squared / 2))
+
+
+KIND = Kind("schedule_shift", ("from_address",), "Shifts of a schedule", candidates=_candidates)
+__all__ = ["KIND"]

@@ -1,0 +1,103 @@
+"""`conv-analytics export ROOT --config FILE`: several applications, each to a folder of its own."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from conv_analytics.cli.exits import Exit, exit_of
+from conv_analytics.cli.formats import table
+from conv_analytics.cli.masking import mask_of
+from conv_analytics.cli.output import as_flags, say, say_json
+from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conv_analytics.api import Conversations
+    from conv_analytics.exporter.application_configs import ApplicationConfig
+    from conv_analytics.exporter.applications import ApplicationExport
+    from conv_analytics.exporter.options import ReadOptions
+
+#: The worst last: what a person has to change counts more than what the next run makes good.
+_SEVERITY = (Exit.COMPLETE, Exit.LOCKED, Exit.UNAVAILABLE, Exit.INCOMPLETE, Exit.USAGE, Exit.BUG)
+
+
+def export_all(options: argparse.Namespace, root: Path, asked: ReadOptions) -> int:
+    """Export the applications of a file; print how each ended, and return the worst exit code."""
+    for name in ("application_id", "private_key", "base_url"):
+        if getattr(options, name) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag} is for one application; with --config, write it into {options.config}.")
+
+    from conv_analytics.exporter.applications import export_applications
+
+    def connect(application: ApplicationConfig) -> Conversations:
+        from conv_analytics.api import Conversations, Retry
+
+        return Conversations(
+            application.id,
+            application.private_key.reveal(),
+            base_url=application.host,
+            retries=Retry(repeats=options.retries, max_retry_after_s=options.max_retry_after or None),
+            timeout=options.timeout,
+        )
+
+    done = export_applications(
+        root,
+        options.config,
+        parallel=options.parallel,
+        connect=connect,
+        **asked,
+        progress=None if options.quiet else "auto",
+        allow_empty=options.allow_empty,
+        processes=options.processes,
+        mask=mask_of(options),
+    )
+    code = max((_exit_of(each) for each in done), key=_SEVERITY.index)
+    if options.json:
+        say_json({"exit_code": int(code), "applications": [_summary(each) for each in done]})
+    else:
+        _show(done)
+    return code
+
+
+def _exit_of(done: ApplicationExport) -> Exit:
+    if done.error is None:
+        return Exit.COMPLETE
+    return exit_of(done.error) if isinstance(done.error, ConvAnalyticsError) else Exit.BUG
+
+
+def _why(done: ApplicationExport) -> str | None:
+    error = done.error
+    if error is None:
+        return None
+    said = str(error) if isinstance(error, ConvAnalyticsError) else f"{type(error).__name__}: {redact(str(error))}"
+    return " ".join(as_flags(said).split())
+
+
+def _summary(done: ApplicationExport) -> dict[str, Any]:
+    report = {} if done.exported is None else dict(done.exported.report.summary())
+    own = {"application_id": done.application.id, "name": done.application.name, "folder": str(done.folder)}
+    return {**own, **report, "status": done.status, "exit_code": int(_exit_of(done)), "error": _why(done)}
+
+
+def _show(done: list[ApplicationExport]) -> None:
+    import pandas as pd
+
+    rows = []
+    for each in done:
+        report = None if each.exported is None else each.exported.report
+        rows.append({
+            "application": each.application.label,
+            "status": each.status,
+            "listed": report and report.listed,
+            "new events": report and report.tables.get("events", 0),
+            "requests": report and report.requests,
+            "exit": int(_exit_of(each)),
+        })  # fmt: skip
+    counts = ["listed", "new events", "requests"]
+    say(table(pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64")), "text"))
+    for each in done:
+        if (why := _why(each)) is not None:
+            say(f"{each.application.label}: {why}")

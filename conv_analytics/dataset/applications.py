@@ -1,0 +1,247 @@
+"""The exports of several applications under one root, read as one dataset with a column ``application_id``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from functools import cached_property, reduce
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from conv_analytics.dataset.dataset import Dataset
+from conv_analytics.dataset.handover.dataset_table import DatasetTable
+from conv_analytics.dataset.store.stored_object import StoredFile
+from conv_analytics.errors import CorruptFile, DatasetError
+from conv_analytics.errors.redaction import safe_repr
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+    from pyspark.sql import DataFrame as SparkFrame
+    from pyspark.sql import SparkSession
+
+    from conv_analytics.dataset.maintenance.finding import Finding
+
+APPLICATION = "application_id"
+_IDS = pa.schema([("conversation_id", pa.string())])
+_LEG_TABLES = frozenset({"conversations", "leg_statuses", "call_events", "hangups", "call_records"})
+
+
+class Applications(Dataset):
+    """Several applications as one dataset: every table has the rows of all, and a column ``application_id``.
+
+    Questions take it like any other dataset; ``by="application_id"`` tells the applications apart. It is read only:
+    `compact` and `replay` are of one application's folder.
+
+    Attributes
+    ----------
+    applications
+        The dataset of each application, by its id.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from conv_analytics import Conversations, export, open_dataset
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with TemporaryDirectory() as root:
+    ...     for seed in (1, 2):
+    ...         with Sandbox(seed=seed, conversations=3) as sandbox:
+    ...             client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...             done = export(client, f"{root}/application_id={sandbox.application_id}", rate=0)
+    ...     conversations = open_dataset(root)["conversations"]
+    >>> len(conversations), conversations["application_id"].nunique()
+    (6, 2)
+    """
+
+    def __init__(self, path: str | Path, applications: Mapping[str, Dataset]) -> None:
+        commits = chain.from_iterable(each.commits for each in applications.values())
+        super().__init__(Path(path), sorted(commits, key=lambda commit: (commit.committed_at, commit.run)))
+        self.applications = dict(applications)
+
+    def __getitem__(self, table: str) -> pd.DataFrame:
+        """A table as a DataFrame, with the rows of all applications."""
+        import pandas as pd  # noqa: PLC0415  the dataset's readers load it when they need it
+
+        frames = [each[table].assign(**{APPLICATION: name}) for name, each in self._having(table)]
+        whole = pd.concat(frames, ignore_index=True)
+        return whole.astype({APPLICATION: "string"})
+
+    def history(self) -> pd.DataFrame:
+        """What each run did, oldest first, with the ``application_id`` of its folder; see `Dataset.history`."""
+        import pandas as pd  # noqa: PLC0415  as above
+
+        frames = [each.history().assign(**{APPLICATION: name}) for name, each in self.applications.items()]
+        return pd.concat(frames).sort_values("at", kind="stable", ignore_index=True)
+
+    def files(self, table: str) -> list[Path]:
+        """The committed Parquet files of a table of all applications, as absolute paths."""
+        return [Path(file) for _, each in self._having(table) for file in each.files(table)]
+
+    def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Some columns of a table as Arrow, each row once, application by application."""
+        return _joined([each.selected(table, columns) for _, each in self._having(table)])
+
+    def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
+        """The rows of one conversation as Arrow, each once."""
+        return _joined([each.of_conversation(table, conversation_id) for _, each in self._having(table)])
+
+    def arrow(
+        self, table: str, *, columns: list[str] | None = None, since: date | None = None, until: date | None = None
+    ) -> pa.Table:
+        """A table as Arrow, with ``date`` and ``application_id``; every row of every run. See `Dataset.arrow`."""
+        own = None if columns is None else [name for name in columns if name != APPLICATION]
+        parts = []
+        for name, each in self._having(table):
+            rows = each.arrow(table, columns=own, since=since, until=until)
+            parts.append(rows.append_column(APPLICATION, pa.repeat(pa.scalar(name), len(rows))))
+        return _joined(parts)
+
+    def table(self, name: str, *, columns: Sequence[str] | None = None) -> DatasetTable:
+        """A table for any library that speaks Arrow, with ``application_id``; see `Dataset.table`."""
+        having = dict(self._having(name))
+        schema = next(iter(having.values())).table(name).schema.append(pa.field(APPLICATION, pa.string()))
+        done = DatasetTable(name, schema, lambda wanted: _rows_of(having, name, list(wanted)))
+        return done if columns is None else done.select(columns)
+
+    def to_dask(self, tables: Collection[str] | None = None) -> dict[str, dd.DataFrame]:
+        """Tables as Dask DataFrames, with ``application_id``; see `Dataset.to_dask`."""
+        parts: dict[str, list[Any]] = {name: [] for name in self._wanted(tables)}
+        for name, frames in parts.items():
+            for owner, each in self._having(name):
+                frames.append(each.to_dask([name])[name].assign(**{APPLICATION: owner}))
+        import dask.dataframe as dd  # noqa: PLC0415  an extra, which the first part asked for
+
+        return {name: dd.concat(frames) for name, frames in parts.items()}
+
+    def to_spark(self, session: SparkSession, tables: Collection[str] | None = None) -> dict[str, SparkFrame]:
+        """Tables as Spark DataFrames, with ``application_id``; see `Dataset.to_spark`."""
+        parts: dict[str, list[tuple[str, Any]]] = {name: [] for name in self._wanted(tables)}
+        for name, frames in parts.items():
+            for owner, each in self._having(name):
+                frames.append((owner, each.to_spark(session, [name])[name]))
+        from pyspark.sql.functions import lit  # noqa: PLC0415  an extra, which the first part asked for
+
+        named = {
+            name: [part.withColumn(APPLICATION, lit(owner)) for owner, part in frames] for name, frames in parts.items()
+        }
+        return {name: reduce(lambda one, other: one.unionByName(other), frames) for name, frames in named.items()}
+
+    def statement(self, table: str, since: date | None = None) -> str:
+        """The DuckDB statement that selects a table from the files of all applications."""
+        return _union({name: each.statement(table, since) for name, each in self._having(table)})
+
+    @cached_property
+    def places(self) -> list[Any]:
+        """The applications, commits and days that have files, each once."""
+        return [(name, *place) for name, each in self.applications.items() for place in each.places]
+
+    def placed_files(self, table: str) -> dict[StoredFile, Any]:
+        """The files of a table, each with its place."""
+        placed = ((name, each.placed_files(table)) for name, each in self._having(table))
+        return {path: (name, *place) for name, files in placed for path, place in files.items()}
+
+    def statement_of(self, table: str, places: Collection[Any]) -> str | None:
+        """The DuckDB statement that selects a table from the files of some places; None if it has none."""
+        statements = {}
+        for name, each in self._having(table):
+            mine = [tuple(place) for owner, *place in places if owner == name]
+            if mine and (statement := each.statement_of(table, mine)) is not None:
+                statements[name] = statement
+        return _union(statements) if statements else None
+
+    def application_ids(self) -> pa.Table:
+        """Each conversation with its application, in memory: ``conversation_id`` and ``application_id``."""
+        parts = []
+        for name, each in self.applications.items():
+            ids = [each.selected(table, ["conversation_id"]).cast(_IDS) for table in self._leg_tables(each)]
+            known = pc.unique(pa.concat_tables(ids or [_IDS.empty_table()])["conversation_id"])
+            parts.append(pa.table({"conversation_id": known, APPLICATION: pa.repeat(pa.scalar(name), len(known))}))
+        return pa.concat_tables(parts)
+
+    def application_ids_statement(self) -> str:
+        """The same as a DuckDB statement over the files."""
+        parts = {
+            name: " union ".join(
+                f"select conversation_id from ({each.statement(table)})"  # noqa: S608  statements of ours
+                for table in self._leg_tables(each)
+            )
+            for name, each in self.applications.items()
+        }
+        return _union(parts)
+
+    @staticmethod
+    def _leg_tables(dataset: Dataset) -> list[str]:
+        """The tables of a dataset that name the conversations of legs."""
+        return [table for table in dataset.tables if table in _LEG_TABLES]
+
+    def damage(self) -> CorruptFile | None:
+        """The first file whose bytes are not those that were recorded; every file is read."""
+        found = (each.damage() for each in self.applications.values())
+        return next((damage for damage in found if damage is not None), None)
+
+    def verify(self) -> list[Finding]:
+        """Check the folder of each application; see `Dataset.verify`."""
+        return [
+            replace(finding, where=f"{self.applications[name].path.name}/{finding.where}".rstrip("/"))
+            for name, each in self.applications.items()
+            for finding in each.verify()
+        ]
+
+    def compact(self, target: str | Path, *, replay: bool = False) -> NoReturn:
+        """Refuse: a copy is of one application's folder."""
+        del target, replay
+        raise DatasetError(self._one_of_them("compact"))
+
+    def replay(self) -> NoReturn:
+        """Refuse: a quarantine is of one application's folder."""
+        raise DatasetError(self._one_of_them("replay"))
+
+    @safe_repr
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
+        return f"{type(self).__name__}({str(self.path)!r}, {len(self.applications)} applications: {rows})"
+
+    def _one_of_them(self, verb: str) -> str:
+        first = next(iter(self.applications.values())).path
+        return f"{self.path} has {len(self.applications)} applications: {verb} each by itself, such as {first}."
+
+    def _having(self, table: str) -> Iterator[tuple[str, Dataset]]:
+        """The applications that have a table."""
+        self._declared(table)
+        return ((name, each) for name, each in self.applications.items() if table in each.tables)
+
+
+def _rows_of(having: Mapping[str, Dataset], table: str, wanted: list[str]) -> Iterator[pa.Table]:
+    """The rows of a table, application by application."""
+    own = [name for name in wanted if name != APPLICATION]
+    for owner, each in having.items():
+        # A table of which only the application is wanted has rows, too.
+        read = own or each.table(table).schema.names[:1]
+        for batch in pa.RecordBatchReader.from_stream(each.table(table, columns=read)):
+            rows = pa.Table.from_batches([batch])
+            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(owner), len(rows))).select(wanted)
+
+
+def _joined(parts: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
+
+
+def _union(statements: Mapping[str, str]) -> str:
+    """One statement of several."""
+    return " union all by name ".join(
+        f"select *, '{_quoted(name)}' as {APPLICATION} from ({statement})"  # noqa: S608  statements of ours
+        for name, statement in statements.items()
+    )
+
+
+def _quoted(name: str) -> str:
+    """A name between quotes of SQL: somebody may have named the folder."""
+    return name.replace("'", "''")
+
+
+__all__ = ["APPLICATION", "Applications"]

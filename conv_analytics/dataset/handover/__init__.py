@@ -1,0 +1,1 @@
+"""A dataset handed over to other engines: Arrow, DuckDB, Polars, Dask, Spark."""
