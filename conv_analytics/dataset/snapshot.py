@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.application_folders import require_one_folder
-from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.each_once import each_event_once, latest_places
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.views import replaces_rows, view
 from conv_analytics.dataset.store.stored_object import StoredFile
@@ -29,9 +27,8 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
-from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
+from conv_analytics.tables.envelope import SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
-from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.explode import comparable
 from conv_analytics.tables.frame import to_frame, with_date
 from conv_analytics.tables.kinds import as_declared
@@ -58,7 +55,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         self._layout = Layout(path.absolute())
         self.name = str(path) if self._layout.bucket is None else self._layout.name
         """The dataset as its user names it: the folder, or the URL of the bucket."""
-        self._opened = CheckedFiles(self._layout)
+        self._opened = CheckedFiles(self._layout, self.name)
         self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
@@ -149,7 +146,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         if declared.latest is None or frame.empty:
             return self._with_both_sources(declared, frame) if self._two_sources else frame
         runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
-        return frame.take(_latest(frame, declared, runs)).reset_index(drop=True)
+        return frame.take(latest_places(frame, declared, runs)).reset_index(drop=True)
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, in the order that the frame has."""
@@ -185,7 +182,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         if declared.latest is None or len(whole) == 1:
             return whole
         runs = np.repeat([number for number, _, _ in parts], [len(rows) for _, _, rows in parts])
-        return whole.take(_latest(whole.select([*declared.key, declared.latest]).to_pandas(), declared, runs))
+        return whole.take(latest_places(whole.select([*declared.key, declared.latest]).to_pandas(), declared, runs))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.tables)
@@ -353,12 +350,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
             if what := self._opened.damage(file):
-                return CorruptFile(self._shown(file), what)
+                return CorruptFile(self._opened.shown(file), what)
         return None
-
-    def _shown(self, file: File) -> str:
-        """A file as its user names it."""
-        return str(self.path / file.path) if self._layout.bucket is None else f"{self.name}/{file.path}"
 
     def _days(self, table: str) -> tuple[str, str]:
         """The first and the last day of a table."""
@@ -382,38 +375,18 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """A table of events without the rows that a list's version replaces; events say that they came twice."""
         if not replaces_rows(table):
             return frame
-        also = self[EVENT_SOURCES.name][[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
-        twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
-        replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])
-        if table is EVENTS:
-            frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
-        return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
+        return each_event_once(table, frame, self[EVENT_SOURCES.name])
 
     def _ids(self, file: File) -> pa.ChunkedArray:
         """The conversation of each row of a file."""
-        with self._readable(file), self._opened.open(file) as opened:
+        with self._opened.readable(file) as opened:
             return opened.read(columns=["conversation_id"], use_threads=False).column(0)
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-        with self._readable(file), self._opened.open(file) as opened:
+        with self._opened.readable(file) as opened:
             rows = opened.read(columns=columns, use_threads=file.rows > _THREADED)
             return as_declared(rows, TABLES[file.table].schema, columns)
-
-    @contextmanager
-    def _readable(self, file: File) -> Iterator[None]:
-        """Raise `CorruptFile` where a file cannot be read."""
-        try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self._shown(file), self._opened.damage(file) or first_line(error)) from error
-
-
-def _latest(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) -> npt.NDArray[np.intp]:
-    """The places of the latest row of each key: a later run saw the later state, whatever the clock said."""
-    order = np.lexsort((rows[table.latest].to_numpy(), runs))
-    repeated = rows[list(table.key)].iloc[order].duplicated(keep="last").to_numpy()
-    return np.sort(order[~repeated])
 
 
 def day_of(file: File) -> date:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.views import DatasetFile
 from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject, parquet_source
+from conv_analytics.errors import CorruptFile
 
 T = TypeVar("T")
 
@@ -27,10 +32,12 @@ class CheckedFiles:
     ----------
     layout
         The dataset.
+    name
+        The dataset as its user names it.
     """
 
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
+    def __init__(self, layout: Layout, name: str) -> None:
+        self._layout, self._name = layout, name
         self._checked: dict[File, DatasetFile] = {}
 
     def checked(self, file: File) -> DatasetFile:
@@ -53,6 +60,19 @@ class CheckedFiles:
         opened = open_file(self._layout, file)
         self._checked[file] = DatasetFile(opened.path, opened.lacking)
         return opened.parquet
+
+    @contextmanager
+    def readable(self, file: File) -> Iterator[pq.ParquetFile]:
+        """A file opened for reading; raises `CorruptFile` where that, or what is done with it, fails."""
+        try:
+            with self.open(file) as opened:
+                yield opened
+        except (OSError, pa.ArrowException) as error:
+            raise CorruptFile(self.shown(file), self.damage(file) or first_line(error)) from error
+
+    def shown(self, file: File) -> str:
+        """A file as its user names it."""
+        return str(Path(self._name, file.path)) if self._layout.bucket is None else f"{self._name}/{file.path}"
 
     def side_by_side(self, call: Callable[[File], T], files: Sequence[File]) -> Iterator[T]:
         """What a call gives for each file, in their order; of a bucket several at a time, because each waits for it."""

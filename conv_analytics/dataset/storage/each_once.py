@@ -1,0 +1,35 @@
+"""Which rows of the files of several runs count: each conversation, member and event stands once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from conv_analytics.tables.column import Table
+from conv_analytics.tables.envelope import EVENT_KEY, EventSource
+from conv_analytics.tables.events import EVENTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def latest_places(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) -> npt.NDArray[np.intp]:
+    """The places of the latest row of each key: a later run saw the later state, whatever the clock said."""
+    order = np.lexsort((rows[table.latest].to_numpy(), runs))
+    repeated = rows[list(table.key)].iloc[order].duplicated(keep="last").to_numpy()
+    return np.sort(order[~repeated])
+
+
+def each_event_once(table: Table, frame: pd.DataFrame, event_sources: pd.DataFrame) -> pd.DataFrame:
+    """A table of events without the rows that a list's version replaces; events say that they came twice."""
+    also = event_sources[[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
+    twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
+    replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])
+    if table is EVENTS:
+        frame["source"] = frame["source"].mask(twice.notna(), EventSource.BOTH)
+    return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
+
+
+__all__ = ["each_event_once", "latest_places"]
