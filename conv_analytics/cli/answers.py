@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import FORMATS, FORMATS_HELP, table
 from conv_analytics.cli.output import say
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def add_folder(command: argparse.ArgumentParser) -> None:
     """Declare DEST, --format and --unmasked."""
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("--format", choices=FORMATS, default="text", help=FORMATS_HELP)
     add_unmasked(command)
 
@@ -38,7 +39,7 @@ def add_zone(command: argparse.ArgumentParser) -> None:
 
 def dataset_of(options: argparse.Namespace) -> Dataset:
     """The dataset in DEST."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset import open_dataset
 

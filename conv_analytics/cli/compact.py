@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def add(
         parents=[common],
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("--to", metavar="NEW", required=True, help="the new folder; it must not exist yet")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
@@ -59,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
 
 def to_copy(options: argparse.Namespace, *, replay: bool) -> Compacted:
     """Make the copy that the arguments describe."""
-    source, target = folder(options.dest), folder(options.to, "--to")
+    source, target = folder(options.dest, work=options.work), folder(options.to, "--to")
 
     from conv_analytics.dataset.maintenance.compact import compact
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.answers import add_unmasked, add_zone, masked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import table
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
@@ -70,6 +70,7 @@ def add(
         parents=[common],
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     what = command.add_argument_group("what")
     what.add_argument("--since", metavar="TIME", help="calls from this time on (where the last run ended, or 24h)")
     what.add_argument("--until", metavar="TIME", help="calls before this time (10 minutes ago)")
@@ -86,7 +87,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Compare, and print the shares and what is missing."""
-    path, least = folder(options.dest), _share(options.fail_under)
+    path, least = folder(options.dest, work=options.work), _share(options.fail_under)
     now = datetime.now(UTC)
     since, until = (None if text is None else instant(text, now) for text in (options.since, options.until))
     check_pace(options)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.colours import level_line
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import plain
 from conv_analytics.cli.output import as_flags, say, say_json
 from conv_analytics.cli.reading import CREDENTIALS
@@ -46,6 +46,7 @@ def add(
         "doctor", help="find out what is wrong", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", nargs="?", help="folder of the export")
+    add_work(command)
     command.add_argument("--listener", metavar="URL", help="address of a running listener, to ask whether it is well")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     group = command.add_argument_group("from where")
@@ -62,7 +63,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Check, and print the findings."""
-    dest = None if options.dest is None else folder(options.dest)
+    dest = None if options.dest is None else folder(options.dest, work=options.work)
 
     from conv_analytics.diagnostics.diagnosis import Diagnosis
     from conv_analytics.diagnostics.entry import doctor

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit, disk_failed
 from conv_analytics.cli.export_applications import export_all
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import note, say, say_json
 from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
@@ -53,6 +53,7 @@ def add(
         "export", help="export an application to a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder to write to; created if it does not exist")
+    add_work(command)
     add_reading(command.add_argument_group("what"))
     add_mask(command.add_argument_group("privacy"))
     whence = command.add_argument_group("from where")
@@ -77,7 +78,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
-    dest, asked = folder(options.dest), reading(options)
+    dest, asked = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
     if options.config is not None:
         return export_all(options, dest, asked)

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from conv_analytics.errors import ConfigError
 from conv_analytics.paths import expand_user
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
+#: What `dataset_folder` looks at more closely; to import it takes a moment.
+_LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
-def folder(text: str, argument: str = "DEST") -> Path:
-    """The path of a folder; it need not exist.
+
+def add_work(command: argparse.ArgumentParser) -> None:
+    """Declare where a dataset in a bucket keeps what stays on this machine."""
+    command.add_argument(
+        "--work",
+        metavar="DIR",
+        help="with a bucket as DEST (s3://BUCKET/PATH): its local work folder (one per bucket in your home folder)",
+    )
+
+
+def folder(text: str, argument: str = "DEST", *, work: str | None = None) -> Path:
+    """The path of a folder, which need not exist, or of the local work folder of a bucket.
 
     Raises
     ------
     ConfigError
-        If nothing is named, or something that is not on this machine.
+        If nothing is named, a URL that is not supported, or a work folder that is of no use.
 
     Examples
     --------
@@ -26,6 +40,9 @@ def folder(text: str, argument: str = "DEST") -> Path:
     """
     if not text.strip():
         raise ConfigError(f"{argument} is empty: name a folder.")
-    if "://" in text:
-        raise ConfigError(f"{argument} must be a folder of this machine, not {text!r}.")
-    return expand_user(text)
+    if work is None and not _LIKE_A_URL.match(text):
+        return expand_user(text)
+
+    from conv_analytics.dataset.store.work_folder import dataset_folder
+
+    return dataset_folder(text, work)

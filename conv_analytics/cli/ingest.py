@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
 
@@ -42,6 +42,7 @@ def add(
         parents=[common],
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export; created if it does not exist")
+    add_work(command)
     command.add_argument("files", metavar="FILES", nargs="*", help="files, folders of files, or patterns")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_mask(command.add_argument_group("privacy"))
@@ -50,7 +51,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Fold events in, and print what came."""
-    path, mask = folder(options.dest), mask_of(options)
+    path, mask = folder(options.dest, work=options.work), mask_of(options)
 
     from conv_analytics.errors import ExportIncomplete
     from conv_analytics.exporter.ingestion import ingest

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli import logs
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import note, say
 from conv_analytics.errors import ConfigError
@@ -59,6 +59,7 @@ def add(
         "listen", help="receive live events", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export; created if it does not exist")
+    add_work(command)
     where = command.add_argument_group("where")
     where.add_argument("--host", metavar="HOST", default="127.0.0.1", help="address to listen at (127.0.0.1)")
     where.add_argument("--port", metavar="N", type=int, default=8080, help="port (8080); 0: any free one")
@@ -99,7 +100,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Serve until stopped."""
-    dest, every_s = folder(options.dest), seconds(options.commit_every)
+    dest, every_s = folder(options.dest, work=options.work), seconds(options.commit_every)
     if not 0 <= options.port <= 65535:  # noqa: PLR2004 - the last port
         raise ConfigError(f"--port is {options.port}; it must be from 0 to 65535.")
     with _visible(options):

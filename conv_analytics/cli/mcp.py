@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import note
 
 if TYPE_CHECKING:
@@ -34,13 +34,14 @@ def add(
         "mcp", help="answer an assistant's questions", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     add_unmasked(command)
     return command
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve until standard input ends."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.mcp_server import server

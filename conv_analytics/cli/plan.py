@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.reading import CREDENTIALS, TIMES, add_reading, reading
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
@@ -39,6 +39,7 @@ def add(
         "plan", help="estimate what an export would cost", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder to export to; created if it does not exist")
+    add_work(command)
     add_reading(command.add_argument_group("what"))
     add_connection(command.add_argument_group("from where"))
     how = command.add_argument_group("how")
@@ -52,7 +53,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, and print the plan."""
-    dest, asked = folder(options.dest), reading(options)
+    dest, asked = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
 
     from conv_analytics.exporter.plan import plan

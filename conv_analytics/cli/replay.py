@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.compact import copied_lines, to_copy
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def add(
         parents=[common],
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("--to", metavar="NEW", help="write a corrected, compacted copy to this new folder")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     return command
@@ -60,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
             for line in (*lines(copied.replayed, copy=True), *copied_lines(copied)):
                 say(line)
         return Exit.INCOMPLETE if copied.replayed.damaged else Exit.COMPLETE
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset.maintenance.replay import replay
 

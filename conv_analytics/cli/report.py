@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from conv_analytics import glossary, markup
 from conv_analytics.cli.colours import BOLD, RED, YELLOW, painted
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import plain
 from conv_analytics.cli.maps import MAPS, add_maps, enriched
 from conv_analytics.cli.output import note, say
@@ -66,6 +66,7 @@ def add(
         parents=[common],
     )  # fmt: skip
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("-o", "--output", metavar="FILE", default="report.html", help="the page (report.html)")
     command.add_argument(
         "--since", metavar="T", help="only legs that started from this time on; compared with the period before"
@@ -90,7 +91,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Write the page, print the verdict, and judge the rules."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
     if not options.output.strip():
         raise ConfigError("--output is empty: name the page to write.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics import markup
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.errors import ConfigError
 
@@ -55,6 +55,7 @@ def add(
         "status", help="show the last runs of a folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("--last", metavar="N", type=int, default=10, help="number of runs to show (10)")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     add_unmasked(command)
@@ -65,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the last runs and the totals."""
     if options.last < 1:
         raise ConfigError(f"--last is {options.last}; it must be 1 or more.")
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.dataset.storage import history

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.formats import FORMATS, FORMATS_HELP, csv_text, table
 from conv_analytics.cli.output import note, say
 from conv_analytics.cli.units import add_units, units_of
@@ -49,6 +49,7 @@ def add(
         "timeline", help="show one conversation", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument(
         "conversation",
         metavar="CON-ID",
@@ -67,7 +68,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Draw or print."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
 
     from conv_analytics.dataset import open_dataset
     from conv_analytics.errors import ColumnNotFound, ConfigError, TableNotFound

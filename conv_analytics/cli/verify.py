@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.cli.answers import add_unmasked
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
@@ -42,6 +42,7 @@ def add(
         "verify", help="check an export folder", description=_DESCRIPTION, epilog=_EPILOG, parents=[common]
     )
     command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     add_unmasked(command)
     whence = command.add_argument_group("against the API")
@@ -54,7 +55,7 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Check, and print the findings."""
-    path = folder(options.dest)
+    path = folder(options.dest, work=options.work)
     check_pace(options)
     if options.mask is not None and not options.against_api:
         raise ConfigError("--mask is for --against-api: a folder by itself is checked as it is.")

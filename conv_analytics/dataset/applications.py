@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from conv_analytics.dataset.dataset import Dataset
 from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
 
@@ -80,7 +81,7 @@ class Applications(Dataset):
 
     def files(self, table: str) -> list[Path]:
         """The committed Parquet files of a table of all applications, as absolute paths."""
-        return [file for _, each in self._having(table) for file in each.files(table)]
+        return [Path(file) for _, each in self._having(table) for file in each.files(table)]
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, application by application."""
@@ -132,7 +133,7 @@ class Applications(Dataset):
         """The applications, commits and days that have files, each once."""
         return [(name, *place) for name, each in self.applications.items() for place in each.places]
 
-    def placed_files(self, table: str) -> dict[Path, Any]:
+    def placed_files(self, table: str) -> dict[StoredFile, Any]:
         """The files of a table, each with its place."""
         placed = ((name, each.placed_files(table)) for name, each in self._having(table))
         return {path: (name, *place) for name, files in placed for path, place in files.items()}

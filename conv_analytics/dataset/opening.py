@@ -8,21 +8,27 @@ from conv_analytics.dataset.applications import Applications
 from conv_analytics.dataset.dataset import Dataset
 from conv_analytics.dataset.storage.application_folders import application_folders
 from conv_analytics.dataset.storage.layout import COMMITS
+from conv_analytics.dataset.store.work_folder import dataset_folder
 
 
-def open_dataset(path: str | Path) -> Dataset:
+def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset:
     """Open an export folder at its last commit, or the folders of several applications as one.
 
     Parameters
     ----------
     path
         The folder that `export` wrote, or the root that `export_applications` wrote: then all tables have a column
-        ``application_id``, and questions can be asked by it (see `conv_analytics.dataset.applications`).
+        ``application_id``, and questions can be asked by it (see `conv_analytics.dataset.applications`). Of one
+        application also the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
+    work
+        The local work folder of a bucket; by default one in the user's folder for the state of programs.
 
     Raises
     ------
     DatasetError
-        If the folder holds no commit.
+        If the folder holds no commit, or the bucket cannot be read.
+    ConfigError
+        If the URL is none that is supported, or the work folder belongs to another dataset.
 
     Examples
     --------
@@ -35,10 +41,11 @@ def open_dataset(path: str | Path) -> Dataset:
     ...     len(open_dataset(folder)["conversations"])
     3
     """
-    folders = application_folders(Path(path))
-    if folders and not (Path(path) / COMMITS).is_dir():
+    root = dataset_folder(path, work)
+    folders = application_folders(root)
+    if folders and not (root / COMMITS).is_dir():
         return Applications(path, {name: Dataset.open(folder) for name, folder in folders.items()})
-    return Dataset.open(path)
+    return Dataset.open(root)
 
 
 __all__ = ["open_dataset"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -12,17 +11,17 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.application_folders import require_one_folder
-from conv_analytics.dataset.storage.batches import first_line
+from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.parquet import damage_of, open_file
-from conv_analytics.dataset.storage.views import DatasetFile, replaces_rows, view
+from conv_analytics.dataset.storage.views import replaces_rows, view
+from conv_analytics.dataset.store.stored_object import StoredFile
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
@@ -50,11 +49,13 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __init__(self, path: Path, commits: Iterable[Commit]) -> None:
         self.path = path
-        """The folder, as it was named."""
+        """The folder, as it was named; of a bucket, its work folder."""
         self.commits = tuple(commits)
         # The files are found from another working directory, too.
         self._layout = Layout(path.absolute())
-        self._checked: dict[File, DatasetFile] = {}
+        self.name = str(path) if self._layout.bucket is None else self._layout.name
+        """The dataset as its user names it: the folder, or the URL of the bucket."""
+        self._opened = CheckedFiles(self._layout, self.name)
         self._conversations: dict[str, pa.ChunkedArray] = {}
         self.kept: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
@@ -62,13 +63,16 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Read the commits of a folder; raise `DatasetError` if there is none."""
-        commits = tuple(log.commits(Layout(Path(path))))
+        folder = dataset_folder(path)
+        layout = Layout(folder)
+        commits = tuple(log.commits(layout))
         if not commits:
-            require_one_folder(Path(path))
+            name = path if layout.bucket is None else layout.name
+            require_one_folder(folder)
             raise DatasetError(
-                f"{path} holds no export: there is no commit in it. Run `conv-analytics export {path}` first."
+                f"{name} holds no export: there is no commit in it. Run `conv-analytics export {name}` first."
             )
-        return cls(Path(path), commits)
+        return cls(folder, commits)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -102,8 +106,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """
         return history.frame(self.commits)
 
-    def files(self, table: str) -> list[Path]:
-        """The committed Parquet files of a table, as absolute paths: what to hand to Polars, Dask or Spark."""
+    def files(self, table: str) -> list[Path] | list[str]:
+        """The committed Parquet files of a table: what to hand to Polars, Dask or Spark.
+
+        Absolute paths or, of a dataset in a bucket, URLs.
+        """
+        if self._layout.bucket is not None:
+            return [str(file) for file in self.stored_files(table)]
+        return [self._layout.local_file(file.path) for file in self._files(table)]
+
+    def stored_files(self, table: str) -> list[StoredFile]:
+        """The same, as this package opens them."""
         return [self._layout.file(file.path) for file in self._files(table)]
 
     def numbered(self, table: str) -> list[tuple[int, File]]:
@@ -117,7 +130,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         """A table as a DataFrame: of a conversation or a member the latest row."""
-        return self._frame(table, ((number, file, self._read(file)) for number, file in self._by_day(table)))
+        numbered = self._by_day(table)
+        read = self._opened.side_by_side(self._read, [file for _, file in numbered])
+        return self._frame(table, ((*each, rows) for each, rows in zip(numbered, read, strict=True)))
 
     def _by_day(self, table: str) -> list[tuple[int, File]]:
         """The files of a table with their commits, by day and, within a day, by run: the order that the frame has."""
@@ -139,7 +154,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         declared = self._declared(table)
         if declared.latest is not None or self._two_sources:
             return pa.Table.from_pandas(self[table][list(columns)], preserve_index=False)
-        parts = [self._read(file, list(columns)) for _, file in self._by_day(table)]
+        files = [file for _, file in self._by_day(table)]
+        parts = self._opened.side_by_side(lambda file: self._read(file, list(columns)), files)
         return pa.concat_tables(parts).unify_dictionaries()
 
     def of_conversation(self, table: str, conversation_id: str) -> pa.Table:
@@ -178,7 +194,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
     @safe_repr
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
-        return f"{type(self).__name__}({str(self.path)!r}, commit {self.commits[-1].number}: {rows})"
+        return f"{type(self).__name__}({self.name!r}, commit {self.commits[-1].number}: {rows})"
 
     def _repr_html_(self) -> str:
         last = history.runs(self.commits)[-1]
@@ -188,7 +204,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         size = sum(file.bytes for commit in self.commits for file in commit.files)
         count = sum(len(commit.files) for commit in self.commits)
         remarks = [f"{count:,} files, {size / 1e6:,.1f} MB", *filter(None, [last["warning"]])]
-        return block(str(self.path), rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
+        return block(self.name, rest, grid(("table", "rows", "files", "from", "to"), rows), notes(remarks))
 
     def arrow(
         self,
@@ -215,7 +231,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
             for file in self._files(table)
             if (not since or day_of(file) >= since) and (not until or day_of(file) < until)
         ]
-        parts = [with_date(self._read(file, columns), day_of(file)) for file in files]
+        read = self._opened.side_by_side(lambda file: self._read(file, columns), files)
+        parts = [with_date(rows, day_of(file)) for file, rows in zip(files, read, strict=True)]
         empty = declared.empty().select(columns) if columns else declared.empty()
         return pa.concat_tables(parts or [with_date(empty, date.min)]).unify_dictionaries()
 
@@ -255,9 +272,17 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         import duckdb  # noqa: PLC0415  slow to import
 
         connection = duckdb.connect()
+        self.let_read(connection)
         for name in self.tables:
             connection.execute(f'create view "{name}" as {self.statement(name)}')
         return connection
+
+    def let_read(self, connection: Any) -> None:
+        """Let a DuckDB connection read the files of this dataset: needed once, before `statement`, for a bucket."""
+        if self._layout.bucket is not None:
+            from conv_analytics.dataset.store.filesystem import register  # noqa: PLC0415  only for buckets
+
+            register(connection, self._layout.bucket.address.scheme)
 
     def statement(self, table: str, since: date | None = None) -> str:
         """The DuckDB statement that selects a table from its files, for a connection of one's own.
@@ -272,9 +297,9 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         files = self._files(table)
         if since is not None:
             files = [file for file in files if day_of(file) >= since] or files[-1:]
-        chosen = [self.checked(file) for file in files]
+        chosen = list(self._opened.side_by_side(self._opened.checked, files))
         # Names and paths are the dataset's own, quoted; nothing of the data goes into the statement.
-        return view(self._declared(table), chosen, self.files(EVENT_SOURCES.name) if self._two_sources else ())
+        return view(self._declared(table), chosen, self.stored_files(EVENT_SOURCES.name) if self._two_sources else ())
 
     @cached_property
     def places(self) -> list[Any]:
@@ -305,14 +330,15 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         found = numbers_of_places(files, connection, cache, conversation_id)
         return None if found is None else frozenset(self.places[number] for number in found)
 
-    def placed_files(self, table: str) -> dict[Path, Any]:
+    def placed_files(self, table: str) -> dict[StoredFile, Any]:
         """The files of a table, each with its place."""
         return {self._layout.file(file.path): (number, day_of(file)) for number, file in self.numbered(table)}
 
     def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
-        chosen = [self.checked(file) for number, file in self.numbered(table) if (number, day_of(file)) in places]
-        also = self.files(EVENT_SOURCES.name) if self._two_sources else ()
+        mine = (file for number, file in self.numbered(table) if (number, day_of(file)) in places)
+        chosen = [self._opened.checked(file) for file in mine]
+        also = self.stored_files(EVENT_SOURCES.name) if self._two_sources else ()
         return view(self._declared(table), chosen, also) if chosen else None
 
     def cache(self, engine: str) -> FolderCache:
@@ -321,32 +347,11 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
         return FolderCache(self._layout, self.commits, engine)
 
-    def checked(self, file: File) -> DatasetFile:
-        """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
-
-        Raises
-        ------
-        CorruptFile, SchemaChanged
-            If it is missing, cut off or another one.
-        """
-        if file not in self._checked:
-            self._opened(file).close()
-        return self._checked[file]
-
-    def _opened(self, file: File) -> pq.ParquetFile:
-        """A file opened for reading; it is checked once, and its length each time."""
-        known = self._checked.get(file)
-        if known is not None and known.path.is_file() and known.path.stat().st_size == file.bytes:
-            return pq.ParquetFile(known.path)
-        opened = open_file(self._layout, file)
-        self._checked[file] = DatasetFile(opened.path, opened.lacking)
-        return opened.parquet
-
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
-            if what := damage_of(self._layout, file):
-                return CorruptFile(self.path / file.path, what)
+            if what := self._opened.damage(file):
+                return CorruptFile(self._opened.shown(file), what)
         return None
 
     def _days(self, table: str) -> tuple[str, str]:
@@ -359,7 +364,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def _declared(self, table: str) -> Table:
         if table not in self.tables:
-            raise TableNotFound(table, self.tables, where=str(self.path))
+            raise TableNotFound(table, self.tables, where=self.name)
         return TABLES[table]
 
     @cached_property
@@ -369,22 +374,14 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def _ids(self, file: File) -> pa.ChunkedArray:
         """The conversation of each row of a file."""
-        with self._readable(file), self._opened(file) as opened:
+        with self._opened.readable(file) as opened:
             return opened.read(columns=["conversation_id"], use_threads=False).column(0)
 
     def _read(self, file: File, columns: list[str] | None = None) -> pa.Table:
         # Not ``read_table``: it would add the partition of the path as a column, in a type of its own choice.
-        with self._readable(file), self._opened(file) as opened:
+        with self._opened.readable(file) as opened:
             rows = opened.read(columns=columns, use_threads=file.rows > _THREADED)
             return as_declared(rows, TABLES[file.table].schema, columns)
-
-    @contextmanager
-    def _readable(self, file: File) -> Iterator[None]:
-        """Raise `CorruptFile` where a file cannot be read."""
-        try:
-            yield
-        except (OSError, pa.ArrowException) as error:
-            raise CorruptFile(self.path / file.path, damage_of(self._layout, file) or first_line(error)) from error
 
 
 def day_of(file: File) -> date:

@@ -16,6 +16,7 @@ from conv_analytics import durable
 from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import (
     COMMITS,
     QUARANTINE,
@@ -24,7 +25,14 @@ from conv_analytics.dataset.storage.layout import (
     watermarks_name,
 )
 from conv_analytics.dataset.storage.lock import WriterLock
-from conv_analytics.dataset.storage.staged_files import Staged, StagedFiles, disk_errors, no_deadline, recorded
+from conv_analytics.dataset.storage.staged_files import (
+    Staged,
+    StagedFiles,
+    cannot_write,
+    disk_errors,
+    no_deadline,
+    recorded,
+)
 from conv_analytics.dataset.storage.watermarks import Watermark, write_watermarks
 from conv_analytics.errors import DestinationError
 from conv_analytics.instants import utc_text
@@ -58,6 +66,7 @@ class DatasetWriter:
         self._staging = self.layout.staging(self.run)
         try:
             with disk_errors(self.layout.root):
+                home_of(self.layout).require_create_once()
                 log.recover(self.layout)
                 self._staging.mkdir()
         except BaseException:
@@ -169,13 +178,17 @@ class DatasetWriter:
             log.drop(self.layout, commit)
             prepared.unlink(missing_ok=True)
             reason = (
-                f"another run entered its commit {commit.number} meanwhile: the lock of this file system keeps nobody"
-                " away. Let one run at a time write there, and run this one again: what it read is asked for again"
+                f"another run entered its commit {commit.number} meanwhile: {self._why_overtaken()}. Let one run at a"
+                " time write there, and run this one again: what it read is asked for again"
             )
-            raise DestinationError(self.layout.root, reason) from error
+            raise DestinationError(self.layout.name, reason) from error
         except OSError as error:
-            reason = f"{error.strerror or error}. The run is kept, and the next one commits it"
-            raise DestinationError(self.layout.root, reason) from error
+            raise cannot_write(self.layout.root, error, ". The run is kept, and the next one commits it") from error
+
+    def _why_overtaken(self) -> str:
+        if self.layout.bucket is None:
+            return "the lock of this file system keeps nobody away"
+        return "no lock of this machine keeps those of others away from a bucket"
 
     def _split_off(self, watermarks: Iterable[Watermark]) -> tuple[list[Watermark], File | None]:
         """The watermarks of a commit when they are few; otherwise the file that they were written to."""
@@ -198,6 +211,7 @@ class DatasetWriter:
             return None
         name = f"{QUARANTINE}/{self.number:06d}-{self.run}.jsonl"
         durable.sync_file(self._quarantine)
-        self.layout.quarantine.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
-        durable.publish(self._quarantine, self.layout.file(name))
+        if self.layout.bucket is None:
+            self.layout.quarantine.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
+        home_of(self.layout).publish({name: self._quarantine})
         return name

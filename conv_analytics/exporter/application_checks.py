@@ -14,6 +14,7 @@ from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset.storage.application import application_of_runs, is_other, recorded_application
 from conv_analytics.dataset.storage.application_folders import application_folders
 from conv_analytics.dataset.storage.commit import Commit
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import ConfigError
 from conv_analytics.exporter.event_objects import ObjectBatch
 from conv_analytics.tables.broken_records import BrokenRecord, Problem
@@ -47,15 +48,15 @@ def require_same_application(
             " applications (--config)."
         )
     recorded = recorded_application(root) if history is None else application_of_runs(history)
-    mine = application_of(client)
+    mine, name = application_of(client), Layout(root).name
     if is_other(mine["id"], recorded.id):
         raise ConfigError(
-            f"{root} holds the application {recorded.id}, and this one is {mine['id']}: their calls could not be told"
+            f"{name} holds the application {recorded.id}, and this one is {mine['id']}: their calls could not be told"
             " apart. Name another folder for it."
         )
     if recorded.host is not None and mine["host"] != recorded.host:
         raise ConfigError(
-            f"{root} was exported from {recorded.host}, and this client reads {mine['host']}. Use --base-url (or"
+            f"{name} was exported from {recorded.host}, and this client reads {mine['host']}. Use --base-url (or"
             " VONAGE_API_HOST) to read from there again, or name another folder."
         )
 

@@ -11,7 +11,8 @@ from typing import Any, Unpack
 
 from conv_analytics.api import Conversations
 from conv_analytics.dataset.storage.application_folders import application_folder
-from conv_analytics.dataset.storage.layout import COMMITS
+from conv_analytics.dataset.storage.layout import COMMITS, Layout
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.exporter.application_configs import ApplicationConfig, read_applications
 from conv_analytics.exporter.blocking import run_blocking
@@ -98,7 +99,12 @@ def export_applications(
     if parallel < 1:
         raise ConfigError(f"parallel is {parallel}; it must be 1 (one after another) or more.")
     configs = read_applications(applications) if isinstance(applications, str | Path) else list(applications)
-    place = Path(root)
+    place = dataset_folder(root)
+    if (bucket := Layout(place).bucket) is not None:
+        raise ConfigError(
+            f"Several applications go to a folder, and {bucket.address} is a bucket: export each by itself, such as to"
+            f" {bucket.address}/ID."
+        )
     if (place / COMMITS).is_dir():
         raise ConfigError(
             f"{place} is itself the export of one application. Name another root; to go on with it there, move it to"

@@ -12,6 +12,7 @@ from typing import Any, Literal, Unpack, overload
 from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import wait_for_short_run
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConvAnalyticsError, DatasetLocked, ExportIncomplete, ExportStopped
 from conv_analytics.exporter.application_checks import require_same_application
 from conv_analytics.exporter.blocking import run_blocking
@@ -63,9 +64,9 @@ def export(
     client : Conversations or AsyncConversations
         The application to export.
     destination : str or Path, default None
-        Folder to write Parquet files to, made when absent. A folder that holds an earlier export is brought up to
-        date: only events after the last known one of each conversation are requested. Without a destination everything
-        is kept in memory.
+        Folder to write Parquet files to, made when absent, or a bucket: ``s3://BUCKET/PATH``. A folder that holds an
+        earlier export is brought up to date: only events after the last known one of each conversation are requested.
+        Without a destination everything is kept in memory.
     wait : bool, default True
         Whether to wait for the end. If not, `export` returns a `Job` at once, which shows the progress, stops the run
         and has its result. Several jobs may run at a time, each into a folder of its own.
@@ -87,6 +88,8 @@ def export(
         ``.report.not_probed``. By default every listed conversation costs a request.
     sweep : timedelta, default 7 days
         With a lookback, request all conversations nevertheless when the last time was this long ago.
+    work : str or Path, default None
+        Of a bucket, the local work folder; by default one in the user's folder for the state of programs.
     allow_empty : bool, default False
         Accept a run that brings far fewer events than the nights before, or none, instead of raising.
     processes : int, default None
@@ -173,6 +176,7 @@ async def _export(
 ) -> Frames | Exported:
     """Run, and once more if the run only finished one that was interrupted long ago."""
     if destination is not None:
+        destination = await asyncio.to_thread(dataset_folder, destination, chosen.work)
         # A listener folds its inbox in every few minutes, in seconds: no reason for a nightly run to fail.
         await asyncio.to_thread(wait_for_short_run, Layout(Path(destination)))
         # What a killed run left finished is committed before this run is compared with it.

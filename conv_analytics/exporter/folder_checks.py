@@ -31,10 +31,10 @@ def resolve_tables(root: Path, requested: tuple[str, ...] | None) -> tuple[str, 
 
     A watermark says up to which event a conversation is complete, and would be wrong for a table that is added later.
     """
-    recorded = recorded_tables(root)
+    recorded, name = recorded_tables(root), Layout(root).name
     if recorded and requested and set(recorded) != set(requested):
         raise ConfigError(
-            f"{root} holds the tables {', '.join(recorded)}. Leave --tables out to go on with these,"
+            f"{name} holds the tables {', '.join(recorded)}. Leave --tables out to go on with these,"
             " or export others to another folder."
         )
     return recorded or requested
@@ -67,18 +67,18 @@ def require_same_mask(root: Path, requested: Mapping[str, Any] | None) -> None:
     found = recorded_mask(root)
     if found is None or found.settings == requested:
         return
-    recorded = found.settings
+    recorded, name = found.settings, Layout(root).name
     if recorded is None:
         raise ConfigError(
-            f"{root} was exported without a mask, and what it holds is not masked. Export to another folder,"
+            f"{name} was exported without a mask, and what it holds is not masked. Export to another folder,"
             " and delete this one when it is no longer needed."
         )
     rules = ",".join(f"{kind}={action}" for kind, action in recorded["rules"].items())
     if requested is None:
-        raise ConfigError(f"{root} is masked. Go on with --mask {rules} and the key {recorded['key_id']}.")
+        raise ConfigError(f"{name} is masked. Go on with --mask {rules} and the key {recorded['key_id']}.")
     if recorded["key_id"] != requested["key_id"]:
         raise ConfigError(
-            f"{root} was masked with the key {recorded['key_id']}, this one is {requested['key_id']}: equal values"
+            f"{name} was masked with the key {recorded['key_id']}, this one is {requested['key_id']}: equal values"
             " would no longer have equal tokens. Use that key, or export to another folder."
         )
-    raise ConfigError(f"{root} was masked by other rules. Go on with --mask {rules}, or export to another folder.")
+    raise ConfigError(f"{name} was masked by other rules. Go on with --mask {rules}, or export to another folder.")

@@ -23,6 +23,7 @@ from conv_analytics.dataset.storage.backlog import consumed
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.watermarks import Watermark
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.exporter.application_checks import OneApplication
 from conv_analytics.exporter.event_files import flatten_objects
@@ -92,7 +93,7 @@ def ingest(destination: str | Path, files: Files | None = None, *, mask: Mask | 
     >>> hangups[["conversation_id", "mos_score"]].values.tolist(), done.duplicates
     ([['CON-7d1f', 4.37]], 1)
     """
-    root, begin = Path(destination), time.monotonic()
+    root, begin = dataset_folder(destination), time.monotonic()
     reading = None if files is None else EventFiles(files, mask=mask)
     result = Ingested(files=len(reading.paths) if reading is not None else 0)
     segments = inbox.segments(Layout(root))

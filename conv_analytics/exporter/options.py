@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypedDict, TypeVar
 
 from conv_analytics.defaults import CONCURRENCY, RATE, SWEEP
@@ -48,6 +49,7 @@ class PaceOptions(TypedDict, total=False):
     full: bool
     lookback: timedelta | None
     sweep: timedelta
+    work: str | Path | None
 
 
 class ReadOptions(ScopeOptions, PaceOptions, total=False):
@@ -85,6 +87,7 @@ class Options:
     full: bool = False
     lookback: timedelta | None = None
     sweep: timedelta = SWEEP
+    work: str | Path | None = None
     allow_empty: bool = False
     processes: int | None = None
     progress: ProgressChoice = "auto"

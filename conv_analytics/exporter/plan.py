@@ -17,6 +17,7 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.defaults import SAMPLE
 from conv_analytics.errors import AuthError, ConfigError, NotFound
 from conv_analytics.errors.redaction import safe_repr
@@ -140,7 +141,7 @@ def plan(
         As for `conv_analytics.export`.
     sample : int, default 20
         Conversations to request; 6 or more.
-    since, until, tables, concurrency, rate, full, lookback, sweep
+    since, until, tables, concurrency, rate, full, lookback, sweep, work
         As for `conv_analytics.export`, with the same defaults.
 
     Returns
@@ -170,7 +171,7 @@ def plan(
     if sample < _MIN_SAMPLE:
         raise ConfigError(f"sample is {sample}; fewer than {_MIN_SAMPLE} conversations tell too little.")
     chosen = Options.checked("plan", options)
-    root, now = Path(destination), datetime.now(UTC)
+    root, now = dataset_folder(destination, chosen.work), datetime.now(UTC)
     require_same_application(root, client)
     chosen = replace(chosen, tables=resolve_tables(root, chosen.tables))
     layout = Layout(root)

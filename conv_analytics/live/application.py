@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from conv_analytics.dataset.storage.application import require_one_application
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.live.addresses import AllowedSenders
 from conv_analytics.live.asgi import HttpRequest, Receive, Scope, Send, answer
@@ -217,7 +218,7 @@ def app(
         raise ConfigError(f"unsigned= is {unsigned!r}; it must be require or record.")
     if not max_body > 0 or not commit_every >= 0 or trust_forwarded < 0:
         raise ConfigError("max_body= must be positive; commit_every= and trust_forwarded= must not be negative.")
-    root, named = expand_user(dest), frozenset(application_ids)
+    root, named = dataset_folder(expand_user(dest)), frozenset(application_ids)
     require_one_application(root, named)
     known = secrets if isinstance(secrets, Secrets) else Secrets.load() if secrets is None else Secrets(secrets)
     if not known and unsigned == Policy.REQUIRE:

@@ -92,6 +92,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
 
 def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: frozenset[str], display: Display) -> None:
     """Make the views that a query may read, and close every other door."""
+    dataset.let_read(connection)
     for name in sorted(tables):
         inner = dataset.statement(name)
         shown = _columns(connection, inner, display)
@@ -99,8 +100,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
         connection.execute(f'create view "{name}" as select {shown} from ({inner})')  # noqa: S608
     folder = str(dataset.path.resolve())
     settings = {
-        "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC", "allowed_directories": [folder],
-        "enable_external_access": False, "lock_configuration": True,
+        "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC",
+        "allowed_directories": [folder, dataset.name], "enable_external_access": False, "lock_configuration": True,
     }  # fmt: skip
     for setting, value in settings.items():
         connection.execute(f"set {setting} = {_literal(value)}")

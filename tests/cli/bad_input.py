@@ -157,6 +157,14 @@ def _file(place: Place) -> list[object]:
     return place.right
 
 
+def _url(url: str) -> Setup:
+    def setup(place: Place) -> list[object]:
+        place.dest = Path(url)
+        return place.right
+
+    return setup
+
+
 def _below_file(place: Place) -> list[object]:
     (place.folder / "file").write_text("something else")
     place.dest = place.folder / "file" / "exports"
@@ -361,6 +369,9 @@ CASES = (
     Case("negative `--rate`", _plus("--rate", "-1"), 2, "must be 0 (no limit) or more"),
     Case("`--concurrency 0`", _plus("--concurrency", 0), 2, "concurrency is 0"),
     Case("`--processes 3`", _plus("--processes", 3), 2, "processes is 3"),
+    Case("DEST is a URL of another kind", _url("gs://exports/night"), 2, "s3://BUCKET/PATH or az://CONTAINER/PATH"),
+    Case("DEST is a URL without a bucket", _url("s3://Exports/night"), 2, "names no bucket"),
+    Case("`--work` without a bucket", _plus("--work", "state"), 2, "goes with a bucket"),
     Case("DEST is a file", _file, 2, "it is a file"),
     Case("DEST below a file", _below_file, 2, "Not a directory"),
     Case("DEST not writable", _not_writable, 2, "Cannot write to"),

@@ -136,7 +136,7 @@ def test_a_listener_takes_in_its_folders_application_only(tmp_path: Path) -> Non
         app(tmp_path / "new", secrets=SECRET, application_ids=[APPLICATION, OTHER])
 
 
-@pytest.mark.parametrize("name", ["s3://bucket/exports", "az://container/exports", "file:///tmp/exports", "gs://b"])
+@pytest.mark.parametrize("name", ["http://host/exports", "abfs://container/exports", "file:///tmp/exports", "gs://b"])
 @pytest.mark.parametrize("kind", [str, Path])
 def test_urls_are_refused_by_name(
     name: str, kind: type, two: tuple[Sandbox, Sandbox], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -51,6 +51,8 @@ class FolderViews(Mapping[str, Any]):
         import duckdb  # noqa: PLC0415  only large datasets need it
 
         connection = duckdb.connect() if self.declared else self._dataset.duckdb()
+        if hasattr(self._dataset, "let_read"):
+            self._dataset.let_read(connection)
         # The order of rows is made at the end; keeping it on the way would cost memory.
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set enable_progress_bar = false")

@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
@@ -101,7 +102,7 @@ def spark_frame(session: Any, table: Table, files: Sequence[DatasetFile], also: 
     groups: dict[tuple[frozenset[str], str], list[DatasetFile]] = {}
     for file in files:
         # Files of earlier versions lack columns, or have money of other digits: they are read apart.
-        money = str(pq.read_schema(file.path).types) if MONEY in table.schema.types else ""
+        money = str(pq.read_schema(str(file.path)).types) if MONEY in table.schema.types else ""
         groups.setdefault((file.lacking, money), []).append(file)
     frames = [_spark_part(session, table, group, lacking) for (lacking, _), group in groups.items()]
     frame = reduce(lambda one, other: one.unionByName(other), frames)
@@ -114,7 +115,7 @@ def spark_frame(session: Any, table: Table, files: Sequence[DatasetFile], also: 
 def _spark_part(session: Any, table: Table, files: Sequence[DatasetFile], lacking: frozenset[str]) -> Any:
     f = library("pyspark.sql.functions", "spark")
     # Below this folder `date=` is a column; names of the folders above are none.
-    base = files[0].path.parent.parent
+    base = Path(str(files[0].path)).parent.parent
     rows = session.read.option("basePath", str(base)).parquet(*(_as_pattern(str(file.path)) for file in files))
     columns = [_spark_column(f, column, lacking).alias(column.name) for column in table.columns]
     number = f.regexp_extract(f.col("_metadata.file_path"), _COMMIT, 1).cast("bigint").alias(_NUMBER)

@@ -16,6 +16,7 @@ from conv_analytics.dataset.handover.dataset_table import DatasetTable
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.views import replaces_rows
+from conv_analytics.errors import ConfigError
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.event_sources import EVENT_SOURCES
@@ -148,6 +149,7 @@ class HandOver(Snapshot):
         import duckdb  # noqa: PLC0415  slow to import
 
         done = duckdb.connect() if connection is None else connection
+        self.let_read(done)
         for name in self._wanted(tables):
             done.execute(f'create or replace view "{name}" as {self.statement(name)}')
         return done
@@ -241,12 +243,17 @@ class HandOver(Snapshot):
         Raises
         ------
         ConfigError
-            If PySpark is not installed.
+            If PySpark is not installed, or the dataset is in a bucket.
         TableNotFound
             If the dataset has no such table.
         CorruptFile, SchemaChanged
             If a file is missing, cut off or another one.
         """
+        if self._layout.bucket is not None:
+            raise ConfigError(
+                f"{self.name} is a bucket, whose credentials Spark has to know itself: give .files(table) to"
+                " spark.read.parquet, or copy the dataset to a folder (`conv-analytics compact`)."
+            )
         wanted = self._wanted(tables)
         also = None
         if self._two_sources:
@@ -254,7 +261,7 @@ class HandOver(Snapshot):
         return {name: self._spark(session, name, also) for name in wanted}
 
     def _spark(self, session: Any, name: str, also: Any) -> Any:
-        files = [self.checked(file) for _, file in self.numbered(name)]
+        files = [self._opened.checked(file) for _, file in self.numbered(name)]
         return engines.spark_frame(session, self._declared(name), files, also)
 
     def _wanted(self, tables: Collection[str] | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import re
@@ -16,9 +17,11 @@ from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
+from conv_analytics.dataset.store.stored_object import open_binary, parquet_source
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
@@ -102,7 +105,7 @@ def _fault(layout: Layout, file: File) -> tuple[Level, str]:
     try:
         if what := as_recorded(layout, file):
             return Level.ERROR, what
-        with pq.ParquetFile(layout.file(file.path)) as opened:
+        with pq.ParquetFile(parquet_source(layout.file(file.path))) as opened:
             rows, columns = opened.metadata.num_rows, opened.schema_arrow
     except FileNotFoundError:
         return Level.ERROR, "is missing"
@@ -181,8 +184,8 @@ def check_quarantine(folder: FolderState) -> None:
         expected = commit.report.get(LINES, commit.report.get("quarantined", count))
         if count != expected:
             folder.add(Level.ERROR, f"has {count:,} records; {expected:,} were counted", name, RESTORE)
-    for path in sorted(folder.layout.quarantine.glob("*")):
-        if (name := f"{QUARANTINE}/{path.name}") not in named:
+    for name in home_of(folder.layout).files(QUARANTINE):
+        if name not in named:
             folder.add(Level.WARNING, "no commit names it", name, "A run that was given up left it; delete it.")
     folder.all_well(f"{len(named):,} quarantine files are there, with {lines:,} records", before)
 
@@ -190,7 +193,7 @@ def check_quarantine(folder: FolderState) -> None:
 def quarantined(layout: Layout, name: str) -> Iterator[Mapping[str, object]]:
     """The records in a quarantine file."""
     path = layout.file(name)
-    with path.open(encoding="utf-8") as file:
+    with io.TextIOWrapper(open_binary(path), encoding="utf-8") as file:
         for line in file:
             record = json.loads(line)
             if not isinstance(record, dict):

@@ -23,7 +23,7 @@ def check_keys(folder: FolderState) -> None:
     for name, table in TABLES.items():
         key = unique_key(table)
         for where, files in _key_scopes(folder, name):
-            paths = [folder.layout.root / file.path for file in files]
+            paths = [folder.layout.file(file.path) for file in files]
             count, examples = duplicate_keys(paths, key, sum(file.rows for file in files), folder.replaced)
             if count:
                 shown = first_few([" ".join(map(str, values)) for values in examples], SHOWN)

@@ -26,12 +26,14 @@ from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line, read_batches
 from conv_analytics.dataset.storage.commit import File, promised
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.report_schema import CARRIED
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
+from conv_analytics.dataset.store.work_folder import BUCKET, dataset_folder
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
 from conv_analytics.instants import utc_text
@@ -113,10 +115,10 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     (3, 3)
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    dataset = Snapshot.open(source)
-    _check(dataset, Path(target))
+    dataset, folder = Snapshot.open(source), dataset_folder(target)
+    _check(dataset, folder)
     selected = selected_tables(dataset)
-    writer = DatasetWriter(Path(target), started.date(), {*selected, *dataset.tables})
+    writer = DatasetWriter(folder, started.date(), {*selected, *dataset.tables})
     writer.number = dataset.commits[-1].number + 1
     result = Compacted()
     try:
@@ -160,21 +162,32 @@ def _watermarks(index: WatermarkIndex, last_added: Mapping[str, int]) -> Iterato
 
 def _check(dataset: Snapshot, target: Path) -> None:
     """Refuse what would lose or overwrite something."""
-    source, copy = dataset.path.resolve(), target.resolve()
-    if source == copy or source in copy.parents or copy in source.parents:
-        raise ConfigError(f"{target} lies in {dataset.path}, or around it. Name another folder for the copy.")
-    if copy.is_dir():
-        layout = Layout(copy)
+    layout = Layout(target)
+    if _is_around(dataset, layout):
+        raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another folder for the copy.")
+    if target.is_dir():
         if any(promised(staging) for staging in layout.runs()):
-            message = f"{target} was left unfinished by a run that was killed. Delete the folder, then run this again."
+            message = (
+                f"{layout.name} was left unfinished by a run that was killed. Delete the folder, then run this again."
+            )
             raise ConfigError(message)
-        others = [path for path in copy.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE}]
-        if others or any(layout.commits.glob("*")):
-            raise ConfigError(f"{target} is not empty. Name a folder that does not exist yet.")
+        others = [path for path in target.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE, BUCKET}]
+        if others or any(layout.commits.glob("*.json")) or (layout.bucket and home_of(layout).files("")):
+            raise ConfigError(f"{layout.name} is not empty. Name a folder that does not exist yet.")
     unknown = {file.table for commit in dataset.commits for file in commit.files} - TABLES.keys()
     if unknown:
         message = f"{dataset.path} holds tables that this version does not know: {', '.join(sorted(unknown))}."
         raise DatasetError(f"{message} Upgrade conv_analytics, so that the copy has them too.")
+
+
+def _is_around(dataset: Snapshot, target: Layout) -> bool:
+    """Whether a target lies in the folder of a dataset, or around it."""
+    source = Layout(dataset.path)
+    if source.bucket is not None and target.bucket is not None:
+        one, other = f"{source.name}/", f"{target.name}/"
+        return one.startswith(other) or other.startswith(one)
+    here, there = source.root.resolve(), target.root.resolve()
+    return here == there or here in there.parents or there in here.parents
 
 
 class _FileRows:
@@ -214,7 +227,7 @@ def _copy(dataset: Snapshot, name: str, quarantine: QuarantineCopy, writer: Data
     for source in sources:
         source.check(table)
     masks: list[Any] = []
-    replaced = ReplacedEvents(dataset.files(EVENT_SOURCES.name) if EVENT_SOURCES.name in dataset.tables else ())
+    replaced = ReplacedEvents(dataset.stored_files(EVENT_SOURCES.name) if EVENT_SOURCES.name in dataset.tables else ())
     if table.latest:
         slim = [RunRows(number, _FileRows(layout, file, [*table.key, table.latest])) for number, file in files]
         total = sum(file.rows for _, file in files) + len(patch.new)

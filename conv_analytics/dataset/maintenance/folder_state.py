@@ -11,7 +11,9 @@ from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 
@@ -49,12 +51,8 @@ class FolderState:
         layout = Layout(path)
         # In this order: a file that is published after the first look is not seen, and one that was published
         # before it belongs to a run that is still finishing at the second look, or committed at the third.
-        table_files = sorted(
-            file.relative_to(path).as_posix()
-            for table in TABLES
-            for file in (path / table).rglob("*")
-            if file.is_file()
-        )
+        home = home_of(layout)
+        table_files = sorted(file for table in TABLES for file in home.files(table))
         finishing = {staging.name for staging in layout.runs() if log.promised(staging)}
         return cls(layout, table_files, finishing, log.numbers(layout), WatermarkIndex(path))
 
@@ -67,9 +65,9 @@ class FolderState:
         if len(self.findings) == since:
             self.add(Level.OK, what)
 
-    def paths(self, table: str) -> list[Path]:
+    def paths(self, table: str) -> list[StoredFile]:
         """The files of a table that can be read."""
-        return [self.layout.root / file.path for file in self.sound.get(table, ())]
+        return [self.layout.file(file.path) for file in self.sound.get(table, ())]
 
     def relative(self, path: Path) -> str:
         """A path below the folder, with slashes."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables.column import Table
 
 _BATCH_ROWS = 2**17
@@ -43,7 +43,7 @@ def unique_key(table: Table) -> list[str]:
 
 
 def duplicate_keys(
-    paths: Sequence[Path], key: list[str], rows: int, replaced: ReplacedEvents
+    paths: Sequence[StoredFile], key: list[str], rows: int, replaced: ReplacedEvents
 ) -> tuple[int, list[tuple[Any, ...]]]:
     """How many rows have the key of an earlier row, and some of these keys. Rows without a full key do not count.
 
@@ -81,7 +81,7 @@ def duplicate_keys(
     return (count, named) if named else (0, [])
 
 
-def event_id_spans(paths: Iterable[Path], replaced: ReplacedEvents) -> dict[str, EventIdSpan]:
+def event_id_spans(paths: Iterable[StoredFile], replaced: ReplacedEvents) -> dict[str, EventIdSpan]:
     """The last event id of each conversation in some files, and how many ids it has."""
     result: dict[str, EventIdSpan] = {}
     for path in paths:
@@ -94,7 +94,7 @@ def event_id_spans(paths: Iterable[Path], replaced: ReplacedEvents) -> dict[str,
     return result
 
 
-def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, list[int]]:
+def missing_ids(paths: Iterable[StoredFile], last: Mapping[str, int]) -> dict[str, list[int]]:
     """Per conversation, the first ids between 1 and the last one that belong to no event."""
     conversations = list(last)
     wanted = pa.array(conversations, pa.string())
@@ -111,7 +111,7 @@ def missing_ids(paths: Iterable[Path], last: Mapping[str, int]) -> dict[str, lis
     }
 
 
-def key_batches(path: Path, columns: list[str], replaced: ReplacedEvents | None = None) -> Iterator[pa.Table]:
+def key_batches(path: StoredFile, columns: list[str], replaced: ReplacedEvents | None = None) -> Iterator[pa.Table]:
     """Rows of a file that have a value in each of some columns; raise `CorruptFile` where they cannot be read."""
     for batch in (replaced or ReplacedEvents()).batches(path, columns, _BATCH_ROWS):
         yield batch.drop_null()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.memory.event_index import DELIVERED, may_have_delivered
 from conv_analytics.dataset.storage.batches import read_batches
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 
 _ROWS = 2**16
@@ -24,11 +24,11 @@ class ReplacedEvents:
         The files of ``event_sources``.
     """
 
-    def __init__(self, paths: Sequence[Path] = ()) -> None:
+    def __init__(self, paths: Sequence[StoredFile] = ()) -> None:
         batches = [batch for path in paths for batch in read_batches(path, [*EVENT_KEY, "differs"], _ROWS)]
         self._keys = pa.chunked_array([_keys(batch.filter(batch["differs"])) for batch in batches], pa.string())
 
-    def batches(self, path: Path, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
+    def batches(self, path: StoredFile, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns of a file, in batches, without the replaced rows.
 
         Rows of Voice events are left out, too: they have no id, and tell of legs what RTC events may tell as well.

@@ -95,7 +95,8 @@ def replay(path: str | Path) -> Replayed:
     (True, None)
     """
     begin, started = time.monotonic(), datetime.now(UTC)
-    root, before = Path(path), Snapshot.open(path)
+    before = Snapshot.open(path)
+    root = before.path
     selected = selected_tables(before)
     writer = DatasetWriter(root, started.date(), {*selected, *before.tables})
     try:
@@ -244,7 +245,7 @@ def events_of(dataset: Snapshot, conversations: Collection[str]) -> SeenEvents:
         if not wanted or name not in dataset.tables or not (table.repeats_items or name == "events"):
             continue
         columns = ["conversation_id", *(table.key if table.repeats_items else ("event_id",))]
-        for path in dataset.files(name):
+        for path in dataset.stored_files(name):
             for batch in key_batches(path, columns):
                 rows = batch.filter(pc.is_in(batch["conversation_id"], wanted))
                 for owner, *key in keys_of(rows, columns):

@@ -12,6 +12,7 @@ from conv_analytics.dataset.maintenance import check_files, check_rows
 from conv_analytics.dataset.maintenance.finding import Finding
 from conv_analytics.dataset.maintenance.folder_state import FolderState
 from conv_analytics.dataset.storage.application_folders import require_one_folder
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import DatasetError
 
 #: In this order: later checks look only at what earlier ones found to be sound.
@@ -56,12 +57,12 @@ def verify(path: str | Path) -> list[Finding]:
     ...     {str(finding.level) for finding in verify(folder)}
     {'ok'}
     """
-    folder = FolderState.of(Path(path))
+    folder = FolderState.of(dataset_folder(path))
     with closing(folder.watermarks):
         if not folder.numbers and not (folder.table_files and folder.layout.commits.is_dir()):
             require_one_folder(Path(path))
             raise DatasetError(
-                f"{path} is not a dataset: there is no commit in it. Name a folder that an export wrote."
+                f"{folder.layout.name} is not a dataset: there is no commit in it. Name a folder that an export wrote."
             )
         for check in _CHECKS:
             check(folder)

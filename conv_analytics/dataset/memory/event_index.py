@@ -24,6 +24,7 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage.batches import first_line, read_batches
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.stored_object import StoredFile, parquet_source
 from conv_analytics.errors import CorruptFile
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Table
@@ -128,7 +129,7 @@ class EventIndex:
             if file.table == VOICE_EVENTS:
                 self._insert(_KEYS, path, ["event_key"], _packed_items)
 
-    def _read_events(self, path: Path) -> None:
+    def _read_events(self, path: StoredFile) -> None:
         delivered = may_have_delivered(path)
         if not delivered and self._content is None:
             self._insert(_EVENTS, path, _ABOUT_EVENTS, _packed_events)
@@ -143,7 +144,7 @@ class EventIndex:
             content = None if self._content is None else pa.array(content_digests(others), pa.int64())
             self._add_rows(_EVENTS, others, _ABOUT_EVENTS, partial(_packed_events, content=content))
 
-    def _read_items(self, path: Path, key: Sequence[str]) -> None:
+    def _read_items(self, path: StoredFile, key: Sequence[str]) -> None:
         if not may_have_delivered(path):
             self._insert(_ITEMS, path, key, _packed_items)
             return
@@ -158,7 +159,7 @@ class EventIndex:
         self._add_rows(_DELIVERED, content.filter(rows["event_id"].is_valid()), ["event_id", "content"], _packed_pairs)
         self._add_rows(_KEYS, rows.filter(rows["event_key"].is_valid()), ["event_key"], _packed_items)
 
-    def _insert(self, kind: int, path: Path, columns: Sequence[str], pack: Any) -> None:
+    def _insert(self, kind: int, path: StoredFile, columns: Sequence[str], pack: Any) -> None:
         for rows in read_batches(path, dict.fromkeys(["conversation_id", *columns]), _ROWS):
             self._add_rows(kind, rows, columns, pack)
 
@@ -186,10 +187,10 @@ def _starts(owners: pa.Array) -> Any:
     return np.flatnonzero(np.diff(codes, prepend=-2))
 
 
-def may_have_delivered(path: Path) -> bool:
+def may_have_delivered(path: StoredFile) -> bool:
     """Whether a file of ``events`` may hold some that no list gave, by the statistics of its column ``source``."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(parquet_source(path)) as file:
             place = file.schema_arrow.get_field_index("source")
             if place < 0:
                 return False

@@ -53,7 +53,9 @@ def require_one_application(root: Path, application_ids: Collection[str]) -> Non
     recorded = recorded_application(root)
     for named in application_ids:
         if is_other(named, recorded.id):
-            raise ConfigError(f"{root} holds the application {recorded.id}, not {named}. Name another folder for it.")
+            raise ConfigError(
+                f"{Layout(root).name} holds the application {recorded.id}, not {named}. Name another folder for it."
+            )
 
 
 __all__ = ["RecordedApplication", "application_of_runs", "is_other", "recorded_application", "require_one_application"]

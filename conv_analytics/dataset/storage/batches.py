@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from conv_analytics.dataset.store.stored_object import StoredFile, parquet_source
 from conv_analytics.errors import CorruptFile
 
 
-def read_batches(path: Path, columns: Collection[str], rows: int) -> Iterator[pa.RecordBatch]:
+def read_batches(path: StoredFile, columns: Collection[str], rows: int) -> Iterator[pa.RecordBatch]:
     """Some columns of a file, in batches of at most this number of rows, in the order asked for.
 
     Raises
@@ -20,7 +20,7 @@ def read_batches(path: Path, columns: Collection[str], rows: int) -> Iterator[pa
         If they cannot be read.
     """
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(parquet_source(path)) as file:
             for batch in file.iter_batches(rows, columns=list(columns)):
                 yield batch.select(list(columns))
     except (OSError, KeyError, pa.ArrowException) as error:

@@ -7,10 +7,8 @@ free number in one step that fails if the number is taken, so two runs can never
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +17,8 @@ from typing import Any
 import msgspec
 
 from conv_analytics import durable
-from conv_analytics.dataset.storage.layout import PREPARED, Layout, other_kind
+from conv_analytics.dataset.storage.homes import home_of
+from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, Layout, other_kind
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
 from conv_analytics.errors import CorruptFile
@@ -28,7 +27,6 @@ from conv_analytics.log import LOGGER, Entry
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
 #: decimals in the files; 5: with the source of events. Older ones are read as before.
 FORMAT = 5
-_NAME = re.compile(r"(\d{6,})\.json")
 #: A folder with a run every second would take longer to get there than numbers are good for.
 _LARGEST = 10**12
 
@@ -137,10 +135,11 @@ def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
 def numbers(layout: Layout) -> list[int]:
     """The numbers of all commits, in order."""
     layout.check()
+    home_of(layout).refresh()
     if not layout.commits.is_dir():
         return []
     names = [path.name for path in layout.commits.iterdir()]
-    numbered = {name: match[1] for name in names if (match := _NAME.fullmatch(name))}
+    numbered = {name: match[1] for name in names if (match := RECORD.fullmatch(name))}
     for name, digits in numbered.items():
         if len(digits) > len(str(_LARGEST)) or layout.commit(int(digits)).name != name:
             raise CorruptFile(layout.commits / name, "no commit has such a number")
@@ -178,6 +177,7 @@ def recover(layout: Layout) -> None:
     comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
     nothing is there twice.
     """
+    home_of(layout).refresh()
     for staging in layout.runs():
         if prepared := promised(staging):
             commit = _promise(prepared)
@@ -185,19 +185,22 @@ def recover(layout: Layout) -> None:
                 pass
             elif commit.number == next_number(layout):
                 finish(layout, prepared, commit)
-            else:
+            elif layout.bucket is None or layout.commit(commit.number).exists():
                 drop(layout, commit)
+            else:
+                # Records that were there are gone: nothing says that nobody will need its files.
+                LOGGER.warning(Entry("left", {"run": commit.run, "commit": commit.number}))
         shutil.rmtree(staging, ignore_errors=True)
 
 
 def drop(layout: Layout, commit: Commit) -> None:
     """Remove the files of a promised commit that is given up."""
     named = {file.path for each in commits(layout) for file in each.published}
-    own = [file.path for file in commit.published]
+    own, home = [file.path for file in commit.published], home_of(layout)
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
         if name not in named and f"-{commit.run}" in name:
             with suppress(CorruptFile, NotADirectoryError):
-                layout.file(name).unlink(missing_ok=True)
+                home.delete(name)
     LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
 
 
@@ -224,13 +227,9 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     OvertakenError
         If another run has taken the number.
     """
-    for file in commit.published:
-        staged, final = Layout(layout.staging(commit.run)).file(file.path), layout.file(file.path)
-        if staged.exists():
-            durable.publish(staged, final)
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(durable.sync_folder, {layout.file(file.path).parent for file in commit.published}))
+    staging, home = Layout(layout.staging(commit.run)), home_of(layout)
+    home.publish({file.path: staging.local_file(file.path) for file in commit.published})
     try:
-        durable.create(prepared, layout.commit(commit.number))
+        home.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:
         raise OvertakenError(commit.number) from error

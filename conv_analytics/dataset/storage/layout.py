@@ -12,6 +12,9 @@
       _cache/                                            what questions keep; safe to delete between questions
       _inbox/20261121T093000000000-1a2b3c4d.segment      live events that no run has folded in yet; not to be deleted
 
+When the tables are in a bucket, they, ``_commits`` and ``_quarantine`` are below its path, and the rest is in a work
+folder of this machine: see `conv_analytics.dataset.store.work_folder`.
+
 A plain reader of a table's folder therefore never meets a half-written or foreign file.
 
 Every path that a file of the folder names goes through `Layout.file`, which lets none of them lead out of the folder;
@@ -24,19 +27,26 @@ import re
 import stat
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from conv_analytics import durable
+from conv_analytics.dataset.store.address import is_url, parse
+from conv_analytics.dataset.store.bucket import BucketStore
+from conv_analytics.dataset.store.stored_object import StoredFile, StoredObject
+from conv_analytics.dataset.store.work_folder import bucket_of
 from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, DestinationError
 from conv_analytics.tables import TABLES
 
 COMMITS, WORK, QUARANTINE, INBOX, CACHE = "_commits", "_work", "_quarantine", "_inbox", "_cache"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
+#: Says that the store of a bucket was tried: see `homes.BucketHome`.
+TRIED = "tried"
 _PROBE = ".writable"
-_FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", _PROBE})
-#: A drive of Windows has one letter.
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(.*)", re.DOTALL)
+_FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", TRIED, _PROBE})
+#: What records of commits are called.
+RECORD = re.compile(r"(\d{6,})\.json")
 _RUN = re.compile(r"[0-9a-f]{8}")
 #: What the staging folder of a run may hold.
 PREPARED, STAGED_QUARANTINE = "commit.json", "quarantine.jsonl"
@@ -62,11 +72,18 @@ class Layout:
 
     def __post_init__(self) -> None:
         # `Path` makes "s3:/bucket" of "s3://bucket", which is a fine name for a folder that nobody wants.
-        if (url := _URL.match(self.root.as_posix())) is not None:
-            raise ConfigError(
-                f"{url[1]}://{url[2]} is a URL; a dataset is a folder of this machine. Name one, and copy it"
-                " to where you want it after each run."
-            )
+        if is_url(self.root):
+            raise ConfigError(f"{parse(self.root)} is a bucket, and a folder is needed: see `open_dataset`.")
+
+    @cached_property
+    def bucket(self) -> BucketStore | None:
+        """The bucket that holds the tables and the log; None when they are in the folder itself."""
+        return bucket_of(self.root)
+
+    @property
+    def name(self) -> str:
+        """The dataset as its user names it: its folder, or the URL of its bucket."""
+        return str(self.root if self.bucket is None else self.bucket.address)
 
     @property
     def commits(self) -> Path:
@@ -106,8 +123,8 @@ class Layout:
         """Where a run keeps its files until they are finished."""
         return self.work / run
 
-    def file(self, name: str) -> Path:
-        """The path of a file that a commit names; it need not be there.
+    def file(self, name: str) -> StoredFile:
+        """A file that a commit names, to be read; it need not be there.
 
         Raises
         ------
@@ -115,16 +132,26 @@ class Layout:
             If the name leads out of the folder, by ``..``, as an absolute path or over a link, or if what is there is
             no plain file: reading a pipe would wait, reading a device would never end.
         """
-        parts = PurePosixPath(name).parts
-        if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
-            raise CorruptFile(repr(name), f"no file of {self.root} is called that")
-        path = self.root.joinpath(*parts)
+        if self.bucket is None:
+            return self.local_file(name)
+        return StoredObject(self.bucket, "/".join(self._parts(name)))
+
+    def local_file(self, name: str) -> Path:
+        """The path of a file in the folder; raises as `file` does."""
+        path = self.root.joinpath(*self._parts(name))
         folder = path.parent
         if not self._is_inside(folder):
             raise CorruptFile(path, f"a link leads out of {self.root}")
         if (kind := other_kind(path)) is not None:
             raise CorruptFile(path, f"it is {kind}, not a file")
         return path
+
+    def _parts(self, name: str) -> tuple[str, ...]:
+        """The parts of a name that leads to a place inside."""
+        parts = PurePosixPath(name).parts
+        if not parts or {"..", "/", "//"} & set(parts) or re.search(r"[\\:\0]", name) or name.endswith("/"):
+            raise CorruptFile(repr(name), f"no file of {self.root} is called that")
+        return parts
 
     def _is_inside(self, folder: Path) -> bool:
         """Whether a folder lies in the root: what is no link, in a folder that does, does so, too."""

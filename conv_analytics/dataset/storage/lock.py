@@ -36,7 +36,7 @@ class WriterLock:
         # Not of a thread: a run commits in another one than it began in.
         self._lock = FileLock(layout.work / LOCK, timeout=0, thread_local=False)
         self._owner = layout.work / OWNER
-        self._root = layout.root
+        self._root = layout.name
 
     def acquire(self) -> None:
         """Take the lock, or raise `DatasetLocked` naming the owner."""

@@ -7,16 +7,15 @@ They find files that are missing, truncated or swapped;
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from conv_analytics import durable
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.stored_object import StoredFile, parquet_source, sha256_of, size_of
 from conv_analytics.errors import CorruptFile, SchemaChanged
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
@@ -28,7 +27,7 @@ class OpenFile(NamedTuple):
     """A file of a commit that is open for reading, where it lies, and which columns of its table it does not have."""
 
     parquet: pq.ParquetFile
-    path: Path
+    path: StoredFile
     lacking: frozenset[str]
 
 
@@ -44,8 +43,8 @@ def open_file(layout: Layout, file: File) -> OpenFile:
     """
     path = layout.file(file.path)
     try:
-        size = path.stat().st_size
-        opened = pq.ParquetFile(path)
+        size = size_of(path)
+        opened = pq.ParquetFile(parquet_source(path))
     except FileNotFoundError as error:
         raise CorruptFile(path, "it is missing") from error
     except (OSError, pa.ArrowException) as error:
@@ -82,16 +81,7 @@ def _lacking(schema: pa.Schema, file: File) -> frozenset[str]:
 def as_recorded(layout: Layout, file: File) -> str | None:
     """What is wrong with the bytes of a file; None when they are those that were recorded."""
     path = layout.file(file.path)
-    size = path.stat().st_size
+    size = size_of(path)
     if size != file.bytes:
         return f"has {size:,} bytes; {file.bytes:,} were recorded"
-    return None if durable.sha256(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"
-
-
-def damage_of(layout: Layout, file: File) -> str | None:
-    """What is wrong with the bytes of a file, in words, also when it cannot be read; None when nothing is."""
-    try:
-        what = as_recorded(layout, file)
-    except OSError as error:
-        what = error.strerror or type(error).__name__
-    return what and f"it {what}"
+    return None if sha256_of(path) == file.sha256 else "has other bytes than were recorded (SHA-256)"

@@ -13,6 +13,7 @@ from typing import Any
 
 from conv_analytics.dataset.storage.cache import FolderCache, scan
 from conv_analytics.dataset.storage.views import literal
+from conv_analytics.dataset.store.stored_object import StoredFile
 
 KIND = "conversations"
 #: Hashes of a row group: as few as a look has to read, as many as the statistics of all groups stay small.
@@ -21,7 +22,7 @@ _FILE = "conv_analytics_file"
 
 
 def numbers_of_places(
-    files: Sequence[Mapping[Path, int]], connection: Any, cache: FolderCache, conversation_id: str
+    files: Sequence[Mapping[StoredFile, int]], connection: Any, cache: FolderCache, conversation_id: str
 ) -> list[int] | None:
     """The numbers of the places that have rows of a conversation; None where nothing can be kept.
 
@@ -44,7 +45,7 @@ def numbers_of_places(
     return [int(place) for (place,) in connection.execute(query, [conversation_id]).fetchall()]
 
 
-def _write(tables: Sequence[Mapping[Path, int]], connection: Any, path: Path) -> None:
+def _write(tables: Sequence[Mapping[StoredFile, int]], connection: Any, path: Path) -> None:
     parts = []
     for files in tables:
         listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files.items())

@@ -11,6 +11,7 @@ from typing import Any
 
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.store.stored_object import open_binary
 from conv_analytics.errors import CorruptFile
 from conv_analytics.instants import utc_text
 from conv_analytics.resources.cells import Unreadable, instant
@@ -110,7 +111,7 @@ def _of_commit(layout: Layout, commit: Commit, resolved: list[list[int]]) -> Ite
     name, run_at = str(commit.quarantine), started(commit)
     spans = sorted(map(tuple, resolved), reverse=True)
     try:
-        with layout.file(name).open("rb") as file:
+        with open_binary(layout.file(name)) as file:
             for number, raw in enumerate(file, start=1):
                 while spans and spans[-1][1] < number:
                     spans.pop()

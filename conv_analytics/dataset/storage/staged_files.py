@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 
 from conv_analytics import durable
 from conv_analytics.dataset.storage.commit import File
+from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
+from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.errors import DestinationError
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
@@ -241,9 +243,9 @@ class StagedFiles:
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
-        known = {part.table.name for part in (*self._parts.values(), *self._done)}
+        known, home = {part.table.name for part in (*self._parts.values(), *self._done)}, home_of(self._layout)
         for name in self._tables:
-            if name not in known and not any((self._layout.root / name).glob("*/*.parquet")):
+            if name not in known and not any(file.endswith(".parquet") for file in home.files(name)):
                 self._part(TABLES[name], self._day)
 
 
@@ -268,8 +270,15 @@ def _drop(writer: pq.ParquetWriter) -> None:
 
 @contextmanager
 def disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the operating system says (disk full, no permission) into `DestinationError`."""
+    """Turn what the operating system or a store says (disk full, no permission) into `DestinationError`."""
     try:
         yield
     except OSError as error:
-        raise DestinationError(root, error.strerror or str(error)) from error
+        raise cannot_write(root, error) from error
+
+
+def cannot_write(root: Path, error: OSError, more: str = "") -> DestinationError:
+    """What cannot be written, and why; `more` sentences follow the reason."""
+    if isinstance(error, StoreError):
+        return DestinationError(error.url, error.reason + more)
+    return DestinationError(root, (error.strerror or str(error)) + more)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 
+from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.events import EVENTS
@@ -27,12 +27,12 @@ _SAME_EVENT = " and ".join(f"also.{column} = file.{column}" for column in EVENT_
 class DatasetFile(NamedTuple):
     """A Parquet file of a table."""
 
-    path: Path
+    path: StoredFile
     lacking: frozenset[str] = frozenset()
     """Columns of the table that it does not have, because an earlier version wrote it."""
 
 
-def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[Path] = ()) -> str:
+def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[StoredFile] = ()) -> str:
     """The statement that selects a table from its files, each row once.
 
     For records as last seen that is the row of the latest run; for an event that a list and a webhook gave in two
@@ -79,7 +79,7 @@ def replaces_rows(table: Table) -> bool:
     return set(EVENT_KEY) <= set(table.key) and SOURCE in table.columns
 
 
-def _read(paths: Sequence[Path], *, by_name: bool = False) -> str:
+def _read(paths: Sequence[StoredFile], *, by_name: bool = False) -> str:
     quoted = ", ".join(_text(literal(str(path))) for path in paths)
     union = ", union_by_name = true" if by_name else ""
     return f"read_parquet([{quoted}], hive_partitioning = false, filename = '{_FILE}'{union})"

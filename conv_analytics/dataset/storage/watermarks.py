@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.storage.batches import first_line, read_batches
+from conv_analytics.dataset.store.stored_object import StoredFile, parquet_source
 from conv_analytics.errors import CorruptFile
 
 #: The largest id of an event that a table can hold.
@@ -102,10 +103,10 @@ def write_watermarks(path: Path, watermarks: Iterable[Watermark]) -> int:
     return rows
 
 
-def read_watermarks(path: Path) -> Iterator[Watermark]:
+def read_watermarks(path: StoredFile) -> Iterator[Watermark]:
     """The watermarks in a file; raise `CorruptFile` where they cannot be read."""
     try:
-        columns = pq.read_schema(path).names
+        columns = pq.read_schema(parquet_source(path)).names
     except (OSError, pa.ArrowException) as error:
         raise CorruptFile(path, first_line(error)) from error
     present = [name for name in _SCHEMA.names if name not in _LATER or name in columns]

@@ -13,6 +13,7 @@ from conv_analytics.dataset.maintenance.replay import selected_tables
 from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.dataset.storage.history import with_carried
 from conv_analytics.dataset.storage.quarantine import LINES, to_text
+from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.dataset.writer import DatasetWriter
 from conv_analytics.defaults import CONCURRENCY, RATE
 from conv_analytics.exporter.application_checks import require_same_application
@@ -93,7 +94,7 @@ def coverage(
     given: ExportOptions = {"since": since, "until": until, "concurrency": concurrency, "rate": rate, "mask": mask}
     chosen = Options.checked(COMMAND, given, ExportOptions)
     zone_info(tz)
-    return _Run(client, Path(folder), chosen, list(base_urls), tz).run()
+    return _Run(client, dataset_folder(folder), chosen, list(base_urls), tz).run()
 
 
 class _Run:
