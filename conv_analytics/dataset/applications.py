@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,11 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from conv_analytics.dataset.dataset import Dataset
+from conv_analytics.dataset.handover.dataset_table import DatasetTable
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
 
 if TYPE_CHECKING:
+    import dask.dataframe as dd
     import pandas as pd
+    from pyspark.sql import DataFrame as SparkFrame
+    from pyspark.sql import SparkSession
 
     from conv_analytics.dataset.maintenance.finding import Finding
 
@@ -95,6 +99,36 @@ class Applications(Dataset):
             rows = each.arrow(table, columns=own, since=since, until=until)
             parts.append(rows.append_column(APPLICATION, pa.repeat(pa.scalar(name), len(rows))))
         return _joined(parts)
+
+    def table(self, name: str, *, columns: Sequence[str] | None = None) -> DatasetTable:
+        """A table for any library that speaks Arrow, with ``application_id``; see `Dataset.table`."""
+        having = dict(self._having(name))
+        schema = next(iter(having.values())).table(name).schema.append(pa.field(APPLICATION, pa.string()))
+        done = DatasetTable(name, schema, lambda wanted: _rows_of(having, name, list(wanted)))
+        return done if columns is None else done.select(columns)
+
+    def to_dask(self, tables: Collection[str] | None = None) -> dict[str, dd.DataFrame]:
+        """Tables as Dask DataFrames, with ``application_id``; see `Dataset.to_dask`."""
+        parts: dict[str, list[Any]] = {name: [] for name in self._wanted(tables)}
+        for name, frames in parts.items():
+            for owner, each in self._having(name):
+                frames.append(each.to_dask([name])[name].assign(**{APPLICATION: owner}))
+        import dask.dataframe as dd  # noqa: PLC0415  an extra, which the first part asked for
+
+        return {name: dd.concat(frames) for name, frames in parts.items()}
+
+    def to_spark(self, session: SparkSession, tables: Collection[str] | None = None) -> dict[str, SparkFrame]:
+        """Tables as Spark DataFrames, with ``application_id``; see `Dataset.to_spark`."""
+        parts: dict[str, list[tuple[str, Any]]] = {name: [] for name in self._wanted(tables)}
+        for name, frames in parts.items():
+            for owner, each in self._having(name):
+                frames.append((owner, each.to_spark(session, [name])[name]))
+        from pyspark.sql.functions import lit  # noqa: PLC0415  an extra, which the first part asked for
+
+        named = {
+            name: [part.withColumn(APPLICATION, lit(owner)) for owner, part in frames] for name, frames in parts.items()
+        }
+        return {name: reduce(lambda one, other: one.unionByName(other), frames) for name, frames in named.items()}
 
     def statement(self, table: str, since: date | None = None) -> str:
         """The DuckDB statement that selects a table from the files of all applications."""
@@ -179,6 +213,17 @@ class Applications(Dataset):
         """The applications that have a table."""
         self._declared(table)
         return ((name, each) for name, each in self.applications.items() if table in each.tables)
+
+
+def _rows_of(having: Mapping[str, Dataset], table: str, wanted: list[str]) -> Iterator[pa.Table]:
+    """The rows of a table, application by application."""
+    own = [name for name in wanted if name != APPLICATION]
+    for owner, each in having.items():
+        # A table of which only the application is wanted has rows, too.
+        read = own or each.table(table).schema.names[:1]
+        for batch in pa.RecordBatchReader.from_stream(each.table(table, columns=read)):
+            rows = pa.Table.from_batches([batch])
+            yield rows.append_column(APPLICATION, pa.repeat(pa.scalar(owner), len(rows))).select(wanted)
 
 
 def _joined(parts: Sequence[pa.Table]) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from conv_analytics import Conversations, analysis, export, open_dataset, quality_report
@@ -102,6 +103,21 @@ def test_other_readers_and_the_report(data: Applications) -> None:
     assert history["at"].is_monotonic_increasing
     assert "2 applications" in repr(data)
     assert quality_report(data).numbers.legs == data.rows("hangups")
+
+
+def test_other_engines_get_the_rows_of_all(root: Path) -> None:
+    opened = open_dataset(root)
+    wanted = opened["hangups"]["application_id"].value_counts().to_dict()
+    assert pa.table(opened.table("hangups", columns=["application_id"])).num_rows == sum(wanted.values())
+    frames = [
+        opened.to_arrow(["hangups"])["hangups"].to_pandas(),
+        opened.to_polars(["hangups"])["hangups"].collect().to_pandas(),
+        opened.to_duckdb().table("hangups").df(),
+        opened.to_dask(["hangups"])["hangups"].compute(scheduler="sync"),
+    ]
+    for frame in frames:
+        assert frame["application_id"].value_counts().to_dict() == wanted
+        assert sorted(frame["leg_id"]) == sorted(opened["hangups"]["leg_id"])
 
 
 def test_each_folder_is_checked_and_changed_by_itself(root: Path, tmp_path: Path) -> None:
