@@ -83,6 +83,10 @@ class Applications(Dataset):
         """The committed Parquet files of a table of all applications, as absolute paths."""
         return [Path(file) for _, each in self._having(table) for file in each.files(table)]
 
+    def data_files(self) -> list[Path]:
+        """The committed files of all tables of all applications."""
+        return [path for each in self.applications.values() for path in each.data_files()]
+
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, application by application."""
         return _joined([each.selected(table, columns) for _, each in self._having(table)])

@@ -345,7 +345,11 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """What questions keep in the folder; `engine` are versions that it depends on."""
         from conv_analytics.dataset.storage.cache import FolderCache  # noqa: PLC0415  only for large folders
 
-        return FolderCache(self._layout, self.commits, engine)
+        return FolderCache(self._layout, self.commits, engine, self.data_files())
+
+    def data_files(self) -> list[Path]:
+        """The committed files of all tables, whether they are there or not."""
+        return [self._layout.root / file.path for commit in self.commits for file in commit.files]
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""

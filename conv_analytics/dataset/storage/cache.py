@@ -50,15 +50,19 @@ class FolderCache:
         Its commits.
     engine
         Versions of libraries that what is kept depends on.
+    files
+        The files of the commits: what was kept is not believed when one of them was touched since.
     """
 
-    def __init__(self, layout: Layout, commits: Iterable[Commit], engine: str) -> None:
+    def __init__(self, layout: Layout, commits: Iterable[Commit], engine: str, files: Iterable[Path]) -> None:
         self._folder = layout.cache
         of = hashlib.sha256()
         for commit in commits:
             of.update(f"{commit.number} {commit.run}\n".encode())
             for file in commit.files:
-                of.update(f"{file.path} {file.sha256} {_as_it_lies(layout.root / file.path)}\n".encode())
+                of.update(f"{file.path} {file.sha256}\n".encode())
+        for path in files:
+            of.update(f"{_as_it_lies(path)}\n".encode())
         self._of = {"commits": of.hexdigest(), "version": conv_analytics.__version__, "engine": engine}
         self._believed: set[Path] = set()
 

@@ -293,7 +293,7 @@ def test_the_explorer_shows_the_same_calls_from_the_cache(
     shown, drawn = (each.select(conversation).timeline for each in (found, expected))
     assert shown is not None
     assert drawn is not None
-    assert shown.frame_html == drawn.frame_html
+    assert shown.drawn() == drawn.drawn()
 
 
 def test_the_explorer_of_another_profile_is_made_anew(folder: Path, large: None) -> None:
