@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,6 +25,7 @@ from conv_analytics.tables.kinds import INSTANT
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import duckdb
+    import pandas as pd
     import polars as pl
     from pyspark.sql import DataFrame as SparkFrame
     from pyspark.sql import SparkSession
@@ -304,6 +304,8 @@ class HandOver(Snapshot):
 
 def _keys(rows: pa.Table) -> pd.DataFrame:
     """Keys to be compared: whole numbers stay whole where some are missing."""
+    import pandas as pd  # noqa: PLC0415  the process that converts an export imports this module, and does without
+
     frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame
 
