@@ -355,7 +355,7 @@ def test_so_does_the_affinity() -> None:
 
 def test_the_process_needs_no_pandas() -> None:
     """What it imports must not import pandas: it would never start then, and every export convert in one process."""
-    imports = conversion_process._CODE.format(path=sys.path).removesuffix("main()\n")  # noqa: SLF001  what it runs
+    imports = conversion_process._CODE.format(path=sys.path).removesuffix("main()\n")
     code = f"{imports}assert 'pandas' not in sys.modules\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
