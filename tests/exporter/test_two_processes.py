@@ -27,7 +27,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import ConfigError, DatasetError, DestinationError
-from conv_analytics.exporter import convert
+from conv_analytics.exporter import conversion_process, convert
 from conv_analytics.exporter.cpus import available_cpus, cgroup_quota
 from conv_analytics.exporter.run_events import BatchConverted, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
@@ -351,3 +351,11 @@ def test_so_does_the_affinity() -> None:
     finally:
         os.sched_setaffinity(0, own)
     assert 1 <= available_cpus() <= len(own)
+
+
+def test_the_process_needs_no_pandas() -> None:
+    """What it imports must not import pandas: it would never start then, and every export convert in one process."""
+    imports = conversion_process._CODE.format(path=sys.path).removesuffix("main()\n")
+    code = f"{imports}assert 'pandas' not in sys.modules\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
