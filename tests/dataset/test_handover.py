@@ -256,9 +256,8 @@ def test_several_applications_are_handed_over_as_one(name: str, applications: Da
     assert plain(pa.table(applications.to_polars([name])[name].collect())) == expected
     assert plain(pa.table(pl.DataFrame(applications.table(name, columns=found.column_names)))) == expected
     assert len(pa.table(applications.table(name, columns=["application_id"]))) == len(frame)
-    relation = applications.to_duckdb(tables=[name]).sql(
-        f"select {', '.join(map(quoted, found.column_names))} from {name}"
-    )
+    columns = ", ".join(f'"{column}"' for column in found.column_names)
+    relation = applications.to_duckdb(tables=[name]).sql(f"select {columns} from {name}")
     assert plain(relation.to_arrow_table()) == expected
 
 
