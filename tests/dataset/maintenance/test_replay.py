@@ -171,7 +171,8 @@ def test_what_is_larger_than_a_file_a_batch_or_a_pass(
 ) -> None:
     for module, name, value in (
         (compaction, "_BATCH_ROWS", 7), (latest_rows, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
-        (staged_files, "BUFFER_BYTES", 5_000), (staged_files, "KEPT_BYTES", 1_000), (staged_files, "FILE_BYTES", 20_000),
+        (staged_files, "BUFFER_BYTES", 5_000), (staged_files, "KEPT_BYTES", 1_000),
+        (staged_files, "FILE_BYTES", 20_000),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)
     copied = compact(folder, tmp_path / "new", replay=True)
