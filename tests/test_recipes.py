@@ -258,7 +258,7 @@ def _cron_fields(fields: list[str]) -> None:
 
 def test_every_schedule_is_one() -> None:
     schedules = re.findall(r"(?:schedule=|cron=|cron: |schedule: )\"([^\"]+)\"", PAGE)
-    assert len(schedules) == 4
+    assert len(schedules) == 5
     for schedule in schedules:
         _cron_fields(schedule.split())
     with pytest.raises(AssertionError):
