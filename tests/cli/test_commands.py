@@ -143,10 +143,12 @@ def test_faults_are_repeated_and_counted(here: Path, capsys: pytest.CaptureFixtu
     assert summary["tables"]["events"] == truth.events
 
 
-@pytest.mark.parametrize("dest", ["", " ", "s3://bucket/exports"])
-def test_dest_must_be_a_folder(dest: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("dest", "said"), [("", "DEST"), (" ", "DEST"), ("gs://bucket/exports", "s3://BUCKET/PATH")])
+def test_dest_must_be_a_folder_or_a_bucket(
+    dest: str, said: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["export", dest]) == 2
-    assert "DEST" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
     assert list(here.iterdir()) == []
 
 

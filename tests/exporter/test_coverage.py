@@ -235,7 +235,7 @@ def test_what_could_not_be_judged_is_looked_at_again(sandbox: Sandbox, host: Cal
     first = coverage(host.client(), folder, rate=0)
     assert (first.counts["not_yet"], first.share) == (3, 0.0)
     assert kept(folder) == {"aa1": "not_yet", "aa2": "not_yet", "aa3": "not_yet", "aa4": "transient_missed"}
-    assert first.until <= now - SETTLING
+    assert first.until <= datetime.now(UTC) - SETTLING
     host.listed[0] = call("aa-1", "CON-live", begin, begin + timedelta(minutes=90))
     host.listed.pop(1)
     host.asked.clear()

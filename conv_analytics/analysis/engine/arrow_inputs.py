@@ -127,9 +127,10 @@ class ArrowInput:
     def _plain(self, name: str) -> Any:
         """A column as Arrow, its chunks in one, without views and categories."""
         column = self._eager.get_column(name).to_arrow() if _is_polars(self._frame) else self._table.column(name)
-        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         if pa.types.is_dictionary(column.type):
-            column = column.cast(column.type.value_type)
+            of_nothing = pa.types.is_null(column.type.value_type)
+            column = pa.nulls(len(column)) if of_nothing else column.cast(column.type.value_type)
+        column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
         return column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column
 
     def of_conversation(self, conversation_id: str) -> PandasTable:

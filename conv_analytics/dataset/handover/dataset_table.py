@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from conv_analytics.errors.redaction import safe_repr
+
 #: Gives the rows, as far as some columns are wanted.
 Rows = Callable[[Sequence[str]], Iterator[pa.Table]]
 
@@ -75,6 +77,7 @@ class DatasetTable:
         """The rows, for other libraries."""
         return self.reader().__arrow_c_stream__(requested_schema)
 
+    @safe_repr
     def __repr__(self) -> str:
         return f"DatasetTable({self.name!r}, {len(self.columns)} columns)"
 
