@@ -19,3 +19,6 @@ RETRIES = 6
 TIMEOUT_S = 30.0
 #: Longest wait that the API may ask for; more, such as the next day's quota, is left to the next run. [s]
 MAX_RETRY_AFTER_S = 3600.0
+
+#: Rows of all tables of a dataset up to which questions read them into memory: DuckDB takes longer to plan than that.
+IN_MEMORY = 300_000

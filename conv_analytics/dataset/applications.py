@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +15,6 @@ import pyarrow.compute as pc
 from conv_analytics.dataset.dataset import Dataset
 from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
-from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.errors import CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
 
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from conv_analytics.dataset.maintenance.finding import Finding
+    from conv_analytics.dataset.storage.cache import FolderCache
 
 APPLICATION = "application_id"
 _IDS = pa.schema([("conversation_id", pa.string())])
@@ -83,9 +82,14 @@ class Applications(Dataset):
         """The committed Parquet files of a table of all applications, as absolute paths."""
         return [Path(file) for _, each in self._having(table) for file in each.files(table)]
 
-    def data_files(self) -> list[Path]:
-        """The committed files of all tables of all applications."""
-        return [path for each in self.applications.values() for path in each.data_files()]
+    def data_files(self) -> list[list[Path]]:
+        """The files of each commit, whichever application it is of."""
+        of = {
+            id(commit): paths
+            for each in self.applications.values()
+            for commit, paths in zip(each.commits, each.data_files(), strict=True)
+        }
+        return [of[id(commit)] for commit in self.commits]
 
     def selected(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Some columns of a table as Arrow, each row once, application by application."""
@@ -132,15 +136,15 @@ class Applications(Dataset):
         """The DuckDB statement that selects a table from the files of all applications."""
         return _union({name: each.statement(table, since) for name, each in self._having(table)})
 
-    @cached_property
-    def places(self) -> list[Any]:
-        """The applications, commits and days that have files, each once."""
-        return [(name, *place) for name, each in self.applications.items() for place in each.places]
-
-    def placed_files(self, table: str) -> dict[StoredFile, Any]:
-        """The files of a table, each with its place."""
-        placed = ((name, each.placed_files(table)) for name, each in self._having(table))
-        return {path: (name, *place) for name, files in placed for path, place in files.items()}
+    def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
+        """The applications, commits and days whose files have rows of a conversation; see `Dataset.places_of`."""
+        done: set[Any] = set()
+        for name, each in self.applications.items():
+            mine = each.places_of(connection, each.cache(cache.engine), conversation_id)
+            if mine is None:
+                return None
+            done |= {(name, *place) for place in mine}
+        return frozenset(done)
 
     def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some places; None if it has none."""

@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.application_folders import require_one_folder
+from conv_analytics.dataset.storage.cache import FolderCache
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
+from conv_analytics.dataset.storage.places import index, numbers_of_places
 from conv_analytics.dataset.storage.views import replaces_rows, view
 from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.dataset.store.work_folder import dataset_folder
+from conv_analytics.defaults import IN_MEMORY
 from conv_analytics.errors import CorruptFile, DatasetError, TableNotFound
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.markup import block, grid, notes
@@ -36,8 +39,6 @@ from conv_analytics.tables.kinds import as_declared
 if TYPE_CHECKING:
     import duckdb
     import pandas as pd
-
-    from conv_analytics.dataset.storage.cache import FolderCache
 
 
 #: Rows up to which one thread reads a file: handing columns to others takes longer than they do.
@@ -319,20 +320,23 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         conversation_id
             The conversation.
         """
-        from conv_analytics.dataset.storage.places import numbers_of_places  # noqa: PLC0415  only for large folders
-
-        number_of = {place: number for number, place in enumerate(self.places)}
-        files = [
-            {path: number_of[place] for path, place in self.placed_files(table).items()}
-            for table in self.tables
-            if any(column.name == "conversation_id" for column in TABLES[table].columns)
-        ]
-        found = numbers_of_places(files, connection, cache, conversation_id)
+        found = numbers_of_places(self._placed(), connection, cache, conversation_id)
         return None if found is None else frozenset(self.places[number] for number in found)
 
-    def placed_files(self, table: str) -> dict[StoredFile, Any]:
-        """The files of a table, each with its place."""
-        return {self._layout.file(file.path): (number, day_of(file)) for number, file in self.numbered(table)}
+    def index_conversations(self) -> None:
+        """Keep, for questions to come, where each conversation is in a large folder; nothing where that cannot be."""
+        if self._layout.bucket is None and sum(map(self.rows, self.tables)) > IN_MEMORY:
+            index(self._placed(), self.cache)
+
+    def _placed(self) -> list[tuple[StoredFile, int, int]]:
+        """The files that have conversations, each with its commit, counted from 0, and the number of its place."""
+        place_of = {place: count for count, place in enumerate(self.places)}
+        commit_of = {commit.number: count for count, commit in enumerate(self.commits)}
+        return [
+            (self._layout.file(file.path), commit_of[number], place_of[number, day_of(file)])
+            for name in self.tables if "conversation_id" in TABLES[name].schema.names
+            for number, file in self.numbered(name)
+        ]  # fmt: skip
 
     def statement_of(self, table: str, places: Collection[Any]) -> str | None:
         """The DuckDB statement that selects a table from the files of some commits and days; None if it has none."""
@@ -343,13 +347,11 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
 
     def cache(self, engine: str) -> FolderCache:
         """What questions keep in the folder; `engine` are versions that it depends on."""
-        from conv_analytics.dataset.storage.cache import FolderCache  # noqa: PLC0415  only for large folders
-
         return FolderCache(self._layout, self.commits, engine, self.data_files())
 
-    def data_files(self) -> list[Path]:
-        """The committed files of all tables, whether they are there or not."""
-        return [self._layout.root / file.path for commit in self.commits for file in commit.files]
+    def data_files(self) -> list[list[Path]]:
+        """The files of each commit, whether they are there or not."""
+        return [[self._layout.root / file.path for file in commit.files] for commit in self.commits]
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""

@@ -153,7 +153,9 @@ class FolderSink:
         report.commit = commit.number
         self._close()
         layout = self._writer.layout
-        return Exported(report, Dataset(layout.root, (*commits(layout, before=commit.number), commit)))
+        dataset = Dataset(layout.root, (*commits(layout, before=commit.number), commit))
+        dataset.index_conversations()
+        return Exported(report, dataset)
 
     def _marks(self, states: ConversationStates, report: Report) -> Iterator[Watermark]:
         for state in states:

@@ -23,14 +23,13 @@ from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
 from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.folder_views import MEMORY, FolderViews
 from conv_analytics.analysis.engine.stored_tables import ArrowTable, FolderTable, PandasTable, StoredTable
+from conv_analytics.defaults import IN_MEMORY
 from conv_analytics.errors import ConfigError, MemoryExhausted
 from conv_analytics.tables import TABLES
 from conv_analytics.tables.column import Column
 
 T = TypeVar("T")
 
-#: Rows of all tables of a dataset up to which they are read into memory: DuckDB takes longer to plan than they take.
-IN_MEMORY = 300_000
 #: Conversations of which the rows are kept: one that was looked at is often looked at again, in another way.
 CONVERSATIONS = 8
 #: The name of the data when it is one frame, not tables.

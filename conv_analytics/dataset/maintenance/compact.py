@@ -150,6 +150,7 @@ def compact(source: str | Path, target: str | Path, *, replay: bool = False) -> 
     result.waiting = backlog(Layout(dataset.path), dataset.commits).receipts
     result.commit, result.rows, result.files = commit.number, commit.rows, len(commit.files)
     result.bytes = sum(file.bytes for file in commit.files)
+    Snapshot.open(folder).index_conversations()
     return result
 
 

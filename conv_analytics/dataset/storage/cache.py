@@ -13,7 +13,7 @@ import json
 import stat
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +37,8 @@ class Entry(NamedTuple):
 
     path: Path
     about: Mapping[str, Any]
+    commits: int
+    """How many commits it was made of: the first ones of the folder."""
 
 
 class FolderCache:
@@ -51,20 +53,26 @@ class FolderCache:
     engine
         Versions of libraries that what is kept depends on.
     files
-        The files of the commits: what was kept is not believed when one of them was touched since.
+        The files of each of the commits: what was kept is not believed when one of them was touched since.
     """
 
-    def __init__(self, layout: Layout, commits: Iterable[Commit], engine: str, files: Iterable[Path]) -> None:
+    def __init__(self, layout: Layout, commits: Sequence[Commit], engine: str, files: Sequence[Sequence[Path]]) -> None:
         self._folder = layout.cache
+        self.engine = engine
         of = hashlib.sha256()
-        for commit in commits:
+        self._after: list[str] = []
+        """What the folder was after each of its commits."""
+        for commit, paths in zip(commits, files, strict=True):
             of.update(f"{commit.number} {commit.run}\n".encode())
-            for file in commit.files:
-                of.update(f"{file.path} {file.sha256}\n".encode())
-        for path in files:
-            of.update(f"{_as_it_lies(path)}\n".encode())
-        self._of = {"commits": of.hexdigest(), "version": conv_analytics.__version__, "engine": engine}
+            for file, path in zip(commit.files, paths, strict=True):
+                of.update(f"{file.path} {file.sha256} {_as_it_lies(path)}\n".encode())
+            self._after.append(of.hexdigest())
+        self._of = self._made_of(len(self._after))
         self._believed: set[Path] = set()
+
+    def _made_of(self, commits: int) -> dict[str, Any]:
+        state = self._after[commits - 1] if 0 < commits <= len(self._after) else ""
+        return {"after": commits, "state": state, "version": conv_analytics.__version__, "engine": self.engine}
 
     @staticmethod
     def scan(path: Path) -> str:
@@ -75,14 +83,30 @@ class FolderCache:
         """The entries of a kind that were made of just this, and are as they were written."""
         for path in self._notes():
             note = _read(path)
-            if note is None or note["of"] != self._of or note["kind"] != kind:
-                continue
-            file = self._folder / note["file"]
-            if self._is_whole(file, note):
-                yield Entry(file, note["about"])
+            if note is not None and note["of"] == self._of and note["kind"] == kind and self._is_whole(note):
+                yield self._entry(note)
 
-    def keep(self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None]) -> Path | None:
+    def earlier(self, kind: str) -> Entry | None:
+        """The last entry of a kind that was made before the last commits came; None if there is none.
+
+        Only for what a commit adds to and does not change.
+        """
+        notes = (note for note in map(_read, self._notes()) if note is not None and note["kind"] == kind)
+        before = [note for note in notes if note["of"] == self._made_of(_commits_of(note)) != self._of]
+        for note in sorted(before, key=_commits_of, reverse=True):
+            if self._is_whole(note):
+                return self._entry(note)
+        return None
+
+    def _entry(self, note: Mapping[str, Any]) -> Entry:
+        return Entry(self._folder / note["file"], note["about"], _commits_of(note))
+
+    def keep(
+        self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None], grown_from: Entry | None = None
+    ) -> Path | None:
         """Keep what `write` writes into the file that it is given; None where that cannot be kept.
+
+        The entry that it is grown from stays until it was read.
 
         Other errors of `write` than those of the disk are its caller's.
         """
@@ -90,7 +114,7 @@ class FolderCache:
 
         part = self._folder / f".{uuid.uuid4().hex}.part"
         try:
-            if other_kind(self._folder, plain=stat.S_IFDIR) is not None or not self._make_room():
+            if other_kind(self._folder, plain=stat.S_IFDIR) is not None or not self._make_room(grown_from):
                 return None
             self._folder.mkdir(exist_ok=True)
             # Whether the folder can be written is known before the work is done.
@@ -119,7 +143,8 @@ class FolderCache:
             return sorted(path for path in self._folder.glob("*.json") if path.is_file() and not path.is_symlink())
         return []
 
-    def _is_whole(self, file: Path, note: Mapping[str, Any]) -> bool:
+    def _is_whole(self, note: Mapping[str, Any]) -> bool:
+        file = self._folder / note["file"]
         if file.parent != self._folder or other_kind(file) is not None:
             return False
         try:
@@ -132,11 +157,13 @@ class FolderCache:
         self._believed.add(file)
         return True
 
-    def _make_room(self) -> bool:
+    def _make_room(self, grown_from: Entry | None) -> bool:
         """Delete what belongs to another state of the folder, or to no note; and whether there is room for an entry."""
         notes = {path: _read(path) for path in self._notes()}
         current = {path for path, note in notes.items() if note is not None and note["of"] == self._of}
         named = {note["file"] for path, note in notes.items() if note is not None and path in current}
+        if grown_from is not None:
+            named |= {grown_from.path.name, grown_from.path.with_suffix(".json").name}
         old = [path for path in (self._folder.iterdir() if self._folder.is_dir() else ())
                if path not in current and path.name not in named and _age_s(path) > YOUNG_S]  # fmt: skip
         by_age = sorted(current, key=_age_s, reverse=True)
@@ -174,6 +201,12 @@ def _read(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return note if whole else None
+
+
+def _commits_of(note: Mapping[str, Any]) -> int:
+    """The commits that an entry was made of; none where a note of an earlier version says nothing."""
+    count = note["of"].get("after") if isinstance(note["of"], dict) else None
+    return count if isinstance(count, int) else 0
 
 
 def _age_s(path: Path) -> float:

@@ -7,8 +7,10 @@ and a look at one of them reads one row group. A hash that two ids share costs a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from conv_analytics.dataset.storage.cache import FolderCache, scan
@@ -18,18 +20,22 @@ from conv_analytics.dataset.store.stored_object import StoredFile
 KIND = "conversations"
 #: Hashes of a row group: as few as a look has to read, as many as the statistics of all groups stay small.
 _ROW_GROUP = 20_000
+#: Memory of DuckDB while an export or `compact` keeps the numbers.
+_MEMORY = "80MB"
 _FILE = "conv_analytics_file"
 
 
-def numbers_of_places(
-    files: Sequence[Mapping[StoredFile, int]], connection: Any, cache: FolderCache, conversation_id: str
-) -> list[int] | None:
+Placed = Sequence[tuple[StoredFile, int, int]]
+
+
+def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conversation_id: str) -> list[int] | None:
     """The numbers of the places that have rows of a conversation; None where nothing can be kept.
 
     Parameters
     ----------
     files
-        Per table its files, each with the number of its place.
+        The files, each with its commit, counted from 0, and the number of its place. A place keeps its number when
+        commits are added.
     connection
         A DuckDB connection.
     cache
@@ -37,19 +43,51 @@ def numbers_of_places(
     conversation_id
         The conversation.
     """
-    kept = next((entry.path for entry in cache.entries(KIND)), None)
-    kept = kept or cache.keep(KIND, {}, lambda path: _write(files, connection, path))
+    kept = keep_places(files, connection, cache)
     if kept is None:
         return None
     query = f"select place from {scan(kept)} where conversation = hash(?)"  # noqa: S608  a path of ours, quoted
     return [int(place) for (place,) in connection.execute(query, [conversation_id]).fetchall()]
 
 
-def _write(tables: Sequence[Mapping[StoredFile, int]], connection: Any, path: Path) -> None:
-    parts = []
-    for files in tables:
-        listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files.items())
-        read = ", ".join(_text(literal(str(file))) for file in files)
+def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | None:
+    """The file that has the numbers of all conversations: only files of commits that came since are read for it.
+
+    None where nothing can be kept; see `numbers_of_places`.
+    """
+    for entry in cache.entries(KIND):
+        return entry.path
+    before = cache.earlier(KIND)
+    known = 0 if before is None else before.commits
+    new = [(file, place) for file, commit, place in files if commit >= known]
+    return cache.keep(KIND, {}, lambda path: _write(new, before and before.path, connection, path), before)
+
+
+def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
+    """Keep the numbers of all conversations beforehand, with a connection of its own; see `numbers_of_places`.
+
+    Parameters
+    ----------
+    files
+        As there.
+    cache
+        Gives the cache for versions of an engine.
+    """
+    import duckdb  # noqa: PLC0415  slow to import
+
+    with suppress(duckdb.Error, OSError), TemporaryDirectory() as spill, duckdb.connect() as connection:
+        connection.execute(f"set memory_limit = '{_MEMORY}'")
+        connection.execute(f"set temp_directory = {_text(spill)}")
+        connection.execute("set preserve_insertion_order = false")
+        connection.execute("set threads = 1")
+        keep_places(files, connection, cache(f"duckdb {duckdb.__version__}"))
+
+
+def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connection: Any, path: Path) -> None:
+    parts = [f"select conversation, place from {scan(before)}"] if before else []  # noqa: S608  a path of ours, quoted
+    if files:
+        listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files)
+        read = ", ".join(_text(literal(str(file))) for file, _ in files)
         parts.append(  # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
             f"select distinct hash(conversation_id) as conversation, place::uinteger as place "  # noqa: S608
             f"from read_parquet([{read}], hive_partitioning = false, filename = '{_FILE}') "
@@ -66,4 +104,4 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-__all__ = ["KIND", "numbers_of_places"]
+__all__ = ["KIND", "index", "keep_places", "numbers_of_places"]

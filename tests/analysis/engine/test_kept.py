@@ -9,6 +9,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ from conv_analytics import Conversations, analysis, explore, export, open_datase
 from conv_analytics.analysis.audio import profiles
 from conv_analytics.analysis.engine import source
 from conv_analytics.analysis.engine.source import Source
-from conv_analytics.dataset import Dataset
-from conv_analytics.dataset.storage import cache
+from conv_analytics.dataset import Dataset, snapshot
+from conv_analytics.dataset.maintenance.compact import compact
+from conv_analytics.dataset.storage import cache, places
 from conv_analytics.errors import ConfigError, CorruptFile
 from conv_analytics.notebook import show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
 
 pytestmark = pytest.mark.slow
 
@@ -95,6 +98,60 @@ def test_every_conversation_is_the_same_by_its_rows_alone(folder: Path, large: N
             continue
         same([analysis.timeline(dataset, conversation)], [expected])
     assert [path.name.split("-")[0] for path in cached(folder)].count("conversations") == 1
+
+
+def test_the_index_of_conversations_grows_with_the_folder(
+    tmp_path: Path, large: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The export keeps it; a further night reads its own files alone and keeps the same as if all had been read."""
+    monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
+    read: list[int] = []
+    write = places._write
+    monkeypatch.setattr(places, "_write", lambda files, *rest: (read.append(len(files)), write(files, *rest)))
+    folder = tmp_path / "exports"
+    with Sandbox(seed=5, conversations=8, now=datetime(2026, 11, 17, tzinfo=UTC)) as sandbox:
+        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        export(client, folder, rate=0)
+        sandbox.clock.set(datetime(2026, 11, 20, tzinfo=UTC))
+        export(client, folder, rate=0)
+    dataset = open_dataset(folder)
+    having = [
+        [file for file in commit.files if "conversation_id" in TABLES[file.table].schema.names]
+        for commit in dataset.commits
+    ]
+    assert read == [len(files) for files in having]
+    assert all(read)
+    frames, conversation = frames_of(folder)
+    grown = cached(folder)
+    same([analysis.timeline(dataset, conversation)], [analysis.timeline(frames, conversation)])
+    assert cached(folder) == grown
+    before = sorted(path.read_bytes() for path in grown)
+    shutil.rmtree(folder / CACHE)
+    open_dataset(folder).index_conversations()
+    (anew,) = cached(folder)
+    assert anew.read_bytes() in before
+    assert read[-1] == sum(map(len, having))
+
+
+def test_an_index_of_another_past_is_not_grown(folder: Path, large: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was kept before a file changed is not the beginning of the folder as it is now."""
+    monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
+    open_dataset(folder).index_conversations()
+    (note,) = (folder / CACHE).glob("*.json")
+    kept = json.loads(note.read_text())
+    assert kept["of"]["after"] == 1
+    note.write_text(json.dumps({**kept, "of": {**kept["of"], "after": 0, "state": ""}}))
+    dataset = open_dataset(folder)
+    assert dataset.cache(kept["of"]["engine"]).earlier("conversations") is not None
+    note.write_text(json.dumps({**kept, "of": {**kept["of"], "after": 0, "state": "0" * 64}}))
+    assert dataset.cache(kept["of"]["engine"]).earlier("conversations") is None
+
+
+def test_a_compacted_folder_is_indexed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
+    compact(folder, tmp_path / "compacted")
+    assert [path.name.split("-")[0] for path in cached(tmp_path / "compacted")] == ["conversations"]
+    assert not cached(folder)
 
 
 def test_every_conversation_is_the_same_in_memory(folder: Path) -> None:
