@@ -1,7 +1,7 @@
 """The measured numbers of the README: ratios within one run, on this machine.
 
-Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, requests, memory, listener) to run only
-these. Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down
+Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, one-core, requests, memory, listener) to run
+only these. Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down
 slows down both. The sandbox runs in a process of its own.
 """
 
@@ -190,6 +190,28 @@ def whole() -> None:
     print("processor time of the server: " + ", ".join(f"{seconds:.2f} s" for seconds in server_s), flush=True)
 
 
+def one_core() -> None:
+    """The whole export, and the bare download, where both and the server have one core."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        with served() as server:
+            client = client_of(server)
+            root = Path(tempfile.mkdtemp())
+
+            def ours() -> None:
+                shutil.rmtree(root, ignore_errors=True)
+                export(client, root, rate=0, concurrency=IN_FLIGHT)
+
+            turns(
+                "whole export into Parquet on one core, server included", ours, lambda: asyncio.run(download(server)),
+                "aiohttp download + `orjson.loads`, likewise",
+            )  # fmt: skip
+            shutil.rmtree(root, ignore_errors=True)
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 class Work(NamedTuple):
     """What a call took: seconds of wall time, and processor time of the processes that took part. [s]"""
 
@@ -366,7 +388,10 @@ def listener() -> None:
     )
 
 
-PARTS = {"convert": convert, "export": whole, "requests": requests, "memory": memory, "listener": listener}
+PARTS = {
+    "convert": convert, "export": whole, "one-core": one_core, "requests": requests, "memory": memory,
+    "listener": listener,
+}  # fmt: skip
 
 if __name__ == "__main__":
     print(f"{CONVERSATIONS:,} conversations, {IN_FLIGHT} in flight, {ROUNDS} rounds, {os.cpu_count()} cores\n")
