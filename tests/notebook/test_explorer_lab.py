@@ -8,7 +8,6 @@ from tests._helpers.jupyterlab import Lab, Notebook
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab")]
 
-#: With so many conversations that their calls are on two pages.
 WORLD = """\
 from conv_analytics import Conversations, Filters, explore, export
 from conv_analytics.sandbox import Sandbox
@@ -172,7 +171,7 @@ def set_from_python(notebook: Notebook) -> None:
 
 
 def test_nothing_in_the_data_runs(lab: Lab) -> None:
-    notebook = lab.open(lab.write(WORLD.replace("180", "40"), NASTY))
+    notebook = lab.open(lab.write(WORLD, NASTY))
     notebook.run_all()
     notebook.until(f"document.querySelector('{TABLE}')")
     notebook.page.locator(f"{TABLE} tbody tr").nth(0).click()
