@@ -41,7 +41,7 @@ _KEYS = ["network_code", "hour"]
 _MAP = {"prefix": ["44", "4420", "1"], "carrier": ["BT", "City", "AT&T"]}
 _RULES = ["poor_ratio > 0.03 by network_code min_n 1", "asr < 0.5"]
 #: How every other one is asked here; those that are not named are asked with the data alone.
-_OPTIONS: dict[str, dict[str, Any]] = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "answer_curve": {"by": "direction"}, "answer_times": {"by": "direction"}, "busy_hour": {"by": "direction"},
     "change_points": {"case": "answered", "min_n": 1}, "check": {"rules": _RULES}, "cost": {"by": _KEYS},
     "containment": {"roles": {}}, "dtmf": {"menus_only": False}, "duration_hist": {"by": "direction"},
@@ -59,6 +59,7 @@ class World:
     """An export: on disk, as frames and as relations, and the sandbox's own word for it."""
 
     def __init__(self, folder: Any) -> None:
+        # As `frozen.world`, whose relations are asked here and in `test_every_function.py`.
         with Sandbox(seed=11, conversations=25) as sandbox:
             client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
             export(client, folder, rate=0)
@@ -77,7 +78,7 @@ class World:
 
 def _asked(world: World, name: str, data: Any) -> pd.DataFrame:
     """The answer of a question as pandas, in an order that its words and numbers decide."""
-    ask, options = getattr(analysis, name), _OPTIONS.get(name, {})
+    ask, options = getattr(analysis, name), OPTIONS.get(name, {})
     if name == "compare":
         found = ask(data, data, by="network_code", case="answered").groups
     elif name == "detect_units":
@@ -116,7 +117,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_every_public_name_is_asked_or_is_no_question() -> None:
     assert set(analysis.__all__) >= _NO_QUESTIONS
-    assert not set(_OPTIONS) - set(ASKED)
+    assert not set(OPTIONS) - set(ASKED)
 
 
 @pytest.mark.parametrize("name", ASKED)

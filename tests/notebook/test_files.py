@@ -6,16 +6,15 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conv_analytics import Conversations, export
 from conv_analytics.errors import DestinationError
 from conv_analytics.notebook.files import write
 from conv_analytics.notebook.ladder import show_ladder
 from conv_analytics.notebook.report import quality_report
 from conv_analytics.notebook.timeline.timeline import show_timeline
-from conv_analytics.sandbox import Sandbox
 
 
 @pytest.fixture(autouse=True)
@@ -27,10 +26,7 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mask", [True, False])
-def test_without_a_mask_a_page_is_private(mask: bool, tmp_path: Path) -> None:
-    with Sandbox(seed=3, conversations=60) as sandbox:
-        client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
-        frames = export(client, rate=0)
+def test_without_a_mask_a_page_is_private(mask: bool, frames: Any, tmp_path: Path) -> None:
     conversation = str(frames["leg_statuses"]["conversation_id"].iloc[0])
     ladder = show_ladder(frames, conversation, mask=mask)
     timeline = show_timeline(frames, conversation, mask=mask)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import random
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,11 +28,6 @@ def events(*rows: tuple[Any, ...]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def mostly_slow(seeds: range) -> list[Any]:
-    """Seeds of tests that take a second each: all but the first are left to whoever runs what is slow."""
-    return [pytest.param(seed, marks=pytest.mark.slow if seed > seeds.start else ()) for seed in seeds]
-
-
 def _owner(what: str, of: str | None) -> dict[str, Any]:
     if what.startswith(("say", "play")):
         return {f"{what.partition(':')[0]}_id": of}
@@ -52,6 +47,26 @@ def calls(answered: float = 0.0, ended: float = 60.0, who: str = "chb") -> list[
 
 def data_of(*rows: tuple[Any, ...], **legs: Any) -> dict[str, pd.DataFrame]:
     return tables(audio_events=events(*rows), leg_statuses=calls(**legs))
+
+
+def data_of_many(each: Mapping[str, Sequence[tuple[Any, ...]]], **legs: Any) -> dict[str, pd.DataFrame]:
+    """The same of several conversations, by their ids: a question of all takes as long as a question of one."""
+    audio = [own(row, name) for name, rows in each.items() for row in events(*rows)]
+    return tables(audio_events=audio, leg_statuses=[own(row, name) for name in each for row in calls(**legs)])
+
+
+def own(row: dict[str, Any], conversation: str) -> dict[str, Any]:
+    """A row as one of another conversation, which has members and legs of its own."""
+    ids = {name: row[name] and f"{row[name]} of {conversation}" for name in _IDS & set(row)}
+    return row | ids | {"conversation_id": conversation}
+
+
+_IDS = {"member_id", "from_member_id", "leg_id"}
+
+
+def only(found: pd.DataFrame, conversation: str) -> pd.DataFrame:
+    """The rows of one conversation."""
+    return found[found["conversation_id"] == conversation].reset_index(drop=True)
 
 
 def same(data: dict[str, pd.DataFrame], **how: Any) -> pd.DataFrame:
@@ -104,63 +119,112 @@ def test_a_call_with_a_bot_and_an_agent() -> None:
     assert whole[["dead_airs", "dead_air_s", "longest_silence_s"]].to_list() == [2, 39.0, 33.0]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rows", "expected"),
-    [
-        pytest.param([("say", "s", 1), ("speaking:on", "c", 3), ("speaking:off", "c", 5), ("say", "t", 6)],
-                     {"open_end": [True, False, True], "duration_s": [None, 2.0, None],
-                      "latency_s": [None, None, 1.0], "barged_in": [None, None, None], "silence_s": [1.0, None, None]},
-                     id="prompts without an end"),
-        pytest.param([("say:done", "s", 4), ("speaking:on", "c", 5), ("speaking:off", "c", 6)],
-                     {"open_start": [True, False], "duration_s": [None, 1.0], "latency_s": [None, 1.0]},
-                     id="an end without a start is replied to"),
-        pytest.param([("say", "s", 1), ("say:done", "s", 4), ("speaking:off", "c", 6), ("say", "t", 7),
-                      ("say:done", "t", 8)],
-                     {"role": ["bot", "customer", "bot"], "open_start": [False, True, False],
-                      "latency_s": [None, None, 1.0], "silence_s": [1.0, None, 1.0]}, id="speech without a start"),
-        pytest.param([("speaking:on", "c", 5), ("speaking:off", "c", 8), ("speaking:on", "b", 8),
-                      ("speaking:off", "b", 9)], {"role": ["customer", "bot"], "latency_s": [None, 0.0]},
-                     id="one instant ends and starts"),
-        pytest.param([("speaking:on", "c", 5), ("speaking:on", "b", 5), ("speaking:off", "c", 8),
-                      ("speaking:off", "b", 8)],
-                     {"role": ["bot", "customer"], "latency_s": [None, None], "barged_in": [False, None]},
-                     id="both at once"),
-        pytest.param([("say", "s", 1), ("speaking:on", "c", 2), ("speaking:off", "c", 2.6), ("say:done", "s", 4)],
-                     {"barged_in": [False, None]}, id="a sign of listening"),
-        pytest.param([("say", "s", 1), ("speaking:on", "c", 2), ("speaking:off", "c", 2.6), ("say:stop", "s", 2.8)],
-                     {"barged_in": [True, None], "barge_in_s": [pytest.approx(0.8), None]},
-                     id="short, but it stopped the prompt"),
-        pytest.param([("say", "s", 1), ("speaking:on", "c", 3.5), ("speaking:off", "c", 4.2), ("say:done", "s", 4)],
-                     {"barged_in": [True, None]}, id="short, but longer than the prompt"),
-        pytest.param([("say", "s", 1), ("say:stop", "s", 2), ("say:done", "s", 2.1)],
-                     {"stopped": [True], "duration_s": [1.0], "barged_in": [None]}, id="stopped, then done"),
-        pytest.param([("say", "AB-c", 1), ("say:done", "ABC", 3)], {"duration_s": [2.0]}, id="ids written otherwise"),
-        pytest.param([("say", None, 1), ("say:done", None, 3), ("say", None, 5), ("say:stop", None, 6)],
-                     {"duration_s": [2.0, 1.0], "stopped": [False, True]}, id="prompts without an id"),
-        pytest.param([("say", None, 1), ("say", None, 5), ("say:done", None, 6)],
-                     {"duration_s": [None, 1.0], "open_end": [True, False]}, id="the first has no end"),
-        pytest.param([("say", "s", 1), ("say", "t", 2), ("say:done", "s", 5), ("say:done", "t", 8)],
-                     {"duration_s": [7.0]}, id="a queue is one turn"),
-        pytest.param([("say", "s", 1), ("say", "t", 2), ("say:done", "s", 5)],
-                     {"duration_s": [4.0, None], "silence_s": [1.0, None]}, id="a queue without an end"),
-        pytest.param([("say", "s", 1), ("say", "t", 1)], {"duration_s": [None], "open_end": [True]},
-                     id="two begin together and never end"),
-        pytest.param([("play", "p", 1, {"loop": 0}), ("speaking:on", "c", 30), ("speaking:off", "c", 32),
-                      ("play:stop", "p", 40)],
-                     {"role": ["customer"], "silence_s": [None], "latency_s": [None]}, id="hold music"),
-        pytest.param([("play", "p", 1, {"loop": 1}), ("play:done", "p", 9)],
-                     {"role": ["bot"], "source": ["play"], "duration_s": [8.0]}, id="a file"),
-        pytest.param([("speaking:on", "c", 5), ("speaking:off", "c", 5.1)], {"role": []}, id="a blip"),
-        pytest.param([("speaking:off", "c", 5), ("speaking:off", "c", 7)], {"open_start": [True]}, id="only ends"),
-        pytest.param([("speaking:on", "c", 5), ("say", "s", 70), ("say:done", "s", 72)],
-                     {"open_end": [True, False], "latency_s": [None, None]}, id="nobody knows when it ended"),
-        pytest.param([("ringing:start", "c", 1), ("record", "c", 2), ("dtmf", "c", 3)], {"role": []}, id="no speech"),
-    ],
-)  # fmt: skip
-def test_odd_events(rows: list[tuple[Any, ...]], expected: dict[str, Any]) -> None:
-    found = same(data_of(*rows))
-    assert {name: listed(found[name]) for name in expected} == expected
+#: What is odd about the events of a conversation: its rows, and what its turns are.
+ODD: dict[str, tuple[list[tuple[Any, ...]], dict[str, Any]]] = {
+    "prompts without an end": (
+        [("say", "s", 1), ("speaking:on", "c", 3), ("speaking:off", "c", 5), ("say", "t", 6)],
+        {"open_end": [True, False, True], "duration_s": [None, 2.0, None], "latency_s": [None, None, 1.0],
+         "barged_in": [None, None, None], "silence_s": [1.0, None, None]},
+    ),
+    "an end without a start is replied to": (
+        [("say:done", "s", 4), ("speaking:on", "c", 5), ("speaking:off", "c", 6)],
+        {"open_start": [True, False], "duration_s": [None, 1.0], "latency_s": [None, 1.0]},
+    ),
+    "speech without a start": (
+        [("say", "s", 1), ("say:done", "s", 4), ("speaking:off", "c", 6), ("say", "t", 7), ("say:done", "t",
+         8)],
+        {"role": ["bot", "customer", "bot"], "open_start": [False, True, False], "latency_s": [None, None,
+         1.0], "silence_s": [1.0, None, 1.0]},
+    ),
+    "one instant ends and starts": (
+        [("speaking:on", "c", 5), ("speaking:off", "c", 8), ("speaking:on", "b", 8), ("speaking:off", "b",
+         9)],
+        {"role": ["customer", "bot"], "latency_s": [None, 0.0]},
+    ),
+    "both at once": (
+        [("speaking:on", "c", 5), ("speaking:on", "b", 5), ("speaking:off", "c", 8), ("speaking:off", "b",
+         8)],
+        {"role": ["bot", "customer"], "latency_s": [None, None], "barged_in": [False, None]},
+    ),
+    "a sign of listening": (
+        [("say", "s", 1), ("speaking:on", "c", 2), ("speaking:off", "c", 2.6), ("say:done", "s", 4)],
+        {"barged_in": [False, None]},
+    ),
+    "short, but it stopped the prompt": (
+        [("say", "s", 1), ("speaking:on", "c", 2), ("speaking:off", "c", 2.6), ("say:stop", "s", 2.8)],
+        {"barged_in": [True, None], "barge_in_s": [pytest.approx(0.8), None]},
+    ),
+    "short, but longer than the prompt": (
+        [("say", "s", 1), ("speaking:on", "c", 3.5), ("speaking:off", "c", 4.2), ("say:done", "s", 4)],
+        {"barged_in": [True, None]},
+    ),
+    "stopped, then done": (
+        [("say", "s", 1), ("say:stop", "s", 2), ("say:done", "s", 2.1)],
+        {"stopped": [True], "duration_s": [1.0], "barged_in": [None]},
+    ),
+    "ids written otherwise": (
+        [("say", "AB-c", 1), ("say:done", "ABC", 3)],
+        {"duration_s": [2.0]},
+    ),
+    "prompts without an id": (
+        [("say", None, 1), ("say:done", None, 3), ("say", None, 5), ("say:stop", None, 6)],
+        {"duration_s": [2.0, 1.0], "stopped": [False, True]},
+    ),
+    "the first has no end": (
+        [("say", None, 1), ("say", None, 5), ("say:done", None, 6)],
+        {"duration_s": [None, 1.0], "open_end": [True, False]},
+    ),
+    "a queue is one turn": (
+        [("say", "s", 1), ("say", "t", 2), ("say:done", "s", 5), ("say:done", "t", 8)],
+        {"duration_s": [7.0]},
+    ),
+    "a queue without an end": (
+        [("say", "s", 1), ("say", "t", 2), ("say:done", "s", 5)],
+        {"duration_s": [4.0, None], "silence_s": [1.0, None]},
+    ),
+    "two begin together and never end": (
+        [("say", "s", 1), ("say", "t", 1)],
+        {"duration_s": [None], "open_end": [True]},
+    ),
+    "hold music": (
+        [("play", "p", 1, {"loop": 0}), ("speaking:on", "c", 30), ("speaking:off", "c", 32), ("play:stop",
+         "p", 40)],
+        {"role": ["customer"], "silence_s": [None], "latency_s": [None]},
+    ),
+    "a file": (
+        [("play", "p", 1, {"loop": 1}), ("play:done", "p", 9)],
+        {"role": ["bot"], "source": ["play"], "duration_s": [8.0]},
+    ),
+    "a blip": (
+        [("speaking:on", "c", 5), ("speaking:off", "c", 5.1)],
+        {"role": []},
+    ),
+    "only ends": (
+        [("speaking:off", "c", 5), ("speaking:off", "c", 7)],
+        {"open_start": [True]},
+    ),
+    "nobody knows when it ended": (
+        [("speaking:on", "c", 5), ("say", "s", 70), ("say:done", "s", 72)],
+        {"open_end": [True, False], "latency_s": [None, None]},
+    ),
+    "no speech": (
+        [("ringing:start", "c", 1), ("record", "c", 2), ("dtmf", "c", 3)],
+        {"role": []},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def odd_turns() -> pd.DataFrame:
+    """The turns of all odd conversations, asked at once: none of them changes those of another."""
+    return same(data_of_many({name: rows for name, (rows, _) in ODD.items()}))
+
+
+@pytest.mark.xdist_group("turns")
+@pytest.mark.parametrize("name", ODD)
+def test_odd_events(odd_turns: pd.DataFrame, name: str) -> None:
+    found, (_, expected) = only(odd_turns, name), ODD[name]
+    assert {column: listed(found[column]) for column in expected} == expected
 
 
 def heard(second: float, **more: Any) -> tuple[Any, ...]:
@@ -170,7 +234,14 @@ def heard(second: float, **more: Any) -> tuple[Any, ...]:
 @pytest.mark.slow
 def test_recognised_speech_where_there_are_no_speech_events() -> None:
     prompts = (("say", "s", 1), ("say:done", "s", 4), ("say", "t", 9), ("say:done", "t", 11))
-    rows = same(data_of(*prompts, heard(8)))
+    silent = heard(8, asr_timeout_reason="start_timeout", asr_error="ASR start timeout")
+    other = heard(8, asr_timeout_reason="other")
+    data = data_of_many({
+        "heard": (*prompts, heard(8)), "silent": (*prompts, silent), "other": (*prompts, other),
+        "both": (*prompts, heard(8), ("speaking:on", "c", 5), ("speaking:off", "c", 7)),
+    })  # fmt: skip
+    found = same(data)
+    rows = only(found, "heard")
     assert listed(rows["source"]) == ["say", "asr", "say"]
     assert seconds(rows["start_at"]) == [1.0, None, 9.0]
     assert seconds(rows["end_at"]) == [4.0, 8.0, 11.0]
@@ -178,17 +249,15 @@ def test_recognised_speech_where_there_are_no_speech_events() -> None:
     assert listed(rows["latency_at_least"]) == [None, None, True]
     assert listed(rows["barged_in"]) == [None, None, None]
     assert same(data_of(*prompts, heard(8)), by="role").set_index("role").loc["bot", "replies_at_least"] == 1
-    silent = heard(8, asr_timeout_reason="start_timeout", asr_error="ASR start timeout")
-    assert listed(same(data_of(*prompts, silent))["source"]) == ["say", "say"]
-    both = (*prompts, heard(8), ("speaking:on", "c", 5), ("speaking:off", "c", 7))
-    rows = same(data_of(*both))
+    assert listed(only(found, "silent")["source"]) == ["say", "say"]
+    rows = only(found, "both")
     assert listed(rows["source"]) == ["say", "speaking", "say"]
     assert listed(rows["latency_s"]) == [None, 1.0, 2.0]
-    transcripts = pd.DataFrame({"conversation_id": ["CON-1"], "event_id": [5], "alternative": [1], "confidence": [0.9],
+    assert listed(only(found, "other")["source"]) == ["say", "say"]
+    transcripts = pd.DataFrame({"conversation_id": ["other"], "event_id": [5], "alternative": [1], "confidence": [0.9],
                                 "timeout_reason": ["other"], "at": [at(8)]})  # fmt: skip
-    data = data_of(*prompts, heard(8, asr_timeout_reason="other"))
-    assert listed(same(data)["source"]) == ["say", "say"]
-    assert listed(same({**data, "transcripts": transcripts})["source"]) == ["say", "asr", "say"]
+    found = same({**data, "transcripts": transcripts})
+    assert listed(only(found, "other")["source"]) == ["say", "asr", "say"]
 
 
 @pytest.mark.slow
@@ -276,10 +345,19 @@ def counted(rows: list[tuple[str, str, float, float]]) -> list[tuple[Any, ...]]:
     return sorted(answers, key=lambda row: (row[1], row[2], row[0]))
 
 
-@pytest.mark.parametrize("seed", mostly_slow(range(12)))
-def test_a_slow_count_gives_the_same(seed: int) -> None:
-    rows = spoken(seed)
-    found = turns(data_of(*as_events(rows), ended=200.0))
+COUNTED = range(12)
+
+
+@pytest.fixture(scope="module")
+def counted_turns() -> pd.DataFrame:
+    """The turns of a conversation of each seed."""
+    return turns(data_of_many({f"CON-{seed}": as_events(spoken(seed)) for seed in COUNTED}, ended=200.0))
+
+
+@pytest.mark.xdist_group("turns")
+@pytest.mark.parametrize("seed", COUNTED)
+def test_a_slow_count_gives_the_same(counted_turns: pd.DataFrame, seed: int) -> None:
+    rows, found = spoken(seed), only(counted_turns, f"CON-{seed}")
     numbers = [[None if value is None else round(float(value), 3) for value in column] for column in (
         seconds(found["start_at"]), seconds(found["end_at"]), listed(found["latency_s"]), listed(found["silence_s"]),
     )]  # fmt: skip
@@ -288,11 +366,10 @@ def test_a_slow_count_gives_the_same(seed: int) -> None:
     assert sorted(got, key=lambda row: (row[1], row[2], row[0])) == counted(rows)
 
 
-@pytest.mark.slow
-def test_the_slow_counts_are_of_something() -> None:
-    made = [turns(data_of(*as_events(spoken(seed)), ended=200.0)) for seed in range(12)]
-    assert sum(int(found["latency_s"].count()) for found in made) > 40
-    assert sum(int(found["barged_in"].sum()) for found in made) > 10
+@pytest.mark.xdist_group("turns")
+def test_the_slow_counts_are_of_something(counted_turns: pd.DataFrame) -> None:
+    assert int(counted_turns["latency_s"].count()) > 40
+    assert int(counted_turns["barged_in"].sum()) > 10
 
 
 # -- what always holds
@@ -312,14 +389,36 @@ def hostile(seed: int) -> list[dict[str, Any]]:
     return rows
 
 
-@pytest.mark.parametrize("seed", mostly_slow(range(25)))
-def test_what_always_holds(seed: int) -> None:
-    rows = hostile(seed)
-    frame = tables(audio_events=rows)["audio_events"]
-    data, roles = {"audio_events": frame}, {"MEM-h": "human", "MEM-b": "bot"}
-    found = turns(data, roles)
-    mixed = pd.concat([frame, frame]).sample(frac=1, random_state=seed)
-    pd.testing.assert_frame_equal(turns({"audio_events": mixed}, roles), found)
+HOSTILE, SPEECH = range(25), range(100, 110)
+ROLES = {"MEM-h": "human", "MEM-b": "bot"}
+
+
+@pytest.fixture(scope="module")
+def hostile_events() -> pd.DataFrame:
+    """Two conversations of each seed."""
+    rows = [
+        row | {"conversation_id": f"{row['conversation_id']} of {seed}"} for seed in HOSTILE for row in hostile(seed)
+    ]
+    return tables(audio_events=rows)["audio_events"]
+
+
+@pytest.fixture(scope="module")
+def hostile_turns(hostile_events: pd.DataFrame) -> pd.DataFrame:
+    return turns({"audio_events": hostile_events}, ROLES)
+
+
+@pytest.mark.xdist_group("turns")
+def test_order_and_repetition_change_nothing(hostile_events: pd.DataFrame, hostile_turns: pd.DataFrame) -> None:
+    twice = pd.concat([hostile_events, hostile_events])
+    for seed in (1, 2, 3):
+        mixed = twice.sample(frac=1, random_state=seed)
+        pd.testing.assert_frame_equal(turns({"audio_events": mixed}, ROLES), hostile_turns)
+
+
+@pytest.mark.xdist_group("turns")
+@pytest.mark.parametrize("seed", HOSTILE)
+def test_what_always_holds(hostile_turns: pd.DataFrame, seed: int) -> None:
+    found = hostile_turns[hostile_turns["conversation_id"].str.endswith(f" of {seed}")]
     timed = found[~found["open_start"]].sort_values(["start_at", "end_at"])
     for _, own in timed.groupby(["conversation_id", timed["member_id"].fillna("prompts")]):
         assert (own["start_at"].iloc[1:].to_numpy() >= own["end_at"].iloc[:-1].to_numpy()).all(), "overlaps itself"
@@ -335,24 +434,47 @@ def test_what_always_holds(seed: int) -> None:
     assert (found.loc[found["silence_s"].notna() & replies, ["latency_s", "silence_s"]]
             .diff(axis=1)["silence_s"].abs() < 1e-6).all(), "a reply follows silence"  # fmt: skip
     assert not found.loc[found["role"] != "bot", "barged_in"].notna().any()
-    # Every start and every end that counts is there: none is dropped, none is invented.
-    sides, whole = turns(data, roles, by="role"), turns(data, roles, by="conversation")
-    assert sides["turns"].sum() == whole["turns"].sum() == len(found)
-    assert sides["replies"].sum() == replies.sum()
-    assert sides["open_turns"].sum() == whole["open_turns"].sum() == (found["open_start"] | found["open_end"]).sum()
-    dead = found["silence_s"][found["silence_s"] >= 3]
-    assert sides["dead_airs"].sum() == len(dead) <= whole["dead_airs"].sum()
-    assert math.isclose(sides["dead_air_s"].sum(), dead.sum(), abs_tol=1e-6)
 
 
-@pytest.mark.parametrize("seed", mostly_slow(range(100, 110)))
-def test_speech_sums_to_talk(seed: int) -> None:
-    rows = [row | {"conversation_id": "CON-1"} for row in hostile(seed)]
-    data = tables(audio_events=rows, leg_statuses=calls())
-    found = turns(data)
+@pytest.mark.xdist_group("turns")
+def test_sums_are_of_the_turns(hostile_events: pd.DataFrame, hostile_turns: pd.DataFrame) -> None:
+    """Every start and every end that counts is there: none is dropped, none is invented."""
+    data = {"audio_events": hostile_events}
+    sides = turns(data, ROLES, by="role").set_index("role")
+    whole = turns(data, ROLES, by="conversation").set_index("conversation_id")
+    dead = hostile_turns["silence_s"].where(hostile_turns["silence_s"] >= 3)
+    counted = hostile_turns.assign(
+        turns=1, replies=hostile_turns["latency_s"].notna(), dead=dead, dead_airs=dead.notna(),
+        open_turns=hostile_turns["open_start"] | hostile_turns["open_end"],
+    )  # fmt: skip
+    sums = counted.groupby("role")[["turns", "replies", "open_turns", "dead_airs", "dead"]].sum()
+    assert sorted(sides.index) == sorted(sums.index) == ["bot", "customer", "human"]
+    for column in ("turns", "replies", "open_turns", "dead_airs"):
+        assert sides[column].to_dict() == sums[column].to_dict(), column
+    assert sides["dead_air_s"].to_dict() == pytest.approx(sums["dead"].to_dict(), abs=1e-6)
+    sums = counted.groupby("conversation_id")[["turns", "open_turns", "dead_airs"]].sum()
+    assert set(whole.index) == set(sums.index)
+    assert whole["turns"].to_dict() == sums["turns"].to_dict()
+    assert whole["open_turns"].to_dict() == sums["open_turns"].to_dict()
+    # A conversation also has the silence that no turn follows.
+    assert (whole["dead_airs"] >= sums["dead_airs"].reindex(whole.index)).all()
+
+
+@pytest.fixture(scope="module")
+def speech_and_talk() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = [own(row, f"CON-{seed}") for seed in SPEECH for row in hostile(seed)]
+    legs = [own(row, f"CON-{seed}") for seed in SPEECH for row in calls()]
+    data = tables(audio_events=rows, leg_statuses=legs)
+    return turns(data), talk(data)
+
+
+@pytest.mark.xdist_group("turns")
+@pytest.mark.parametrize("seed", SPEECH)
+def test_speech_sums_to_talk(speech_and_talk: tuple[pd.DataFrame, pd.DataFrame], seed: int) -> None:
+    found, told = (only(frame, f"CON-{seed}") for frame in speech_and_talk)
     speech = found[(found["source"] == "speaking") & ~found["open_start"]]
     length = (speech["end_at"] - speech["start_at"]).dt.total_seconds()
     own = length.groupby([speech["conversation_id"], speech["member_id"]]).agg(["sum", "size"]).reset_index()
-    expected = talk(data)[["conversation_id", "member_id", "talk_s", "turns"]]
+    expected = told[["conversation_id", "member_id", "talk_s", "turns"]]
     expected = expected[expected["turns"] > 0].reset_index(drop=True)
     pd.testing.assert_frame_equal(own.set_axis(list(expected), axis=1), expected, check_dtype=False)

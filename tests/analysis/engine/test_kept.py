@@ -28,11 +28,11 @@ from conv_analytics.dataset import Dataset, snapshot
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.storage import cache, places
 from conv_analytics.errors import ConfigError, CorruptFile
-from conv_analytics.notebook import show_ladder, show_timeline
+from conv_analytics.notebook import Explorer, show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("kept")]
 
 CACHE = "_cache"
 
@@ -80,6 +80,49 @@ def of_frames(exported: Path) -> tuple[list[pd.DataFrame], str]:
 def same(found: list[pd.DataFrame], expected: list[pd.DataFrame]) -> None:
     for one, other in zip(found, expected, strict=True):
         pd.testing.assert_frame_equal(one, other, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def asked_folder(
+    exported: Path, of_frames: tuple[list[pd.DataFrame], str], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A large folder that the questions of `answers` were asked of: what is kept of them is in its cache."""
+    folder = Path(shutil.copytree(exported, tmp_path_factory.mktemp("asked") / "exports"))
+    expected, conversation = of_frames
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "IN_MEMORY", 0)
+        same(answers(open_dataset(folder), conversation), expected)
+    assert {path.name.split("-")[0] for path in cached(folder)} == {"conversations", "legs"}
+    return folder
+
+
+@pytest.fixture
+def asked(asked_folder: Path, tmp_path: Path) -> Path:
+    """A copy of it, whose files are as old as they were: what is kept is still believed."""
+    return Path(shutil.copytree(asked_folder, tmp_path / "asked"))
+
+
+@pytest.fixture(scope="module")
+def explored_frames(exported: Path) -> Explorer:
+    """The explorer of the frames in memory."""
+    return explore(frames_of(exported)[0])
+
+
+@pytest.fixture(scope="module")
+def explored_folder(exported: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A large folder that was explored."""
+    folder = Path(shutil.copytree(exported, tmp_path_factory.mktemp("explored") / "exports"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(source, "IN_MEMORY", 0)
+        explore(open_dataset(folder))
+    assert {path.name.split("-")[0] for path in cached(folder)} == {"calls", "legs", "verdicts"}
+    return folder
+
+
+@pytest.fixture
+def explored(explored_folder: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(explored_folder, tmp_path / "explored"))
 
 
 def cached(folder: Path) -> list[Path]:
@@ -157,13 +200,12 @@ def test_a_compacted_folder_is_indexed(folder: Path, tmp_path: Path, monkeypatch
 def test_every_conversation_is_the_same_in_memory(folder: Path) -> None:
     frames, _ = frames_of(folder)
     dataset = open_dataset(folder)
-    for conversation in frames["hangups"]["conversation_id"].unique()[:8]:
+    for conversation in frames["hangups"]["conversation_id"].unique()[:5]:
         assert str(show_timeline(dataset, conversation)) == str(show_timeline(frames, conversation))
         same([analysis.timeline(dataset, conversation)], [analysis.timeline(frames, conversation)])
-        assert show_ladder(dataset, conversation).text() == show_ladder(frames, conversation).text()
-        pd.testing.assert_frame_equal(
-            show_ladder(dataset, conversation).legs, show_ladder(frames, conversation).legs, rtol=1e-12
-        )
+        ladder, expected = show_ladder(dataset, conversation), show_ladder(frames, conversation)
+        assert ladder.text() == expected.text()
+        pd.testing.assert_frame_equal(ladder.legs, expected.legs, rtol=1e-12)
     assert not (folder / CACHE).exists()
 
 
@@ -223,32 +265,31 @@ def _remove(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _other_rows, _remove])
 def test_damaged_entries_are_made_again(
-    folder: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], damage: Callable[[Path], None]
+    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], damage: Callable[[Path], None]
 ) -> None:
     expected, conversation = of_frames
-    same(answers(open_dataset(folder), conversation), expected)
-    kept = cached(folder)
-    assert {path.name.split("-")[0] for path in kept} == {"conversations", "legs"}
-    for path in kept:
+    for path in cached(asked):
         damage(path)
-    same(answers(open_dataset(folder), conversation), expected)
+    same(answers(open_dataset(asked), conversation), expected)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 99}', '{"format": 1, "file": "../../escape"}'])
-def test_damaged_notes_are_not_believed(folder: Path, large: None, text: str) -> None:
-    expected = analysis.kpi(open_dataset(folder))
-    for note in (folder / CACHE).glob("*.json"):
+def test_damaged_notes_are_not_believed(
+    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], text: str
+) -> None:
+    notes = list((asked / CACHE).glob("*.json"))
+    assert notes
+    for note in notes:
         note.write_text(text)
-    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder)), expected)
+    same([analysis.kpi(open_dataset(asked), by="network_code")], of_frames[0][1:2])
 
 
 def test_the_second_question_reads_the_kept_legs_alone(
-    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch
+    asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = analysis.kpi(open_dataset(folder), by="network_code")
-    dataset = open_dataset(folder)
+    dataset = open_dataset(asked)
     monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
-    pd.testing.assert_frame_equal(analysis.kpi(dataset, by="network_code"), expected)
+    same([analysis.kpi(dataset, by="network_code")], of_frames[0][1:2])
 
 
 def test_entries_of_another_version_or_state_are_not_believed(
@@ -309,11 +350,10 @@ def test_a_link_in_the_place_of_the_cache_is_not_followed(folder: Path, large: N
 
 
 @pytest.mark.parametrize("damage", [_cut, _remove])
-def test_kept_answers_hide_no_damage_of_the_tables(folder: Path, large: None, damage: Callable[[Path], None]) -> None:
-    analysis.kpi(open_dataset(folder))
-    damage(open_dataset(folder).files("hangups")[0])
+def test_kept_answers_hide_no_damage_of_the_tables(asked: Path, large: None, damage: Callable[[Path], None]) -> None:
+    damage(open_dataset(asked).files("hangups")[0])
     with pytest.raises(CorruptFile):
-        analysis.kpi(open_dataset(folder))
+        analysis.kpi(open_dataset(asked), by="network_code")
 
 
 def test_a_table_that_was_touched_is_read_again(folder: Path, large: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,19 +371,21 @@ def test_a_table_that_was_touched_is_read_again(folder: Path, large: None, monke
 
 
 @pytest.mark.parametrize("damage", [None, _cut, _flip, _remove])
-def test_the_explorer_shows_the_same_calls_from_the_cache(
-    folder: Path, large: None, monkeypatch: pytest.MonkeyPatch, damage: Callable[[Path], None] | None
+def test_the_explorer_shows_the_same_calls_from_the_cache(  # noqa: PLR0917  fixtures
+    explored: Path,
+    large: None,
+    explored_frames: Explorer,
+    of_frames: tuple[list[pd.DataFrame], str],
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None] | None,
 ) -> None:
-    frames, conversation = frames_of(folder)
-    expected = explore(frames)
-    explore(open_dataset(folder))
-    assert {path.name.split("-")[0] for path in cached(folder)} == {"calls", "legs", "verdicts"}
+    expected, (_, conversation) = explored_frames, of_frames
     if damage is None:
         monkeypatch.setattr(Dataset, "statement", lambda *_: pytest.fail("a table was read"))
     else:
-        for path in cached(folder):
+        for path in cached(explored):
             damage(path)
-    found = explore(open_dataset(folder))
+    found = explore(open_dataset(explored))
     pd.testing.assert_frame_equal(found.calls, expected.calls, rtol=1e-12)
     monkeypatch.undo()
     monkeypatch.setattr(source, "IN_MEMORY", 0)
@@ -353,13 +395,12 @@ def test_the_explorer_shows_the_same_calls_from_the_cache(
     assert shown.drawn() == drawn.drawn()
 
 
-def test_the_explorer_of_another_profile_is_made_anew(folder: Path, large: None) -> None:
+def test_the_explorer_of_another_profile_is_made_anew(explored: Path, large: None, explored_frames: Explorer) -> None:
     strict = profiles.profile_of("recommended")
     strict = replace(strict, min_packets=strict.min_packets * 3)
-    explore(open_dataset(folder))
-    found = explore(open_dataset(folder), profile=strict)
-    pd.testing.assert_frame_equal(found.calls, explore(dict(open_dataset(folder)), profile=strict).calls, rtol=1e-12)
-    assert not found.calls["verdict"].equals(explore(open_dataset(folder)).calls["verdict"])
+    found = explore(open_dataset(explored), profile=strict)
+    pd.testing.assert_frame_equal(found.calls, explore(dict(open_dataset(explored)), profile=strict).calls, rtol=1e-12)
+    assert not found.calls["verdict"].equals(explored_frames.calls["verdict"])
 
 
 def _asked(folder: str, start: Any, results: Any) -> None:
@@ -383,19 +424,20 @@ def test_two_processes_may_make_it_at_once(folder: Path, large: None) -> None:
     assert not list((folder / CACHE).glob(".*.part"))
 
 
-def test_whatever_reads_the_folder_does_not_mind_the_cache(folder: Path, large: None, tmp_path: Path) -> None:
-    dataset = open_dataset(folder)
-    _, conversation = frames_of(folder)
-    before = [str(finding) for finding in dataset.verify()]
-    expected = answers(dataset, conversation)
-    assert len(cached(folder)) > 1
-    assert [str(finding) for finding in dataset.verify()] == before
+def test_whatever_reads_the_folder_does_not_mind_the_cache(
+    folder: Path, asked: Path, large: None, of_frames: tuple[list[pd.DataFrame], str], tmp_path: Path
+) -> None:
+    expected, conversation = of_frames
+    dataset = open_dataset(asked)
+    assert len(cached(asked)) > 1
+    found = [str(finding).replace(str(asked), str(folder)) for finding in dataset.verify()]
+    assert found == [str(finding) for finding in open_dataset(folder).verify()]
     dataset.compact(tmp_path / "copy")
     assert not (tmp_path / "copy" / CACHE).exists()
     same(answers(open_dataset(tmp_path / "copy"), conversation), expected)
     assert dataset.replay().commit is None
-    shutil.rmtree(folder / CACHE)
-    same(answers(open_dataset(folder), conversation), expected)
+    shutil.rmtree(asked / CACHE)
+    same(answers(open_dataset(asked), conversation), expected)
 
 
 class _OtherDataset:

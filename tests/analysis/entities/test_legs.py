@@ -160,40 +160,46 @@ def test_anomalies(data: dict[str, pd.DataFrame], expected: dict[str, Any]) -> N
         assert "talk_s" not in found
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("code", "reason", "rang", "expected"),
-    [
-        (486, "busy", True, ("busy", "user")),
-        (480, "timeout", True, ("no_answer", "user")),
-        (408, "request_timeout", True, ("no_answer", "user")),
-        (408, "request_timeout", False, ("network_failure", "network")),
-        (487, "cancelled", True, ("cancelled", "caller")),
-        (603, "rejected", True, ("declined", "user")),
-        (404, "not_found", False, ("bad_number", "number")),
-        (403, "rejected", False, ("blocked", "policy")),
-        (503, "service_unavailable", False, ("network_failure", "network")),
-        (488, None, False, ("signalling_failure", "signalling")),
-        (400, "failed", False, ("signalling_failure", "signalling")),
-        (606, None, False, ("signalling_failure", "signalling")),
-        (607, None, True, ("declined", "user")),
-        (608, None, False, ("blocked", "policy")),
-        (302, None, False, ("redirected", "redirect")),
-        (599, None, False, ("network_failure", "network")),
-        (None, "busy_here", False, ("busy", "user")),
-        (None, "flow_failed", False, ("failed", "platform")),
-        (None, "new_word", False, ("failed", "platform")),
-        (None, None, False, ("failed", "platform")),
-    ],
-)
-def test_outcomes_of_unanswered_legs(code: int | None, reason: str | None, rang: bool, expected: Any) -> None:
-    steps = [("started", 0.0), *([("ringing", 1.0)] if rang else []), ("failed", 9.0)]
+#: SIP code and reason of a leg that failed, whether it rang, and its outcome with the class of it.
+UNANSWERED: list[tuple[int | None, str | None, bool, tuple[str, str]]] = [
+    (486, "busy", True, ("busy", "user")),
+    (480, "timeout", True, ("no_answer", "user")),
+    (408, "request_timeout", True, ("no_answer", "user")),
+    (408, "request_timeout", False, ("network_failure", "network")),
+    (487, "cancelled", True, ("cancelled", "caller")),
+    (603, "rejected", True, ("declined", "user")),
+    (404, "not_found", False, ("bad_number", "number")),
+    (403, "rejected", False, ("blocked", "policy")),
+    (503, "service_unavailable", False, ("network_failure", "network")),
+    (488, None, False, ("signalling_failure", "signalling")),
+    (400, "failed", False, ("signalling_failure", "signalling")),
+    (606, None, False, ("signalling_failure", "signalling")),
+    (607, None, True, ("declined", "user")),
+    (608, None, False, ("blocked", "policy")),
+    (302, None, False, ("redirected", "redirect")),
+    (599, None, False, ("network_failure", "network")),
+    (None, "busy_here", False, ("busy", "user")),
+    (None, "flow_failed", False, ("failed", "platform")),
+    (None, "new_word", False, ("failed", "platform")),
+    (None, None, False, ("failed", "platform")),
+]
+
+
+def test_outcomes_of_unanswered_legs() -> None:
+    steps = [[("started", 0.0), *([("ringing", 1.0)] if rang else []), ("failed", 9.0)] for *_, rang, _ in UNANSWERED]
     data = tables(
-        leg_statuses=statuses("a", *steps, reason=reason),
-        hangups=[{**hangup("a", 9), "sip_code": code, "reason_code": None}],
+        leg_statuses=[
+            row
+            for place, (_, reason, *_) in enumerate(UNANSWERED)
+            for row in statuses(f"leg-{place:02d}", *steps[place], reason=reason)
+        ],
+        hangups=[
+            {**hangup(f"leg-{place:02d}", 9, 40 + place), "sip_code": code, "reason_code": None}
+            for place, (code, *_) in enumerate(UNANSWERED)
+        ],
     )
-    found = one(data)
-    assert (found["outcome"], found["outcome_class"]) == expected
+    found = legs(data).sort_values("leg_id")
+    assert [*zip(found["outcome"], found["outcome_class"], strict=True)] == [expected for *_, expected in UNANSWERED]
 
 
 def test_a_transfer_marks_both_legs() -> None:
