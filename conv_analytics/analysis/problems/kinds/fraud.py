@@ -7,7 +7,7 @@ import numpy as np
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
-from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, Flags, Floats, Ints, Observations
+from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Flags, Floats, Ints, Observations
 
 #: A place that has more of the calls than this is no rare one.
 RARE = 0.15
@@ -37,8 +37,8 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             longer = float(np.mean(talk[rows][inside])) / max(float(np.mean(talk[rows][~inside])), 1.0)
             dearer = _ratio(price, inside)
             hours = len(np.unique(seen.started_us[rows][inside] // HOUR_US)) * HOUR_US
-            first, last = np.quantile(seen.started_us[rows][inside], [0.1, 0.9])
-            together = hours / span <= TOGETHER / 8 and (last - first) / span <= TOGETHER
+            days = len(np.unique(seen.started_us[rows][inside] // DAY_US))
+            together = hours / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= counts[code] / 2
             lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
             if together and (lasting or (dearer >= DEARER and longer >= 1)):
                 found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
