@@ -72,20 +72,35 @@ def _expit(logit: Floats) -> Floats:
     return result
 
 
-def share_z(k: npt.ArrayLike, total: npt.ArrayLike, share: npt.ArrayLike, *, odds: float = 1.0) -> Floats:
+def share_z(
+    k: npt.ArrayLike, total: npt.ArrayLike, share: npt.ArrayLike, *, odds: float = 1.0,
+    n: npt.ArrayLike | None = None, n_total: float = np.inf,
+) -> Floats:  # fmt: skip
     """The same for k of a total that is known to fall on this part with probability `share`, such as a window of time.
+
+    Where the total is a good part of all calls, `n` of `n_total` calls are in this part: calls that are no cases tell
+    as much as those that are.
 
     Examples
     --------
     >>> bool(share_z(9, 10, 0.1) > 5), bool(share_z(1, 10, 0.1) < 0.2)
     (True, True)
+    >>> bool(share_z(90, 130, 0.5) < 5), bool(share_z(90, 130, 0.5, n=100, n_total=200) > 7)
+    (True, True)
     """
     k, total, share = (np.asarray(each, dtype="float64") for each in (k, total, share))
     null = odds * share / (1 - share + odds * share)
     mean = total * null
+    calls = None if n is None else np.maximum(np.asarray(n, dtype="float64"), k)
+    if calls is not None:
+        mean = np.minimum(mean, 0.98 * calls)
     above = k > mean
     k = np.where(above, np.maximum(k - 0.5, mean), np.minimum(k + 0.5, mean))
-    root = np.sqrt(np.maximum(_deviance(k, total, mean), 0.0))
+    if calls is None:
+        deviance = _deviance(k, total, mean)
+    else:
+        deviance = _deviance(k, calls, mean) + _deviance(total - k, n_total - calls, total - mean)
+    root = np.sqrt(np.maximum(deviance, 0.0))
     result: Floats = np.where(above, root, -root)
     return result
 

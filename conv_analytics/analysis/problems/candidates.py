@@ -18,6 +18,8 @@ PRICE = 2.0
 BURST_US = HOUR_US // 2
 #: An address with more than this share of all legs is part of the platform's own side.
 LARGE = 0.08
+#: Standard errors that a design effect is drawn towards 1.
+ERROR = 0.7
 #: So many far ends of equal weight are needed to speak of a place.
 LEAST_PARTIES = 4.0
 
@@ -144,7 +146,9 @@ def clustered(
             return None
         if name == "day" or (timed and name == "burst"):
             continue
-        largest = max(largest, design_effect(y - fitted, variance, place))
+        # Few clusters tell little of how much clusters differ: no more than what is beyond the error of the estimate.
+        error = math.sqrt(2 / max(effective_number(size) - 1, 1.0))
+        largest = max(largest, design_effect(y - fitted, variance, place) / (1 + ERROR * error))
     return replace(candidate, z=candidate.z / math.sqrt(largest), deff=largest)
 
 

@@ -68,16 +68,18 @@ def _of_pair(asked: Asked, pair: tuple[str, str]) -> Iterator[Candidate]:
     v = sums(place, rate * (1 - rate))
     worst = (y.sum() - k + 1) / (rate.sum() - e + 1)
     usable = (k >= LEAST_K) & (n >= LEAST_N)
-    noise = np.zeros(len(names))
+    noise, both_alone = np.zeros(len(names)), e.copy()
     for codes, of in ((first[valid], names // width), (second[valid], names % width)):
-        k_all, e_all = sums(codes, y)[of], sums(codes, rate)[of]
+        k_all, e_all, n_all = (sums(codes, weights)[of] for weights in (y, rate, None))
         ratio = (k_all - k + 1) / (e_all - e + 1)
-        noise = np.where(ratio > worst, e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2, noise)
+        doubt = e**2 * (k_all - k + 1) / (e_all - e + 1) ** 2 * (1 - (k_all - k) / np.maximum(n_all - n + 1, 1.0))
+        noise = np.where(ratio > worst, doubt, noise)
         worst = np.maximum(worst, ratio)
+        both_alone *= ratio
         usable &= e_all - e >= 1.0
     expected = np.minimum(np.maximum(e * worst, LEAST_RATE * n if structural else 0.0), n * 0.98)
     z = excess_z(k, n, expected, noise, odds=asked.case.structural_odds if structural else asked.case.odds)
-    spread = max(between_variance(k, e * np.maximum(worst, 1e-9), v), 0.0)
+    spread = max(between_variance(k, np.minimum(both_alone, 0.98 * n), v), 0.0)
     z /= np.sqrt(1 + spread * v)
     tests = max(int(np.count_nonzero(usable)), 1) * MANY
     for at in np.flatnonzero(usable & (z >= CLOSE_LOOK) & (k - expected >= asked.least_excess)):

@@ -20,6 +20,7 @@ _WHERE = {
     "user_id": "user {}", "channel_type": "{} legs", "direction": "{} legs", "codec_guess": "codec {}",
     "remote_kind": "addresses of kind {}", "weekday": "{}s",
 }  # fmt: skip
+_ABBREVIATIONS = {"sip": "SIP", "vbc": "VBC"}
 _SIDES = {"from_address": "caller", "to_address": "called party", "user_id": "called party"}
 #: Cases that are the platform's users' own to mend, wherever they are.
 _OWN = {"bad_number", "schedule"}
@@ -47,6 +48,7 @@ def where(candidate: Candidate, tz: str) -> str:
 def _group(name: str, value: str) -> str:
     if name.startswith("prefix"):
         return f"numbers that begin with {value}"
+    value = _ABBREVIATIONS.get(value, value) if name == "channel_type" else value
     return _WHERE[name].format(value) if name in _WHERE else f"{name.replace('_', ' ')} {value}"
 
 

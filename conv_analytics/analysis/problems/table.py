@@ -108,7 +108,7 @@ class Table:
             e = np.maximum(e, LEAST_RATE * n)
             k_out = np.maximum(k_out, LEAST_RATE * n_out)
         # The strata of the rest together are known no better than the count of its bad calls.
-        noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5))
+        noise = np.maximum(noise, e**2 / np.maximum(k_out.sum(axis=1) + 0.5, 0.5) * (1 - np.minimum(overall, 0.98)))
         usual[of >= 0] = rate[of[of >= 0], strata[of >= 0]]
         usable = ~outstanding
         v_all, e_all = sums(codes, usual * (1 - usual)), sums(codes, usual)

@@ -26,6 +26,8 @@ NEAR_END = 0.03
 LONGEST_H = 12
 #: How finely groups are looked at first.
 TIME_BINS, LENGTH_BINS = 240, 40
+#: From this share of bad calls on, calls that are not bad tell as much about windows as those that are.
+FREQUENT = 0.2
 #: Windows of a group that are as good as independent.
 WINDOWS = 8
 
@@ -205,7 +207,10 @@ def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
     fine = (k_in >= 5) & (share > 0) & (share < 0.97) & ~whole  # noqa: PLR2004
     if not fine.any():
         return None
-    at = np.where(fine, share_z(k_in, k[-1], np.clip(share, 1e-9, 1 - 1e-9), odds=odds), -np.inf)
+    share, frequent = np.clip(share, 1e-9, 1 - 1e-9), k[-1] >= FREQUENT * len(y)
+    n_in = np.maximum(high[None, :] - low[:, None], 0) if frequent else None
+    z = share_z(np.maximum(k_in, 0), k[-1], share, odds=odds, n=n_in, n_total=float(len(y)))
+    at = np.where(fine, z, -np.inf)
     best = np.unravel_index(int(np.argmax(at)), at.shape)
     return int(low[best[0]]), int(high[best[1]])
 

@@ -251,6 +251,53 @@ def large_dialler(world: World) -> Legs:
     return shapes.large_dialler(world)
 
 
+@clean
+def one_number(world: World) -> Legs:
+    """Two people with one number, who call one country."""
+    world.own, world.users, world.versions = world.own[:1], world.users[:2], world.versions[:2]
+    world.agent_numbers = world.agent_numbers[:2]
+    world.networks = Networks(world.rng, [str(world.networks.countries[0])])
+    return shapes.softphone(world, 600)
+
+
+@clean
+def two_months(world: World) -> Legs:
+    """A small office over eight weeks: rare destinations have a few calls, of which one may be long."""
+    world.days, world.own = 56, world.own[:2]
+    return joined([shapes.dialler(world, 1_600), shapes.ring_all(world, 350, 2)])
+
+
+@clean
+def clock_change(world: World) -> Legs:
+    """Clocks are put back in the middle: everybody calls an hour later by UTC."""
+    legs = shapes.dialler(world, 2_500)
+    legs.start[legs.start >= BEGIN + world.days * DAY / 2] += HOUR
+    return legs
+
+
+@clean
+def half_measured(world: World) -> Legs:
+    """Packets are counted on every other server only: half of the legs report start values."""
+    legs = shapes.contact_centre(world)
+    legs.counted &= world.rng.random(len(legs)) < 0.5
+    return legs
+
+
+@clean
+def no_scores(world: World) -> Legs:
+    """Nothing counts packets: all legs report start values."""
+    legs = shapes.mixed(world)
+    legs.counted[:] = False
+    return legs
+
+
+@clean
+def three_zones(world: World) -> Legs:
+    """As many calls to Australia as to Germany and the United States, each at its own evening."""
+    world.networks = Networks(world.rng, ["US", "DE", "AU"], tail=0.1)
+    return shapes.dialler(world, 3_500)
+
+
 def _moved(legs: Legs, instants: np.ndarray) -> Legs:
     """Conversations begin at other instants, their legs as long after each other as before."""
     first = np.full(len(instants), np.inf)

@@ -53,6 +53,18 @@ def test_where_nothing_is_wrong_nothing_is_named() -> None:
     assert sum(bool(problems) for problems in loud.values()) <= 1, loud
 
 
+@pytest.mark.slow
+def test_a_user_whose_whole_network_is_down_is_no_problem_of_the_user() -> None:
+    named = _named("day_network_down", 0)["named"]
+    assert [list(each["keys"]) for each in named] == [["network_code"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "seed"), [("spam_number", 6), ("schedule_shift", 7)])
+def test_a_change_of_what_most_calls_have_is_found(kind: str, seed: int) -> None:
+    assert _named(kind, seed)["rank"] == 1
+
+
 # -- the worlds themselves
 
 

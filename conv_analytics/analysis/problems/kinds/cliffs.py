@@ -31,6 +31,8 @@ _ROUTES = frozenset({"network_code", "country"})
 _ENDS = frozenset({"channel_type", "direction", *VERSION_COLUMNS})
 #: Share of the calls that need others of the same own number, at another place, to be compared with.
 LEAST_COMPARABLE = 0.5
+#: Calls at a cliff are of one direction from this share on; it is said, unless more of the others than this are, too.
+ONE_WAY, MOST_ROWS = 0.85, 0.7
 #: Where what is played or said, not a timer, may end all calls alike.
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
@@ -45,7 +47,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         each for name in _PLACES if groups.has(name)
         for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
-    return _told_apart(found, cut, seen)
+    return [_directed(each, seen) for each in _told_apart(found, cut, seen)]
 
 
 def _of_grouping(
@@ -129,6 +131,24 @@ def _candidate(
     return Candidate(
         case, by, values, rows, bad, float(len(bad)), float(len(rows)), expected, z, tests * WINDOWS * FEW, raw_z=z,
         against="calls that are a little shorter or longer, and those of other groups",
+    )  # fmt: skip
+
+
+def _directed(candidate: Candidate, seen: Observations) -> Candidate:
+    """With the direction of a channel's or a version's calls that end so, where that of others is another."""
+    if not candidate.by or candidate.by[0] not in _ENDS - {"direction"}:
+        return candidate
+    codes = seen.texts["direction"].codes
+    of_bad = codes[candidate.bad]
+    code = int(np.bincount(of_bad[of_bad >= 0], minlength=1).argmax())
+    same = codes[candidate.rows] == code
+    if np.mean(of_bad == code) < ONE_WAY or np.mean(same) > MOST_ROWS:
+        return candidate
+    bad = candidate.bad[of_bad == code]
+    return replace(
+        candidate, by=(*candidate.by, "direction"), values=(*candidate.values, seen.texts["direction"].labels[code]),
+        rows=candidate.rows[same], bad=bad, k=float(len(bad)), n=float(np.count_nonzero(same)),
+        expected=candidate.expected * float(np.mean(same)),
     )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_IN
 RARE = 0.15
 #: So many calls, so much longer or dearer than others, in so small a share of the time.
 LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
+#: How surely they are longer, as a z.
+LEAST_Z = 4.0
 #: No test is needed: as a z, less where a longer prefix says the same.
 CERTAIN = 12.0
 _PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
@@ -35,11 +37,19 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             longer = float(np.mean(talk[rows][inside])) / max(float(np.mean(talk[rows][~inside])), 1.0)
             dearer = _ratio(price, inside)
             hours = len(np.unique(seen.started_us[rows][inside] // HOUR_US)) * HOUR_US
-            days = len(np.unique(seen.started_us[rows][inside] // DAY_US)) * DAY_US
-            together = hours / span <= TOGETHER / 8 and days / span <= TOGETHER
-            if (together and longer >= LONGER) or (together and dearer >= DEARER and longer >= 1):
+            days = len(np.unique(seen.started_us[rows][inside] // DAY_US))
+            together = hours / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= counts[code] / 2
+            lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
+            if together and (lasting or (dearer >= DEARER and longer >= 1)):
                 found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
     return found
+
+
+def _longer_z(talk: Floats, inside: Flags) -> float:
+    """How surely calls are longer than others, by the logarithm of their lengths: a few long ones are no habit."""
+    logs = np.log(np.maximum(talk, 1.0))
+    mine, others = logs[inside], logs[~inside]
+    return float((mine.mean() - others.mean()) / max(others.std(), 0.1) * np.sqrt(len(mine)))
 
 
 def _ratio(price: Floats, inside: Flags) -> float:

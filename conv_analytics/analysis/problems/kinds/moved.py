@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from conv_analytics.analysis.maths.clustered import excess_z, normal_quantile_of_tail
+from conv_analytics.analysis.maths.clustered import excess_z, normal_quantile_of_tail, normal_tail
 from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
@@ -19,7 +19,7 @@ LEAST_N, LEAST_DAYS = 25, 3
 #: At most so many of the largest numbers are looked at.
 MOST_NUMBERS = 200
 #: How surely calls of the other hours are answered less often, too.
-LEAST_Z = 2.5
+LEAST_Z = 2.0
 
 
 def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
@@ -68,6 +68,8 @@ def _of_number(
     fewer = float(excess_z(k, len(after), min(expected, 0.98 * len(after)), noise))
     if fewer < LEAST_Z or k - expected < least_excess:
         return None
+    # Two things that chance brings together more rarely than either.
+    both = normal_tail(min(fewer, 6.0)) / normal_tail(LEAST_Z)
     case = Case(
         kind="schedule_shift", name="unanswered", bad=bad, known=seen.outbound, unit="attempt", family="unanswered",
         calls=f"calls were not answered, which are placed {shift:+.0f} h from the hours of before",
@@ -75,8 +77,8 @@ def _of_number(
     )  # fmt: skip
     return Candidate(
         case, ("from_address",), (str(groups.of("from_address").labels[code]),), after, after[bad[after]], k,
-        float(len(after)), expected, best, tests * FEW * days, raw_z=best, since_us=int(seen.started_us[after].min()),
-        against="its own calls before",
+        float(len(after)), expected, best, tests * FEW * days * both, raw_z=best,
+        since_us=int(seen.started_us[after].min()), against="its own calls before",
     )  # fmt: skip
 
 

@@ -1,0 +1,195 @@
+"""Which description of a problem is named: of all that hold the same calls, the simplest and best known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from conv_analytics.analysis.maths.clustered import excess_z
+from conv_analytics.analysis.problems.candidates import PRICE, Candidate
+from conv_analytics.analysis.problems.case import VERSION_COLUMNS
+from conv_analytics.analysis.problems.groupings import GROUPINGS
+from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
+
+#: A window that holds so much of a group's excess is when it happens.
+NARROW = 0.75
+#: A group of which this share of the bad calls is in a problem holds the same calls.
+OVERLAP = 0.4
+#: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
+ALIKE = 0.85
+#: A group that has fewer calls than so many times those of its parts is described by itself.
+WHOLE = 1.3
+#: A place has at the most this share of all calls.
+PLACE = 0.8
+#: And at the least this share of the bad ones.
+MOSTLY = 0.75
+#: Or its share of bad calls is so many times as high.
+PURER = 1.3
+#: Of a group's calls, at the most this share is at a second condition that is named with it.
+HALF = 0.6
+#: Standard deviations by which the others of a version must be worse than usual, for it to be the version's.
+REMAINS = 3.0
+#: The other calls of a route are as bad as a user's, if so much of what is more than usual there is so there, too.
+AS_BAD = 0.35
+
+
+def is_sure(candidate: Candidate, fdr: float) -> bool:
+    """Whether it is no chance among all that was asked."""
+    return candidate.q <= fdr
+
+
+def named(candidates: list[Candidate], fdr: float, seen: Observations) -> Candidate:
+    """The best description; of those that hold the same calls, the one that people know best."""
+    certain = [each for each in candidates if is_sure(each, fdr)]
+    best = _split(max(certain, key=lambda each: each.gain), certain)
+    best = _shared(_placed(_specific(best, certain), certain), certain, seen)
+    of_best = _flags(best, best.bad)
+    alike = [
+        each for each in certain
+        if each.case is best.case and each.z >= 0.6 * best.z and bool(each.by) == bool(best.by)
+        and np.count_nonzero(of_best[each.bad]) >= ALIKE * max(len(each.bad), len(best.bad))
+        and each.n <= 1.6 * best.n
+    ]  # fmt: skip
+    best = min(
+        alike or [best],
+        key=lambda each: (len(each.by), sum(GROUPINGS[name].rank for name in each.by), each.window),
+    )
+    return _narrowed(_paired(best, certain), candidates)
+
+
+def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """The group and a second condition, where nearly all of the group's excess is at it, in far fewer calls."""
+    if len(best.by) != 1 or best.window:
+        return best
+    pairs = [
+        each for each in certain
+        if each.case is best.case and len(each.by) == 2 and not each.window  # noqa: PLR2004
+        and (best.by[0], best.values[0]) in zip(each.by, each.values, strict=True)
+        and each.excess >= ALIKE * best.excess and each.n <= HALF * best.n
+    ]  # fmt: skip
+    return max(pairs, key=lambda each: each.excess, default=best)
+
+
+def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """What says more about the same calls than that they are short, silent or dropped."""
+    if best.case.kind != "group_rate":
+        return best
+    of_best = _flags(best, best.bad)
+    more = [
+        each for each in certain
+        if each.case.kind not in {"group_rate", "drift"} and each.excess >= OVERLAP * best.excess
+        and of_best[each.bad].mean() >= OVERLAP
+    ]  # fmt: skip
+    return max(more, key=lambda each: each.gain, default=best)
+
+
+def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
+    """Where nearly all of it is at one place, that place: not all calls, and not the codec that a route has."""
+    if best.by and best.by != ("codec_guess",):
+        return best
+    of_best, mostly = _flags(best, best.bad), (MOSTLY if not best.by else ALIKE) * len(best.bad)
+    places = [
+        each for each in certain
+        if each.case.related == best.case.related and each.case.kind == best.case.kind and each.by
+        and "codec_guess" not in each.by
+        and (each.n <= _room(best) * best.n or each.k / each.n >= PURER * best.k / best.n)
+        and np.count_nonzero(of_best[each.bad]) >= mostly
+    ]  # fmt: skip
+    return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
+
+
+def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Candidate:
+    """Of a user, a number or a beginning of numbers: the version or route whose other calls are bad, too."""
+    if len(best.by) != 1 or not is_part(best.by[0]):
+        return best
+    larger = []
+    for each in certain:
+        if each.case.related != best.case.related or len(each.by) != 1 or not is_whole(each.by[0]):
+            continue
+        of_each = _flags(each, each.rows)
+        if np.count_nonzero(of_each[best.bad]) < ALIKE * len(best.bad):
+            continue
+        others = of_each & ~_flags(best, best.rows) & comparable(best, seen)
+        n, k = float(np.count_nonzero(others)), float(np.count_nonzero(each.case.bad & others))
+        usual = each.expected / each.n
+        if n and k - usual * n >= 3 and excess_z(k, n, usual * n, usual * n, odds=each.case.odds) >= REMAINS:  # noqa: PLR2004
+            like = k / n - usual >= AS_BAD * (best.k / best.n - usual)
+            if like or each.by[0] in VERSION_COLUMNS:
+                larger.append(each)
+    return max(larger, key=lambda each: each.gain, default=best)
+
+
+def is_part(name: str) -> bool:
+    """Whether groups of a column are parts of routes or versions: people, numbers, beginnings of numbers."""
+    return GROUPINGS[name].party or GROUPINGS[name].column == "prefix"
+
+
+def is_whole(name: str) -> bool:
+    """Whether groups of a column are routes or versions, which many people and numbers share."""
+    return name in {*VERSION_COLUMNS, "network_code", "country"}
+
+
+def comparable(candidate: Candidate, seen: Observations) -> Flags:
+    """Legs of the time of a candidate, of the directions and channels of its bad calls."""
+    at = seen.started_us
+    like = np.isin(seen.structure, np.unique(seen.structure[candidate.bad]))
+    if candidate.since_us is not None:
+        like &= at >= candidate.since_us
+    if candidate.until_us is not None:
+        like &= at <= candidate.until_us
+    return like
+
+
+def _room(best: Candidate) -> float:
+    """How large a place may be, by the size of what it stands for: all the larger, the more of its calls are bad."""
+    if best.by:
+        return 3.0
+    return 1.5 if best.k > PLACE * best.n else PLACE
+
+
+def _flags(candidate: Candidate, rows: Ints) -> Flags:
+    """Some rows as flags over all legs."""
+    flags = np.zeros(len(candidate.case.bad), dtype=bool)
+    flags[rows] = True
+    return flags
+
+
+def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
+    """One of its parts, where several parts that do not overlap say more than the whole."""
+    if best.case.kind != "group_rate":
+        return best
+    of_best = _flags(best, best.bad)
+    parts = [
+        each for each in candidates
+        if each.case is best.case and each is not best
+        and len(each.rows) < len(best.rows) and not each.lengths_s and of_best[each.bad].all()
+    ]  # fmt: skip
+    chosen: list[Candidate] = []
+    taken = np.zeros(len(best.case.bad), dtype=bool)
+    for each in sorted(parts, key=lambda part: -part.gain):
+        if not taken[each.rows].any():
+            chosen.append(each)
+            taken[each.rows] = True
+    enough = len(chosen) > 1 and sum(each.gain for each in chosen) > best.gain + PRICE
+    # Where the parts are nearly all of it, the whole is the simpler description.
+    enough = enough and best.n > WHOLE * sum(each.n for each in chosen)
+    return chosen[0] if enough else best
+
+
+def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
+    """The window of the group in which nearly all of its excess lies, if there is one."""
+    if best.window:
+        return best
+    windows = [
+        each for each in candidates
+        if each.case is best.case and each.by == best.by and each.values == best.values and each.window
+        and each.excess >= NARROW * best.excess and len(each.rows) <= 0.9 * len(best.rows)
+    ]  # fmt: skip
+    if not windows:
+        return best
+    # That there is a problem is as sure as it is of the whole group; the window says when.
+    return replace(max(windows, key=lambda each: each.z), z=best.z, tests=best.tests)
+
+
+__all__ = ["ALIKE", "AS_BAD", "OVERLAP", "comparable", "is_part", "is_sure", "is_whole", "named"]
