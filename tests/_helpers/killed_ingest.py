@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from multiprocessing.context import ForkServerContext
@@ -17,10 +14,8 @@ from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.privacy import Mask
+from tests._helpers.disk_changes import changes_made, die_at
 
-PATIENCE_S = 60
-#: What changes the files of a folder, as Python itself reports it, beside opening them to write.
-_CHANGES = {"os.rename", "os.remove", "os.link", "os.truncate", "shutil.rmtree"}
 _RECEIVED = datetime(2026, 11, 20, 9, 18, tzinfo=UTC)
 
 
@@ -46,15 +41,8 @@ def _server() -> ForkServerContext:
     return context
 
 
-def _ingest(dest: Path, doomed_at: int, changes: Any) -> None:
-    def look(event: str, args: tuple[Any, ...]) -> None:
-        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if event in _CHANGES or writes:
-            changes.value += 1
-            if changes.value == doomed_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(look)
+def _ingest(dest: Path, change: int, changes: Any) -> None:
+    die_at(change, changes)
     ingest(dest)
 
 
@@ -67,7 +55,4 @@ def ingest_until(dest: Path, change: int) -> int:
     changes = server.Value("i", 0, lock=False)
     process = server.Process(target=_ingest, args=(dest, change, changes), daemon=True)
     process.start()
-    process.join(PATIENCE_S)
-    made = changes.value
-    assert process.exitcode == (-signal.SIGKILL if made == change else 0), process.exitcode
-    return made
+    return changes_made(process, change, changes)
