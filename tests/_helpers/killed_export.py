@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
@@ -25,17 +23,11 @@ from conv_analytics.exporter import convert
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from tests._helpers.disk_changes import changes_made, die_at
+from tests._helpers.fork_server import fork_server
 
 SMALL_BATCH = 20_000
 #: What tells when a run was, not what it saw.
 _WHEN = ["exported_at", "date"]
-
-
-def server() -> ForkServerContext:
-    """Processes that start in milliseconds: all is imported before they fork."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_export"])
-    return context
 
 
 def _export(where: tuple[str, str, str], dest: Path, concurrency: int, processes: int) -> None:
@@ -50,7 +42,7 @@ def _export(where: tuple[str, str, str], dest: Path, concurrency: int, processes
 def start(sandbox: Sandbox, dest: Path, *, concurrency: int, processes: int = 1) -> BaseProcess:
     """An export in a process of its own."""
     where = (sandbox.application_id, sandbox.private_key, sandbox.base_url)
-    process = server().Process(target=_export, args=(where, dest, concurrency, processes), daemon=True)
+    process = fork_server().Process(target=_export, args=(where, dest, concurrency, processes), daemon=True)
     process.start()
     return process
 
@@ -62,8 +54,11 @@ def _export_until(where: tuple[str, str, str], dest: Path, concurrency: int, cha
 
 def export_until(sandbox: Sandbox, dest: Path, change: int, *, concurrency: int) -> bool:
     """Export in a process that dies right before a change of the disk, counted from 1; return whether it came to it."""
-    where, changes = (sandbox.application_id, sandbox.private_key, sandbox.base_url), server().Value("i", 0, lock=False)
-    process = server().Process(target=_export_until, args=(where, dest, concurrency, change, changes), daemon=True)
+    where, changes = (
+        (sandbox.application_id, sandbox.private_key, sandbox.base_url),
+        fork_server().Value("i", 0, lock=False),
+    )
+    process = fork_server().Process(target=_export_until, args=(where, dest, concurrency, change, changes), daemon=True)
     process.start()
     return changes_made(process, change, changes) == change
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.privacy import Mask
 from tests._helpers.disk_changes import changes_made, die_at
+from tests._helpers.fork_server import fork_server
 
 _RECEIVED = datetime(2026, 11, 20, 9, 18, tzinfo=UTC)
 
@@ -35,12 +34,6 @@ def receive(dest: Path, bodies: Sequence[bytes], *, interface: str = "rtc", mask
     return dest / "_inbox" / f"{name}.segment"
 
 
-def _server() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_ingest", "conv_analytics.exporter.ingestion"])
-    return context
-
-
 def _ingest(dest: Path, change: int, changes: Any) -> None:
     die_at(change, changes)
     ingest(dest)
@@ -51,8 +44,7 @@ def ingest_until(dest: Path, change: int) -> int:
 
     A run that makes fewer changes than that ends as usual.
     """
-    server = _server()
-    changes = server.Value("i", 0, lock=False)
-    process = server.Process(target=_ingest, args=(dest, change, changes), daemon=True)
+    changes = fork_server().Value("i", 0, lock=False)
+    process = fork_server().Process(target=_ingest, args=(dest, change, changes), daemon=True)
     process.start()
     return changes_made(process, change, changes)
