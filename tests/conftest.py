@@ -120,6 +120,18 @@ def nobodys_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     patch.undo()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def small_worlds_are_converted_here() -> Iterator[None]:
+    """An export of a few megabytes starts no process to convert them, which takes longer than the conversion.
+
+    Tests that are about the process ask for it (`processes=2`), and worlds of real size still get one.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setattr("conv_analytics.exporter.convert.PROCESS_BYTES", 16 * 2**20)
+    yield
+    patch.undo()
+
+
 @pytest.fixture(scope="session")
 def small_sandbox() -> Iterator[Sandbox]:
     """A running sandbox of 30 conversations that no test changes."""
