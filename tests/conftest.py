@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
+import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -22,6 +24,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # small files a third dearer. `tests/analysis/test_same.py` has Arrow use several.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+# An export syncs each of its files: on a disk, the tests of exports waited for it half of their time.
+_MEMORY = Path("/dev/shm")
+#: What all folders of a run of the tests may take. [bytes]
+_ROOM = 6 * 2**30
+if os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 # A gate gives the same answer twice. To look for more: ``python -m pytest --hypothesis-profile=default``.
 hypothesis.settings.register_profile("gate", derandomize=True)
@@ -79,6 +88,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Tests and modules stay to the end: Python's garbage collection need not look at them again and again.
+
+    It did for a third of the time of the tests that draw their data.
+    """
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def nothing_leaves_the_machine() -> Iterator[None]:
     """Sockets reach loopback addresses only."""
@@ -99,6 +116,18 @@ def nobodys_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     ]:
         patch.delenv(name)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def small_worlds_are_converted_here() -> Iterator[None]:
+    """An export of a few megabytes starts no process to convert them, which takes longer than the conversion.
+
+    Tests that are about the process ask for it (`processes=2`), and worlds of real size still get one.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setattr("conv_analytics.exporter.convert.PROCESS_BYTES", 16 * 2**20)
     yield
     patch.undo()
 

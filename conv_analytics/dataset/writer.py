@@ -148,7 +148,7 @@ class DatasetWriter:
                 committed_at=utc_text(datetime.now(UTC), "seconds"),
                 files=files,
                 report=report,
-                quarantine=self._publish_quarantine(),
+                quarantine=self._finish_quarantine(),
                 watermarks={each.conversation_id: each.last_event for each in few if each.last_event is not None},
                 settled={each.conversation_id: each.settled for each in few if each.settled is not None},
                 unfinished={each.conversation_id: each.unfinished for each in few if each.unfinished},
@@ -206,12 +206,11 @@ class DatasetWriter:
             self._in_time()
             yield watermark
 
-    def _publish_quarantine(self) -> str | None:
+    def _finish_quarantine(self) -> str | None:
+        """Sync the quarantine file; return its name, which it gets with the other files, once the run is promised."""
         if not self._quarantine.exists():
             return None
-        name = f"{QUARANTINE}/{self.number:06d}-{self.run}.jsonl"
         durable.sync_file(self._quarantine)
         if self.layout.bucket is None:
             self.layout.quarantine.mkdir(mode=durable.PRIVATE_FOLDER, exist_ok=True)
-        home_of(self.layout).publish({name: self._quarantine})
-        return name
+        return f"{QUARANTINE}/{self.number:06d}-{self.run}.jsonl"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Mapping
 from multiprocessing.process import BaseProcess
@@ -14,6 +13,7 @@ from conv_analytics.dataset.storage.watermarks import Watermark
 from conv_analytics.dataset.store import filesystem, probe  # noqa: F401  imported before processes fork
 from conv_analytics.errors import DatasetError
 from conv_analytics.tables import TABLES
+from tests._helpers.fork_server import fork_server
 from tests._helpers.table_rows import DAY, rows
 
 NAMES = ("events", "hangups")
@@ -39,9 +39,7 @@ def write(root: Path, start: int) -> Commit:
 
 def start_writing(root: Path, start: int, environment: Mapping[str, str]) -> BaseProcess:
     """The same in a process of its own."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_commit"])
-    process = context.Process(target=_write, args=(root, start, dict(environment)), daemon=True)
+    process = fork_server().Process(target=_write, args=(root, start, dict(environment)), daemon=True)
     process.start()
     return process
 

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
-from multiprocessing.context import ForkServerContext
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 import pandas as pd
 import polars as pl
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 
 from conv_analytics import Conversations, export
 from conv_analytics.dataset import open_dataset
 from conv_analytics.exporter import convert
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
+from tests._helpers.disk_changes import changes_made, die_at
+from tests._helpers.fork_server import fork_server
 
 SMALL_BATCH = 20_000
 #: What tells when a run was, not what it saw.
 _WHEN = ["exported_at", "date"]
-
-
-def server() -> ForkServerContext:
-    """Processes that start in milliseconds: all is imported before they fork."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_export"])
-    return context
 
 
 def _export(where: tuple[str, str, str], dest: Path, concurrency: int, processes: int) -> None:
@@ -46,9 +42,25 @@ def _export(where: tuple[str, str, str], dest: Path, concurrency: int, processes
 def start(sandbox: Sandbox, dest: Path, *, concurrency: int, processes: int = 1) -> BaseProcess:
     """An export in a process of its own."""
     where = (sandbox.application_id, sandbox.private_key, sandbox.base_url)
-    process = server().Process(target=_export, args=(where, dest, concurrency, processes), daemon=True)
+    process = fork_server().Process(target=_export, args=(where, dest, concurrency, processes), daemon=True)
     process.start()
     return process
+
+
+def _export_until(where: tuple[str, str, str], dest: Path, concurrency: int, change: int, changes: Any) -> None:
+    die_at(change, changes)
+    _export(where, dest, concurrency, 1)
+
+
+def export_until(sandbox: Sandbox, dest: Path, change: int, *, concurrency: int) -> bool:
+    """Export in a process that dies right before a change of the disk, counted from 1; return whether it came to it."""
+    where, changes = (
+        (sandbox.application_id, sandbox.private_key, sandbox.base_url),
+        fork_server().Value("i", 0, lock=False),
+    )
+    process = fork_server().Process(target=_export_until, args=(where, dest, concurrency, change, changes), daemon=True)
+    process.start()
+    return changes_made(process, change, changes) == change
 
 
 def kill(process: BaseProcess) -> None:
@@ -57,29 +69,42 @@ def kill(process: BaseProcess) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-def content(dest: Path) -> dict[str, pd.DataFrame]:
-    """All that a folder holds but when it was seen, in one order.
+def content(dest: Path) -> dict[str, pa.Table]:
+    """All that a folder holds but when it was seen, as texts, in one order.
 
     Of conversations and members the latest row, because each run that sees one writes one; of the rest, what any reader
     of the plain files finds.
     """
-    held = open_dataset(dest)
-    frames = {}
-    for name in held:
-        frame = held[name] if TABLES[name].latest else pd.read_parquet(dest / name)
-        texts = frame.drop(columns=_WHEN, errors="ignore").astype(str)
-        # In the order of a hash of the whole row, which is a fifth of the work of sorting by all columns.
-        order = pd.util.hash_pandas_object(texts, index=False).argsort(kind="stable")
-        frames[name] = texts.iloc[order].reset_index(drop=True)
-    return frames
+    dataset = open_dataset(dest)
+    latest = {
+        name: pa.Table.from_pandas(dataset[name], preserve_index=False) for name in dataset if TABLES[name].latest
+    }
+    return {name: _ordered_texts(latest[name] if name in latest else pq.read_table(dest / name)) for name in dataset}
 
 
-def same(found: dict[str, pd.DataFrame], wanted: dict[str, pd.DataFrame]) -> None:
+def _ordered_texts(table: pa.Table) -> pa.Table:
+    """The rows of a table as texts, sorted by all columns."""
+    columns = {}
+    for name in table.column_names:
+        if name not in _WHEN:
+            column = table[name].combine_chunks()
+            plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+            columns[name] = pa.array(map(str, plain.to_pylist())) if _is_nested(plain.type) else plain.cast(pa.string())
+    texts = pa.table(columns)
+    return texts.sort_by([(name, "ascending") for name in columns])
+
+
+def _is_nested(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind))
+
+
+def same(found: Mapping[str, pa.Table], wanted: Mapping[str, pa.Table]) -> None:
     """Both hold the same rows, each as often."""
     assert found.keys() == wanted.keys()
-    for name, frame in wanted.items():
-        if not found[name].equals(frame):  # a tenth of the time of the assertion, which says where they differ
-            pd.testing.assert_frame_equal(found[name], frame, obj=name)
+    for name, table in wanted.items():
+        if not found[name].equals(table):  # a tenth of the time of the assertion, which says where they differ
+            pd.testing.assert_frame_equal(found[name].to_pandas(), table.to_pandas(), obj=name)
+            raise AssertionError(f"{name} differs in what pandas does not see")
 
 
 class Reader:
@@ -105,12 +130,12 @@ class Reader:
     def _read_on(self) -> None:
         try:
             while not self._over.is_set() or not self.reads:
-                self._read()
-                self.reads += 1
+                self.read()
         except BaseException as error:  # noqa: BLE001  told by the thread that waits
             self._failed = error
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Look into the folder once."""
         key = ["conversation_id", "event_id"]
         files = f"{self._dest}/hangups/*/*.parquet"
         opened, plain = open_dataset(self._dest)["hangups"], pd.read_parquet(self._dest / "hangups", columns=key)
@@ -126,6 +151,7 @@ class Reader:
             # What was there once stays there.
             assert rows >= self._rows
         self._rows = len(opened)
+        self.reads += 1
 
 
 def at_request(number: int, act: Callable[[], None]) -> Callable[[object], bool]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +12,9 @@ from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.privacy import Mask
+from tests._helpers.disk_changes import changes_made, die_at
+from tests._helpers.fork_server import fork_server
 
-PATIENCE_S = 60
-#: What changes the files of a folder, as Python itself reports it, beside opening them to write.
-_CHANGES = {"os.rename", "os.remove", "os.link", "os.truncate", "shutil.rmtree"}
 _RECEIVED = datetime(2026, 11, 20, 9, 18, tzinfo=UTC)
 
 
@@ -40,21 +34,8 @@ def receive(dest: Path, bodies: Sequence[bytes], *, interface: str = "rtc", mask
     return dest / "_inbox" / f"{name}.segment"
 
 
-def _server() -> ForkServerContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.killed_ingest", "conv_analytics.exporter.ingestion"])
-    return context
-
-
-def _ingest(dest: Path, doomed_at: int, changes: Any) -> None:
-    def look(event: str, args: tuple[Any, ...]) -> None:
-        writes = event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if event in _CHANGES or writes:
-            changes.value += 1
-            if changes.value == doomed_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    sys.addaudithook(look)
+def _ingest(dest: Path, change: int, changes: Any) -> None:
+    die_at(change, changes)
     ingest(dest)
 
 
@@ -63,11 +44,7 @@ def ingest_until(dest: Path, change: int) -> int:
 
     A run that makes fewer changes than that ends as usual.
     """
-    server = _server()
-    changes = server.Value("i", 0, lock=False)
-    process = server.Process(target=_ingest, args=(dest, change, changes), daemon=True)
+    changes = fork_server().Value("i", 0, lock=False)
+    process = fork_server().Process(target=_ingest, args=(dest, change, changes), daemon=True)
     process.start()
-    process.join(PATIENCE_S)
-    made = changes.value
-    assert process.exitcode == (-signal.SIGKILL if made == change else 0), process.exitcode
-    return made
+    return changes_made(process, change, changes)

@@ -8,7 +8,6 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from conv_analytics.dataset.storage.inbox import Damage, Receipt
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.live import app
 from conv_analytics.live.server import bound, serve
+from tests._helpers.fork_server import fork_server
 from tests._helpers.webhooks import APPLICATION, SECRET
 
 PATIENCE_S = 60
@@ -81,17 +81,10 @@ def _listen(dest: Path, port: Connection, options: dict[str, Any]) -> None:
     serve(made, listening, lambda: port.send(listening.getsockname()[1]))
 
 
-def _server() -> ForkServerContext:
-    """Processes that start in milliseconds: all is imported before they fork."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests._helpers.listeners"])
-    return context
-
-
 def start(dest: Path, **options: Any) -> tuple[BaseProcess, str]:
     """A listener in a process of its own, and its URL."""
     ours, theirs = multiprocessing.Pipe()
-    process = _server().Process(target=_listen, args=(dest, theirs, options), daemon=True)
+    process = fork_server().Process(target=_listen, args=(dest, theirs, options), daemon=True)
     process.start()
     theirs.close()
     return process, f"http://127.0.0.1:{ours.recv()}"

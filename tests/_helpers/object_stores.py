@@ -13,7 +13,7 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
@@ -100,6 +100,8 @@ class Proxy:
         self.sent = 0
         self.conditional = conditional
         self._upstream = upstream.removeprefix("http://")
+        # The server looks whether an object is there and then stores it, in threads; real stores do both at once.
+        self._creating = threading.Lock()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -158,12 +160,20 @@ class Proxy:
         dropped = _HOP if self.conditional else _HOP | {"if-none-match"}
         headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
         connection = http.client.HTTPConnection(self._upstream, timeout=60)
+        creates = any(name.lower() == "if-none-match" for name in headers)
         try:
-            connection.request(request.command, request.path, body, headers)
-            response = connection.getresponse()
-            return response.status, dict(response.getheaders()), response.read()
+            with self._creating if creates else nullcontext():
+                return self._answer_of(connection, request, headers, body)
         finally:
             connection.close()
+
+    @staticmethod
+    def _answer_of(
+        connection: http.client.HTTPConnection, request: BaseHTTPRequestHandler, headers: dict[str, str], body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection.request(request.command, request.path, body, headers)
+        response = connection.getresponse()
+        return response.status, dict(response.getheaders()), response.read()
 
     @staticmethod
     def _cut(request: BaseHTTPRequestHandler) -> None:

@@ -15,7 +15,7 @@ from tests._helpers.sandboxes import Serve, client_of
 @pytest.fixture(scope="session")
 def calm() -> Iterator[Sandbox]:
     """A regular world, served without faults; tests must not change it."""
-    with Sandbox(seed=11, conversations=30) as running:
+    with Sandbox(seed=11, conversations=30, days=2) as running:
         yield running
 
 
@@ -32,6 +32,8 @@ def serve() -> Iterator[Serve]:
 
     def start(**options: Any) -> Sandbox:
         options.setdefault("conversations", 12)
+        # Each table has a file for each day.
+        options.setdefault("days", 2)
         opened.append(Sandbox(**options).start())
         return opened[-1]
 

@@ -64,8 +64,8 @@ def run(sandbox: Sandbox, folder: Path, **options: Any) -> Report:
         report = error.report
     for name, table in TABLES.items():
         if (folder / name).exists():
-            frame = pd.read_parquet(folder / name)
             key = [*table.key, *([] if table.latest is None else ["exported_at"])]
+            frame = pd.read_parquet(folder / name, columns=key)
             assert not frame.dropna(subset=key).duplicated(key).any(), name
     return report
 
@@ -83,7 +83,11 @@ def smaller(request: Request) -> Request:
 
 
 def heights(folder: Path) -> dict[str, int]:
-    return {name: len(pd.read_parquet(folder / name)) for name, table in TABLES.items() if (folder / name).exists()}
+    return {
+        name: len(pd.read_parquet(folder / name, columns=list(table.key)))
+        for name, table in TABLES.items()
+        if (folder / name).exists()
+    }
 
 
 # -- links

@@ -76,7 +76,7 @@ class Clock:
 
 @pytest.fixture
 def clock(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    return Clock(serve(conversations=COUNT, quirks=True), tmp_path / "out", monkeypatch)
+    return Clock(serve(days=7, conversations=COUNT, quirks=True), tmp_path / "out", monkeypatch)
 
 
 def test_only_what_moved_lately_is_asked_for(clock: Clock) -> None:

@@ -5,6 +5,8 @@ The long run is `python -m tests.benchmarks.model`.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -14,7 +16,8 @@ from tests._helpers.export_model import Exports
 pytestmark = pytest.mark.slow
 
 
-def test_whatever_a_server_does_the_report_is_true() -> None:
+def test_whatever_a_server_does_the_report_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Exports, "parent", tmp_path)
     run_state_machine_as_test(
         Exports,
         settings=settings(

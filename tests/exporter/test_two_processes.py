@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -40,6 +42,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self").exists
 ROOT = Path(__file__).parents[2]
 CONCURRENCY = 4
 PATIENCE_S = 120
+#: How many instants by the clock are tried for each process; more on request.
+INSTANTS = int(os.environ.get("KILL_INSTANTS", "2"))
 #: What tells when a run was, how long it took, and what it was called.
 _WHEN = {"started_at", "seconds", "swept_at", "waited_s", "pace", "resumed_from"}
 
@@ -52,7 +56,13 @@ def _no_process_left() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, conversations=40, quirks=True, broken=0.02) as sandbox:
+    with Sandbox(seed=5, conversations=40, days=2, quirks=True, broken=0.02) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Sandbox]:
+    with Sandbox(seed=5, conversations=7, days=1, quirks=True) as sandbox:
         yield sandbox
 
 
@@ -126,7 +136,7 @@ def test_other_numbers_of_processes_are_refused(processes: int, serve: Serve, tm
 
 
 def test_where_no_process_starts_the_export_does_everything_itself(
-    world: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    small: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = tmp_path / "python-that-fails"
     broken.write_text("#!/bin/sh\necho no such luck >&2\nexit 3\n")
@@ -141,7 +151,7 @@ def test_where_no_process_starts_the_export_does_everything_itself(
         caplog.clear()
         monkeypatch.setattr(sys, "executable", executable)
         with caplog.at_level(logging.WARNING, "conv_analytics"):
-            done = export(client_of(world), tmp_path / str(number), rate=0, progress=False, processes=2)
+            done = export(client_of(small), tmp_path / str(number), rate=0, progress=False, processes=2)
         assert done.report.status == "complete"
         assert "converting in this process" in caplog.text
         assert reason in caplog.text
@@ -185,18 +195,12 @@ def test_what_fails_in_the_process_fails_the_run(world: Sandbox, tmp_path: Path)
 
 
 @pytest.fixture(scope="module")
-def small() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, conversations=7, quirks=True) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture(scope="module")
-def whole(small: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pd.DataFrame], int, float]:
+def whole(small: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, pa.Table], int, float]:
     """What an uninterrupted run brings, how many requests it takes, and how long. [s]"""
     dest = tmp_path_factory.mktemp("whole") / "out"
     small.requests.clear()
     begin = time.monotonic()
-    _finish(small, dest)
+    _finish(small, dest, processes=2)
     return content(dest), len(small.requests), time.monotonic() - begin
 
 
@@ -204,14 +208,14 @@ def _not_ours(_request: object) -> Reply:
     raise AssertionError("the script only looks on")
 
 
-def _finish(sandbox: Sandbox, dest: Path) -> None:
-    process = start(sandbox, dest, concurrency=CONCURRENCY, processes=2)
-    process.join(PATIENCE_S)
-    assert process.exitcode == 0
+def _finish(sandbox: Sandbox, dest: Path, *, processes: int) -> None:
+    """The next run, which nothing happens to."""
+    done = export(client_of(sandbox), dest, rate=0, concurrency=CONCURRENCY, processes=processes, progress=False)
+    assert done.report.status == "complete"
 
 
 def test_a_run_killed_at_a_request_takes_its_process_along_and_goes_on(
-    small: Sandbox, whole: tuple[dict[str, pd.DataFrame], int, float], tmp_path: Path
+    small: Sandbox, whole: tuple[dict[str, pa.Table], int, float], tmp_path: Path
 ) -> None:
     wanted, least, _ = whole
     for number in range(1, least + 1, 5):
@@ -227,38 +231,70 @@ def test_a_run_killed_at_a_request_takes_its_process_along_and_goes_on(
         reached.set()
         doomed[0].join(PATIENCE_S)
         assert doomed[0].exitcode == -signal.SIGKILL, number
-        _finish(small, dest)
+        _finish(small, dest, processes=1 + number % 2)
         assert gone(worker), number
         same(content(dest), wanted)
         assert len(small.requests) - least <= 2 * CONCURRENCY, number
         assert not (dest / "_work" / "journal").exists()
 
 
-@pytest.mark.parametrize("number", range(24))
+def _came_to(path: Path, pattern: str, process: BaseProcess) -> None:
+    """Wait until a run has made some file, or is over."""
+    while process.is_alive() and not list(path.glob(pattern)):
+        time.sleep(0.0005)
+
+
+@pytest.mark.parametrize("instant", ["a file", "the commit", *range(INSTANTS)])
+@pytest.mark.parametrize("victim", ["run", "worker"])
 def test_whichever_process_is_killed_at_any_instant_no_row_is_lost(
-    number: int, small: Sandbox, whole: tuple[dict[str, pd.DataFrame], int, float], tmp_path: Path
+    victim: str,
+    instant: str | int,
+    small: Sandbox,
+    whole: tuple[dict[str, pa.Table], int, float],
+    tmp_path: Path,
 ) -> None:
     wanted, _, took_s = whole
-    dice, dest = random.Random(number), tmp_path / "out"
+    dest = tmp_path / "out"
     process = start(small, dest, concurrency=CONCURRENCY, processes=2)
     worker = wait_for(process.pid)
-    if number % 3:
-        time.sleep(dice.uniform(0, took_s))
-    else:
-        while process.is_alive() and not list((dest / "_work").glob("*/events/*")):
-            time.sleep(0.0005)
-        time.sleep(dice.uniform(0, 0.1))
-    if number % 2:
+    match instant:
+        case "a file":
+            _came_to(dest / "_work", "*/events/*", process)
+        case "the commit":
+            _came_to(dest / "_work", "*/commit.json", process)
+        case int():
+            time.sleep(random.Random(f"{victim} {instant}").uniform(0, took_s))
+    if victim == "run":
         kill(process)
     elif worker in conversion_processes():
         os.kill(worker, signal.SIGKILL)
     process.join(PATIENCE_S)
     # With its process killed, the run says so; or it had not begun to rely on it, or was over.
-    assert process.exitcode in ({0, -signal.SIGKILL} if number % 2 else {0, 1})
+    assert process.exitcode in ({0, -signal.SIGKILL} if victim == "run" else {0, 1})
     assert gone(worker)
-    _finish(small, dest)
+    _finish(small, dest, processes=1 if victim == "run" else 2)
     same(content(dest), wanted)
     assert {finding.where for finding in verify(dest) if finding.level is not Level.OK} <= {"events"}
+
+
+def test_a_process_killed_at_a_request_fails_its_run_or_was_not_needed(
+    small: Sandbox, whole: tuple[dict[str, pa.Table], int, float], tmp_path: Path
+) -> None:
+    """The run is in the middle of its requests for certain; the next one has all of it."""
+    wanted, least, _ = whole
+    for number in range(1, least + 1, 8):
+        dest = tmp_path / f"at-{number}"
+        reached = threading.Event()
+        small.script(at_request(number, lambda reached=reached: reached.wait(PATIENCE_S)), _not_ours)
+        process = start(small, dest, concurrency=CONCURRENCY, processes=2)
+        worker = wait_for(process.pid)
+        os.kill(worker, signal.SIGKILL)
+        reached.set()
+        process.join(PATIENCE_S)
+        assert process.exitcode in {0, 1}, number
+        assert gone(worker), number
+        _finish(small, dest, processes=1 + number % 2)
+        same(content(dest), wanted)
 
 
 SCRIPT = """

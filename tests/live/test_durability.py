@@ -22,9 +22,13 @@ from tests._helpers.webhooks import rtc_event, signed, voice_event
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")]
 
-KILLS, SENDERS = 50, 16
+#: More on request.
+KILLS = int(os.environ.get("LISTENER_KILLS", "15"))
+SENDERS = 16
 #: Senders never ask twice, so that whatever is there twice was stored twice.
 ONCE = aiohttp.ClientTimeout(total=PATIENCE_S)
+#: A burst takes as long as the machine needs: a sender that gives up would look like an event that was dropped.
+WHOLE_BURST = aiohttp.ClientTimeout(total=None)
 
 
 class Load:
@@ -67,7 +71,7 @@ class Load:
         return [body for body, status in self.answers.items() if status in {200, 204}]
 
 
-def test_everything_answered_before_fifty_kills_is_there_once(tmp_path: Path) -> None:
+def test_everything_answered_before_kills_is_there_once(tmp_path: Path) -> None:
     dice = random.Random(50)
     answered: list[bytes] = []
 
@@ -136,7 +140,7 @@ def test_a_burst_is_taken_or_refused_and_nothing_is_dropped(tmp_path: Path) -> N
     load = Load()
 
     async def burst() -> None:
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=ONCE) as client:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=WHOLE_BURST) as client:
             await asyncio.gather(*(load.one(client, url) for _ in range(number)))
 
     asyncio.run(burst())

@@ -18,7 +18,7 @@ import msgspec
 
 from conv_analytics import durable
 from conv_analytics.dataset.storage.homes import home_of
-from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, Layout, other_kind
+from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, STAGED_QUARANTINE, Layout, other_kind
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
 from conv_analytics.errors import CorruptFile
@@ -228,7 +228,10 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
         If another run has taken the number.
     """
     staging, home = Layout(layout.staging(commit.run)), home_of(layout)
-    home.publish({file.path: staging.local_file(file.path) for file in commit.published})
+    files = {file.path: staging.local_file(file.path) for file in commit.published}
+    if commit.quarantine:
+        files[commit.quarantine] = staging.root / STAGED_QUARANTINE
+    home.publish(files)
     try:
         home.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:

@@ -247,8 +247,9 @@ def test_a_killed_process_blocks_nobody_and_loses_nothing(after: int, tmp_path: 
     assert killed.returncode == -9
     assert len(open_dataset(tmp_path)["events"]) == 6
     write(tmp_path, 90)
-    # The quarantine is published, and the promise written, before the first file: dying there gives the run up.
-    expected = 12 if after <= 1 else 18
+    # The promise is the first that gets its name: dying there gives the run up, with its quarantine.
+    expected = 12 if after == 0 else 18
+    assert len(list((tmp_path / "_quarantine").iterdir())) == len(open_dataset(tmp_path).commits)
     assert heights(tmp_path) == [expected] * 3
     assert [len(open_dataset(tmp_path)[name]) for name in NAMES] == [expected] * 3
     swept(tmp_path)

@@ -29,10 +29,10 @@ from tests._helpers.object_stores import FAULTS, Fault, Proxy, some_of, variable
 from tests._helpers.table_rows import DAY
 
 # One S3 server serves the whole group.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket commits")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("buckets")]
 
 #: More on request.
-COMMITS = int(os.environ.get("BUCKET_COMMITS", "50"))
+COMMITS = int(os.environ.get("BUCKET_COMMITS", "20"))
 
 
 def starts(dataset: Dataset) -> list[int]:

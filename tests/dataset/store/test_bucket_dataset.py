@@ -27,12 +27,12 @@ from conv_analytics.mcp_server.sql import run_sql
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables import TABLES
 from tests._helpers.command_line import call
-from tests._helpers.object_stores import BUCKET, Proxy, s3_server, variables
+from tests._helpers.object_stores import BUCKET, Proxy, variables
 from tests._helpers.table_rows import DAY, rows
 from tests._helpers.webhooks import rtc_event
 
 # One S3 server serves the whole group.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket dataset")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("buckets")]
 
 
 class Exported(NamedTuple):
@@ -49,10 +49,10 @@ class Exported(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
+def exported(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exported]:
     path = tmp_path_factory.mktemp("exported")
-    with pytest.MonkeyPatch.context() as patch, s3_server() as address, Sandbox(conversations=40, broken=0.03) as box:
-        environment = variables(address) | {"XDG_STATE_HOME": str(path / "state")}
+    with pytest.MonkeyPatch.context() as patch, Sandbox(conversations=40, days=2, broken=0.03) as box:
+        environment = variables(server) | {"XDG_STATE_HOME": str(path / "state")}
         for name, value in environment.items():
             patch.setenv(name, value)
         client = Conversations(box.application_id, box.private_key, base_url=box.base_url)

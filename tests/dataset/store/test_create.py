@@ -17,7 +17,7 @@ from conv_analytics.errors import ConfigError, DestinationError
 from tests._helpers.object_stores import FAULTS, Proxy, some_of
 
 # One S3 server serves the whole group.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket commits")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("buckets")]
 
 
 def test_objects_are_created_read_listed_and_deleted(url: str, proxy: Proxy) -> None:
