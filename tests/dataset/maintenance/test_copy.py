@@ -67,7 +67,7 @@ def test_again_brings_what_is_new(root: Path, tmp_path: Path) -> None:
         open_dataset(root).copy_to(tmp_path / "copy")
 
 
-@pytest.mark.parametrize("step", range(1, 16, 2))
+@pytest.mark.parametrize("step", [2, 7, 8, 12])
 def test_an_interrupted_copy_goes_on(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     """Ended at any of its steps, it holds whole commits alone, and does not fetch again what it has."""
     target, steps = tmp_path / "copy", iter(range(1, 100))

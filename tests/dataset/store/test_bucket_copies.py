@@ -81,7 +81,18 @@ def test_several_applications_in_a_bucket(
             lines += ["[[applications]]", f'id = "{box.application_id}"', f'host = "{box.base_url}"',
                       f'key = "{number}.pem"']  # fmt: skip
         (tmp_path / "applications.toml").write_text("\n".join(lines))
-        command = ["export", url, "--config", str(tmp_path / "applications.toml"), "--rate", "0", "--quiet", "--json"]
+        command = [
+            "export",
+            url,
+            "--config",
+            str(tmp_path / "applications.toml"),
+            "--rate",
+            "0",
+            "--quiet",
+            "--json",
+            "--tables",
+            "conversations,members,events,leg_statuses,hangups",
+        ]
         assert main([*command, "--processes", "1"]) == 0
         told = json.loads(capsys.readouterr().out)
         ids = sorted(box.application_id for box in (one, two))
