@@ -47,7 +47,7 @@ def grows(folder: Path, sizes: list[int]) -> None:
     first: dict[str, float] = {}
     for millions in sizes:
         root = dataset_of(folder, millions)
-        size = sum(path.stat().st_size for path in root.rglob("*.parquet"))
+        size = sum(file.bytes for commit in open_dataset(root).commits for file in commit.files)
         for name in ASKED:
             shutil.rmtree(root / "_cache", ignore_errors=True)
             done = measured(name, root)
