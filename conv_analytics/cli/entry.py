@@ -19,6 +19,7 @@ from conv_analytics.cli import (
     check,
     compact,
     completion,
+    copy,
     coverage,
     demo,
     doctor,
@@ -31,6 +32,7 @@ from conv_analytics.cli import (
     mcp,
     offenders,
     plan,
+    prune,
     quality,
     reconcile,
     replay,
@@ -48,7 +50,8 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
+    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, copy,
+    prune, timeline,
     findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
     completion,
 )  # fmt: skip

@@ -77,8 +77,10 @@ def _why(done: ApplicationExport) -> str | None:
 
 
 def _summary(done: ApplicationExport) -> dict[str, Any]:
+    from conv_analytics.dataset.storage.layout import Layout
+
     report = {} if done.exported is None else dict(done.exported.report.summary())
-    own = {"application_id": done.application.id, "name": done.application.name, "folder": str(done.folder)}
+    own = {"application_id": done.application.id, "name": done.application.name, "folder": Layout(done.folder).name}
     return {**own, **report, "status": done.status, "exit_code": int(_exit_of(done)), "error": _why(done)}
 
 

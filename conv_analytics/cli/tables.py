@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from conv_analytics.cli.exits import Exit
-from conv_analytics.cli.folders import folder
+from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say
 from conv_analytics.errors import ConfigError, TableNotFound
 
@@ -44,6 +44,7 @@ def add(
     command.add_argument(
         "--dest", metavar="DEST", help="with datapackage and odcs: the folder of the export whose files are described"
     )
+    add_work(command)
     return command
 
 
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> int:
     if options.format in {"datapackage", "odcs"}:
         say(_described(options, chosen))
         return Exit.COMPLETE
+    if options.work is not None and options.dest is None:
+        raise ConfigError("--work goes with --dest: the dictionary is that of every export.")
     if options.dest is not None:
         raise ConfigError(
             "--dest is for --format datapackage and --format odcs: the dictionary is that of every export."
@@ -76,7 +79,7 @@ def _described(options: argparse.Namespace, chosen: list[Table]) -> str:
         if options.format == "datapackage":
             raise ConfigError("A data package describes files: name the folder of an export with --dest.")
         return data_contracts.as_odcs(chosen)
-    path = folder(options.dest)
+    path = folder(options.dest, "--dest", work=options.work)
     from conv_analytics.dataset import open_dataset
 
     dataset = open_dataset(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -36,7 +36,7 @@ class Applications(Dataset):
     """Several applications as one dataset: every table has the rows of all, and a column ``application_id``.
 
     Questions take it like any other dataset; ``by="application_id"`` tells the applications apart. It is read only:
-    `compact` and `replay` are of one application's folder.
+    `compact`, `copy_to`, `prune` and `replay` are of one application's folder.
 
     Attributes
     ----------
@@ -78,9 +78,9 @@ class Applications(Dataset):
         frames = [each.history().assign(**{APPLICATION: name}) for name, each in self.applications.items()]
         return pd.concat(frames).sort_values("at", kind="stable", ignore_index=True)
 
-    def files(self, table: str) -> list[Path]:
-        """The committed Parquet files of a table of all applications, as absolute paths."""
-        return [Path(file) for _, each in self._having(table) for file in each.files(table)]
+    def files(self, table: str) -> list[Path] | list[str]:
+        """The committed Parquet files of a table of all applications: absolute paths or, in a bucket, URLs."""
+        return [file for _, each in self._having(table) for file in each.files(table)]  # type: ignore[return-value]
 
     def data_files(self) -> list[list[Path]]:
         """The files of each commit, whichever application it is of."""
@@ -198,6 +198,21 @@ class Applications(Dataset):
         del target, replay
         raise DatasetError(self._one_of_them("compact"))
 
+    def copy_to(self, target: str | Path, *, work: str | Path | None = None) -> NoReturn:
+        """Refuse, as `compact`."""
+        del target, work
+        raise DatasetError(self._one_of_them("copy"))
+
+    def expired(self, older_than: timedelta | date) -> NoReturn:
+        """Refuse: what is kept is decided for each application's folder."""
+        del older_than
+        raise DatasetError(self._one_of_them("prune"))
+
+    def prune(self, older_than: timedelta | date) -> NoReturn:
+        """Refuse, as `expired`."""
+        del older_than
+        raise DatasetError(self._one_of_them("prune"))
+
     def replay(self) -> NoReturn:
         """Refuse: a quarantine is of one application's folder."""
         raise DatasetError(self._one_of_them("replay"))
@@ -205,11 +220,11 @@ class Applications(Dataset):
     @safe_repr
     def __repr__(self) -> str:
         rows = ", ".join(f"{name} {self.rows(name):,}" for name in self.tables)
-        return f"{type(self).__name__}({str(self.path)!r}, {len(self.applications)} applications: {rows})"
+        return f"{type(self).__name__}({self.name!r}, {len(self.applications)} applications: {rows})"
 
     def _one_of_them(self, verb: str) -> str:
-        first = next(iter(self.applications.values())).path
-        return f"{self.path} has {len(self.applications)} applications: {verb} each by itself, such as {first}."
+        first = next(iter(self.applications.values())).name
+        return f"{self.name} has {len(self.applications)} applications: {verb} each by itself, such as {first}."
 
     def _having(self, table: str) -> Iterator[tuple[str, Dataset]]:
         """The applications that have a table."""

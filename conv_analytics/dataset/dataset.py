@@ -1,7 +1,8 @@
-"""An export folder with everything that is done to it: read, check, compact, replay."""
+"""An export folder with everything that is done to it: read, check, compact, copy, prune, replay."""
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,9 @@ from conv_analytics.dataset.handover.handover import HandOver
 
 if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.compact import Compacted
+    from conv_analytics.dataset.maintenance.copy import Copied
     from conv_analytics.dataset.maintenance.finding import Finding
+    from conv_analytics.dataset.maintenance.prune import Expired
     from conv_analytics.dataset.maintenance.replay import Replayed
 
 
@@ -19,7 +22,8 @@ class Dataset(HandOver):
     A mapping of table name to DataFrame: ``dataset["hangups"]``. For what does not fit into memory, `arrow` takes
     columns and days, and `duckdb` gives a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
     `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` says what each run did, `verify`
-    checks the folder, `compact` copies it to a smaller one, and `replay` reads again what could not be read.
+    checks the folder, `compact` copies it to a smaller one, `copy_to` as it is, `expired` and `prune` remove what is
+    too old, and `replay` reads again what could not be read.
     """
 
     def verify(self) -> list[Finding]:
@@ -85,6 +89,121 @@ class Dataset(HandOver):
         from conv_analytics.dataset.maintenance.compact import compact  # noqa: PLC0415  slow to import, and rarely used
 
         return compact(self._layout.root, target, replay=replay)
+
+    def copy_to(self, target: str | Path, *, work: str | Path | None = None) -> Copied:
+        """Copy the dataset as it is, from a folder or bucket to another: the same files, the same commits.
+
+        Every file is checked against its recorded SHA-256. The call may be repeated: a copy that was interrupted goes
+        on, and an earlier copy gets the commits that are new. `export` to the copy goes on where the dataset ended.
+
+        Parameters
+        ----------
+        target
+            A folder or a URL (``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``) that is empty, or has an earlier copy.
+        work
+            The local work folder of a target in a bucket: see `open_dataset`.
+
+        Raises
+        ------
+        ConfigError
+            If the target holds something else, or lies in this dataset.
+        CorruptFile
+            If a file is not as it was recorded.
+        DatasetError
+            If a file cannot be read or the target cannot be written; the target has the commits before.
+        DatasetLocked
+            If a run writes to the target.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export, open_dataset
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     dataset = export(client, f"{folder}/exports", rate=0).dataset
+        ...     copied = dataset.copy_to(f"{folder}/copy")
+        ...     again = dataset.copy_to(f"{folder}/copy")
+        ...     copied.commits, again.commits, len(open_dataset(f"{folder}/copy")["conversations"])
+        (1, 0, 3)
+        """
+        from conv_analytics.dataset.maintenance.copy import copy  # noqa: PLC0415  rarely used
+
+        return copy(self._layout.root, target, work=work)
+
+    def expired(self, older_than: timedelta | date) -> Expired:
+        """What is older than somebody wants to keep: what `prune` would remove. Nothing is changed.
+
+        A conversation is expired when all its rows, in every table, are of days (UTC) before the first one that is
+        kept; the days of conversations and members are those when a run last saw them.
+
+        Parameters
+        ----------
+        older_than
+            An age, such as ``timedelta(days=400)``, or the first day that is kept.
+
+        Returns
+        -------
+        Expired
+            Counts of conversations, rows, files and bytes; false when nothing is expired.
+
+        Raises
+        ------
+        ConfigError
+            If the age is less than a day.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from datetime import timedelta
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     dataset = export(client, folder, rate=0).dataset
+        ...     dataset.expired(timedelta(days=400)).conversations
+        0
+        """
+        from conv_analytics.dataset.maintenance.prune import expired  # noqa: PLC0415  rarely used
+
+        return expired(self._layout.root, older_than)
+
+    def prune(self, older_than: timedelta | date) -> Expired:
+        """Remove for good what `expired` counts, in a commit of its own; nothing calls it but you.
+
+        Rows of other conversations in the same files are written to new files first. Watermarks stay: no later run
+        exports the removed events again, unless it is told to read everything (``full=True``). This dataset stays at
+        its commit, and its files go: open the folder again.
+
+        Parameters
+        ----------
+        older_than
+            An age, such as ``timedelta(days=400)``, or the first day that is kept.
+
+        Raises
+        ------
+        ConfigError
+            If the age is less than a day.
+        DatasetError
+            If the folder cannot be read or written.
+        DatasetLocked
+            If another run writes to it.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from datetime import timedelta
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     done = export(client, folder, rate=0).dataset.prune(timedelta(days=400))
+        >>> done.files, done.removed_by
+        (0, None)
+        """
+        from conv_analytics.dataset.maintenance.prune import prune  # noqa: PLC0415  rarely used
+
+        return prune(self._layout.root, older_than)
 
     def replay(self) -> Replayed:
         """Read the quarantine again, and commit the records that have a row now, as after an upgrade.

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from conv_analytics.dataset.applications import Applications
 from conv_analytics.dataset.dataset import Dataset
-from conv_analytics.dataset.storage.application_folders import application_folders
-from conv_analytics.dataset.storage.layout import COMMITS
+from conv_analytics.dataset.storage.application_folders import application_folders, is_one_dataset
 from conv_analytics.dataset.store.work_folder import dataset_folder
 
 
@@ -18,8 +17,8 @@ def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset
     ----------
     path
         The folder that `export` wrote, or the root that `export_applications` wrote: then all tables have a column
-        ``application_id``, and questions can be asked by it (see `conv_analytics.dataset.applications`). Of one
-        application also the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
+        ``application_id``, and questions can be asked by it (see `conv_analytics.dataset.applications`). Either may be
+        the URL of a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
     work
         The local work folder of a bucket; by default one in the user's folder for the state of programs.
 
@@ -42,9 +41,8 @@ def open_dataset(path: str | Path, *, work: str | Path | None = None) -> Dataset
     3
     """
     root = dataset_folder(path, work)
-    folders = application_folders(root)
-    if folders and not (root / COMMITS).is_dir():
-        return Applications(path, {name: Dataset.open(folder) for name, folder in folders.items()})
+    if not is_one_dataset(root) and (folders := application_folders(root)):
+        return Applications(root, {name: Dataset.open(folder) for name, folder in folders.items()})
     return Dataset.open(root)
 
 

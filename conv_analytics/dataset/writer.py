@@ -107,6 +107,10 @@ class DatasetWriter:
         """Add rows to one day of a table, whatever their instants say."""
         self._files.place(name, day, rows)
 
+    def keep_table(self, name: str) -> None:
+        """Have a file of a table, if without rows: readers find its columns."""
+        self._files.keep_table(name)
+
     def quarantine(self, lines: list[str]) -> None:
         """Keep records that could not be read: one JSON object per line."""
         self._files.quarantine(lines)
@@ -119,6 +123,7 @@ class DatasetWriter:
         whole: bool = True,
         in_time: Callable[[], None] = no_deadline,
         staged: Staged | None = None,
+        removed: Collection[str] = (),
     ) -> Commit:
         """Finish every file, check it, put it in its place, and enter the run in the commit log.
 
@@ -137,6 +142,8 @@ class DatasetWriter:
             made, and only `abandon` may follow.
         staged
             The files that another process has written to the run's staging folder, in place of this writer's.
+        removed
+            Files of earlier commits that are no longer part of the dataset from this one on.
         """
         self._in_time = in_time
         with disk_errors(self.layout.root):
@@ -153,6 +160,7 @@ class DatasetWriter:
                 settled={each.conversation_id: each.settled for each in few if each.settled is not None},
                 unfinished={each.conversation_id: each.unfinished for each in few if each.unfinished},
                 conversations=filed,
+                removed=tuple(sorted(removed)),
             )
             self._finish(log.prepare(self.layout, commit), commit)
             shutil.rmtree(self._staging, ignore_errors=True)

@@ -12,7 +12,7 @@ import msgspec
 
 from conv_analytics.api import AsyncConversations, Conversations
 from conv_analytics.dataset.storage.application import application_of_runs, is_other, recorded_application
-from conv_analytics.dataset.storage.application_folders import application_folders
+from conv_analytics.dataset.storage.application_folders import application_folders, is_one_dataset
 from conv_analytics.dataset.storage.commit import Commit
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import ConfigError
@@ -42,10 +42,10 @@ def require_same_application(
     The ids of two applications do not collide, but nothing in the tables would tell their calls apart. `history` has
     the folder's commits where they were read before.
     """
-    if several := application_folders(root):
+    if not is_one_dataset(root) and (several := application_folders(root)):
         raise ConfigError(
-            f"{root} has a folder for each of {len(several)} applications. Name one of these folders, or a file of"
-            " applications (--config)."
+            f"{Layout(root).name} has a folder for each of {len(several)} applications. Name one of these folders, or a"
+            " file of applications (--config)."
         )
     recorded = recorded_application(root) if history is None else application_of_runs(history)
     mine, name = application_of(client), Layout(root).name

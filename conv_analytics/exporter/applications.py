@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from conv_analytics.api import Conversations
-from conv_analytics.dataset.storage.application_folders import application_folder
-from conv_analytics.dataset.storage.layout import COMMITS, Layout
+from conv_analytics.dataset.storage.application_folders import application_folder, is_one_dataset
+from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.store.work_folder import dataset_folder
 from conv_analytics.errors import ConfigError, ExportIncomplete
 from conv_analytics.exporter.application_configs import ApplicationConfig, read_applications
@@ -30,6 +30,7 @@ class ApplicationExport:
 
     application: ApplicationConfig
     folder: Path
+    """Its dataset folder; in a bucket, the work folder that stands for it."""
     exported: Exported | None
     """What was read; None if nothing was."""
     error: Exception | None
@@ -62,7 +63,7 @@ def export_applications(
     Parameters
     ----------
     root : str or Path
-        The folder of folders; made when absent.
+        The folder of folders, made when absent; or a path in a bucket: ``s3://BUCKET/PATH``, ``az://CONTAINER/PATH``.
     applications : str, Path or sequence of ApplicationConfig
         A TOML file (see `conv_analytics.exporter.application_configs`), or what `read_applications` returned.
     parallel : int, default 1
@@ -100,15 +101,10 @@ def export_applications(
         raise ConfigError(f"parallel is {parallel}; it must be 1 (one after another) or more.")
     configs = read_applications(applications) if isinstance(applications, str | Path) else list(applications)
     place = dataset_folder(root)
-    if (bucket := Layout(place).bucket) is not None:
+    if is_one_dataset(place):
         raise ConfigError(
-            f"Several applications go to a folder, and {bucket.address} is a bucket: export each by itself, such as to"
-            f" {bucket.address}/ID."
-        )
-    if (place / COMMITS).is_dir():
-        raise ConfigError(
-            f"{place} is itself the export of one application. Name another root; to go on with it there, move it to"
-            " application_id=<its id> in that root."
+            f"{Layout(place).name} is itself the export of one application. Name another root; to go on with it"
+            " there, move it to application_id=<its id> in that root."
         )
     at_a_time = max(1, min(parallel, len(configs)))
     shared: ExportOptions = {**options}

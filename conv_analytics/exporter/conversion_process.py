@@ -15,9 +15,9 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
-from pathlib import Path
 from typing import IO, Any
 
+from conv_analytics.child_process import is_interpreter, own_session
 from conv_analytics.dataset.storage.commit import File
 from conv_analytics.errors import DatasetError, redact
 from conv_analytics.exporter.batch import Batch
@@ -130,7 +130,7 @@ class ConversionProcess:
         self._end()
 
     def _start(self) -> None:
-        if not _is_interpreter(sys.executable):
+        if not is_interpreter(sys.executable):
             self._cannot_start(f"{sys.executable or 'this program'} is not a Python interpreter")
             return
         path = [each for each in sys.path if isinstance(each, str)]
@@ -143,7 +143,7 @@ class ConversionProcess:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 env=_SMALL | os.environ,
-                **_apart(),
+                **own_session(),
             )
             self._send(self._task)
         except OSError as error:
@@ -228,19 +228,3 @@ class ConversionProcess:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _is_interpreter(executable: str | None) -> bool:
-    """Whether a program is Python; one that embeds it would start itself again."""
-    return (
-        bool(executable)
-        and not getattr(sys, "frozen", False)
-        and Path(executable or "").name.startswith(("python", "pypy"))
-    )
-
-
-def _apart() -> dict[str, Any]:
-    """Ctrl-C is for the run alone, which then ends the process."""
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-    return {"start_new_session": True}

@@ -10,12 +10,12 @@ import os
 import pickle
 import signal
 import threading
-import time
 from collections.abc import Collection, Hashable, Iterable, Mapping
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
+from conv_analytics.child_process import end_with, standard_streams
 from conv_analytics.dataset.memory.event_index import StoredEvents
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
@@ -24,8 +24,6 @@ from conv_analytics.exporter.batch_converter import BatchConverter
 from conv_analytics.exporter.conversion_task import FINISH, READY, ConversionTask, Failed
 from conv_analytics.exporter.stored_rows import StoredRows
 
-#: How often the process looks whether its run is still there: another process may have inherited the pipe. [s]
-_LOOK_S = 1.0
 #: New objects after which the interpreter collects those that refer to each other; its own number is 700.
 _COLLECT_EVERY = 50_000
 
@@ -56,7 +54,7 @@ def main() -> None:
     # Batches are lists of many values and no cycles: a collector that looks at them again and again finds nothing.
     gc.freeze()
     gc.set_threshold(_COLLECT_EVERY, 10, 10)
-    requests, answers = _pipes()
+    requests, answers = standard_streams()
     with suppress(BrokenPipeError):
         _serve(requests, answers)
     os._exit(1)
@@ -66,7 +64,7 @@ def _serve(requests: BinaryIO, answers: BinaryIO) -> None:
     task: ConversionTask = pickle.load(requests)  # noqa: S301  from the run that started this process
     waiting: SimpleQueue[Any] = SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
-    threading.Thread(target=_watch, args=(task.parent,), daemon=True).start()
+    threading.Thread(target=end_with, args=(task.parent,), daemon=True).start()
     try:
         sink = _Sink(task)
         converter = BatchConverter(sink, task.exported_at)
@@ -94,13 +92,6 @@ def _read(requests: BinaryIO, waiting: SimpleQueue[Any]) -> None:
         os._exit(0)
 
 
-def _watch(parent: int) -> None:
-    """End the process when its run has ended and the pipe is open nevertheless."""
-    while os.name == "nt" or os.getppid() == parent:
-        time.sleep(_LOOK_S)
-    os._exit(1)
-
-
 def _answer(answers: BinaryIO, answer: Any) -> None:
     try:
         content = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
@@ -108,13 +99,3 @@ def _answer(answers: BinaryIO, answer: Any) -> None:
         content = pickle.dumps(Failed(RuntimeError(repr(answer))))
     answers.write(content)
     answers.flush()
-
-
-def _pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The standard streams, which nothing else may use from now on."""
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    os.close(nothing)
-    return requests, answers

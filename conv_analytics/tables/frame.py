@@ -37,8 +37,12 @@ def to_frame(table: Table, parts: Iterable[tuple[date, pa.Table]]) -> pd.DataFra
     A table without rows has no categories: Parquet keeps none.
     """
     parts = sorted(parts, key=lambda part: part[0])
-    dated = [with_date(rows, day) for day, rows in parts]
-    whole = pa.concat_tables(dated).unify_dictionaries().combine_chunks()
+    return as_frame(table, pa.concat_tables([with_date(rows, day) for day, rows in parts]))
+
+
+def as_frame(table: Table, rows: pa.Table) -> pd.DataFrame:
+    """Rows of a table, with their days, as a DataFrame; see `to_frame`."""
+    whole = rows.unify_dictionaries().combine_chunks()
     for column in table.columns:
         if is_vocabulary(column.kind) and whole.num_rows:
             place = whole.schema.get_field_index(column.name)

@@ -279,7 +279,21 @@ OUTPUTS: dict[str, Output] = {
 }  # fmt: skip
 
 #: Commands that print no text of the API: counts, paths and words of our own.
-SILENT = {"compact", "completion", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
+SILENT = {
+    "compact",
+    "completion",
+    "copy",
+    "demo",
+    "export",
+    "ingest",
+    "listen",
+    "mcp",
+    "plan",
+    "prune",
+    "replay",
+    "sandbox",
+    "tables",
+}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip

@@ -9,6 +9,7 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
@@ -18,7 +19,7 @@ from conv_analytics.tables.column import Column, Table
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.frame import DATE
-from conv_analytics.tables.kinds import MONEY
+from conv_analytics.tables.kinds import INSTANT, MONEY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 _BATCH = 250_000
 _COMMIT = r"/(\d+)-[0-9a-f]{8}-\d+\.parquet$"
 _NUMBER = "conv_analytics_commit"
+#: What Spark calls the types of columns that files of earlier versions lack; words and texts are strings.
+_SPARK_TYPES = {
+    pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean", INSTANT: "timestamp",
+    MONEY: f"decimal({MONEY.precision},{MONEY.scale})",
+}  # fmt: skip
 
 
 def library(name: str, extra: str) -> Any:
@@ -129,7 +135,7 @@ def _as_pattern(path: str) -> str:
 
 def _spark_column(f: Any, column: Column, lacking: frozenset[str]) -> Any:
     if column.name in lacking:
-        return f.lit(column.earlier).cast("timestamp" if str(column.arrow.type).startswith("timestamp") else "string")
+        return f.lit(column.earlier).cast(_SPARK_TYPES.get(column.arrow.type, "string"))
     value = f.col(f"`{column.name}`")
     return value.cast(f"decimal({MONEY.precision},{MONEY.scale})") if column.arrow.type == MONEY else value
 

@@ -283,6 +283,10 @@ class HandOver(Snapshot):
         ]  # fmt: skip
         return type(self)(self._layout.root, [commit for commit in kept if commit.files])
 
+    def rows_of_runs(self, table: str) -> Iterator[tuple[int, pa.Table]]:
+        """Every row of every run of a table, file by file, with its ``date``; each file with the number of its run."""
+        return ((number, with_date(self._read(file), day_of(file))) for number, file in self._by_day(table))
+
     # Each row once, in Arrow.
 
     def _rows_once(self, table: Table, columns: list[str]) -> Iterator[pa.Table]:
@@ -296,7 +300,10 @@ class HandOver(Snapshot):
             (number, with_date(self._read(file, names), day_of(file))) for number, file in self._by_day(table.name)
         )
         if table.latest:
-            yield _latest(table, list(parts)).select(columns)
+            of_runs = list(parts)
+            rows = pa.concat_tables([part for _, part in of_runs]).unify_dictionaries()
+            runs = np.repeat([number for number, _ in of_runs], [len(part) for _, part in of_runs])
+            yield latest_rows(table, rows, runs).select(columns)
             return
         also = self._given_twice() if replaced else None
         for _, rows in parts:
@@ -317,10 +324,8 @@ def _keys(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def _latest(table: Table, parts: list[tuple[int, pa.Table]]) -> pa.Table:
-    """The latest row of each key: a later run saw the later state, whatever the clock said."""
-    rows = pa.concat_tables([part for _, part in parts]).unify_dictionaries()
-    runs = np.repeat([number for number, _ in parts], [len(part) for _, part in parts])
+def latest_rows(table: Table, rows: pa.Table, runs: Any) -> pa.Table:
+    """The latest row of each key, given each row's run: a later run saw the later state, whatever the clock said."""
     instants = rows[table.latest].cast(pa.int64()).fill_null(np.iinfo("int64").max).to_numpy()
     order = np.lexsort((instants, runs))
     keys = _keys(rows.select(list(table.key))).iloc[order]
@@ -341,4 +346,4 @@ def _without_replaced(table: Table, rows: pa.Table, also: pd.DataFrame) -> pa.Ta
     return rows.filter(pc.invert(pc.and_(pa.array(differs), other)))
 
 
-__all__ = ["HandOver"]
+__all__ = ["HandOver", "latest_rows"]

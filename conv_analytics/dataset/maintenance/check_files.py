@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.folder_state import RESTORE, FolderState
+from conv_analytics.dataset.storage import commit as log
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
@@ -27,6 +28,7 @@ from conv_analytics.tables import TABLES
 from conv_analytics.tables.kinds import lacked_by_earlier, reads_as
 
 _TABLE_FILE = re.compile(r"(?P<table>\w+)/date=\d{4}-\d\d-\d\d/[^/\\]+\.parquet")
+_PRUNE = "Run prune again: it deletes what an earlier one left."
 _OWN_NAME = re.compile(r"(?P<commit>\d{6,})-(?P<run>[0-9a-f]{8})-\d+\.parquet")
 
 
@@ -42,6 +44,8 @@ def check_commits(folder: FolderState) -> None:
         if commit.number != number:
             folder.add(Level.ERROR, f"says that it is commit {commit.number}", folder.relative(path), RESTORE)
         folder.commits.append(commit)
+    folder.removed = log.removed_by(folder.commits)
+    folder.commits = [commit.without(folder.removed) for commit in folder.commits]
     last = max(folder.numbers, default=0)
     known = sorted({0, *folder.numbers, *(commit.number for commit in with_carried(folder.commits))})
     # A number may be anything, so all that are missing between two of them make one finding.
@@ -147,6 +151,9 @@ def check_leftovers(folder: FolderState) -> None:
 
 
 def _leftover(folder: FolderState, path: str) -> tuple[Level, str, str, str]:
+    if path in folder.removed:
+        what = "is no longer part of the dataset, and not deleted yet"
+        return Level.WARNING, what, path, _PRUNE
     own = _OWN_NAME.fullmatch(path.rsplit("/", 1)[-1])
     if own and own["run"] in folder.finishing:
         what = "belongs to a run that is not committed yet"
@@ -186,7 +193,8 @@ def check_quarantine(folder: FolderState) -> None:
             folder.add(Level.ERROR, f"has {count:,} records; {expected:,} were counted", name, RESTORE)
     for name in home_of(folder.layout).files(QUARANTINE):
         if name not in named:
-            folder.add(Level.WARNING, "no commit names it", name, "A run that was given up left it; delete it.")
+            advice = _PRUNE if name in folder.removed else "A run that was given up left it; delete it."
+            folder.add(Level.WARNING, "no commit names it", name, advice)
     folder.all_well(f"{len(named):,} quarantine files are there, with {lines:,} records", before)
 
 

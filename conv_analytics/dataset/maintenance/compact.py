@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from conv_analytics.dataset.maintenance.file_rows import FileRows, is_around
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.maintenance.quarantine_copy import QuarantineCopy
 from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
@@ -24,26 +25,19 @@ from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import history
 from conv_analytics.dataset.storage.backlog import backlog
-from conv_analytics.dataset.storage.batches import first_line, read_batches
-from conv_analytics.dataset.storage.commit import File, promised
+from conv_analytics.dataset.storage.commit import promised
 from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
-from conv_analytics.dataset.storage.parquet import as_recorded, open_file
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.report_schema import CARRIED
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.dataset.storage.watermarks import Watermark, watermarks_from
 from conv_analytics.dataset.store.work_folder import BUCKET, dataset_folder
 from conv_analytics.dataset.writer import DatasetWriter
-from conv_analytics.errors import ConfigError, CorruptFile, DatasetError, SchemaChanged
+from conv_analytics.errors import ConfigError, DatasetError
 from conv_analytics.instants import utc_text
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.column import Table
 from conv_analytics.tables.event_sources import EVENT_SOURCES
-from conv_analytics.tables.kinds import as_declared
-
-#: Rows that are copied at a time.
-_BATCH_ROWS = 2**14
 
 
 @dataclass
@@ -164,7 +158,7 @@ def _watermarks(index: WatermarkIndex, last_added: Mapping[str, int]) -> Iterato
 def _check(dataset: Snapshot, target: Path) -> None:
     """Refuse what would lose or overwrite something."""
     layout = Layout(target)
-    if _is_around(dataset, layout):
+    if is_around(Layout(dataset.path), layout):
         raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another folder for the copy.")
     if target.is_dir():
         if any(promised(staging) for staging in layout.runs()):
@@ -181,56 +175,19 @@ def _check(dataset: Snapshot, target: Path) -> None:
         raise DatasetError(f"{message} Upgrade conv_analytics, so that the copy has them too.")
 
 
-def _is_around(dataset: Snapshot, target: Layout) -> bool:
-    """Whether a target lies in the folder of a dataset, or around it."""
-    source = Layout(dataset.path)
-    if source.bucket is not None and target.bucket is not None:
-        one, other = f"{source.name}/", f"{target.name}/"
-        return one.startswith(other) or other.startswith(one)
-    here, there = source.root.resolve(), target.root.resolve()
-    return here == there or here in there.parents or there in here.parents
-
-
-class _FileRows:
-    """The rows of one file, in batches; may be iterated several times."""
-
-    def __init__(self, layout: Layout, file: File, columns: Sequence[str]) -> None:
-        self.path, self.file, self._columns = layout.file(file.path), file, columns
-        self._layout = layout
-
-    def __iter__(self) -> Iterator[pa.Table]:
-        with open_file(self._layout, self.file).parquet as opened:
-            present = opened.schema_arrow.names
-        for batch in read_batches(self.path, [name for name in self._columns if name in present], _BATCH_ROWS):
-            yield as_declared(pa.Table.from_batches([batch]), TABLES[self.file.table].schema, self._columns)
-
-    def check(self, table: Table) -> None:
-        """Raise unless the file is as it was recorded, and has the columns that its table has today."""
-        with open_file(self._layout, self.file).parquet as opened:
-            columns = opened.schema_arrow.names
-        try:
-            what = as_recorded(self._layout, self.file)
-        except OSError as error:
-            raise CorruptFile(self.path, first_line(error)) from error
-        if what:
-            raise CorruptFile(self.path, f"it {what}")
-        if more := [name for name in columns if name not in table.schema.names]:
-            raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
-
-
 def _copy(dataset: Snapshot, name: str, quarantine: QuarantineCopy, writer: DatasetWriter) -> int:
     """Copy one table, day by day, and return the number of rows that were left out."""
     table, patch = TABLES[name], quarantine.patch(name)
     # One day after the other, so that each file is closed before the next is opened; runs in their order.
     files = sorted(dataset.numbered(name), key=lambda pair: day_of(pair[1]))
     layout = Layout(dataset.path)
-    sources = [_FileRows(layout, file, table.schema.names) for _, file in files]
+    sources = [FileRows(layout, file, table.schema.names) for _, file in files]
     for source in sources:
         source.check(table)
     masks: list[Any] = []
     replaced = ReplacedEvents(dataset.stored_files(EVENT_SOURCES.name) if EVENT_SOURCES.name in dataset.tables else ())
     if table.latest:
-        slim = [RunRows(number, _FileRows(layout, file, [*table.key, table.latest])) for number, file in files]
+        slim = [RunRows(number, FileRows(layout, file, [*table.key, table.latest])) for number, file in files]
         total = sum(file.rows for _, file in files) + len(patch.new)
         masks = latest_rows(table, [*slim, *quarantine.new(name)], total)
     dropped = 0

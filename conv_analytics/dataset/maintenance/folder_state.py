@@ -37,6 +37,8 @@ class FolderState:
     findings: list[Finding] = field(default_factory=list)
     sound: dict[str, list[File]] = field(default_factory=dict)
     """Files that are as recorded, by table."""
+    removed: frozenset[str] = frozenset()
+    """Files that a commit has removed."""
     unknown: int = 0
     """Commits whose watermarks cannot be read."""
 

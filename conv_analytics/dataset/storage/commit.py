@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,8 @@ from conv_analytics.errors import CorruptFile
 from conv_analytics.log import LOGGER, Entry
 
 #: 2: with `Commit.settled`; 3: with `Commit.conversations`; 4: with `Commit.unfinished`, and with money of eighteen
-#: decimals in the files; 5: with the source of events. Older ones are read as before.
-FORMAT = 5
+#: decimals in the files; 5: with the source of events; 6: with `Commit.removed`. Older ones are read as before.
+FORMAT = 6
 #: A folder with a run every second would take longer to get there than numbers are good for.
 _LARGEST = 10**12
 
@@ -64,6 +64,8 @@ class Commit:
     """For each conversation of which something is or was missing: see `storage.watermarks.Watermark.unfinished`."""
     conversations: File | None = None
     """When there are many conversations, the file that holds these three instead: see `storage.watermarks`."""
+    removed: tuple[str, ...] = ()
+    """Files of earlier commits, relative to the dataset, that are no longer part of it: see `maintenance.prune`."""
     format: int = field(default=FORMAT)
 
     def read_watermarks(self, root: Path) -> Iterator[Watermark]:
@@ -71,6 +73,13 @@ class Commit:
         yield from watermarks_from(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
             yield from read_watermarks(Layout(root).file(self.conversations.path))
+
+    def without(self, removed: Collection[str]) -> Commit:
+        """The commit without files that a later one has removed."""
+        if not removed:
+            return self
+        files = tuple(file for file in self.files if file.path not in removed)
+        return replace(self, files=files, quarantine=None if self.quarantine in removed else self.quarantine)
 
     @property
     def published(self) -> tuple[File, ...]:
@@ -123,13 +132,27 @@ class Commit:
 
 
 def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
-    """All commits of a dataset, or those before a number, oldest first; raise `CorruptFile` for a bad one."""
+    """All commits of a dataset, or those before a number, oldest first, without the files that a later one removed.
+
+    Raises
+    ------
+    CorruptFile
+        If one of them cannot be read.
+    """
+    found = []
     for number in numbers(layout):
         if before is None or number < before:
             commit = Commit.read(layout.commit(number))
             if commit.number != number:
                 raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
-            yield commit
+            found.append(commit)
+    removed = removed_by(found)
+    yield from (commit.without(removed) for commit in found)
+
+
+def removed_by(history: Iterable[Commit]) -> frozenset[str]:
+    """The files that some commits have removed."""
+    return frozenset(name for commit in history for name in commit.removed)
 
 
 def numbers(layout: Layout) -> list[int]:
@@ -151,11 +174,14 @@ def next_number(layout: Layout) -> int:
     return max(numbers(layout), default=0) + 1
 
 
-def prepare(layout: Layout, commit: Commit) -> Path:
-    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete."""
+def prepare(layout: Layout, commit: Commit, text: str | None = None) -> Path:
+    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete.
+
+    `text` is that of the record, where another version may have written it.
+    """
     path = layout.staging(commit.run) / PREPARED
     # A half-written promise would be in the way of every later run.
-    durable.write_atomically(path, commit.to_json(), part=path.with_suffix(".part"))
+    durable.write_atomically(path, commit.to_json() if text is None else text, part=path.with_suffix(".part"))
     durable.sync_folder(path.parent)
     return path
 

@@ -32,7 +32,7 @@ _INSTANTS = ("at", "since", "until")
 #: Columns that the report has under the same name, as numbers.
 _NUMBERS = ("listed", "requests", "retries", "quarantined")
 #: Fields that a carried commit leaves empty: the compacted dataset has them once, for all commits.
-_APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None}
+_APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None, "quarantine": None, "removed": []}
 
 
 def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:

@@ -125,6 +125,11 @@ class StagedFiles:
             if self._buffered > BUFFER_BYTES:
                 self._flush(KEPT_BYTES)
 
+    def keep_table(self, name: str) -> None:
+        """Have a file of a table, if without rows."""
+        if not any(part.table.name == name for part in (*self._parts.values(), *self._done)):
+            self._part(TABLES[name], self._day)
+
     def quarantine(self, lines: list[str]) -> None:
         """Keep records that could not be read: one JSON object per line."""
         if lines:

@@ -20,7 +20,10 @@ _FILE = "conv_analytics_file"
 _DAY = r"[/\\]date=(\d{4}-\d\d-\d\d)[/\\][^/\\]*$"
 _COMMIT = r"[/\\](\d+)-[0-9a-f]{8}-\d+\.parquet$"
 #: What DuckDB calls the types of columns that files of earlier versions lack.
-_TYPES = {pa.string(): "varchar", INSTANT: "timestamptz"}
+_TYPES = {
+    pa.string(): "varchar", pa.int64(): "bigint", pa.float64(): "double", pa.bool_(): "boolean", INSTANT: "timestamptz",
+    MONEY: f"decimal({MONEY.precision}, {MONEY.scale})",
+}  # fmt: skip
 _SAME_EVENT = " and ".join(f"also.{column} = file.{column}" for column in EVENT_KEY)
 
 

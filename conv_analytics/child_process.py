@@ -1,0 +1,56 @@
+"""Processes that do a part of the work: another interpreter that imports this package alone, over pipes.
+
+They start from a notebook, a script without a main guard or standard input alike, which `multiprocessing` does not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+#: How often a process looks whether the one that started it is there: another one may have inherited the pipe. [s]
+_LOOK_S = 1.0
+
+
+def is_interpreter(executable: str | None) -> bool:
+    """Whether a program is Python; one that embeds it would start itself again.
+
+    >>> is_interpreter("/usr/bin/python3"), is_interpreter("/usr/bin/blender")
+    (True, False)
+    """
+    return (
+        bool(executable)
+        and not getattr(sys, "frozen", False)
+        and Path(executable or "").name.startswith(("python", "pypy"))
+    )
+
+
+def own_session() -> dict[str, Any]:
+    """Options of `subprocess.Popen`: Ctrl-C is for the process that started it, which then ends the other one."""
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+    return {"start_new_session": True}
+
+
+def standard_streams() -> tuple[BinaryIO, BinaryIO]:
+    """The standard streams for messages: nothing else may use them from now on, and prints go to standard error."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return requests, answers
+
+
+def end_with(parent: int) -> NoReturn:
+    """End this process when the one that started it has ended and the pipe is open nevertheless; for a thread."""
+    while os.name == "nt" or os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
+
+
+__all__ = ["end_with", "is_interpreter", "own_session", "standard_streams"]

@@ -1,0 +1,87 @@
+"""`conv-analytics prune`: remove from an export what is older than somebody wants to keep."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from typing import TYPE_CHECKING
+
+from conv_analytics.cli.exits import Exit
+from conv_analytics.cli.folders import add_work, folder
+from conv_analytics.cli.output import say, say_json
+from conv_analytics.cli.when import duration
+
+if TYPE_CHECKING:
+    from argparse import _SubParsersAction
+    from collections.abc import Iterator
+
+    from conv_analytics.dataset.maintenance.prune import Expired
+
+_DESCRIPTION = """\
+Show what of an export is older than an age, and with --yes remove it for good: whole conversations, all of whose rows
+are of earlier days (UTC). Nothing else ever removes anything. What is left stays readable and verifiable, and no later
+run exports the removed conversations again. Removes nothing from other copies, and nothing at the API.
+"""
+
+_EPILOG = """\
+examples:
+  conv-analytics prune exports/ --older-than 400d          what would be removed
+  conv-analytics prune exports/ --older-than 400d --yes    removes it
+  conv-analytics prune s3://exports/vonage --older-than 52w --yes --json
+"""
+
+
+def add(
+    commands: _SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> argparse.ArgumentParser:
+    """Declare the command."""
+    command = commands.add_parser(
+        "prune",
+        help="show what is older than an age, or remove it",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        parents=[common],
+    )
+    command.add_argument("dest", metavar="DEST", help="folder of an export")
+    add_work(command)
+    command.add_argument("--older-than", metavar="AGE", required=True, help="such as 400d or 52w; a day or more")
+    command.add_argument("--yes", action="store_true", help="remove it; without this nothing is changed")
+    command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
+    return command
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show what is expired, and remove it if told so."""
+    path, age = folder(options.dest, work=options.work), duration(options.older_than)
+
+    from conv_analytics.dataset.maintenance.prune import expired, prune
+
+    found = prune(path, age) if options.yes else expired(path, age)
+    if options.json:
+        say_json(found.to_dict())
+        return Exit.COMPLETE
+    for line in _lines(found):
+        say(line)
+    if found and not options.yes:
+        again = f"conv-analytics prune {shlex.quote(options.dest)} --older-than {shlex.quote(options.older_than)} --yes"
+        say(f"\nNothing was changed. To remove it: {again}")
+    return Exit.COMPLETE
+
+
+def _lines(found: Expired) -> Iterator[str]:
+    """What is expired, in sentences."""
+    if not found:
+        yield f"Nothing is older than {found.first_day}."
+    else:
+        did = f"commit {found.removed_by} removed" if found.removed_by else "can be removed"
+        yield f"kept from {found.first_day} (UTC) on; of what is older, {did}:"
+        yield f"  {found.conversations:,} conversations, {sum(found.rows.values()):,} rows"
+        yield f"  {found.files:,} files, {found.bytes / 1e6:,.1f} MB" + (
+            f"; {sum(found.kept_rows.values()):,} of their rows stay, in new files" if found.kept_rows else ""
+        )
+        for name, rows in found.rows.items():
+            yield f"  {name:18} {rows:>12,}"
+        if found.quarantined:
+            yield f"  {found.quarantined:,} quarantine files of runs of that time"
+    if found.deleted:
+        yield f"{found.deleted:,} files were deleted"

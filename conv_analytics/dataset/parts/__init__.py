@@ -1,0 +1,1 @@
+"""A dataset in parts that each fit into memory: which conversation is in which part, and who works on them."""

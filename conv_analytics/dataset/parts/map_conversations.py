@@ -1,0 +1,149 @@
+"""Ask a question of a dataset part by part, where no part splits a conversation."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from conv_analytics.dataset.dataset import Dataset
+from conv_analytics.dataset.parts.frame_parts import frame_parts
+from conv_analytics.dataset.parts.part_worker import call
+from conv_analytics.dataset.parts.partition import partition
+from conv_analytics.dataset.parts.workers import by_dask, in_processes
+from conv_analytics.dataset.storage.staged_files import disk_errors
+from conv_analytics.errors import ConfigError, TableNotFound
+from conv_analytics.paths import expand_user
+
+T = TypeVar("T")
+
+#: Rows of a part when nobody says how many parts there are to be: of events with their bodies, half a gigabyte.
+ROWS = 1_000_000
+
+
+def map_conversations(
+    func: Callable[[Any], T],
+    data: Dataset | Mapping[str, Any],
+    *,
+    parts: int | None = None,
+    tables: Collection[str] | None = None,
+    processes: int = 1,
+    client: Any = None,
+    scratch: str | Path | None = None,
+) -> list[T]:
+    """Call a function with the tables of each part of a dataset, and return its results in the order of the parts.
+
+    All rows of a conversation are in the same part, in every table; so are conversations that share a leg, which was
+    transferred from one to the other. What is worked out conversation by conversation, leg by leg or event by event is
+    therefore the same as of the whole, and counts of parts add up.
+
+    Parameters
+    ----------
+    func
+        Takes the tables of a part: a mapping of table name to frame, which every question takes, such as
+        ``functools.partial(kpi, by="country")``. Of a dataset a table is read when it is looked at, and only then.
+    data
+        A `Dataset`, of one application or several, in a folder or a bucket; or tables in memory, of pandas, Polars or
+        pyarrow, by name.
+    parts
+        How many parts, 1 or more; by default a million rows each. More parts take less memory.
+    tables
+        Names of the tables that are needed; all when absent. Name those that are: nothing else is read.
+    processes
+        Processes of this machine that work on parts, each in its own memory; 1 is this process. A function of a
+        notebook's cell needs cloudpickle, which the extra ``dask`` brings.
+    client
+        A ``dask.distributed.Client``, or a cluster such as ``LocalCluster``: its workers call the function (extra
+        ``dask``).
+    scratch
+        The folder where the rows of a dataset wait, part by part, until the call ends, some two to three times the size
+        of the tables; by default that for temporary files. The workers of `client` have to see it under the same path.
+
+    Returns
+    -------
+    list
+        What the function returned, in the order of the parts. Results of other processes are pickled.
+
+    Raises
+    ------
+    ConfigError
+        If an option does not fit, or the function cannot be sent to another process.
+    TableNotFound
+        If the data has no such table.
+    DestinationError
+        If the folder for temporary files cannot be written.
+    DatasetError
+        If a process has ended in the middle of its work.
+    Exception
+        The first that the function raised, with the number of its part as a note.
+
+    Notes
+    -----
+    Counts add up; most other numbers do not. A median, a percentile, a mean without its n, a distinct count of what
+    several parts have, and an interval of a rate cannot be made of those of the parts: let the function return counts
+    or rows, and work the others out of these. Questions that look from one conversation to another (`redials`,
+    `concurrency`, `busy_hour`, `findings`) are for the whole. `quality` finds the units of what it is given: ask
+    `detect_units` of the whole, and give it to each part. Tables without a ``conversation_id`` (users, sessions) are in
+    every part. See `scale.md`.
+
+    The rows of a dataset are written to a file per table and part first, in one pass: reading all files for each part
+    takes as much processor time at 8 parts, and four times as much at 32.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from conv_analytics import Conversations, export
+    >>> from conv_analytics.dataset import map_conversations
+    >>> from conv_analytics.sandbox import Sandbox
+    >>> with Sandbox(conversations=9) as sandbox, TemporaryDirectory() as folder:
+    ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+    ...     dataset = export(client, folder, rate=0).dataset
+    ...     counts = map_conversations(lambda part: len(part["conversations"]), dataset, parts=4)
+    >>> len(counts), sum(counts)
+    (4, 9)
+    """
+    for name, value in (("parts", parts), ("processes", processes)):
+        if value is not None and value < 1:
+            raise ConfigError(f"{name}={value} is no number of {name}: it is 1 or more.")
+    if client is not None and processes > 1:
+        raise ConfigError("Workers are either those of client= or processes=: leave one of them out.")
+    if not isinstance(data, Dataset):
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")
+        made = parts or _enough(sum(map(len, data.values())), processes)
+        return _work(func, frame_parts(data, made, tables), processes, client)
+    wanted = _known(data, tables)
+    made = parts or _enough(sum(map(data.rows, wanted)), processes)
+    where = tempfile.gettempdir() if scratch is None else expand_user(str(scratch))
+    with disk_errors(Path(where)):
+        folder = tempfile.TemporaryDirectory(prefix="conv-analytics-parts-", dir=where, ignore_cleanup_errors=True)
+    with folder as path:
+        return _work(func, partition(data, Path(path), made, wanted), processes, client)
+
+
+def _work(func: Callable[[Any], T], parts: Sequence[Any], processes: int, client: Any) -> list[T]:
+    if client is not None:
+        return by_dask(func, parts, client)
+    if processes > 1:
+        return in_processes(func, parts, processes)
+    return [call(func, part) for part in parts]
+
+
+def _enough(rows: int, processes: int) -> int:
+    """A number of parts that are small enough."""
+    return max(processes, -(-rows // ROWS), 1)
+
+
+def _known(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
+    """The tables that are wanted, in their order, without what would decide about rows that stand once already."""
+    if tables is None:
+        return list(dataset.tables)
+    wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))
+    for name in wanted:
+        if name not in dataset.tables:
+            raise TableNotFound(name, dataset.tables, where=dataset.name)
+    return wanted
+
+
+__all__ = ["map_conversations"]

@@ -1,0 +1,223 @@
+"""What is too old is removed conversation by conversation; the rest is as it was, and nothing comes back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from conv_analytics import Conversations, export, open_dataset
+from conv_analytics.cli import main
+from conv_analytics.dataset import Dataset, DatasetWriter
+from conv_analytics.dataset.maintenance import prune as module
+from conv_analytics.dataset.maintenance.finding import Level
+from conv_analytics.dataset.storage.watermarks import Watermark
+from conv_analytics.errors import ConfigError, DatasetError, DatasetLocked
+from conv_analytics.sandbox import Sandbox
+from conv_analytics.tables import TABLES
+from tests._helpers.older_dataset import line
+from tests._helpers.table_rows import watermarks
+
+FIRST = date(2025, 3, 1)
+NAMES = ["conversations", "members", "events", "hangups", "users"]
+#: Which conversations have events in which night, and which of them the night's run saw.
+NIGHTS: list[tuple[list[str], list[str]]] = [
+    (["old", "long", "quiet"], ["old", "long", "quiet", "seen"]),
+    (["old", "long"], ["old", "long"]),
+    (["late"], ["late", "seen"]),
+    (["long", "late"], ["long", "late"]),
+]
+
+
+def at(night: int) -> datetime:
+    return datetime(2025, 3, 1, 12, tzinfo=UTC) + timedelta(days=night)
+
+
+def table(name: str, made: Iterable[dict[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(made), schema=TABLES[name].schema)
+
+
+def write_night(root: Path, night: int, talked: list[str], seen: list[str]) -> None:
+    writer = DatasetWriter(root, at(night).date(), NAMES)
+    when = at(night)
+    ids = {"exported_at": when}
+    writer.write("conversations", table("conversations", ({"conversation_id": each, **ids} for each in seen)))
+    writer.write(
+        "members",
+        table("members", ({"conversation_id": each, "member_id": f"MEM-{each}", **ids} for each in seen)),
+    )
+    writer.write("users", table("users", [{"user_id": f"USR-{night % 2}", **ids}]))
+    event = [
+        {"conversation_id": each, "event_id": night + 1, "type": "sip:hangup", "at": when, "source": "list"}
+        for each in talked
+    ]
+    writer.write("events", table("events", event))
+    writer.write("hangups", table("hangups", ({**each, "leg_id": f"leg-{each['conversation_id']}"} for each in event)))
+    writer.quarantine([line("events", talked[0], b'{"id": 1}', [("events", "type")], event=night + 1)])
+    report = {"status": "complete", "selected": NAMES, "started_at": when.isoformat(), "quarantine_lines": 1}
+    commit = writer.commit([Watermark(each, night + 1) for each in talked], report)
+    record = writer.layout.commit(commit.number)
+    # As if it had run then.
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"committed_at": when.isoformat()}))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for night, (talked, seen) in enumerate(NIGHTS):
+        write_night(tmp_path / "exports", night, talked, seen)
+    return tmp_path / "exports"
+
+
+def owners(dataset: Dataset, name: str) -> list[str]:
+    return sorted(dataset[name]["conversation_id"])
+
+
+def errors(dataset: Dataset) -> list[str]:
+    return [f"{each.where} {each.what}" for each in dataset.verify() if each.level is not Level.OK]
+
+
+def test_whole_conversations_go(root: Path) -> None:
+    before = open_dataset(root)
+    plan = before.expired(FIRST + timedelta(days=2))
+    assert plan.conversations == 2
+    assert plan.rows == {"conversations": 6, "members": 6, "events": 3, "hangups": 3, "users": 2}
+    assert plan.kept_rows == {"events": 2, "hangups": 2}
+    assert plan.quarantined == 2
+    assert plan
+    assert open_dataset(root).commits == before.commits
+    done = before.prune(FIRST + timedelta(days=2))
+    assert {**plan.to_dict(), "seconds": 0} == {**done.to_dict(), "removed_by": None, "deleted": 0, "seconds": 0}
+    assert (done.removed_by, done.deleted) == (5, plan.files + 2)
+    after = open_dataset(root)
+    # All of what is left: `long` has its first events still, and `seen` was seen by a run that is kept.
+    assert owners(after, "events") == ["late", "late", "long", "long", "long"]
+    assert owners(after, "hangups") == owners(after, "events")
+    assert owners(after, "conversations") == owners(after, "members") == ["late", "long", "seen"]
+    assert after["users"]["user_id"].tolist() == ["USR-0", "USR-1"]
+    # The row that the latest run saw, not the one that was written last.
+    seen = after["conversations"].set_index("conversation_id")["exported_at"]
+    assert (seen["long"], seen["seen"]) == (pd.Timestamp(at(3)), pd.Timestamp(at(2)))
+    assert after["events"].set_index("conversation_id").loc["long", "date"].dt.day.tolist() == [1, 2, 4]
+    on_disk = {path.relative_to(root).as_posix() for name in NAMES for path in (root / name).rglob("*.parquet")}
+    assert on_disk == {file.path for commit in after.commits for file in commit.files}
+    assert not list((root / "events").glob("date=*/000001-*"))
+
+
+def test_the_folder_is_whole_and_its_history_is_there(root: Path) -> None:
+    known = watermarks(root)
+    open_dataset(root).prune(FIRST + timedelta(days=2))
+    after = open_dataset(root)
+    assert watermarks(root) == known
+    assert not [each for each in errors(after) if "no gaps" in each or "event ids" not in each]
+    history = after.history()
+    assert history["status"].tolist() == ["complete"] * 4 + ["pruned"]
+    for name in after:
+        counted = after.duckdb().sql(f'select count(*) from "{name}"').fetchall()[0][0]
+        assert counted == len(after[name]) == len(after.table(name).to_arrow())
+    copied = after.compact(root.parent / "copy")
+    assert copied.quarantined == 2
+    copy = open_dataset(root.parent / "copy")
+    assert {name: len(copy[name]) for name in copy} == {name: len(after[name]) for name in after}
+    assert watermarks(root.parent / "copy") == known
+
+
+def test_a_second_time_there_is_nothing_to_do(root: Path) -> None:
+    dataset = open_dataset(root)
+    dataset.prune(FIRST + timedelta(days=2))
+    again = dataset.prune(FIRST + timedelta(days=2))
+    # `long` lives on, and so do its earlier days.
+    assert not again
+    assert (again.removed_by, again.deleted) == (None, 0)
+    assert len(open_dataset(root).commits) == 5
+    # When it is old, too, what the first call wrote goes as well.
+    done = dataset.prune(FIRST + timedelta(days=30))
+    assert done.conversations == 3
+    after = open_dataset(root)
+    assert {name: len(after[name]) for name in after} == dict.fromkeys(sorted(after, key=list(TABLES).index), 0)
+    assert set(after) == set(NAMES)
+    assert not [each for each in after.verify() if each.level is Level.ERROR]
+
+
+def test_what_a_killed_call_left_is_deleted_by_the_next(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+
+        def killed(_layout: object) -> int:
+            raise KeyboardInterrupt
+
+        patch.setattr(module, "delete_removed", killed)
+        with pytest.raises(KeyboardInterrupt):
+            open_dataset(root).prune(FIRST + timedelta(days=2))
+    after = open_dataset(root)
+    assert owners(after, "events") == ["late", "late", "long", "long", "long"]
+    left = [each for each in after.verify() if "prune again" in each.advice]
+    assert len(left) == len({each.where for each in left}) > 5
+    assert {each.level for each in left} == {Level.WARNING}
+    done = after.prune(FIRST + timedelta(days=2))
+    assert (bool(done), done.deleted) == (False, len(left))
+    assert not [each for each in open_dataset(root).verify() if "prune again" in each.advice]
+
+
+def test_it_is_a_run_with_the_lock(root: Path) -> None:
+    dataset = open_dataset(root)
+    writer = DatasetWriter(root, FIRST, NAMES)
+    with pytest.raises(DatasetLocked):
+        dataset.prune(FIRST + timedelta(days=2))
+    writer.abandon()
+    assert open_dataset(root).rows("events") == dataset.rows("events")
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(days=-3), timedelta(hours=0)])
+def test_today_is_not_old(root: Path, age: timedelta) -> None:
+    for ask in (open_dataset(root).expired, open_dataset(root).prune):
+        with pytest.raises(ConfigError, match="is not in the past"):
+            ask(age)
+
+
+def test_a_damaged_file_is_not_rewritten(root: Path) -> None:
+    (file,) = (root / "events" / f"date={FIRST}").iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:200] + b"X" + whole[201:])
+    with pytest.raises(DatasetError):
+        open_dataset(root).prune(FIRST + timedelta(days=2))
+    file.write_bytes(whole)
+    assert open_dataset(root).rows("events") == 8
+    assert not [each for each in open_dataset(root).verify() if each.level is Level.ERROR]
+
+
+@pytest.mark.slow
+def test_no_run_exports_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox(conversations=12) as box:
+        client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
+        dataset = export(client, tmp_path / "exports", rate=0, progress=None, processes=1).dataset
+        assert len(dataset["events"]) > 50
+        with monkeypatch.context() as patch:
+            tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+            patch.setattr(module, "first_day_kept", lambda _: tomorrow)
+            assert dataset.prune(timedelta(days=1)).conversations == 12
+        done = export(client, tmp_path / "exports", rate=0, progress=None, processes=1, allow_empty=True)
+    assert done.report.tables.get("events", 0) == 0
+    after = open_dataset(tmp_path / "exports")
+    assert len(after["events"]) == 0
+    assert not [each for each in after.verify() if each.level is Level.ERROR]
+
+
+def test_the_command_shows_first_and_removes_when_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    age = f"{(datetime.now(UTC).date() - FIRST).days - 2}d"
+    assert main(["prune", str(root), "--older-than", age]) == 0
+    shown = capsys.readouterr().out
+    assert "2 conversations, 20 rows" in shown
+    assert f"Nothing was changed. To remove it: conv-analytics prune {root} --older-than {age} --yes" in shown
+    assert len(open_dataset(root).commits) == 4
+    assert main(["prune", str(root), "--older-than", age, "--yes", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["removed_by"], told["conversations"], told["first_day"]) == (5, 2, str(FIRST + timedelta(days=2)))
+    assert main(["prune", str(root), "--older-than", age]) == 0
+    assert "Nothing is older than 2025-03-03." in capsys.readouterr().out
+    assert main(["prune", str(root), "--older-than", "soon"]) == 2
+    assert "no length of time" in capsys.readouterr().err
