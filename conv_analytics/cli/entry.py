@@ -31,6 +31,7 @@ from conv_analytics.cli import (
     mcp,
     offenders,
     plan,
+    publish,
     quality,
     reconcile,
     replay,
@@ -48,7 +49,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 
 #: The commands, in the order in which help lists them.
 COMMANDS = (
-    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, timeline,
+    demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, publish, timeline,
     findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
     completion,
 )  # fmt: skip
