@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.publish.published import PublishedTable
 
 _DESCRIPTION = """\
-Bring Delta Lake tables up to an export folder: the commits that they lack, each in one transaction per table. Events are
-appended; conversations and members take the place of their earlier rows. Nothing is published twice: when a run is
+Bring Delta Lake tables up to an export folder: the commits that they lack, each in one transaction per table. Events
+are appended; conversations and members take the place of their earlier rows. Nothing is published twice: when a run is
 killed or a store does not answer, the same command publishes the rest. Several applications may share the tables, which
 are partitioned by application_id, also when they are published at the same time. Makes no request to the API, and only
 reads the folder. Needs the package deltalake: pip install 'conv-analytics[delta]'.

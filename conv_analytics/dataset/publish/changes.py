@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +27,9 @@ from conv_analytics.tables.events import EVENTS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: What is kept of an event that came both ways.
+_TWICE = pa.schema([EVENT_SOURCES.schema.field(name).remove_metadata() for name in (*EVENT_KEY, "differs")])
 
 
 class Action(StrEnum):
@@ -111,9 +114,12 @@ class Source:
         rows, count = self._rows(commit, table), _height(files)
         if twice.index.isin(self._contradicted).any():
             until = self._part(lambda each, _: each.number <= commit.number)
+            if table.name not in until.tables:
+                return None
             return Change(table, Action.REPLACE, _reader(until, table.name), until.rows(table.name))
         # Of other tables, only rows that are replaced change.
-        keys = pa.Table.from_pandas((twice if table is EVENTS else twice[twice["differs"]]).reset_index())
+        matter = (twice if table is EVENTS else twice[twice["differs"]]).reset_index()
+        keys = pa.Table.from_pandas(matter, _TWICE, preserve_index=False)
         if days := self._days(commit, table, keys):
             return Change(table, Action.CORRECT, rows, count, keys, days)
         return Change(table, Action.APPEND, rows, count) if files else None
@@ -155,11 +161,10 @@ class Source:
         return frame.astype({EVENT_KEY[1]: "int64", "differs": "bool"})
 
     @cached_property
-    def _contradicted(self) -> pd.MultiIndex:
+    def _contradicted(self) -> pd.Index[Any]:
         """The events of which two commits say different things."""
         grouped = self._sources.groupby(list(EVENT_KEY))["differs"].nunique()
-        index: pd.MultiIndex = grouped[grouped > 1].index
-        return index
+        return grouped[grouped > 1].index
 
     def _days(self, commit: Commit, table: Table, keys: pa.Table) -> tuple[date, ...]:
         """The days on which earlier commits have rows of some events."""

@@ -185,7 +185,13 @@ class DeltaCopy:
                 passing = self._target.in_bucket or isinstance(error, exceptions.CommitFailedError)
                 if not passing or _REFUSED.search(str(error)) or time.monotonic() + wait_s > end:
                     raise PublishIncomplete(self._uri, str(error)) from error
-                self._table = None
+            except BaseException as error:
+                # A panic of the library is none of Python's usual errors; it came of a broken connection so far.
+                if type(error).__name__ != "PanicException":
+                    raise
+                if time.monotonic() + wait_s > end:
+                    raise PublishIncomplete(self._uri, str(error)) from error
+            self._table = None
             time.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311  so that two writers do not keep step
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 

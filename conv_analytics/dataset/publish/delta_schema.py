@@ -58,6 +58,8 @@ class DeltaSchema:
             NAME_PROPERTY: self.name,
             KEY_PROPERTY: json.dumps([APPLICATION, *self.key]),
             "delta.dataSkippingStatsColumns": ",".join(self.indexed),
+            # Whoever opens a table reads the log since the last checkpoint, file by file.
+            "delta.checkpointInterval": "10",
         }
 
 

@@ -17,11 +17,10 @@ from conv_analytics.tables.frame import DATE
 if TYPE_CHECKING:
     from datetime import date
 
-    from deltalake import CommitProperties, DeltaTable
+    from deltalake import CommitProperties, DeltaTable, WriterProperties
 
 #: What a row of a correction is: a new one, or an event whose rows of a webhook or a file are confirmed or replaced.
 _KIND, _NEW, _SAME, _DIFFERS = "conv_analytics_kind", "new", "same", "differs"
-_CODEC = "ZSTD"
 
 
 @dataclass
@@ -69,33 +68,31 @@ class Transaction:
 
 
 def _append(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    from deltalake import WriterProperties, write_deltalake  # noqa: PLC0415  an extra
+    from deltalake import write_deltalake  # noqa: PLC0415  an extra
 
     write_deltalake(
         table,
         rows.reader(),
         mode="append",
-        writer_properties=WriterProperties(compression=_CODEC),
+        writer_properties=_compressed(),
         commit_properties=properties,
     )
 
 
 def _replace(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    from deltalake import WriterProperties, write_deltalake  # noqa: PLC0415  an extra
+    from deltalake import write_deltalake  # noqa: PLC0415  an extra
 
     write_deltalake(
         table,
         rows.reader(),
         mode="overwrite",
         predicate=rows.of_application,
-        writer_properties=WriterProperties(compression=_CODEC),
+        writer_properties=_compressed(),
         commit_properties=properties,
     )
 
 
 def _merge(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    from deltalake import WriterProperties  # noqa: PLC0415  an extra
-
     # Two records without an id are one record, as in the dataset.
     same = " and ".join(f"(old.{name} is not distinct from new.{name})" for name in rows.schema.key)
     merger = table.merge(
@@ -103,7 +100,7 @@ def _merge(rows: Transaction, table: DeltaTable, properties: CommitProperties) -
         f"old.{rows.of_application} and {same}",
         source_alias="new",
         target_alias="old",
-        writer_properties=WriterProperties(compression=_CODEC),
+        writer_properties=_compressed(),
         commit_properties=properties,
     )
     values = _values(rows.schema.schema.names)
@@ -111,8 +108,6 @@ def _merge(rows: Transaction, table: DeltaTable, properties: CommitProperties) -
 
 
 def _correct(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    from deltalake import WriterProperties  # noqa: PLC0415  an extra
-
     assert rows.twice is not None
     names = rows.schema.schema.names
     new = pa.concat_tables([rows.schema.schema.empty_table(), *rows.parts()])
@@ -128,7 +123,7 @@ def _correct(rows: Transaction, table: DeltaTable, properties: CommitProperties)
         f"old.{rows.of_application} and old.{DATE} in ({days}) and new.{_KIND} <> '{_NEW}' and {same}",
         source_alias="new",
         target_alias="old",
-        writer_properties=WriterProperties(compression=_CODEC),
+        writer_properties=_compressed(),
         commit_properties=properties,
     )
     delivered = f"old.{SOURCE.name} in ('{EventSource.LIVE}', '{EventSource.FILE}')"
@@ -145,6 +140,13 @@ _WRITES: Mapping[Action, _Write] = {
     Action.MERGE: _merge,
     Action.CORRECT: _correct,
 }
+
+
+def _compressed() -> WriterProperties:
+    """As the files of a dataset are."""
+    from deltalake import WriterProperties  # noqa: PLC0415  an extra
+
+    return WriterProperties(compression="ZSTD")
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 PREFIX = "delta://"
 _EXAMPLES = "delta://lake, delta:///data/lake or delta://s3://BUCKET/PATH"
+#: Tried with deltalake 1.6.6: its tables cannot be read again, or it panics.
+_NOT_TAKEN = re.compile(r"[\[\]|^%\\]")
 #: Requests that are not answered are repeated so often by the client, each after so long. What comes after that is
 #: decided by whoever asks the table which transactions it has.
 _RETRIES, _TIMEOUT = "3", "300s"
@@ -111,7 +114,12 @@ def parse_target(text: str) -> Target:
         raise ConfigError(
             f"{text!r} names no Delta tables: write delta:// before a folder, or the URL of a bucket: {_EXAMPLES}."
         )
-    return Target(parse(rest) if is_url(rest) else expand_user(rest))
+    if is_url(rest):
+        return Target(parse(rest))
+    folder = expand_user(rest)
+    if odd := _NOT_TAKEN.search(folder.absolute().as_posix()):
+        raise ConfigError(f"deltalake takes no folder with {odd[0]!r} in its path, as in {folder}. Name another one.")
+    return Target(folder)
 
 
 __all__ = ["PREFIX", "Target", "parse_target"]
