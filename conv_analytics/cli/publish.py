@@ -75,8 +75,9 @@ def run(options: argparse.Namespace) -> int:
         say(f"{done.target} is up to date")
     else:
         say(table(done.to_frame(), "text"))
-        verb = "would be" if options.dry_run else "were"
-        say(f"\n{done.commits:,} {'commit' if done.commits == 1 else 'commits'} {verb} published to {done.target}")
+        count = "1 commit" if done.commits == 1 else f"{done.commits:,} commits"
+        verb = "would be" if options.dry_run else "was" if done.commits == 1 else "were"
+        say(f"\n{count} {verb} published to {done.target}")
     return Exit.COMPLETE
 
 

@@ -279,14 +279,27 @@ OUTPUTS: dict[str, Output] = {
 }  # fmt: skip
 
 #: Commands that print no text of the API: counts, paths and words of our own.
-SILENT = {"compact", "completion", "demo", "export", "ingest", "listen", "mcp", "plan", "replay", "sandbox", "tables"}
+SILENT = {
+    "compact",
+    "completion",
+    "demo",
+    "export",
+    "ingest",
+    "listen",
+    "mcp",
+    "plan",
+    "publish",
+    "replay",
+    "sandbox",
+    "tables",
+}
 #: What a class shows itself with.
 SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", "_repr_latex_", "to_mermaid", "to_html",
            "to_markdown", "html", "svg", "fragment", "text"}  # fmt: skip
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
 PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "ConversationEvent.text", "LastChange.text",
          "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
-         "OpenTimeline._repr_mimebundle_", "Plan._repr_html_", "export_panel"}  # fmt: skip
+         "OpenTimeline._repr_mimebundle_", "Plan._repr_html_", "Published._repr_html_", "export_panel"}  # fmt: skip
 
 
 def unregistered() -> set[str]:
