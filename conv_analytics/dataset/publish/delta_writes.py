@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: What a row of a correction is: a new one, or an event whose rows of a webhook or a file are confirmed or replaced.
 _KIND, _NEW, _SAME, _DIFFERS = "conv_analytics_kind", "new", "same", "differs"
+#: Rows of a row group: a writer keeps one in memory for each day that it writes.
+_ROWS = 2**17
 
 
 @dataclass
@@ -146,7 +148,7 @@ def _compressed() -> WriterProperties:
     """As the files of a dataset are."""
     from deltalake import WriterProperties  # noqa: PLC0415  an extra
 
-    return WriterProperties(compression="ZSTD")
+    return WriterProperties(compression="ZSTD", max_row_group_size=_ROWS)
 
 
 def _values(names: Sequence[str]) -> dict[str, str]:

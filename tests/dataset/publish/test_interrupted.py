@@ -41,7 +41,7 @@ from tests._helpers.killed_publish import start_growing
 from tests._helpers.table_rows import rows
 
 #: Four writers for longer, on request.
-COMMITS = int(os.environ.get("DELTA_COMMITS", "3"))
+COMMITS = int(os.environ.get("DELTA_COMMITS", "2"))
 
 
 class StoppedError(Exception):

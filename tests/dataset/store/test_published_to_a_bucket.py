@@ -27,10 +27,9 @@ from tests._helpers.table_rows import rows
 # One S3 server serves the whole group.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bucket commits")]
 
-#: More on request.
-RUNS = int(os.environ.get("DELTA_RUNS", "4"))
-#: A process is killed at each of its requests, on request; otherwise at a few of them.
-KILLED_AT_EACH = os.environ.get("DELTA_KILLED_AT_EACH") == "1"
+#: 24 on request.
+RUNS = int(os.environ.get("DELTA_RUNS", "2"))
+on_request = pytest.mark.skipif(os.environ.get("DELTA_KILLED") != "1", reason="on request: DELTA_KILLED=1")
 OPTIONS = {"storage_options": {"aws_conditional_put": "etag", "allow_http": "true"}}
 
 
@@ -85,7 +84,9 @@ def test_published_through_a_network_that_fails(url: str, lake: str, proxy: Prox
                 break
             except (PublishIncomplete, DestinationError):
                 gave_up += 1
-    assert set(FAULTS) <= set(proxy.counted)
+    # Few writes are in each other's way: all of their faults take more runs.
+    wanted = {*FAULTS} if RUNS >= 24 else {"lose", "reset", "slow down"}
+    assert wanted <= set(proxy.counted)
     proxy.fault = lambda *_: None
     assert open_dataset(url).publish(f"delta://{lake}").tables == ()
     is_same(open_dataset(url), lake, **OPTIONS)
@@ -109,26 +110,24 @@ def kill_at(request: int, process: Any, answer: str | None) -> Fault:
     return fault
 
 
+@on_request
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_killed_at_a_request(tmp_path: Path, lake: str, proxy: Proxy, carried_out: bool) -> None:
+def test_killed_at_each_request(tmp_path: Path, lake: str, proxy: Proxy, carried_out: bool) -> None:
     root = tmp_path / "exports"
     run(root, 0)
     open_dataset(root).publish(f"delta://{lake}")
-    killed = 0
     for number in itertools.count(1):
         run(root, number)
-        # One request after the other; or every eleventh, which come to lie in different steps.
-        request = number if KILLED_AT_EACH else 11 * number
         process = start_publishing(root, f"delta://{lake}", variables(proxy.address))
-        proxy.fault = kill_at(request, process, None if carried_out else "reset")
-        process.join(120)
+        proxy.fault = kill_at(number, process, None if carried_out else "reset")
+        process.join(300)
         proxy.fault = lambda *_: None
-        killed += process.exitcode == -signal.SIGKILL
         assert process.exitcode in {0, -signal.SIGKILL}
         open_dataset(root).publish(f"delta://{lake}")
-        if process.exitcode == 0 or (not KILLED_AT_EACH and number == 3):
+        if process.exitcode == 0:
+            # It needed fewer requests than that.
             break
-    assert killed >= 2
+    assert number > 20
     is_same(open_dataset(root), lake, **OPTIONS)
     assert set(transactions(lake).values()) == {1}
 
