@@ -28,7 +28,7 @@ def commit(root: Path, made: dict[str, pa.Table], application: str | None = APPL
     writer = DatasetWriter(root, DAY, [name for name in TABLES if name in made])
     for name, table in made.items():
         writer.write(name, table)
-    about = {} if application is None else {"application": {"id": application, "host": "https://api.test"}}
+    about = {} if application is None else {"application": {"id": application, "host": "https://api.nexmo.com"}}
     return writer.commit({}, {"status": "complete", **about, **report})
 
 
