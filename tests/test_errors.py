@@ -122,6 +122,7 @@ SAMPLES = [
     errors.SchemaChanged("events", "at", "is a text"),
     errors.CorruptFile("a.parquet", "no footer"),
     errors.DestinationError("s3://bucket?token=abc", "denied"),
+    errors.PublishIncomplete("s3://lake/events?token=abc", "503"),
     errors.ExportIncomplete({"failed": 2}),
 ]
 

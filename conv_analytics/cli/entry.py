@@ -33,6 +33,7 @@ from conv_analytics.cli import (
     offenders,
     plan,
     prune,
+    publish,
     quality,
     reconcile,
     replay,
@@ -51,7 +52,7 @@ from conv_analytics.errors import ConfigError, ConvAnalyticsError, redact
 #: The commands, in the order in which help lists them.
 COMMANDS = (
     demo, doctor, export, listen, ingest, plan, status, verify, coverage, replay, compact, copy,
-    prune, timeline,
+    prune, publish, timeline,
     findings, kpi, quality, offenders, report, check, reconcile, mcp, sandbox, tables,
     completion,
 )  # fmt: skip

@@ -19,6 +19,7 @@ from conv_analytics.errors import (
     MemoryExhausted,
     NotFound,
     ProxyError,
+    PublishIncomplete,
     StatusError,
     UnexpectedPayload,
 )
@@ -75,7 +76,7 @@ def exit_of(error: ConvAnalyticsError) -> Exit:
     >>> exit_of(ConfigError("no key")).name
     'USAGE'
     """
-    if isinstance(error, ExportIncomplete):
+    if isinstance(error, ExportIncomplete | PublishIncomplete):
         return Exit.INCOMPLETE
     if isinstance(error, DatasetLocked):
         return Exit.LOCKED

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from conv_analytics.dataset.dataset import Dataset
 from conv_analytics.dataset.handover import engines
 from conv_analytics.dataset.handover.dataset_table import DatasetTable
-from conv_analytics.errors import CorruptFile, DatasetError
+from conv_analytics.errors import ConfigError, CorruptFile, DatasetError
 from conv_analytics.errors.redaction import safe_repr
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from conv_analytics.dataset.maintenance.finding import Finding
+    from conv_analytics.dataset.publish.publish import OnTable
+    from conv_analytics.dataset.publish.published import Published
     from conv_analytics.dataset.storage.cache import FolderCache
 
 APPLICATION = "application_id"
@@ -216,6 +218,26 @@ class Applications(Dataset):
     def replay(self) -> NoReturn:
         """Refuse: a quarantine is of one application's folder."""
         raise DatasetError(self._one_of_them("replay"))
+
+    def publish(
+        self,
+        to: str,
+        *,
+        application_id: str | None = None,
+        dry_run: bool = False,
+        on_table: OnTable | None = None,
+    ) -> Published:
+        """Bring Delta Lake tables up to the datasets of all applications, one after the other; see `Dataset.publish`.
+
+        With `application_id`, only that one is published.
+        """
+        chosen = {name: each for name, each in self.applications.items() if application_id in {None, name}}
+        if not chosen:
+            raise ConfigError(f"{self.path} has no application {application_id}: {', '.join(self.applications)}.")
+        done = [
+            each.publish(to, application_id=name, dry_run=dry_run, on_table=on_table) for name, each in chosen.items()
+        ]
+        return replace(done[0], tables=tuple(chain.from_iterable(each.tables for each in done)))
 
     @safe_repr
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""An export folder with everything that is done to it: read, check, compact, copy, prune, replay."""
+"""An export folder with everything that is done to it: read, check, compact, copy, prune, replay, publish."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from conv_analytics.dataset.maintenance.finding import Finding
     from conv_analytics.dataset.maintenance.prune import Expired
     from conv_analytics.dataset.maintenance.replay import Replayed
+    from conv_analytics.dataset.publish.publish import OnTable
+    from conv_analytics.dataset.publish.published import Published
 
 
 class Dataset(HandOver):
@@ -23,7 +25,7 @@ class Dataset(HandOver):
     columns and days, and `duckdb` gives a connection with a view per table. `table`, `to_arrow`, `to_duckdb`,
     `to_polars`, `to_dask` and `to_spark` hand it over to other engines. `history` says what each run did, `verify`
     checks the folder, `compact` copies it to a smaller one, `copy_to` as it is, `expired` and `prune` remove what is
-    too old, and `replay` reads again what could not be read.
+    too old, `replay` reads again what could not be read, and `publish` brings Delta Lake tables up to it.
     """
 
     def verify(self) -> list[Finding]:
@@ -233,3 +235,67 @@ class Dataset(HandOver):
         from conv_analytics.dataset.maintenance.replay import replay  # noqa: PLC0415  slow to import, and rarely used
 
         return replay(self._layout.root)
+
+    def publish(
+        self,
+        to: str,
+        *,
+        application_id: str | None = None,
+        dry_run: bool = False,
+        on_table: OnTable | None = None,
+    ) -> Published:
+        """Bring Delta Lake tables up to this dataset: the commits that they lack, each in one transaction per table.
+
+        Events are appended; rows of conversations and members take the place of those with the same key; where an event
+        came from a list and from a webhook, the list's rows count, as in `table`. A transaction carries the number of
+        its commit: whatever becomes of a call, the same call publishes the rest, and nothing twice. The first call
+        publishes everything there is in one transaction per table. Needs deltalake (extra ``delta``); see
+        notebooks/reference/delta.md for types, concurrent writers and readers.
+
+        Parameters
+        ----------
+        to
+            Where the tables are, one below the other: ``delta://FOLDER``, ``delta://s3://BUCKET/PATH`` or
+            ``delta://az://CONTAINER/PATH``. Several applications may share it: all tables are partitioned by
+            ``application_id``.
+        application_id
+            The application, for a folder whose runs did not record one.
+        dry_run
+            Only say what would be published.
+        on_table
+            Called with each `PublishedTable` when it is written.
+
+        Returns
+        -------
+        Published
+            What was written, per commit and table; empty when the Delta tables were up to date.
+
+        Raises
+        ------
+        ConfigError
+            If `to` is no such place, lies in this dataset, has the tables of another folder, or is ahead of this one.
+        DestinationError
+            If nothing can be written there, or its server lets two writers create the same object.
+        PublishIncomplete
+            If a table cannot be read or written; what is published stays.
+        CorruptFile
+            If a file is not as it was recorded; its commit is not published.
+
+        Examples
+        --------
+        >>> from conv_analytics import Conversations, export
+        >>> from conv_analytics.sandbox import Sandbox
+        >>> from tempfile import TemporaryDirectory
+        >>> with Sandbox(conversations=3) as sandbox, TemporaryDirectory() as folder:
+        ...     client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
+        ...     dataset = export(client, f"{folder}/exports", rate=0).dataset
+        ...     first, again = (dataset.publish(f"delta://{folder}/lake") for _ in range(2))
+        >>> first.to_frame().query("table == 'conversations'")[["commit", "action", "rows", "version"]]
+           commit   action  rows  version
+        0       1  replace     3        1
+        >>> again.tables
+        ()
+        """
+        from conv_analytics.dataset.publish.publish import publish  # noqa: PLC0415  an extra
+
+        return publish(self, to, application_id=application_id, dry_run=dry_run, on_table=on_table)

@@ -25,6 +25,7 @@
         CorruptFile              .path
         DestinationError         .destination
         DatasetLocked            .destination, .owner: another run is writing there (exit code 75)
+        PublishIncomplete        .table: a Delta table was not read or written; what is published stays (exit code 3)
       MemoryExhausted            a query that needs more memory than DuckDB may use
       ExportIncomplete           some tasks failed, everything that finished is committed: .report, .result
         ExportStopped            somebody stopped it: what was read is kept
@@ -58,6 +59,7 @@ from conv_analytics.errors.tree import (
     NotFound,
     PagingWarning,
     ProxyError,
+    PublishIncomplete,
     RateLimited,
     ResponseTooLarge,
     SchemaChanged,
@@ -89,6 +91,7 @@ __all__ = [
     "PagingWarning",
     "ProblemDetails",
     "ProxyError",
+    "PublishIncomplete",
     "RateLimited",
     "ResponseTooLarge",
     "SchemaChanged",

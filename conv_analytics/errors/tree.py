@@ -260,6 +260,17 @@ class DatasetLocked(DatasetError):
         )
 
 
+class PublishIncomplete(DatasetError):
+    """A Delta table could not be read or written; what is published stays, and the same call publishes the rest."""
+
+    def __init__(self, table: object, reason: str) -> None:
+        self.table = redact(str(table))
+        super().__init__(
+            f"The Delta table {self.table} could not be read or written: {cut(reason)}. What is published stays; run"
+            " the same call again to publish the rest."
+        )
+
+
 class MemoryExhausted(ConvAnalyticsError, MemoryError):
     """A query needs more memory than DuckDB may use."""
 

@@ -187,6 +187,7 @@ def test_an_unforeseen_error_is_a_sentence_or_with_debug_a_traceback(
         ),
         *((errors.status_error("GET", "/", status, b""), 69) for status in (408, 425, 429, 500, 503, 520, 530, 999)),
         (errors.ExportIncomplete(None), 3),
+        (errors.PublishIncomplete("lake/events", "503"), 3),
         (errors.DatasetLocked("x", "y"), 75),
     ],
     ids=str,

@@ -290,6 +290,7 @@ SILENT = {
     "mcp",
     "plan",
     "prune",
+    "publish",
     "replay",
     "sandbox",
     "tables",
@@ -300,7 +301,7 @@ SHOWING = {"_repr_html_", "_repr_mimebundle_", "_repr_markdown_", "_repr_svg_", 
 #: Found by name, and none of these: texts of one value, parts of what is listed, and what shows counts of our own.
 PARTS = {"Display.text", "Tokens.text", "Drawing.svg", "Drawing.text", "ConversationEvent.text", "LastChange.text",
          "Exported._repr_html_", "Frames._repr_html_", "Job._repr_html_", "Sandbox._repr_html_", "ExportPanel.html",
-         "OpenTimeline._repr_mimebundle_", "Plan._repr_html_", "export_panel"}  # fmt: skip
+         "OpenTimeline._repr_mimebundle_", "Plan._repr_html_", "Published._repr_html_", "export_panel"}  # fmt: skip
 
 
 def unregistered() -> set[str]:
