@@ -26,7 +26,7 @@ from conv_analytics.errors import ConfigError
 
 #: The libraries that data is of: what it is asked in, and what answers come back as. Everything that speaks Arrow, or
 #: that narwhals knows, is answered with tables of pyarrow.
-Kind = Literal["pandas", "duckdb", "pyarrow", "polars", "connection"]
+Kind = Literal["pandas", "duckdb", "spark", "pyarrow", "polars", "connection"]
 
 
 def kind_of(frame: Any) -> Kind:
@@ -45,6 +45,8 @@ def kind_of(frame: Any) -> Kind:
         return "duckdb"
     if name == "DuckDBPyConnection":
         return "connection"
+    if name == "DataFrame" and module.startswith("pyspark.sql"):
+        return "spark"
     if name in {"DataFrame", "LazyFrame"} and module.startswith("polars"):
         return "polars"
     if isinstance(frame, pa.RecordBatchReader):
@@ -54,7 +56,7 @@ def kind_of(frame: Any) -> Kind:
         return "pyarrow"
     raise ConfigError(
         f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
-        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, or another frame that offers "
+        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, or another frame that offers "
         "__arrow_c_stream__ or that narwhals knows."
     )
 
