@@ -21,7 +21,7 @@ from conv_analytics.analysis.dimensions.map_files import MAP_NAME, read_map
 from conv_analytics.analysis.dimensions.prefixes import PrefixIndex
 from conv_analytics.analysis.dimensions.validity import ALWAYS, FOR_EVER, Validity, instants_of
 from conv_analytics.analysis.engine.engines.lazy import LazyEngine
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.source import SINGLE, Source
 from conv_analytics.errors import ConfigError
 
 
@@ -131,7 +131,7 @@ def _arrow(table: Any) -> pa.Table:
         raise ConfigError("The map has to be one frame, or the path of a file: it was given several tables.")
     table = nw.to_native(table, pass_through=True)
     if isinstance(source.engine, LazyEngine):
-        return source.engine.arrow(table)
+        return source.engine.arrow(source.engine.tables[SINGLE])
     if source.kind != "pandas":
         frame = table.collect() if hasattr(table, "collect") else table
         return pa.table(frame) if source.kind == "pyarrow" else frame.to_arrow()

@@ -14,7 +14,7 @@ from typing import Any
 import narwhals as nw
 import pandas as pd
 
-from conv_analytics.analysis.engine import coerce, voice_rows
+from conv_analytics.analysis.engine import coerce, ibis_tables, voice_rows
 from conv_analytics.analysis.engine.application_ids import ApplicationIds
 from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
 from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
@@ -103,6 +103,9 @@ class Source:
             raise ConfigError(f"The tables are of different kinds: {', '.join(kinds)}. Give all of them as one kind.")
         kind = kinds[0] if kinds else "pandas"
         natives = {name: nw.to_native(frame, pass_through=True) for name, frame in frames.items()}
+        if kind == "ibis":
+            relations = {name: ibis_tables.relation_of(name, frame) for name, frame in natives.items()}
+            return cls(DuckdbEngine(relations, next(iter(natives.values())).get_backend().con), "duckdb")
         if kind == "duckdb":
             return cls(DuckdbEngine(natives), kind)
         if kind == "spark":

@@ -73,6 +73,8 @@ class DuckdbEngine(LazyEngine):
 
     def of_arrow(self, table: pa.Table) -> Any:
         """See `LazyEngine`; on the connection of the tables: two connections cannot be joined."""
+        if self._connection is not None:
+            return self._connection.from_arrow(table)
         # DuckDB finds the variable by its name; a table of that name would go first, so no table should have it.
         conv_analytics_given_rows = table  # noqa: F841
         return self.any_table().query("_", "select * from conv_analytics_given_rows")
