@@ -45,11 +45,10 @@ def session() -> Iterator[Any]:
     options = {
         "spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.driver.memory": "2g",
         "spark.sql.session.timeZone": "America/New_York", "spark.sql.shuffle.partitions": "2",
+        # Of so few rows most of the time would be for compiling; `tests.benchmarks.engines` compares compiled answers.
+        "spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     }  # fmt: skip
-    if EVENTS < 1000:
-        # Of few rows, most of the time is for compiling.
-        options |= {"spark.sql.codegen.wholeStage": "false", "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-                    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1"}  # fmt: skip
     builder = sql.SparkSession.builder.master("local[2]")
     for name, value in options.items():
         builder = builder.config(name, value)

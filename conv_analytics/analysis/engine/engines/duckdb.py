@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from conv_analytics.analysis.engine.engines.lazy import LazyEngine, Words
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
+from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.errors import MemoryExhausted
 
 T = TypeVar("T")
 
-WORDS = Words(
+WORDS = SqlWords(
     micros="epoch_us({})",
     instant="make_timestamptz({})",
     hashed="hash({})",

@@ -1,6 +1,6 @@
 """What engines that speak SQL have in common: lazy frames of narwhals, and the few words that narwhals lacks.
 
-An engine says these words (`Words`) and what each native frame can do; everything that questions need is made of it.
+An engine says these words (`SqlWords`) and what each native frame can do; everything that questions need is made of it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,6 +17,7 @@ import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
 from conv_analytics.analysis.engine.engines.protocol import KeepsNothing, Part
+from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.analysis.engine.expressions import Value
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.stored_tables import PandasTable, StoredTable
@@ -28,57 +28,11 @@ _HASH = "conv_analytics_hash"
 _CONVERSATION = "conversation_id"
 
 
-@dataclass(frozen=True)
-class Words:
-    """How an engine says in SQL what narwhals has no word for.
-
-    Attributes
-    ----------
-    micros, instant, hashed
-        Microseconds of an instant, the instant of microseconds, and 64 bits of some columns, with ``{}`` for these.
-    least_hash, most_hash
-        Between what the bits are, as an integer.
-    types
-        The type of each kind; every other kind is `text`.
-    text
-        The type of texts.
-    untyped
-        The type of a column of nothing but nulls.
-    instants
-        How types of instants begin.
-    mark
-        What stands around names.
-    """
-
-    micros: str
-    instant: str
-    hashed: str
-    least_hash: int
-    most_hash: int
-    types: Mapping[Any, str]
-    text: str
-    untyped: str
-    instants: str
-    mark: str
-
-    def quote(self, name: str) -> str:
-        """A name as SQL writes it."""
-        return f"{self.mark}{name.replace(self.mark, self.mark * 2)}{self.mark}"
-
-    def type_of(self, kind: Any) -> str:
-        """The type of a kind."""
-        return self.types.get(kind, self.text)
-
-    def null(self, name: str, kind: Any) -> str:
-        """A column of nulls."""
-        return f"cast(null as {self.type_of(kind)}) as {self.quote(name)}"
-
-
 class LazyEngine(KeepsNothing, ABC):
     """See `Engine`; `tables` are native frames."""
 
     name: str
-    words: Words
+    words: SqlWords
     in_memory = False
 
     def __init__(self, tables: Mapping[str, Any]) -> None:
@@ -371,4 +325,4 @@ class LazyEngine(KeepsNothing, ABC):
         return frame.select(*(keys if with_keys else ()), *kinds)
 
 
-__all__ = ["LazyEngine", "Words"]
+__all__ = ["LazyEngine"]

@@ -1,6 +1,6 @@
 """DataFrames of Spark 4, on the session that they came with: its configuration is never changed.
 
-Only SQL texts and methods of DataFrames are used, so that frames of Spark Connect do as well. What is written here
+Only SQL texts and public methods of DataFrames are used, and the functions of narwhals. What is written here
 holds for every session: whatever its time zone, and with ANSI mode or without.
 """
 
@@ -15,9 +15,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from conv_analytics.analysis.engine.engines.lazy import LazyEngine, Words
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
+from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 
-WORDS = Words(
+WORDS = SqlWords(
     micros="unix_micros({})",
     instant="timestamp_micros({})",
     hashed="xxhash64({})",
@@ -77,9 +78,13 @@ class SparkEngine(LazyEngine):
 
     def arrow_batches(self, frame: Any, size: int) -> Iterator[pa.RecordBatch]:
         """See `LazyEngine`; some conversations at a time."""
-        for part in self.parts(self.materialized(frame), size):
+        for part in self.parts(frame, size):
             rows = self.arrow(self.native(part)).combine_chunks()
             yield from rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+
+    def ordered_by_hash(self, frame: Any, column: str) -> Any:
+        """See `LazyEngine`; sorted and in the cache, so that a part reads its own stretch."""
+        return self.materialized(self.frame(self.native(frame).sort(column)))
 
     def outer_join(self, native: Any, other: Any, keys: Sequence[str]) -> Any:
         """See `LazyEngine`."""
