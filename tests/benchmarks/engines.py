@@ -74,6 +74,8 @@ def _session() -> Any:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[*]").config("spark.driver.memory", MEMORY)
+    # Of 200, the default, each is a task that costs more than its rows on one machine.
+    builder = builder.config("spark.sql.shuffle.partitions", 2 * (os.cpu_count() or 1))
     return builder.config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false").getOrCreate()
 
 
