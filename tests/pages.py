@@ -49,9 +49,9 @@ ANALYSIS_HEAD = """\
 # Analysis
 
 `conv_analytics.analysis` answers questions about an export. Every function takes a `Dataset`, `Frames`, or a mapping
-of table name to frame (pandas, Polars, DuckDB relations, pyarrow and whatever else offers `__arrow_c_stream__`), and
-returns the same numbers for each: pandas for pandas, a relation for relations, Polars for Polars, and for a `Dataset`,
-pandas ([other tools](other-tools.md)). Importing the
+of table name to frame (pandas, Polars, DuckDB relations, Spark DataFrames, pyarrow and whatever else offers
+`__arrow_c_stream__`), and returns the same numbers for each: pandas for pandas, a relation for relations, Spark for
+Spark, Polars for Polars, and for a `Dataset`, pandas ([other tools](other-tools.md)). Importing the
 package adds `df.conv` to pandas frames.
 
 ```python

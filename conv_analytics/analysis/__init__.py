@@ -1,7 +1,7 @@
 """Questions to an export, and their answers as frames.
 
 Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
-pyarrow, Polars or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
+pyarrow, Polars, Spark, or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.
 Importing this package gives pandas frames an accessor: ``frames["hangups"].conv.legs()``.
 
 >>> from conv_analytics.analysis.engine.source import Source

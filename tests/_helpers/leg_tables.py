@@ -71,6 +71,8 @@ def as_pandas(given: Any, by: list[str]) -> pd.DataFrame:
     """A result of whatever kind as pandas, sorted."""
     if isinstance(given, pl.DataFrame | pa.Table):
         given = coerce.to_pandas(pa.table(given))
+    if hasattr(given, "toArrow"):
+        given = coerce.to_pandas(given.toArrow())
     if not isinstance(given, pd.DataFrame):
         given = Rows.of(Source.of({"hangups": given}), given).collect()
     return (given.sort_values(by) if by else given).reset_index(drop=True)

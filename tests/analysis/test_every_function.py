@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from conv_analytics import analysis
+from conv_analytics.analysis.engine import coerce
 from conv_analytics.errors import ColumnNotFound
 from conv_analytics.tables import TABLES
 from tests._helpers.leg_tables import relations
@@ -28,17 +29,24 @@ Tables = dict[str, pd.DataFrame]
 UNTIL = pd.Timestamp("2030-01-01", tz="UTC").to_pydatetime()
 
 
+def in_pandas(frame: Any) -> pd.DataFrame:
+    """A frame of pandas, a relation, or a frame of Spark, as pandas."""
+    if isinstance(frame, pd.DataFrame):
+        return frame
+    return coerce.to_pandas(frame.toArrow()) if hasattr(frame, "toArrow") else frame.df()
+
+
 def roles(data: Mapping[str, Any]) -> dict[str, str]:
     """Half of those who wrote are customers; the same half however the data is given."""
     messages = data["messages"]
-    frame = messages if isinstance(messages, pd.DataFrame) else messages.df()
+    frame = in_pandas(messages)
     users = sorted(frame["from_user_id"].dropna().unique())
     return {user: ("customer" if place % 2 else "human") for place, user in enumerate(users)}
 
 
 def first_conversation(data: Mapping[str, Any]) -> str:
     events = data["events"]
-    frame = events if isinstance(events, pd.DataFrame) else events.df()
+    frame = in_pandas(events)
     return str(frame["conversation_id"].min()) if len(frame) else "CON-none"
 
 
@@ -323,8 +331,7 @@ def test_what_a_table_lacks_may_be_null_where_that_is_counted(
 
 def plain(found: Any) -> pd.DataFrame:
     """A result as pandas, in an order that depends on its values only."""
-    frame = found if isinstance(found, pd.DataFrame) else found.df()
-    frame = frame.reset_index(drop=True)
+    frame = in_pandas(found).reset_index(drop=True)
     for column in frame:
         if isinstance(frame[column].dtype, pd.DatetimeTZDtype):
             frame[column] = frame[column].dt.tz_convert("UTC").astype("datetime64[us, UTC]")

@@ -83,7 +83,7 @@ def test_more_than_there_is_ends_with_advice(
 
 def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -> None:
     opened = Source.of(made)
-    connection = opened._own
+    connection = opened.engine.connection
     connection.execute("set memory_limit = '8MB'")
     limits = iter(["8MB", "1GB"])
 
@@ -93,11 +93,11 @@ def test_what_is_too_much_for_several_threads_is_tried_with_one(made: Dataset) -
             connection.execute("select range x, repeat('x', 100) || x y from range(500000) order by y").fetchall()
         )
 
-    assert opened.run(step) == 500_000
+    assert opened.engine.run(step) == 500_000
     assert connection.execute("select current_setting('threads')").fetchone() == (1,)
     assert next(limits, None) is None, "both were taken"
 
 
 def test_errors_that_are_not_about_memory_stay_what_they_are(made: Dataset) -> None:
     with pytest.raises(duckdb.CatalogException):
-        Source.of(made).run(lambda: Source.of(made)._own.execute("select * from nothing"))
+        Source.of(made).engine.run(lambda: Source.of(made).engine.connection.execute("select * from nothing"))

@@ -1,8 +1,8 @@
 """The measured numbers of the README: ratios within one run, on this machine.
 
-Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, one-core, requests, memory, listener) to run
-only these. Each ratio is the median over several rounds in which both sides take turns, so that a machine that slows down
-slows down both. The sandbox runs in a process of its own.
+Run it with ``python tests/benchmarks/run.py``; name parts (convert, export, one-core, requests, memory, listener) to
+run only these. Each ratio is the median over several rounds in which both sides take turns, so that a machine that
+slows down slows down both. The sandbox runs in a process of its own.
 """
 
 from __future__ import annotations

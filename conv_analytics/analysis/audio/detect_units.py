@@ -202,7 +202,8 @@ def _questions(rows: Rows) -> Rows:
         mos_max=nw.when(nw.col("_scored")).then(mos).max(),
         loss_max=nw.when(loss >= 0).then(loss).max(),
         loss_median=nw.when(nw.col("_positive")).then(loss).median(),
-        **{name: condition.sum() for name, condition in counted.items()},
+        # As numbers: Spark adds up no conditions.
+        **{name: condition.cast(nw.Int64).sum() for name, condition in counted.items()},
     )
 
 

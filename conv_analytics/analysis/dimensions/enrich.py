@@ -114,8 +114,8 @@ def enrich(
     if not source.single:
         return EnrichedData(data.data if isinstance(data, EnrichedData) else data, (*dimensions, lookup))
     data = nw.to_native(data, pass_through=True)
-    if source.engine == "duckdb":
-        return lookup.added_to(Rows.of(source, data), lookup.columns).native
+    if not source.engine.in_memory:
+        return lookup.added_to(Rows.of(source, source.engine.tables[SINGLE]), lookup.columns).native
     rows = _looked_at(source, lookup)
     found = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
     texts = {name: found.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
@@ -174,9 +174,7 @@ def match_counts(
     for before, lookup in chosen:
         if source.single:
             rows = (
-                Rows.of(source, nw.to_native(data, pass_through=True))
-                if source.engine == "duckdb"
-                else _looked_at(source, lookup)
+                _looked_at(source, lookup) if source.engine.in_memory else Rows.of(source, source.engine.tables[SINGLE])
             )
         else:
             rows = leg_rows(replace(source, dimensions=(*source.dimensions, *before)), lookup.needs)

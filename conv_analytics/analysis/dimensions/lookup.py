@@ -1,12 +1,12 @@
-"""The columns of a map beside rows: by array lookups in memory, by one join in DuckDB. No row is added or lost."""
+"""The columns of a map beside rows: by array lookups in memory, by one join in DuckDB or Spark. No row more or less."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
+import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,14 +16,17 @@ from conv_analytics.analysis.dimensions import numbers
 from conv_analytics.analysis.dimensions.map_table import MapTable
 from conv_analytics.analysis.dimensions.prefixes import NO_ROW, UNDECIDED, PrefixIndex
 from conv_analytics.analysis.dimensions.validity import Validity
-from conv_analytics.analysis.engine import coerce
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
 from conv_analytics.analysis.engine.evaluate import INSTANT
+from conv_analytics.analysis.engine.expressions import is_true, one_if
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.rows import Rows
 
 Ints = npt.NDArray[np.int64]
 
-_KEY, _SINCE, _UNTIL, _PLACE = (f"conv_analytics_{name}" for name in ("key", "since", "until", "place"))
+_KEY, _AT, _SINCE, _UNTIL, _PLACE = (f"conv_analytics_{name}" for name in ("key", "at", "since", "until", "place"))
+#: How columns of the map begin while they stand beside those of the rows.
+_OF_MAP = "conv_analytics_of_map_"
 #: Marks a head that is the whole text of an address, which is no plain number.
 _WHOLE = "?"
 
@@ -68,7 +71,7 @@ class Lookup:
             places = self._places(rows.frame)
             taken = pa.array(places, mask=places < 0)
             return Rows.of(rows.source, rows.frame.assign({name: each.take(taken) for name, each in values.items()}))
-        return Rows.of(rows.source, self._joined(rows, values))
+        return self._joined(rows, values)
 
     def counts(self, rows: Rows) -> dict[str, int]:
         """How many rows there are; are matched; have no key; no row in the map; none at their time; are undecided."""
@@ -78,7 +81,7 @@ class Lookup:
             total, no_key = len(places), keys.null_count
             matched, special = (int(np.count_nonzero(each)) for each in (places >= 0, places == UNDECIDED))
         else:
-            total, matched, no_key, special = self._relation_counts(rows)
+            total, matched, no_key, special = self._lazy_counts(rows)
         outside = special if isinstance(self.table.index, Validity) else 0
         return {
             "rows": total, "matched": matched, "no_key": no_key, "no_row": total - matched - no_key - special,
@@ -120,63 +123,56 @@ class Lookup:
     def _spelled(self, texts: pa.Array) -> pa.Array:
         return numbers.spelled_alike(texts) if self.table.as_numbers else texts
 
-    # In DuckDB.
+    # As lazy frames.
 
-    def _joined(self, rows: Rows, values: Mapping[str, pa.Array], *, place: bool = False) -> Any:
-        """The relation joined with the map, or with what of it the relation's own texts find."""
-        source, relation = rows.source, rows.native
-        text = f"cast({coerce.quote(self.table.key.on)} as varchar)"
-        head, condition = text, f"r.{_KEY} = m.{_KEY}"
+    def _joined(self, rows: Rows, values: Mapping[str, pa.Array], *, place: bool = False) -> Rows:
+        """The rows joined with the map, or with what of it the rows' own texts find."""
+        engine = _lazy(rows)
+        text, head, condition = self._text, self._text, f"r.{_KEY} = m.{_KEY}_of_map"
         keys, places = self.table.keys, np.arange(len(self.table.keys))
         more: dict[str, pa.Array] = {}
+        before, names = rows.columns, [*values, *((_PLACE,) if place else ())]
         if isinstance(self.table.index, PrefixIndex):
-            head = self._head(text, self.table.index)
-            keys, places = self._heads_found(source, relation, head)
+            head = _head(text, self.table.index)
+            keys, places = self._heads_found(rows, head)
         elif self.table.as_numbers:
-            keys, places = self._texts_found(source, relation, text)
+            keys, places = self._texts_found(rows)
+        rows = rows.with_columns(head.alias(_KEY))
         if isinstance(self.table.index, Validity):
-            since, until = self.table.index.since[places], self.table.index.until[places]
-            more = {_SINCE: pa.array(since), _UNTIL: pa.array(until)}
-            at = f"epoch_us(r.{coerce.quote(self.at)})"
-            condition += f" and {at} >= m.{_SINCE} and {at} < m.{_UNTIL}"
+            more = {_SINCE: pa.array(self.table.index.since[places]), _UNTIL: pa.array(self.table.index.until[places])}
+            rows = rows.with_columns(nw.col(self.at).alias(_AT)).with_micros(_AT, suffix="")
+            condition += f" and r.{_AT} >= m.{_SINCE} and r.{_AT} < m.{_UNTIL}"
         of_map = pa.array(places, mask=places < 0)
-        table = {_KEY: keys, **more, **{name: each.take(of_map) for name, each in values.items()}}
-        table |= {_PLACE: pa.array(places)} if place else {}
-        names = ", ".join(f"m.{coerce.quote(name)}" for name in (*values, *((_PLACE,) if place else ())))
-        mine = relation.project(f"*, {head} as {_KEY}").set_alias("r")
-        theirs = coerce.relation_of_arrow(pa.table(table), relation).set_alias("m")
-        return mine.join(theirs, condition, how="left").project(f"r.* exclude ({_KEY}), {names}")
+        table = {f"{_KEY}_of_map": keys, **more, **{f"{_OF_MAP}{name}": values[name].take(of_map) for name in values}}
+        table |= {f"{_OF_MAP}{_PLACE}": pa.array(places)} if place else {}
+        joined = replace(rows, frame=engine.joined_where(rows.frame, pa.table(table), condition))
+        return joined.select(*before, *(nw.col(f"{_OF_MAP}{name}").alias(name) for name in names))
 
-    @staticmethod
-    def _head(text: str, index: PrefixIndex) -> str:
-        """What of an address decides its longest prefix, as SQL."""
-        return (
-            f"case when regexp_full_match({text}, '{numbers.E164}') then {text}[:{index.longest}] "
-            f"when regexp_full_match({text}, '{numbers.MASKED}') then split_part({text}, 'x', 1) || 'x' "
-            f"else '{_WHOLE}' || {text} end"
-        )
+    @property
+    def _text(self) -> nw.Expr:
+        """What is looked up."""
+        return nw.col(self.table.key.on).cast(nw.String)
 
-    def _heads_found(self, source: Any, relation: Any, head: str) -> tuple[pa.Array, Ints]:
-        """The different heads of a relation that have a place, or are undecided; and their places."""
+    def _heads_found(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
+        """The different heads of rows that have a place, or are undecided; and their places."""
         index = self.table.index
         assert isinstance(index, PrefixIndex)
-        heads = _different(source, relation, head)
+        heads = _different(rows, head)
         places = np.full(len(heads), NO_ROW, dtype=np.int64)
         whole, masked = (pc.starts_with(heads, _WHOLE), pc.ends_with(heads, "x"))
         masked = pc.and_(masked, pc.invert(whole))
-        for rows, of in (
+        for chosen, of in (
             (pc.and_(pc.invert(whole), pc.invert(masked)), index.of_heads),
             (masked, lambda codes: index.places(pc.binary_join_element_wise(codes, pa.scalar("000000"), ""))),
             (whole, lambda texts: self._of_texts(pc.utf8_slice_codeunits(texts, len(_WHOLE)))),
         ):
-            places[rows.to_numpy(zero_copy_only=False)] = of(heads.filter(rows))
+            places[chosen.to_numpy(zero_copy_only=False)] = of(heads.filter(chosen))
         found = places != NO_ROW
         return heads.filter(pa.array(found)), places[found]
 
-    def _texts_found(self, source: Any, relation: Any, text: str) -> tuple[pa.Array, Ints]:
-        """The map's own spellings of numbers, and others that the relation has of them."""
-        odd = f"case when not regexp_full_match({text}, '{numbers.E164}|{numbers.MASKED}') then {text} end"
-        texts = _different(source, relation, odd)
+    def _texts_found(self, rows: Rows) -> tuple[pa.Array, Ints]:
+        """The map's own spellings of numbers, and others that the rows have of them."""
+        texts = _different(rows, nw.when(~_is_like(self._text, f"{numbers.E164}|{numbers.MASKED}")).then(self._text))
         spelled = numbers.spelled_alike(texts)
         usual = numbers.matches(self.table.keys, f"{numbers.E164}|{numbers.MASKED}").to_numpy(zero_copy_only=False)
         mine = np.flatnonzero(usual)
@@ -193,37 +189,57 @@ class Lookup:
         )
         return keys, np.append(mine, np.array([place for _, place in pairs], dtype=np.int64)).astype(np.int64)
 
-    def _relation_counts(self, rows: Rows) -> tuple[int, int, int, int]:
-        on = f"cast({coerce.quote(self.table.key.on)} as varchar)"
+    def _lazy_counts(self, rows: Rows) -> tuple[int, int, int, int]:
+        engine, place, text = _lazy(rows), nw.col(_PLACE), self._text
+        no_key = is_true(text.is_null() | (text.str.strip_chars() == ""))
         joined = self._joined(rows, {}, place=True)
-        no_key = f"count(*) filter ({on} is null or trim({on}) = '')"
-        counted = joined.aggregate(
-            f"count(*), count(*) filter ({_PLACE} >= 0), {no_key}, count(*) filter ({_PLACE} = {UNDECIDED})"
+        counted = joined.select(
+            nw.len().alias("total"),
+            one_if(is_true(place >= 0)).sum().alias("matched"),
+            one_if(no_key).sum().alias("without"),
+            one_if(is_true(place == UNDECIDED)).sum().alias("special"),
         )
-        total, matched, without, special = rows.source.run(counted.fetchall)[0]
+        row = engine.arrow(counted.native).to_pylist()[0]
+        total, matched, without, special = (int(value or 0) for value in row.values())
         if isinstance(self.table.index, Validity):
             special = self._with_any_row(rows) - matched
         return total, matched, without, special
 
     def _with_any_row(self, rows: Rows) -> int:
         """Rows whose key the map has at any time."""
-        text = f"cast({coerce.quote(self.table.key.on)} as varchar)"
-        keys = self._texts_found(rows.source, rows.native, text)[0] if self.table.as_numbers else self.table.keys
-        theirs = coerce.relation_of_arrow(pa.table({_KEY: pc.unique(keys)}), rows.native).set_alias("m")
-        mine = rows.native.project(f"{text} as {_KEY}").set_alias("r")
-        both = mine.join(theirs, f"r.{_KEY} = m.{_KEY}", how="semi")
-        return int(rows.source.run(both.aggregate("count(*)").fetchall)[0][0])
+        keys = self._texts_found(rows)[0] if self.table.as_numbers else self.table.keys
+        theirs = Rows.of(rows.source, _lazy(rows).of_arrow(pa.table({_KEY: pc.unique(keys)})))
+        return rows.select(self._text.alias(_KEY)).join(theirs, on=_KEY, how="semi").count()
+
+
+def _lazy(rows: Rows) -> LazyEngine:
+    engine = rows.source.engine
+    assert isinstance(engine, LazyEngine)
+    return engine
+
+
+def _is_like(text: nw.Expr, pattern: str) -> nw.Expr:
+    """Whether the whole of a text matches."""
+    return text.str.contains(rf"^(?:{pattern})\z")
+
+
+def _head(text: nw.Expr, index: PrefixIndex) -> nw.Expr:
+    """What of an address decides its longest prefix."""
+    calling_code = text.str.replace_all("x.*", "x")
+    other = nw.concat_str([nw.lit(_WHOLE), text], separator="")
+    masked = nw.when(_is_like(text, numbers.MASKED)).then(calling_code).otherwise(other)
+    return nw.when(_is_like(text, numbers.E164)).then(text.str.slice(0, index.longest)).otherwise(masked)
 
 
 def _text(column: pa.Array) -> pa.Array:
     return column if pa.types.is_string(column.type) else column.cast(pa.string())
 
 
-def _different(source: Any, relation: Any, expression: str) -> pa.Array:
-    """The different values of an expression over a relation, null left out."""
+def _different(rows: Rows, expression: nw.Expr) -> pa.Array:
+    """The different values of an expression over rows, null left out."""
     name = "conv_analytics_value"
-    found = relation.aggregate(f"{expression} as {name}", expression)
-    column = source.run(lambda: coerce.arrow_of(found))[name]
+    values = rows.select(expression.alias(name)).group([name], nw.len().alias("conv_analytics_rows")).select(name)
+    column = _lazy(rows).arrow(values.native)[name]
     return pc.drop_null(column.cast(pa.string()).combine_chunks())
 
 

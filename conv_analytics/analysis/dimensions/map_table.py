@@ -20,8 +20,8 @@ from conv_analytics.analysis.dimensions.keys import FROM, LEG_TEXTS, NUMBERS, TO
 from conv_analytics.analysis.dimensions.map_files import MAP_NAME, read_map
 from conv_analytics.analysis.dimensions.prefixes import PrefixIndex
 from conv_analytics.analysis.dimensions.validity import ALWAYS, FOR_EVER, Validity, instants_of
-from conv_analytics.analysis.engine import coerce
-from conv_analytics.analysis.engine.source import Source
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
+from conv_analytics.analysis.engine.source import SINGLE, Source
 from conv_analytics.errors import ConfigError
 
 
@@ -130,8 +130,8 @@ def _arrow(table: Any) -> pa.Table:
     if not source.single:
         raise ConfigError("The map has to be one frame, or the path of a file: it was given several tables.")
     table = nw.to_native(table, pass_through=True)
-    if source.engine == "duckdb":
-        return source.run(lambda: coerce.arrow_of(table))
+    if isinstance(source.engine, LazyEngine):
+        return source.engine.arrow(source.engine.tables[SINGLE])
     if source.kind != "pandas":
         frame = table.collect() if hasattr(table, "collect") else table
         return pa.table(frame) if source.kind == "pyarrow" else frame.to_arrow()

@@ -66,7 +66,8 @@ class ApplicationIds:
             places = pc.index_in(rows.frame.arrow(_CONVERSATION).cast(pa.string()), value_set=known, skip_nulls=True)
             values = self._table[_APPLICATION].combine_chunks().take(places)
             return replace(rows, frame=rows.frame.assign({_APPLICATION: values}))
-        theirs = rows.source.query(self.dataset.application_ids_statement()).set_alias("m")
+        # Several applications are datasets of this package: their own connection knows the views.
+        theirs = rows.source.engine.query(self.dataset.application_ids_statement()).set_alias("m")
         mine = rows.native.set_alias("r")
         joined = mine.join(theirs, f"r.{_CONVERSATION} = m.{_CONVERSATION}", how="left")
         return replace(rows, frame=nw.from_native(joined.project(f"r.*, m.{_APPLICATION}")).lazy())

@@ -26,7 +26,17 @@ from conv_analytics.errors import ConfigError
 
 #: The libraries that data is of: what it is asked in, and what answers come back as. Everything that speaks Arrow, or
 #: that narwhals knows, is answered with tables of pyarrow.
-Kind = Literal["pandas", "duckdb", "pyarrow", "polars", "connection"]
+Kind = Literal["pandas", "duckdb", "spark", "ibis", "pyarrow", "polars", "connection"]
+
+
+#: Per kind the names of its frames, and how their modules begin.
+_KINDS: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
+    ("duckdb", ("DuckDBPyRelation",), ""),
+    ("connection", ("DuckDBPyConnection",), ""),
+    ("polars", ("DataFrame", "LazyFrame"), "polars"),
+    ("spark", ("DataFrame",), "pyspark.sql."),
+    ("ibis", ("Table",), "ibis."),
+)
 
 
 def kind_of(frame: Any) -> Kind:
@@ -41,12 +51,9 @@ def kind_of(frame: Any) -> Kind:
     name, module = type(frame).__name__, type(frame).__module__
     if isinstance(frame, pd.DataFrame):
         return "pandas"
-    if name == "DuckDBPyRelation":
-        return "duckdb"
-    if name == "DuckDBPyConnection":
-        return "connection"
-    if name in {"DataFrame", "LazyFrame"} and module.startswith("polars"):
-        return "polars"
+    for kind, names, begin in _KINDS:
+        if name in names and module.startswith(begin):
+            return kind
     if isinstance(frame, pa.RecordBatchReader):
         # The next question would find it empty.
         raise ConfigError("A RecordBatchReader can be read only once. Give what it reads: reader.read_all().")
@@ -54,8 +61,8 @@ def kind_of(frame: Any) -> Kind:
         return "pyarrow"
     raise ConfigError(
         f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
-        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, or another frame that offers "
-        "__arrow_c_stream__ or that narwhals knows."
+        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, Ibis table, or another frame "
+        "that offers __arrow_c_stream__ or that narwhals knows."
     )
 
 

@@ -17,15 +17,11 @@ import pyarrow as pa
 
 from conv_analytics.errors import ConfigError
 
-#: Per kind: dtype in pandas, type in DuckDB. Every other kind (words, JSON) is text.
-_TYPES: Mapping[Any, tuple[str, str]] = {
-    int: ("Int64", "BIGINT"),
-    float: ("float64", "DOUBLE"),
-    Decimal: ("float64", "DOUBLE"),
-    bool: ("boolean", "BOOLEAN"),
-    datetime: ("datetime64[us, UTC]", "TIMESTAMP WITH TIME ZONE"),
-}
-_TEXT = ("str", "VARCHAR")
+#: The dtype of each kind. Every other kind (words, JSON) is text.
+_TYPES: Mapping[Any, str] = {
+    int: "Int64", float: "float64", Decimal: "float64", bool: "boolean", datetime: "datetime64[us, UTC]",
+}  # fmt: skip
+_TEXT = "str"
 _NAIVE = (
     "Column {column!r} of {table} has instants without a time zone. Say which one they are in, for example: "
     "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
@@ -41,7 +37,7 @@ def pandas_columns(table: str, frame: pd.DataFrame, kinds: Mapping[str, Any]) ->
     rows = pd.RangeIndex(len(frame))
     done: dict[str, pd.Series[Any]] = {}
     for name, kind in kinds.items():
-        dtype = _TYPES.get(kind, _TEXT)[0]
+        dtype = _TYPES.get(kind, _TEXT)
         if name not in frame.columns:
             done[name] = pd.Series(None, index=rows, dtype=dtype)
             continue
@@ -90,12 +86,12 @@ def _instants(table: str, name: str, series: pd.Series[Any]) -> pd.Series[Any]:
         converted: pd.Series[Any] = series.dt.tz_convert("UTC").dt.as_unit("us")
         return converted
     if pd.api.types.is_datetime64_dtype(dtype):
-        raise ConfigError(_NAIVE.format(column=name, table=table))
+        raise no_instants(table, name, str(dtype), naive=True)
     if pd.api.types.is_object_dtype(dtype) and all(isinstance(value, datetime) for value in series.dropna()):
         if any(value.tzinfo is None for value in series.dropna()):
-            raise ConfigError(_NAIVE.format(column=name, table=table))
+            raise no_instants(table, name, str(dtype), naive=True)
         return pd.to_datetime(series, utc=True).dt.as_unit("us")
-    raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=dtype))
+    raise no_instants(table, name, str(dtype), naive=False)
 
 
 def micros(series: pd.Series[Any]) -> pd.Series[Any]:
@@ -114,53 +110,9 @@ def instants(series: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(pd.DatetimeIndex(values).tz_localize("UTC"), index=series.index)
 
 
-def relation_columns(table: str, relation: Any, kinds: Mapping[str, Any]) -> Any:
-    """Some columns of a DuckDB relation, as their kinds; null where it lacks one."""
-    there = dict(zip(relation.columns, map(str, relation.types), strict=True))
-    parts = []
-    for name, kind in kinds.items():
-        wanted, quoted = _TYPES.get(kind, _TEXT)[1], quote(name)
-        actual = there.get(name)
-        if actual is None:
-            parts.append(nulls_of({name: kind}))
-        elif actual == wanted:
-            parts.append(quoted)
-        elif kind is datetime and actual != '"NULL"':
-            if not actual.startswith("TIMESTAMP"):
-                raise ConfigError(_NO_INSTANTS.format(column=name, table=table, dtype=actual))
-            raise ConfigError(_NAIVE.format(column=name, table=table))
-        else:
-            parts.append(f"cast({quoted} as {wanted}) as {quoted}")
-    return relation.project(", ".join(parts))
-
-
-def nulls_of(kinds: Mapping[str, Any]) -> str:
-    """Columns of nulls as SQL writes them."""
-    return ", ".join(f"cast(null as {_TYPES.get(kind, _TEXT)[1]}) as {quote(name)}" for name, kind in kinds.items())
-
-
-def quote(name: str) -> str:
-    """A name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def arrow_of(relation: Any) -> pa.Table:
-    """The rows of a DuckDB relation as Arrow."""
-    read = getattr(relation, "to_arrow_table", None) or relation.arrow
-    done = read()
-    return done if isinstance(done, pa.Table) else done.read_all()
-
-
-def relation_of(frame: pd.DataFrame, relation: Any) -> Any:
-    """A pandas frame as a relation on the connection of another relation: two connections cannot be joined."""
-    return relation_of_arrow(pa.Table.from_pandas(frame, preserve_index=False), relation)
-
-
-def relation_of_arrow(table: pa.Table, relation: Any) -> Any:
-    """An Arrow table as a relation on the connection of another relation."""
-    # DuckDB finds the variable by its name; a table of that name would go first, so no table should have it.
-    conv_analytics_given_rows = table  # noqa: F841
-    return relation.query("_", "select * from conv_analytics_given_rows")
+def no_instants(table: str, column: str, dtype: str, *, naive: bool) -> ConfigError:
+    """The error for a column that should hold instants: of one that holds them without a time zone, or others."""
+    return ConfigError((_NAIVE if naive else _NO_INSTANTS).format(column=column, table=table, dtype=dtype))
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:
@@ -189,7 +141,7 @@ def shown(frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
     for name, dtype in frame.dtypes.items():
         kind = kinds.get(str(name))
         if kind is not None:
-            wanted = _TYPES.get(kind, _TEXT)[0]
+            wanted = _TYPES.get(kind, _TEXT)
         elif pd.api.types.is_bool_dtype(dtype):
             wanted = "boolean"
         elif pd.api.types.is_integer_dtype(dtype):
@@ -224,16 +176,12 @@ def from_pandas(frame: pd.DataFrame, kind: str) -> Any:
 
 
 __all__ = [
-    "arrow_of",
     "from_arrow",
     "from_pandas",
+    "instants",
     "micros",
-    "nulls_of",
+    "no_instants",
     "pandas_columns",
-    "quote",
-    "relation_columns",
-    "relation_of",
-    "relation_of_arrow",
     "shown",
     "to_pandas",
 ]

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 
 
 class Frame(Protocol):
-    """A pandas or Polars DataFrame, a pyarrow Table, or a DuckDB relation."""
+    """A DataFrame of pandas, Polars or Spark, a pyarrow Table, or a DuckDB relation."""
 
     @property
     def columns(self) -> Any:
@@ -47,8 +47,8 @@ class Connection(Protocol[FrameT_co]):
         """One of its tables."""
 
 
-#: What a question takes: a `Dataset`, `Frames`, a mapping of table name to frame, one frame, a DuckDB connection, or
-#: what `enrich` makes of tables.
+#: What a question takes: a `Dataset`, `Frames`, a mapping of table name to frame, one frame (of pandas, Polars, Spark,
+#: pyarrow, a DuckDB relation), a DuckDB connection, or what `enrich` makes of tables.
 Data: TypeAlias = DatasetLike | Mapping[str, Frame] | Frame | Connection[Frame] | EnrichedData
 
 

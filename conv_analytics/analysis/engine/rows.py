@@ -1,7 +1,7 @@
 """Rows on the way to an answer: a query on a table, computed where the table is.
 
-Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB on what
-does not fit there.
+Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB or Spark
+on what does not fit there. Steps that each engine does in its own way are asked of the engine.
 
 >>> hangups = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "event_id": [7, 8], "leg_id": ["a", "b"]})
 >>> rows = Rows.read(Source.of({"hangups": hangups}), "hangups", ["conversation_id", "leg_id"])
@@ -12,7 +12,6 @@ does not fit there.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +21,8 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce, zones
+from conv_analytics.analysis.engine.engines.protocol import Frame
 from conv_analytics.analysis.engine.expressions import Value
-from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.source import SINGLE, Source
 from conv_analytics.errors import ColumnNotFound, TableNotFound
 from conv_analytics.tables import TABLES
@@ -31,7 +30,6 @@ from conv_analytics.tables.column import Column
 
 #: Rows of a batch in memory: with their texts, and copies on the way, some 200 MB.
 BATCH = 250_000
-_HASH = "conv_analytics_hash"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,26 +41,23 @@ class Rows:
     source
         Where expressions run, and what kind the answer will be.
     frame
-        The query so far: of DuckDB, or in memory.
+        The query so far: lazy, or in memory.
     """
 
     source: Source
-    frame: nw.LazyFrame[Any] | MemoryFrame
+    frame: Frame
 
     # Where rows come from.
 
     @classmethod
     def of(cls, source: Source, native: Any) -> Self:
-        """A pandas frame or a DuckDB relation of the source's engine, as it is."""
-        if isinstance(native, MemoryFrame):
-            return cls(source, native)
-        in_memory = source.engine == "pandas"
-        return cls(source, MemoryFrame.of(native) if in_memory else nw.from_native(native).lazy())
+        """A native frame of the source's engine (of pandas, a relation, a Spark frame), as it is."""
+        return cls(source, source.engine.frame(native))
 
     @classmethod
     def of_pandas(cls, source: Source, frame: pd.DataFrame) -> Self:
         """A small pandas frame, to be joined with other rows of the source."""
-        return cls.of(source, source.native(frame))
+        return cls.of(source, source.engine.of_pandas(frame))
 
     @classmethod
     def read(
@@ -113,9 +108,8 @@ class Rows:
     @classmethod
     def concat(cls, parts: Sequence[Rows]) -> Self:
         """The rows of all parts, which have the same columns."""
-        frames: list[Any] = [part.frame for part in parts]
-        in_memory = isinstance(frames[0], MemoryFrame)
-        return cls(parts[0].source, MemoryFrame.concat(frames) if in_memory else nw.concat(frames, how="vertical"))
+        source = parts[0].source
+        return cls(source, source.engine.concat([part.frame for part in parts]))
 
     # Steps of narwhals.
 
@@ -142,15 +136,11 @@ class Rows:
 
     def group(self, by: Sequence[str], *aggregates: nw.Expr) -> Self:
         """One row per group, with its aggregates."""
-        if isinstance(self.frame, MemoryFrame):
-            return self._with(self.frame.group(by, aggregates))
-        return self._with(self.frame.group_by(*by).agg(*aggregates))
+        return self._with(self.source.engine.group(self.frame, by, aggregates))
 
     def sort(self, by: Sequence[str]) -> Self:
         """The rows sorted by some columns, nulls last."""
-        if isinstance(self.frame, MemoryFrame):
-            return self._with(self.frame.sort(by))
-        return self._with(self.frame.sort(*by, nulls_last=True))
+        return self._with(self.source.engine.sort(self.frame, by))
 
     def rename(self, names: Mapping[str, str]) -> Self:
         """The rows with columns renamed."""
@@ -163,62 +153,36 @@ class Rows:
     @property
     def columns(self) -> list[str]:
         """Names of the columns."""
-        return self.frame.columns if isinstance(self.frame, MemoryFrame) else self.frame.collect_schema().names()
+        return self.source.engine.column_names(self.frame)
 
     # Steps that each engine does best in its own way.
 
     @property
     def native(self) -> Any:
-        """The DuckDB relation, or the pandas frame."""
-        return self.frame.native if isinstance(self.frame, MemoryFrame) else nw.to_native(self.frame)
+        """The rows as the engine has them: a pandas frame, a relation, a Spark frame."""
+        return self.source.engine.native(self.frame)
 
     def with_micros(self, *names: str, suffix: str = "_us") -> Self:
         """The rows with microseconds since 1970 of some instants, in columns with a suffix; without one in their place.
 
-        Not by subtraction: DuckDB subtracts instants on the clock of its session, so that a change of clocks lies
-        between. Differences of microseconds are exact on every engine.
+        Differences of microseconds are exact on every engine, and know no change of clocks.
         """
-        if not isinstance(self.frame, MemoryFrame):
-            return self._computed({name: f"epoch_us({coerce.quote(name)})" for name in names}, suffix)
-        return self._with(self.frame.with_micros({name: f"{name}{suffix}" for name in names}))
+        return self._with(self.source.engine.with_micros(self.frame, {name: f"{name}{suffix}" for name in names}))
 
     def with_instants(self, *names: str) -> Self:
         """The rows with some columns of microseconds since 1970 as instants."""
-        if not isinstance(self.frame, MemoryFrame):
-            return self._computed({name: f"make_timestamptz({coerce.quote(name)})" for name in names}, "")
-        return self._with(self.frame.with_instants(names))
-
-    def _computed(self, values: Mapping[str, str], suffix: str) -> Self:
-        if not values:
-            return self
-        new = ", ".join(f"{sql} as {coerce.quote(name + suffix)}" for name, sql in values.items())
-        return self.of(self.source, self.native.project(f"*, {new}" if suffix else f"* replace ({new})"))
+        return self._with(self.source.engine.with_instants(self.frame, names))
 
     def with_nulls(self, kinds: Mapping[str, Any]) -> Self:
         """The rows with columns of nulls, of some kinds, where they have no such column."""
         there = set(self.columns)
         missing = {name: kind for name, kind in kinds.items() if name not in there}
-        if not missing:
-            return self
-        if not isinstance(self.frame, MemoryFrame):
-            return self.of(self.source, self.native.project(f"*, {coerce.nulls_of(missing)}"))
-        nothing = pd.DataFrame(index=pd.RangeIndex(len(self.frame)))
-        nulls = {str(name): series.array for name, series in coerce.pandas_columns("", nothing, missing).items()}
-        return self._with(self.frame.assign(nulls))
+        return self._with(self.source.engine.with_nulls(self.frame, missing)) if missing else self
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
         """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
         kept = [name for name in (self.columns if keep is None else keep) if name not in values]
-        plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
-        choices = {name: value for name, value in values.items() if not isinstance(value, nw.Expr)}
-        if not isinstance(self.frame, MemoryFrame):
-            plain |= {name: value.expr() for name, value in choices.items()}
-        done = self.select(*kept, *(value.alias(name) for name, value in plain.items()))
-        if not isinstance(self.frame, MemoryFrame) or not isinstance(done.frame, MemoryFrame) or not choices:
-            return done
-        # The choices look at the rows as they were.
-        picked = {name: value.pick(self.frame.conditions_met(value.conditions)) for name, value in choices.items()}
-        return self._with(done.frame.assign({name: each.array for name, each in picked.items()}))
+        return self._with(self.source.engine.with_values(self.frame, kept, values))
 
     def with_time_keys(self, by: Sequence[str], tz: str, at: str = "started_at") -> Self:
         """The rows with the keys of local time (`zones.KEYS`) that `by` asks for, as numbers."""
@@ -231,10 +195,12 @@ class Rows:
         return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
 
     def materialized(self) -> Self:
-        """Rows of a dataset computed now, once; others stay a query: a connection of the caller gets no tables."""
-        if not self.source.owns_connection:
-            return self
-        return self.of(self.source, self.source.materialize(self.native))
+        """The rows computed once, where that is worth it and may be done: they will be looked at more than once.
+
+        Those of a large dataset go into a table, those of Spark into its cache, as long as the question takes; a
+        connection of the caller gets no tables.
+        """
+        return self._with(self.source.engine.materialized(self.frame))
 
     # Ways out.
 
@@ -244,14 +210,10 @@ class Rows:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The rows as plain values, without nulls; instants are microseconds since 1970."""
-        if isinstance(self.frame, MemoryFrame):
-            return self.frame.records()
-        return MemoryFrame.of(self.collect()).records()
+        return self.source.engine.memory_frame(self.frame).records()
 
     def _collected(self, kinds: Mapping[str, Any]) -> pd.DataFrame:
-        if self.source.engine == "duckdb":
-            return coerce.shown(coerce.from_arrow(self.source.run(lambda: coerce.arrow_of(self.native))), kinds)
-        return coerce.shown(self.native.reset_index(drop=True), kinds)
+        return coerce.shown(self.source.engine.collected(self.frame), kinds)
 
     def result(self, columns: Sequence[Column] | None = None, *, by: Sequence[str] = ()) -> Any:
         """The rows as an answer in the caller's kind.
@@ -261,28 +223,17 @@ class Rows:
         columns
             Its columns: their order, and their dtypes in pandas. As they are, when absent.
         by
-            What its rows are sorted by; a relation is left as it comes.
+            What its rows are sorted by; a relation, or a frame of Spark, is left as it comes.
         """
         rows = self if columns is None else self.select(*(column.name for column in columns))
-        if self.source.kind == "duckdb":
+        if self.source.kind in {"duckdb", "spark"}:
             return rows.native
         rows = rows.sort(by) if by else rows
         return self.source.result(rows._collected({column.name: column.kind for column in columns or ()}))  # noqa: SLF001
 
     def batches(self, *, size: int = BATCH) -> Iterator[pd.DataFrame]:
         """The rows as pandas, whole conversations at a time: at least one batch, each of about `size` rows or less."""
-        if self.source.engine == "pandas":
-            yield self.collect()
-            return
-        hashed = self.of(self.source, self.native.project(f"*, hash(conversation_id) as {_HASH}"))
-        if self.source.owns_connection:
-            # In the order of their hashes: a batch reads its own stretch of the table, not all of it.
-            hashed = self.of(self.source, hashed.native.order(_HASH)).materialized()
-        parts = hashed.count() // size + 1
-        edges = [2**64 * part // parts for part in range(parts + 1)]
-        for low, high in itertools.pairwise(edges):
-            batch = hashed.native.filter(f"{_HASH} between {low} and {high - 1}") if parts > 1 else hashed.native
-            yield self.of(self.source, batch).drop(_HASH).collect()
+        return self.source.engine.batches(self.frame, size)
 
     def count(self) -> int:
         """How many rows there are."""
@@ -290,11 +241,7 @@ class Rows:
 
     def distinct(self, column: str) -> list[Any]:
         """The different values of a column, null left out, in no order."""
-        if isinstance(self.frame, MemoryFrame):
-            return self.frame.distinct(column)
-        # Grouped: narwhals would number the rows of each value.
-        rows = self.of(self.source, self.select(column).native.aggregate(coerce.quote(column), coerce.quote(column)))
-        return rows.collect()[column].drop_duplicates().dropna().to_list()
+        return self.source.engine.distinct(self.frame, column)
 
     def span(self, first: str, last: str | None = None) -> tuple[datetime | None, datetime | None]:
         """The first and the last instant of a column, or of two; None where there is none."""
@@ -311,18 +258,9 @@ class Rows:
 
     def repeats(self, by: Sequence[str]) -> bool:
         """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
-        if isinstance(self.frame, MemoryFrame):
-            return self.frame.repeats(by)
-        # Hashes of keys take a tenth of the memory of the keys. The last key alone is nearly always enough.
-        return self._same_hashes(by[-1:]) and (len(by) == 1 or self._same_hashes(by))
+        return self.source.engine.repeats(self.frame, by)
 
-    def _same_hashes(self, names: Sequence[str]) -> bool:
-        hashed = f"hash({', '.join(map(coerce.quote, names))})"
-        counted = self.native.aggregate(f"count(*), count(distinct {hashed})")
-        total, different = self.source.run(counted.fetchall)[0]
-        return bool(total > different)
-
-    def _with(self, frame: nw.LazyFrame[Any] | MemoryFrame) -> Self:
+    def _with(self, frame: Frame) -> Self:
         return type(self)(self.source, frame)
 
 

@@ -11,10 +11,13 @@ Nothing is read where no table has such rows: the statistics of its files say so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import narwhals as nw
 import pandas as pd
+
+from conv_analytics.analysis.engine.expressions import is_true
 
 #: Tables that know legs.
 _KNOW_LEGS = ("leg_statuses", "call_events", "hangups", "call_records")
@@ -26,9 +29,6 @@ _ABOUT: Mapping[str, tuple[str, ...]] = {
     "transcripts": ("conversation_id",),
 }
 VOICE = "voice"
-# As text: an enumeration that lacks the word could not be compared with it.
-_IS_VOICE = f"cast(source as varchar) = '{VOICE}'"
-_IS_OTHER = f"cast(source as varchar) is distinct from '{VOICE}'"
 #: Statuses that say why a leg was not answered, and those that follow all the same.
 _OUTCOMES = ("failed", "busy", "timeout", "cancelled", "rejected", "unanswered")
 _FOLLOWING = ("completed", "disconnected")
@@ -36,46 +36,24 @@ _FOLLOWING = ("completed", "disconnected")
 _BEGINNING = ("started", "ringing")
 _KEY = "conv_analytics_{}"
 
-Run = Callable[[Callable[[], Any]], Any]
+
+def about(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
+    """What a row of Voice events of a table with some columns is about; None where there can be none."""
+    keys = _ABOUT.get(table)
+    return keys if keys is not None and {"source", *keys} <= set(columns) else None
 
 
-def has_voice_rows(frames: Mapping[str, Any], table: str, engine: str, run: Run) -> bool:
-    """Whether a table has rows of Voice events."""
-    if table not in _ABOUT or not _has(frames.get(table), ("source", *_ABOUT[table])):
-        return False
-    frame = frames[table]
-    if engine == "pandas":
-        return bool(_of_voice(frame.read({"source": str}).native).any())
-    return bool(run(frame.filter(_IS_VOICE).project("1").limit(1).fetchall))
-
-
-def counting_rows(frames: Mapping[str, Any], table: str, engine: str, keep: Callable[[Any], Any]) -> Any:
-    """A table without the rows of Voice events that do not count.
-
-    Parameters
-    ----------
-    frames
-        All tables.
-    table
-        The one wanted, which has such rows.
-    engine
-        ``pandas`` or ``duckdb``.
-    keep
-        Computes a relation now, where that is possible: that of the rows of Voice events that count.
-    """
-    about = _ABOUT[table]
-    legs = [frames[name] for name in _KNOW_LEGS if _has(frames.get(name), ("leg_id",))] if "leg_id" in about else []
-    if engine == "pandas":
-        return _counting_frame(frames[table].frame(), about, [each.frame() for each in legs])
-    mine = keep(_counting_relation(frames[table], about, legs))
-    return frames[table].filter(_IS_OTHER).union(mine)
-
-
-def _has(frame: Any, columns: Sequence[str]) -> bool:
-    return frame is not None and set(columns) <= set(frame.columns)
+def tables_of_legs(columns: Mapping[str, Collection[str]]) -> list[str]:
+    """The tables that know ids of legs, of tables with some columns."""
+    return [name for name in _KNOW_LEGS if "leg_id" in columns.get(name, ())]
 
 
 # -- in memory
+
+
+def any_of_voice(frame: pd.DataFrame) -> bool:
+    """Whether a frame has rows of Voice events."""
+    return bool(_of_voice(frame).any())
 
 
 def _of_voice(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -88,7 +66,18 @@ def _leg_key(legs: pd.Series[Any]) -> pd.Series[Any]:
     return legs.astype("str").str.replace("-", "", regex=False).str.lower()
 
 
-def _counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """A table without the rows of Voice events that do not count.
+
+    Parameters
+    ----------
+    frame
+        The table, which has such rows.
+    about
+        What they are about.
+    legs
+        The tables that know ids of legs, where the rows are about legs.
+    """
     of_voice = _of_voice(frame)
     keys = pd.DataFrame({name: frame[name].astype("str") for name in about}, index=frame.index)
     if "leg_id" in about:
@@ -114,65 +103,59 @@ def _counting_frame(frame: pd.DataFrame, about: Sequence[str], legs: Sequence[pd
     return frame.assign(leg_id=same.fillna(frame["leg_id"]))[keep]
 
 
-# -- in DuckDB
+# -- as lazy frames
 
 
-def _counting_relation(frame: Any, about: Sequence[str], legs: Sequence[Any]) -> Any:
-    """The rows of Voice events that count."""
-    columns = [f'"{name}"' for name in frame.columns]
+def is_of_voice() -> nw.Expr:
+    """Whether a row is of Voice events."""
+    # As text: an enumeration that lacks the word could not be compared with it.
+    return nw.col("source").cast(nw.String).fill_null("") == VOICE
+
+
+def counting_lazy(frame: Any, about: Sequence[str], legs: Sequence[Any]) -> Any:
+    """The rows of Voice events that count: for `counting_frame`, on lazy frames."""
+    columns = frame.collect_schema().names()
     keys = {name: _KEY.format(name) for name in about}
-    added = ", ".join(f"{_sql_key(name)} as {key}" for name, key in keys.items())
-    keyed = frame.project(f"{', '.join(columns)}, {added}")
-    others = keyed.filter(_IS_OTHER)
-    mine = keyed.filter(_IS_VOICE)
+    keyed = frame.with_columns(_lazy_key(name).alias(key) for name, key in keys.items())
+    others, mine = keyed.filter(~is_of_voice()), keyed.filter(is_of_voice())
     if "status" in about:
         mine = _of_unfinished_legs(keyed, others, mine)
-    known = others.project(", ".join(keys.values())).distinct()
-    mine = _join(mine, known, keys.values(), "anti")
+    mine = mine.join(_different(others, list(keys.values())), on=list(keys.values()), how="anti")
     if legs:
-        leg = keys["leg_id"]
-        mine = _join(mine, _ids_as_written(legs, leg), [leg], "left")
-        columns = ["coalesce(as_written, leg_id) as leg_id" if name == '"leg_id"' else name for name in columns]
-    return mine.project(", ".join(columns))
+        mine = mine.join(_ids_as_written(legs, keys["leg_id"]), on=keys["leg_id"], how="left")
+        mine = mine.with_columns(nw.coalesce("as_written", "leg_id").alias("leg_id"))
+    return mine.select(*columns)
 
 
-def _sql_key(name: str) -> str:
-    return "lower(replace(leg_id, '-', ''))" if name == "leg_id" else f"cast({name} as varchar)"
+def _lazy_key(name: str) -> nw.Expr:
+    key = nw.col(name).cast(nw.String)
+    return key.str.replace_all("-", "", literal=True).str.to_lowercase() if name == "leg_id" else key
+
+
+def _different(frame: Any, names: Sequence[str]) -> Any:
+    """The different values of some columns. Grouped: narwhals would number the rows of each."""
+    return frame.group_by(*names).agg(nw.len().alias("conv_analytics_rows")).select(*names)
 
 
 def _of_unfinished_legs(keyed: Any, others: Any, mine: Any) -> Any:
     """Statuses of legs whose end, or even beginning, no other row tells; and of the ends those that say the most."""
-    leg, status = _KEY.format("leg_id"), _KEY.format("status")
-
-    def without(rows: Any, excepted: str, told: Any, words: Sequence[str]) -> Any:
-        """The rows without some statuses of some legs."""
-        legs = told.filter(f"{status} in {tuple(words)}").project(leg).distinct() if words else told.project(leg)
-        if not excepted:
-            return _join(rows, legs, [leg], "anti")
-        kept = _join(rows.filter(excepted), legs.distinct(), [leg], "anti")
-        return rows.filter(f"not ({excepted})").union(kept)
-
-    mine = without(mine, "", others, (*_OUTCOMES, *_FOLLOWING))
-    mine = without(mine, f"{status} in {_BEGINNING}", others, ())
-    return without(mine, f"{status} in {_FOLLOWING}", keyed, _OUTCOMES)
+    leg, status = _KEY.format("leg_id"), nw.col(_KEY.format("status"))
+    over = others.filter(status.is_in([*_OUTCOMES, *_FOLLOWING]))
+    mine = mine.join(_different(over, [leg]), on=leg, how="anti")
+    for words, legs in ((_BEGINNING, others), (_FOLLOWING, keyed.filter(status.is_in(_OUTCOMES)))):
+        excepted = is_true(status.is_in(words))
+        kept = mine.filter(excepted).join(_different(legs, [leg]), on=leg, how="anti")
+        mine = nw.concat([mine.filter(~excepted), kept], how="vertical")
+    return mine
 
 
 def _ids_as_written(legs: Sequence[Any], key: str) -> Any:
     """The ids of legs in tables of other sources, by their key."""
-    ids: Any = None
+    ids = []
     for each in legs:
-        rest = each.filter(_IS_OTHER) if "source" in each.columns else each
-        part = rest.project(f"{_sql_key('leg_id')} as {key}, leg_id as written")
-        ids = part if ids is None else ids.union(part)
-    return ids.aggregate(f"{key}, min(written) as as_written", key)
+        rest = each.filter(~is_of_voice()) if "source" in each.collect_schema().names() else each
+        ids.append(rest.select(_lazy_key("leg_id").alias(key), nw.col("leg_id").cast(nw.String).alias("as_written")))
+    return nw.concat(ids, how="vertical").group_by(key).agg(nw.col("as_written").min())
 
 
-def _join(left: Any, right: Any, keys: Any, how: str) -> Any:
-    condition = " and ".join(f"voice_left.{key} = voice_right.{key}" for key in keys)
-    joined = left.set_alias("voice_left").join(right.set_alias("voice_right"), condition, how=how)
-    wanted = [f'voice_left."{name}"' for name in left.columns]
-    more = [f'voice_right."{name}"' for name in right.columns if name not in left.columns] if how == "left" else []
-    return joined.project(", ".join([*wanted, *more])) if how == "left" else joined
-
-
-__all__ = ["counting_rows", "has_voice_rows"]
+__all__ = ["about", "any_of_voice", "counting_frame", "counting_lazy", "is_of_voice", "tables_of_legs"]

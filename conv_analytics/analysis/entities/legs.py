@@ -113,7 +113,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
         return rows.with_columns(nw.col("ended_at").alias("hung_up_at")).select(*order)
     if not set(TABLES) & set(source.tables):
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
-    if source.engine == "duckdb":
+    if not source.engine.in_memory:
         return _of_folder(source, wanted, with_keys=with_keys).select(*order)
     return _kept(source, wanted, with_keys=with_keys).select(*order)
 
@@ -130,7 +130,7 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
             rows = each.added_to(rows, [name for name in each.columns if name in needed])
         return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
 
-    if not source.owns_connection:
+    if not source.engine.keeps:
         return made()
     about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
     kept = source.kept("legs", about, shown, lambda: made().native)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import narwhals as nw
 import pandas as pd
@@ -60,20 +59,9 @@ def _several(tables: Iterable[Rows]) -> pd.DataFrame | None:
 
 
 def _any_in_two(tables: Iterable[Rows]) -> bool:
-    """Whether a leg is in more than one conversation.
-
-    By the hashes of ids: DuckDB would take ten times the memory for the ids themselves.
-    """
+    """Whether a leg is in more than one conversation."""
     keys = [rows.select(*_KEY) for rows in tables]
-    source = keys[0].source
-    if source.engine == "pandas":
-        return Rows.concat(keys).unique().repeats(["leg_id"])
-    hashed: Any = None
-    for rows in keys:
-        part = rows.native.project("hash(leg_id) as leg, hash(conversation_id) as conversation")
-        hashed = part if hashed is None else hashed.union(part)
-    conversations = hashed.aggregate("leg, min(conversation) as least, max(conversation) as most", "leg")
-    return bool(source.run(conversations.filter("least <> most").limit(1).fetchall))
+    return keys[0].source.engine.any_with_several([rows.frame for rows in keys], "leg_id", "conversation_id")
 
 
 __all__ = ["final_conversations", "in_final_conversation"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ from conv_analytics.analysis.audio.quality import judged_legs
 from conv_analytics.analysis.audio.units import Units
 from conv_analytics.analysis.engine import coerce, zones
 from conv_analytics.analysis.engine.columns import LEGS
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
+from conv_analytics.analysis.engine.expressions import is_true
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.problems import countries, versions
@@ -50,7 +52,8 @@ def observe(
         rows = rows.filter(nw.col("started_at") >= since)
     if until is not None:
         rows = rows.filter(nw.col("started_at") < until)
-    columns = _from_duckdb(rows, texts) if source.engine == "duckdb" else _from_pandas(rows, texts)
+    engine = source.engine
+    columns = _from_lazy(rows, texts, engine) if isinstance(engine, LazyEngine) else _from_pandas(rows, texts)
     if not source.single:
         # Looked up here: most of the time that legs of a large dataset take is for the countries of their numbers.
         ends = ("remote_address", "remote_kind", "network_code")
@@ -91,45 +94,32 @@ def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
     return columns
 
 
-def _from_duckdb(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
+def _from_lazy(rows: Rows, texts: Sequence[str], engine: LazyEngine) -> dict[str, Any]:
     """The same through Arrow, a batch at a time: texts become codes before the next batch is read."""
-    parts = [
-        *(coerce.quote(name) for name in texts),
-        *(f"{coerce.quote(name)}::double as {coerce.quote(name)}" for name in (*NUMBERS, *JUDGED_NUMBERS)),
-        *(f"coalesce({coerce.quote(name)}, false) as {coerce.quote(name)}" for name in FLAGS),
-        *(f"coalesce(epoch_us({coerce.quote(name)}), {NO_INSTANT}) as {coerce.quote(name)}" for name in INSTANTS),
-    ]
-    relation = rows.native.project(", ".join(parts))
-    return rows.source.run(lambda: _read_batches(relation, texts))
+    rows = rows.with_micros(*INSTANTS, suffix="").select(
+        *texts,
+        *(nw.col(name).cast(nw.Float64) for name in (*NUMBERS, *JUDGED_NUMBERS)),
+        *(is_true(nw.col(name)) for name in FLAGS),
+        *(nw.col(name).fill_null(NO_INSTANT) for name in INSTANTS),
+    )
+    return engine.run(lambda: _read_batches(engine.arrow_batches(rows.frame, _BATCH), texts))
 
 
-def _read_batches(relation: Any, texts: Sequence[str]) -> dict[str, Any]:
-    # Older DuckDB has the name that newer versions warn of.
-    read = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-    reader = read(_BATCH)
-    names = reader.schema.names
-    kept: dict[str, list[Any]] = {name: [] for name in names}
-    empty = reader.schema.empty_table()
-    for batch in reader:
-        for name in names:
-            column = batch.column(name)
+def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> dict[str, Any]:
+    kept: dict[str, list[Any]] = {}
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
             # Copies: a view of one column would keep the whole batch.
-            kept[name].append(pc.dictionary_encode(column) if name in texts else np.array(column))
+            values = pc.dictionary_encode(column) if name in texts else np.array(column)
+            kept.setdefault(name, []).append(values)
     columns: dict[str, Any] = {}
-    for name in names:
+    for name in list(kept):
         chunks = kept.pop(name)
-        if name in texts:
-            columns[name] = _codes(chunks)
-        elif chunks:
-            columns[name] = np.concatenate(chunks)
-        else:
-            columns[name] = empty.column(name).to_numpy()
+        columns[name] = _codes(chunks) if name in texts else np.concatenate(chunks)
     return columns
 
 
 def _codes(chunks: list[Any]) -> Codes:
-    if not chunks:
-        return Codes(np.empty(0, dtype=np.int32), [])
     whole = pa.chunked_array(chunks).unify_dictionaries().combine_chunks()
     chunks.clear()
     if isinstance(whole, pa.ChunkedArray):

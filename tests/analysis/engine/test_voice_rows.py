@@ -149,7 +149,8 @@ def test_without_voice_rows_nothing_is_done(read: Callable[..., Tables], monkeyp
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(voice_rows, "counting_rows", never)
+    monkeypatch.setattr(voice_rows, "counting_frame", never)
+    monkeypatch.setattr(voice_rows, "counting_lazy", never)
     frames = read(*rtc("a", ("started", 0), ("completed", 9)))
     for engine in ENGINES.values():
         assert len(sorted_legs(engine(frames))) == 1

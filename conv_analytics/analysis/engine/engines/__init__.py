@@ -1,0 +1,1 @@
+"""Where expressions run: in memory, in DuckDB, in Spark. What differs between them is here, and nowhere else."""

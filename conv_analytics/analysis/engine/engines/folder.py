@@ -1,0 +1,172 @@
+"""A large dataset in DuckDB, on a connection of our own: tables may be created in it, answers kept in the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, TypeVar
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from conv_analytics.analysis.engine.engines.duckdb import DuckdbEngine
+from conv_analytics.analysis.engine.folder_views import FolderViews
+from conv_analytics.analysis.engine.stored_tables import ArrowTable, StoredTable
+from conv_analytics.errors import MemoryExhausted
+from conv_analytics.tables import TABLES
+
+T = TypeVar("T")
+_CONVERSATION = "conversation_id"
+
+
+class FolderEngine(DuckdbEngine):
+    """See `Engine`."""
+
+    def __init__(self, dataset: Any) -> None:
+        self._views = FolderViews(dataset)
+        super().__init__(self._views)
+        self._dataset = dataset
+        self._materialized: list[str] = []
+
+    @property
+    def connection(self) -> Any:
+        """The connection that is ours alone."""
+        return self._views.connection
+
+    def run(self, step: Callable[[], T]) -> T:
+        """Run a query within the memory that DuckDB may have; one thread takes less of it at a time than several.
+
+        Where it fails because a file of the dataset is damaged, the file is named.
+        """
+        import duckdb  # noqa: PLC0415  only for what is there already
+
+        try:
+            return super().run(step)
+        except MemoryExhausted:
+            pass
+        except duckdb.Error as error:
+            if self._views.declared and (damage := self._dataset.damage()) is not None:
+                raise damage from error
+            raise
+        self.connection.execute("set threads = 1")
+        return super().run(step)
+
+    def query(self, statement: str) -> Any:
+        """A relation of the connection."""
+        return self.connection.sql(statement)
+
+    def any_table(self) -> Any:
+        """See `LazyEngine`; DuckDB would plan anything else once more."""
+        return self.query("select 1")
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """See `Engine`."""
+        if self._views.declared:
+            # Nothing has to be opened to know them.
+            return tuple(column.name for column in TABLES[table].columns)
+        return super().columns(table)
+
+    def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
+        """See `Engine`; from the files that have some of its rows, where that is known."""
+        named = [name for name in self.tables if _CONVERSATION in self.columns(name)]
+        places = self.run(lambda: self._views.places_of(conversation_id))
+        done: dict[str, StoredTable] = {}
+        for name in named:
+            if places is None:
+                rows = self._rows_of(name, conversation_id)
+            else:
+                rows = self._rows_at(name, places, conversation_id)
+            done[name] = ArrowTable(name, rows)
+        return done
+
+    def _rows_at(self, table: str, places: Collection[Any], conversation_id: str) -> pa.Table:
+        statement = self._dataset.statement_of(table, places)
+        if not statement:
+            return TABLES[table].empty()
+        text = conversation_id.replace("'", "''")
+        return self.arrow(self.query(statement).filter(f"conversation_id = '{text}'"))
+
+    def materialized(self, frame: Any) -> Any:
+        """The rows computed now, once, into a table of our own connection.
+
+        What follows is planned fast then, and may look at it twice. DuckDB moves the table to disk where memory does
+        not suffice.
+        """
+        name = f"conv_analytics_{len(self._materialized)}"
+        self._materialized.append(name)
+        relation = self.native(frame)
+        self.run(lambda: relation.create(name))
+        return self.frame(self.connection.table(name))
+
+    def grouped_apart(self, frame: Any) -> Any:
+        """See `LazyEngine`."""
+        return self.materialized(frame)
+
+    def ordered_by_hash(self, frame: Any, column: str) -> Any:
+        """See `LazyEngine`; a batch reads its own stretch of the table, not all of it."""
+        return self.materialized(self.frame(self.native(frame).order(column)))
+
+    @property
+    def keeps(self) -> bool:
+        """See `Engine`."""
+        return self._views.cache is not None
+
+    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """See `Engine`.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        columns
+            The columns wanted; what is kept may have more.
+        make
+            Gives the relation, with these columns.
+        """
+        cache = self._views.cache
+        if cache is None:
+            return None
+        path = None
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about) and set(columns) <= set(entry.about.get("columns", ())):
+                path = entry.path
+        if path is None:
+            relation = make()
+            text = {"options": dict(about), "columns": list(relation.columns)}
+            path = cache.keep(
+                kind, text, lambda part: self.run(lambda: relation.write_parquet(str(part), compression="zstd"))
+            )
+            if path is None:
+                return relation
+        return self.query(f"from {cache.scan(path)}")
+
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """See `Engine`.
+
+        Parameters
+        ----------
+        kind
+            What it is.
+        about
+            Options that it depends on; must be the same.
+        make
+            Makes it.
+        """
+        cache = self._views.cache
+        if cache is None:
+            return make()
+        for entry in cache.entries(kind):
+            if entry.about.get("options") == dict(about):
+                # Not ``read_table``, which takes a folder's name such as ``a=b`` for a column.
+                with pq.ParquetFile(entry.path) as file:
+                    frame: pd.DataFrame = file.read().to_pandas()
+                return frame
+        frame = make()
+        table = pa.Table.from_pandas(frame, preserve_index=False)
+        cache.keep(kind, {"options": dict(about)}, lambda part: pq.write_table(table, part, compression="zstd"))
+        return frame
+
+
+__all__ = ["FolderEngine"]

@@ -1,0 +1,171 @@
+"""What questions ask of an engine: to read tables as they were given, and to work on frames.
+
+A table is what a caller gave under a name; a frame is a query so far: a `MemoryFrame`, or a lazy frame of narwhals.
+Steps that both have by the same name (``select``, ``with_columns``, ``filter``, ``join``, ``unique``, ``rename``,
+``drop``) are asked of the frame itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import narwhals as nw
+import pandas as pd
+
+from conv_analytics.analysis.engine.expressions import Value
+from conv_analytics.analysis.engine.memory_frame import MemoryFrame
+from conv_analytics.analysis.engine.stored_tables import StoredTable
+
+T = TypeVar("T")
+Frame = nw.LazyFrame[Any] | MemoryFrame
+
+
+class Part(NamedTuple):
+    """The rows of one table, to be merged with those of others.
+
+    Attributes
+    ----------
+    frame
+        The keys, and columns that no other part has.
+    unique
+        Whether no key stands on two rows: nothing has to be grouped then.
+    """
+
+    frame: Any
+    unique: bool = False
+
+
+class Engine(Protocol):
+    """Tables of one kind, and the engine that works on them."""
+
+    @property
+    def name(self) -> str:
+        """``pandas``, ``duckdb`` or ``spark``."""
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether frames are `MemoryFrame`, and answers sorted."""
+
+    @property
+    def tables(self) -> Mapping[str, Any]:
+        """The tables by name."""
+
+    # Tables.
+
+    def columns(self, table: str) -> tuple[str, ...]:
+        """The columns of a table that is there."""
+
+    def has_rows(self, table: str) -> bool:
+        """Whether a table that is there has rows."""
+
+    def has_null(self, table: str, column: str) -> bool:
+        """Whether a column of a table has a null, or is missing though there are rows."""
+
+    def read(self, table: str, kinds: Mapping[str, Any], counting: Any = None) -> Any:
+        """Some columns of a table as their kinds, null where it lacks one; of `counting` in its place, if given."""
+
+    def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
+        """The rows of one conversation, in memory, of each table that knows conversations."""
+
+    def has_voice_rows(self, table: str) -> bool:
+        """Whether a table that has a column ``source`` has rows of Voice events."""
+
+    def counting_rows(self, table: str, about: Sequence[str], legs: Sequence[str]) -> Any:
+        """A table without the rows of Voice events that do not count: see `voice_rows`."""
+
+    # Frames: in, and out.
+
+    def frame(self, native: Any) -> Any:
+        """A native frame (of pandas, a relation, a Spark frame) as what steps are asked of."""
+
+    def native(self, frame: Any) -> Any:
+        """The native frame."""
+
+    def of_pandas(self, frame: pd.DataFrame) -> Any:
+        """A small pandas frame as a native one, to be joined with others or returned as an answer."""
+
+    def collected(self, frame: Any) -> pd.DataFrame:
+        """A frame as pandas."""
+
+    def memory_frame(self, frame: Any) -> MemoryFrame:
+        """A frame in memory."""
+
+    def batches(self, frame: Any, size: int) -> Iterator[pd.DataFrame]:
+        """A frame as pandas, whole conversations at a time, each batch of about `size` rows or less; at least one."""
+
+    def distinct(self, frame: Any, column: str) -> list[Any]:
+        """The different values of a column, null left out, in no order."""
+
+    def repeats(self, frame: Any, by: Sequence[str]) -> bool:
+        """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
+
+    def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
+        """Whether a key that is not null occurs with several values of another column, in all frames together."""
+
+    # Frames: steps.
+
+    def group(self, frame: Any, by: Sequence[str], aggregates: Sequence[nw.Expr]) -> Any:
+        """One row per group, with its aggregates."""
+
+    def sort(self, frame: Any, by: Sequence[str]) -> Any:
+        """The rows sorted, nulls last."""
+
+    def concat(self, frames: Sequence[Any]) -> Any:
+        """The rows of frames with the same columns."""
+
+    def column_names(self, frame: Any) -> list[str]:
+        """Names of the columns."""
+
+    def with_micros(self, frame: Any, names: Mapping[str, str]) -> Any:
+        """The rows with microseconds since 1970 of some instants, by the name of the new column or of its own."""
+
+    def with_instants(self, frame: Any, names: Sequence[str]) -> Any:
+        """The rows with some columns of microseconds since 1970 as instants."""
+
+    def with_nulls(self, frame: Any, kinds: Mapping[str, Any]) -> Any:
+        """The rows with columns of nulls, which they do not have."""
+
+    def with_values(self, frame: Any, kept: Sequence[str], values: Mapping[str, Value]) -> Any:
+        """Some columns of the rows, and others that are computed."""
+
+    def merge_by_key(
+        self, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any], *, with_keys: bool
+    ) -> Any:
+        """One row per key that any part has: see `merge_by_key.merge_by_key`."""
+
+    def materialized(self, frame: Any) -> Any:
+        """The rows, computed once if that is worth it and may be done: they will be looked at more than once."""
+
+    # What is kept between questions.
+
+    @property
+    def keeps(self) -> bool:
+        """Whether there is a folder where something can be kept."""
+
+    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """A native frame from what is kept, made and kept there if it is not; None where nothing can be kept."""
+
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A pandas frame from what is kept, made and kept there if it is not; made where nothing can be kept."""
+
+
+class KeepsNothing:
+    """What an engine without a folder keeps."""
+
+    @property
+    def keeps(self) -> bool:
+        """Not even a folder."""
+        return False
+
+    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """Nothing."""
+        del kind, about, columns, make
+
+    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """What is made."""
+        del kind, about
+        return make()
+
+
+__all__ = ["Engine", "Frame", "KeepsNothing", "Part"]

@@ -1,0 +1,117 @@
+"""DataFrames of Spark 4, on the session that they came with: its configuration is never changed.
+
+Only SQL texts and public methods of DataFrames are used, and the functions of narwhals. What is written here
+holds for every session: whatever its time zone, and with ANSI mode or without.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from conv_analytics.analysis.engine.engines.lazy import LazyEngine
+from conv_analytics.analysis.engine.engines.sql_words import SqlWords
+
+WORDS = SqlWords(
+    micros="unix_micros({})",
+    instant="timestamp_micros({})",
+    hashed="xxhash64({})",
+    least_hash=-(2**63),
+    most_hash=2**63 - 1,
+    types={int: "bigint", float: "double", Decimal: "double", bool: "boolean", datetime: "timestamp"},
+    text="string",
+    untyped="void",
+    instants="timestamp",
+    mark="`",
+)
+
+
+class SparkEngine(LazyEngine):
+    """See `Engine`; `tables` are Spark DataFrames of one session."""
+
+    name = "spark"
+    words = WORDS
+
+    def __init__(self, tables: Mapping[str, Any]) -> None:
+        super().__init__(tables)
+        # With the last look at the engine, which questions drop when they are answered, its caches go.
+        self._cached: list[Any] = []
+        weakref.finalize(self, _release, self._cached).atexit = False
+
+    def project(self, native: Any, columns: Sequence[str]) -> Any:
+        """See `LazyEngine`."""
+        return native.selectExpr(*columns)
+
+    def where(self, native: Any, condition: str) -> Any:
+        """See `LazyEngine`."""
+        return native.where(condition)
+
+    def types(self, native: Any) -> dict[str, str]:
+        """See `LazyEngine`."""
+        return dict(native.dtypes)
+
+    def as_read(self, value: str, kind: Any) -> str:
+        """See `LazyEngine`; frames made of pandas have NaN where a number is missing."""
+        return f"if(isnan({value}), null, {value})" if self.words.type_of(kind) == "double" else value
+
+    def cast(self, value: str, actual: str, wanted: str) -> str:
+        """See `LazyEngine`; without ANSI mode Spark itself makes null of texts that are no numbers."""
+        if actual != "string":
+            return f"cast({value} as {wanted})"
+        wrong = f"raise_error(concat('a text that is no {wanted}: ', {value}))"
+        done = f"try_cast({value} as {wanted})"
+        return f"if({value} is not null and {done} is null, {wrong}, {done})"
+
+    def arrow(self, native: Any) -> pa.Table:
+        """See `LazyEngine`."""
+        return native.toArrow()
+
+    def of_arrow(self, table: pa.Table) -> Any:
+        """See `LazyEngine`; small: joins send it to every executor."""
+        return self.any_table().sparkSession.createDataFrame(table).hint("broadcast")
+
+    def arrow_batches(self, frame: Any, size: int) -> Iterator[pa.RecordBatch]:
+        """See `LazyEngine`; some conversations at a time."""
+        for part in self.parts(frame, size):
+            rows = self.arrow(self.native(part)).combine_chunks()
+            yield from rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+
+    def ordered_by_hash(self, frame: Any, column: str) -> Any:
+        """See `LazyEngine`; sorted and in the cache, so that a part reads its own stretch."""
+        return self.materialized(self.frame(self.native(frame).sort(column)))
+
+    def outer_join(self, native: Any, other: Any, keys: Sequence[str]) -> Any:
+        """See `LazyEngine`."""
+        return native.join(other, list(keys), "full_outer")
+
+    def joined_where(self, frame: Any, table: pa.Table, condition: str) -> Any:
+        """See `LazyEngine`."""
+        from pyspark.sql import functions  # noqa: PLC0415  only for what is there already
+
+        mine, theirs = self.native(frame).alias("r"), self.of_arrow(table).alias("m")
+        return self.frame(mine.join(theirs, functions.expr(condition), "left"))
+
+    def materialized(self, frame: Any) -> Any:
+        """The rows, in the session's cache until the question is answered."""
+        native = self.native(frame)
+        level = native.storageLevel
+        if not (level.useMemory or level.useDisk):
+            # What the caller has in the cache stays the caller's.
+            self._cached.append(native.persist())
+        return frame
+
+
+def _release(frames: list[Any]) -> None:
+    for frame in frames:
+        # The session may have been stopped.
+        with contextlib.suppress(Exception):
+            frame.unpersist()
+
+
+__all__ = ["SparkEngine"]

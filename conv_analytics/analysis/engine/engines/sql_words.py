@@ -1,0 +1,62 @@
+"""The words of SQL in which engines differ.
+
+>>> words = SqlWords("epoch_us({})", "make_timestamptz({})", "hash({})", 0, 2**64 - 1, {int: "BIGINT"}, "VARCHAR",
+...                  untyped="NULL", instants="TIMESTAMP", mark='"')
+>>> words.null("sip_code", int)
+'cast(null as BIGINT) as "sip_code"'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SqlWords:
+    """How an engine says in SQL what narwhals has no word for.
+
+    Attributes
+    ----------
+    micros, instant, hashed
+        Microseconds of an instant, the instant of microseconds, and 64 bits of some columns, with ``{}`` for these.
+    least_hash, most_hash
+        Between what the bits are, as an integer.
+    types
+        The type of each kind; every other kind is `text`.
+    text
+        The type of texts.
+    untyped
+        The type of a column of nothing but nulls.
+    instants
+        How types of instants begin.
+    mark
+        What stands around names.
+    """
+
+    micros: str
+    instant: str
+    hashed: str
+    least_hash: int
+    most_hash: int
+    types: Mapping[Any, str]
+    text: str
+    untyped: str
+    instants: str
+    mark: str
+
+    def quote(self, name: str) -> str:
+        """A name as SQL writes it."""
+        return f"{self.mark}{name.replace(self.mark, self.mark * 2)}{self.mark}"
+
+    def type_of(self, kind: Any) -> str:
+        """The type of a kind."""
+        return self.types.get(kind, self.text)
+
+    def null(self, name: str, kind: Any) -> str:
+        """A column of nulls."""
+        return f"cast(null as {self.type_of(kind)}) as {self.quote(name)}"
+
+
+__all__ = ["SqlWords"]
