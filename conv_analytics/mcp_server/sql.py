@@ -100,7 +100,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
         connection.execute(f'create view "{name}" as select {shown} from ({inner})')  # noqa: S608
     folder = str(dataset.path.resolve())
     settings = {
-        "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC",
+        "memory_limit": MEMORY_LIMIT, "temp_directory": "", "TimeZone": "UTC", "enable_progress_bar": False,
         "allowed_directories": [folder, dataset.name], "enable_external_access": False, "lock_configuration": True,
     }  # fmt: skip
     for setting, value in settings.items():

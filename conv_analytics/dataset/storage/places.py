@@ -80,6 +80,8 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
         connection.execute(f"set temp_directory = {_text(spill)}")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set threads = 1")
+        # It would be printed by scripts that are given with ``python -c``, too.
+        connection.execute("set enable_progress_bar = false")
         keep_places(files, connection, cache(f"duckdb {duckdb.__version__}"))
 
 

@@ -70,7 +70,12 @@ class Matching:
         # A database on the disk: one in memory would keep its tables there.
         self._database = duckdb.connect(str(Path(self._folder.name) / "legs.duckdb"))
         dataset.let_read(self._database)
-        for setting, value in (("memory_limit", _MEMORY), ("temp_directory", self._folder.name), ("TimeZone", "UTC")):
+        for setting, value in (
+            ("memory_limit", _MEMORY),
+            ("temp_directory", self._folder.name),
+            ("TimeZone", "UTC"),
+            ("enable_progress_bar", "false"),
+        ):
             self._run(f"set {setting} = '{value}'")
         self._run(statements.listed(TABLE))
 

@@ -190,6 +190,26 @@ def test_an_index_of_another_past_is_not_grown(folder: Path, large: None, monkey
     assert dataset.cache(kept["of"]["engine"]).earlier("conversations") is None
 
 
+def test_the_index_is_made_in_silence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB shows its progress where it takes the program for an interactive one, `python -c` included."""
+    monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
+    connect, write, shown = duckdb.connect, places._write, []
+
+    def interactive() -> duckdb.DuckDBPyConnection:
+        connection = connect()
+        connection.execute("set enable_progress_bar = true")
+        return connection
+
+    def looked_at(*given: Any) -> None:
+        shown.append(given[2].execute("select current_setting('enable_progress_bar')").fetchall())
+        write(*given)
+
+    monkeypatch.setattr(duckdb, "connect", interactive)
+    monkeypatch.setattr(places, "_write", looked_at)
+    open_dataset(folder).index_conversations()
+    assert shown == [[(False,)]]
+
+
 def test_a_compacted_folder_is_indexed(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
     compact(folder, tmp_path / "compacted")
