@@ -104,7 +104,7 @@ def test_every_function_gives_the_numbers_of_pandas(
     assert session.conf.getAll == conf
 
 
-@pytest.mark.parametrize("name", sorted(set(test_same._OPTIONS) - {"answer_curve"}))
+@pytest.mark.parametrize("name", sorted(set(test_same.OPTIONS) - {"answer_curve"}))
 def test_so_do_questions_with_options(name: str, world: dict[str, pd.DataFrame], frames: dict[str, Any]) -> None:
     expected, found = (test_same._asked(None, name, data) for data in (world, frames))  # type: ignore[arg-type]
     pd.testing.assert_frame_equal(found, expected, check_dtype=False, rtol=1e-9)
