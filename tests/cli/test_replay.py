@@ -205,9 +205,8 @@ KILLED = """
 STEPS = {
     "before the first file": ("writer", "write_table", 0),
     "between files": ("writer", "write_table", 1),
-    "before the quarantine": ("os", "replace", 0),
-    "before the promise": ("os", "replace", 1),
-    "before the first rename": ("os", "replace", 2),
+    "before the promise": ("os", "replace", 0),
+    "before the first rename": ("os", "replace", 1),
     "between renames": ("os", "replace", 5),
     "before the commit": ("os", "link", 0),
 }

@@ -14,8 +14,7 @@ import pytest
 
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.dataset import DatasetWriter
-from conv_analytics.dataset.maintenance import compact as compaction
-from conv_analytics.dataset.maintenance import latest_rows
+from conv_analytics.dataset.maintenance import file_rows, latest_rows
 from conv_analytics.dataset.maintenance import reread as rereading
 from conv_analytics.dataset.maintenance.compact import compact
 from conv_analytics.dataset.maintenance.finding import Level
@@ -170,7 +169,7 @@ def test_what_is_larger_than_a_file_a_batch_or_a_pass(
     folder: Path, today: tuple[Path, Raw], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module, name, value in (
-        (compaction, "_BATCH_ROWS", 7), (latest_rows, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
+        (file_rows, "_BATCH_ROWS", 7), (latest_rows, "PASS_ROWS", 5), (rereading, "BATCH_BYTES", 2_000),
         (staged_files, "BUFFER_BYTES", 5_000), (staged_files, "KEPT_BYTES", 1_000),
         (staged_files, "FILE_BYTES", 20_000),
     ):  # fmt: skip
