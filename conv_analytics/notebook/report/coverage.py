@@ -85,7 +85,6 @@ def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
     from ({files}) where "at" >= ? and "at" < ? group by day
     """  # noqa: S608
     with duckdb.connect() as connection:
-        connection.execute("set enable_progress_bar = false")
         data.let_read(connection)
         rows = connection.execute(statement, [period.zone.key, period.since, period.until]).fetchall()
     return {day: (int(k), int(n), int(waiting)) for day, k, n, waiting in rows}
