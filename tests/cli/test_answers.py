@@ -9,6 +9,7 @@ import io
 import json
 import re
 import shutil
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -149,8 +150,15 @@ def mixed(folder: Path) -> Path:
     shutil.copytree(folder / "out", root / "out")
     for file in (root / "out" / "hangups").rglob("*.parquet"):
         rows = pq.read_table(file)
-        loss = rows["packet_loss_perc"].to_pylist()
-        read = [value / 100 if value is not None and n % 10 else value for n, value in enumerate(loss)]
+        # The order of rows in a file is the order in which they came; which losses are changed may not depend on it.
+        lossy = rows.select(["leg_id", "packet_loss_perc"]).to_pylist()
+        kept = {row["leg_id"] for row in sorted(
+            (row for row in lossy if row["packet_loss_perc"]), key=itemgetter("packet_loss_perc", "leg_id")
+        )[::10]}  # fmt: skip
+        read = [
+            value if value is None or leg in kept else value / 100
+            for leg, value in zip(rows["leg_id"].to_pylist(), rows["packet_loss_perc"].to_pylist(), strict=True)
+        ]
         place = rows.schema.get_field_index("packet_loss_perc")
         rows = rows.set_column(place, rows.schema.field(place), pa.array(read, rows.schema.field(place).type))
         before = file.read_bytes()
