@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -71,6 +72,13 @@ def test_ruff_would_format_nothing_differently() -> None:
 @pytest.mark.xdist_group("mypy")
 def test_the_package_is_strictly_typed() -> None:
     assert errors_in("conv_analytics") == []
+
+
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="without workers nothing is distributed")
+@pytest.mark.xdist_group("mypy")
+def test_tests_of_a_group_are_run_by_one_worker(request: pytest.FixtureRequest) -> None:
+    # By this name pytest-xdist knows the group; it was lost without a word when pytest changed its node ids.
+    assert request.node.nodeid.endswith("@mypy")
 
 
 @pytest.mark.slow
