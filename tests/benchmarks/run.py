@@ -60,7 +60,22 @@ def served(conversations: int = CONVERSATIONS, prepare: str = "") -> Iterator[di
         "        'pid': str(os.getpid())}), flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with _running([sys.executable, "-c", code]) as server:
+        yield server
+
+
+@contextmanager
+def replayed(conversations: int = CONVERSATIONS) -> Iterator[dict[str, str]]:
+    """A server in another process that answers again what the sandbox answered, and takes little time itself."""
+    with _running([sys.executable, "-m", "tests.benchmarks.replay_server", str(conversations)]) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[dict[str, str]]:
+    """A process that prints where its server is, and ends with its standard input."""
+    home = Path(__file__).parents[2]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=home)
     assert process.stdout is not None
     assert process.stdin is not None
     try:
@@ -161,27 +176,32 @@ def convert() -> None:
 
 def whole() -> None:
     """The whole export, against a bare download with decoding: the time, and the processor time of each process."""
+    for server, words in ((served, "local server"), (replayed, "local server that replays its answers")):
+        with server() as where:
+            _whole(where, words)
+
+
+def _whole(server: dict[str, str], where: str) -> None:
     against = "aiohttp download + `orjson.loads`"
-    with served() as server:
-        client = client_of(server)
-        root = Path(tempfile.mkdtemp())
+    client = client_of(server)
+    root = Path(tempfile.mkdtemp())
 
-        def ours(processes: int) -> None:
-            shutil.rmtree(root, ignore_errors=True)
-            export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
-
-        def floor() -> None:
-            asyncio.run(download(server))
-
-        ours(2)
-        floor()
-        rounds = [
-            (worked(floor, server), worked(partial(ours, 2), server), worked(partial(ours, 1), server))
-            for _ in range(ROUNDS)
-        ]
+    def ours(processes: int) -> None:
         shutil.rmtree(root, ignore_errors=True)
+        export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
+
+    def floor() -> None:
+        asyncio.run(download(server))
+
+    ours(2)
+    floor()
+    rounds = [
+        (worked(floor, server), worked(partial(ours, 2), server), worked(partial(ours, 1), server))
+        for _ in range(ROUNDS)
+    ]
+    shutil.rmtree(root, ignore_errors=True)
     for words, side, shares in (("two processes", 1, _SHARES), ("one process", 2, _SHARES[:1])):
-        name = f"whole export into Parquet in {words}, local server, no latency"
+        name = f"whole export into Parquet in {words}, {where}, no latency"
         _row(name, against, [(each[side].wall, each[0].wall) for each in rounds])
         for part, of in shares:
             times = [(of(each[side]), each[0].own) for each in rounds]
