@@ -91,8 +91,8 @@ def test_filters_pass_what_they_say(frame: pd.DataFrame) -> None:
         assert set(view.calls.index) == set(frame.index[expected])
         for name, counts in view.options().items():
             for value, count in counts.items():
-                other = View(frame, tz="Asia/Kolkata")
                 if dice.random() < 0.1:
+                    other = View(frame, tz="Asia/Kolkata")
                     other.filters = replace(view.filters, **{name: value})
                     assert len(other.calls) == count, (name, value)
 
