@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -73,6 +74,13 @@ def test_the_package_is_strictly_typed() -> None:
     assert errors_in("conv_analytics") == []
 
 
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="without workers nothing is distributed")
+@pytest.mark.xdist_group("mypy")
+def test_tests_of_a_group_are_run_by_one_worker(request: pytest.FixtureRequest) -> None:
+    # By this name pytest-xdist knows the group; it was lost without a word when pytest changed its node ids.
+    assert request.node.nodeid.endswith("@mypy")
+
+
 @pytest.mark.slow
 def test_imports_go_one_way() -> None:
     code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
@@ -96,6 +104,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
 
 
+@pytest.mark.slow
 def test_every_module_says_what_it_is() -> None:
     silent = [path for path in _modules() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert silent == []

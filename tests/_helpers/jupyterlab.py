@@ -8,7 +8,7 @@
         assert notebook.output(0).inner_text() == "2"
 
 Whatever the page, the server or a kernel asks of another host fails the test, and so does any error on the console.
-Pictures go to the folder that `CONV_ANALYTICS_ARTEFACTS` names, else to `.artefacts` at the root.
+Pictures go to the folder that `CONV_ANALYTICS_ARTEFACTS` names; without it none is taken.
 """
 
 from __future__ import annotations
@@ -26,12 +26,20 @@ import urllib.request
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from playwright.sync_api import Browser, BrowserContext, Error, Locator, Page
 
 ROOT = Path(__file__).parents[2]
 #: Generous: it is reached only when something hangs. [s]
 DEADLINE_S = 180.0
 SIZE = {"width": 1280, "height": 900}
+#: The value of an expression once it is true, or what it is after so many milliseconds. Asked for within the page: each
+#: question from here takes a turn of five processes.
+UNTIL = """async (ms) => {
+  for (const end = performance.now() + ms; ; await new Promise((done) => setTimeout(done, 20))) {
+    const found = (%s);
+    if (found || performance.now() > end) return found;
+  }
+}"""
 
 #: Every process below the server runs this first: nobody but this machine may be asked, and whoever tries is written
 #: down, since many a program takes the refusal in silence.
@@ -167,7 +175,7 @@ class Lab:
     it, each alone. Whoever needs a page that knows nothing of an earlier notebook closes the notebook's page.
     """
 
-    def __init__(self, server: LabServer, browser: Browser, artefacts: Path) -> None:
+    def __init__(self, server: LabServer, browser: Browser, artefacts: Path | None) -> None:
         self.server, self.artefacts = server, artefacts
         #: Errors on the console, in the page's scripts, and requests to elsewhere.
         self.wrong: list[str] = []
@@ -254,7 +262,7 @@ class Lab:
 class Notebook:
     """A notebook that is open in JupyterLab."""
 
-    def __init__(self, page: Page, path: Path, inside: str, artefacts: Path) -> None:
+    def __init__(self, page: Page, path: Path, inside: str, artefacts: Path | None) -> None:
         self.page, self.path, self._artefacts = page, path, artefacts
         self._panel = f"[...jupyterapp.shell.widgets('main')].find(w => w.context?.path === {json.dumps(inside)})"
         self._kernel = f"{self._panel}.sessionContext.session?.kernel"
@@ -272,12 +280,17 @@ class Notebook:
     def until(self, expression: str, deadline_s: float = DEADLINE_S) -> Any:
         """Wait until an expression of JavaScript is true, and give its value."""
         end = time.monotonic() + deadline_s
-        while True:
-            found = self.page.evaluate(expression)
+        while time.monotonic() < end:
+            try:
+                found = self.page.evaluate(UNTIL % expression, 1000)
+            except Error as error:
+                # The page went on to another address while it was asked.
+                if "context was destroyed" not in error.message:
+                    raise
+                continue
             if found:
                 return found
-            assert time.monotonic() < end, f"never true: {expression}"
-            self.page.wait_for_timeout(30)
+        raise AssertionError(f"never true: {expression}")
 
     def theme(self, name: str) -> None:
         """Change the theme: light or dark."""
@@ -348,8 +361,10 @@ class Notebook:
         self.command("docmanager:save")
         return nbformat.read(self.path, as_version=4)
 
-    def screenshot(self, name: str, shown: Locator | None = None) -> Path:
-        """A picture of the whole notebook, or of a part of it, kept as `name`.png."""
+    def screenshot(self, name: str, shown: Locator | None = None) -> None:
+        """A picture of the whole notebook, or of a part of it, kept as `name`.png where pictures are wanted."""
+        if self._artefacts is None:
+            return
         self._artefacts.mkdir(parents=True, exist_ok=True)
         path = self._artefacts / f"{name}.png"
         outer = f"{self._panel}.content.node.querySelector('.jp-WindowedPanel-outer')"
@@ -361,7 +376,6 @@ class Notebook:
         self.settle()
         (shown or self.page).screenshot(path=path)
         self.page.set_viewport_size(SIZE)
-        return path
 
 
 def chromium() -> str | None:
@@ -369,9 +383,10 @@ def chromium() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
-def artefacts() -> Path:
-    """Where pictures are kept."""
-    return Path(os.environ.get("CONV_ANALYTICS_ARTEFACTS") or ROOT / ".artefacts")
+def artefacts() -> Path | None:
+    """Where pictures are kept, if they are wanted."""
+    folder = os.environ.get("CONV_ANALYTICS_ARTEFACTS")
+    return Path(folder) if folder else None
 
 
 def _put(path: Path, text: str) -> None:

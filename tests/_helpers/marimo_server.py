@@ -105,7 +105,7 @@ class MarimoNotebook:
         Errors on the console and in the page's scripts, and requests to elsewhere.
     """
 
-    def __init__(self, server: MarimoServer, browser: Browser, artefacts: Path) -> None:
+    def __init__(self, server: MarimoServer, browser: Browser, artefacts: Path | None) -> None:
         self.server, self.wrong, self._artefacts = server, [], artefacts
         self._context = browser.new_context(viewport=SIZE)
         self._context.add_init_script("window.alert = () => { window.hacked = true; };")
@@ -126,7 +126,9 @@ class MarimoNotebook:
         return self.cell(name).locator(".output-area")
 
     def screenshot(self, name: str, shown: Locator | None = None) -> None:
-        """A picture of a part of the notebook, or of what is in sight, kept as `name`.png."""
+        """A picture of a part of the notebook, or of what is in sight, kept as `name`.png where pictures are wanted."""
+        if self._artefacts is None:
+            return
         self._artefacts.mkdir(parents=True, exist_ok=True)
         (shown or self.page).screenshot(path=self._artefacts / f"{name}.png")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ OWN = ("file:", "data:", "blob:", "about:", "http://127.0.0.1")
 #: No name of another host is looked up: what asks for one is seen, and gets nothing.
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 Open = Callable[..., Page]
+Launched = tuple[Browser, Callable[[], AbstractContextManager[None]]]
 
 
 @pytest.fixture(scope="session")
@@ -27,18 +30,36 @@ def frames() -> Any:
         return export(client, rate=0, progress=False)
 
 
-@pytest.fixture(scope="module")
-def browser(frames: Any) -> Iterator[Browser]:
-    """Chromium. Where CI_BROWSER is `required`, a machine without it fails instead of skipping."""
+@pytest.fixture(scope="session")
+def launched() -> Iterator[Launched]:
+    """Chromium, and what to be in while it is used: Playwright's loop is not the running one for other tests."""
     path = chromium()
     if path is None:
         if os.environ.get("CI_BROWSER") == "required":
             pytest.fail("CI_BROWSER=required, but there is no chromium")
         pytest.skip("no chromium on this machine; on Debian: apt-get install chromium")
     with sync_playwright() as driver:
+        loop = asyncio.get_running_loop()
+
+        @contextmanager
+        def in_use() -> Iterator[None]:
+            asyncio._set_running_loop(loop)
+            yield
+            asyncio._set_running_loop(None)
+
         found = driver.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield found
+        asyncio._set_running_loop(None)
+        yield found, in_use
+        asyncio._set_running_loop(loop)
         found.close()
+
+
+@pytest.fixture(scope="module")
+def browser(frames: Any, launched: Launched) -> Iterator[Browser]:
+    """Chromium. Where CI_BROWSER is `required`, a machine without it fails instead of skipping."""
+    found, in_use = launched
+    with in_use():
+        yield found
 
 
 @pytest.fixture
@@ -74,16 +95,18 @@ def lab_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def loaded_lab(browser: Browser, lab_server: LabServer) -> Iterator[Lab]:
-    """JupyterLab in Chromium, loaded once for the tests of a module."""
-    opened = Lab(lab_server, browser, artefacts())
+@pytest.fixture(scope="session")
+def loaded_lab(launched: Launched, lab_server: LabServer) -> Iterator[Lab]:
+    """JupyterLab in Chromium, loaded once."""
+    found, in_use = launched
+    opened = Lab(lab_server, found, artefacts())
     yield opened
-    opened.close()
+    with in_use():
+        opened.close()
 
 
 @pytest.fixture
-def lab(request: pytest.FixtureRequest, loaded_lab: Lab) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, browser: Browser, loaded_lab: Lab) -> Iterator[Lab]:
     """JupyterLab without a notebook: any request beyond this machine and any error on its console fails the test."""
     marker = request.node.get_closest_marker("xdist_group")
     assert marker is not None, 'say pytestmark = pytest.mark.xdist_group("lab"): one worker has the server'

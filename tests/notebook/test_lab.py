@@ -23,7 +23,7 @@ def test_the_harness_sees_what_is_wrong(lab: Lab) -> None:
     notebook.settle()
     assert notebook.errors() == ["ZeroDivisionError: division by zero"]
     assert "192.0.2.1" in notebook.value("found")
-    lab.close()
+    lab.tidy()
     wrong, lab.wrong = lab.wrong, []
     assert "oh" in wrong
     assert "http://elsewhere.example/x.png" in wrong

@@ -33,6 +33,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, D
         yield sandbox, before, open_dataset(folder)
 
 
+@pytest.mark.slow
 def test_without_a_run_of_coverage_it_is_not_known(world: tuple[Sandbox, Dataset, Dataset], tmp_path: Path) -> None:
     _, before, _ = world
     assert gather(before, **PERIOD).ledger.coverage is None
@@ -44,6 +45,7 @@ def test_without_a_run_of_coverage_it_is_not_known(world: tuple[Sandbox, Dataset
     assert pd.isna(rows.loc["calls", "share"])
 
 
+@pytest.mark.slow
 def test_the_days_that_were_looked_at_have_their_share(world: tuple[Sandbox, Dataset, Dataset], tmp_path: Path) -> None:
     sandbox, before, after = world
     exported = set(before["events"]["conversation_id"])

@@ -165,7 +165,7 @@ def test_a_change_is_told_only_when_chance_does_not_explain_it() -> None:
 
 
 def test_the_worst_legs_tell_their_reason_and_their_command() -> None:
-    numbers = quality_report(made.week()).numbers
+    numbers = made.week_report().numbers
     assert len(numbers.worst) == 50
     assert numbers.poor_legs == 60
     first = numbers.worst[0]
@@ -183,7 +183,7 @@ def test_people_are_masked_unless_asked_for() -> None:
 
 
 def test_codes_are_told_in_words() -> None:
-    codes = quality_report(made.week()).numbers.codes
+    codes = made.week_report().numbers.codes
     assert [(code.code, code.meaning, code.n, code.share.n) for code in codes] == [(486, "busy", 30, 150)]
 
 
@@ -267,7 +267,7 @@ def test_without_a_problem_it_says_what_was_looked_at() -> None:
 
 
 def test_json_is_json() -> None:
-    numbers = json.loads(quality_report(made.week()).json)
+    numbers = json.loads(made.week_report().json)
     assert numbers["figures"][0]["now"] == {
         "k": 120, "n": 150, "rate": 0.8, "lo": pytest.approx(0.7289, abs=1e-4), "hi": pytest.approx(0.8561, abs=1e-4),
         "unknown": 0, "enough": True,
@@ -294,7 +294,7 @@ def test_bad_input_is_told(given: dict[str, object], told: str) -> None:
     [("poor>3%", True), ("poor>60%", False), ("loss_p95>5", True), ("mos_p5<1.5", False), ("answered<=80%", True)],
 )
 def test_rules_are_judged(rule: str, *, broken: bool) -> None:
-    assert [each.broken for each in quality_report(made.week()).judge(rule)] == [broken]
+    assert [each.broken for each in made.week_report().judge(rule)] == [broken]
 
 
 def test_few_cases_break_no_rule() -> None:
@@ -313,7 +313,7 @@ def test_few_cases_break_no_rule() -> None:
 )  # fmt: skip
 def test_bad_rules_are_told(rule: str, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        quality_report(made.week()).judge(rule)
+        made.week_report().judge(rule)
 
 
 def test_today_is_the_zones_today() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser
 
 from conv_analytics import Conversations, export, open_dataset
 from conv_analytics.cli import main
@@ -21,24 +21,11 @@ from tests._helpers import report_legs as made
 
 pytestmark = pytest.mark.slow
 
-CHROMIUM = shutil.which("chromium")
 Seen = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium on this machine; CI has one")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def shown(chromium: Any, tmp_path: Path) -> Iterator[Seen]:
+def shown(browser: Browser, tmp_path: Path) -> Iterator[Seen]:
     """Opens a report from a file. Any request but for that file, and anything on the console, fails the test."""
     asked: list[str] = []
     said: list[str] = []
@@ -46,7 +33,7 @@ def shown(chromium: Any, tmp_path: Path) -> Iterator[Seen]:
 
     def open_(report: Report, scheme: str = "light") -> Any:
         page, _ = report.write(tmp_path / f"{len(contexts)}.html")
-        context = chromium.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
+        context = browser.new_context(color_scheme=scheme, viewport={"width": 1200, "height": 900})
         contexts.append(context)
         tab = context.new_page()
         tab.on("request", lambda request: asked.append(request.url))
@@ -118,7 +105,7 @@ def test_the_page_has_what_was_asked_for(shown: Seen) -> None:
 
 def test_light_dark_and_paper_differ(shown: Seen) -> None:
     ground = "getComputedStyle(document.body).backgroundColor"
-    light, dark = (shown(quality_report(made.week()), scheme) for scheme in ("light", "dark"))
+    light, dark = (shown(made.week_report(), scheme) for scheme in ("light", "dark"))
     assert light.evaluate(ground) != dark.evaluate(ground)
     dark.emulate_media(media="print")
     assert dark.evaluate(ground) == light.evaluate(ground)
@@ -134,7 +121,7 @@ def test_small_reports_open(shown: Seen, legs: int) -> None:
 
 
 def test_the_policy_allows_one_script_and_no_host() -> None:
-    page = quality_report(made.week()).html
+    page = made.week_report().html
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)
     assert policy is not None
     assert policy[1].startswith("default-src &#x27;none&#x27;; img-src data:")
@@ -152,15 +139,15 @@ def test_the_same_data_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_files_are_replaced_whole(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "report.html"
-    page, numbers = quality_report(made.week()).write(target)
+    page, numbers = made.week_report().write(target)
     assert (page, numbers) == (target, target.with_suffix(".json"))
     assert sorted(path.name for path in target.parent.iterdir()) == ["report.html", "report.json"]
     assert json.loads(numbers.read_text(encoding="utf-8"))["legs"] == 150
     with pytest.raises(DestinationError, match="name the page"):
-        quality_report(made.week()).write(tmp_path / "report.json")
+        made.week_report().write(tmp_path / "report.json")
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(DestinationError, match="Cannot write"):
-        quality_report(made.week()).write(tmp_path / "file" / "report.html")
+        made.week_report().write(tmp_path / "file" / "report.html")
 
 
 def test_a_notebook_shows_the_key_figures_as_text() -> None:
@@ -199,11 +186,11 @@ def test_the_command_writes_the_page_and_judges(
     assert main(["report", str(tmp_path / "nothing")]) == 2
 
 
-def test_the_worst_legs_lead_to_their_timelines(folder: Path, tmp_path: Path, chromium: Any) -> None:
+def test_the_worst_legs_lead_to_their_timelines(folder: Path, tmp_path: Path, browser: Browser) -> None:
     target = tmp_path / "night.html"
     assert main(["report", str(folder), "-o", str(target), "--timelines"]) == 0
     worst = quality_report(open_dataset(folder)).numbers.worst
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(target.as_uri())
     links = page.locator(".worst a")
     assert links.count() == len(worst) > 0

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 
-from conv_analytics import Conversations, export, open_dataset, quality_report, show_ladder, show_timeline
+from conv_analytics import Conversations, export, open_dataset, show_ladder, show_timeline
 from conv_analytics.errors import ConfigError
 from conv_analytics.exporter.progress.notebook import as_html
 from conv_analytics.exporter.progress.snapshot import Progress
@@ -50,7 +50,7 @@ def saved(frames: Any, folder: Path) -> Path:
     widget = timeline.widget()._repr_mimebundle_()
     bundles = [
         timeline._repr_mimebundle_(), timeline._repr_mimebundle_(), show_ladder(frames, one)._repr_mimebundle_(),
-        {"text/html": quality_report(made.week())._repr_html_(), "text/plain": "report"},
+        {"text/html": made.week_report()._repr_html_(), "text/plain": "report"},
         widget[0] if isinstance(widget, tuple) else widget,
         {"text/html": as_html(Progress(9, listing_done=True, done=9, events=9, requests=8, retries=1, waiting_s=0.0,
                                        elapsed_s=1.0, finished=True)), "text/plain": "9 of 9"},
@@ -106,7 +106,7 @@ def test_trap_03_no_dependency_brings_plotly_and_no_output_names_it(frames: Any)
     assert "pandas" in seen
     assert not {name for name in seen if "plotly" in name or name in {"altair", "bokeh", "pygwalker"}}
     shown = show_timeline(frames, of_type(frames, "rtc:transfer"))
-    assert "plotly" not in f"{shown.html()}{quality_report(made.week()).html}".lower()
+    assert "plotly" not in f"{shown.html()}{made.week_report().html}".lower()
 
 
 @pytest.fixture(scope="module")

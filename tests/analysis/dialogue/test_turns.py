@@ -271,6 +271,7 @@ def test_roles_are_given_or_concluded() -> None:
     assert listed(turns({"audio_events": data["audio_events"]})["role"]) == ["customer"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["turn", "conversation", "role"])
 def test_nothing_was_said(by: str) -> None:
     columns = {"turn": TURNS, "conversation": TURN_CONVERSATIONS, "role": TURN_ROLES}[by]
@@ -407,6 +408,7 @@ def hostile_turns(hostile_events: pd.DataFrame) -> pd.DataFrame:
     return turns({"audio_events": hostile_events}, ROLES)
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("turns")
 def test_order_and_repetition_change_nothing(hostile_events: pd.DataFrame, hostile_turns: pd.DataFrame) -> None:
     twice = pd.concat([hostile_events, hostile_events])

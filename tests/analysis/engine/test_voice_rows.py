@@ -65,6 +65,7 @@ def read(tmp_path: Path) -> Callable[..., Tables]:
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_outcomes_of_legs_that_only_voice_events_know(engine: str, read: Callable[..., Tables]) -> None:
     ends = {
@@ -97,6 +98,7 @@ def test_outcomes_of_legs_that_only_voice_events_know(engine: str, read: Callabl
     assert not found["open"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_no_leg_counts_twice(engine: str, read: Callable[..., Tables]) -> None:
     dashed, plain = "4b7e1c90-2d3f-4a58-9c61-70e8d2f5a3b6", "4B7E1C902d3f4a589c6170e8d2f5a3b6"
@@ -113,6 +115,7 @@ def test_no_leg_counts_twice(engine: str, read: Callable[..., Tables]) -> None:
     assert "duplicate" not in both["flags"].iloc[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_voice_events_add_what_is_missing(engine: str, read: Callable[..., Tables]) -> None:
     knock = {"type": "sip:ringing", "application_id": "a", "from": "knocker:1", "timestamp": START.isoformat(),
@@ -145,6 +148,7 @@ def test_voice_events_add_what_is_missing(engine: str, read: Callable[..., Table
     assert spent["spend"].sum() == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 def test_without_voice_rows_nothing_is_done(read: Callable[..., Tables], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object) -> None:
         raise AssertionError

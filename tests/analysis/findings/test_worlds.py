@@ -107,6 +107,7 @@ def test_the_analysis_sees_the_calls_that_were_made_bad(kind: str, case: str) ->
     assert bad[others].mean() < 0.08
 
 
+@pytest.mark.slow
 def test_a_seed_makes_the_same_world_again() -> None:
     first, second, other = (make("codec_change", seed) for seed in (7, 7, 8))
     for name, frame in first.tables.items():
