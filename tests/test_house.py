@@ -96,6 +96,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
     TopologicalSorter({name: graph.find_modules_directly_imported_by(name) for name in graph.modules}).prepare()
 
 
+@pytest.mark.slow
 def test_every_module_says_what_it_is() -> None:
     silent = [path for path in _modules() if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))]
     assert silent == []

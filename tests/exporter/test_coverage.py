@@ -22,6 +22,8 @@ from conv_analytics.sandbox.webhooks.delivery import legs
 from tests._helpers.call_list import EARLY, LATE, Calls, call, calls_of, listing
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 MISSING = {"partial", "transient_missed", "expired", "other_region"}
 
 
@@ -68,7 +70,6 @@ def created(sandbox: Sandbox, name: str) -> str:
 # -- worlds of the sandbox
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("quirks", [False, True])
 def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks: bool) -> None:
     with Sandbox(conversations=150, transient=0.3, quirks=quirks) as sandbox:
@@ -95,7 +96,6 @@ def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks:
     assert float(sum(leg.price or 0 for leg in truth)) == pytest.approx(float(prices))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("interfaces", [{"rtc"}, {"voice"}, {"rtc", "voice"}], ids=lambda each: "+".join(sorted(each)))
 @pytest.mark.parametrize("first", ["list", "live"])
 def test_with_a_listener_only_what_was_never_delivered_is_missing(
@@ -257,7 +257,6 @@ def test_the_next_run_begins_where_the_last_one_ended(host: Calls, folder: Path)
     assert host.windows[0][1] == first.until.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@pytest.mark.slow
 def test_an_export_goes_on_after_it_as_if_it_had_not_been(sandbox: Sandbox, host: Calls, folder: Path) -> None:
     check(host, folder)
     before = open_dataset(folder)

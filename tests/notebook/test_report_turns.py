@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from conv_analytics import quality_report
 from conv_analytics.analysis import legs, turns
@@ -12,6 +13,7 @@ from tests._helpers.leg_tables import relations
 from tests.analysis.dialogue.test_turns import CALL, data_of
 
 
+@pytest.mark.slow
 def test_it_has_the_numbers_of_turns_on_every_engine() -> None:
     data = data_of(*CALL)
     found = turns_of(data, legs(data))
@@ -49,6 +51,7 @@ def test_only_conversations_with_a_bot_count() -> None:
     assert (found.conversations, found.turns) == (1, 7)
 
 
+@pytest.mark.slow
 def test_the_page_shows_it_where_there_are_bots() -> None:
     data = data_of(*CALL)
     page = quality_report(data).html

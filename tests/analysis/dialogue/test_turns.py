@@ -271,6 +271,7 @@ def test_roles_are_given_or_concluded() -> None:
     assert listed(turns({"audio_events": data["audio_events"]})["role"]) == ["customer"] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by", ["turn", "conversation", "role"])
 def test_nothing_was_said(by: str) -> None:
     columns = {"turn": TURNS, "conversation": TURN_CONVERSATIONS, "role": TURN_ROLES}[by]

@@ -67,6 +67,7 @@ def longest_by_hand(address: str | None, prefixes: list[str]) -> tuple[str | Non
     return (max(fitting, key=len), "matched") if fitting else (None, "no_row")
 
 
+@pytest.mark.slow
 @given(st.lists(_NUMBERS, min_size=1, max_size=30), _PREFIXES)
 @settings(max_examples=30, deadline=None)
 def test_the_longest_prefix_is_that_of_a_search_by_hand_on_every_kind(
@@ -86,6 +87,7 @@ def test_the_longest_prefix_is_that_of_a_search_by_hand_on_every_kind(
         assert counts["rows"] == len(addresses)
 
 
+@pytest.mark.slow
 @given(st.lists(_NUMBERS, min_size=1, max_size=30), st.lists(_NUMBERS.filter(lambda text: bool(text and text.strip())),
                                                             min_size=1, max_size=8))  # fmt: skip
 @settings(max_examples=30, deadline=None)

@@ -77,6 +77,7 @@ def test_conversations_have_it_once() -> None:
     assert found["legs"].to_dict() == {"CON-2": 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_event_without_a_leg_finds_it_by_its_member_of_before(kind: str) -> None:
     data = moved(history=False)

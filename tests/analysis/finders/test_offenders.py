@@ -114,6 +114,7 @@ GROUPS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(GROUPS, st.randoms(use_true_random=False))
 @settings(max_examples=20, deadline=None)
 def test_properties(groups: dict[str, tuple[int, int]], random: Any) -> None:
@@ -159,6 +160,7 @@ def made(count: int = 3, apart: int = 20) -> dict[str, pd.DataFrame]:
     return tables(leg_statuses=steps, hangups=ends)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "k", "n"), [("failed", 3, 6), ("unanswered", 3, 6), ("answered", 3, 6), ("short", 3, 3)]
 )
@@ -169,6 +171,7 @@ def test_cases_by_name(case: str, k: int, n: int) -> None:
         assert found[["k", "n"]].to_numpy().tolist() == [[k, n]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "k"), [("answered", 1), ("unanswered", 0), ("failed", 0)])
 def test_legs_that_ring_in_parallel_are_one_attempt(case: str, k: int) -> None:
     for data in (made(apart=0), legs(made(apart=0)), relations(made(apart=0))):

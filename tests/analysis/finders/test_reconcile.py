@@ -224,6 +224,7 @@ def test_nothing_on_either_side(dataset: Dataset, answered: pd.DataFrame, bills:
     assert nobody.share("billed_not_seen") == 1.0
 
 
+@pytest.mark.slow
 def test_the_command(dataset: Dataset, bills: Bills, tmp_path: Path) -> None:
     _extra(bills, 0)
     bills.pop(3)

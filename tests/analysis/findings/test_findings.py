@@ -86,6 +86,7 @@ def test_every_engine_names_the_same() -> None:
         assert np.allclose(given["excess"].astype(float), expected["excess"]), kind
 
 
+@pytest.mark.slow
 def test_of_very_many_calls_some_are_searched_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     planted = make("country_blocked", 0)
     assert planted.cause is not None

@@ -116,6 +116,7 @@ def test_open_and_unplaced_calls_are_counted() -> None:
         concurrency(given_legs, until=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", rate_legs.KINDS)
 def test_what_was_never_answered_does_not_last_for_ever(kind: str) -> None:
     # Thirty calls of a minute in a month, and one of which only the start is known, on its first day.

@@ -178,6 +178,7 @@ def test_a_wrong_number_of_rows_is_found(folder: Path) -> None:
     assert the_error(folder).what == f"has {file.rows:,} rows; {file.rows + 1:,} were recorded"
 
 
+@pytest.mark.slow
 def test_a_column_that_is_missing_or_of_another_type_is_found(folder: Path) -> None:
     file = largest(folder, "hangups")
     held = content(folder, file)
@@ -302,6 +303,7 @@ def test_a_watermark_below_the_events_is_found(folder: Path) -> None:
     assert "export to a new folder" in found.advice
 
 
+@pytest.mark.slow
 def test_the_quarantine_is_checked(folder: Path) -> None:
     name = str(record(folder).quarantine)
     lines = (folder / name).read_text().splitlines(keepends=True)
@@ -357,6 +359,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
+@pytest.mark.slow
 def test_large_tables_take_several_passes_and_find_the_same(folder: Path, little_memory: None) -> None:
     file = largest(folder)
     held = content(folder, file)
