@@ -140,8 +140,8 @@ def test_a_world_without_transient_calls_is_covered(host: Calls, folder: Path) -
 
 def test_each_class_is_planted_and_found_and_nothing_else(sandbox: Sandbox, host: Calls, folder: Path) -> None:
     dataset = open_dataset(folder)
-    exported = str(dataset["events"]["conversation_id"].iloc[0])
-    gone = dataset["conversations"].query("gone")["conversation_id"].iloc[0]
+    exported = str(dataset["events"]["conversation_id"].min())
+    gone = dataset["conversations"].query("gone")["conversation_id"].min()
     fresh = created(sandbox, "after the export")
     before = {plain_id(call["uuid"]) for call in host.listed}
     begin, end = datetime(2026, 11, 17, 10, tzinfo=UTC), datetime(2026, 11, 17, 10, 3, tzinfo=UTC)
@@ -196,7 +196,7 @@ def test_one_request_for_each_conversation_where_that_is_shorter_than_their_list
 def test_a_leg_without_its_end_is_partial(host: Calls, folder: Path, tmp_path: Path) -> None:
     dataset = open_dataset(folder)
     statuses, hangups = dataset["leg_statuses"], dataset["hangups"]
-    answered = statuses.query("status == 'answered'").iloc[20]
+    answered = statuses.query("status == 'answered'").sort_values(["at", "leg_id"]).iloc[20]
     # In the middle of a call: the folder has what came before.
     cut = (answered["at"] + timedelta(seconds=1)).to_pydatetime()
     with Sandbox(conversations=60, faults="gone=3", now=cut) as sandbox:
