@@ -9,11 +9,14 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import hypothesis
+import jwt.algorithms
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from conv_analytics.sandbox import Sandbox
 
@@ -116,6 +119,20 @@ def nobodys_credentials(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     ]:
         patch.delenv(name)
     patch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    yield
+    patch.undo()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def a_key_is_parsed_once() -> Iterator[None]:
+    """Checking the primes of a private key takes 35 ms, and each client and each token did it anew, thousands of times.
+
+    The keys are the same objects that a second call would make; what is no key is refused each time.
+    """
+    parse = lru_cache(maxsize=64)(serialization.load_pem_private_key)
+    patch = pytest.MonkeyPatch()
+    for module in (serialization, jwt.algorithms):
+        patch.setattr(module, "load_pem_private_key", parse)
     yield
     patch.undo()
 

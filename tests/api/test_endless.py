@@ -190,6 +190,7 @@ def large(server: Server) -> Server:
     return server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", [False, True], ids=["client", "bulk"])
 def test_few_large_bodies_are_read_at_a_time_and_all_of_them_come(
     keep: bool, large: Server, settings: Settings, monkeypatch: pytest.MonkeyPatch

@@ -192,7 +192,7 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
     assert sure.code == 0
     assert "losses agree with their flaws as percent" in sure.err
     assert call("quality", "out", "--mos-scale", "3", cwd=folder).code == 2
-    one = str(open_dataset(folder / "out")["hangups"]["conversation_id"].iloc[0])
+    one = str(open_dataset(folder / "out")["hangups"]["conversation_id"].min())
     assert call("timeline", "out", one, "--jitter-unit", "ms", cwd=folder).code == 0
 
 

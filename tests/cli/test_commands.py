@@ -94,6 +94,7 @@ def test_quiet_shows_no_progress(small_sandbox: Sandbox, here: Path, capsys: pyt
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_tables_are_chosen(small_sandbox: Sandbox, here: Path) -> None:
     assert _export(small_sandbox, "some", "--tables", "hangups, conversations", "--quiet") == 0
     assert open_dataset("some").tables == ("conversations", "hangups")
@@ -124,6 +125,7 @@ def test_credentials_come_from_the_environment(small_sandbox: Sandbox, tmp_path:
     assert done.last["tables"]["conversations"] == 30
 
 
+@pytest.mark.slow
 def test_rate_and_concurrency_are_obeyed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Sandbox(conversations=5) as sandbox:
         arguments = [*credentials(sandbox), "--rate", 60, "--concurrency", 1, "--json", "--quiet", "--timeout", 5]
@@ -397,6 +399,7 @@ sys.exit(", ".join(sorted(heavy & set(sys.modules))) or 0)
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_tables_needs_no_pandas_for_text() -> None:
     code = (
         "import sys; from conv_analytics.cli import main; main(['tables', 'events']); sys.exit('httpx' in sys.modules)"

@@ -14,6 +14,8 @@ from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., tuple[int, str, str]]
 
 

@@ -16,6 +16,8 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.command_line import credentials, run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:

@@ -85,7 +85,7 @@ def test_offenders_can_be_applications(data: Applications) -> None:
 
 def test_a_conversation_is_found_wherever_it_is(data: Applications) -> None:
     for each in data.applications.values():
-        name = each["hangups"]["conversation_id"].iloc[-1]
+        name = each["hangups"]["conversation_id"].max()
         pd.testing.assert_frame_equal(analysis.timeline(data, name), analysis.timeline(each, name))
     with pytest.raises(ConfigError, match="CON-nobody"):
         analysis.timeline(data, "CON-nobody")

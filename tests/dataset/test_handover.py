@@ -30,6 +30,8 @@ from conv_analytics.tables.kinds import MONEY, lacked_by_earlier, storage
 from tests._helpers.older_dataset import narrowed
 from tests._helpers.table_rows import DAY, EVERY, rows
 
+pytestmark = pytest.mark.slow
+
 EVENT_SOURCES = "event_sources"
 
 
@@ -226,7 +228,6 @@ def spark() -> Iterator[Any]:
     session.stop()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.filterwarnings("default")
 def test_spark_has_the_same(name: str, dataset: Dataset, spark: Any) -> None:
@@ -268,7 +269,6 @@ def test_dask_has_several_applications(name: str, applications: Dataset) -> None
     pd.testing.assert_frame_equal(found, applications[name], check_categorical=False)
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_spark_has_several_applications(applications: Dataset, spark: Any) -> None:
     found = applications.to_spark(spark, ["events"])["events"].toArrow()
@@ -307,7 +307,6 @@ def counts(dataset: Dataset) -> dict[str, list[int]]:
     return done
 
 
-@pytest.mark.slow
 def test_a_snapshot_is_what_it_was_while_a_writer_publishes(tmp_path: Path) -> None:
     runs = 25
     run(tmp_path, ["events", "members"], lambda name: rows(TABLES[name], 4))

@@ -33,6 +33,8 @@ from tests._helpers.document_reading import flatten
 from tests._helpers.older_dataset import Older, Raw, added, aged, narrowed, whole
 from tests._helpers.table_rows import DAY, PRICE, rows
 
+pytestmark = pytest.mark.slow
+
 FINE = Decimal("0.012345678901234567")
 #: What tells the rows of this module's own run.
 OWN = "CON-fine"
@@ -98,7 +100,6 @@ def errors(folder: Path) -> list[str]:
     return [str(finding) for finding in verify(folder) if finding.level is Level.ERROR]
 
 
-@pytest.mark.slow
 def test_a_folder_of_an_earlier_version_is_read_as_one_of_today(today: tuple[Path, Raw], tmp_path: Path) -> None:
     source, raw = today
     folder = aged(source, tmp_path / "exports", raw, Older())
@@ -195,7 +196,6 @@ def test_an_export_goes_on_in_a_folder_of_an_earlier_version(tmp_path: Path) -> 
     assert not errors(tmp_path)
 
 
-@pytest.mark.slow
 def test_sums_of_a_million_prices_are_exact(tmp_path: Path) -> None:
     """The largest amounts with all of their decimals."""
     largest = Decimal("9" * 10 + "." + "9" * 18)

@@ -404,6 +404,7 @@ def test_a_certificate_that_is_not_trusted(place: Place, monkeypatch: pytest.Mon
     assert "from HTTPS_PROXY" in next(each.what for each in trusted if each.where == "proxy")
 
 
+@pytest.mark.slow
 def test_a_run_under_way_is_no_fault(place: Place) -> None:
     code = (
         "import sys; from pathlib import Path; from conv_analytics.dataset.storage.layout import Layout;"
@@ -423,6 +424,7 @@ def test_a_run_under_way_is_no_fault(place: Place) -> None:
     assert after.what == "no run is writing to the folder"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="a folder of somebody else takes root")
 def test_a_folder_of_somebody_else(place: Place) -> None:
     for path in (place.tmp, *place.tmp.parents[:2]):
@@ -442,6 +444,7 @@ def test_a_folder_of_somebody_else(place: Place) -> None:
     assert "Permission denied" in done.stdout
 
 
+@pytest.mark.slow
 def test_nothing_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VONAGE_API_HOST", "http://127.0.0.1:9")

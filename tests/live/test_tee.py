@@ -106,6 +106,7 @@ def test_the_answer_comes_back_unchanged(raw: bytes, body: bytes, tmp_path: Path
     assert len(bodies(tmp_path)) == 2
 
 
+@pytest.mark.slow
 def test_a_server_that_fails_costs_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with Upstream() as gone:
         url = gone.url

@@ -143,6 +143,7 @@ def test_a_changed_token_is_never_ok_unless_another_library_thinks_so_too(data: 
         assert jwt.decode(changed.strip(), SECRET, algorithms=["HS256"], options=options)["iss"] == "Vonage"
 
 
+@pytest.mark.slow
 @given(header=st.text() | st.binary().map(lambda raw: "Bearer " + raw.decode("latin-1")), body=st.binary())
 def test_whatever_comes_has_a_verdict(header: str, body: bytes) -> None:
     assert _verify(header, body).verdict in {Verdict.UNSIGNED, Verdict.BAD_SIGNATURE}

@@ -169,7 +169,7 @@ def test_no_answer_has_a_number_or_a_name_of_a_person(folder: Path) -> None:
         for value in data[table][name].dropna().unique() if len(str(value)) >= 7
     }  # fmt: skip
     assert len(people) > 20
-    conversation = str(data["hangups"]["conversation_id"].iloc[0])
+    conversation = str(data["hangups"]["conversation_id"].min())
     asked: list[Asked] = [(name, given) for name, given, _ in QUESTIONS]
     asked += [("timeline", {"conversation_id": conversation}), ("calls", {"limit": 200}), ("quality", {"limit": 200})]
     asked += [("kpi", {"by": ["to_address"]}), ("offenders", {"by": ["from_address"]})]

@@ -17,6 +17,8 @@ from conv_analytics.notebook.report.gather import gather
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.sandboxes import client_of
 
+pytestmark = pytest.mark.slow
+
 #: Coverage looks at these days and the half of the next one.
 FIRST, LAST = datetime(2026, 11, 14, tzinfo=UTC), datetime(2026, 11, 17, 12, tzinfo=UTC)
 PERIOD: dict[str, Any] = {"since": "2026-11-14", "until": "2026-11-20"}

@@ -164,6 +164,7 @@ ANYTHING = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(
     content=st.dictionaries(st.sampled_from(["channel", "user", "quality", "asr", "media", "legs", "state"]), ANYTHING)

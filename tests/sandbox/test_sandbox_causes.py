@@ -12,6 +12,8 @@ import pytest
 from conv_analytics.sandbox import Sandbox, World
 from conv_analytics.sandbox.world.causes import EXPECT, KINDS, parse
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 #: The usual world of 60 conversations with seed 3, as it was before there were causes.
 AS_EVER = "02ac624672f23d82"
@@ -103,7 +105,6 @@ def test_truth_has_the_labels() -> None:
     assert cause.where == cause.network_code
 
 
-@pytest.mark.slow
 def test_bad_audio_is_on_the_networks_that_are_labelled(planted: World) -> None:
     shares: dict[str, dict[str, list[bool]]] = {"loss": {}, "one_way": {}, "dead_air": {}}
     loss = cause_of(planted, "loss")

@@ -43,6 +43,7 @@ def code_of(sandbox: Sandbox, header: str | None) -> Any:
     return answer.status_code, answer.json().get("code")
 
 
+@pytest.mark.slow
 def test_tokens_are_checked(sandbox: Sandbox) -> None:
     missing, invalid = (401, "system:error:missing-token"), (401, "system:error:invalid-token")
     assert code_of(sandbox, None) == missing

@@ -39,6 +39,7 @@ def a_transient_call(world: World) -> tuple[int, str]:
     raise AssertionError
 
 
+@pytest.mark.slow
 def test_a_share_of_the_voice_calls_is_transient_and_nothing_else_changes() -> None:
     usual, world = World(7, 800), World(7, 800, transient=0.3)
     drawn = [ordinal for ordinal in world.ordinals if world.is_transient(ordinal)]

@@ -16,6 +16,8 @@ from conv_analytics.sandbox.webhooks.delivery import Deliveries
 from tests._helpers.patience import PATIENCE_S
 from tests._helpers.scripted_server import Answer, Asked, Server, start
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -234,6 +234,7 @@ def test_users_sessions_and_their_conversations(sandbox: Sandbox, client: httpx.
     assert client.get(path, params={"state": "left"}).status_code == 400
 
 
+@pytest.mark.slow
 def test_quirky_pages(serve: Serve, walk_pages: WalkPages) -> None:
     odd, client = serve(conversations=160, quirks=True)
     ends, nexts, empties = set(), set(), 0

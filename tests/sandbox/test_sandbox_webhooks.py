@@ -19,6 +19,8 @@ import pytest
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.webhooks.signing import RIGHT, SIGNINGS, Signer, payload_hash
 
+pytestmark = pytest.mark.slow
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 

@@ -47,6 +47,7 @@ def digest(world: World) -> str:
     return text.hexdigest()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes() -> None:
     assert digest(World(3, 60)) == digest(World(3, 60))
     assert digest(World(3, 60)) != digest(World(4, 60))
@@ -120,6 +121,7 @@ def test_bad_legs_look_bad_and_dead_air_looks_perfect() -> None:
     assert no_media().quality_json()["mos_score"] == 4.5
 
 
+@pytest.mark.slow
 def test_a_bad_route_can_be_found() -> None:
     world = World(7, 1200)
     flawed: dict[str, list[bool]] = {}
@@ -144,12 +146,14 @@ def test_truth_is_what_the_api_serves(sandbox: Sandbox, client: httpx.Client, ex
     agree(sandbox.truth(), export(client))
 
 
+@pytest.mark.slow
 def test_quirks_do_not_change_the_truth(serve: Serve, export: Export, agree: Agree, sandbox: Sandbox) -> None:
     odd, client = serve(seed=7, conversations=160, quirks=True)
     assert odd.truth() == sandbox.truth()
     agree(odd.truth(), export(client))
 
 
+@pytest.mark.slow
 def test_broken_cells_are_counted_apart(serve: Serve, export: Export, agree: Agree) -> None:
     odd, client = serve(seed=7, conversations=160, broken=0.25)
     truth = odd.truth()

@@ -21,6 +21,7 @@ def frames() -> dict[str, pd.DataFrame]:
     return dict(sink.finish(Report(), {}, lambda: None))
 
 
+@pytest.mark.slow
 def test_every_table_goes_to_a_workbook_and_back(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl", reason="writes workbooks; an extra of pandas")
     for name, frame in frames().items():

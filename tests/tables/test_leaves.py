@@ -62,6 +62,7 @@ def test_no_leaf_is_lost_and_no_cell_null_or_wrong(name: str) -> None:
     assert walk(*EVERY[name]) == []
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_no_leaf_of_a_drawn_record_is_lost(seed: int) -> None:
@@ -246,6 +247,7 @@ AMOUNTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(AMOUNTS, st.booleans()), min_size=1, max_size=4))
 def test_an_amount_is_kept_to_its_last_digit_or_its_cell_is_null(amounts: list[tuple[str, bool]]) -> None:

@@ -315,6 +315,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=250, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(PAGES), st.randoms(use_true_random=False), st.integers(1, 3))
 def test_damaged_pages_lose_no_record_in_silence(whole: bytes, dice: random.Random, times: int) -> None:

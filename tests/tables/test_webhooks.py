@@ -239,6 +239,7 @@ def mutated(dice: random.Random, bodies: list[bytes]) -> Iterator[bytes]:
         yield bytes(body)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("pattern", "flattened"), [("rtc_*.json", flatten_webhooks), ("voice_*.json", flatten_voice_events)]
 )

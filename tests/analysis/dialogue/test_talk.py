@@ -43,6 +43,7 @@ def same(function: Any, data: dict[str, pd.DataFrame], **how: Any) -> pd.DataFra
     return found
 
 
+@pytest.mark.slow
 def test_the_published_turns() -> None:
     data = tables(audio_events=speech(*TURNS))
     rows = same(talk, data).set_index("member_id")

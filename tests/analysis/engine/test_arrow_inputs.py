@@ -65,6 +65,7 @@ def test_every_kind_is_asked_alike_and_answered_in_its_kind(kind: str) -> None:
     pd.testing.assert_frame_equal(timeline(data, "CON-1"), timeline(TABLES, "CON-1"))
 
 
+@pytest.mark.slow
 def test_dask_is_computed_and_answered_with_arrow() -> None:
     dd = pytest.importorskip("dask.dataframe", reason="the extra dask")
     found = legs({name: dd.from_pandas(frame, npartitions=2) for name, frame in TABLES.items()})

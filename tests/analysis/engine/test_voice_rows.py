@@ -18,6 +18,8 @@ from conv_analytics.analysis.engine import voice_rows
 from conv_analytics.analysis.engine.source import Source
 from tests._helpers.leg_tables import as_pandas, relations
 
+pytestmark = pytest.mark.slow
+
 START = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 CON = "CON-7d1f3c52-9b8a-4c1e-a5d3-2f6b8e90c411"
 

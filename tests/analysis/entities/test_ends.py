@@ -51,6 +51,7 @@ def test_what_was_not_understood_is_signalling(code: int) -> None:
     assert (explain(code).outcome, explain(code).outcome_class) == ("signalling_failure", "signalling")
 
 
+@pytest.mark.slow
 def test_a_redirection_is_no_failure() -> None:
     codes = {302: 3, 301: 1, 503: 2, 488: 1, 404: 1, 486: 1}
     for kind in rate_legs.KINDS.values():

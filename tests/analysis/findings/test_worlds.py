@@ -17,6 +17,8 @@ from tests._helpers.worlds.__main__ import problems_of
 from tests._helpers.worlds.planted import place_of
 from tests._helpers.worlds.scores import ENOUGH, Row, named_in
 
+pytestmark = pytest.mark.slow
+
 #: A world for each of some causes of every sort.
 PLANTED = {
     "post_dial_delay": 0, "caller_503": 1, "carrier_outage": 0, "country_blocked": 1, "spam_number": 0, "cliff_45": 1,
@@ -35,31 +37,26 @@ def _named(kind: str, seed: int) -> Row:
     return named_in(kind, seed, problems_of)
 
 
-@pytest.mark.slow
 def test_most_causes_are_named_among_the_first_three() -> None:
     missed = [kind for kind, seed in PLANTED.items() if (_named(kind, seed)["rank"] or 99) > 3]
     assert len(missed) <= 2, missed
 
 
-@pytest.mark.slow
 def test_a_cause_is_seldom_named_twice() -> None:
     twice = [kind for kind, seed in PLANTED.items() if _named(kind, seed)["repeated"]]
     assert len(twice) <= 3, twice
 
 
-@pytest.mark.slow
 def test_where_nothing_is_wrong_nothing_is_named() -> None:
     loud = {name: _named(f"clean:{name}", 1)["named"] for name in QUIET}
     assert sum(bool(problems) for problems in loud.values()) <= 1, loud
 
 
-@pytest.mark.slow
 def test_a_user_whose_whole_network_is_down_is_no_problem_of_the_user() -> None:
     named = _named("day_network_down", 0)["named"]
     assert [list(each["keys"]) for each in named] == [["network_code"]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seed"), [("spam_number", 6), ("schedule_shift", 7)])
 def test_a_change_of_what_most_calls_have_is_found(kind: str, seed: int) -> None:
     assert _named(kind, seed)["rank"] == 1

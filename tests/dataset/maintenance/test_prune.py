@@ -109,6 +109,7 @@ def test_whole_conversations_go(root: Path) -> None:
     assert not list((root / "events").glob("date=*/000001-*"))
 
 
+@pytest.mark.slow
 def test_the_folder_is_whole_and_its_history_is_there(root: Path) -> None:
     known = watermarks(root)
     open_dataset(root).prune(FIRST + timedelta(days=2))

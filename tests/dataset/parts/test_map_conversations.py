@@ -28,6 +28,8 @@ from conv_analytics.tables import TABLES
 from tests._helpers.leg_tables import hangup, statuses, tables
 from tests._helpers.table_rows import DAY, rows
 
+pytestmark = pytest.mark.slow
+
 PARTS = 5
 NAMES = ["conversations", "members", "events", "users"]
 COUNTS = ["k", "n", "unknown"]
@@ -225,7 +227,6 @@ def test_errors_name_the_part(exported: Dataset) -> None:
     assert told.value.__notes__ == ["Raised for part 1 of 3 (they count from 0)."]
 
 
-@pytest.mark.slow
 def test_processes_give_the_same_in_order(exported: Dataset) -> None:
     def ask(part: Any) -> tuple[int, int, pd.DataFrame]:
         sys.stdout.write("not an answer")
@@ -240,7 +241,6 @@ def test_processes_give_the_same_in_order(exported: Dataset) -> None:
         pd.testing.assert_frame_equal(mine, yours)
 
 
-@pytest.mark.slow
 def test_what_goes_wrong_in_a_process_names_the_part() -> None:
     parts = [SimpleNamespace(number=number, parts=3) for number in range(3)]
 
@@ -269,7 +269,6 @@ def test_what_goes_wrong_in_a_process_names_the_part() -> None:
         in_processes(lambda part: (each for each in range(part.number)), parts, 1)
 
 
-@pytest.mark.slow
 def test_a_script_without_a_main_guard(exported: Dataset) -> None:
     """As from a cell: the function is defined where no other process can import it."""
     code = f"""
@@ -286,7 +285,6 @@ print(map_conversations(count, open_dataset({str(exported.path)!r}), parts=3, ta
     )
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of the cluster's own threads, as they end
 @pytest.mark.skipif("CONV_ANALYTICS_TEST_DASK" not in os.environ, reason="CONV_ANALYTICS_TEST_DASK=1 starts a cluster")
 def test_a_cluster_of_dask(exported: Dataset) -> None:

@@ -78,6 +78,7 @@ def history(root: Path) -> Iterator[None]:
     yield
 
 
+@pytest.mark.slow
 def test_stopped_between_any_two_transactions(tmp_path: Path) -> None:
     root, lake = tmp_path / "exports", tmp_path / "lake"
     stops = 0

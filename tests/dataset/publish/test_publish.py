@@ -32,6 +32,8 @@ from tests._helpers.delta_tables import (
 )  # fmt: skip
 from tests._helpers.table_rows import EVERY, all_null, rows
 
+pytestmark = pytest.mark.slow
+
 DELTA_TYPES = {
     pa.string(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC"), pa.decimal128(28, 18), pa.date32(),
 }  # fmt: skip

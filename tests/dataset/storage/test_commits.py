@@ -415,6 +415,7 @@ def test_a_full_disk_leaves_everything_as_it_was(limit: int, buffer: int, tmp_pa
     swept(tmp_path)
 
 
+@pytest.mark.slow
 def test_rows_of_many_days_keep_few_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(staged_files, "OPEN_FILES", 3)
     monkeypatch.setattr(staged_files, "BUFFER_BYTES", 1)

@@ -78,7 +78,7 @@ def test_every_table_has_the_same_rows(exported: Exported) -> None:
 
 def test_questions_have_the_same_answers(exported: Exported) -> None:
     bucket, folder = exported.both
-    conversation = folder["conversations"]["conversation_id"].iloc[0]
+    conversation = folder["hangups"]["conversation_id"].min()
     for ask in (
         analysis.kpi,
         analysis.quality,
@@ -136,7 +136,7 @@ def test_commands_take_a_bucket(exported: Exported, tmp_path: Path) -> None:
     key = tmp_path / "private.key"
     key.write_text(box.private_key)
     where = ("--application-id", box.application_id, "--private-key", key, "--base-url", box.base_url)
-    conversation = open_dataset(exported.folder)["conversations"]["conversation_id"].iloc[0]
+    conversation = open_dataset(exported.folder)["hangups"]["conversation_id"].min()
     work = ("--work", tmp_path / "work")
     for command, rest in {
         "export": (*where, "--rate", "0", "--quiet"),
