@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from conv_analytics.analysis.engine.arrow_inputs import ArrowInput, kind_of
 from conv_analytics.analysis.engine.dimensions import Dimension, EnrichedData, names_of
 from conv_analytics.analysis.engine.engines.duckdb import DuckdbEngine
 from conv_analytics.analysis.engine.engines.folder import FolderEngine
+from conv_analytics.analysis.engine.engines.folder_parts import parts_of
 from conv_analytics.analysis.engine.engines.memory import MemoryEngine
 from conv_analytics.analysis.engine.engines.protocol import Engine
 from conv_analytics.analysis.engine.engines.spark import SparkEngine
@@ -162,6 +163,31 @@ class Source:
     def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
         """A relation from the cache of the dataset's folder, computed and kept there if it is not; None without one."""
         return self.engine.kept(kind, about, columns, make)
+
+    def kept_of_parts(
+        self, kind: str, about: Mapping[str, Any], columns: Collection[str], tables: Sequence[str],
+        make: Callable[[Source], Any],
+    ) -> Any:  # fmt: skip
+        """The same of what tells of legs: `make` gets all of the data, or some of the legs with all that tells of them.
+
+        Parameters
+        ----------
+        kind, about, columns
+            As for `kept`.
+        tables
+            The tables that `make` reads.
+        make
+            Gives the relation of a source.
+        """
+        engine = self.engine
+        if not isinstance(engine, FolderEngine):
+            return self.kept(kind, about, columns, lambda: make(self))
+
+        def in_parts() -> Iterator[Any] | None:
+            parts = parts_of(engine, [name for name in tables if name in self.tables])
+            return None if parts is None else (make(Source(part, self.kind)) for part in parts)
+
+        return engine.kept(kind, about, columns, lambda: make(self), in_parts)
 
     def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """A frame from the cache of the dataset's folder, made and kept there if it is not; made without one."""

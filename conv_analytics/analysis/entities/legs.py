@@ -157,7 +157,15 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
     columns = wanted | (set(KEY) if with_keys else set())
     about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
-    kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
+
+    def made(part: Source) -> Any:
+        return _made(part, wanted, with_keys=with_keys).native
+
+    if columns & set(COUNTRY):
+        # Each number is looked at once, wherever it occurs.
+        kept = source.kept("legs", about, columns, lambda: made(source))
+    else:
+        kept = source.kept_of_parts("legs", about, columns, TABLES, made)
     return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -17,6 +19,8 @@ from conv_analytics.tables import TABLES
 
 T = TypeVar("T")
 _CONVERSATION = "conversation_id"
+#: Rows that one thread of DuckDB reads at a time.
+_ROW_GROUP = 122_880
 
 
 class FolderEngine(DuckdbEngine):
@@ -25,8 +29,9 @@ class FolderEngine(DuckdbEngine):
     def __init__(self, dataset: Any) -> None:
         self._views = FolderViews(dataset)
         super().__init__(self._views)
-        self._dataset = dataset
-        self._materialized: list[str] = []
+        self.dataset = dataset
+        self.materialized_names: list[str] = []
+        """The tables of our own connection, in the order in which they were made."""
 
     @property
     def connection(self) -> Any:
@@ -45,7 +50,7 @@ class FolderEngine(DuckdbEngine):
         except MemoryExhausted:
             pass
         except duckdb.Error as error:
-            if self._views.declared and (damage := self._dataset.damage()) is not None:
+            if self._views.declared and (damage := self.dataset.damage()) is not None:
                 raise damage from error
             raise
         self.connection.execute("set threads = 1")
@@ -80,7 +85,7 @@ class FolderEngine(DuckdbEngine):
         return done
 
     def _rows_at(self, table: str, places: Collection[Any], conversation_id: str) -> pa.Table:
-        statement = self._dataset.statement_of(table, places)
+        statement = self.dataset.statement_of(table, places)
         if not statement:
             return TABLES[table].empty()
         text = conversation_id.replace("'", "''")
@@ -92,8 +97,8 @@ class FolderEngine(DuckdbEngine):
         What follows is planned fast then, and may look at it twice. DuckDB moves the table to disk where memory does
         not suffice.
         """
-        name = f"conv_analytics_{len(self._materialized)}"
-        self._materialized.append(name)
+        name = f"conv_analytics_{len(self.materialized_names)}"
+        self.materialized_names.append(name)
         relation = self.native(frame)
         self.run(lambda: relation.create(name))
         return self.frame(self.connection.table(name))
@@ -111,7 +116,10 @@ class FolderEngine(DuckdbEngine):
         """See `Engine`."""
         return self._views.cache is not None
 
-    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+    def kept(
+        self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any],
+        in_parts: Callable[[], Iterator[Any] | None] = lambda: None,
+    ) -> Any:  # fmt: skip
         """See `Engine`.
 
         Parameters
@@ -124,6 +132,8 @@ class FolderEngine(DuckdbEngine):
             The columns wanted; what is kept may have more.
         make
             Gives the relation, with these columns.
+        in_parts
+            Gives the same as several relations, where that takes less memory; else None.
         """
         cache = self._views.cache
         if cache is None:
@@ -133,14 +143,25 @@ class FolderEngine(DuckdbEngine):
             if entry.about.get("options") == dict(about) and set(columns) <= set(entry.about.get("columns", ())):
                 path = entry.path
         if path is None:
-            relation = make()
-            text = {"options": dict(about), "columns": list(relation.columns)}
-            path = cache.keep(
-                kind, text, lambda part: self.run(lambda: relation.write_parquet(str(part), compression="zstd"))
-            )
+            text = {"options": dict(about), "columns": sorted(columns)}
+            path = cache.keep(kind, text, lambda file: self._write(file, make, in_parts))
             if path is None:
-                return relation
+                return make()
         return self.query(f"from {cache.scan(path)}")
+
+    def _write(self, file: Path, make: Callable[[], Any], in_parts: Callable[[], Iterator[Any] | None]) -> None:
+        parts = in_parts()
+        if parts is None:
+            relation = make()
+            self.run(lambda: relation.write_parquet(str(file), compression="zstd"))
+            return
+        with ExitStack() as stack:
+            writer: pq.ParquetWriter | None = None
+            for part in parts:
+                rows = self.arrow(part)
+                if writer is None:
+                    writer = stack.enter_context(pq.ParquetWriter(file, rows.schema, compression="zstd"))
+                writer.write_table(rows, row_group_size=_ROW_GROUP)
 
     def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """See `Engine`.
