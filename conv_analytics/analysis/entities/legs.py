@@ -158,7 +158,7 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     columns = wanted | (set(KEY) if with_keys else set())
     about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
     kept = source.kept("legs", about, columns, lambda: _made(source, wanted, with_keys=with_keys).native)
-    return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
+    return _made(source, wanted, with_keys=with_keys).checkpointed() if kept is None else Rows.of(source, kept)
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
