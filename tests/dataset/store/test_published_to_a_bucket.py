@@ -102,7 +102,7 @@ def kill_at(write: int, process: Any, answer: str | None) -> Fault:
     count = itertools.count(1)
 
     def fault(method: str, _path: str) -> str | None:
-        if method != "GET" and next(count) == write:
+        if method not in {"GET", "HEAD"} and next(count) == write:
             os.kill(process.pid, signal.SIGKILL)
             return answer
         return None
@@ -135,8 +135,7 @@ def test_killed_at_each_write(tmp_path: Path, lake: str, proxy: Proxy, carried_o
         if all(ended):
             # They needed fewer writes than that.
             break
-    print(f"killed {killed} times, at up to {write - 1} writes a call")
-    assert write > 5
+    assert killed > 30
     is_same(open_dataset(root), lake, **OPTIONS)
     assert set(transactions(lake).values()) == {1}
 
