@@ -268,7 +268,7 @@ def judged_legs(
 ) -> tuple[Rows, Units]:  # fmt: skip
     """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
     rows, detected = measured_legs(source, units, columns, audio_events=audio_events)
-    return verdicts(rows, profile_of(profile), detected), detected
+    return verdicts(rows, profile_of(profile), detected).checkpointed(), detected
 
 
 def measured_legs(

@@ -202,6 +202,10 @@ class Rows:
         """
         return self._with(self.source.engine.materialized(self.frame))
 
+    def checkpointed(self) -> Self:
+        """The rows without the query that makes them, where an engine plans what follows much faster so: in Spark."""
+        return self._with(self.source.engine.checkpointed(self.frame))
+
     # Ways out.
 
     def collect(self) -> pd.DataFrame:

@@ -166,7 +166,9 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
         kept = source.kept("legs", about, columns, lambda: made(source))
     else:
         kept = source.kept_of_parts("legs", about, columns, TABLES, made)
-    return _made(source, wanted, with_keys=with_keys) if kept is None else Rows.of(source, kept)
+    if kept is None:
+        return _made(source, wanted, with_keys=with_keys).checkpointed()
+    return Rows.of(source, kept)
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:

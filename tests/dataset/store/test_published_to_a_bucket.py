@@ -97,12 +97,12 @@ def test_published_through_a_network_that_fails(url: str, lake: str, proxy: Prox
     assert len([table for table, _ in found if table == "commits"]) == RUNS
 
 
-def kill_at(request: int, process: Any, answer: str | None) -> Fault:
-    """Kill a process at one of its requests, which is carried out unless it gets an answer."""
+def kill_at(write: int, process: Any, answer: str | None) -> Fault:
+    """Kill a process at one of its requests that change something; it is carried out unless it gets an answer."""
     count = itertools.count(1)
 
-    def fault(_method: str, _path: str) -> str | None:
-        if next(count) == request:
+    def fault(method: str, _path: str) -> str | None:
+        if method not in {"GET", "HEAD"} and next(count) == write:
             os.kill(process.pid, signal.SIGKILL)
             return answer
         return None
@@ -112,22 +112,30 @@ def kill_at(request: int, process: Any, answer: str | None) -> Fault:
 
 @on_request
 @pytest.mark.parametrize("carried_out", [True, False])
-def test_killed_at_each_request(tmp_path: Path, lake: str, proxy: Proxy, carried_out: bool) -> None:
+def test_killed_at_each_write(tmp_path: Path, lake: str, proxy: Proxy, carried_out: bool) -> None:
+    """Killed between two writes, a call leaves what it leaves at the second, not carried out."""
     root = tmp_path / "exports"
     run(root, 0)
     open_dataset(root).publish(f"delta://{lake}")
-    for number in itertools.count(1):
-        run(root, number)
-        process = start_publishing(root, f"delta://{lake}", variables(proxy.address))
-        proxy.fault = kill_at(number, process, None if carried_out else "reset")
-        process.join(300)
-        proxy.fault = lambda *_: None
-        assert process.exitcode in {0, -signal.SIGKILL}
-        open_dataset(root).publish(f"delta://{lake}")
-        if process.exitcode == 0:
-            # It needed fewer requests than that.
+    numbers, killed = itertools.count(1), 0
+    for write in itertools.count(1):
+        ended = []
+        # Each of the three kinds of runs.
+        for number in itertools.islice(numbers, 3):
+            run(root, number)
+            process = start_publishing(root, f"delta://{lake}", variables(proxy.address))
+            proxy.fault = kill_at(write, process, None if carried_out else "reset")
+            process.join(300)
+            proxy.fault = lambda *_: None
+            assert process.exitcode in {0, -signal.SIGKILL}
+            ended.append(process.exitcode == 0)
+            killed += process.exitcode != 0
+            open_dataset(root).publish(f"delta://{lake}")
+            is_same(open_dataset(root), lake, **OPTIONS)
+        if all(ended):
+            # They needed fewer writes than that.
             break
-    assert number > 20
+    assert killed > 30
     is_same(open_dataset(root), lake, **OPTIONS)
     assert set(transactions(lake).values()) == {1}
 

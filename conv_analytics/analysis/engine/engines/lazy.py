@@ -80,6 +80,10 @@ class LazyEngine(KeepsNothing, ABC):
     def materialized(self, frame: Any) -> Any:
         """See `Engine`."""
 
+    def checkpointed(self, frame: Any) -> Any:
+        """See `Engine`."""
+        return frame
+
     def grouped_apart(self, frame: Any) -> Any:
         """Groups that are to be joined: computed at once where that saves memory."""
         return frame

@@ -164,5 +164,9 @@ class MemoryEngine(KeepsNothing):
         """See `Engine`."""
         return frame
 
+    def checkpointed(self, frame: MemoryFrame) -> MemoryFrame:
+        """See `Engine`."""
+        return frame
+
 
 __all__ = ["MemoryEngine"]

@@ -137,6 +137,9 @@ class Engine(Protocol):
     def materialized(self, frame: Any) -> Any:
         """The rows, computed once if that is worth it and may be done: they will be looked at more than once."""
 
+    def checkpointed(self, frame: Any) -> Any:
+        """The rows without the query that makes them, where an engine plans what follows much faster so."""
+
     # What is kept between questions.
 
     @property

@@ -6,9 +6,7 @@ holds for every session: whatever its time zone, and with ANSI mode or without.
 
 from __future__ import annotations
 
-import contextlib
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -37,12 +35,6 @@ class SparkEngine(LazyEngine):
 
     name = "spark"
     words = WORDS
-
-    def __init__(self, tables: Mapping[str, Any]) -> None:
-        super().__init__(tables)
-        # With the last look at the engine, which questions drop when they are answered, its caches go.
-        self._cached: list[Any] = []
-        weakref.finalize(self, _release, self._cached).atexit = False
 
     def project(self, native: Any, columns: Sequence[str]) -> Any:
         """See `LazyEngine`."""
@@ -83,7 +75,7 @@ class SparkEngine(LazyEngine):
             yield from rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
 
     def ordered_by_hash(self, frame: Any, column: str) -> Any:
-        """See `LazyEngine`; sorted and in the cache, so that a part reads its own stretch."""
+        """See `LazyEngine`; sorted once, so that a part reads its own stretch."""
         return self.materialized(self.frame(self.native(frame).sort(column)))
 
     def outer_join(self, native: Any, other: Any, keys: Sequence[str]) -> Any:
@@ -98,20 +90,16 @@ class SparkEngine(LazyEngine):
         return self.frame(mine.join(theirs, functions.expr(condition), "left"))
 
     def materialized(self, frame: Any) -> Any:
-        """The rows, in the session's cache until the question is answered."""
-        native = self.native(frame)
-        level = native.storageLevel
-        if not (level.useMemory or level.useDisk):
-            # What the caller has in the cache stays the caller's.
-            self._cached.append(native.persist())
-        return frame
+        """The rows, kept by the executors as long as a frame looks at them."""
+        return self.checkpointed(frame)
 
+    def checkpointed(self, frame: Any) -> Any:
+        """See `Engine`; Spark drops the rows once Java has collected the last frame that looks at them.
 
-def _release(frames: list[Any]) -> None:
-    for frame in frames:
-        # The session may have been stopped.
-        with contextlib.suppress(Exception):
-            frame.unpersist()
+        Not ``persist``: every further step would be analyzed, and compared with what is in the cache, together with the
+        whole query; and where a condition is moved below columns that it looks at, it becomes a copy of all of them.
+        """
+        return self.frame(self.native(frame).localCheckpoint(eager=False))
 
 
 __all__ = ["SparkEngine"]
