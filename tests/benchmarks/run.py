@@ -360,11 +360,11 @@ def apart(server: dict[str, str]) -> dict[str, Any]:
 
 
 def peak(server: dict[str, str]) -> None:
-    """Export, and print what it took; the peak is that of this process and of the one that converts, added."""
+    """Export, and print what it took; the peak is that of this process and of the one that converts together."""
     root = Path(tempfile.mkdtemp())
-    peaks: dict[str, int] = {}
+    looks: list[list[int]] = []
     over = threading.Event()
-    watching = threading.Thread(target=watch, args=(peaks, over))
+    watching = threading.Thread(target=watch, args=(looks, over))
     watching.start()
     done = export(client_of(server), root, rate=0)
     over.set()
@@ -373,13 +373,16 @@ def peak(server: dict[str, str]) -> None:
     folder = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     shutil.rmtree(root, ignore_errors=True)
     found = {"events": done.report.tables.get("events", 0), "requests": done.report.requests}
-    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(peaks)}
-    megabytes = [kilobytes / 1024 for kilobytes in peaks.values()]
-    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(megabytes), "each_mb": megabytes}))
+    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(max(looks, key=len))}
+    each = [kilobytes / 1024 for kilobytes in max(looks, key=sum)]
+    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(each), "each_mb": each}))
 
 
-def watch(peaks: dict[str, int], over: threading.Event) -> None:
-    """Keep the peak memory of this process and of those that it started, by their number. [kB]"""
+def watch(looks: list[list[int]], over: threading.Event) -> None:
+    """Note now and then the peak memory so far of this process and of those that it started and that still run. [kB]
+
+    The largest sum is what all took together at the most: a process that has ended takes nothing any more.
+    """
     # The kernel keeps each peak, and processes live for seconds: more looks would only cost processor time.
     while not over.wait(0.2):
         processes = ["self"]
@@ -387,11 +390,13 @@ def watch(peaks: dict[str, int], over: threading.Event) -> None:
             # A thread may end in between.
             with suppress(OSError):
                 processes += path.read_text().split()
+        peaks = []
         for process in processes:
             # Not ``getrusage``: after a fork it still holds the parent's peak.
             with suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{process}/status").read_text().splitlines()
-                peaks[process] = int(next(line.split()[1] for line in lines if "VmHWM" in line))
+                peaks.append(int(next(line.split()[1] for line in lines if "VmHWM" in line)))
+        looks.append(peaks)
 
 
 def listener() -> None:
