@@ -10,11 +10,12 @@ from playwright.sync_api import Browser, expect
 
 from tests._helpers.jupyterlab import artefacts
 from tests._helpers.marimo_server import MarimoNotebook, MarimoServer
+from tests._helpers.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("marimo")]
 
 #: What waits for a cell to run, a call to be read, or an export to end. [ms]
-PATIENCE_MS = 60_000
+PATIENCE_MS = PATIENCE_S * 1000
 
 CELLS = {
     "world": """\
