@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,10 +26,17 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def exported(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nobody's folder: each test has a copy of its own."""
+    folder = tmp_path_factory.mktemp("exported") / "exports"
+    export(client_of(sandbox), folder, rate=0, progress=None)
+    return folder
+
+
 @pytest.fixture
-def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
-    export(client_of(sandbox), tmp_path / "exports", rate=0, progress=None)
-    return tmp_path / "exports"
+def folder(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "exports"))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,9 +17,9 @@ from conv_analytics import Coverage, coverage, export, ingest, open_dataset
 from conv_analytics.errors import APIError, ConfigError, DatasetError, DatasetLocked, UnexpectedPayload
 from conv_analytics.exporter.coverage.window import SETTLING
 from conv_analytics.privacy import Mask
-from conv_analytics.sandbox import Sandbox
+from conv_analytics.sandbox import Sandbox, Truth
 from conv_analytics.sandbox.calls import plain_id
-from conv_analytics.sandbox.webhooks.delivery import legs
+from conv_analytics.sandbox.webhooks.delivery import Deliveries, legs
 from tests._helpers.call_list import EARLY, LATE, Calls, call, calls_of, listing
 from tests._helpers.sandboxes import client_of
 
@@ -33,10 +34,17 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
+@pytest.fixture(scope="module")
+def exported(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nobody's folder: each test has a copy of its own."""
+    folder = tmp_path_factory.mktemp("exported") / "exports"
+    export(client_of(sandbox), folder, rate=0, progress=None)
+    return folder
+
+
 @pytest.fixture
-def folder(sandbox: Sandbox, tmp_path: Path) -> Path:
-    export(client_of(sandbox), tmp_path / "exports", rate=0, progress=None)
-    return tmp_path / "exports"
+def folder(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "exports"))
 
 
 @pytest.fixture
@@ -96,25 +104,31 @@ def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks:
     assert float(sum(leg.price or 0 for leg in truth)) == pytest.approx(float(prices))
 
 
+@pytest.fixture(scope="module")
+def heard() -> Iterator[tuple[Sandbox, Deliveries, Truth, Truth]]:
+    """A world, the webhooks that came, and its truth: all of it, and what lists have."""
+    with Sandbox(conversations=120, transient=0.3) as sandbox:
+        sent = sandbox.deliveries(drop=0.5, duplicates=0.05, shuffle=True)
+        yield sandbox, sent, sandbox.truth(), sandbox.truth(listed=True)
+
+
 @pytest.mark.parametrize("interfaces", [{"rtc"}, {"voice"}, {"rtc", "voice"}], ids=lambda each: "+".join(sorted(each)))
 @pytest.mark.parametrize("first", ["list", "live"])
 def test_with_a_listener_only_what_was_never_delivered_is_missing(
-    tmp_path: Path, interfaces: set[str], first: str
+    tmp_path: Path, interfaces: set[str], first: str, heard: tuple[Sandbox, Deliveries, Truth, Truth]
 ) -> None:
     folder, file = tmp_path / "exports", tmp_path / "webhooks.jsonl"
-    with Sandbox(conversations=120, transient=0.3) as sandbox:
-        sent = sandbox.deliveries(drop=0.5, duplicates=0.05, shuffle=True)
-        told = [each for each in sent.told if each.interface in interfaces and each.method == "POST"]
-        file.write_bytes(b"\n".join(json.dumps(json.loads(each.body)).encode() for each in told))
-        client = client_of(sandbox)
-        for step in (first, "live" if first == "list" else "list"):
-            if step == "live":
-                ingest(folder, [file])
-            else:
-                frames = export(client, folder, rate=0, progress=None).dataset
-        found = coverage(client, folder, since=EARLY, until=LATE, rate=0)
-        calls = sandbox.truth(listed=True).events_per_conversation
-        truth = sandbox.truth().calls
+    sandbox, sent, whole, listed = heard
+    told = [each for each in sent.told if each.interface in interfaces and each.method == "POST"]
+    file.write_bytes(b"\n".join(json.dumps(json.loads(each.body)).encode() for each in told))
+    client = client_of(sandbox)
+    for step in (first, "live" if first == "list" else "list"):
+        if step == "live":
+            ingest(folder, [file])
+        else:
+            frames = export(client, folder, rate=0, progress=None).dataset
+    found = coverage(client, folder, since=EARLY, until=LATE, rate=0)
+    calls, truth = listed.events_per_conversation, whole.calls
     assert set(frames.tables) >= {"hangups", "leg_statuses"}
     live = {
         "seen_live": legs(each for each in told if each.begins_leg),
