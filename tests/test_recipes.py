@@ -34,6 +34,7 @@ from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.call_list import call, listing
 from tests._helpers.listeners import until
+from tests._helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -905,7 +906,11 @@ def _running(machine: Machine, command: list[str], mark: str, **more: str) -> It
         yield match[1]
     finally:
         server.terminate()
-        assert server.wait(60) in {0, -15}, output.read_text(encoding="utf-8")
+        try:
+            assert server.wait(PATIENCE_S) in {0, -15}, output.read_text(encoding="utf-8")
+        finally:
+            server.kill()
+            server.wait()
 
 
 def _answers(url: str) -> bool:
@@ -963,7 +968,7 @@ def test_a_folder_is_copied_while_its_listener_receives(machine: Machine) -> Non
         assert copying.poll() is None
         assert not machine.sandbox.push(url, late).refused
         (machine.state / "received").touch()
-        assert copying.wait(60) == 0
+        assert copying.wait(PATIENCE_S) == 0
     assert machine.run(f"{machine.root}{PROGRAM}", "ingest", str(machine.exports)).returncode == 0
     assert not list((machine.exports / "_inbox").glob("*.segment"))
     voice = [each for each in (*early, *late) if each.interface == "voice"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from tests._helpers.patience import PATIENCE_S
+
 #: What stands in its command line, and in no other.
 _MARK = b"conversion_worker import main"
-PATIENCE_S = 60
 
 
 def conversion_processes(parent: int | None = None) -> list[int]:

@@ -8,7 +8,8 @@ import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-PATIENCE_S = 60
+from tests._helpers.patience import PATIENCE_S
+
 #: What changes the files of a folder, as Python itself reports it, beside opening them to write.
 _CHANGES = {"os.rename", "os.remove", "os.link", "os.truncate", "shutil.rmtree"}
 

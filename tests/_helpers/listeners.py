@@ -21,9 +21,8 @@ from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.live import app
 from conv_analytics.live.server import bound, serve
 from tests._helpers.fork_server import fork_server
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.webhooks import APPLICATION, SECRET
-
-PATIENCE_S = 60
 
 
 @contextlib.contextmanager

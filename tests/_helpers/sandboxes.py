@@ -24,6 +24,7 @@ from conv_analytics.exporter import Exported, Frames
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox, Truth
 from conv_analytics.settings import Credentials, Settings
 from conv_analytics.tables import TABLES
+from tests._helpers.patience import PATIENCE_S
 
 #: Repeats like the default policy, without its waits.
 QUICK = Retry(base_s=0.005, cap_s=0.02)
@@ -35,7 +36,6 @@ PAGE = 100
 #: Longer than any test takes: an answer that comes so late never comes.
 NEVER = Fault(delay_s=86_400.0)
 LATER = Reply(429, b"{}", headers={"Retry-After": "1800"})
-PATIENCE_S = 120
 
 
 def client_of(sandbox: Sandbox, **options: Any) -> Conversations:

@@ -31,6 +31,7 @@ from conv_analytics.api import (
     Retry,
 )
 from conv_analytics.resources import endpoints
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.scripted_server import Answer, Face, Server
 
 
@@ -176,7 +177,7 @@ def test_timeout(face: Face, server: Server) -> None:
     given_up = threading.Event()
 
     def slow(_asked: Any) -> Answer:
-        given_up.wait(60)
+        given_up.wait(PATIENCE_S)
         return Answer(body={})
 
     server.script = [slow]

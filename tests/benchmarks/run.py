@@ -60,7 +60,22 @@ def served(conversations: int = CONVERSATIONS, prepare: str = "") -> Iterator[di
         "        'pid': str(os.getpid())}), flush=True)\n"
         "    sys.stdin.read()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with _running([sys.executable, "-c", code]) as server:
+        yield server
+
+
+@contextmanager
+def replayed(conversations: int = CONVERSATIONS) -> Iterator[dict[str, str]]:
+    """A server in another process that answers again what the sandbox answered, and takes little time itself."""
+    with _running([sys.executable, "-m", "tests.benchmarks.replay_server", str(conversations)]) as server:
+        yield server
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[dict[str, str]]:
+    """A process that prints where its server is, and ends with its standard input."""
+    home = Path(__file__).parents[2]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=home)
     assert process.stdout is not None
     assert process.stdin is not None
     try:
@@ -161,27 +176,32 @@ def convert() -> None:
 
 def whole() -> None:
     """The whole export, against a bare download with decoding: the time, and the processor time of each process."""
+    for server, words in ((served, "local server"), (replayed, "local server that replays its answers")):
+        with server() as where:
+            _whole(where, words)
+
+
+def _whole(server: dict[str, str], where: str) -> None:
     against = "aiohttp download + `orjson.loads`"
-    with served() as server:
-        client = client_of(server)
-        root = Path(tempfile.mkdtemp())
+    client = client_of(server)
+    root = Path(tempfile.mkdtemp())
 
-        def ours(processes: int) -> None:
-            shutil.rmtree(root, ignore_errors=True)
-            export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
-
-        def floor() -> None:
-            asyncio.run(download(server))
-
-        ours(2)
-        floor()
-        rounds = [
-            (worked(floor, server), worked(partial(ours, 2), server), worked(partial(ours, 1), server))
-            for _ in range(ROUNDS)
-        ]
+    def ours(processes: int) -> None:
         shutil.rmtree(root, ignore_errors=True)
+        export(client, root, rate=0, concurrency=IN_FLIGHT, processes=processes)
+
+    def floor() -> None:
+        asyncio.run(download(server))
+
+    ours(2)
+    floor()
+    rounds = [
+        (worked(floor, server), worked(partial(ours, 2), server), worked(partial(ours, 1), server))
+        for _ in range(ROUNDS)
+    ]
+    shutil.rmtree(root, ignore_errors=True)
     for words, side, shares in (("two processes", 1, _SHARES), ("one process", 2, _SHARES[:1])):
-        name = f"whole export into Parquet in {words}, local server, no latency"
+        name = f"whole export into Parquet in {words}, {where}, no latency"
         _row(name, against, [(each[side].wall, each[0].wall) for each in rounds])
         for part, of in shares:
             times = [(of(each[side]), each[0].own) for each in rounds]
@@ -340,11 +360,11 @@ def apart(server: dict[str, str]) -> dict[str, Any]:
 
 
 def peak(server: dict[str, str]) -> None:
-    """Export, and print what it took; the peak is that of this process and of the one that converts, added."""
+    """Export, and print what it took; the peak is that of this process and of the one that converts together."""
     root = Path(tempfile.mkdtemp())
-    peaks: dict[str, int] = {}
+    looks: list[list[int]] = []
     over = threading.Event()
-    watching = threading.Thread(target=watch, args=(peaks, over))
+    watching = threading.Thread(target=watch, args=(looks, over))
     watching.start()
     done = export(client_of(server), root, rate=0)
     over.set()
@@ -353,13 +373,16 @@ def peak(server: dict[str, str]) -> None:
     folder = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     shutil.rmtree(root, ignore_errors=True)
     found = {"events": done.report.tables.get("events", 0), "requests": done.report.requests}
-    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(peaks)}
-    megabytes = [kilobytes / 1024 for kilobytes in peaks.values()]
-    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(megabytes), "each_mb": megabytes}))
+    weights = {"commit_mb": commits / 1e6, "folder_mb": folder / 1e6, "processes": len(max(looks, key=len))}
+    each = [kilobytes / 1024 for kilobytes in max(looks, key=sum)]
+    print(json.dumps({**found, **weights, "seconds": done.report.seconds, "mb": sum(each), "each_mb": each}))
 
 
-def watch(peaks: dict[str, int], over: threading.Event) -> None:
-    """Keep the peak memory of this process and of those that it started, by their number. [kB]"""
+def watch(looks: list[list[int]], over: threading.Event) -> None:
+    """Note now and then the peak memory so far of this process and of those that it started and that still run. [kB]
+
+    The largest sum is what all took together at the most: a process that has ended takes nothing any more.
+    """
     # The kernel keeps each peak, and processes live for seconds: more looks would only cost processor time.
     while not over.wait(0.2):
         processes = ["self"]
@@ -367,11 +390,13 @@ def watch(peaks: dict[str, int], over: threading.Event) -> None:
             # A thread may end in between.
             with suppress(OSError):
                 processes += path.read_text().split()
+        peaks = []
         for process in processes:
             # Not ``getrusage``: after a fork it still holds the parent's peak.
             with suppress(OSError, StopIteration):
                 lines = Path(f"/proc/{process}/status").read_text().splitlines()
-                peaks[process] = int(next(line.split()[1] for line in lines if "VmHWM" in line))
+                peaks.append(int(next(line.split()[1] for line in lines if "VmHWM" in line)))
+        looks.append(peaks)
 
 
 def listener() -> None:

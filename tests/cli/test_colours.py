@@ -16,6 +16,7 @@ from conv_analytics.cli.colours import Coloured, has_colours, painted_table
 from conv_analytics.cli.formats import table
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call, command, environment, run
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import client_of
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -47,7 +48,7 @@ def on_a_terminal(*arguments: object, cwd: Path) -> str:
         if not part:
             break
         written += part
-    process.wait(timeout=120)
+    process.wait(timeout=PATIENCE_S)
     os.close(ours)
     return written.decode().replace("\r\n", "\n")
 

@@ -20,6 +20,7 @@ from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
 from tests._helpers.command_line import command, commits, credentials, environment, run
+from tests._helpers.patience import PATIENCE_S
 
 FIELDS = [
     "status",
@@ -307,7 +308,7 @@ def test_a_reader_that_goes_away_is_no_failure() -> None:
         assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == b""
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
 
 
 @pytest.mark.slow
@@ -468,7 +469,7 @@ def test_a_terminal_gets_a_bar_and_results_stay_clean(small_sandbox: Sandbox, tm
             shown += part
         assert process.stdout is not None
         out = process.stdout.read()
-        assert process.wait(60) == 0
+        assert process.wait(PATIENCE_S) == 0
     os.close(reader)
     assert json.loads(out)["status"] == "complete"
     assert b"\x1b[" in shown, "a bar is drawn with escape sequences"

@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 
 from tests._helpers.command_line import call
+from tests._helpers.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")]
 
@@ -46,7 +47,7 @@ def test_bash_completes(script: Path, words: list[str], expected: set[str]) -> N
     (script.parent / "sites.csv").touch()
     done = subprocess.run(
         ["bash", "-c", _TRY, "bash", script, "conv-analytics", *words],
-        cwd=script.parent, capture_output=True, encoding="utf-8", check=True, timeout=60,
+        cwd=script.parent, capture_output=True, encoding="utf-8", check=True, timeout=PATIENCE_S,
     )  # fmt: skip
     assert set(done.stdout.split()) - {"-h", "--help"} == expected, done.stderr
 

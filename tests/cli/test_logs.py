@@ -20,7 +20,8 @@ from conv_analytics.exporter import Report
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.wire import Reply
 from tests._helpers.command_line import ROOT, call, command, credentials, environment
-from tests._helpers.sandboxes import NEVER, PATIENCE_S, after
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import NEVER, after
 
 pytestmark = pytest.mark.slow
 

@@ -18,6 +18,7 @@ import pytest
 from conv_analytics.privacy import KEY_VARIABLE
 from conv_analytics.sandbox import Reply, Request, Sandbox
 from tests._helpers.command_line import Ended, call, command, credentials, environment, run
+from tests._helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -218,7 +219,7 @@ def test_a_run_that_is_cut_off_leaves_nobody(sent: signal.Signals, planted: Sand
 
     def hold(_request: Request) -> Reply:
         reached.set()
-        release.wait(60)
+        release.wait(PATIENCE_S)
         return Reply(500, b"{}")
 
     def holds(request: Request) -> bool:
@@ -232,10 +233,10 @@ def test_a_run_that_is_cut_off_leaves_nobody(sent: signal.Signals, planted: Sand
         cwd=place, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        assert reached.wait(60), process.poll()
+        assert reached.wait(PATIENCE_S), process.poll()
         process.send_signal(sent)
         release.set()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE_S)
     finally:
         release.set()
         process.kill()

@@ -20,7 +20,8 @@ import pytest
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import ROOT, command, commits, credentials, environment, run
-from tests._helpers.sandboxes import NEVER, PATIENCE_S, after, least, members_of
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import NEVER, after, least, members_of
 
 pytestmark = pytest.mark.slow
 

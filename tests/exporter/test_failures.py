@@ -20,9 +20,9 @@ from conv_analytics.errors import AuthError, ExportIncomplete, ExportStopped, Tr
 from conv_analytics.exporter.options import MAX_CONSECUTIVE_FAILURES
 from conv_analytics.exporter.progress import Progress
 from conv_analytics.sandbox import Reply, Request, Sandbox
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import (
     NEVER,
-    PATIENCE_S,
     Serve,
     after,
     agree,

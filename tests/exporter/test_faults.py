@@ -35,7 +35,8 @@ from conv_analytics.errors import CorruptFile, DatasetLocked, DestinationError, 
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
 from tests._helpers.broken_http_gateway import head, reset, rude, short
 from tests._helpers.killed_export import content, same, start
-from tests._helpers.sandboxes import PATIENCE_S, QUICK, Serve, agree, client_of, contents_of, soon
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import QUICK, Serve, agree, client_of, contents_of, soon
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,8 @@ from conv_analytics import open_dataset
 from conv_analytics.dataset.storage.commit import commits
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, contents_of, soon
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import LATER, NEVER, Serve, after, agree, client_of, contents_of, soon
 
 ROOT = Path(__file__).parents[2]
 

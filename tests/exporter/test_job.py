@@ -18,7 +18,8 @@ from conv_analytics.errors import ConfigError, DatasetLocked, ExportStopped, Not
 from conv_analytics.exporter import Progress
 from conv_analytics.exporter.run_events import RunFinished, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
-from tests._helpers.sandboxes import LATER, NEVER, PATIENCE_S, Serve, after, agree, client_of, contents_of, soon
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import LATER, NEVER, Serve, after, agree, client_of, contents_of, soon
 
 pytestmark = pytest.mark.slow
 

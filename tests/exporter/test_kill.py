@@ -22,12 +22,12 @@ from conv_analytics.dataset.maintenance.verify import verify
 from conv_analytics.errors import DatasetError
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.killed_export import Reader, at_request, content, export_until, kill, same, start
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import client_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")]
 
 CONCURRENCY = 4
-PATIENCE_S = 120
 #: How many instants are tried; more on request.
 INSTANTS = int(os.environ.get("KILL_INSTANTS", "8"))
 #: What a folder holds, by table.

@@ -22,7 +22,8 @@ from conv_analytics.exporter.conversation_states import ConversationStates
 from conv_analytics.exporter.convert import Converter
 from conv_analytics.exporter.report import Report
 from conv_analytics.sandbox import Fault, Reply, Request, Sandbox
-from tests._helpers.sandboxes import PATIENCE_S, client_of
+from tests._helpers.patience import PATIENCE_S
+from tests._helpers.sandboxes import client_of
 
 pytestmark = pytest.mark.slow
 

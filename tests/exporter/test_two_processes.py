@@ -35,13 +35,13 @@ from conv_analytics.exporter.run_events import BatchConverted, RunStarted
 from conv_analytics.sandbox import Reply, Sandbox
 from tests._helpers.conversion_process import conversion_processes, gone, wait_for
 from tests._helpers.killed_export import SMALL_BATCH, at_request, content, kill, same, start
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.sandboxes import LATER, Serve, after, client_of, soon
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self").exists(), reason="looks into /proc")]
 
 ROOT = Path(__file__).parents[2]
 CONCURRENCY = 4
-PATIENCE_S = 120
 #: How many instants by the clock are tried for each process; more on request.
 INSTANTS = int(os.environ.get("KILL_INSTANTS", "2"))
 #: What tells when a run was, how long it took, and what it was called.

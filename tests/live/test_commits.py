@@ -25,7 +25,8 @@ from conv_analytics.live import app
 from conv_analytics.live.counts import Counts
 from conv_analytics.live.recorder import Outcome, Recorder
 from tests._helpers.command_line import command, environment
-from tests._helpers.listeners import PATIENCE_S, bodies, served, until
+from tests._helpers.listeners import bodies, served, until
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.webhooks import SECRET, rtc_event, signed, voice_event
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from conv_analytics.dataset.storage import inbox
 from conv_analytics.dataset.storage.layout import Layout
-from tests._helpers.listeners import PATIENCE_S, bodies, start
+from tests._helpers.listeners import bodies, start
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.webhooks import rtc_event, signed, voice_event
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")]

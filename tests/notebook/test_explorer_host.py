@@ -14,6 +14,7 @@ from conv_analytics import Conversations, Filters, explore, export_panel, show_t
 from conv_analytics.notebook.explorer.view import COLUMNS
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.anywidget_host import WidgetHost
+from tests._helpers.patience import PATIENCE_S
 from tests.notebook.conftest import Open
 from tests.notebook.test_traps import offline
 
@@ -177,7 +178,7 @@ def test_an_export_starts_from_there(open_page: Open, small_sandbox: Sandbox, tm
     before = len(host.sent)
     host.page.get_by_role("button", name="Start", exact=True).click()
     host.until("host.model.get('answered') === 1")
-    assert x.panel.job.wait(60)
+    assert x.panel.job.wait(PATIENCE_S)
     ended = len(x.calls)
     assert ended > 5
     host.push(before)

@@ -10,8 +10,7 @@ import pytest
 from conv_analytics import Conversations, explore, export_panel, open_dataset
 from conv_analytics.errors import ConfigError
 from conv_analytics.sandbox import Sandbox
-
-PATIENCE_S = 120
+from tests._helpers.patience import PATIENCE_S
 
 
 def state(panel: Any) -> Any:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.patience import PATIENCE_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ Json = dict[str, Any]
 
 def client_of(sandbox: Sandbox, **claims: object) -> httpx.Client:
     """Open a client with a token of the sandbox."""
-    return httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers(**claims), timeout=60)
+    return httpx.Client(base_url=sandbox.base_url, headers=sandbox.headers(**claims), timeout=PATIENCE_S)
 
 
 def pages(client: httpx.Client, path: str, **query: object) -> Iterator[Json]:

@@ -13,7 +13,7 @@ import pytest
 
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.command_line import call, command, environment
-from tests._helpers.sandboxes import PATIENCE_S
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.scripted_server import Answer, Server, _handler, start
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from conv_analytics.sandbox import Sandbox
 from conv_analytics.sandbox.webhooks.delivery import Deliveries
+from tests._helpers.patience import PATIENCE_S
 from tests._helpers.scripted_server import Answer, Asked, Server, start
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def test_a_receiver_that_is_silent_or_absent_gets_a_second_attempt(sandbox: Sand
     class Silent(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked.append(self.path)
-            release.wait(30)
+            release.wait(PATIENCE_S)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

@@ -15,6 +15,7 @@ from conv_analytics.dataset.store.bucket import BucketStore, StoreError
 from conv_analytics.dataset.store.probe import require_create_once
 from conv_analytics.errors import ConfigError, DestinationError
 from tests._helpers.object_stores import FAULTS, Proxy, some_of
+from tests._helpers.patience import PATIENCE_S
 
 # One S3 server serves the whole group.
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("buckets")]
@@ -66,7 +67,7 @@ def test_of_two_writers_one_takes_each_number(url: str, proxy: Proxy) -> None:
     def write(writer: int) -> list[int]:
         won, dice = [], random.Random(writer)
         for number in range(40):
-            gate.wait(60)
+            gate.wait(PATIENCE_S)
             try:
                 stores[writer].create(f"{number:06d}.json", f"{writer} {number} {dice.random()}".encode())
             except FileExistsError:
