@@ -54,7 +54,7 @@ def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart]
 
 
 def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
-    """Consecutive days with files of some tables, as `places` of the dataset: up to `ROWS` rows, or one day, in each."""
+    """Consecutive days with files of some tables, as `places` of the dataset: each up to `ROWS` rows, or one day."""
     by_day: Counter[str] = Counter()
     for _, file in (each for name in names for each in dataset.numbered(name)):
         by_day[file.path.split("date=")[1][:10]] += file.rows
