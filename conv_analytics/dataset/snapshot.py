@@ -345,21 +345,6 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         also = self.stored_files(EVENT_SOURCES.name) if self._two_sources else ()
         return view(self._declared(table), chosen, also) if chosen else None
 
-    def stretches(self, tables: Sequence[str], rows: int) -> list[frozenset[Any]]:
-        """Consecutive days with files of some tables, as their `places`, with up to so many rows or one day in each."""
-        by_day: dict[date, int] = {}
-        for file in (file for name in tables for file in self._files(name)):
-            by_day[day_of(file)] = by_day.get(day_of(file), 0) + file.rows
-        stretches: list[set[date]] = []
-        room = 0
-        for day, count in sorted(by_day.items()):
-            if not stretches or count > room:
-                stretches.append(set())
-                room = rows
-            stretches[-1].add(day)
-            room -= count
-        return [frozenset(place for place in self.places if place[1] in days) for days in stretches]
-
     def cache(self, engine: str) -> FolderCache:
         """What questions keep in the folder; `engine` are versions that it depends on."""
         return FolderCache(self._layout, self.commits, engine, self.data_files())

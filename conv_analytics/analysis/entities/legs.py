@@ -161,8 +161,8 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     def made(part: Source) -> Any:
         return _made(part, wanted, with_keys=with_keys).native
 
-    if columns & set(COUNTRY):
-        # Each number is looked at once, wherever it occurs.
+    if not with_keys or columns & set(COUNTRY):
+        # Few columns fit into memory, and each number is looked at once, wherever it occurs.
         kept = source.kept("legs", about, columns, lambda: made(source))
     else:
         kept = source.kept_of_parts("legs", about, columns, TABLES, made)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.analysis.entities.parties import country_of
 from conv_analytics.analysis.entities.regions import network_country
-from conv_analytics.analysis.problems.observations import Codes
+from conv_analytics.analysis.problems.observations import Codes, Ints
 
 #: Of more different numbers than this, one of those that begin alike is looked at: each takes a fraction of a ms.
 MANY, DIGITS = 20_000, 7
@@ -21,12 +21,13 @@ _NUMBER = re.compile(r"\+?[0-9]{7,15}|\+?[0-9]{1,3}x[0-9a-f]{6,}")
 
 def of_legs(remote: Codes, kinds: Codes, networks: Codes) -> Codes:
     """The country of the number, else that of the network; none for other addresses."""
-    of_number = _of_numbers(remote.labels)
+    of_number, place_of_number = _of_numbers(remote.labels)
     numbered = kinds.is_in("e164", "masked")
     hidden = kinds.is_in("anonymous", "other")
     of_network = [network_country(str(networks.labels[place])) for place in range(len(networks.labels))]
     names, codes = _factorized([*of_number, *of_network])
-    by_number = np.append(codes[: len(of_number)], np.int32(-1))[remote.codes]
+    code_of_number = codes[: len(of_number)][place_of_number]
+    by_number = np.append(code_of_number, np.int32(-1))[remote.codes]
     by_network = np.append(codes[len(of_number) :], np.int32(-1))[networks.codes]
     by_number = np.where(numbered, by_number, -1)
     by_network = np.where(numbered | hidden, by_network, -1)
@@ -38,16 +39,16 @@ def _factorized(values: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
     return [str(name) for name in names], codes.astype(np.int32)
 
 
-def _of_numbers(labels: Sequence[str]) -> list[str | None]:
+def _of_numbers(labels: Sequence[str]) -> tuple[list[str | None], Ints]:
+    """The countries of some numbers, and which of them each label has."""
     if len(labels) <= MANY:
-        return [_country(labels[place]) for place in range(len(labels))]
+        return [_country(labels[place]) for place in range(len(labels))], np.arange(len(labels))
     texts = getattr(labels, "array", None)
     texts = pa.array(list(labels)) if texts is None else texts
     start = pc.dictionary_encode(pc.utf8_slice_codeunits(pc.utf8_ltrim(texts, characters="+"), 0, DIGITS))
-    places = start.indices.to_numpy(zero_copy_only=False)
+    places: Ints = start.indices.to_numpy(zero_copy_only=False)
     _, first = np.unique(places, return_index=True)
-    known = [_country(str(texts[int(place)].as_py())) for place in first]
-    return [known[place] for place in places]
+    return [_country(str(texts[int(place)].as_py())) for place in first], places
 
 
 def _country(number: str) -> str | None:

@@ -119,6 +119,12 @@ class Groups:
         numbers = self.observations.texts["remote_address"]
         if not len(numbers.labels):
             return numbers
+        if length < PREFIXES[-1]:
+            # The beginnings of the longer ones, which are fewer than the numbers.
+            longer = self.of(f"prefix{length + 1}")
+            encoded = pc.dictionary_encode(pc.utf8_slice_codeunits(pa.array(longer.labels, pa.string()), 0, length))
+            of_longer = np.append(encoded.indices.to_numpy(zero_copy_only=False), -1)
+            return Codes(of_longer[longer.codes].astype(np.int32), encoded.dictionary.to_pylist())
         labels = getattr(numbers.labels, "array", None)
         labels = pa.array(list(numbers.labels)) if labels is None else labels
         digits = pc.utf8_ltrim(labels, characters="+")

@@ -110,13 +110,27 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             # Copies: a view of one column would keep the whole batch.
-            values = pc.dictionary_encode(column) if name in texts else np.array(column)
+            if name == "leg_id":
+                values = pa.concat_arrays([column, column.slice(0, 0)])
+            else:
+                values = pc.dictionary_encode(column) if name in texts else np.array(column)
             kept.setdefault(name, []).append(values)
     columns: dict[str, Any] = {}
     for name in list(kept):
         chunks = kept.pop(name)
-        columns[name] = _codes(chunks) if name in texts else np.concatenate(chunks)
+        if name == "leg_id":
+            columns[name] = _one_by_one(chunks)
+        else:
+            columns[name] = _codes(chunks) if name in texts else np.concatenate(chunks)
     return columns
+
+
+def _one_by_one(chunks: list[Any]) -> Codes:
+    """Texts of which hardly two are the same, and that nothing is grouped by: a code for each row."""
+    whole = pa.chunked_array(chunks).combine_chunks()
+    chunks.clear()
+    codes = np.arange(len(whole), dtype=np.int32)
+    return Codes(np.where(whole.is_null().to_numpy(zero_copy_only=False), np.int32(-1), codes), _Labels(whole))
 
 
 def _codes(chunks: list[Any]) -> Codes:

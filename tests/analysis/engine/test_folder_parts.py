@@ -96,7 +96,9 @@ def written(root: Path, frames: dict[str, pd.DataFrame]) -> Path:
     return root
 
 
-@pytest.mark.parametrize(("oddities", "in_parts"), [((MOVED, BEFORE, NO_LEG, VOICE), True), (ODDITIES, False)])
+@pytest.mark.parametrize(
+    ("oddities", "in_parts"), [((MOVED, BEFORE, NO_LEG, VOICE), True), ((MOVED,), True), (ODDITIES, False)]
+)
 def test_legs_made_in_parts_are_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, oddities: tuple[str, ...], *, in_parts: bool
 ) -> None:
@@ -108,16 +110,6 @@ def test_legs_made_in_parts_are_the_same(
     pd.testing.assert_frame_equal(analysis.legs(open_dataset(folder), COLUMNS), expected, rtol=1e-12)
     (kept,) = (folder / "_cache").glob("legs-*.parquet")
     assert (pq.read_metadata(kept).num_row_groups >= LEAST_PARTS) == in_parts
-
-
-def test_legs_without_their_keys_are_made_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = written(tmp_path / "exports", world(5, MOVED))
-    expected = analysis.kpi(dict(open_dataset(folder)), metrics=["asr", "isa"])
-    monkeypatch.setattr(source, "IN_MEMORY", 0)
-    monkeypatch.setattr(folder_parts, "ROWS", ROWS)
-    pd.testing.assert_frame_equal(analysis.kpi(open_dataset(folder), metrics=["asr", "isa"]), expected, rtol=1e-12)
-    (kept,) = (folder / "_cache").glob("legs-*.parquet")
-    assert pq.read_metadata(kept).num_row_groups >= LEAST_PARTS
 
 
 def test_a_folder_whose_conversations_all_last_for_days_is_read_once(

@@ -7,6 +7,7 @@ not, and the conversations of legs that were moved between them, are the last pa
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -45,11 +46,27 @@ def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart]
 
     What was computed for a part is gone when the next one is taken.
     """
-    stretches = folder.dataset.stretches(names, ROWS) if hasattr(folder.dataset, "stretches") else []
+    stretches = _stretches(folder.dataset, names) if hasattr(folder.dataset, "numbered") else []
     if len(stretches) < 2:  # noqa: PLR2004  one part is all
         return None
     routes = _Routes(folder, names, stretches)
     return routes.parts() if routes.made() else None
+
+
+def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
+    """Consecutive days with files of some tables, as `places` of the dataset: each up to `ROWS` rows, or one day."""
+    by_day: Counter[str] = Counter()
+    for _, file in (each for name in names for each in dataset.numbered(name)):
+        by_day[file.path.split("date=")[1][:10]] += file.rows
+    stretches: list[set[str]] = []
+    room = 0
+    for day, rows in sorted(by_day.items()):
+        if not stretches or rows > room:
+            stretches.append(set())
+            room = ROWS
+        stretches[-1].add(day)
+        room -= rows
+    return [frozenset(place for place in dataset.places if place[1].isoformat() in days) for days in stretches]
 
 
 class _Routes:

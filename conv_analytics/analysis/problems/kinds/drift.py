@@ -75,7 +75,7 @@ def _trend(y: Floats, at: Ints) -> tuple[float, float, float]:
     t = t - t.mean()
     mean = y.mean()
     residual = (y - mean) * t
-    day = np.unique(at // DAY_US, return_inverse=True)[1]
+    day = at // DAY_US - at.min() // DAY_US
     slope = float(np.sum((y - mean) * t)) / max(float(np.sum(t * t)), 1e-9)
     left = (y - mean - slope * t) * t
     robust = float(np.sum(np.bincount(day, left) ** 2))

@@ -32,17 +32,28 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     for name in _PLACES:
         codes = groups.of(name).codes[rows]
         counts = np.bincount(codes[codes >= 0])
-        for code in np.flatnonzero((counts >= max(LEAST, least_excess)) & (counts <= RARE * len(rows))):
-            inside = codes == code
+        rare = np.flatnonzero((counts >= max(LEAST, least_excess)) & (counts <= RARE * len(rows)))
+        order = np.argsort(codes, kind="stable")
+        begins = np.searchsorted(codes, rare, sorter=order)
+        for code, begin in zip(rare, begins, strict=True):
+            mine = order[begin : begin + counts[code]]
+            # Nearly no place has its calls together: what is asked of all other calls waits for that.
+            if not _together(seen.started_us[rows[mine]], span):
+                continue
+            inside = np.zeros(len(rows), dtype=bool)
+            inside[mine] = True
             longer = float(np.mean(talk[rows][inside])) / max(float(np.mean(talk[rows][~inside])), 1.0)
             dearer = _ratio(price, inside)
-            hours = len(np.unique(seen.started_us[rows][inside] // HOUR_US)) * HOUR_US
-            days = len(np.unique(seen.started_us[rows][inside] // DAY_US))
-            together = hours / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= counts[code] / 2
             lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
-            if together and (lasting or (dearer >= DEARER and longer >= 1)):
+            if lasting or (dearer >= DEARER and longer >= 1):
                 found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
     return found
+
+
+def _together(at: Ints, span: int) -> bool:
+    """Whether calls are in a small share of all hours and days, several on a day."""
+    hours, days = (len(np.unique(at // unit)) for unit in (HOUR_US, DAY_US))
+    return hours * HOUR_US / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= len(at) / 2
 
 
 def _longer_z(talk: Floats, inside: Flags) -> float:
