@@ -122,6 +122,8 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
             columns[name] = _one_by_one(chunks)
         else:
             columns[name] = _codes(chunks) if name in texts else np.concatenate(chunks)
+        # Arrow keeps what is freed for later; there is no later.
+        pa.default_memory_pool().release_unused()
     return columns
 
 
@@ -139,7 +141,7 @@ def _codes(chunks: list[Any]) -> Codes:
     if isinstance(whole, pa.ChunkedArray):
         whole = whole.chunk(0)
     codes = pc.fill_null(whole.indices, -1).to_numpy(zero_copy_only=False)
-    return Codes(codes.astype("int32"), _Labels(whole.dictionary))
+    return Codes(codes.astype("int32", copy=False), _Labels(whole.dictionary))
 
 
 class _Labels(Sequence[str]):
