@@ -123,13 +123,13 @@ def _lines(without: Coverage, both: Coverage, webhooks: int, transient: int) -> 
     yield f"with {webhooks:,} webhooks that a listener received it has {_share(both)}; missing: {_missing(both)}"
 
 
-def _share(found: Coverage) -> str:
-    total = found.shares.iloc[0]
-    return f"{int(total['k']):,} of {int(total['n']):,} legs of the call list, {found.share:.0%}".replace("%", " %")
+def _share(result: Coverage) -> str:
+    total = result.shares.iloc[0]
+    return f"{int(total['k']):,} of {int(total['n']):,} legs of the call list, {result.share:.0%}".replace("%", " %")
 
 
-def _missing(found: Coverage) -> str:
-    counts = Counter(found.missing["coverage_class"].astype(str))
+def _missing(result: Coverage) -> str:
+    counts = Counter(result.missing["coverage_class"].astype(str))
     return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or "none"
 
 

@@ -73,17 +73,17 @@ def run(options: argparse.Namespace) -> int:
 
     units = units_of(options, dataset)
     print_units(units)
-    found = findings(
+    result = findings(
         enriched(options, dataset), since=since, until=until, tz=options.tz, profile=options.profile, units=units,
         fdr=options.fdr, limit=options.limit,
     )  # fmt: skip
-    note(f"{len(found):,} problems, of {len(found.looked_at):,} questions that were asked")
-    problems = _masked(found.problems, options)
+    note(f"{len(result):,} problems, of {len(result.looked_at):,} questions that were asked")
+    problems = _masked(result.problems, options)
     if options.format == "text":
         _print(problems)
     else:
         say(table(problems, options.format))
-    if options.fail and bool(found.problems["sure"].any()):
+    if options.fail and bool(result.problems["sure"].any()):
         return Exit.BEYOND
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE
 

@@ -184,8 +184,8 @@ class Applications(Dataset):
 
     def damage(self) -> CorruptFile | None:
         """The first file whose bytes are not those that were recorded; every file is read."""
-        found = (each.damage() for each in self.applications.values())
-        return next((damage for damage in found if damage is not None), None)
+        damages = (each.damage() for each in self.applications.values())
+        return next((damage for damage in damages if damage is not None), None)
 
     def verify(self) -> list[Finding]:
         """Check the folder of each application; see `Dataset.verify`."""

@@ -320,8 +320,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         conversation_id
             The conversation.
         """
-        found = numbers_of_places(self._placed(), connection, cache, conversation_id)
-        return None if found is None else frozenset(self.places[number] for number in found)
+        numbers = numbers_of_places(self._placed(), connection, cache, conversation_id)
+        return None if numbers is None else frozenset(self.places[number] for number in numbers)
 
     def index_conversations(self) -> None:
         """Keep, for questions to come, where each conversation is in a large folder; nothing where that cannot be."""

@@ -76,9 +76,9 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
         timer = threading.Timer(time_limit_s, interrupt)
         timer.start()
         try:
-            found = connection.execute(query)
-            names = [str(column[0]) for column in found.description or ()]
-            rows = found.fetchmany(ROW_LIMIT)
+            result = connection.execute(query)
+            names = [str(column[0]) for column in result.description or ()]
+            rows = result.fetchmany(ROW_LIMIT)
         except duckdb.Error as error:
             if late.is_set():
                 raise ConfigError(
@@ -134,8 +134,8 @@ def _mask_function(connection: duckdb.DuckDBPyConnection, column: str, display: 
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, function: str) -> bool:
-    found = connection.execute("select count(*) from duckdb_functions() where function_name = ?", [function])
-    return bool(found.fetchall()[0][0])
+    result = connection.execute("select count(*) from duckdb_functions() where function_name = ?", [function])
+    return bool(result.fetchall()[0][0])
 
 
 def _literal(value: Any) -> str:

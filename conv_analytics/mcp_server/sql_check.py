@@ -99,8 +99,8 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 def _common_tables(node: dict[str, Any]) -> list[dict[str, Any]]:
     """The common table expressions (WITH) of a part of the query."""
-    found = node.get("cte_map")
-    return list(found.get("map", ())) if isinstance(found, dict) else []
+    tables = node.get("cte_map")
+    return list(tables.get("map", ())) if isinstance(tables, dict) else []
 
 
 def _table_name(node: dict[str, Any]) -> str:

@@ -123,9 +123,9 @@ def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[
     return pa.array(result, storage(kind).arrow), unread
 
 
-def reads_as(found: pa.DataType, declared: pa.DataType) -> bool:
+def reads_as(stored: pa.DataType, declared: pa.DataType) -> bool:
     """Whether a column of a file is what is declared, or was in an earlier version."""
-    return bool(found == declared or (found == EARLIER_MONEY and declared == MONEY))
+    return bool(stored == declared or (stored == EARLIER_MONEY and declared == MONEY))
 
 
 def as_declared(rows: pa.Table, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:

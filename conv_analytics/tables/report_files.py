@@ -164,8 +164,8 @@ def _part(content: bytes, name: str, path: Path) -> _Part:
     if not content.strip():
         raise ConfigError(f"{path} holds nothing: download it again.")
     # The product of records that do not say it may be in the name.
-    found = _NAMED.search(name.upper())
-    product = found[1] if found else None
+    match = _NAMED.search(name.upper())
+    product = match[1] if match else None
     if content.lstrip()[:1] in {b"{", b"["}:
         return _of_json(content, product, path)
     return _of_csv(content, product, path)

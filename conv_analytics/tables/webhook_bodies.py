@@ -96,9 +96,9 @@ def outline(document: bytes) -> Outline | None:
     >>> bytes(outline(b'{"type": "sip:hangup", "id": 7}').id), outline(b"[1]"), outline(b'{"id": 7')
     (b'7', None, None)
     """
-    found = decoded_outline(document)
-    if found is not None:
-        return found
+    fields = decoded_outline(document)
+    if fields is not None:
+        return fields
     try:
         # Too deep, or not Unicode; the rest of it may be readable all the same.
         members = scan.members(document) if scan.is_whole(document) else None
@@ -134,25 +134,25 @@ def classify(document: bytes) -> Kind:
     >>> classify(b'{"_embedded": {"data": {"events": []}}}').value, classify(b'"text"').value
     ('events', 'other')
     """
-    found = outline(document)
-    return Kind.OTHER if found is None else kind_of(found)
+    fields = outline(document)
+    return Kind.OTHER if fields is None else kind_of(fields)
 
 
-def kind_of(found: Outline) -> Kind:
+def kind_of(fields: Outline) -> Kind:
     """What an object is, by its outline."""
-    typed = bool(found.type)
-    if found.embedded and not typed:
-        return _page(bytes(found.embedded))
-    delivered = bool(found.application_id or found.conversation_id or found.cid)
-    of_call = any(getattr(found, name) for name in _OF_CALL) and any(getattr(found, name) for name in DECIDING_KEYS)
+    typed = bool(fields.type)
+    if fields.embedded and not typed:
+        return _page(bytes(fields.embedded))
+    delivered = bool(fields.application_id or fields.conversation_id or fields.cid)
+    of_call = any(getattr(fields, name) for name in _OF_CALL) and any(getattr(fields, name) for name in DECIDING_KEYS)
     # A call of the list of calls has links; it is no event.
-    if of_call and not found.links and not (typed and (found.body or delivered)):
+    if of_call and not fields.links and not (typed and (fields.body or delivered)):
         return Kind.VOICE_EVENT
-    if (typed and (delivered or found.body or found.id or found.timestamp)) or (delivered and found.body):
+    if (typed and (delivered or fields.body or fields.id or fields.timestamp)) or (delivered and fields.body):
         return Kind.RTC_EVENT if delivered else Kind.LIST_EVENT
-    if bytes(found.id).startswith(b'"CON-'):
+    if bytes(fields.id).startswith(b'"CON-'):
         return Kind.CONVERSATION
-    of_member = bytes(found.id).startswith(b'"MEM-') and (found.state or found.user or found.channel)
+    of_member = bytes(fields.id).startswith(b'"MEM-') and (fields.state or fields.user or fields.channel)
     return Kind.MEMBER if of_member else Kind.OTHER
 
 

@@ -30,16 +30,16 @@ def conversation_of(event: bytes | Outline) -> str | None:
     >>> conversation_of(b'{"type": "sip:ringing", "from": "knocker:84e6", "body": {"id": "CON-1"}}') is None
     True
     """
-    found = event if isinstance(event, Outline) else outline(event)
-    if found is None:
+    fields = event if isinstance(event, Outline) else outline(event)
+    if fields is None:
         return None
-    for raw in (found.conversation_id, found.cid):
+    for raw in (fields.conversation_id, fields.cid):
         if raw and (named := identity(_value(raw))):
             return named
-    body = _value(found.body) if found.body else None
+    body = _value(fields.body) if fields.body else None
     if not isinstance(body, dict):
         return None
-    of_conversation = str(_value(found.type)).strip().lower().startswith("conversation:")
+    of_conversation = str(_value(fields.type)).strip().lower().startswith("conversation:")
     named = identity(body.get("id")) if of_conversation else None
     return named or identity(dig(body, ("conversation", "conversation_id"))) or _last_of_history(body)
 
@@ -92,9 +92,9 @@ def event_key(application_id: bytes, event_type: bytes, sender: bytes, timestamp
     return digest((application_id, event_type, sender, timestamp, body))
 
 
-def key_of(found: Outline) -> str:
+def key_of(fields: Outline) -> str:
     """The same of an outline."""
-    return event_key(*map(bytes, (found.application_id, found.type, found.sender, found.timestamp, found.body)))
+    return event_key(*map(bytes, (fields.application_id, fields.type, fields.sender, fields.timestamp, fields.body)))
 
 
 def digest(parts: Sequence[bytes]) -> str:

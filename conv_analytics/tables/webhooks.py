@@ -135,22 +135,22 @@ class _Grouped(NamedTuple):
         unreadable = []
         for number, event in enumerate(received):
             body = event.body
-            found = decoded_outline(body)
-            alone = found is None
+            fields = decoded_outline(body)
+            alone = fields is None
             # What no decoder takes may have a quotation mark too many, which would swallow what follows it.
-            found = found or (outline(body) if _holds_one(_page(body)) else None)
-            if found is None:
+            fields = fields or (outline(body) if _holds_one(_page(body)) else None)
+            if fields is None:
                 unreadable.append(body)
             else:
-                events = conversations.setdefault(conversation_of(found) or event.conversation_id, [])
-                events.append((_id_of(found), number, found, alone))
+                events = conversations.setdefault(conversation_of(fields) or event.conversation_id, [])
+                events.append((_id_of(fields), number, fields, alone))
         groups: list[tuple[str | None, list[int]]] = []
         outlines = []
         for name, events in conversations.items():
             events.sort(key=lambda event: event[:2])
             joined = False
-            for _, number, found, alone in events:
-                outlines.append(found)
+            for _, number, fields, alone in events:
+                outlines.append(fields)
                 if joined and not alone:
                     groups[-1][1].append(number)
                 else:
@@ -181,12 +181,12 @@ def _holds_one(page: bytes) -> bool:
         return False
 
 
-def _id_of(found: Outline) -> float:
+def _id_of(fields: Outline) -> float:
     """The id of an event, to sort by; events without one come last, as they came."""
-    if not found.id:
+    if not fields.id:
         return _LAST
     try:
-        number = natural_number(msgspec.json.decode(found.id))
+        number = natural_number(msgspec.json.decode(fields.id))
     except _REFUSED:
         return _LAST
     return _LAST if number is None else number

@@ -39,13 +39,13 @@ def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
     replies &= (own_last < 0) | (at[last] >= at[own_last])
     # Nobody knows when a turn that was begun since then ended.
     replies &= (vague < 0) | (at[last] > at[vague])
-    found = steps.loc[replies, ["turn"]].assign(
+    columns = steps.loc[replies, ["turn"]].assign(
         reply_to=role[last[replies]], latency_us=at[replies] - at[last[replies]],
         at_least=(steps["source"].to_numpy() == RECOGNISED)[last[replies]],
     ).set_index("turn")  # fmt: skip
-    found = found.reindex(turns.index)
-    return turns.assign(reply_to=found["reply_to"].astype("str"), latency_us=found["latency_us"].astype("float64"),
-                        at_least=found["at_least"].astype("boolean"))  # fmt: skip
+    columns = columns.reindex(turns.index)
+    return turns.assign(reply_to=columns["reply_to"].astype("str"), latency_us=columns["latency_us"].astype("float64"),
+                        at_least=columns["at_least"].astype("boolean"))  # fmt: skip
 
 
 def _steps(turns: pd.DataFrame) -> pd.DataFrame:

@@ -117,8 +117,8 @@ def enrich(
     if not source.engine.in_memory:
         return lookup.added_to(Rows.of(source, source.engine.tables[SINGLE]), lookup.columns).native
     rows = _looked_at(source, lookup)
-    found = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
-    texts = {name: found.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
+    values = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
+    texts = {name: values.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
     if source.kind == "pandas":
         return _with_texts(data, texts, [*data.attrs.get("match_counts", ()), _counted(lookup, rows)])
     if source.kind == "pyarrow":

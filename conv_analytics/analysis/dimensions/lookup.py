@@ -167,8 +167,8 @@ class Lookup:
             (whole, lambda texts: self._of_texts(pc.utf8_slice_codeunits(texts, len(_WHOLE)))),
         ):
             places[chosen.to_numpy(zero_copy_only=False)] = of(heads.filter(chosen))
-        found = places != NO_ROW
-        return heads.filter(pa.array(found)), places[found]
+        matched = places != NO_ROW
+        return heads.filter(pa.array(matched)), places[matched]
 
     def _texts_found(self, rows: Rows) -> tuple[pa.Array, Ints]:
         """The map's own spellings of numbers, and others that the rows have of them."""

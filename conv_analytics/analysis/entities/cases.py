@@ -79,8 +79,8 @@ class Case:
         >>> [flag.to_list() for flag in CASES["poor"].flags(legs)]
         [[True, False, False], [True, True, False]]
         """
-        found = nw.from_native(legs[[*self.needs]]).select(cases=self.holds & self.known, known=self.known).to_native()
-        return found["cases"].astype(bool), found["known"].astype(bool)
+        flags = nw.from_native(legs[[*self.needs]]).select(cases=self.holds & self.known, known=self.known).to_native()
+        return flags["cases"].astype(bool), flags["known"].astype(bool)
 
 
 def short(seconds: float) -> nw.Expr:

@@ -74,14 +74,14 @@ def _clusters(
     k, n = (nw.col(column).cast(nw.Float64()) for column in ("_k", "_n"))
     values = {"clusters": n * 0 + 1, "k": k, "n": n, "kk": k * k, "kn": k * n, "nn": n * n, "nnn": n * n * n}
     products = clustered.select(*by, *(value.alias(f"_{column}") for column, value in values.items()))
-    found = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
+    sums = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
     usual = counts.loc[known, "k"].sum() / max(counts.loc[known, "n"].sum(), 1)
     # One case too many is a leg by itself.
     spared = clustered.with_columns(_spared=n * usual - k).filter(nw.col("_spared") < -1)
     worst = spared.unique(list(by), keep="first", order_by=["_spared", "_n", "_k"])
     first = worst.grouped(by, [nw.col("_k").max().alias("_worst_k"), nw.col("_n").max().alias("_worst_n")])
     table = counts.assign(_row=np.arange(len(counts)))[[*by, "_row", "k", "n"]]
-    table = table.merge(found, on=list(by), how="left").merge(first, on=list(by), how="left")
+    table = table.merge(sums, on=list(by), how="left").merge(first, on=list(by), how="left")
     table = table.sort_values("_row").loc[known]
     of = {str(column): table[column].fillna(0).to_numpy("float64") for column in table if column not in by}
     k_alone, n_alone = of["k"] - of["_k"], of["n"] - of["_n"]

@@ -145,10 +145,10 @@ def timer_cliffs(
     bins = rows.filter(timed).select(*keys, _bin=(talk * PER_SECOND).floor())
     histograms = _Histograms(bins.grouped([*keys, "_bin"], [nw.len().alias("_calls")]), keys)
     window = (round(before_s * PER_SECOND), round((before_s + after_s) * PER_SECOND))
-    found = _at_timers(histograms, timers, window, min_n)
+    tested = _at_timers(histograms, timers, window, min_n)
     if anywhere:
-        found = pd.concat([found, _elsewhere(histograms, found, window, min_n, min_excess)], ignore_index=True)
-    done = _judged(_apart(found, window[1] * BIN_S), fdr, min_excess)
+        tested = pd.concat([tested, _elsewhere(histograms, tested, window, min_n, min_excess)], ignore_index=True)
+    done = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(done)
     named = asked("conversation_id") if shared else rows

@@ -55,7 +55,7 @@ def explain(
     scale = 1.0 if looked_at is None else len(seen) / max(int(np.count_nonzero(looked_at)), 1)
     active = [np.ones(len(seen), dtype=bool) for _ in cases]
     asked: dict[int, Asked] = {}
-    found: dict[int, list[Candidate]] = {}
+    candidates: dict[int, list[Candidate]] = {}
 
     def ask(place: int) -> None:
         case = cases[place]
@@ -66,14 +66,14 @@ def explain(
         if looked_at is not None:
             sure = {(each.by, each.values) for each in some if is_sure(each, fdr)}
             some = [counted(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
-        found[place] = some
+        candidates[place] = some
         asked.setdefault(place, one)
 
     for place in range(len(cases)):
         ask(place)
     problems: list[Explained] = []
     while len(problems) < most:
-        everything = [each for several in found.values() for each in several] + direct
+        everything = [each for several in candidates.values() for each in several] + direct
         if not any(is_sure(each, fdr) for each in everything):
             break
         best = named(everything, fdr, seen)
@@ -87,7 +87,7 @@ def explain(
         problem.same += [each for each in said if each is not best and is_sure(each, fdr)]
         direct = [each for each in direct if each not in said]
         for place, case in enumerate(cases):
-            before = found[place]
+            before = candidates[place]
             # Who answers falsely is no measure of how many answer.
             whole = case.related == best.case.related or best.case.kind == "false_answer"
             gone = touched | own if whole else touched
@@ -100,7 +100,7 @@ def explain(
                 for each in before
             ):
                 ask(place)
-            left = {(each.by, each.values) for each in found[place] if is_sure(each, fdr)}
+            left = {(each.by, each.values) for each in candidates[place] if is_sure(each, fdr)}
             problem.same += [
                 each
                 for each in before

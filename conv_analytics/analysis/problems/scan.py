@@ -45,12 +45,12 @@ def _of_grouping(asked: Asked, grouping: Grouping) -> Iterator[Candidate]:
         asked.looked_at[grouping.name] = (0, len(valid), np.nan)
         return
     best = 1.0
-    found = [] if grouping.name == "all" else list(table.groups())
-    found += windows.candidates(table)
-    for each in found:
+    tested = [] if grouping.name == "all" else list(table.groups())
+    tested += windows.candidates(table)
+    for each in tested:
         best = min(best, each.q)
     asked.looked_at[grouping.name] = (len(table.kept), len(valid), best)
-    yield from found
+    yield from tested
 
 
 def _of_pair(asked: Asked, pair: tuple[str, str]) -> Iterator[Candidate]:

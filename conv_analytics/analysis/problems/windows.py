@@ -52,11 +52,11 @@ def candidates(table: Table) -> list[Candidate]:
         return []
     made = []
     for what in asked.case.windows:
-        for found in scan(table, what):
-            values = () if grouping.name == "all" else (table.label(found.group),)
+        for window in scan(table, what):
+            values = () if grouping.name == "all" else (table.label(window.group),)
             by = () if grouping.name == "all" else (grouping.name,)
             one = asked.made(
-                by, values, found.rows, found.expected, found.z, found.tests, found.against, **found.window
+                by, values, window.rows, window.expected, window.z, window.tests, window.against, **window.window
             )
             if one is not None:
                 made.append(one)
@@ -79,10 +79,10 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         rows = rows[values[rows] >= 0]
         rows = rows[np.argsort(values[rows], kind="stable")]
         if what == "hour":
-            found = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
+            span = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
         else:
-            found = _best(y[rows], rate[rows], asked.case.odds)
-        window = None if found is None else _window(table, what, values, rows, found)
+            span = _best(y[rows], rate[rows], asked.case.odds)
+        window = None if span is None else _window(table, what, values, rows, span)
         if window is None:
             continue
         chosen, limits = window
@@ -230,10 +230,10 @@ def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int,
 
 
 def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be none
-    table: Table, what: str, values: Any, rows: Ints, found: tuple[int, int]
+    table: Table, what: str, values: Any, rows: Ints, span: tuple[int, int]
 ) -> tuple[Ints, dict[str, Any]] | None:
     """The calls of a window whose limits are round, and the limits."""
-    low, high = found
+    low, high = span
     first, last = values[rows[low]], values[rows[high - 1]]
     if what == "time":
         chosen = rows[low:high]

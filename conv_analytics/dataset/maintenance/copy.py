@@ -160,8 +160,8 @@ def _fetch(origin: Layout, fetched: Layout, name: str, checksum: str | None) -> 
     if checksum is not None and path.exists() and durable.sha256(path) == checksum:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = _copy_bytes(source, path)
-    if checksum is not None and found != checksum:
+    digest = _copy_bytes(source, path)
+    if checksum is not None and digest != checksum:
         path.unlink()
         raise CorruptFile(source, "it has other bytes than were recorded (SHA-256)")
     durable.sync_file(path)

@@ -63,13 +63,13 @@ def _application(dataset: HandOver, application_id: str | None) -> str:
     recorded = application_of_runs(dataset.commits).id
     if is_other(application_id, recorded):
         raise ConfigError(f"{dataset.name} holds the application {recorded}, not {application_id}.")
-    found = recorded or application_id
-    if not found:
+    application = recorded or application_id
+    if not application:
         raise ConfigError(
             f"No run of {dataset.name} recorded its application. Name it (--application-id, application_id=): it is a"
             " column of every Delta table."
         )
-    return found.lower()
+    return application.lower()
 
 
 class _Step(NamedTuple):

@@ -180,10 +180,10 @@ class FolderCache:
 def _as_it_lies(path: Path) -> str:
     """Length and last change of a file: an entry is not believed when one of the files behind it was touched since."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return "missing"
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def scan(path: Path) -> str:

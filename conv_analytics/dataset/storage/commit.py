@@ -139,15 +139,15 @@ def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
     CorruptFile
         If one of them cannot be read.
     """
-    found = []
+    result = []
     for number in numbers(layout):
         if before is None or number < before:
             commit = Commit.read(layout.commit(number))
             if commit.number != number:
                 raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
-            found.append(commit)
-    removed = removed_by(found)
-    yield from (commit.without(removed) for commit in found)
+            result.append(commit)
+    removed = removed_by(result)
+    yield from (commit.without(removed) for commit in result)
 
 
 def removed_by(history: Iterable[Commit]) -> frozenset[str]:

@@ -59,8 +59,8 @@ def parse(text: str | PathLike[str]) -> Address:
     >>> parse("s3://exports/vonage/").prefix
     'vonage'
     """
-    found = _URL.fullmatch(fspath(text))
-    scheme, rest = (found[1].lower(), found[2].replace("\\", "/")) if found else ("", "")
+    match = _URL.fullmatch(fspath(text))
+    scheme, rest = (match[1].lower(), match[2].replace("\\", "/")) if match else ("", "")
     if scheme not in SCHEMES:
         url = f"{scheme}://{rest}" if scheme else fspath(text)
         raise ConfigError(

@@ -159,14 +159,14 @@ class BucketStore:
     def list(self, folder: str) -> list[Listed]:
         """The objects below a folder, by name."""
         with self._errors(folder):
-            found = [each for page in self._clients[False].list(folder) for each in page]
-        return sorted(Listed(each["path"], each["size"], each["e_tag"] or "") for each in found)
+            objects = [each for page in self._clients[False].list(folder) for each in page]
+        return sorted(Listed(each["path"], each["size"], each["e_tag"] or "") for each in objects)
 
     def folders(self, folder: str = "") -> tuple[str, ...]:
         """The names of the folders in a folder: the first parts of the names of what is below it."""
         with self._errors(folder):
-            found = self._clients[False].list_with_delimiter(folder or None)
-        return tuple(sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in found["common_prefixes"]))
+            listing = self._clients[False].list_with_delimiter(folder or None)
+        return tuple(sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in listing["common_prefixes"]))
 
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""

@@ -38,8 +38,8 @@ class Words:
         """The rows whose text has a part."""
         hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
         # A null has the place -1: the last.
-        found: Rows = np.append(hits, False)[self._places].astype(bool)
-        return found
+        rows: Rows = np.append(hits, False)[self._places].astype(bool)
+        return rows
 
 
 __all__ = ["Words"]

@@ -44,11 +44,11 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         return []
     rows = rows[np.argsort(talk[rows], kind="stable")]
     cut = seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= 400)  # noqa: PLR2004
-    found = [
+    cliffs = [
         each for name in _PLACES if groups.has(name)
         for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
-    return [_directed(each, seen) for each in _told_apart(found, cut, seen)]
+    return [_directed(each, seen) for each in _told_apart(cliffs, cut, seen)]
 
 
 def _of_grouping(
@@ -162,10 +162,10 @@ def _directed(candidate: Candidate, seen: Observations) -> Candidate:
     )  # fmt: skip
 
 
-def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[Candidate]:
+def _told_apart(cliffs: list[Candidate], cut: Flags, seen: Observations) -> list[Candidate]:
     """Without peaks that the parties make themselves: the same everywhere, or of one script or person."""
     kept = []
-    for each in found:
+    for each in cliffs:
         forced = float(cut[each.bad].mean()) >= 0.5  # noqa: PLR2004
         if forced:
             kept.append(each)
@@ -178,7 +178,7 @@ def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[
                 kept.append(replace(each, z=z))
             continue
         rivals = [
-            other.z for other in found
+            other.z for other in cliffs
             if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
         ]  # fmt: skip
         if each.z > max(rivals, default=0.0):

@@ -19,15 +19,15 @@ _CASES = frozenset({"poor", "silent", "failed"})
 
 def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
     cases = [each for kind in (media.KIND, setup.KIND) for each in kind.cases(seen, groups) if each.name in _CASES]
-    found = []
+    candidates = []
     for case in cases:
         rows = np.flatnonzero(case.known & (seen.started_us != NO_INSTANT))
         if len(rows) < 50 or float(np.ptp(seen.local_us[rows])) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
             continue
         for name in _PLACES:
             if groups.has(name):
-                found += _of_grouping(seen, groups, case, name, rows, least_excess=least_excess)
-    return found
+                candidates += _of_grouping(seen, groups, case, name, rows, least_excess=least_excess)
+    return candidates
 
 
 def _of_grouping(
@@ -36,7 +36,7 @@ def _of_grouping(
     codes = groups.of(name).codes[rows]
     y = case.bad[rows].astype("float64")
     counts = np.bincount(codes[codes >= 0], y[codes >= 0])
-    found = []
+    candidates = []
     kept = np.flatnonzero(counts >= 4 * least_excess)
     for code in kept:
         inside = codes == code
@@ -62,11 +62,11 @@ def _of_grouping(
             advice="Look at what was changed step by step: load, routes, releases.",
         )
         mine = rows[inside]
-        found.append(Candidate(
+        candidates.append(Candidate(
             of_case, by, values, mine, mine[y[inside] > 0], float(counts[code]), float(n), expected, float(z),
             len(kept) * FEW, raw_z=float(z), against="the same calls at the beginning",
         ))  # fmt: skip
-    return found
+    return candidates
 
 
 def _trend(y: Floats, at: Ints) -> tuple[float, float, float]:

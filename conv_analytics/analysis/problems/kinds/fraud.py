@@ -28,7 +28,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         return []
     price = seen.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
     span = max(int(np.ptp(seen.started_us[rows])), 1)
-    found = []
+    candidates = []
     for name in _PLACES:
         codes = groups.of(name).codes[rows]
         counts = np.bincount(codes[codes >= 0])
@@ -46,8 +46,8 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             dearer = _ratio(price, inside)
             lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
             if lasting or (dearer >= DEARER and longer >= 1):
-                found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
-    return found
+                candidates.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
+    return candidates
 
 
 def _together(at: Ints, span: int) -> bool:

@@ -31,14 +31,14 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     counts = np.bincount(numbers[rows])
     kept = np.argsort(-counts, kind="stable")[:MOST_NUMBERS]
     kept = kept[counts[kept] >= 2 * LEAST_N]
-    found = []
+    candidates = []
     for code in kept:
         own = rows[numbers[rows] == code]
         own = own[np.argsort(seen.started_us[own], kind="stable")]
         one = _of_number(seen, groups, int(code), own, tests=len(kept), least_excess=least_excess)
         if one is not None:
-            found.append(one)
-    return found
+            candidates.append(one)
+    return candidates
 
 
 def _of_number(

@@ -30,7 +30,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
     if len(rows) < 2 * LEAST_CALLS:
         return []
     counts = np.bincount(codes[rows])
-    found = []
+    candidates = []
     for code in np.flatnonzero(counts >= LEAST_CALLS):
         own = rows[codes[rows] == code]
         others = seen.started_us[rows[codes[rows] != code]]
@@ -45,11 +45,11 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         if missing < max(LEAST_MISSING, least_excess):
             continue
         z = normal_quantile_of_tail(math.exp(-missing / noise))
-        found.append(_candidate(
+        candidates.append(_candidate(
             seen, groups, int(code) // width, own=own, missing=missing, z=z, last=last,
             tests=int(np.count_nonzero(counts >= LEAST_CALLS)),
         ))  # fmt: skip
-    return found
+    return candidates
 
 
 def _noise(own: Ints, others: Ints) -> float:
