@@ -40,7 +40,7 @@ def state(x: Any) -> Any:
 
 def ask(x: Any, **message: Any) -> None:
     """What the browser sends."""
-    x.set_state({"asked": [{"n": x.answered + 1, **message}]})
+    x.set_state({"requests": [{"n": x.answered + 1, **message}]})
 
 
 @pytest.mark.slow

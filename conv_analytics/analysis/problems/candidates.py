@@ -98,17 +98,17 @@ class Candidate:
         return math.copysign(evidence, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
 
 
-def cluster_columns(seen: Observations) -> dict[str, Ints]:
+def cluster_columns(legs: Observations) -> dict[str, Ints]:
     """What makes calls alike: the conversation, the far end, the user, and the half hour."""
-    columns = {"conversation": seen.conversation}
+    columns = {"conversation": legs.conversation}
     for name in ("remote_address", "user_id"):
-        codes = seen.texts[name].codes
+        codes = legs.texts[name].codes
         # A bot's socket or a trunk that carries a good part of all calls is no party with habits of its own.
         large = np.append(np.bincount(codes[codes >= 0], minlength=1) > LARGE * len(codes), False)
         alone = (codes < 0) | (large[np.minimum(codes, len(large) - 1)] if name == "remote_address" else False)
-        columns[name] = np.where(alone, len(seen.texts[name].labels) + np.arange(len(codes)), codes)
-    columns["burst"] = seen.local_us // BURST_US
-    columns["day"] = seen.local_us // DAY_US
+        columns[name] = np.where(alone, len(legs.texts[name].labels) + np.arange(len(codes)), codes)
+    columns["burst"] = legs.local_us // BURST_US
+    columns["day"] = legs.local_us // DAY_US
     return columns
 
 

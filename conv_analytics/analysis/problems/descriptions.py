@@ -39,11 +39,11 @@ def is_sure(candidate: Candidate, fdr: float) -> bool:
     return candidate.q <= fdr
 
 
-def named(candidates: list[Candidate], fdr: float, seen: Observations) -> Candidate:
+def named(candidates: list[Candidate], fdr: float, legs: Observations) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    best = _shared(_placed(_specific(best, certain), certain), certain, seen)
+    best = _shared(_placed(_specific(best, certain), certain), certain, legs)
     of_best = _flags(best, best.bad)
     alike = [
         each for each in certain
@@ -99,7 +99,7 @@ def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
     return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
 
 
-def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Candidate:
+def _shared(best: Candidate, certain: list[Candidate], legs: Observations) -> Candidate:
     """Of a user, a number or a beginning of numbers: the version or route whose other calls are bad, too."""
     if len(best.by) != 1 or not is_part(best.by[0]):
         return best
@@ -110,7 +110,7 @@ def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Ca
         of_each = _flags(each, each.rows)
         if np.count_nonzero(of_each[best.bad]) < ALIKE * len(best.bad):
             continue
-        others = of_each & ~_flags(best, best.rows) & comparable(best, seen)
+        others = of_each & ~_flags(best, best.rows) & comparable(best, legs)
         n, k = float(np.count_nonzero(others)), float(np.count_nonzero(each.case.bad & others))
         usual = each.expected / each.n
         if n and k - usual * n >= 3 and excess_z(k, n, usual * n, usual * n, odds=each.case.odds) >= REMAINS:  # noqa: PLR2004
@@ -130,10 +130,10 @@ def is_whole(name: str) -> bool:
     return name in {*VERSION_COLUMNS, "network_code", "country"}
 
 
-def comparable(candidate: Candidate, seen: Observations) -> Flags:
+def comparable(candidate: Candidate, legs: Observations) -> Flags:
     """Legs of the time of a candidate, of the directions and channels of its bad calls."""
-    at = seen.started_us
-    like = np.isin(seen.structure, np.unique(seen.structure[candidate.bad]))
+    at = legs.started_us
+    like = np.isin(legs.structure, np.unique(legs.structure[candidate.bad]))
     if candidate.since_us is not None:
         like &= at >= candidate.since_us
     if candidate.until_us is not None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
-from conv_analytics.analysis.problems.asked import CORE, FEW, MANY
 from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case_data import CORE, FEW, MANY
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
 from conv_analytics.analysis.problems.table import Table
 
@@ -34,7 +34,7 @@ WINDOWS = 8
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A window of one group: the calls in it as places among those asked."""
+    """A window of one group; its calls are places among the rows of the case."""
 
     group: int
     rows: Ints
@@ -47,15 +47,15 @@ class Window:
 
 def candidates(table: Table) -> list[Candidate]:
     """Times, hours and lengths at which a group is worse than otherwise, and worse than others then."""
-    asked, grouping = table.asked, table.grouping
+    data, grouping = table.data, table.grouping
     if grouping.name in {"weekday", "remote_kind"}:
         return []
     made = []
-    for what in asked.case.windows:
+    for what in data.case.windows:
         for window in scan(table, what):
             values = () if grouping.name == "all" else (table.label(window.group),)
             by = () if grouping.name == "all" else (grouping.name,)
-            one = asked.made(
+            one = data.candidate(
                 by, values, window.rows, window.expected, window.z, window.tests, window.against, **window.window
             )
             if one is not None:
@@ -65,8 +65,8 @@ def candidates(table: Table) -> list[Candidate]:
 
 def scan(table: Table, what: str) -> Iterator[Window]:
     """The best window of each group whose bad calls do not come evenly."""
-    asked, everything = table.asked, table.grouping.name == "all"
-    if everything and not asked.case.everywhere:
+    data, everything = table.data, table.grouping.name == "all"
+    if everything and not data.case.everywhere:
         return
     values, rate, y = _values(table, what), _rate(table, what), table.y
     uneven = _uneven(table, _bins(values, what), rate, y)
@@ -79,9 +79,9 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         rows = rows[values[rows] >= 0]
         rows = rows[np.argsort(values[rows], kind="stable")]
         if what == "hour":
-            span = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
+            span = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], data.case.odds)
         else:
-            span = _best(y[rows], rate[rows], asked.case.odds)
+            span = _best(y[rows], rate[rows], data.case.odds)
         window = None if span is None else _window(table, what, values, rows, span)
         if window is None:
             continue
@@ -91,7 +91,7 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         if judged is None:
             continue
         z, expected, against = judged
-        if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
+        if z < 3.0 or y[chosen].sum() - expected < data.least_excess:  # noqa: PLR2004
             continue
         tests = (FEW if table.grouping.name in CORE else MANY) * len(table.kept) * WINDOWS
         yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
@@ -100,19 +100,19 @@ def scan(table: Table, what: str) -> Iterator[Window]:
 def _rate(table: Table, what: str) -> Floats:
     """What is usual; for hours of all calls without the part of the day, which is the question."""
     if what == "hour" and table.grouping.name == "all":
-        return table.asked.baseline(table.valid, adjusts=True, dayparts=False)
+        return table.data.baseline(table.valid, adjusts=True, dayparts=False)
     return table.rate
 
 
 def _values(table: Table, what: str) -> Any:
     """What windows are windows of, per call: negative where it is not known."""
-    seen, rows = table.asked.seen, table.asked.rows[table.valid]
+    legs, rows = table.data.legs, table.data.rows[table.valid]
     if what == "time":
-        return np.where(seen.started_us[rows] == NO_INSTANT, -1, seen.started_us[rows])
+        return np.where(legs.started_us[rows] == NO_INSTANT, -1, legs.started_us[rows])
     if what == "hour":
         # The day is cut at four in the night, when few call.
-        return np.where(seen.started_us[rows] == NO_INSTANT, -1, (seen.local_us[rows] - 4 * HOUR_US) % DAY_US)
-    return np.nan_to_num(seen.numbers["talk_s"][rows], nan=-1.0)
+        return np.where(legs.started_us[rows] == NO_INSTANT, -1, (legs.local_us[rows] - 4 * HOUR_US) % DAY_US)
+    return np.nan_to_num(legs.numbers["talk_s"][rows], nan=-1.0)
 
 
 def _bins(values: Any, what: str) -> Ints:
@@ -173,7 +173,7 @@ class _Days:
 
     @classmethod
     def of(cls, table: Table) -> _Days:
-        day = table.asked.seen.day[table.asked.rows[table.valid]]
+        day = table.data.legs.day[table.data.rows[table.valid]]
         day = day - int(day.min(initial=0))
         return cls(day, cls._sums(day, table, np.arange(len(day)), int(day.max(initial=0)) + 1))
 
@@ -246,7 +246,7 @@ def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be no
         if end - begin > LONGEST_H:
             return None
         chosen = rows[(values[rows] >= begin * HOUR_US) & (values[rows] < end * HOUR_US)]
-        days = table.asked.seen.day[table.asked.rows[table.valid[chosen[table.y[chosen] > 0]]]]
+        days = table.data.legs.day[table.data.rows[table.valid[chosen[table.y[chosen] > 0]]]]
         if len(np.unique(days)) < LEAST_DAYS:
             return None
         return chosen, {"hours": ((begin + 4) % 24, (end + 4) % 24)}
@@ -259,7 +259,7 @@ def _judged(
     table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, ordered: _Ordered | None, noise: float
 ) -> tuple[float, float, str] | None:
     """How surely a window is worse than the group's other calls, and than others in the same window."""
-    y, odds = table.y, table.asked.case.odds
+    y, odds = table.y, table.data.case.odds
     k, n, e = float(y[chosen].sum()), float(len(chosen)), float(rate[chosen].sum())
     k_own, e_own = float(y[rows].sum()) - k, float(rate[rows].sum()) - e
     if n < 8:  # noqa: PLR2004

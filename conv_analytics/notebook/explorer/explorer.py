@@ -13,13 +13,13 @@ from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer import shown
-from conv_analytics.notebook.explorer.asked import AskedWidget
 from conv_analytics.notebook.explorer.calls import kept_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.folder import dataset_in
 from conv_analytics.notebook.explorer.opened import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel
+from conv_analytics.notebook.explorer.request_widget import RequestWidget
 from conv_analytics.notebook.explorer.summary import summary
 from conv_analytics.notebook.explorer.view import View
 from conv_analytics.notebook.html import module
@@ -28,7 +28,7 @@ from conv_analytics.notebook.timeline.page import style as timeline_style
 from conv_analytics.notebook.timeline.timeline import show_timeline
 
 
-class Explorer(AskedWidget):
+class Explorer(RequestWidget):
     """Browses calls; made by `explore`. One widget: the panel of an export, the calls, and the timeline of one.
 
     Attributes
@@ -66,7 +66,7 @@ class Explorer(AskedWidget):
         state = {"filtering": shown.filtering(self._view), "table": shown.table(self._view),
                  "selection": shown.selection(self._view, None)}  # fmt: skip
         # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
-        super().__init__(None if panel is None else panel.lock, **state)
+        super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
         if panel is not None:
             self.export = panel.shown
             panel.observe(lambda change: self.set_trait("export", change.new), "shown")
@@ -170,7 +170,7 @@ class Explorer(AskedWidget):
             self.error = self._view.display.text(str(error))
         self._output.update()
 
-    def _do(self, request: dict[str, Any]) -> None:
+    def _answer(self, request: dict[str, Any]) -> None:
         """Do what the reader asks for; if that is impossible, show why, and change nothing."""
         if request.get("to") == "export":
             if self.panel is not None:
@@ -237,7 +237,7 @@ class Explorer(AskedWidget):
     def _show_selection(self) -> None:
         self.selection = shown.selection(self._view, self._opened)
 
-    def _html(self) -> str:
+    def _fragment(self) -> str:
         above = "" if self.panel is None else self.panel.html()
         return above + fragment(self._view)
 

@@ -20,14 +20,14 @@ CERTAIN = 12.0
 _PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
 
 
-def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
-    talk = seen.numbers["talk_s"]
-    rows = np.flatnonzero(seen.outbound & seen.answered & (talk > 0) & (seen.started_us != NO_INSTANT))
-    rows = rows[seen.texts["channel_type"].is_in("phone", "sip")[rows]]
+def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    talk = legs.numbers["talk_s"]
+    rows = np.flatnonzero(legs.outbound & legs.answered & (talk > 0) & (legs.started_us != NO_INSTANT))
+    rows = rows[legs.texts["channel_type"].is_in("phone", "sip")[rows]]
     if len(rows) < 5 * LEAST:
         return []
-    price = seen.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
-    span = max(int(np.ptp(seen.started_us[rows])), 1)
+    price = legs.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
+    span = max(int(np.ptp(legs.started_us[rows])), 1)
     candidates = []
     for name in _PLACES:
         codes = groups.of(name).codes[rows]
@@ -38,7 +38,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         for code, begin in zip(rare, begins, strict=True):
             mine = order[begin : begin + counts[code]]
             # Nearly no place has its calls together: what is asked of all other calls waits for that.
-            if not _together(seen.started_us[rows[mine]], span):
+            if not _together(legs.started_us[rows[mine]], span):
                 continue
             inside = np.zeros(len(rows), dtype=bool)
             inside[mine] = True
@@ -46,7 +46,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             dearer = _ratio(price, inside)
             lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
             if lasting or (dearer >= DEARER and longer >= 1):
-                candidates.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
+                candidates.append(_candidate(legs, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
     return candidates
 
 
@@ -71,21 +71,21 @@ def _ratio(price: Floats, inside: Flags) -> float:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, name: str, code: int, *, bad: Ints, times: tuple[float, float]
+    legs: Observations, groups: Groups, name: str, code: int, *, bad: Ints, times: tuple[float, float]
 ) -> Candidate:  # fmt: skip
-    flag = np.zeros(len(seen), dtype=bool)
+    flag = np.zeros(len(legs), dtype=bool)
     flag[bad] = True
     dear = f" and {times[1]:.0f} times as dear" if times[1] > 1 else ""
     case = Case(
         kind="premium_prefix",
         name="premium",
         bad=flag,
-        known=seen.outbound & seen.answered,
+        known=legs.outbound & legs.answered,
         family="fraud",
         calls=f"calls, {times[0]:.1f} times as long as others{dear}",
         advice="Block this destination now, look at who placed the calls, and change the credentials that were used.",
     )
-    at = seen.started_us[bad]
+    at = legs.started_us[bad]
     label = str(groups.of(name).labels[code])
     return Candidate(
         case, (name,), (label,), bad, bad, float(len(bad)), float(len(bad)), 0.0, CERTAIN - GROUPINGS[name].rank / 10,
