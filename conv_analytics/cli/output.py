@@ -85,8 +85,8 @@ def _by_uvx() -> str:
     """How uvx runs this program: the environment in its cache is on no PATH afterwards."""
     from importlib import metadata
 
-    told = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
-    url = urlsplit(told.get("url", ""))
+    direct_url = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
+    url = urlsplit(direct_url.get("url", ""))
     origin = unquote(url.path) if url.scheme == "file" else url.geturl()
     return f"uvx --from {shlex.quote(origin)} conv-analytics" if origin else "uvx conv-analytics"
 

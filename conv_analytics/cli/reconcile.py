@@ -95,10 +95,10 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.errors import PagingWarning
     from conv_analytics.tables.report_files import read_reports
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PagingWarning)
         reports = read_reports(options.reports)
-    for each in told:
+    for each in caught:
         note(str(each.message))
     result = reconcile(dataset, reports, since=since or None, until=until or _last_export(dataset))
     counts = ", ".join(f"{name} {count:,}" for name, count in result.counts.items() if count)

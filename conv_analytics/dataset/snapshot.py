@@ -58,7 +58,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """The dataset as its user names it: the folder, or the URL of the bucket."""
         self._opened = CheckedFiles(self._layout, self.name)
         self._conversations: dict[str, pa.ChunkedArray] = {}
-        self.kept: dict[str, Any] = {}
+        self.session_cache: dict[str, Any] = {}
         """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
 
     @classmethod

@@ -191,8 +191,8 @@ def listener(setup: Setup) -> Iterator[Finding]:
 def _waiting(answer: httpx.Response) -> float:
     """How long the oldest event of a listener waits for its commit [s]; 0 where it does not say so."""
     try:
-        told = answer.json().get("oldest_uncommitted_s")
-        return float(told or 0.0)
+        seconds = answer.json().get("oldest_uncommitted_s")
+        return float(seconds or 0.0)
     except (ValueError, TypeError, AttributeError):
         return 0.0
 

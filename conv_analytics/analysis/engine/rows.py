@@ -174,13 +174,13 @@ class Rows:
         return self._with(self.source.engine.with_instants(self.frame, names))
 
     def with_nulls(self, kinds: Mapping[str, Any]) -> Self:
-        """The rows with columns of nulls, of some kinds, where they have no such column."""
+        """The rows with columns of nulls where they lack a column; each has its kind."""
         there = set(self.columns)
         missing = {name: kind for name, kind in kinds.items() if name not in there}
         return self._with(self.source.engine.with_nulls(self.frame, missing)) if missing else self
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
-        """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
+        """The rows with computed columns, none made from another, and all other columns or those to keep."""
         kept = [name for name in (self.columns if keep is None else keep) if name not in values]
         return self._with(self.source.engine.with_values(self.frame, kept, values))
 
@@ -195,7 +195,7 @@ class Rows:
         return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
 
     def materialized(self) -> Self:
-        """The rows computed once, where that is worth it and may be done: they will be looked at more than once.
+        """The rows, computed once where that is allowed and worth it, because they are read more than once.
 
         Those of a large dataset go into a table, those of Spark into its cache, as long as the question takes; a
         connection of the caller gets no tables.
@@ -203,7 +203,7 @@ class Rows:
         return self._with(self.source.engine.materialized(self.frame))
 
     def checkpointed(self) -> Self:
-        """The rows without the query that makes them, where an engine plans what follows much faster so: in Spark."""
+        """The rows without the query that makes them, where an engine then plans later steps much faster: Spark."""
         return self._with(self.source.engine.checkpointed(self.frame))
 
     # Ways out.
@@ -261,7 +261,7 @@ class Rows:
         return done.sort_values(list(by), na_position="last", kind="stable", ignore_index=True)
 
     def repeats(self, by: Sequence[str]) -> bool:
-        """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
+        """Whether some keys occur on more than one row; may err, but only by saying so."""
         return self.source.engine.repeats(self.frame, by)
 
     def _with(self, frame: Frame) -> Self:

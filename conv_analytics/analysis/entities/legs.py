@@ -115,7 +115,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
     if not source.engine.in_memory:
         return _of_folder(source, wanted, with_keys=with_keys).select(*order)
-    return _kept(source, wanted, with_keys=with_keys).select(*order)
+    return _cached(source, wanted, with_keys=with_keys).select(*order)
 
 
 def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
@@ -130,27 +130,27 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
             rows = each.added_to(rows, [name for name in each.columns if name in needed])
         return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
 
-    if not source.engine.keeps:
+    if not source.engine.has_cache:
         return made()
     about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
-    kept = source.kept("legs", about, shown, lambda: made().native)
-    return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
+    cached = source.cached("legs", about, shown, lambda: made().native)
+    return made() if cached is None else Rows.of(source, cached).select(*sorted(shown))
 
 
-def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
     """The legs of tables in memory with the wanted columns, or more: made for the first question, all for the second.
 
     What is kept is kept with the source; that of a dataset serves all questions to it.
     """
-    kept = source.cache.get(("legs",))
-    if kept is None or not wanted <= set(kept.columns):
-        at_once = kept is not None or source.rows(TABLES) <= AT_ONCE
+    cached = source.cache.get(("legs",))
+    if cached is None or not wanted <= set(cached.columns):
+        at_once = cached is not None or source.rows(TABLES) <= AT_ONCE
         everything = {*_KNOWN, *KEY} if at_once else wanted
-        if kept is None and not wanted & set(COUNTRY):
+        if cached is None and not wanted & set(COUNTRY):
             # The parser of numbers takes long to load.
             everything -= set(COUNTRY)
-        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
-    return kept
+        cached = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
+    return cached
 
 
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
@@ -163,12 +163,12 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 
     if not with_keys or columns & set(COUNTRY):
         # Few columns fit into memory, and each number is looked at once, wherever it occurs.
-        kept = source.kept("legs", about, columns, lambda: made(source))
+        cached = source.cached("legs", about, columns, lambda: made(source))
     else:
-        kept = source.kept_of_parts("legs", about, columns, TABLES, made)
-    if kept is None:
+        cached = source.cached_by_parts("legs", about, columns, TABLES, made)
+    if cached is None:
         return _made(source, wanted, with_keys=with_keys).checkpointed()
-    return Rows.of(source, kept)
+    return Rows.of(source, cached)
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:

@@ -35,8 +35,10 @@ def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
     ends = listed.set_index("leg_key")[["duration_s", "price", "answered_at", "open"]]
     unended = seen["duration_s"].isna() & seen["price"].isna() & seen["leg_key"].isin(ends.index)
     for name in ends.columns if unended.any() else ():
-        told = seen.loc[unended, "leg_key"].map(ends[name])
-        seen.loc[unended, name] = seen.loc[unended, name].where(told.isna(), told) if name != "open" else told
+        listed_end = seen.loc[unended, "leg_key"].map(ends[name])
+        seen.loc[unended, name] = (
+            seen.loc[unended, name].where(listed_end.isna(), listed_end) if name != "open" else listed_end
+        )
     only = listed[~listed["leg_key"].isin(seen["leg_key"])]
     if only.empty:
         return seen

@@ -68,14 +68,14 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
         rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
         texts = (*texts, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts
-    told = tuple(name for name in VERSIONS if name in source.columns())
-    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(told, str)
-    wanted = (*TEXTS, *told, *NUMBERS, *FLAGS, *INSTANTS)
-    columns = [Column(name, declared[name], "") for name in wanted]
+    version_names = tuple(name for name in VERSIONS if name in source.columns())
+    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(version_names, str)
+    names = (*TEXTS, *version_names, *NUMBERS, *FLAGS, *INSTANTS)
+    columns = [Column(name, declared[name], "") for name in names]
     rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
     judged, _ = judged_legs(source, profile, units)
     rows = rows.join(judged.select(*_KEYS, *JUDGED_TEXTS, *JUDGED_NUMBERS), on=[*_KEYS], how="left")
-    return rows, (*TEXTS, *told, *JUDGED_TEXTS)
+    return rows, (*TEXTS, *version_names, *JUDGED_TEXTS)
 
 
 def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:

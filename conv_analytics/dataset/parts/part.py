@@ -39,7 +39,7 @@ class Part(Mapping[str, "pd.DataFrame"]):
     def __init__(self, folder: Path, number: int, parts: int, rows: Mapping[str, int]) -> None:
         self.number, self.parts = number, parts
         self._folder, self._rows = folder, dict(rows)
-        self.kept: dict[str, Any] = {}
+        self.session_cache: dict[str, Any] = {}
         """What questions keep for the next one."""
 
     @property

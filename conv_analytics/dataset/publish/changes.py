@@ -154,8 +154,8 @@ class Source:
         """The events that came both ways, with the number of the commit that tells so."""
         parts = []
         for number in {number for number, _ in self.dataset.numbered(EVENT_SOURCES.name)}:
-            told = self._part(lambda each, file: each.number == number and file.table == EVENT_SOURCES.name)  # noqa: B023  used at once
-            rows = told.table(EVENT_SOURCES.name, columns=[*EVENT_KEY, "differs"]).to_arrow()
+            part = self._part(lambda each, file: each.number == number and file.table == EVENT_SOURCES.name)  # noqa: B023  used at once
+            rows = part.table(EVENT_SOURCES.name, columns=[*EVENT_KEY, "differs"]).to_arrow()
             parts.append(rows.append_column("commit", pa.repeat(pa.scalar(number), len(rows))))
         frame: pd.DataFrame = pa.concat_tables(parts).to_pandas().dropna()
         return frame.astype({EVENT_KEY[1]: "int64", "differs": "bool"})

@@ -29,8 +29,8 @@ def application_of_runs(history: Iterable[Commit]) -> RecordedApplication:
     """The same from the commits of a folder, oldest first."""
     named: dict[str, str] = {}
     for commit in with_carried(history):
-        told: Mapping[str, Any] = commit.report.get("application") or {}
-        named |= {key: value for key, value in told.items() if value}
+        recorded: Mapping[str, Any] = commit.report.get("application") or {}
+        named |= {key: value for key, value in recorded.items() if value}
     return RecordedApplication(named.get("id"), named.get("host"))
 
 

@@ -13,7 +13,7 @@ from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.notebook.explorer import shown
-from conv_analytics.notebook.explorer.calls import kept_calls
+from conv_analytics.notebook.explorer.calls import cached_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.folder import dataset_in
 from conv_analytics.notebook.explorer.opened import OpenTimeline
@@ -79,7 +79,7 @@ class Explorer(RequestWidget):
 
     def _read(self, data: Any) -> None:
         self._data = data
-        frame, self._verdicts = kept_calls(data, profile_of(self._profile))
+        frame, self._verdicts = cached_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property

@@ -58,8 +58,8 @@ def _spans(commits: Iterable[Any]) -> list[Span]:
 
 
 def _span(report: Mapping[str, Any]) -> Span | None:
-    told = report.get("coverage") if report.get("command") == "coverage" else None
-    since, until = report.get("since"), told.get("read_until") if isinstance(told, Mapping) else None
+    result = report.get("coverage") if report.get("command") == "coverage" else None
+    since, until = report.get("since"), result.get("read_until") if isinstance(result, Mapping) else None
     if not isinstance(since, str) or not isinstance(until, str):
         return None
     return datetime.fromisoformat(since), datetime.fromisoformat(until)

@@ -175,7 +175,7 @@ def quality_report(
 
 def _numbers(data: Any, asked: dict[str, Any]) -> Numbers:
     """The numbers of a report; a dataset keeps those of the last reports, for it does not change."""
-    reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "kept", {}).setdefault("reports", [])
+    reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "session_cache", {}).setdefault("reports", [])
     numbers = next((numbers for options, numbers in reports if options == asked), None)
     if numbers is None:
         numbers = gather(data, **asked)

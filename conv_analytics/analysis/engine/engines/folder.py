@@ -112,11 +112,11 @@ class FolderEngine(DuckdbEngine):
         return self.materialized(self.frame(self.native(frame).order(column)))
 
     @property
-    def keeps(self) -> bool:
+    def has_cache(self) -> bool:
         """See `Engine`."""
         return self._views.cache is not None
 
-    def kept(
+    def cached(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any],
         in_parts: Callable[[], Iterator[Any] | None] = lambda: None,
     ) -> Any:  # fmt: skip
@@ -163,7 +163,7 @@ class FolderEngine(DuckdbEngine):
                     writer = stack.enter_context(pq.ParquetWriter(file, rows.schema, compression="zstd"))
                 writer.write_table(rows, row_group_size=_ROW_GROUP)
 
-    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """See `Engine`.
 
         Parameters

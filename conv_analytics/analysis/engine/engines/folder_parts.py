@@ -30,7 +30,7 @@ class FolderPart(FolderEngine):
         self._may_have_moved = moved
 
     @property
-    def keeps(self) -> bool:
+    def has_cache(self) -> bool:
         """Not of a part."""
         return False
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
-from conv_analytics.analysis.engine.engines.protocol import KeepsNothing, Part
+from conv_analytics.analysis.engine.engines.protocol import NoCache, Part
 from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.analysis.engine.expressions import Value
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
@@ -28,7 +28,7 @@ _HASH = "conv_analytics_hash"
 _CONVERSATION = "conversation_id"
 
 
-class LazyEngine(KeepsNothing, ABC):
+class LazyEngine(NoCache, ABC):
     """See `Engine`; `tables` are native frames."""
 
     name: str
@@ -289,19 +289,19 @@ class LazyEngine(KeepsNothing, ABC):
         quote = self.words.quote
         new = {target: f"{sql.format(quote(name))} as {quote(target)}" for name, target in names.items()}
         there = self.column_names(frame)
-        kept = [new.pop(name, quote(name)) for name in there]
-        return self.frame(self.project(self.native(frame), [*kept, *new.values()]))
+        columns = [new.pop(name, quote(name)) for name in there]
+        return self.frame(self.project(self.native(frame), [*columns, *new.values()]))
 
     def with_nulls(self, frame: Any, kinds: Mapping[str, Any]) -> Any:
         """See `Engine`."""
         nulls = [self.words.null(name, kind) for name, kind in kinds.items()]
         return self.frame(self.project(self.native(frame), ["*", *nulls]))
 
-    def with_values(self, frame: Any, kept: Sequence[str], values: Mapping[str, Value]) -> Any:
+    def with_values(self, frame: Any, columns: Sequence[str], values: Mapping[str, Value]) -> Any:
         """See `Engine`."""
         plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
         choices = {name: value.expr() for name, value in values.items() if not isinstance(value, nw.Expr)}
-        return frame.select(*kept, *(value.alias(name) for name, value in (plain | choices).items()))
+        return frame.select(*columns, *(value.alias(name) for name, value in (plain | choices).items()))
 
     def merge_by_key(
         self, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any], *, with_keys: bool
