@@ -89,7 +89,7 @@ class Wire:
             timeout_s=self.timeout.read,
         )
 
-    def wants(self, reply: Reply) -> bool:
+    def needs_response(self, reply: Reply) -> bool:
         """Whether the authentication must see a response; our own schemes need refusals only."""
         return reply.status == HTTPStatus.UNAUTHORIZED or not isinstance(self.auth, OriginAuth)
 
@@ -122,7 +122,7 @@ class Driver:
         request = next(steps)
         while True:
             reply = self._once(send, request)
-            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+            if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 return reply
             try:
                 request = steps.send(_seen(reply, request))
@@ -185,7 +185,7 @@ class AsyncDriver:
         request = await anext(steps)
         while True:
             reply = await self._once(send, request)
-            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+            if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 await steps.aclose()
                 return reply
             try:

@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.list_guard import ListGuard
-from conv_analytics.api.notices import Listener, Retried
+from conv_analytics.api.notices import Listener, Retried, silent
 from conv_analytics.api.offset_pages import OffsetGuard, at_offset
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
 from conv_analytics.api.retry import Retry, retry_after
@@ -78,16 +78,12 @@ class Reply(NamedTuple):
 Flow = Generator[Send | Sleep, Reply | APIError | None, T]
 
 
-def _ignore(_notice: object) -> None:
-    """Ignore a notice."""
-
-
 @dataclass(frozen=True)
 class Rules:
     """The rules for every request of a client."""
 
     retry: Retry = field(default_factory=Retry)
-    notify: Listener = _ignore
+    notify: Listener = silent
     clock: ServerClock = field(default_factory=ServerClock)
     linked: set[str] = field(default_factory=set)
     """The kinds of lists for which the server has linked a next page."""

@@ -15,7 +15,7 @@ from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.reading import CREDENTIALS
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
-from conv_analytics.cli.when import ACCEPTED, instant
+from conv_analytics.cli.times import ACCEPTED, instant
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the problems."""
     from datetime import UTC, datetime
 
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
     from conv_analytics.time_zones import zone_info
 
     now, zone = datetime.now(UTC), zone_info(options.tz)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
-from conv_analytics.cli.when import duration
+from conv_analytics.cli.times import duration
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction

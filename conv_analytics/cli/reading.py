@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from conv_analytics.cli.when import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
+from conv_analytics.cli.times import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
 from conv_analytics.defaults import SWEEP
 from conv_analytics.errors import ConfigError
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.cli.answers import add_folder, dataset_of, show
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note
-from conv_analytics.cli.when import ACCEPTED, instant
+from conv_analytics.cli.times import ACCEPTED, instant
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:

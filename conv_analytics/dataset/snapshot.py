@@ -18,9 +18,9 @@ from conv_analytics.dataset.storage.application_folders import require_one_folde
 from conv_analytics.dataset.storage.cache import FolderCache
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.conversation_index import index, numbers_of_places
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.places import index, numbers_of_places
 from conv_analytics.dataset.storage.views import replaces_rows, view
 from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.dataset.store.work_folder import dataset_folder

@@ -15,8 +15,8 @@ import pyarrow as pa
 from conv_analytics import durable
 from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import (
     COMMITS,
     QUARANTINE,
@@ -66,7 +66,7 @@ class DatasetWriter:
         self._staging = self.layout.staging(self.run)
         try:
             with disk_errors(self.layout.root):
-                home_of(self.layout).require_create_once()
+                backend_of(self.layout).require_create_once()
                 log.recover(self.layout)
                 self._staging.mkdir()
         except BaseException:

@@ -21,7 +21,7 @@ from conv_analytics.live.secrets import Secrets
 from conv_analytics.live.tee import Forwarded, Reply, Tee
 from conv_analytics.live.verification import Policy, Request, Verdict, Verification, refusal, verify
 from conv_analytics.log import LOGGER, Entry
-from conv_analytics.privacy.tolerant import REFUSED
+from conv_analytics.privacy.damaged_json import REFUSED
 
 #: The answers to an event that was stored. A voice event must not be answered with anything that could be an NCCO.
 _STORED = {"rtc": 204, "voice": 200}

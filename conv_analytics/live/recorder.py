@@ -17,7 +17,7 @@ from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DestinationError
 from conv_analytics.live.counts import Counts
-from conv_analytics.live.door import prepared
+from conv_analytics.live.sanitize import sanitized
 from conv_analytics.log import LOGGER, Entry
 from conv_analytics.privacy import Mask
 
@@ -148,7 +148,7 @@ class Recorder:
                     each.outcome.set_result(outcome)
 
     def _append(self, receipts: list[Receipt]) -> int:
-        return self._writer.append([prepared(receipt, self._mask) for receipt in receipts])
+        return self._writer.append([sanitized(receipt, self._mask) for receipt in receipts])
 
     def _note(self, group: list[_Waiting], written: int) -> None:
         counts, now = self._counts, time.monotonic()

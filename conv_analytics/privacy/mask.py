@@ -10,11 +10,11 @@ from urllib.parse import quote, unquote
 
 from conv_analytics.errors.redaction import HiddenBytes, safe_repr
 from conv_analytics.privacy import exact_json
+from conv_analytics.privacy.damaged_json import REFUSED, Mender
 from conv_analytics.privacy.key import checked, load_key
 from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
 from conv_analytics.privacy.tokens import Tokens
-from conv_analytics.privacy.tolerant import REFUSED, Mender
 from conv_analytics.privacy.walk import Walker
 
 #: The segments of a path that are not ids.

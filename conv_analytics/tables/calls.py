@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     RTCTransferBody,
     StatusHistoryEntry,
 )
-from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
+from conv_analytics.tables.column import Fallback, ItemList, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
 
 #: Events of in-app legs that webhooks give two of the body's fields beside it (live contract 5.1).
@@ -128,7 +128,7 @@ LEG_STATUSES = Table(
         SOURCE,
     ),
     ("leg:status:update",),
-    each=Each(
+    item_list=ItemList(
         pick(MessageLegBody, "status_history").paths,
         ("status", "at", "successful", "reason", "member_id", "knocker_id", "leg_conversation_id"),
         owner="leg_id",

@@ -66,7 +66,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Each:
+class ItemList:
     """A list inside an event's body that gives one row per item."""
 
     paths: tuple[FieldPath, ...]
@@ -92,7 +92,7 @@ class Table:
     columns: tuple[Column, ...]
     types: tuple[str, ...] = ()
     """Event types whose bodies fill the table; empty for tables that do not come from events."""
-    each: Each | None = None
+    item_list: ItemList | None = None
     """The list that gives one row per item, when one event gives several rows."""
     day: str = "at"
     """The instant whose UTC day is the partition ``date=``."""
@@ -124,7 +124,7 @@ class Table:
     @property
     def repeats_items(self) -> bool:
         """Whether later events repeat rows of this table, as each update of a leg repeats the leg's history."""
-        return self.each is not None and self.each.owner is not None
+        return self.item_list is not None and self.item_list.owner is not None
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

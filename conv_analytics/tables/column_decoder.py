@@ -73,21 +73,21 @@ class ColumnDecoder:
         """Read the records of some pages of a list; also give the number of records in each page."""
         rows: list[Any] = []
         slow: dict[int, bytes] = {}
-        heights = []
+        page_lengths = []
         for page in pages:
             decoded = decode(page, name, self._tree.struct)
             if decoded is None:
                 decoded, left = self._each(records(page, name), absent_ok=False)
                 slow |= {len(rows) + row: document for row, document in left.items()}
             rows += decoded
-            heights.append(len(decoded))
-        starts = np.cumsum([0, *heights])
+            page_lengths.append(len(decoded))
+        starts = np.cumsum([0, *page_lengths])
 
         def document(row: int) -> bytes:
             page = int(np.searchsorted(starts, row, side="right")) - 1
             return bytes(records(pages[page], name)[row - int(starts[page])])
 
-        return self._reading(rows, slow, document), heights
+        return self._reading(rows, slow, document), page_lengths
 
     def read(self, documents: Sequence[Raw]) -> Reading:
         """Read JSON objects."""

@@ -35,7 +35,7 @@ class Events(NamedTuple):
     """The columns of the table ``events``, and those that other tables copy from it."""
     bodies: pa.Array
     """The bodies as they came, secrets included: to be read, never to be written."""
-    heights: list[int]
+    page_lengths: list[int]
     """The number of events in each page."""
     cells: list[Cell]
 
@@ -50,7 +50,7 @@ def read_events(pages: Sequence[bytes], *, delivered: bool = False) -> Events:
     delivered
         They are events of webhooks, each of which names its conversation and its application.
     """
-    reading, heights = _root(delivered=delivered).read_pages(pages, "events")
+    reading, page_lengths = _root(delivered=delivered).read_pages(pages, "events")
     arrays = reading.arrays
     bodies = arrays["body"]
     sender = _sender().read_texts(arrays.pop(_EMBEDDED))
@@ -63,7 +63,7 @@ def read_events(pages: Sequence[bytes], *, delivered: bool = False) -> Events:
     arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
     arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
-    return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
+    return Events(arrays, bodies, page_lengths, [*reading.cells, *map(_of_sender, sender.cells)])
 
 
 def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) -> pa.Array:
@@ -89,7 +89,7 @@ def _of_sender(cell: Cell) -> Cell:
     return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
 
 
-def nameless(ids: pa.Array, column: str) -> list[Cell]:
+def missing_id_cells(ids: pa.Array, column: str) -> list[Cell]:
     """The rows without an id, as cells that could not be read."""
     rows = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
     return [Cell(row, column, "there is no id") for row in rows]

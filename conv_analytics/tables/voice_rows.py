@@ -73,7 +73,7 @@ def flatten_voice_events(received: Sequence[Received], seen: SeenEvents) -> Rows
     lost = {cell.row for cell in reading.cells if not cell.column}
     _complete(arrays, received)
     arrays["event_key"] = pa.array(_keys(arrays, documents, lost), pa.string())
-    fresh = _fresh(arrays, lost, seen)
+    fresh = _new_rows(arrays, lost, seen)
     reported = lost.union(fresh)
     ledger = ProblemLog("voice_events")
     ledger.add("voice_events", [cell for cell in reading.cells if cell.row in reported])
@@ -162,7 +162,7 @@ def _key(parts: Sequence[Any], document: bytes) -> str:
     return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), *others)])
 
 
-def _fresh(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:
+def _new_rows(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:
     """The rows of events that are new."""
     fresh = []
     for row, (owner, key) in enumerate(

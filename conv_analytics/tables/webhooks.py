@@ -25,7 +25,7 @@ from conv_analytics.tables.flatten import (
     Rows,
     conversation_ids,
     flatten_conversations,
-    fresh_rows,
+    new_rows,
     sources,
     tabulate,
 )
@@ -93,7 +93,7 @@ def flatten_webhooks(
     pages = grouped.pages(received)
     read = read_events([page.body for page in pages], delivered=True)
     arrays = read.arrays
-    arrays["conversation_id"] = conversation_ids(pages, read.heights)
+    arrays["conversation_id"] = conversation_ids(pages, read.page_lengths)
     _without_foreign_ids(arrays)
     nameless = np.flatnonzero(arrays["event_id"].is_null().to_numpy(zero_copy_only=False)).tolist()
     keys = {row: key_of(grouped.outlines[row]) for row in nameless}
@@ -103,7 +103,7 @@ def flatten_webhooks(
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
     arrays["verification"] = pa.array([received[row].verification for row in order], pa.string())
     arrays["source"] = sources(source, height)
-    fresh = fresh_rows(pages, read.heights, arrays["event_id"], seen)
+    fresh = new_rows(pages, read.page_lengths, arrays["event_id"], seen)
     if keys:
         owners = arrays["conversation_id"]
         fresh = [row for row in fresh if row not in keys or _is_new(keys[row], owners[row].as_py() or "", seen)]

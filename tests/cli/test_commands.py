@@ -431,7 +431,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     ],
 )
 def test_times_that_are_understood(text: str, expected: datetime) -> None:
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
 
     assert instant(text, NOW) == expected
 
@@ -442,7 +442,7 @@ def test_times_that_are_understood(text: str, expected: datetime) -> None:
      "20/11/2026", "1763629200", "0001-01-01T00:00+23:00", "\u0667d", "2026-W47-5"],
 )  # fmt: skip
 def test_times_that_are_not(text: str) -> None:
-    from conv_analytics.cli.when import ACCEPTED, instant
+    from conv_analytics.cli.times import ACCEPTED, instant
     from conv_analytics.errors import ConfigError
 
     with pytest.raises(ConfigError, match="no point in time") as caught:

@@ -319,7 +319,7 @@ def test_bad_rules_are_told(rule: str, told: str) -> None:
 def test_today_is_the_zones_today() -> None:
     from zoneinfo import ZoneInfo
 
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
 
     now = datetime(2026, 3, 29, 23, 30, tzinfo=UTC)
     zone = ZoneInfo("Europe/London")

@@ -58,15 +58,15 @@ def names_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
     return tuple(name for each in dimensions for name in each.columns)
 
 
-def asked_of(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
+def needed_dimensions(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
     """The dimensions that some columns need, in their order, and every column that has to be there or be added."""
     needed = set(wanted)
-    asked: list[Dimension] = []
+    needed_first: list[Dimension] = []
     for each in reversed(dimensions):
         if needed & set(each.columns):
-            asked.insert(0, each)
+            needed_first.insert(0, each)
             needed |= set(each.needs)
-    return asked, needed
+    return needed_first, needed
 
 
-__all__ = ["Dimension", "EnrichedData", "asked_of", "names_of"]
+__all__ = ["Dimension", "EnrichedData", "names_of", "needed_dimensions"]

@@ -11,7 +11,7 @@ import narwhals as nw
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.computed_columns import compute, inputs_of
 from conv_analytics.analysis.engine.data import question
-from conv_analytics.analysis.engine.dimensions import asked_of
+from conv_analytics.analysis.engine.dimensions import needed_dimensions
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
@@ -121,7 +121,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
 def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
     """The legs with further columns, each looked up beside legs that have what it needs."""
     own = source.dimension_columns
-    asked, needed = asked_of(source.dimensions, wanted)
+    asked, needed = needed_dimensions(source.dimensions, wanted)
     shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
 
     def made() -> Rows:

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.folder_state import RESTORE, FolderState
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
@@ -191,7 +191,7 @@ def check_quarantine(folder: FolderState) -> None:
         expected = commit.report.get(LINES, commit.report.get("quarantined", count))
         if count != expected:
             folder.add(Level.ERROR, f"has {count:,} records; {expected:,} were counted", name, RESTORE)
-    for name in home_of(folder.layout).files(QUARANTINE):
+    for name in backend_of(folder.layout).files(QUARANTINE):
         if name not in named:
             advice = _PRUNE if name in folder.removed else "A run that was given up left it; delete it."
             folder.add(Level.WARNING, "no commit names it", name, advice)

@@ -46,7 +46,7 @@ class FileRows:
             raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 
 
-def is_around(source: Layout, target: Layout) -> bool:
+def is_nested(source: Layout, target: Layout) -> bool:
     """Whether the place of a copy lies in a dataset, or around it."""
     if source.bucket is not None and target.bucket is not None:
         one, other = f"{source.name}/", f"{target.name}/"
@@ -55,4 +55,4 @@ def is_around(source: Layout, target: Layout) -> bool:
     return here == there or here in there.parents or there in here.parents
 
 
-__all__ = ["FileRows", "is_around"]
+__all__ = ["FileRows", "is_nested"]

@@ -26,8 +26,8 @@ from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.maintenance.replay import selected_tables
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.staged_files import disk_errors
 from conv_analytics.dataset.storage.views import literal
@@ -159,11 +159,11 @@ def delete_removed(layout: Layout) -> int:
     removed = log.removed_by(history)
     if not removed:
         return 0
-    home, folders = home_of(layout), {name.partition("/")[0] for name in removed}
-    there = removed.intersection(*[{name for folder in folders for name in home.files(folder)}])
+    backend, folders = backend_of(layout), {name.partition("/")[0] for name in removed}
+    there = removed.intersection(*[{name for folder in folders for name in backend.files(folder)}])
     with disk_errors(layout.root):
         for name in sorted(there):
-            home.delete(name)
+            backend.delete(name)
             with suppress(OSError):
                 # The folder of a day without files; one with files stays.
                 (layout.root / name).parent.rmdir()

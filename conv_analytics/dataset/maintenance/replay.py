@@ -138,9 +138,9 @@ class _Replay:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
         layout, commits = self._writer.layout, self._dataset.commits
         for batch in reread(self._lines(kept=True)):
-            better = sum(record.better for record in batch.records)
-            self.result.cells += better
-            self.result.unreadable += len(batch.records) - better
+            improved = sum(record.is_improved for record in batch.records)
+            self.result.cells += improved
+            self.result.unreadable += len(batch.records) - improved
         lost = {line.conversation_id or "" for line in _only(lines(layout, commits), kept=False)}
         for batch in reread(self._lines(kept=False), events_of(self._dataset, lost)):
             self._add(batch)
@@ -252,5 +252,5 @@ def events_of(dataset: Snapshot, conversations: Collection[str]) -> SeenEvents:
                     if table.repeats_items:
                         seen.items(owner).add(tuple(key))
                     else:
-                        seen.fresh(owner, key)
+                        seen.new_indexes(owner, key)
     return seen

@@ -37,7 +37,7 @@ class RereadRecord:
         return self.broken is None or self.broken.kept
 
     @property
-    def better(self) -> bool:
+    def is_improved(self) -> bool:
         """Whether something can be read that could not be before."""
         if not self.has_row:
             return False

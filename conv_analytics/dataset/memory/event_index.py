@@ -32,7 +32,7 @@ from conv_analytics.tables.envelope import EVENT_KEY, EventSource
 from conv_analytics.tables.event_content import CONTENT, content_digests
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen_events import digest, digest_nameless
+from conv_analytics.tables.seen_events import digest, digest_without_id
 
 #: Rows that are read at a time.
 _ROWS = 65_536
@@ -51,7 +51,7 @@ class StoredEvents:
 
     bodies: dict[int, int | None] = field(default_factory=dict)
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
-    nameless: set[int | None] = field(default_factory=set)
+    without_id: set[int | None] = field(default_factory=set)
     """The digest of each event that has no id; None stands for any such event."""
     items: set[Hashable] = field(default_factory=set)
     """Keys of rows that later events repeat: statuses of legs; and of webhooks' events that have no id."""
@@ -214,7 +214,7 @@ def _packed_events(columns: list[pa.Array], starts: Any, content: pa.Array | Non
         pairs[:, 1] = list(bodies)
         for row in np.flatnonzero(columns[0].is_null().to_numpy(zero_copy_only=False)).tolist():
             body, event_type, at = (column[row].as_py() for column in columns[1:])
-            pairs[row, 1] = digest_nameless(event_type, at, body)
+            pairs[row, 1] = digest_without_id(event_type, at, body)
     return (part.tobytes() for part in np.split(pairs, starts[1:]))
 
 
@@ -241,6 +241,6 @@ def _add(stored: StoredEvents, kind: int, data: bytes) -> None:
     for event_id, number in pairs:
         body = None if number == _NONE else number
         if event_id == _NONE:
-            stored.nameless.add(body)
+            stored.without_id.add(body)
         else:
             stored.bodies[event_id] = body

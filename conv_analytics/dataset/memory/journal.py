@@ -60,7 +60,7 @@ class Header:
         return datetime.fromisoformat(self.started_at)
 
 
-class Kept(NamedTuple):
+class StoredAnswer(NamedTuple):
     """An answer from the journal."""
 
     body: bytes
@@ -110,7 +110,7 @@ class Journal:
                 self._write_header()
             failing.pop_all()
 
-    def take(self, key: str) -> Kept | None:
+    def take(self, key: str) -> StoredAnswer | None:
         """The answer to a request, once; None when it was not kept.
 
         Raises
@@ -133,7 +133,7 @@ class Journal:
             raise KeyError(key)
         # The first NUL ends what was read of the answer: JSON has none, whatever a cursor holds.
         about, _, packed = frame.payload.partition(b"\0")
-        return Kept(_CODEC.decompress(packed, frame.number, asbytes=True), *json.loads(about))
+        return StoredAnswer(_CODEC.decompress(packed, frame.number, asbytes=True), *json.loads(about))
 
     def add(
         self,
@@ -143,7 +143,7 @@ class Journal:
         page_size: int | None = None,
         warning: str | None = None,
     ) -> None:
-        """Keep an answer, None for a 404, with what was read of it: see `Kept`."""
+        """Keep an answer, None for a 404, with what was read of it: see `StoredAnswer`."""
         if body is None:
             self._append(key.encode(), b"", _GONE)
         else:

@@ -55,7 +55,7 @@ class Change:
     """The rows, as the dataset has them; may be asked for several times."""
     count: int
     """Rows in the files of the dataset that they come from."""
-    twice: pa.Table | None = None
+    both_sources: pa.Table | None = None
     """Of a correction: the events that came both ways (`EVENT_KEY`), and whether the two differ."""
     days: tuple[date, ...] = ()
     """Of a correction: the days of their rows."""
@@ -93,11 +93,11 @@ class Source:
             # Its files have the rows of many commits: nothing says which are new.
             yield from self.everything(commit)
             return
-        twice = self._twice(commit)
+        both_sources = self._events_of_both_sources(commit)
         for name, table in TABLES.items():
             files = [file for file in commit.files if file.table == name]
-            if twice is not None and replaces_rows(table):
-                if (change := self._corrected(commit, table, files, twice)) is not None:
+            if both_sources is not None and replaces_rows(table):
+                if (change := self._corrected(commit, table, files, both_sources)) is not None:
                     yield change
             elif files:
                 action = Action.APPEND if table.latest is None else Action.MERGE
@@ -109,16 +109,16 @@ class Source:
         for name, table in TABLES.items():
             yield Change(table, Action.REPLACE, _reader(until, name), until.rows(name) if name in until.tables else 0)
 
-    def _corrected(self, commit: Commit, table: Table, files: list[File], twice: pd.DataFrame) -> Change | None:
+    def _corrected(self, commit: Commit, table: Table, files: list[File], both_sources: pd.DataFrame) -> Change | None:
         """The change of a table of events by a commit that has events which came both ways."""
         rows, count = self._rows(commit, table), _height(files)
-        if twice.index.isin(self._contradicted).any():
+        if both_sources.index.isin(self._contradicted).any():
             until = self._part(lambda each, _: each.number <= commit.number)
             if table.name not in until.tables:
                 return None
             return Change(table, Action.REPLACE, _reader(until, table.name), until.rows(table.name))
         # Of other tables, only rows that are replaced change.
-        matter = (twice if table is EVENTS else twice[twice["differs"]]).reset_index()
+        matter = (both_sources if table is EVENTS else both_sources[both_sources["differs"]]).reset_index()
         keys = pa.Table.from_pandas(matter, _TWICE, preserve_index=False)
         if days := self._days(commit, table, keys):
             return Change(table, Action.CORRECT, rows, count, keys, days)
@@ -142,7 +142,7 @@ class Source:
         ]
         return type(self.dataset)(self.dataset.path, [each for each in kept if each.files] or kept[:1])
 
-    def _twice(self, commit: Commit) -> pd.DataFrame | None:
+    def _events_of_both_sources(self, commit: Commit) -> pd.DataFrame | None:
         """The events that came both ways, as a commit tells, by their key; None if there are none."""
         if not any(file.table == EVENT_SOURCES.name and file.rows for file in commit.files):
             return None

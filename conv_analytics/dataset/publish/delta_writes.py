@@ -34,7 +34,7 @@ class Transaction:
     application_id: str
     rows: Callable[[], Iterator[pa.Table]]
     """As the dataset has them."""
-    twice: pa.Table | None = None
+    both_sources: pa.Table | None = None
     """Of a correction: the events that came both ways, and whether the two differ."""
     days: Sequence[date] = ()
     """Of a correction: the days of their rows."""
@@ -110,11 +110,13 @@ def _merge(rows: Transaction, table: DeltaTable, properties: CommitProperties) -
 
 
 def _correct(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    assert rows.twice is not None
+    assert rows.both_sources is not None
     names = rows.schema.schema.names
     new = pa.concat_tables([rows.schema.schema.empty_table(), *rows.parts()])
-    kinds = pa.array([_DIFFERS if differs else _SAME for differs in rows.twice["differs"].to_pylist()], pa.string())
-    corrections = rows.twice.select(list(EVENT_KEY)).append_column(_KIND, kinds)
+    kinds = pa.array(
+        [_DIFFERS if differs else _SAME for differs in rows.both_sources["differs"].to_pylist()], pa.string()
+    )
+    corrections = rows.both_sources.select(list(EVENT_KEY)).append_column(_KIND, kinds)
     source = pa.concat_tables(
         [new.append_column(_KIND, pa.repeat(pa.scalar(_NEW), len(new))), corrections], promote_options="default"
     )

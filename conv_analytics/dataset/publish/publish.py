@@ -125,7 +125,7 @@ class _Publication:
                     continue
                 copy = self._copies[change.table.name]
                 rows = Transaction(
-                    change.action, copy.schema, self._application, change.rows, change.twice, change.days
+                    change.action, copy.schema, self._application, change.rows, change.both_sources, change.days
                 )
                 version = copy.write(step.position, rows)
                 if version is not None:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from conv_analytics import durable
-from conv_analytics.dataset.storage.homes import home_of
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, STAGED_QUARANTINE, Layout, other_kind
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
@@ -158,7 +158,7 @@ def removed_by(history: Iterable[Commit]) -> frozenset[str]:
 def numbers(layout: Layout) -> list[int]:
     """The numbers of all commits, in order."""
     layout.check()
-    home_of(layout).refresh()
+    backend_of(layout).refresh()
     if not layout.commits.is_dir():
         return []
     names = [path.name for path in layout.commits.iterdir()]
@@ -203,7 +203,7 @@ def recover(layout: Layout) -> None:
     comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
     nothing is there twice.
     """
-    home_of(layout).refresh()
+    backend_of(layout).refresh()
     for staging in layout.runs():
         if prepared := promised(staging):
             commit = _promise(prepared)
@@ -222,11 +222,11 @@ def recover(layout: Layout) -> None:
 def drop(layout: Layout, commit: Commit) -> None:
     """Remove the files of a promised commit that is given up."""
     named = {file.path for each in commits(layout) for file in each.published}
-    own, home = [file.path for file in commit.published], home_of(layout)
+    own, backend = [file.path for file in commit.published], backend_of(layout)
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
         if name not in named and f"-{commit.run}" in name:
             with suppress(CorruptFile, NotADirectoryError):
-                home.delete(name)
+                backend.delete(name)
     LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
 
 
@@ -253,12 +253,12 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     OvertakenError
         If another run has taken the number.
     """
-    staging, home = Layout(layout.staging(commit.run)), home_of(layout)
+    staging, backend = Layout(layout.staging(commit.run)), backend_of(layout)
     files = {file.path: staging.local_file(file.path) for file in commit.published}
     if commit.quarantine:
         files[commit.quarantine] = staging.root / STAGED_QUARANTINE
-    home.publish(files)
+    backend.publish(files)
     try:
-        home.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
+        backend.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:
         raise OvertakenError(commit.number) from error

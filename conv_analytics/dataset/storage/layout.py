@@ -41,7 +41,7 @@ from conv_analytics.tables import TABLES
 COMMITS, WORK, QUARANTINE, INBOX, CACHE = "_commits", "_work", "_quarantine", "_inbox", "_cache"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
-#: Says that the store of a bucket was tried: see `homes.BucketHome`.
+#: Says that the store of a bucket was tried: see `backends.BucketBackend`.
 TRIED = "tried"
 _PROBE = ".writable"
 _FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", TRIED, _PROBE})

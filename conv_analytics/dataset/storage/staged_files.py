@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics import durable
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
 from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.errors import DestinationError
@@ -248,9 +248,9 @@ class StagedFiles:
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
-        known, home = {part.table.name for part in (*self._parts.values(), *self._done)}, home_of(self._layout)
+        known, backend = {part.table.name for part in (*self._parts.values(), *self._done)}, backend_of(self._layout)
         for name in self._tables:
-            if name not in known and not any(file.endswith(".parquet") for file in home.files(name)):
+            if name not in known and not any(file.endswith(".parquet") for file in backend.files(name)):
                 self._part(TABLES[name], self._day)
 
 

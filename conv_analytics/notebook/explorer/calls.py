@@ -108,4 +108,4 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
 
 
-__all__ = ["JUDGED", "calls_of_legs", "judged_calls", "cached_calls"]
+__all__ = ["JUDGED", "cached_calls", "calls_of_legs", "judged_calls"]

@@ -12,11 +12,11 @@ import traitlets
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.explorer import shown
+from conv_analytics.notebook.explorer import browser_state
 from conv_analytics.notebook.explorer.calls import cached_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.folder import dataset_in
-from conv_analytics.notebook.explorer.opened import OpenTimeline
+from conv_analytics.notebook.explorer.open_timeline import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel
 from conv_analytics.notebook.explorer.request_widget import RequestWidget
@@ -43,10 +43,10 @@ class Explorer(RequestWidget):
     """
 
     _esm = module(
-        *PARTS, *(f"explorer/{name}.js" for name in ("widget", "explorer", "opened", "panel", "explorer_widget"))
+        *PARTS, *(f"explorer/{name}.js" for name in ("widget", "explorer", "open_timeline", "panel", "explorer_widget"))
     )
     _css = f"{style()}{timeline_style()}"
-    headings = traitlets.Dict(shown.HEADINGS).tag(sync=True)
+    headings = traitlets.Dict(browser_state.HEADINGS).tag(sync=True)
     filtering = traitlets.Dict().tag(sync=True)
     table = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
@@ -63,8 +63,8 @@ class Explorer(RequestWidget):
         self._timeline: OpenTimeline | None = None
         self._read(data)
         self.panel = panel
-        state = {"filtering": shown.filtering(self._view), "table": shown.table(self._view),
-                 "selection": shown.selection(self._view, None)}  # fmt: skip
+        state = {"filtering": browser_state.filtering(self._view), "table": browser_state.table(self._view),
+                 "selection": browser_state.selection(self._view, None)}  # fmt: skip
         # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
         super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
         if panel is not None:
@@ -188,13 +188,13 @@ class Explorer(RequestWidget):
         match request["do"]:
             case "filter":
                 view.filters = Filters.of(request["filters"])
-                self.filtering, self.table = shown.filtering(view), shown.table(view)
+                self.filtering, self.table = browser_state.filtering(view), browser_state.table(view)
             case "sort":
                 view.order(request["column"], descending=bool(request["descending"]))
-                self.table = shown.table(view)
+                self.table = browser_state.table(view)
             case "turn":
                 view.turn(int(request["first"]))
-                self.table = shown.table(view)
+                self.table = browser_state.table(view)
             case "all":
                 view.choose(view.places.tolist())
             case "toggle":
@@ -231,11 +231,11 @@ class Explorer(RequestWidget):
                 self._timeline.rows = [int(row) for row in change.new["rows"]]
 
     def _show_calls(self) -> None:
-        self.filtering, self.table = shown.filtering(self._view), shown.table(self._view)
+        self.filtering, self.table = browser_state.filtering(self._view), browser_state.table(self._view)
         self._show_selection()
 
     def _show_selection(self) -> None:
-        self.selection = shown.selection(self._view, self._opened)
+        self.selection = browser_state.selection(self._view, self._opened)
 
     def _fragment(self) -> str:
         above = "" if self.panel is None else self.panel.html()

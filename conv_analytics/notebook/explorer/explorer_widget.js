@@ -1,7 +1,7 @@
 // The explorer as one widget: the panel of an export where there is one, the calls, and the timeline of the call that is open.
 import { make, watchTheme } from "../dom.js";
 import { Explorer } from "./explorer.js";
-import { Opened } from "./opened.js";
+import { Opened } from "./open_timeline.js";
 import { Panel } from "./panel.js";
 import { requestSender, follow, frame } from "./widget.js";
 

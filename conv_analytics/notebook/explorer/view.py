@@ -14,7 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.glossary import term
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
-from conv_analytics.notebook.explorer.words import Words
+from conv_analytics.notebook.explorer.search_index import SearchIndex
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
@@ -205,14 +205,14 @@ class View:
             return rows
         # Only what is shown can be matched by parts; a whole number matches by its masked form.
         forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
-        matches: Rows = np.logical_or.reduce([words.having(form) for words in self._words for form in forms])
+        matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches
 
     @cached_property
-    def _words(self) -> list[Words]:
+    def _indexes(self) -> list[SearchIndex]:
         """The columns that a text is searched in, made on the first search."""
-        columns = [Words(self.frame[name]) for name in _SEARCHED]
-        return columns + [Words(self.frame[name], self.display.parties) for name in _PEOPLE]
+        columns = [SearchIndex(self.frame[name]) for name in _SEARCHED]
+        return columns + [SearchIndex(self.frame[name], self.display.parties) for name in _PEOPLE]
 
 
 __all__ = ["CLASSES", "COLUMNS", "NONE", "NOT_ANSWERED", "PAGE", "TOOLTIPS", "View"]

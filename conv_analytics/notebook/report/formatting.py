@@ -40,7 +40,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-def are(number: int) -> str:
+def is_or_are(number: int) -> str:
     """The verb that goes with a number."""
     return "is" if number == 1 else "are"
 
@@ -54,7 +54,7 @@ def probability(q: float) -> str:
     return "q < 0.001" if q < 0.001 else f"q = {q:.2g}"  # noqa: PLR2004
 
 
-def were(number: int) -> str:
+def was_or_were(number: int) -> str:
     """The same of the past."""
     return "was" if number == 1 else "were"
 
@@ -78,4 +78,4 @@ def difference(by: float, unit: str, *, share: bool = False) -> str:
     return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
-__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "probability", "were"]
+__all__ = ["DASH", "amount", "count", "difference", "is_or_are", "none_was", "percent", "probability", "was_or_were"]

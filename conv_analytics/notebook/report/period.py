@@ -67,8 +67,8 @@ class Period:
         instants: Iterator[datetime]
         if self.unit == "hour":
             into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-            at = moved(self.since.astimezone(UTC), -into)
-            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), moved, initial=at)
+            at = shifted(self.since.astimezone(UTC), -into)
+            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), shifted, initial=at)
         else:
             days = itertools.accumulate(
                 itertools.repeat(self.unit), _following, initial=_begin(local.date(), self.unit)
@@ -120,7 +120,7 @@ def period_of(
     if begin is not None and end is not None and begin >= end:
         raise ConfigError(f"since={since} is not before until={until}: there is no time between them.")
     start = begin if begin is not None else first and first.astimezone(UTC)
-    stop = end if end is not None else last and moved(last.astimezone(UTC), MICROSECOND)
+    stop = end if end is not None else last and shifted(last.astimezone(UTC), MICROSECOND)
     if start is not None and stop is not None and start > stop:
         start, stop = (start, start) if end is None else (stop, stop)
     before = _before(start, stop, zone) if begin is not None and start is not None and stop is not None else None
@@ -140,10 +140,10 @@ def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
         return at.astimezone(UTC)
 
 
-def moved(at: datetime, by: timedelta) -> datetime:
+def shifted(at: datetime, by: timedelta) -> datetime:
     """An instant some time later, or the first or the last one that there is.
 
-    >>> moved(LATEST, timedelta(days=1)) == LATEST, moved(EARLIEST, -timedelta(days=1)) == EARLIEST
+    >>> shifted(LATEST, timedelta(days=1)) == LATEST, shifted(EARLIEST, -timedelta(days=1)) == EARLIEST
     (True, True)
     """
     try:

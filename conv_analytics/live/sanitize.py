@@ -8,7 +8,7 @@ import msgspec
 
 from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.privacy import Mask
-from conv_analytics.privacy.tolerant import REFUSED
+from conv_analytics.privacy.damaged_json import REFUSED
 from conv_analytics.resources.query_values import query_values
 from conv_analytics.tables.redact import redact_record
 
@@ -20,7 +20,7 @@ _MARK = b'{"unreadable"'
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 
 
-def prepared(receipt: Receipt, mask: Mask | None = None) -> Receipt:
+def sanitized(receipt: Receipt, mask: Mask | None = None) -> Receipt:
     """A receipt as it may be kept: its body redacted as pages of the API are, and masked if there is a mask."""
     if mask is not None:
         return _masked(receipt, mask)

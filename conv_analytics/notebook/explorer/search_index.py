@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from conv_analytics.notebook.explorer.facet import Rows
 
 
-class Words:
+class SearchIndex:
     """A column as it is shown, in lower case.
 
     Parameters
@@ -34,7 +34,7 @@ class Words:
         texts = values if shown is None else shown(values.tolist())
         self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
 
-    def having(self, part: str) -> Rows:
+    def containing(self, part: str) -> Rows:
         """The rows whose text has a part."""
         hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
         # A null has the place -1: the last.
@@ -42,4 +42,4 @@ class Words:
         return rows
 
 
-__all__ = ["Words"]
+__all__ = ["SearchIndex"]

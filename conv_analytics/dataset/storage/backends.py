@@ -23,7 +23,7 @@ _COPIED = ".copied.json"
 _AT_ONCE, _SMALL = 8, 8 * 2**20
 
 
-class Home(Protocol):
+class Backend(Protocol):
     """Where finished files and the commit log are."""
 
     def require_create_once(self) -> None:
@@ -45,7 +45,7 @@ class Home(Protocol):
         """Have the records of the log in the folder."""
 
 
-class FolderHome:
+class FolderBackend:
     """A folder of this machine."""
 
     def __init__(self, layout: Layout) -> None:
@@ -80,7 +80,7 @@ class FolderHome:
         """Do nothing: they are there."""
 
 
-class BucketHome:
+class BucketBackend:
     """A bucket; the folder has copies of its commit records."""
 
     def __init__(self, layout: Layout, store: BucketStore) -> None:
@@ -165,13 +165,13 @@ class BucketHome:
         return values if isinstance(values, dict) else {}
 
 
-def home_of(layout: Layout) -> Home:
+def backend_of(layout: Layout) -> Backend:
     """Where the finished files and the log of a dataset are."""
-    return FolderHome(layout) if layout.bucket is None else BucketHome(layout, layout.bucket)
+    return FolderBackend(layout) if layout.bucket is None else BucketBackend(layout, layout.bucket)
 
 
 def _is_record(name: str) -> bool:
     return RECORD.fullmatch(name.rsplit("/", 1)[-1]) is not None
 
 
-__all__ = ["Home", "home_of"]
+__all__ = ["Backend", "backend_of"]
