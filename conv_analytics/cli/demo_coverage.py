@@ -48,7 +48,7 @@ def coverage_with_and_without_webhooks(seed: int) -> Part:
         wrong = [
             *([f"{refused:,} of {len(delivered):,} webhooks were refused"] if refused else []),
             *_wrong(sandbox, alone, seen=frozenset(), ended=frozenset()),
-            *_wrong(sandbox, live, seen=delivered.seen, ended=delivered.ended),
+            *_wrong(sandbox, live, seen=delivered.begun, ended=delivered.ended),
         ]
         transient = sum(call.transient for call in sandbox.truth().calls)
     return Part(list(_lines(without, both, len(delivered), transient)), wrong)

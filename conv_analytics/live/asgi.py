@@ -91,7 +91,7 @@ class HttpRequest:
         values = [value.decode("latin-1") for key, value in self.headers if key == b"x-forwarded-for"]
         return ", ".join(values) or None
 
-    def below(self, place: str) -> str:
+    def path_below(self, place: str) -> str:
         """What of the path follows a place in it, percent-encoded as it came."""
         raw = bytes(self._scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1")
         for root in (quote(self._root), self._root, ""):

@@ -97,7 +97,7 @@ class Intake:
             self._memory.release(size)
 
     async def _both(self, tee: Tee, receipt: Receipt, request: HttpRequest, body: bytes) -> Reply:
-        forwarded = Forwarded(request.method, request.below("/voice"), request.query, request.headers, body)
+        forwarded = Forwarded(request.method, request.path_below("/voice"), request.query, request.headers, body)
         outcome, reply = await asyncio.gather(self._recorder.keep(receipt), tee.forward(forwarded))
         try:
             self._check(outcome)

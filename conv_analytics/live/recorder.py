@@ -158,7 +158,7 @@ class Recorder:
         counts.backlog.add(len(group), written, group[0].receipt.received_at.timestamp())
         for receipt, _, begun in group:
             counts.stored[receipt.interface, receipt.verification] += 1
-            counts.took(now - begun)
+            counts.record_store_time(now - begun)
 
     def _fail(self, reason: str) -> None:
         # Not once per event: the disk of the log may be the full one.

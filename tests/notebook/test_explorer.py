@@ -121,10 +121,10 @@ def test_order_pages_and_choice(frame: pd.DataFrame) -> None:
             assert view.calls[column].isna().to_list() == sorted(view.calls[column].isna())
     seen = []
     for first in range(0, len(many), PAGE):
-        view.turn(first)
+        view.go_to(first)
         seen += [place for place, _ in view.page()]
     assert sorted(seen) == list(range(len(many)))
-    view.turn(10**9)
+    view.go_to(10**9)
     assert view.first == (len(many) - 1) // PAGE * PAGE
     view.choose([5, 2, 5, -1, 10**9])
     view.filters = Filters(text="no such thing")

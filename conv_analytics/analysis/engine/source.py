@@ -204,7 +204,7 @@ class Source:
         """A table without rows of Voice events that do not count; None when all do, or there is no such table."""
         question = ("rows that count", table)
         if question not in self.cache:
-            about = voice_rows.about(table, self.columns(table))
+            about = voice_rows.subject_columns(table, self.columns(table))
             counting = None
             if about is not None and self.engine.has_voice_rows(table):
                 columns = {name: self.columns(name) for name in self.tables}

@@ -37,8 +37,8 @@ _BEGINNING = ("started", "ringing")
 _KEY = "conv_analytics_{}"
 
 
-def about(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
-    """What a row of Voice events of a table with some columns is about; None where there can be none."""
+def subject_columns(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
+    """The columns that say what a row of Voice events is about; None for a table that has no such rows."""
     keys = _ABOUT.get(table)
     return keys if keys is not None and {"source", *keys} <= set(columns) else None
 
@@ -158,4 +158,4 @@ def _ids_as_written(legs: Sequence[Any], key: str) -> Any:
     return nw.concat(ids, how="vertical").group_by(key).agg(nw.col("as_written").min())
 
 
-__all__ = ["about", "any_of_voice", "counting_frame", "counting_lazy", "is_of_voice", "tables_of_legs"]
+__all__ = ["any_of_voice", "counting_frame", "counting_lazy", "is_of_voice", "subject_columns", "tables_of_legs"]

@@ -39,7 +39,7 @@ def is_sure(candidate: Candidate, fdr: float) -> bool:
     return candidate.q <= fdr
 
 
-def named(candidates: list[Candidate], fdr: float, legs: Observations) -> Candidate:
+def best_description(candidates: list[Candidate], fdr: float, legs: Observations) -> Candidate:
     """The best description; of those that hold the same calls, the one that people know best."""
     certain = [each for each in candidates if is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
@@ -192,4 +192,4 @@ def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
     return replace(max(windows, key=lambda each: each.z), z=best.z, tests=best.tests)
 
 
-__all__ = ["ALIKE", "AS_BAD", "OVERLAP", "comparable", "is_part", "is_sure", "is_whole", "named"]
+__all__ = ["ALIKE", "AS_BAD", "OVERLAP", "best_description", "comparable", "is_part", "is_sure", "is_whole"]

@@ -15,15 +15,15 @@ from conv_analytics.analysis.problems.descriptions import (
     ALIKE,
     AS_BAD,
     OVERLAP,
+    best_description,
     comparable,
     is_part,
     is_sure,
     is_whole,
-    named,
 )
 from conv_analytics.analysis.problems.groupings import Groups, representatives
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
-from conv_analytics.analysis.problems.sample import counted, drawn
+from conv_analytics.analysis.problems.sample import sampled_legs, with_all_calls
 
 #: Maximum number of problems to look for.
 MOST = 25
@@ -51,7 +51,7 @@ def explain(
 ) -> tuple[list[Explained], dict[int, CaseData]]:
     """Problems, those that explain most first, and the data that each case was first tested on."""
     clusters, first = cluster_columns(legs), representatives(legs)
-    looked_at = drawn(legs)
+    looked_at = sampled_legs(legs)
     scale = 1.0 if looked_at is None else len(legs) / max(int(np.count_nonzero(looked_at)), 1)
     active = [np.ones(len(legs), dtype=bool) for _ in cases]
     case_data: dict[int, CaseData] = {}
@@ -65,7 +65,7 @@ def explain(
         some = list(scan.candidates(data)) if data.y.sum() >= least_excess else []
         if looked_at is not None:
             sure = {(each.by, each.values) for each in some if is_sure(each, fdr)}
-            some = [counted(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
+            some = [with_all_calls(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
         candidates[place] = some
         case_data.setdefault(place, data)
 
@@ -76,7 +76,7 @@ def explain(
         everything = [each for several in candidates.values() for each in several] + direct
         if not any(is_sure(each, fdr) for each in everything):
             break
-        best = named(everything, fdr, legs)
+        best = best_description(everything, fdr, legs)
         problem = Explained(best)
         problems.append(problem)
         bad = np.zeros(int(legs.conversation.max(initial=0)) + 1, dtype=bool)

@@ -25,7 +25,7 @@ from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.kinds.registry import KINDS
 from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
-from conv_analytics.analysis.problems.reading import observe
+from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 
@@ -119,9 +119,9 @@ def findings(
     since = None if since is None else in_utc("since", since)
     until = None if until is None else in_utc("until", until)
     source = Source.of(data)
-    legs = observe(source, since=since, until=until, tz=tz, profile=profile, units=units)
+    legs = read_observations(source, since=since, until=until, tz=tz, profile=profile, units=units)
     groups = Groups(legs)
-    missing = {kind.name: [name for name in kind.needs if name not in legs.there] for kind in KINDS}
+    missing = {kind.name: [name for name in kind.needs if name not in legs.columns] for kind in KINDS}
     cases = [
         replace(case, by=tuple(dict.fromkeys((*case.by, *source.dimension_columns))))
         for kind in KINDS if not missing[kind.name] for case in kind.cases(legs, groups)

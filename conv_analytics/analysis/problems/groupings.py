@@ -93,8 +93,8 @@ class Groups:
         if name in {"all", "weekday"}:
             return True
         if not name.startswith("prefix"):
-            return name in self.observations.there
-        if "remote_address" not in self.observations.there:
+            return name in self.observations.columns
+        if "remote_address" not in self.observations.columns:
             return False
         # One digit more that tells nothing apart is no grouping of its own.
         length = int(name.removeprefix("prefix"))

@@ -51,7 +51,7 @@ class Observations:
         When each leg started, microseconds since 1970; `NO_INSTANT` where that is not known.
     local_us
         The same on the clock of the zone that was asked for.
-    there
+    columns
         The columns that the data has and that are not null everywhere.
     """
 
@@ -60,7 +60,7 @@ class Observations:
     flags: Mapping[str, Flags]
     instants: Mapping[str, Ints]
     local_us: Ints
-    there: frozenset[str] = field(default_factory=frozenset)
+    columns: frozenset[str] = field(default_factory=frozenset)
 
     def __len__(self) -> int:
         return len(self.local_us)

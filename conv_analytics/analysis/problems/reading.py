@@ -42,7 +42,7 @@ _KEYS = ("conversation_id", "leg_id")
 _BATCH = 100_000
 
 
-def observe(
+def read_observations(
     source: Source, *, since: datetime | None, until: datetime | None, tz: str, profile: str | Profile,
     units: Units | None,
 ) -> Observations:  # fmt: skip
@@ -171,7 +171,7 @@ def _observations(columns: Mapping[str, Any], texts: Iterable[str], tz: str) -> 
         flags={name: columns[name] for name in FLAGS},
         instants=instants,
         local_us=_local(instants["started_at"], tz),
-        there=frozenset(known),
+        columns=frozenset(known),
     )
 
 
@@ -186,4 +186,4 @@ def _local(utc: Ints, tz: str) -> Ints:
     return np.where(utc == NO_INSTANT, 0, utc + shifts[place])
 
 
-__all__ = ["observe"]
+__all__ = ["read_observations"]

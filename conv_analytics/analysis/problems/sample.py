@@ -19,7 +19,7 @@ LARGE = 200_000
 _CHARACTERS, _PARTS = 4, 1 << 16
 
 
-def drawn(legs: Observations) -> Flags | None:
+def sampled_legs(legs: Observations) -> Flags | None:
     """The legs of the conversations that are looked at; None for all of them.
 
     The same conversations are drawn in every run, on every engine, whatever the order of rows.
@@ -40,7 +40,7 @@ def drawn(legs: Observations) -> Flags | None:
     return np.where(codes >= 0, np.append(of_label, False)[codes], alone)
 
 
-def counted(candidate: Candidate, case_rows: Ints, groups: Groups, scale: float) -> Candidate:
+def with_all_calls(candidate: Candidate, case_rows: Ints, groups: Groups, scale: float) -> Candidate:
     """A candidate found in the sample, counted among all rows of its case."""
     legs, case, rows = groups.observations, candidate.case, case_rows
     for name in candidate.by:
@@ -65,4 +65,4 @@ def counted(candidate: Candidate, case_rows: Ints, groups: Groups, scale: float)
     )
 
 
-__all__ = ["LARGE", "counted", "drawn"]
+__all__ = ["LARGE", "sampled_legs", "with_all_calls"]

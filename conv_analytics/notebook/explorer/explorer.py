@@ -193,7 +193,7 @@ class Explorer(RequestWidget):
                 view.order(request["column"], descending=bool(request["descending"]))
                 self.table = browser_state.table(view)
             case "turn":
-                view.turn(int(request["first"]))
+                view.go_to(int(request["first"]))
                 self.table = browser_state.table(view)
             case "all":
                 view.choose(view.places.tolist())

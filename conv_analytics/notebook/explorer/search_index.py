@@ -24,8 +24,8 @@ class SearchIndex:
 
     Examples
     --------
-    >>> words = Words(pd.Series(["447700900123", None, "Anonymous"], dtype="str"))
-    >>> words.having("anon").tolist(), words.having("0012").tolist()
+    >>> words = SearchIndex(pd.Series(["447700900123", None, "Anonymous"], dtype="str"))
+    >>> words.containing("anon").tolist(), words.containing("0012").tolist()
     ([False, False, True], [True, False, False])
     """
 

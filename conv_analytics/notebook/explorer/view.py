@@ -108,7 +108,7 @@ class View:
         self.sort, self.descending, self.first = column, descending, 0
         self._sort_places()
 
-    def turn(self, first: int) -> None:
+    def go_to(self, first: int) -> None:
         """Show the page with this row, counted from 0."""
         last = max(len(self.places) - 1, 0)
         self.first = min(max(first, 0), last) // PAGE * PAGE
@@ -174,7 +174,7 @@ class View:
         wanted = self._filters
         self._period = self._within(wanted)
         self._text = self._matching(wanted.text)
-        self._lists = {name: facet.having(self._chosen(name)) for name, facet in self._facets.items()}
+        self._lists = {name: facet.rows_with(self._chosen(name)) for name, facet in self._facets.items()}
         self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
         self._sort_places()
 
