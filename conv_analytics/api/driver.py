@@ -70,7 +70,7 @@ class Wire:
     def reply(
         self, send: Send, status: int, headers: Mapping[str, str], body: bytes, started_s: float
     ) -> Reply | ResponseTooLarge:
-        """Report a response that was read to its end."""
+        """Report a response that was read completely."""
         elapsed_s = time.perf_counter() - started_s
         self.skew.answered(headers, elapsed_s)
         self.notify(ResponseReceived(send.method, send.url, status, len(body), elapsed_s))
@@ -90,7 +90,7 @@ class Wire:
         )
 
     def needs_response(self, reply: Reply) -> bool:
-        """Whether the authentication must see a response; our own schemes need refusals only."""
+        """Whether the authentication needs a response; our own schemes need refusals only."""
         return reply.status == HTTPStatus.UNAUTHORIZED or not isinstance(self.auth, OriginAuth)
 
 

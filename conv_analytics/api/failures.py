@@ -1,4 +1,4 @@
-"""Errors of the HTTP libraries, in our own words.
+"""Errors of the HTTP libraries as errors of this package.
 
 Their messages quote responses, headers, or the URL of a proxy with its password, which would then be kept in commits
 and logs. So only the kind of failure and the system's error numbers are passed on.
@@ -60,7 +60,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 class TotalTimeout(httpx.ReadTimeout):
-    """A request whose response was not complete in the total time."""
+    """A response that was not complete within the total time."""
 
     def __init__(self, limit_s: float) -> None:
         super().__init__("")
@@ -130,7 +130,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _number(chain: tuple[BaseException, ...]) -> str:
-    """The system's name of the failure, from its number."""
+    """The system's name for the failure, from its number."""
     if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
         return " (the name is not known)"
     for each in chain:

@@ -1,4 +1,4 @@
-"""Retrying and paging without the network: generators that yield what to do and are sent the outcome.
+"""Retrying and paging without the network: generators that yield steps and are sent the outcomes.
 
 A flow yields `Send` and is sent a `Reply` or an error; it yields `Sleep` and is sent nothing; it returns the result. So
 retrying and paging are written once for blocking and async code, and a test can step through them::
@@ -119,12 +119,12 @@ def fetch(call: Call[T], rules: Rules) -> Flow[T]:
 
 
 def fetch_raw(call: Call[Any], rules: Rules) -> Flow[bytes]:
-    """Carry out a call; its body verbatim, after a check that it is a JSON object and not an error."""
+    """Carry out a call; return its body verbatim, once it is known to be a JSON object and not an error."""
     return exchange(_send_call(call), lambda reply: check_document(_body(reply)), rules)
 
 
 def fetch_json(send: Send, rules: Rules) -> Flow[Any]:
-    """Send any request; the decoded JSON, or None for an empty answer."""
+    """Send any request; return the decoded JSON, or None for an empty answer."""
     return exchange(send, lambda reply: read_any(reply.body) if reply.body.strip() else None, rules)
 
 

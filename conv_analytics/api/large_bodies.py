@@ -1,4 +1,4 @@
-"""A limit on large bodies: twenty of 64 MB at the same time would take more memory than the rest of the export."""
+"""A limit on concurrent large bodies: twenty of 64 MB would take more memory than the rest of the export."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READER: ContextVar[asyncio.Task[Any] | None] = ContextVar("_READER", default=No
 
 
 class LargeBodies:
-    """Lets a few tasks at a time read large bodies.
+    """Lets only a few tasks at a time read large bodies.
 
     Attributes
     ----------

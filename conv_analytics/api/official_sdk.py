@@ -51,7 +51,7 @@ OfficialClient = SignsTokens | HasAuth | HasHttpClient
 
 
 class Signer(NamedTuple):
-    """What signs, for which application, and the host that was chosen there."""
+    """The signing function, its application, and the host chosen in the library."""
 
     auth: SignsTokens
     application_id: str
@@ -60,7 +60,7 @@ class Signer(NamedTuple):
 
 
 def signer_of(client: Any) -> Signer:
-    """The signer of tokens in one of their objects: ``Vonage``, ``HttpClient``, ``Auth``, or a part of a ``Vonage``.
+    """The signer of tokens in an object of the library: ``Vonage``, ``HttpClient``, ``Auth``, or a part of a ``Vonage``.
 
     Raises
     ------

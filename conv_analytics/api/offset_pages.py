@@ -36,7 +36,7 @@ def at_offset(page: RawPage, key: str) -> RawPage:
 
 
 class OffsetGuard:
-    """Ends a list that does not go on, and compares its length with what its pages say.
+    """Ends a list that makes no progress, and compares its length with the count on its pages.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class OffsetGuard:
         self._count = 0
 
     def checked(self, page: RawPage) -> RawPage:
-        """The page; without a next one, and with a warning, when the list stands still or ends too early."""
+        """The page; without a next one, and with a warning, if the list makes no progress or ends too early."""
         named = [identity(item.get("uuid")) or identity(item.get("id")) for item in page.items(self._key)]
         names = {name for name in named if name is not None}
         fresh = len(names - self._names)

@@ -1,4 +1,4 @@
-"""The proxy of a client, from the environment at the time when the client is made.
+"""The proxy of a client, from the environment when the client is made.
 
 ``HTTPS_PROXY`` (else ``ALL_PROXY``, else what the system is set to) names the proxy, in the forms that curl takes;
 ``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each
@@ -136,7 +136,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def _read(source: str, text: HiddenText) -> Proxy | str:
-    """The proxy of a setting, or a sentence that says what is wrong with it.
+    """The proxy of a setting, or a sentence that says why it is invalid.
 
     It returns the sentence instead of raising, so that no frame of a traceback has the password.
     """

@@ -69,7 +69,7 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each rule with its groups; the exit code says whether all of them hold."""
+    """Print each rule with its groups; the exit code says whether all rules hold."""
     from conv_analytics.analysis.finders.check import BROKEN, MAYBE, Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]

@@ -1,4 +1,4 @@
-"""`conv-analytics copy`: a dataset as it is, from a folder or bucket to another one."""
+"""`conv-analytics copy`: copies a dataset unchanged, from a folder or bucket to another one."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _print(result: Coverage, missing: pd.DataFrame) -> None:
 
 
 def _shares(result: Coverage) -> pd.DataFrame:
-    """The shares without the counts of each class, in per cent."""
+    """The shares without the counts of each class, in percent."""
     shares = result.shares[["part", "value", "k", "n", "rate", "lo", "hi"]].copy()
     for name in ("rate", "lo", "hi"):
         shares[name] = [f"{100 * value:.2f} %" if value == value else "-" for value in shares[name]]  # noqa: PLR0124  NaN
@@ -171,7 +171,7 @@ def _records(frame: pd.DataFrame) -> Any:
 
 
 def _share(text: str | None) -> float | None:
-    """A share from per cent or from a number up to one.
+    """A share from a percentage or from a number up to 1.
 
     >>> _share("99%"), _share("0.995"), _share(None)
     (0.99, 0.995, None)

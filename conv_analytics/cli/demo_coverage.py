@@ -26,7 +26,7 @@ _AT_ONCE = 64
 
 
 class Part(NamedTuple):
-    """What there is to say, and what of it is not as the sandbox knows it to be."""
+    """The lines to print, and those that differ from what the sandbox knows."""
 
     lines: list[str]
     wrong: list[str]
@@ -55,7 +55,7 @@ def coverage_with_and_without_webhooks(seed: int) -> Part:
 
 
 def _exported(sandbox: Sandbox, folder: Path) -> Coverage:
-    """Export to a folder, as a night does, and compare the folder with the call list."""
+    """Export to a folder, as a nightly job does, and compare the folder with the call list."""
     from conv_analytics.api import Conversations
     from conv_analytics.exporter.coverage import coverage
     from conv_analytics.exporter.entry import export

@@ -1,4 +1,4 @@
-"""`conv-analytics doctor`: whether everything that a nightly export needs is in order."""
+"""`conv-analytics doctor`: checks everything that a nightly export needs."""
 
 from __future__ import annotations
 

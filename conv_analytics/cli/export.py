@@ -163,7 +163,7 @@ def telemetry() -> Observer | None:
 
 
 class _Watch:
-    """Passes progress on and remembers the latest, for a run that ends without a report."""
+    """Passes progress on and remembers the latest, in case the run ends without a report."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._show = None if quiet else progress_listener()

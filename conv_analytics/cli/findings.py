@@ -89,7 +89,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _masked(problems: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
-    """The problems with personal data masked; each of the legs is an id of its own."""
+    """The problems with personal data masked; each leg id is masked by itself."""
     from conv_analytics.privacy.display import Display
 
     display = Display(on=not options.unmasked)

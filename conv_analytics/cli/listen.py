@@ -1,4 +1,4 @@
-"""`conv-analytics listen`: receives an application's webhooks, so that no call is missed."""
+"""`conv-analytics listen`: receives an application's webhooks, so that no call is missing."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _application(options: argparse.Namespace, dest: Path, every_s: float) -> App
 
 
 def _refuse_circle(application: Application, listening: socket.socket) -> None:
-    """Refuse a tee to the listener itself: one event would go round for ever."""
+    """Refuse a tee to the listener itself: an event would loop for ever."""
     host, port = listening.getsockname()[:2]
     if application.tee is not None and application.tee.host in {(host, port), ("localhost", port)}:
         raise ConfigError("--tee names this listener itself: name the server that got the Voice events before.")
@@ -175,7 +175,7 @@ def _ready(listening: socket.socket, options: argparse.Namespace) -> None:
 
 @contextmanager
 def _visible(options: argparse.Namespace) -> Iterator[None]:
-    """Show warnings even when no log was asked for: nobody watches a listener, and its log is read afterwards."""
+    """Show warnings even without a log option: nobody watches a listener, and its output is read afterwards."""
     if options.log_level is not None or logs.as_json() or sys.stderr is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""`conv-analytics prune`: remove from an export what is older than somebody wants to keep."""
+"""`conv-analytics prune`: remove data older than a given age from an export."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show what is expired, and remove it if told so."""
+    """Show what is expired, and remove it with --yes."""
     path, age = folder(options.dest, work=options.work), duration(options.older_than)
 
     from conv_analytics.dataset.maintenance.prune import expired, prune

@@ -48,7 +48,7 @@ def add_reading(group: _ArgumentGroup) -> None:
 
 
 def reading(options: argparse.Namespace) -> ReadOptions:
-    """What the flags say."""
+    """The options from the flags."""
     now = datetime.now(UTC)
     return {
         "since": _read("--since", options.since, lambda text: instant(text, now)),

@@ -1,4 +1,4 @@
-"""`conv-analytics reconcile`: bills that were downloaded from the Reports API, against the legs of a folder."""
+"""`conv-analytics reconcile`: compares bills downloaded from the Reports API with the legs of a folder."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _last_export(dataset: Dataset) -> datetime | None:
-    """When the last export began: what started later is not in the folder yet."""
+    """When the last export began: later calls are not in the folder yet."""
     from conv_analytics.dataset.storage.history import runs
 
     starts = [run["at"] for run in runs(dataset.commits) if run["requests"]]
@@ -123,7 +123,7 @@ def _last_export(dataset: Dataset) -> datetime | None:
 
 
 def _rule(text: str) -> tuple[str, Callable[[Reconciliation], bool]]:
-    """A rule, as it is written and as a function."""
+    """A rule, as text and as a function."""
     from conv_analytics.analysis.finders.reconcile import OUTCOMES
 
     match = _RULE.fullmatch(text)

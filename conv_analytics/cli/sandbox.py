@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _webhook(options: argparse.Namespace) -> Options:
-    """Read what is sent where."""
+    """Read which webhooks are sent where."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(options.webhook)
@@ -218,7 +218,7 @@ def _listener(sandbox: Sandbox, keys: list[Path]) -> list[str]:
 
 
 def _watch(webhooks: Pusher) -> None:
-    """Say what became of the webhooks when all are sent."""
+    """Print the outcome of the webhooks when all are sent."""
     report = webhooks.finish()
     sent = len(report.delivered) + len(report.refused)
     note(f"{sent:,} webhooks were sent ({report.retries:,} again), {len(report.refused):,} of them refused.")

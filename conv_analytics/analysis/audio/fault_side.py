@@ -1,4 +1,4 @@
-"""On which side of a call the trouble was: the caller's access, the bridge between the legs, or the callee's access.
+"""The side of a call on which the fault was: the caller's access, the bridge between the legs, or the callee's access.
 
 What the platform receives on one leg should leave it on the other. Losses on the way in belong to that leg's access;
 audio that came in and did not go out was lost between. What happens after it has left the platform is not in the data.
@@ -108,7 +108,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
 
 
 def _sides(rows: Rows) -> Rows:
-    """What each leg shows of its access, and what went through it per second."""
+    """The access faults of each leg, and its bytes per second."""
     talk, lossy, late = nw.col("talk_s"), nw.col("loss_pct") >= LOSS_PCT, nw.col("jitter_sd_max_ms") > JITTER_MS
     no_in = m.unexcused("in")
     known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()

@@ -1,4 +1,4 @@
-"""Whether the reported score can be believed: what the losses alone would give, and what speaks against it."""
+"""Whether the reported score can be trusted: the score that the losses alone would give, and what contradicts it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class MosAudit:
 
 
 def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
-    """Set the reported scores against what was measured.
+    """Compare the reported scores with what was measured.
 
     A score of 4.5 is also what a leg starts with, what it shows after its sequence numbers were reset, and what it
     hardly leaves when losses come in bursts. A dashboard of reported scores is green on all of these.
@@ -124,7 +124,7 @@ def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Unit
 
 
 def _why() -> nw.Expr:
-    """The trust in words: what was missing, or the first thing that speaks against the score."""
+    """The trust in words: what was missing, or the first contradiction of the score."""
     against: nw.Expr = nw.lit("flaws of 3 % or more beside losses of 0")
     for words, condition in reversed(m.contradictions().items()):
         against = nw.when(condition).then(nw.lit(words)).otherwise(against)

@@ -1,4 +1,4 @@
-"""Events of one conversation in order, each with the values of its table and its body."""
+"""The events of one conversation in order, each with the values of its table and its body."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class ConversationEvent:
         return _first_value(self.body, _paths(self.type).get(name, ())) if self.body else None
 
     def text(self, name: str) -> str | None:
-        """The same as text; empty is None."""
+        """The column as text; an empty text is None."""
         value = self.get(name)
         return None if value is None or value == "" or isinstance(value, dict | list) else str(value)
 
     def number(self, name: str) -> float | None:
-        """The same as a number; None where it is none."""
+        """The column as a number; None if it is not one."""
         try:
             return float(self.get(name))
         except (TypeError, ValueError):

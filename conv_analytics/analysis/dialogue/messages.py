@@ -184,7 +184,7 @@ LATENCY = (
 
 
 def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFrame:
-    """How long delivery takes; messages that were not delivered, or are not known to be, count too.
+    """How long delivery takes; messages that were not delivered, or not known to be, are counted as censored.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
 
 
 def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
-    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, and what ended it."""
+    """Per message and recipient the ``duration`` [s], whether it is used (0 or 1), and what ended it."""
     col, states = nw.col, [f"{state}_at" for state in STATES]
     rows = rows.with_micros("sent_at", *states)
     # Where no instant is known, nothing is watched, and any end will do.

@@ -173,7 +173,7 @@ _OF_ROLES = [_ID, "role", "talk_s", "open", "silence_s", "latency_s", "at_least"
 def turn_batches(
     source: Source, roles: Mapping[str, str], legs: pd.DataFrame | None = None
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The turns and silences of whole conversations at a time; with legs, only of theirs."""
+    """The turns and silences in batches of whole conversations; with legs, only of their conversations."""
     batches = span_batches(source, "speaking", *PROMPTS, RECOGNISED, leg_columns=LEG_COLUMNS, legs=legs)
     for spans, own in batches:
         yield conversation_turns(spans, own, roles)
@@ -245,7 +245,7 @@ def _replies(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
 
 
 def _barged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """How many turns were spoken into, of those for which it is known, and how many of them were stopped."""
+    """How many turns were spoken into, among those for which that is known, and how many of these were stopped."""
     into = rows["barged_in"].fillna(value=False).astype(bool)
     flags = rows.assign(barge_ins=into, barge_in_n=rows["barged_in"].notna(),
                         stopped=into & rows["stopped"].fillna(value=False).astype(bool))  # fmt: skip

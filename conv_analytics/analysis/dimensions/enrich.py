@@ -1,4 +1,4 @@
-"""Own dimensions of calls: sites, carriers, names of networks, teams; from maps that the caller has."""
+"""Custom dimensions of calls from the caller's maps: sites, carriers, names of networks, teams."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def match_counts(
     data: Any, table: Any = None, on: str | Mapping[str, str] | None = None, how: str | None = None, *,
     at: str = "started_at", tz: str = "UTC",
 ) -> pd.DataFrame:  # fmt: skip
-    """Count the rows that a map matches, and those that it does not, by reason.
+    """Count the rows that a map matches, and those that it does not match, by reason.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _opened(
 
 
 def _looked_at(source: Source, lookup: Lookup) -> Rows:
-    """The columns of a frame that a map looks at."""
+    """The columns of a frame that a map needs."""
     kinds: dict[str, Any] = dict.fromkeys(lookup.needs, str)
     if isinstance(lookup.table.index, Validity):
         kinds[lookup.at] = datetime

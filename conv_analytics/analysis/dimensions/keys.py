@@ -1,4 +1,4 @@
-"""What a map is joined on: the words that stand for it, and how they are found among the names of its columns."""
+"""The keys that a map can be joined on: their names, and how its columns are recognised."""
 
 from __future__ import annotations
 

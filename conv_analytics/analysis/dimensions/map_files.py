@@ -18,7 +18,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_map(path: str | Path) -> pa.Table:
-    """The rows of a map; all of a CSV file are text, empty cells are null.
+    """The rows of a map; in a CSV file all cells are text, and empty ones null.
 
     Raises
     ------

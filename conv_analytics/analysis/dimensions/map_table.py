@@ -1,4 +1,4 @@
-"""A map, checked: every key stands once, or once at a time, so that joining it never makes more rows."""
+"""A checked map: every key occurs once, or once at a time, so that a join never multiplies rows."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def map_table(
 
 
 def columns_of(table: pa.Table, on: str | Mapping[str, str] | None, *, own: Sequence[str]) -> list[str]:
-    """The columns that a map would add to legs with further columns of their own; it is not checked otherwise."""
+    """The columns that a map would add to legs with other custom columns; nothing else is checked."""
     raw = _named(table, _name_of(table))
     key = key_of(raw.column_names, on, None, rows=(*LEG_TEXTS, *own), map_name=_name_of(table))
     return [name for name in raw.column_names if name not in {key.column, FROM, TO}]
@@ -200,7 +200,7 @@ def _texts(column: Any, what: str, *, exact: bool = False) -> pa.Array:
 
 
 def _unwrapped(texts: pa.Array) -> pa.Array:
-    """Keys without what spreadsheets put around them so that they stay text: ="0044", '+44."""
+    """Keys without the marks by which spreadsheets keep them as text: ="0044", '+44."""
     return pc.replace_substring_regex(pc.replace_substring_regex(texts, '^="?([^"]*)"?$', r"\1"), "^'", "")
 
 

@@ -19,14 +19,14 @@ from conv_analytics.analysis.dimensions.numbers import E164, MASKED, matches
 
 Ints = npt.NDArray[np.int64]
 
-#: No prefix fits; and of a masked number: several might, for only its calling code is known.
+#: No prefix matches; or, for a masked number, several might, because only its calling code is known.
 NO_ROW, UNDECIDED = -1, -2
 #: Digits of the longest number.
 _DIGITS = 15
 
 
 class PrefixIndex:
-    """Different prefixes, each with its place in the order in which they were given."""
+    """Distinct prefixes, each with its position in the array."""
 
     def __init__(self, prefixes: pa.Array) -> None:
         padded, lengths = _padded(prefixes), _lengths(prefixes)
@@ -41,11 +41,11 @@ class PrefixIndex:
 
     @property
     def longest(self) -> int:
-        """Digits of the longest prefix: what comes after them in a number decides nothing."""
+        """Digits of the longest prefix; later digits of a number do not matter."""
         return self._by_length[0][0] if self._by_length else 0
 
     def places(self, numbers: pa.Array) -> Ints:
-        """Per number or masked number the place of its longest prefix, else `NO_ROW` or `UNDECIDED`."""
+        """Per number or masked number the position of its longest prefix, else `NO_ROW` or `UNDECIDED`."""
         places = np.full(len(numbers), NO_ROW, dtype=np.int64)
         rows = np.flatnonzero(matches(numbers, E164))
         if len(rows):
@@ -58,7 +58,7 @@ class PrefixIndex:
         return places
 
     def of_heads(self, heads: pa.Array) -> Ints:
-        """The same for beginnings of numbers that were cut after `longest` digits, which may be short."""
+        """The same for numbers cut to `longest` digits; shorter ones are allowed."""
         return self._of_digits(heads)
 
     def _of_digits(self, digits: pa.Array) -> Ints:
@@ -73,7 +73,7 @@ class PrefixIndex:
         return places
 
     def _of_calling_code(self, code: str) -> int:
-        """The place for all numbers of a calling code, if it is the same for all of them."""
+        """The position for all numbers of a calling code, if they share one."""
         after = bisect_left(self._texts, f"{code}0")
         if after < len(self._texts) and self._texts[after].startswith(code):
             return UNDECIDED

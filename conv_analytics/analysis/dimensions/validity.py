@@ -1,4 +1,4 @@
-"""Rows that hold for a time: from when, until before when, and which one holds at an instant."""
+"""Rows with a period of validity: its start, its end (excluded), and which row is valid at an instant."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class Validity:
         )
 
     def places(self, keys: pa.Array, at_us: Ints, known: Any = None) -> Ints:
-        """Per key and instant the row that holds; -1 for a key without rows, `OUTSIDE` where none holds then.
+        """Per key and instant the valid row; -1 for a key without rows, `OUTSIDE` where none is valid then.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The columns of what the analysis gives: order, types, units and meaning, declared once."""
+"""The columns of the answers: order, types, units and meaning, declared once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows on the way to an answer: a query on a table, computed where the table is.
+"""Rows on the way to an answer: a query on a table, computed by the engine of the table.
 
 Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB or Spark
 on what does not fit there. Steps that each engine does in its own way are asked of the engine.
@@ -131,7 +131,7 @@ class Rows:
         return self._with(self.frame.join(others, on=on, how=how, suffix=suffix))
 
     def unique(self, subset: Any = None, *, keep: Any = "any", order_by: Any = None) -> Self:
-        """The rows without those that repeat others."""
+        """The rows without duplicates."""
         return self._with(self.frame.unique(subset, keep=keep, order_by=order_by))
 
     def group(self, by: Sequence[str], *aggregates: nw.Expr) -> Self:
@@ -159,7 +159,7 @@ class Rows:
 
     @property
     def native(self) -> Any:
-        """The rows as the engine has them: a pandas frame, a relation, a Spark frame."""
+        """The rows in the engine's form: a pandas frame, a relation, a Spark frame."""
         return self.source.engine.native(self.frame)
 
     def with_micros(self, *names: str, suffix: str = "_us") -> Self:
@@ -209,7 +209,7 @@ class Rows:
     # Ways out.
 
     def collect(self) -> pd.DataFrame:
-        """The rows as pandas, whatever the caller's kind: for sweeps and small tables."""
+        """The rows as pandas, whatever the kind of the caller's data: for sweeps and small tables."""
         return self._collected({})
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -254,7 +254,7 @@ class Rows:
         return low, high
 
     def grouped(self, by: Sequence[str], aggregates: Sequence[nw.Expr]) -> pd.DataFrame:
-        """One row per group, keys as they are shown, sorted by them; a single row without keys."""
+        """One row per group, with keys formatted for display, sorted by them; without keys a single row."""
         if not by:
             return self.select(*aggregates).collect()
         done = show_time_keys(self.group(by, *aggregates).collect(), by)
@@ -269,12 +269,12 @@ class Rows:
 
 
 def show_time_keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """A result with its keys of local time as they are shown."""
+    """A result whose keys of local time are formatted for display."""
     return frame.assign(**{name: zones.shown(name, frame[name]) for name in by if name in zones.KEYS})
 
 
 def time_keys(frame: pd.DataFrame, by: Sequence[str], tz: str, at: str = "started_at") -> pd.DataFrame:
-    """The keys of local time of rows in memory, as they are shown; with the index of the rows.
+    """The keys of local time of rows in memory, formatted for display; with the index of the rows.
 
     >>> rows = pd.DataFrame({"started_at": pd.to_datetime(["2026-10-26T00:30Z", "2026-03-29T22:30Z"], utc=True)})
     >>> time_keys(rows, ["week", "hour"], "Europe/London").values.tolist()

@@ -51,9 +51,9 @@ class Source:
     engine: Engine
     kind: str
     cache: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    """What was asked of the data before, by question and table."""
+    """Earlier results, by question and table."""
     dimensions: tuple[Dimension, ...] = ()
-    """Further columns of its legs."""
+    """Custom columns of its legs."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -138,18 +138,18 @@ class Source:
         return table in self.engine.tables and self.engine.has_rows(table)
 
     def rows(self, tables: Iterable[str]) -> int:
-        """Rows of some tables in memory; of those that are not there none."""
+        """Rows of some tables in memory; 0 for tables that are missing."""
         return sum(len(self.engine.tables[name]) for name in tables if name in self.engine.tables)
 
     def has_null(self, table: str, column: str) -> bool:
-        """Whether a column of a table has a null, or is missing though there are rows; asked once."""
+        """Whether a column of a table has a null, or is missing although there are rows; computed once."""
         question = ("null", table, column)
         if question not in self.cache:
             self.cache[question] = self.engine.has_null(table, column)
         return bool(self.cache[question])
 
     def of_conversation(self, conversation_id: str) -> Source:
-        """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
+        """The rows of one conversation, in memory, by table; tables without conversation ids are left out."""
         question = ("conversation", conversation_id)
         if question in self.cache:
             known: Source = self.cache[question]
@@ -201,7 +201,7 @@ class Source:
         return self.engine.read(table, kinds, self._counting(table))
 
     def _counting(self, table: str) -> Any:
-        """A table without rows of Voice events that do not count; None when all do, or there is no such table."""
+        """A table without rows of Voice events that do not count; None if all count or there are none."""
         question = ("rows that count", table)
         if question not in self.cache:
             about = voice_rows.subject_columns(table, self.columns(table))
@@ -220,7 +220,7 @@ class Source:
         return frame if self.kind == "pandas" else self.engine.of_pandas(frame)
 
     def result_of_parts(self, parts: Iterable[pd.DataFrame], columns: Sequence[Column], *, by: Sequence[str]) -> Any:
-        """Parts of an answer as one, its columns as declared, sorted, in the caller's kind."""
+        """The concatenated parts of an answer, with the declared columns, sorted, in the caller's kind."""
         kinds = {column.name: column.kind for column in columns}
         # One by one: of a part that was swept, only the columns of the answer stay in memory.
         typed = [coerce.pandas_columns("the answer", part, kinds) for part in parts]

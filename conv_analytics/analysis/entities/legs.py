@@ -33,7 +33,7 @@ _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at"
 
 @question
 def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
-    """One row per leg: its ends, instants, delays, outcome, quality as reported, price, and what is odd.
+    """One row per leg: its ends, instants, delays, outcome, reported quality, price, and flags.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
 
 
 def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
-    """The legs with further columns, each looked up beside legs that have what it needs."""
+    """The legs with custom columns, each looked up on legs with the columns it needs."""
     own = source.dimension_columns
     asked, needed = needed_dimensions(source.dimensions, wanted)
     shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
@@ -138,7 +138,7 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
 
 
 def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    """The legs of tables in memory with the wanted columns, or more: made for the first question, all for the second.
+    """The legs of tables in memory with at least the wanted columns; the second question gets all columns made.
 
     What is kept is kept with the source; that of a dataset serves all questions to it.
     """
@@ -154,7 +154,7 @@ def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 
 
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
+    """The legs as relations: those of a dataset from its folder's cache, which they are added to."""
     columns = wanted | (set(KEY) if with_keys else set())
     about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
 
@@ -199,7 +199,7 @@ def _from_tables(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 
 
 def _with_country_lookups(rows: Rows) -> Rows:
-    """The rows with the countries of their number and their network; each that occurs is looked at once."""
+    """The rows with the countries of their number and network; each distinct one is looked up once."""
     keys = rows.select(*COUNTRY_KEYS).unique().collect()
     known = countries(*(keys[name].dropna().unique() for name in COUNTRY_KEYS))
     by_address = known[known["of"] == "address"].rename(

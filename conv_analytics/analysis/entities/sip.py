@@ -1,4 +1,4 @@
-"""SIP codes and reason words as outcomes of a call, with who must act and what to do.
+"""SIP codes and reason words as outcomes of a call, with the party that must act and the advice.
 
 SIP codes are those of RFC 3261 and its extensions (607: RFC 8197, 608: RFC 8688), Q.850 causes those of the table in
 RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. What the words of the
@@ -247,7 +247,7 @@ def _unlisted(code: int) -> Code:
 
 
 def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
-    """Every SIP code that is known, as a table.
+    """Every known SIP code, as a table.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
 
 
 def word_expr(words: tuple[str, ...]) -> nw.Expr:
-    """The first word with an outcome among some columns, else the first that says that it failed."""
+    """The first word with an outcome among some columns, else the first one that indicates a failure."""
     known = [word for listed in _words_by_outcome().values() for word in listed]
     return nw.coalesce(*(
         nw.when(nw.col(name).is_in(these)).then(nw.col(name)) for these in (known, FAILED_WORDS) for name in words

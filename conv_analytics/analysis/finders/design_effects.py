@@ -1,4 +1,4 @@
-"""How much alike legs of one conversation, number or user are, per group: what makes chance larger than it seems."""
+"""Design effects per group: how similar the legs of one conversation, number or user are, which inflates chance."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SUMS = ("clusters", "k", "n", "kk", "kn", "nn", "nnn")
 
 @dataclass(frozen=True, eq=False)
 class _Worst:
-    """The cluster of each group with most cases too many: its cases and legs, 0 where there is none."""
+    """The cluster of each group with the largest excess: its cases and legs, 0 where there is none."""
 
     k: Floats
     n: Floats
 
 
 def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
-    """The counts of groups, with what clusters do to them.
+    """The counts of groups, with their design effects.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
 def _clusters(
     counts: pd.DataFrame, rows: Rows, by: Sequence[str], name: str, known: np.ndarray
 ) -> tuple[ClusterSums, _Worst]:
-    """The sums over the clusters of each known group; a leg of which the cluster is not known is one of its own."""
+    """The sums over the clusters of each known group; a leg of unknown cluster is a cluster of its own."""
     together = [nw.col("_k").sum(), nw.col("_n").sum()]
     clustered = rows.filter(~nw.col(name).is_null()).group([*by, name], *together).materialized()
     k, n = (nw.col(column).cast(nw.Float64()) for column in ("_k", "_n"))
@@ -93,7 +93,7 @@ def _clusters(
 
 
 def _without_worst(sums: ClusterSums, worst: _Worst) -> Floats:
-    """The p of each group against the rest without its worst cluster; 0 where that is not asked."""
+    """The p value of each group against the rest, without its worst cluster; 0 where that is not tested."""
     asked = (sums.clusters >= _LEAST_OWN) & (worst.n > 0)
     k, n = np.where(asked, worst.k, 0.0), np.where(asked, worst.n, 0.0)
     rest = replace(

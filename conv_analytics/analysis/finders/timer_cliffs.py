@@ -1,4 +1,4 @@
-"""Calls that end when a timer says so: sharp peaks in how long calls last, at known timers and anywhere else."""
+"""Calls cut by timers: sharp peaks in call durations, at known timers and anywhere else."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def timer_cliffs(
     fdr: float = CLIFF_FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
-    """Durations at which calls are cut: known timers, and others at which one group's calls end.
+    """Durations at which calls are cut: known timers, and others that are specific to a group.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def timer_cliffs(
 
 
 class _Histograms:
-    """Counts of lengths per group: its keys, all its calls, and how many end in each bin."""
+    """Counts of durations per group: its keys, all its calls, and how many end in each bin."""
 
     def __init__(self, counts: pd.DataFrame, keys: Sequence[str]) -> None:
         groups = counts.groupby(list(keys), dropna=False, sort=True).ngroup() if keys else pd.Series(0, counts.index)
@@ -252,7 +252,7 @@ def _elsewhere(
 
 
 def _apart(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
-    """Of timers so close that they share calls, the one that stands out most; a known one before others."""
+    """Of timers so close that they share calls, the most prominent; known timers take precedence."""
     keep: list[int] = []
     taken: dict[Any, list[float]] = {}
     ordered = rows.assign(_p=rows["p"].fillna(2.0), _other=~rows["_known"].astype(bool), _at=rows["_start"] * BIN_S)
@@ -271,7 +271,7 @@ def _judged(rows: pd.DataFrame, fdr: float, min_excess: float) -> pd.DataFrame:
 
 
 def _adjusted(rows: pd.DataFrame, p: Floats) -> Floats:
-    """Adjusted p: of two families with half of the false discoveries each, known timers and any others."""
+    """Adjusted p values, in two families with half of the false discoveries each: known timers and all others."""
     q, known = np.full(len(p), np.nan), rows["_known"].to_numpy(bool)
     q[known] = benjamini_hochberg(p[known])
     if not known.all():
@@ -291,7 +291,7 @@ def _shared_timers(rows: pd.DataFrame) -> list[float]:
 def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length of `timer_cliffs`
     rows: pd.DataFrame, timer: float, keys: Sequence[str], ends: pd.DataFrame, fdr: float, min_excess: float
 ) -> pd.DataFrame:
-    """The rows, where the cliffs at a timer count no call twice: what a clearer cliff has is taken out of the others.
+    """The rows without double counting: calls of a clearer cliff are removed from other cliffs at the same timer.
 
     A timer that cuts a call ends all its legs. So the network of the other leg shows a cliff, too, and did nothing.
     """
@@ -318,7 +318,7 @@ def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length 
 
 
 def _names(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[Any]:
-    """A text per row that tells groups apart."""
+    """A text per row that identifies its group."""
     texts = [frame[name].astype("object").map(repr).where(frame[name].notna(), "") for name in keys]
     joined: pd.Series[Any] = texts[0] if texts else pd.Series("", index=frame.index)
     for more in texts[1:]:

@@ -1,4 +1,4 @@
-"""How many lines or agents a load needs: Erlang's formulas (M30).
+"""The number of lines or agents that a load needs: Erlang's formulas (M30).
 
 Offered traffic is in erlangs: busy seconds per second, or calls an hour times their seconds / 3600. What is measured is
 carried traffic; where calls were blocked, `offered` tells what was tried.
@@ -51,7 +51,7 @@ def erlang_b(traffic: float, servers: int) -> float:
 
 
 def erlang_c(traffic: float, agents: int) -> float:
-    """Probability that a call has to wait, when it does wait and no one gives up.
+    """Probability that a call has to wait, if callers wait and no one gives up.
 
     Returns
     -------
@@ -158,7 +158,7 @@ def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, 
 
 
 def offered(carried: float, servers: int) -> float:
-    """Offered traffic, from the carried traffic and the number of lines; infinite where all were busy all the time.
+    """Offered traffic, from the carried traffic and the number of lines; infinite if all were always busy.
 
     Examples
     --------

@@ -40,7 +40,7 @@ class Survival:
     hi: Floats
 
     def quantile(self, q: float) -> float:
-        """The time by which the share q has had it; NaN when the curve does not come that far."""
+        """The time by which the share q has had the event; NaN if the curve does not get that far."""
         return _first(self.time, self.survival <= 1 - between(q, "q") + 1e-12)
 
     def quantile_interval(self, q: float) -> tuple[float, float]:
@@ -54,7 +54,7 @@ def _first(time: Floats, reached: npt.NDArray[np.bool_]) -> float:
 
 
 def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
-    """Time until an event, when for some cases it is only known how long it did not happen.
+    """Time until an event, where some cases are censored: it had not happened until then.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ class Incidence:
     hi: Floats
 
     def quantile(self, q: float) -> float:
-        """The time by which it happened for the share q of all; NaN when fewer have it."""
+        """The time by which the share q of all has had the event; NaN if fewer have."""
         return _first(self.time, self.share >= between(q, "q") - 1e-12)
 
     def quantile_interval(self, q: float) -> tuple[float, float]:
@@ -136,7 +136,7 @@ class Incidence:
 def aalen_johansen(
     durations: npt.ArrayLike, happened: npt.ArrayLike, other: npt.ArrayLike, *, confidence: float = CONFIDENCE
 ) -> Incidence:
-    """Share that has had an event by each time, if another event can come first and prevent it.
+    """Share with an event by each time, if a competing event can come first and prevent it.
 
     Parameters
     ----------

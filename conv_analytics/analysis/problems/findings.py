@@ -1,4 +1,4 @@
-"""Everything that is wrong, each problem once: all finders over all groupings, one family of tests."""
+"""All problems in the calls, each once: all finders over all groupings, as one family of tests."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ def findings(
 
     Notes
     -----
-    Set-up is asked of attempts: legs that ring together in one conversation are one, answered if any was; audio is
-    asked of measured legs. A group is held against calls of the same direction, channel, side and part of the day in
+    Set-up is tested on attempts: legs that ring together in one conversation are one, answered if any was; audio is
+    tested on measured legs. A group is held against calls of the same direction, channel, side and part of the day in
     other groups; a window of time against the group's other calls and against others at that time. Calls of one
     conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates,
     and a group that one of these makes alone is not named. Groups that differ without a cause widen the limits
@@ -163,7 +163,7 @@ def _row(number: int, explained: Explained, legs: Observations, tz: str, fdr: fl
 
 
 def kind_of(candidate: Candidate) -> str:
-    """The kind of a problem: that of its case, unless its window says more."""
+    """The kind of a problem: that of its case, unless its window is more specific."""
     if candidate.case.kind != "group_rate":
         return candidate.case.kind
     if candidate.lengths_s is not None:

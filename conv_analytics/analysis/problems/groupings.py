@@ -1,4 +1,4 @@
-"""What cases are grouped by: columns of legs, beginnings of numbers, and times of the week."""
+"""The groupings of cases: columns of legs, prefixes of numbers, and times of the week."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
 from conv_analytics.analysis.problems.versions import VERSIONS
 
-#: Lengths of the beginnings of numbers that are asked, in digits.
+#: Lengths of the tested prefixes of numbers, in digits.
 PREFIXES = (2, 3, 4, 5, 6, 7)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -51,7 +51,7 @@ class Grouping:
 
 
 class _Groupings(dict[str, Grouping]):
-    """Groupings by name; a column that the caller added is one as well."""
+    """Groupings by name; custom columns are groupings, too."""
 
     def __missing__(self, name: str) -> Grouping:
         return Grouping(name, name.replace("_", " "), "unknown", rank=2)
@@ -83,13 +83,13 @@ class Groups:
     _made: dict[tuple[str, str], Codes] = field(default_factory=dict)
 
     def of(self, name: str, unit: str = "leg") -> Codes:
-        """The codes of a grouping; for attempts -1 where the legs of one attempt differ."""
+        """The codes of a grouping; for attempts, -1 where the legs of one attempt differ."""
         if (name, unit) not in self._made:
             self._made[name, unit] = self._legs(name) if unit == "leg" else self._attempts(self.of(name))
         return self._made[name, unit]
 
     def has(self, name: str) -> bool:
-        """Whether the data knows this grouping at all."""
+        """Whether the data has this grouping at all."""
         if name in {"all", "weekday"}:
             return True
         if not name.startswith("prefix"):

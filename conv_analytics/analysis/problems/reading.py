@@ -1,4 +1,4 @@
-"""Reads what a caller gives into observations: of tables through one query, of a frame of legs as it is."""
+"""Reads data into observations: tables through one query, a frame of legs as it is."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _from_lazy(rows: Rows, texts: Sequence[str], engine: LazyEngine) -> dict[str, Any]:
-    """The same through Arrow, a batch at a time: texts become codes before the next batch is read."""
+    """The same through Arrow, batch by batch: texts become codes before the next batch is read."""
     rows = rows.with_micros(*INSTANTS, suffix="").select(
         *texts,
         *(nw.col(name).cast(nw.Float64) for name in (*NUMBERS, *JUDGED_NUMBERS)),
@@ -128,7 +128,7 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
 
 
 def _one_by_one(chunks: list[Any]) -> Codes:
-    """Texts of which hardly two are the same, and that nothing is grouped by: a code for each row."""
+    """Nearly unique texts that nothing is grouped by: a code for each row."""
     whole = pa.chunked_array(chunks).combine_chunks()
     chunks.clear()
     codes = np.arange(len(whole), dtype=np.int32)
@@ -145,7 +145,7 @@ def _codes(chunks: list[Any]) -> Codes:
 
 
 class _Labels(Sequence[str]):
-    """Labels that stay in Arrow: only those that are shown become text."""
+    """Labels that stay in Arrow; only those that are shown become Python texts."""
 
     def __init__(self, array: Any) -> None:
         self.array = array

@@ -1,4 +1,4 @@
-"""Very many calls: groups and windows are looked for in a sample of conversations, and counted among all calls."""
+"""For very many calls: groups and windows are searched in a sample of conversations, and counted among all calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether calls are placed at other hours than before: a campaign that runs on the wrong time zone."""
+"""Whether calls are placed at other hours than before, such as a campaign in the wrong time zone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LEAST_N = 20
 
 
 def shift_h(candidate: Candidate, legs: Observations, groups: Groups) -> float | None:
-    """By how many hours the calls of a group are later than its other calls, -12..12; None if that is no matter."""
+    """Hours by which the calls of a group are later than its other calls, -12..12; None if irrelevant."""
     if candidate.case.name != "unanswered" or candidate.by != ("from_address",) or candidate.case.kind != "group_rate":
         return None
     codes = groups.of(candidate.by[0], candidate.case.unit).codes

@@ -110,7 +110,7 @@ def side(candidate: Candidate, legs: Observations) -> str:
 
 
 def compared_with(candidate: Candidate) -> str:
-    """What the expected share is from."""
+    """The source of the expected share."""
     adjusted = "calls of the same direction, channel and part of the day"
     if candidate.against == "the rest":
         return f"{adjusted} in all other groups"
@@ -157,7 +157,7 @@ def same_calls(candidates: Sequence[Candidate], tz: str) -> str:
 
 
 def python(candidate: Candidate) -> str:
-    """The call of a single question that shows it."""
+    """The call of a single analysis function that shows it."""
     case, names = candidate.case, [name for name in candidate.by if not name.startswith("prefix")]
     by = repr(names[0]) if len(names) == 1 else repr(names)
     if candidate.hours is not None:

@@ -1,4 +1,4 @@
-"""One grouping of a case: bad calls per group, and what is expected of it by the strata of the others."""
+"""One grouping of a case: bad calls per group, and the number expected from the strata of the others."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Window:
 
 
 def candidates(table: Table) -> list[Candidate]:
-    """Times, hours and lengths at which a group is worse than otherwise, and worse than others then."""
+    """Times, hours and durations in which a group is worse than at others, and worse than other groups."""
     data, grouping = table.data, table.grouping
     if grouping.name in {"weekday", "remote_kind"}:
         return []
@@ -64,7 +64,7 @@ def candidates(table: Table) -> list[Candidate]:
 
 
 def scan(table: Table, what: str) -> Iterator[Window]:
-    """The best window of each group whose bad calls do not come evenly."""
+    """The best window of each group whose bad calls are unevenly distributed."""
     data, everything = table.data, table.grouping.name == "all"
     if everything and not data.case.everywhere:
         return
@@ -98,14 +98,14 @@ def scan(table: Table, what: str) -> Iterator[Window]:
 
 
 def _rate(table: Table, what: str) -> Floats:
-    """What is usual; for hours of all calls without the part of the day, which is the question."""
+    """The usual rate; when testing hours of all calls, without the part of the day."""
     if what == "hour" and table.grouping.name == "all":
         return table.data.baseline(table.valid, adjusts=True, dayparts=False)
     return table.rate
 
 
 def _values(table: Table, what: str) -> Any:
-    """What windows are windows of, per call: negative where it is not known."""
+    """The value per call that windows are ranges of; negative where unknown."""
     legs, rows = table.data.legs, table.data.rows[table.valid]
     if what == "time":
         return np.where(legs.started_us[rows] == NO_INSTANT, -1, legs.started_us[rows])
@@ -116,7 +116,7 @@ def _values(table: Table, what: str) -> Any:
 
 
 def _bins(values: Any, what: str) -> Ints:
-    """A coarse place of each call; -1 where it has none."""
+    """The coarse bin of each call; -1 where it has none."""
     known = values >= 0
     if what == "hour" or not known.any():
         return np.where(known, values // HOUR_US, -1).astype(np.int64)
@@ -128,7 +128,7 @@ def _bins(values: Any, what: str) -> Ints:
 
 
 def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
-    """Groups whose bad calls come unevenly: the range of what is more than expected so far, Kuiper's statistic."""
+    """Groups whose bad calls are unevenly distributed, by Kuiper's statistic: the range of the cumulative excess."""
     inside = (bins >= 0) & (table.of >= 0)
     size, groups = int(bins.max(initial=0)) + 1, len(table.kept)
     cell = table.of[inside] * size + bins[inside]
@@ -147,7 +147,7 @@ def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class _Ordered:
-    """All calls in the order of some values: how many are bad between two of them, and how many are expected."""
+    """All calls sorted by some values: bad and expected calls between any two values."""
 
     values: Any
     k: Floats
@@ -184,7 +184,7 @@ class _Days:
         return k, e, v
 
     def overdispersion(self, table: Table, without: Ints) -> float:
-        """Variance of the counts of days by what it were if calls were independent; a lasting change does not count."""
+        """Variance of daily counts relative to independent calls; a lasting change does not count."""
         less = self._sums(self.day, table, without, len(self.sums[0]))
         k, e, v = (whole - part for whole, part in zip(self.sums, less, strict=True))
         z = ((k - e) / np.sqrt(np.maximum(v, 1e-9)))[v >= 1]
@@ -195,7 +195,7 @@ class _Days:
 
 
 def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
-    """The window, as places from and to, in which the bad calls of a group are furthest from even."""
+    """The window, as an index range, in which the bad calls of a group deviate most from even."""
     bad = np.flatnonzero(y > 0)
     if len(bad) > ENDS:
         bad = bad[np.unique(np.linspace(0, len(bad) - 1, ENDS).astype(int))]
@@ -216,7 +216,7 @@ def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
 
 
 def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
-    """The same for whole hours; `hours` are in order, from the night on."""
+    """The same for whole hours; `hours` are sorted, starting at night."""
     k, e = (np.r_[0.0, np.cumsum(np.bincount(hours, weights, minlength=24))] for weights in (y, rate))
     low, high = np.triu_indices(25, 1)
     fine = (high - low <= LONGEST_H) & (k[high] - k[low] >= 5)  # noqa: PLR2004
@@ -258,7 +258,7 @@ def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be no
 def _judged(
     table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, ordered: _Ordered | None, noise: float
 ) -> tuple[float, float, str] | None:
-    """How surely a window is worse than the group's other calls, and than others in the same window."""
+    """Significance of a window against the group's other calls, and against other groups in the same window."""
     y, odds = table.y, table.data.case.odds
     k, n, e = float(y[chosen].sum()), float(len(chosen)), float(rate[chosen].sum())
     k_own, e_own = float(y[rows].sum()) - k, float(rate[rows].sum()) - e

@@ -1,4 +1,4 @@
-"""How much goes on at once: concurrent calls, traffic per hour, the busy hour (M28, M29)."""
+"""Concurrency: concurrent calls, traffic per hour, the busy hour (M28, M29)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def concurrency(
     busy_from: str = "started",
     until: datetime | None = None,
 ) -> Any:
-    """How many legs, calls or conversations are up, from each instant at which that changes.
+    """How many legs, calls or conversations are up, from each instant at which that number changes.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ class _Query:
 
 
 def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Start, end and open of those that have a place in time; and those that have none."""
+    """Start, end and open of the rows with a known time; and the other rows."""
     one_of("unit", query.unit, UNITS)
     one_of("busy_from", query.busy_from, FROM)
     if set(by) & set(zones.KEYS):
@@ -248,7 +248,7 @@ def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.Data
 
 
 def _with_last(rows: Rows) -> Rows:
-    """The rows with ``last_at``: where they end, null for those that are still up."""
+    """The rows with ``last_at``: their end, null for those that are still up."""
     if "last_at" in rows.columns:
         return rows
     known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
@@ -271,7 +271,7 @@ def _steps(spans: pd.DataFrame) -> Steps:
 
 
 def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Edges of the zone's hours that hold all steps: its full hours, and where its offset changes."""
+    """Edges of the zone's hours around all steps: full hours, and changes of the offset."""
     if not len(steps.since):
         return np.array([], dtype="int64")
     first, last = int(steps.since[0]), max(int(steps.since[-1]), int(steps.since[0]) + 1)
@@ -289,7 +289,7 @@ def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _peaks(steps: Steps, starts: Any, ends: Any) -> list[int]:
-    """Most that are up within each hour."""
+    """The peak within each hour."""
     if not len(starts):
         return []
     before = np.searchsorted(steps.since, starts, side="right") - 1

@@ -16,7 +16,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
-#: A price may be off by so much, or by this share of itself.
+#: A price may be off by this amount, or by this share of itself.
 _OFF, _OFF_SHARE = 1e-6, 0.01
 #: Billing increments that are usual. [s]
 INCREMENTS_S = (1, 6, 10, 30, 60)
@@ -151,7 +151,7 @@ def _close(price: Any, expected: Any) -> Any:
 
 @question
 def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
-    """What was spent on calls that were of no use.
+    """The money spent on useless calls.
 
     Parameters
     ----------

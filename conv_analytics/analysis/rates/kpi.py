@@ -1,4 +1,4 @@
-"""Rates of calls by anything: one pass over the legs, computed where they are."""
+"""Rates of calls by any key: one pass over the legs, in their own engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who calls again at once: the same two ends within minutes of the end of a call, in either direction (M50)."""
+"""Redials: the same two ends call again within minutes of the end of a call, in either direction (M50)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What engines that speak SQL have in common: lazy frames of narwhals, and the few words that narwhals lacks.
+"""The base of engines that speak SQL: lazy frames of narwhals, and the few operations that narwhals lacks.
 
 An engine says these words (`SqlWords`) and what each native frame can do; everything that questions need is made of it.
 """
@@ -41,12 +41,12 @@ class LazyEngine(NoCache, ABC):
     # What each engine does in its own way.
 
     def run(self, step: Callable[[], T]) -> T:
-        """Run what computes something outside of these methods; errors become those of this package."""
+        """Run a computation; errors become those of this package."""
         return step()
 
     @abstractmethod
     def project(self, native: Any, columns: Sequence[str]) -> Any:
-        """Columns of a native frame as SQL says them."""
+        """Columns of a native frame, given as SQL expressions."""
 
     @abstractmethod
     def where(self, native: Any, condition: str) -> Any:
@@ -85,16 +85,16 @@ class LazyEngine(NoCache, ABC):
         return frame
 
     def grouped_apart(self, frame: Any) -> Any:
-        """Groups that are to be joined: computed at once where that saves memory."""
+        """Groups for a later join; computed now where that saves memory."""
         return frame
 
     def as_read(self, value: str, kind: Any) -> str:
-        """A value of a caller's column, as the questions take it."""
+        """A value of a caller's column in the form that questions expect."""
         del kind
         return value
 
     def cast(self, value: str, actual: str, wanted: str) -> str:
-        """A value as another type; an error where it cannot be that."""
+        """A value as another type; raises if it cannot be converted."""
         del actual
         return f"cast({value} as {wanted})"
 
@@ -120,7 +120,7 @@ class LazyEngine(NoCache, ABC):
         return bool(self.arrow(self.native(one)).num_rows)
 
     def any_table(self) -> Any:
-        """A table as it came, from which others can be made."""
+        """A table as it came, as the base for others."""
         return next(iter(self.tables.values()))
 
     def read(self, table: str, kinds: Mapping[str, Any], counting: Any = None) -> Any:
@@ -209,7 +209,7 @@ class LazyEngine(NoCache, ABC):
             yield self.frame(part).drop(_HASH)
 
     def ordered_by_hash(self, frame: Any, column: str) -> Any:
-        """The rows so that those with hashes of some range are read fast."""
+        """The rows, arranged for fast reading of a range of hashes."""
         del column
         return frame
 

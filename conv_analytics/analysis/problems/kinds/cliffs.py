@@ -1,4 +1,4 @@
-"""Timer cliffs: calls of a route that end at one and the same second, whichever it is."""
+"""Timer cliffs: calls of a route that all end at the same second."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
 def _of_grouping(
     legs: Observations, groups: Groups, name: str, rows: Ints, *, least_excess: float
 ) -> Iterator[Candidate]:
-    """The peaks of one grouping, of rows in the order of their talk."""
+    """The peaks of one grouping; rows are sorted by talk time."""
     talk = legs.numbers["talk_s"]
     lengths = talk[rows]
     codes = groups.of(name).codes[rows]
@@ -99,7 +99,7 @@ def _of_grouping(
 
 
 def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
-    """The densest windows of sorted lengths, as places from and to, and the calls around; the clearest first."""
+    """The densest windows of sorted durations, as index ranges, and the calls around them; the clearest first."""
     end = np.searchsorted(talk, talk + WIDTH_S, side="right")
     k = end - np.arange(len(talk))
     reach = np.maximum(LEAST_AROUND_S, AROUND * talk)
@@ -187,7 +187,7 @@ def _without_peaks_of_parties(cliffs: list[Candidate], cut: Flags, legs: Observa
 
 
 def _most(candidate: Candidate, legs: Observations) -> int:
-    """The user with the most calls of a peak; -1 where all of its calls are one user's, or nobody's."""
+    """The user with the most calls of a peak; -1 if all of its calls have one user, or none."""
     users = legs.texts["user_id"].codes
     of_peak = users[candidate.bad]
     of_peak = of_peak[of_peak >= 0]
@@ -197,7 +197,7 @@ def _most(candidate: Candidate, legs: Observations) -> int:
 
 
 def _z_by_own_number(candidate: Candidate, legs: Observations, without: int = -1) -> float:
-    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there.
+    """Significance of a peak for its place, rather than for the scripts spoken on the own numbers used there.
 
     Without the calls of one user, if one is given.
     """

@@ -1,4 +1,4 @@
-"""Post-dial delay: calls that take long until it rings."""
+"""Post-dial delay: calls that take long to ring."""
 
 from __future__ import annotations
 

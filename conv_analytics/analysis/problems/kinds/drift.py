@@ -1,4 +1,4 @@
-"""Slow drifts: a share that grows from week to week, on no day by so much that it would be noticed."""
+"""Slow drifts: a share that grows from week to week, too slowly to be noticed on any day."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _of_grouping(
 
 
 def _trend(y: Floats, at: Ints) -> tuple[float, float, float]:
-    """How surely a share grows with time, days being clusters; and its fitted values at the beginning and the end."""
+    """Significance of a share's growth over time, with days as clusters; and its fitted first and last values."""
     t = (at - at.min()) / max(float(np.ptp(at)), 1.0)
     t = t - t.mean()
     mean = y.mean()

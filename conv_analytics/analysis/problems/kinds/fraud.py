@@ -1,4 +1,4 @@
-"""Premium-rate fraud: long or expensive calls to a place that is otherwise hardly called, within a short time."""
+"""Premium-rate fraud: long or expensive calls to a rarely called destination, within a short time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_IN
 
 #: A place that has more of the calls than this is no rare one.
 RARE = 0.15
-#: So many calls, so much longer or dearer than others, in so small a share of the time.
+#: Least number of calls, how many times longer or dearer they are than others, and their largest share of the time.
 LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
 #: How surely they are longer, as a z.
 LEAST_Z = 4.0
@@ -51,13 +51,13 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
 
 
 def _together(at: Ints, span: int) -> bool:
-    """Whether calls are in a small share of all hours and days, several on a day."""
+    """Whether calls are concentrated in a few hours and days, with several a day."""
     hours, days = (len(np.unique(at // unit)) for unit in (HOUR_US, DAY_US))
     return hours * HOUR_US / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= len(at) / 2
 
 
 def _longer_z(talk: Floats, inside: Flags) -> float:
-    """How surely calls are longer than others, by the logarithm of their lengths: a few long ones are no habit."""
+    """Significance of calls being longer than others, by log duration: a few long ones do not count."""
     logs = np.log(np.maximum(talk, 1.0))
     mine, others = logs[inside], logs[~inside]
     return float((mine.mean() - others.mean()) / max(others.std(), 0.1) * np.sqrt(len(mine)))

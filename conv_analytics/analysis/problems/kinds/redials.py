@@ -11,7 +11,7 @@ from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, O
 
 #: Attempts that follow one without a conversation to the same number within so long belong to it.
 GAP_US = HOUR_US // 6
-#: So many in a row are a storm.
+#: Calls in a row that make a storm.
 STORM = 8
 #: Share of the numbers with long rows from which on they are usual.
 COMMON = 0.3

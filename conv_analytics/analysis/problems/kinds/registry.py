@@ -1,4 +1,4 @@
-"""Every kind of problem that `findings` knows, in the order in which they are asked."""
+"""Every kind of problem that `findings` knows, in the order of testing."""
 
 from __future__ import annotations
 

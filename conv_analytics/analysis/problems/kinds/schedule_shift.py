@@ -1,4 +1,4 @@
-"""Shifts of a schedule: from a date on, calls of one number are placed at other hours, and fewer are answered."""
+"""Schedule shifts: from some date on, calls of a number are placed at other hours, and fewer are answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conv_analytics.analysis.problems.schedule import LEAST_H
 
 #: Calls and days that are needed before and after.
 LEAST_N, LEAST_DAYS = 25, 3
-#: At most so many of the largest numbers are looked at.
+#: Maximum number of numbers that are tested, the largest first.
 MOST_NUMBERS = 200
 #: How surely calls of the other hours are answered less often, too.
 LEAST_Z = 2.0
@@ -83,7 +83,7 @@ def _of_number(
 
 
 def _z(n: Any, sums: Any, cut: int) -> float:
-    """How surely the mean hour before a day differs from that from then on; days, not calls, are what varies."""
+    """Significance of the difference between mean hours before a day and from it on; the sample is days, not calls."""
     means = [part.sum(axis=0) / count.sum() for part, count in ((sums[:cut], n[:cut]), (sums[cut:], n[cut:]))]
     spread = np.zeros((2, 2))
     for part, count, mean in ((sums[:cut], n[:cut], means[0]), (sums[cut:], n[cut:], means[1])):

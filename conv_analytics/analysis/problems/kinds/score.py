@@ -1,4 +1,4 @@
-"""Scores that say nothing: 4.5 and 100 % where no packet was counted, or in spite of losses."""
+"""Meaningless scores: 4.5 and 100 % where no packet was counted, or in spite of losses."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def _cases(legs: Observations, _groups: Groups) -> list[Case]:
 
 
 def _by_attempt(legs: Observations, flag: Flags) -> Flags:
-    """Whether any leg of the attempt has a flag; of legs that are no attempt, whether they have it."""
+    """Whether any leg of the attempt has a flag; for other legs, whether they have it."""
     done = flag.copy()
     rows = np.flatnonzero(legs.attempt >= 0)
     if len(rows):

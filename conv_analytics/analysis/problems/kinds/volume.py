@@ -1,4 +1,4 @@
-"""Volume: a number of one's own that is not called any more, while others are."""
+"""Volume: an own number that is no longer called, while others are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.analysis.problems.case_data import FEW
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Ints, Observations
 
-#: Calls that a number had, on so many days, and calls that must be missing since.
+#: Least calls of a number, days with calls, and calls missing since.
 LEAST_CALLS, LEAST_DAYS, LEAST_MISSING = 30, 4, 10.0
 
 
@@ -53,7 +53,7 @@ def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list
 
 
 def _noise(own: Ints, others: Ints) -> float:
-    """Variance of a number's calls a day, given those of the others, by what it were by chance alone."""
+    """Variance of a number's daily calls, given those of the others, relative to chance."""
     first = min(int(own.min()), int(others.min())) // DAY_US
     size = max(int(own.max()), int(others.max())) // DAY_US - first + 1
     mine, theirs = (np.bincount(at // DAY_US - first, minlength=size).astype("float64") for at in (own, others))
