@@ -60,7 +60,7 @@ class Signer(NamedTuple):
 
 
 def signer_of(client: Any) -> Signer:
-    """The signer of tokens in an object of the library: ``Vonage``, ``HttpClient``, ``Auth``, or a part of a ``Vonage``.
+    """The signer of tokens in an object of the library: ``Vonage`` or a part of it, ``HttpClient``, ``Auth``.
 
     Raises
     ------

@@ -108,7 +108,7 @@ class DatasetWriter:
         self._files.place(name, day, rows)
 
     def keep_table(self, name: str) -> None:
-        """Have a file of a table, if without rows: readers find its columns."""
+        """Make sure that a table has a file, even without rows, so that readers find its columns."""
         self._files.keep_table(name)
 
     def quarantine(self, lines: list[str]) -> None:
@@ -170,7 +170,7 @@ class DatasetWriter:
         return commit
 
     def abandon(self) -> None:
-        """Give the run up; the dataset stays as it was, and the journal is left for the next run."""
+        """Abandon the run; the dataset stays as it was, and the journal is left for the next run."""
         self._files.drop()
         # Once promised, some files may be in place; the next writer moves the others.
         if not log.promised(self._staging):

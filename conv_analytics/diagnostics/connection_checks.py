@@ -1,4 +1,4 @@
-"""Checks that ask the API: connection, token, clock, and what the list of conversations holds."""
+"""Checks that send requests to the API: connection, token, clock, and the list of conversations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHER_HOST = "Is it the host of the Conversation API? Leave base_url= out, or g
 
 
 def connection(setup: Setup) -> Iterator[Finding]:
-    """Whether the host answers, as the Conversation API does."""
+    """Whether the host answers as the Conversation API does."""
     if setup.base_url is None or not setup.reachable:
         yield skipped("host, proxy or certificates are wrong")
         return
@@ -73,7 +73,7 @@ def token(setup: Setup) -> Iterator[Finding]:
 
 
 def clock(setup: Setup) -> Iterator[Finding]:
-    """Whether this machine's clock is that of the API."""
+    """Whether this machine's clock agrees with the API's."""
     if setup.auth is None or (setup.newest is None and isinstance(setup.failure, TransportError | None)):
         yield skipped(_NOT_ASKED)
         return
@@ -87,7 +87,7 @@ def clock(setup: Setup) -> Iterator[Finding]:
 
 
 def conversations(setup: Setup) -> Iterator[Finding]:
-    """Which conversations the API lists: the newest and the oldest."""
+    """The newest and the oldest conversation that the API lists."""
     if setup.newest is None:
         yield skipped("the list was not read")
         return

@@ -44,7 +44,7 @@ def application_id(setup: Setup) -> Iterator[Finding]:
 
 
 def private_key(setup: Setup) -> Iterator[Finding]:
-    """Whether there is a private key, which the API takes, and nobody else can read."""
+    """Whether there is a private key of a kind that the API accepts and that nobody else can read."""
     if setup.signer is not None:
         yield skipped("the client of the package vonage signs the tokens")
         return
@@ -66,7 +66,7 @@ def private_key(setup: Setup) -> Iterator[Finding]:
 
 
 def host(setup: Setup) -> Iterator[Finding]:
-    """Which host or region is asked."""
+    """The host or region to use."""
     try:
         setup.base_url, source = host_of(setup.values)
     except ConfigError as problem:
@@ -76,7 +76,7 @@ def host(setup: Setup) -> Iterator[Finding]:
 
 
 def proxy(setup: Setup) -> Iterator[Finding]:
-    """Which proxy leads to the host."""
+    """The proxy for the host."""
     if setup.base_url is None:
         yield skipped(_NO_WAY)
         return
@@ -90,7 +90,7 @@ def proxy(setup: Setup) -> Iterator[Finding]:
 
 
 def certificates(setup: Setup) -> Iterator[Finding]:
-    """Which certificates are trusted."""
+    """The trusted certificates."""
     if setup.base_url is None:
         yield skipped(_NO_WAY)
         return
@@ -108,7 +108,7 @@ def certificates(setup: Setup) -> Iterator[Finding]:
 
 
 def _unread_files(setup: Setup) -> Iterator[Finding]:
-    """The Vonage CLI's file in the working folder, where it is there and cannot be read."""
+    """The Vonage CLI's file in the working folder, if it exists but cannot be read."""
     path = setup.cwd / ".vonagerc"
     if not path.exists():
         return

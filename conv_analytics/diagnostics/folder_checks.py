@@ -1,4 +1,4 @@
-"""Checks of the folder: whether an export can write there, and what the last ones did."""
+"""Checks of the folder: whether an export can write there, and the results of the last runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_RUN = timedelta(hours=12)
 LATE_PERIODS = 1.5
 #: Until its commit, a run keeps the API's answers as well: several times what it adds in the end.
 WORKING_ROOM = 5
-#: The disk should hold so many more runs.
+#: Runs that the free disk space should suffice for.
 NIGHTS_AHEAD = 30
 #: Free space that is little, where no run tells how much one takes. [B]
 LITTLE = 1 << 30
@@ -90,7 +90,7 @@ def lock(setup: Setup) -> Iterator[Finding]:
 
 
 def last_runs(setup: Setup) -> Iterator[Finding]:
-    """Whether the last run was complete, and not too long ago."""
+    """Whether the last run was complete and recent."""
     if not setup.exports:
         yield skipped(_NO_RUNS)
         return
@@ -199,7 +199,7 @@ def _creatable(dest: Path) -> Finding:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder above that is there."""
+    """The nearest existing parent folder."""
     return next((each for each in (path, *path.absolute().parents) if each.exists()), path)
 
 

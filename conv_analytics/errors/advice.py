@@ -1,4 +1,4 @@
-"""Turns an answer that is not a success into the error that says what to do."""
+"""Turns an error response into the exception that says what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conv_analytics.errors.tree import (
 def status_error(  # noqa: PLR0917  the parts of an answer, in their order
     method: str, url: str, status: int, body: bytes, retry_after: float | None = None, clock_offset_s: float = 0.0
 ) -> StatusError:
-    """The error for an answer that is not a success; a wrong clock is mentioned where it can be the reason.
+    """The exception for an error response; mentions a wrong clock where that may be the reason.
 
     >>> error = status_error("GET", "/v1/users/USR-1", 404, b'{"code": "user:error:not-found"}')
     >>> print(error)  # doctest: +ELLIPSIS

@@ -105,7 +105,7 @@ _OF_PROXIES: dict[int | None, str] = {
 
 
 class UnexpectedPayload(APIError):
-    """A success (2xx) whose body is not what was asked for: HTML, empty, cut off, an error object."""
+    """A success (2xx) whose body is not what was requested: HTML, empty, cut off, an error object."""
 
     def __init__(self, reason: str, *, method: str, url: str, status: int = 200) -> None:
         message = (
@@ -117,7 +117,7 @@ class UnexpectedPayload(APIError):
 
 
 class CursorLoop(APIError):
-    """A listing without an end: it leads back to a page that was already read, or goes on without new records."""
+    """An endless listing: it leads back to a page that was already read, or goes on without new records."""
 
     def __init__(self, reason: str = "leads back to a page already read", *, method: str, url: str) -> None:
         message = f"{method} {redact(url)} {reason}. Start the listing again."
@@ -283,7 +283,7 @@ class MemoryExhausted(ConvAnalyticsError, MemoryError):
 
 
 class ExportIncomplete(ConvAnalyticsError):
-    """Some tasks of an export failed; what finished is committed, and the same call resumes the rest."""
+    """Some tasks of an export failed; finished work is committed, and the same call resumes the rest."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a listener counts, and how it is shown to Prometheus."""
+"""The counters of a listener, and their form for Prometheus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sample = tuple[Labels, float]
 
 @dataclass
 class Backlog:
-    """What is stored and not yet in the tables, as far as this listener knows.
+    """The events stored but not yet in the tables, as far as this listener knows.
 
     A run of another process, such as a nightly export, takes from it too; that shows after the next commit here.
     """
@@ -39,7 +39,7 @@ class Backlog:
         self._next_oldest = received if self._next_oldest is None else self._next_oldest
 
     def committing(self) -> None:
-        """A commit begins: it takes what is there now."""
+        """A commit begins: it takes all events stored until now."""
         self._taken, self._next_oldest = (self.events, self.size), None
 
     def committed(self) -> None:

@@ -1,4 +1,4 @@
-"""What happens to a body before it touches the disk: no secrets, and with a mask no people."""
+"""Removes secrets and, with a mask, personal data from a body before it reaches the disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SPACE = b"\xef\xbb\xbf \t\r\n"
 
 
 def sanitized(receipt: Receipt, mask: Mask | None = None) -> Receipt:
-    """A receipt as it may be kept: its body redacted as pages of the API are, and masked if there is a mask."""
+    """A receipt that may be stored: its body redacted like pages of the API, and masked if there is a mask."""
     if mask is not None:
         return _masked(receipt, mask)
     name = "events" if receipt.interface == "rtc" else ""
@@ -39,7 +39,7 @@ def _redacted(body: bytes, name: str) -> bytes:
 
 
 def _masked(receipt: Receipt, mask: Mask) -> Receipt:
-    """Parameters and forms become JSON, so that each value is masked by its name."""
+    """Mask a body; parameters and forms become JSON, so that each value is masked by its name."""
     body = receipt.body
     form = receipt.content_type.partition(";")[0].strip().lower() == _FORM
     if receipt.method == "GET" or (form and not body.lstrip().startswith((b"{", b"["))):

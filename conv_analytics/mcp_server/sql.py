@@ -1,4 +1,4 @@
-"""SQL over the tables of a dataset, with people masked in the tables themselves, and with limits of time and size."""
+"""SQL over the tables of a dataset, which are masked, with limits on time and size."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: frozenset[str], display: Display) -> None:
-    """Make the views that a query may read, and close every other door."""
+    """Create the views that a query may read, and block all other access."""
     dataset.let_read(connection)
     for name in sorted(tables):
         inner = dataset.statement(name)
@@ -108,7 +108,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display) -> str:
-    """The columns of a table as a query sees them: texts masked, everything else as it is."""
+    """The columns of a table for a query: texts masked, everything else unchanged."""
     if not display.on:
         return "*"
     shown = []

@@ -1,4 +1,4 @@
-"""Tables of what is heard: speech, recordings, keys, mutes, and what was understood (contract 7.4)."""
+"""Tables of audio: speech, recordings, keys, mutes, and recognition (contract 7.4)."""
 
 from __future__ import annotations
 

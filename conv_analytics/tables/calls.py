@@ -1,4 +1,4 @@
-"""Tables of a call: how its legs came about, went on, ended, and what they cost (contract 7.8, 7.9)."""
+"""Tables of calls: how legs start, proceed and end, and what they cost (contract 7.8, 7.9)."""
 
 from __future__ import annotations
 

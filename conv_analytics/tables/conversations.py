@@ -1,4 +1,4 @@
-"""Tables of conversations, and of who takes part in them (contract 6)."""
+"""Tables of conversations and their participants (contract 6)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONVERSATIONS = Table(
         Column(
             "gone",
             bool,
-            "Listed, but no longer there when it was read (404): only what the list told is known.",
+            "Listed, but no longer there when it was read (404): only the data in the list is known.",
         ),
         _EXTRA,
         _EXPORTED_AT,

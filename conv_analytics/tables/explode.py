@@ -88,7 +88,7 @@ class _Items:
 
 
 def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
-    """The items of the lists that are new; a body with an item and no list is that item."""
+    """The new items of the lists; a body with an item and no list is that item itself."""
     owners = known[plan.item_list.owner].to_pylist() if plan.item_list.owner else [None] * len(bodies)
     last_item = plan.item_list.last_item
     single = known[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
@@ -117,7 +117,7 @@ def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats
 def _complete(
     table: Table, arrays: dict[str, pa.Array], last_item: Mapping[str, pa.Array], is_last: Sequence[bool]
 ) -> None:
-    """Fill in what a body says about its last item outside the list."""
+    """Fill in the values of the last item that a body has outside the list."""
     if not last_item or not is_last:
         return
     word, *columns = last_item
@@ -168,7 +168,7 @@ def _once(
     cells: list[Cell],
     repeats: Sequence[set[Hashable]],
 ) -> Exploded:
-    """Leave out rows whose key came before, spelled differently."""
+    """Leave out rows whose key occurred before in another spelling."""
     keys = zip(*(comparable(arrays[column]) for column in table.key), strict=True)
     fresh = []
     for place, (parent, key) in enumerate(zip(parents.tolist(), keys, strict=True)):

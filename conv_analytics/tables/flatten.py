@@ -1,4 +1,4 @@
-"""From the API's JSON to the rows of every table: pure, in bulk, and nothing is lost on the way.
+"""From the API's JSON to the rows of every table: pure, in bulk, and lossless.
 
 A record that cannot be read as declared costs no other record: its row stays with that cell null, and the record goes
 to the quarantine as it came, with the reason. What is not a record at all goes to the quarantine only.
@@ -54,7 +54,7 @@ class Rows:
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, except ``custom:*``, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
-    """Keys of events that no column is made for, with their number."""
+    """Keys of events without a column, with their number."""
 
 
 def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
@@ -172,7 +172,7 @@ def _records(
 
 
 def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]) -> Rows:
-    """Rows of records that are no events; those without an id are broken only."""
+    """Rows of records other than events; those without an id only go to the broken records."""
     table, arrays = TABLES[name], reading.arrays
     identity = arrays[table.key[-1]]
     without = missing_id_cells(identity, table.key[-1])
@@ -187,7 +187,7 @@ def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]
 
 
 def _listed(height: int) -> dict[str, pa.Array]:
-    """The columns that tell where events came from, for events of a list."""
+    """The columns about the source of events, for events of a list."""
     return {
         "source": sources(EventSource.LIST, height),
         "received_at": nulls(datetime, height),
@@ -197,12 +197,12 @@ def _listed(height: int) -> dict[str, pa.Array]:
 
 
 def sources(source: EventSource, height: int) -> pa.Array:
-    """The column ``source`` of rows that all came from one."""
+    """The column ``source`` of rows from a single source."""
     return recode(EventSource, [source], pa.repeat(pa.scalar(0, pa.int32()), height))
 
 
 class _Documents:
-    """Records as they came, cut out of their pages only when asked for."""
+    """Records as received, cut from their pages on demand."""
 
     def __init__(self, pages: Sequence[Page], page_lengths: Sequence[int], name: str) -> None:
         self._pages, self._name = pages, name
@@ -330,5 +330,5 @@ def conversation_ids(pages: Sequence[Page], page_lengths: Sequence[int]) -> pa.A
 
 
 def assemble(table: Table, arrays: Mapping[str, pa.Array]) -> pa.Table:
-    """The rows of a table, from its columns by name; arrays that it does not have are left out."""
+    """The rows of a table, from its columns by name; other arrays are left out."""
     return pa.Table.from_arrays([arrays[column.name] for column in table.columns], schema=table.schema)

@@ -1,4 +1,4 @@
-"""Files of the Reports API, downloaded by the user: one table of billed legs, whatever form they came in.
+"""Files of the Reports API, downloaded by the user: one table of billed legs, from any format.
 
 Nothing is asked of that API here: each record that it gives costs money.
 """
@@ -67,7 +67,7 @@ _ROUNDED = r"^[0-9][.,][0-9]+E\+[0-9]+$"
 
 
 class _Part(NamedTuple):
-    """The records of one file: fields as texts, and how many rows were none."""
+    """The records of one file: fields as texts, and the number of unusable rows."""
 
     product: str
     frame: pd.DataFrame
@@ -240,7 +240,7 @@ def _of_json(content: bytes, product: str | None, path: Path) -> _Part:
 
 
 def _values(content: bytes) -> list[Any] | None:
-    """The values of JSON, or of JSON Lines; None where it is neither."""
+    """The values of JSON, or of JSON Lines; None if it is neither."""
     with suppress(msgspec.DecodeError, RecursionError):
         return [msgspec.json.decode(content)]
     # Other programs write a missing value as NaN, which is no JSON.
@@ -265,7 +265,7 @@ def _text(value: object) -> str | None:
 
 
 def _kind(names: Iterable[str], product: str | None, path: Path) -> str:
-    """The product of a file's records; it has to be one of calls."""
+    """The product of a file's records, which must be one of calls."""
     present = set(names)
     kind = product or next((name for name, signs in _SIGNS if signs <= present), None)
     if kind is None:
@@ -277,7 +277,7 @@ def _kind(names: Iterable[str], product: str | None, path: Path) -> str:
 
 
 def _typed(part: _Part) -> pd.DataFrame:
-    """The records with types, and a row for each that was none."""
+    """The typed records, with a row for each unusable one."""
     raw = part.frame
     texts = {name: raw[field].astype("str") for name, field in _TEXTS.items()}
     texts["call_id"] = texts["call_id"].fillna(raw["leg_id"].astype("str"))

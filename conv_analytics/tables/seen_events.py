@@ -1,4 +1,4 @@
-"""The events that were already flattened, so that none is counted twice."""
+"""The events that were flattened already, so that none is counted twice."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SeenEvents:
         without_id: Collection[int | None],
         items: Iterable[Hashable],
     ) -> None:
-        """Add what an earlier run wrote of a conversation: it is not new.
+        """Add what an earlier run wrote of a conversation, which is not new.
 
         For events without an id, `without_id` has the `digest_without_id` of each, or None for any.
         """
@@ -47,7 +47,7 @@ class SeenEvents:
             self._without_id[conversation_id] = without_id
 
     def has_without_id(self, conversation_id: str, event_type: str | None, at: object, body: str | None) -> bool:
-        """Whether an earlier run wrote this event without an id."""
+        """Whether an earlier run already wrote this event without an id."""
         known = self._without_id.get(conversation_id, ())
         return None in known or digest_without_id(event_type, at, body) in known
 
@@ -81,7 +81,7 @@ class SeenEvents:
 
 
 class IdRanges:
-    """A set of whole numbers that mostly follow one another, as sorted, disjoint ranges.
+    """A set of mostly consecutive whole numbers, as sorted, disjoint ranges.
 
     >>> numbers = IdRanges()
     >>> [numbers.add(number) for number in (1, 2, 3, 2, 7, 4)]
@@ -96,7 +96,7 @@ class IdRanges:
             self.add(number)
 
     def extend(self, numbers: Sequence[int | None]) -> bool:
-        """Add numbers that follow one another and all earlier ones, as on the usual page; return whether they do."""
+        """Add consecutive numbers that follow all earlier ones, as on a usual page; return whether they do."""
         first = numbers[0]
         last = self.pairs[-1][1] if self.pairs else None
         if first is None or (last is not None and first <= last) or numbers != list(range(first, first + len(numbers))):

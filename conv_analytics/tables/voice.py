@@ -1,4 +1,4 @@
-"""The table of every Voice event: what the Voice API tells of calls, which no list of events has (live contract 6)."""
+"""The table of all Voice events, which no list of events has (live contract 6)."""
 
 from __future__ import annotations
 

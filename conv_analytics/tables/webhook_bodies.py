@@ -1,4 +1,4 @@
-"""What arrives at a webhook, or stands in a file of events: taken apart into JSON objects, each of a known kind.
+"""Splits webhook bodies and files of events into JSON objects of known kinds.
 
 Nothing here raises for what somebody sends: a body that cannot be read is `Kind.OTHER`.
 """
@@ -54,7 +54,7 @@ _absent = msgspec.Raw(b"")
 
 
 class Outline(msgspec.Struct, gc=False):
-    """The keys that tell what an object is, with their values undecoded; empty where there are none."""
+    """The keys that determine the kind of an object, with undecoded values; empty where missing."""
 
     type: msgspec.Raw = _absent
     id: msgspec.Raw = _absent
@@ -110,7 +110,7 @@ def outline(document: bytes) -> Outline | None:
 
 
 def decoded_outline(document: bytes) -> Outline | None:
-    """The same, of a text that a decoder takes; it is faster to say no."""
+    """The same for a text that a decoder accepts; rejects faster."""
     try:
         return _outline.decode(document)
     except _REFUSED:
@@ -157,7 +157,7 @@ def kind_of(fields: Outline) -> Kind:
 
 
 def _page(embedded: bytes) -> Kind:
-    """The list that a page is of; other things embed something, too."""
+    """The list that a page contains; other objects embed things, too."""
     for _ in range(scan.LEVELS):
         part = embedded.strip()
         if part.startswith(b"["):
@@ -174,7 +174,7 @@ def _page(embedded: bytes) -> Kind:
 
 
 def _page_of(listed: bytes) -> Kind:
-    """The list whose records stand in a page without its name."""
+    """The list of a page that does not name it."""
     try:
         first = next(iter(_items(listed)), None)
     except ValueError:
@@ -192,7 +192,7 @@ def _page_of(listed: bytes) -> Kind:
 
 
 def split(body: bytes) -> list[bytes]:
-    """The JSON objects of a webhook's body: one, those of an array, or the one that a form stands for.
+    """The JSON objects of a webhook's body: one, those of an array, or the one in a form.
 
     What cannot be read comes back as it is, and is `Kind.OTHER`.
 

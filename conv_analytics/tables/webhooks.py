@@ -1,4 +1,4 @@
-"""From the events that an application's webhook receives to the rows of every table (live contract 5).
+"""From webhook events to the rows of every table (live contract 5).
 
 They are the events of the lists, one by one, each with the ids of its conversation and its application; so they are
 put into pages, conversation by conversation, and go the way of the lists. What lists do not have is added: when an
@@ -49,13 +49,13 @@ class Received(NamedTuple):
 
     body: bytes
     at: datetime | None
-    """When it was received; None where nobody knows."""
+    """When it was received; None if unknown."""
     conversation_id: str | None = None
-    """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
+    """Its conversation, if known from elsewhere; an event that names one itself belongs to that one."""
     verification: str | None = None
-    """How the signature of its request was judged; None where there was no request."""
+    """The verdict on the signature of its request; None without a request."""
     application_id: str | None = None
-    """The application that signed its request; None where nothing tells."""
+    """The application that signed its request; None if unknown."""
 
 
 @dataclass
@@ -182,7 +182,7 @@ def _holds_one(page: bytes) -> bool:
 
 
 def _id_of(fields: Outline) -> float:
-    """The id of an event, to sort by; events without one come last, as they came."""
+    """The id of an event, as a sort key; events without one come last, in their order."""
     if not fields.id:
         return _LAST
     try:
@@ -193,7 +193,7 @@ def _id_of(fields: Outline) -> float:
 
 
 def _without_foreign_ids(arrays: dict[str, pa.Array]) -> None:
-    """Move the ids of events without a conversation to ``extra``: alone they name no event."""
+    """Move the ids of events without a conversation to ``extra``: alone they identify no event."""
     foreign = pc.and_(arrays["conversation_id"].is_null(), arrays["event_id"].is_valid())
     rows = np.flatnonzero(foreign.to_numpy(zero_copy_only=False)).tolist()
     if not rows:

@@ -30,7 +30,7 @@ class Steps:
 
     @classmethod
     def of(cls, starts: Ints, ends: Ints) -> Steps:
-        """Count half-open intervals: one that ends where another starts does not overlap it, and empty ones never count."""
+        """Count half-open intervals: one that ends where another starts does not overlap it; empty ones never do."""
         ends = np.maximum(ends, starts)
         at, place = np.unique(np.concatenate([starts, ends]), return_inverse=True)
         change = np.bincount(place[: len(starts)], minlength=len(at)) - np.bincount(

@@ -1,4 +1,4 @@
-"""Copy a dataset to a new folder: few large files instead of some per run, of each record only the latest row.
+"""Copy a dataset to a new folder: few large files instead of some per run, and only the latest row of each record.
 
 With `replay`, the quarantine is read again, and what can be read now fills the empty cells that it left.
 """
@@ -42,7 +42,7 @@ from conv_analytics.tables.event_sources import EVENT_SOURCES
 
 @dataclass
 class Compacted:
-    """What a copy holds, and what it was made from."""
+    """The contents of a compacted copy, and its source."""
 
     rows: dict[str, int] = field(default_factory=dict)
     """Rows per table."""

@@ -1,4 +1,4 @@
-"""Copy a dataset as it is, from a folder or bucket to another one: the same files, the same commits.
+"""Copy a dataset unchanged, from a folder or bucket to another one: the same files, the same commits.
 
 Commit by commit, each in the way of a run: its files are fetched, checked against their recorded SHA-256, put into
 their places, and counted once the record is created. Whoever copies again gets what is new; a copy that was interrupted
@@ -123,7 +123,7 @@ def _earlier(origin: Layout, target: Layout) -> frozenset[int]:
 
 
 def _others(target: Layout) -> Iterator[str]:
-    """What is in a place without commits, but what a copy that was interrupted may have left."""
+    """Foreign files in a target without commits: those that an interrupted copy may have left do not count."""
     if target.bucket is not None:
         yield from (name for name in backend_of(target).files("") if not name.startswith("_"))
         return
@@ -155,7 +155,7 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
 
 
 def _fetch(origin: Layout, fetched: Layout, name: str, checksum: str | None) -> None:
-    """Fetch a file, unless it was fetched before; raise `CorruptFile` if its bytes are others than were recorded."""
+    """Fetch a file, unless it was fetched before; raise `CorruptFile` if its bytes differ from the recorded ones."""
     path, source = fetched.local_file(name), origin.file(name)
     if checksum is not None and path.exists() and durable.sha256(path) == checksum:
         return

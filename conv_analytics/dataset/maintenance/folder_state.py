@@ -1,4 +1,4 @@
-"""What a check of a dataset finds in its folder, looked at once, and the findings it adds up."""
+"""The state of a dataset folder during a check, read once, and the findings so far."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FolderState:
 
     @cached_property
     def replaced(self) -> ReplacedEvents:
-        """Rows that do not count, because the list's version of their event is there, too."""
+        """Rows that do not count, because the list's version of their event exists, too."""
         return ReplacedEvents(self.paths(EVENT_SOURCES.name))
 
     @classmethod

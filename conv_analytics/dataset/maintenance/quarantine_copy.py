@@ -1,4 +1,4 @@
-"""The quarantine of a dataset on its way into a copy: as it is, or read again."""
+"""Copies the quarantine of a dataset, unchanged or read again."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class QuarantineCopy:
         return TablePatch(TABLES[name], self._improved.get(name, []), new, self._events)
 
     def new(self, name: str) -> list[RunRows]:
-        """The rows of records that had none, by the run that met them."""
+        """The new rows of records that had none, by the run that read them."""
         return self._new.get(name, [])
 
     def _read(self) -> None:
@@ -105,7 +105,7 @@ class QuarantineCopy:
                 self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
 
     def _count(self, record: RereadRecord, *, readable: bool) -> None:
-        """Count a record that was read again; what is still unreadable stays in the quarantine."""
+        """Count a record that was read again; unreadable ones stay in the quarantine."""
         self.result.records += 1
         self.result.digests += record.line.raw is None
         self.result.unreadable += not readable

@@ -37,7 +37,7 @@ from conv_analytics.tables.seen_events import SeenEvents
 
 @dataclass
 class Replayed:
-    """What became of the records of a quarantine."""
+    """The outcome for the records of a quarantine."""
 
     records: int = 0
     """Records that were read again."""
@@ -192,7 +192,7 @@ class _Replay:
         self.delivered.update(each or "" for each in pc.unique(delivered["conversation_id"]).to_pylist())
 
     def _add_records(self) -> None:
-        """Add the latest row of each conversation, member, user and session that the dataset has no later row of."""
+        """Add the latest row of each conversation, member, user and session, unless the dataset has a later one."""
         for name, parts in self._records.items():
             table = TABLES[name]
             key = list(table.key)

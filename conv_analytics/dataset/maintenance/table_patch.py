@@ -1,4 +1,4 @@
-"""Fill the empty cells of a table with what can be read now, while its rows are copied.
+"""Fills empty cells of a table with values that can be read now, while its rows are copied.
 
 A cell that has a value keeps it. In tables with several rows per event (a leg's history), the new rows of an event that
 was read again replace its old ones: an unreadable item had no row, or one without its key. Where events repeat items,
@@ -95,7 +95,7 @@ class TablePatch:
             yield from by_day(self._filled(old), self._table.day, day)
 
     def rest(self) -> pa.Table:
-        """Rows that replaced none of the old ones; to be asked for at the end."""
+        """Rows that replaced no old ones; to be called at the end."""
         if self._table.item_list is None:
             # When a record is there twice, the last one counts.
             unused = sorted(set(self._rows.values()) - self._used)

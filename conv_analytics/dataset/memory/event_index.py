@@ -1,4 +1,4 @@
-"""What a dataset has of some conversations, looked up again and again while all of them are read once more.
+"""The stored events of conversations, looked up while all conversations are read again.
 
 The files of a run hold its conversations in the order in which they came, so a look-up of a few of them has to read the
 whole file. That is done once per run: the keys go into a temporary database, ordered by conversation, with 16 bytes per
@@ -47,7 +47,7 @@ DELIVERED = pa.array([EventSource.LIVE, EventSource.FILE], pa.string())
 
 @dataclass
 class StoredEvents:
-    """What a dataset has of one conversation."""
+    """The stored events of one conversation."""
 
     bodies: dict[int, int | None] = field(default_factory=dict)
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
@@ -62,7 +62,7 @@ class StoredEvents:
 
 
 class EventIndex:
-    """An index of the event ids, bodies and repeated items in a dataset, filled as far as it is asked for.
+    """An index of the event ids, bodies and repeated items in a dataset, filled on demand.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class EventIndex:
         )
 
     def of(self, conversations: Collection[str]) -> dict[str, StoredEvents]:
-        """What the dataset has of some conversations; those without anything are left out."""
+        """The stored events of some conversations; those without any are left out."""
         runs = self._watermarks.runs(conversations)
         for commit in [commit for commit in self._unread if commit.number in runs]:
             self._read(commit)
@@ -188,7 +188,7 @@ def _starts(owners: pa.Array) -> Any:
 
 
 def may_have_delivered(path: StoredFile) -> bool:
-    """Whether a file of ``events`` may hold some that no list gave, by the statistics of its column ``source``."""
+    """Whether a file of ``events`` may hold events from no list, by the statistics of its column ``source``."""
     try:
         with pq.ParquetFile(parquet_source(path)) as file:
             place = file.schema_arrow.get_field_index("source")

@@ -1,4 +1,4 @@
-"""Ask a question of a dataset part by part, where no part splits a conversation."""
+"""Applies a function to a dataset part by part; no part splits a conversation."""
 
 from __future__ import annotations
 
@@ -131,12 +131,12 @@ def _work(func: Callable[[Any], T], parts: Sequence[Any], processes: int, client
 
 
 def _enough(rows: int, processes: int) -> int:
-    """A number of parts that are small enough."""
+    """The number of parts needed for them to be small enough."""
     return max(processes, -(-rows // ROWS), 1)
 
 
 def _known(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
-    """The tables that are wanted, in their order, without what would decide about rows that stand once already."""
+    """The wanted tables, in their order, without those that deduplicate rows which are unique already."""
     if tables is None:
         return list(dataset.tables)
     wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))

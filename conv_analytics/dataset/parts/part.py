@@ -1,4 +1,4 @@
-"""A part of a dataset: the rows of some of its conversations, in files that live as long as the work on them."""
+"""A part of a dataset: the rows of some of its conversations, in temporary files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Part(Mapping[str, "pd.DataFrame"]):
         self.number, self.parts = number, parts
         self._folder, self._rows = folder, dict(rows)
         self.session_cache: dict[str, Any] = {}
-        """What questions keep for the next one."""
+        """Results that questions cache for the next one."""
 
     @property
     def tables(self) -> tuple[str, ...]:

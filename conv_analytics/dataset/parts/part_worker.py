@@ -1,4 +1,4 @@
-"""The process that works on parts: it gets a function, then one part after the other, and answers with the results."""
+"""The worker process: it receives a function, then one part after the other, and returns the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer to what could not be done."""
+    """The answer in case of failure."""
 
     error: Exception
 

@@ -1,4 +1,4 @@
-"""Who works on the parts: this process, processes of this machine, or the workers of a Dask cluster."""
+"""The workers for parts: this process, processes on this machine, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class _Worker:
         return answer
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it is doing."""
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             try:

@@ -1,4 +1,4 @@
-"""What a commit of a dataset changes in the Delta copy of a table."""
+"""The changes that a commit of a dataset makes to the Delta copy of a table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TWICE = pa.schema([EVENT_SOURCES.schema.field(name).remove_metadata() for name 
 
 
 class Action(StrEnum):
-    """How rows come into a Delta table."""
+    """How rows are written to a Delta table."""
 
     APPEND = "append"
     """New rows, beside what is there."""
@@ -52,13 +52,13 @@ class Change:
     table: Table
     action: Action
     rows: Callable[[], Iterator[pa.Table]]
-    """The rows, as the dataset has them; may be asked for several times."""
+    """The rows, as the dataset has them; may be called several times."""
     count: int
     """Rows in the files of the dataset that they come from."""
     both_sources: pa.Table | None = None
-    """Of a correction: the events that came both ways (`EVENT_KEY`), and whether the two differ."""
+    """For a correction: the events from both sources (`EVENT_KEY`), and whether the two versions differ."""
     days: tuple[date, ...] = ()
-    """Of a correction: the days of their rows."""
+    """For a correction: the days of their rows."""
 
 
 class Source:
@@ -80,7 +80,7 @@ class Source:
         return [commit for commit in self.dataset.commits if commit.number > number]
 
     def adds_nothing(self, commit: Commit, published: int) -> bool:
-        """Whether a commit has the rows of earlier ones only, all of which are published: that of a compacted folder.
+        """Whether a commit has only rows of earlier, published commits, as the commit of a compacted folder does.
 
         A copy with `replay` has more, and so may copies of other kinds.
         """
@@ -110,7 +110,7 @@ class Source:
             yield Change(table, Action.REPLACE, _reader(until, name), until.rows(name) if name in until.tables else 0)
 
     def _corrected(self, commit: Commit, table: Table, files: list[File], both_sources: pd.DataFrame) -> Change | None:
-        """The change of a table of events by a commit that has events which came both ways."""
+        """The change of a table of events by a commit with events from both sources."""
         rows, count = self._rows(commit, table), _height(files)
         if both_sources.index.isin(self._contradicted).any():
             until = self._part(lambda each, _: each.number <= commit.number)
@@ -143,7 +143,7 @@ class Source:
         return type(self.dataset)(self.dataset.path, [each for each in kept if each.files] or kept[:1])
 
     def _events_of_both_sources(self, commit: Commit) -> pd.DataFrame | None:
-        """The events that came both ways, as a commit tells, by their key; None if there are none."""
+        """The events from both sources that a commit records, by their key; None without any."""
         if not any(file.table == EVENT_SOURCES.name and file.rows for file in commit.files):
             return None
         rows = self._sources[self._sources["commit"] == commit.number].set_index(list(EVENT_KEY))
@@ -151,7 +151,7 @@ class Source:
 
     @cached_property
     def _sources(self) -> pd.DataFrame:
-        """The events that came both ways, with the number of the commit that tells so."""
+        """The events from both sources, with the number of the commit that records them."""
         parts = []
         for number in {number for number, _ in self.dataset.numbered(EVENT_SOURCES.name)}:
             part = self._part(lambda each, file: each.number == number and file.table == EVENT_SOURCES.name)  # noqa: B023  used at once
@@ -162,7 +162,7 @@ class Source:
 
     @cached_property
     def _contradicted(self) -> pd.Index[Any]:
-        """The events of which two commits say different things."""
+        """The events about which two commits disagree."""
         grouped = self._sources.groupby(list(EVENT_KEY))["differs"].nunique()
         return grouped[grouped > 1].index
 

@@ -35,9 +35,9 @@ class Transaction:
     rows: Callable[[], Iterator[pa.Table]]
     """As the dataset has them."""
     both_sources: pa.Table | None = None
-    """Of a correction: the events that came both ways, and whether the two differ."""
+    """For a correction: the events from both sources, and whether the two versions differ."""
     days: Sequence[date] = ()
-    """Of a correction: the days of their rows."""
+    """For a correction: the days of their rows."""
     sent: int = 0
     """Rows that were given to the Delta client."""
     failed: Exception | None = None
@@ -147,7 +147,7 @@ _WRITES: Mapping[Action, _Write] = {
 
 
 def _compressed() -> WriterProperties:
-    """As the files of a dataset are."""
+    """The compression of dataset files."""
     from deltalake import WriterProperties  # noqa: PLC0415  an extra
 
     return WriterProperties(compression="ZSTD", max_row_group_size=_ROWS)

@@ -59,7 +59,7 @@ def publish(
 
 
 def _application(dataset: HandOver, application_id: str | None) -> str:
-    """The application of a dataset, as its runs recorded it, or else as it is told."""
+    """The application of a dataset: the one that its runs recorded, else the given one."""
     recorded = application_of_runs(dataset.commits).id
     if is_other(application_id, recorded):
         raise ConfigError(f"{dataset.name} holds the application {recorded}, not {application_id}.")
@@ -82,7 +82,7 @@ class _Step(NamedTuple):
 
     @property
     def position(self) -> Position:
-        """Where tables stand that have it."""
+        """The position of the tables that have the application."""
         return Position(self.commit.number, self.commit.run)
 
 
@@ -97,7 +97,7 @@ class _Publication:
         self._positions = self._found()
 
     def steps(self) -> list[_Step]:
-        """What is to be done, commit by commit."""
+        """The steps to take, commit by commit."""
         published = self._positions[PUBLISHED]
         if published is None:
             # The first time, all commits so far are one transaction per table.
@@ -109,7 +109,7 @@ class _Publication:
         ]
 
     def planned(self, steps: Sequence[_Step]) -> Iterator[PublishedTable]:
-        """What the steps would write."""
+        """The rows that the steps would write."""
         for step in steps:
             for change in step.changes():
                 there = self._positions[change.table.name]
@@ -117,7 +117,7 @@ class _Publication:
                     yield self._row(step, change.table.name, change.action, change.count)
 
     def written(self, steps: Sequence[_Step]) -> Iterator[PublishedTable]:
-        """Write the steps; what each table got."""
+        """Write the steps; return what each table received."""
         for step in steps:
             for change in step.changes():
                 there = self._positions[change.table.name]
@@ -145,7 +145,7 @@ class _Publication:
         return PublishedTable(self._application, step.commit.number, table, str(action), rows, version)
 
     def _found(self) -> dict[str, Position | None]:
-        """Where each Delta table stands.
+        """The position of each Delta table.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Where the finished files and the log of a dataset are: in its folder, or in the bucket of its work folder."""
+"""Storage backends for the finished files and the log of a dataset: its folder, or the bucket of its work folder."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _AT_ONCE, _SMALL = 8, 8 * 2**20
 
 
 class Backend(Protocol):
-    """Where finished files and the commit log are."""
+    """A storage backend for finished files and the commit log."""
 
     def require_create_once(self) -> None:
         """Raise `DestinationError` if two writers could take the same number."""
 
     def publish(self, files: Mapping[str, Path]) -> None:
-        """Put finished files under their names; what is in place stays there, so it may be repeated."""
+        """Put finished files under their names; existing ones stay, so that it can be repeated."""
 
     def enter(self, prepared: Path, name: str) -> None:
         """Create a record of the log; raise `FileExistsError` if its name is taken."""
@@ -46,7 +46,7 @@ class Backend(Protocol):
 
 
 class FolderBackend:
-    """A folder of this machine."""
+    """A local folder."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -77,7 +77,7 @@ class FolderBackend:
         return sorted(path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.is_file())
 
     def refresh(self) -> None:
-        """Do nothing: they are there."""
+        """Do nothing: they are in the folder already."""
 
 
 class BucketBackend:
@@ -104,7 +104,7 @@ class BucketBackend:
                 self._upload(name, files[name])
 
     def enter(self, prepared: Path, name: str) -> None:
-        """Create the record; whoever reads the log next fetches a copy."""
+        """Create the record; the next reader of the log fetches a copy."""
         self._store.create(name, prepared.read_bytes())
         prepared.unlink(missing_ok=True)
 
@@ -151,7 +151,7 @@ class BucketBackend:
         part.replace(self._layout.root / name)
 
     def _local_records(self) -> dict[str, int]:
-        """The copies that are there, with their sizes."""
+        """The local copies, with their sizes."""
         if not self._layout.commits.is_dir():
             return {}
         paths = [path for path in self._layout.commits.iterdir() if _is_record(path.name)]
@@ -166,7 +166,7 @@ class BucketBackend:
 
 
 def backend_of(layout: Layout) -> Backend:
-    """Where the finished files and the log of a dataset are."""
+    """The storage backend of a dataset."""
     return FolderBackend(layout) if layout.bucket is None else BucketBackend(layout, layout.bucket)
 
 

@@ -69,7 +69,7 @@ class Commit:
     format: int = field(default=FORMAT)
 
     def read_watermarks(self, root: Path) -> Iterator[Watermark]:
-        """How far the run came with each conversation; raise `CorruptFile` if that cannot be read."""
+        """How far the run has read each conversation; raise `CorruptFile` if that cannot be read."""
         yield from watermarks_from(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
             yield from read_watermarks(Layout(root).file(self.conversations.path))
@@ -170,12 +170,12 @@ def numbers(layout: Layout) -> list[int]:
 
 
 def next_number(layout: Layout) -> int:
-    """The number that the next commit takes."""
+    """The number of the next commit."""
     return max(numbers(layout), default=0) + 1
 
 
 def prepare(layout: Layout, commit: Commit, text: str | None = None) -> Path:
-    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete.
+    """Write a commit to the run's staging folder: the promise that its files are complete.
 
     `text` is that of the record, where another version may have written it.
     """
@@ -197,7 +197,7 @@ class OvertakenError(Exception):
 
 
 def recover(layout: Layout) -> None:
-    """Finish or sweep what killed runs left in the work folder.
+    """Finish or remove what killed runs left in the work folder.
 
     When another run took the number of a promised commit, because the file system's lock kept nobody away or the log
     comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
@@ -220,7 +220,7 @@ def recover(layout: Layout) -> None:
 
 
 def drop(layout: Layout, commit: Commit) -> None:
-    """Remove the files of a promised commit that is given up."""
+    """Remove the files of a prepared commit that is abandoned."""
     named = {file.path for each in commits(layout) for file in each.published}
     own, backend = [file.path for file in commit.published], backend_of(layout)
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
@@ -238,7 +238,7 @@ def _promise(prepared: Path) -> Commit:
 
 
 def _entered(layout: Layout, commit: Commit) -> bool:
-    """Whether a promised commit is in the log: its run died, or its folder was copied, just after it was entered."""
+    """Whether a prepared commit is already in the log: its run died, or its folder was copied, just after that."""
     path = layout.commit(commit.number)
     return path.exists() and Commit.read(path).run == commit.run
 

@@ -1,4 +1,4 @@
-"""Where the rows of a conversation are: the days and commits that have some, looked up in a file that is kept.
+"""An index of conversations: the days and commits with rows of each, in a cached file.
 
 The ids of conversations are drawn at random: the smallest and the largest of a file say nothing, and a filter on the
 ids reads those of all files. The hashes of all ids, sorted, with the numbers of their places take some 10 bytes each,
@@ -29,7 +29,7 @@ Placed = Sequence[tuple[StoredFile, int, int]]
 
 
 def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conversation_id: str) -> list[int] | None:
-    """The numbers of the places that have rows of a conversation; None where nothing can be kept.
+    """The numbers of the places that have rows of a conversation; None if nothing can be cached.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conver
 
 
 def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | None:
-    """The file that has the numbers of all conversations: only files of commits that came since are read for it.
+    """The index file for all conversations; only files of new commits are read to update it.
 
     None where nothing can be kept; see `numbers_of_places`.
     """
@@ -64,7 +64,7 @@ def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | No
 
 
 def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
-    """Keep the numbers of all conversations beforehand, with a connection of its own; see `numbers_of_places`.
+    """Build the index in advance, with a connection of its own; see `numbers_of_places`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which of several rows about the same thing counts: the latest, and an event's from a list."""
+"""Which of several rows for one key counts: the latest and, for events, the one from a list."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def latest_places(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) 
 
 
 def without_replaced(table: Table, frame: pd.DataFrame, event_sources: pd.DataFrame) -> pd.DataFrame:
-    """A table of events without the rows that a list's version replaces; events say that they came twice."""
+    """A table of events without the rows that a list's version replaces; events from both sources are marked."""
     also = event_sources[[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
     twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
     replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])

@@ -40,7 +40,7 @@ OPEN_FILES = 24
 
 
 def no_deadline() -> None:
-    """Let a commit take its time."""
+    """No deadline: a commit may take as long as it needs."""
 
 
 class Staged(Protocol):
@@ -126,7 +126,7 @@ class StagedFiles:
                 self._flush(KEPT_BYTES)
 
     def keep_table(self, name: str) -> None:
-        """Have a file of a table, if without rows."""
+        """Make sure that a table has a file, even without rows."""
         if not any(part.table.name == name for part in (*self._parts.values(), *self._done)):
             self._part(TABLES[name], self._day)
 
@@ -172,7 +172,7 @@ class StagedFiles:
         return self._parts[key]
 
     def _flush(self, kept: int = 0) -> None:
-        """Hand pending rows to the writing thread, once it has written the previous ones.
+        """Hand pending rows to the writing thread once it has written the previous ones.
 
         Those of the largest files go first, and of those that got none lately; `kept` bytes of the others may stay.
         """
@@ -255,7 +255,7 @@ class StagedFiles:
 
 
 def recorded(staging: Path, name: str, table: str, written: int) -> File:
-    """What a commit records of a staged file that is finished; it is synced to the disk."""
+    """The record in a commit of a finished staged file, which is synced to the disk."""
     path = staging / name
     rows = pq.read_metadata(path).num_rows
     if rows != written:
@@ -275,7 +275,7 @@ def _drop(writer: pq.ParquetWriter) -> None:
 
 @contextmanager
 def disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the operating system or a store says (disk full, no permission) into `DestinationError`."""
+    """Turn errors of the operating system or a store (disk full, no permission) into `DestinationError`."""
     try:
         yield
     except OSError as error:

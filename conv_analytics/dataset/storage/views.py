@@ -78,7 +78,7 @@ def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[Sto
 
 
 def replaces_rows(table: Table) -> bool:
-    """Whether a list's row of an event replaces that of a webhook which said something else."""
+    """Whether a list's row of an event replaces a differing row of a webhook."""
     return set(EVENT_KEY) <= set(table.key) and SOURCE in table.columns
 
 

@@ -1,4 +1,4 @@
-"""Whether a store keeps its promise that an object is created once: some servers ignore the condition."""
+"""Tests that a store creates an object only once: some servers ignore the condition."""
 
 from __future__ import annotations
 

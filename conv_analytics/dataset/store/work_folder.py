@@ -29,7 +29,7 @@ FORMAT = 1
 
 
 def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] | None = None) -> Path:
-    """The folder of a dataset: the one that is named or, of a bucket, the local work folder, which is made.
+    """The folder of a dataset: the named one or, for a bucket, its local work folder, which is created.
 
     Parameters
     ----------

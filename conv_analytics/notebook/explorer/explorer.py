@@ -1,4 +1,4 @@
-"""The explorer: a widget that shows calls, and does what its reader asks for."""
+"""The explorer: a widget that shows calls and answers the reader's requests."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Explorer(RequestWidget):
         self._output.update()
 
     def _answer(self, request: dict[str, Any]) -> None:
-        """Do what the reader asks for; if that is impossible, show why, and change nothing."""
+        """Handle a request; if it is impossible, show why, and change nothing."""
         if request.get("to") == "export":
             if self.panel is not None:
                 self.panel.do(request)
@@ -225,7 +225,7 @@ class Explorer(RequestWidget):
 
     @traitlets.observe("picked")
     def _on_picked(self, change: Any) -> None:
-        """Keep what is selected in the timeline, unless another one has been opened meanwhile."""
+        """Store the selection in the timeline, unless another one has been opened meanwhile."""
         with self._lock:
             if self._timeline is not None and change.new.get("id") == self.conversation.get("id"):
                 self._timeline.rows = [int(row) for row in change.new["rows"]]

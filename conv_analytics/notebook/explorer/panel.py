@@ -159,7 +159,7 @@ class ExportPanel(RequestWidget):
 
     @property
     def lock(self) -> threading.RLock:
-        """What whoever changes or reads the state of the panel holds."""
+        """The lock to hold while changing or reading the state of the panel."""
         return self._lock
 
     @property
@@ -207,7 +207,7 @@ class ExportPanel(RequestWidget):
         self._show()
 
     def do(self, request: dict[str, Any]) -> None:
-        """Do what a button of the panel asks for: ``start`` with fields, or ``stop``; if it cannot be, say why."""
+        """Handle a button of the panel: ``start`` with fields, or ``stop``; if it fails, show why."""
         if request["do"] == "stop":
             self.stop()
             return

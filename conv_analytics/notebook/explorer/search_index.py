@@ -1,4 +1,4 @@
-"""Texts of a column that are searched: each different one is looked at once."""
+"""A search index of a text column: each distinct text is searched once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.notebook.explorer.facet import Rows
 
 
 class SearchIndex:
-    """A column as it is shown, in lower case.
+    """The displayed texts of a column, in lower case.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class SearchIndex:
         self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
 
     def containing(self, part: str) -> Rows:
-        """The rows whose text has a part."""
+        """The rows whose text contains a part."""
         hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
         # A null has the place -1: the last.
         rows: Rows = np.append(hits, False)[self._places].astype(bool)

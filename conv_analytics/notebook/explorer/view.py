@@ -125,7 +125,7 @@ class View:
         yield from zip(map(int, places), map(list, zip(*texts, strict=True)), strict=True)
 
     def options(self) -> dict[str, dict[str, int]]:
-        """The values of each list, with how many calls would be shown if it was the only one that changed."""
+        """The values of each list filter, with the number of calls shown if only that filter changed."""
         options = {}
         for name, facet in self._facets.items():
             others = self._period & self._text
@@ -210,7 +210,7 @@ class View:
 
     @cached_property
     def _indexes(self) -> list[SearchIndex]:
-        """The columns that a text is searched in, made on the first search."""
+        """The searched columns, indexed on the first search."""
         columns = [SearchIndex(self.frame[name]) for name in _SEARCHED]
         return columns + [SearchIndex(self.frame[name], self.display.parties) for name in _PEOPLE]
 

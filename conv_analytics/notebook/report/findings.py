@@ -1,4 +1,4 @@
-"""The findings of a report: distinct problems, each with the days on which it was seen, and what was looked at."""
+"""The findings of a report: distinct problems, each with the days on which it occurred, and what was tested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SENTENCES = ("where", "what", "compared_with", "same_calls", "ruled_out", "advi
 def findings_of(
     data: Any, judged: JudgedLegs, period: Period, *, display: Display, profile: Profile, limited: bool, compared: bool
 ) -> Findings | None:
-    """What `conv_analytics.analysis.findings` names in a period and the one before, masked; None without legs.
+    """The problems that `analysis.findings` names in a period and the one before, masked; None without legs.
 
     The period before shows what is new: a single day has nothing that it could be compared with. What had ended when
     the period began is left out.
@@ -93,7 +93,7 @@ def _finding(  # noqa: PLR0917
     row: Mapping[str, Any], legs: pd.DataFrame, slots: Slots, period: Period, display: Display, words: Mapping[str, str]
 ) -> Finding:
     def shown(text: Any) -> str:
-        """A sentence without anything personal: the values that it quotes, then whatever looks like one."""
+        """A sentence without personal data: masks the values that it quotes, then whatever looks personal."""
         if not words:
             return display.text(str(text))
         quoted = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
@@ -115,7 +115,7 @@ def _finding(  # noqa: PLR0917
 
 
 def title_of(case: str) -> str:
-    """The standard term of what the calls of a problem are."""
+    """The standard term for the calls of a problem."""
     return term(case).title if is_term(case) else case.replace("_", " ").capitalize()
 
 
@@ -156,7 +156,7 @@ def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str)
 
 
 def _questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Questions, ...]:
-    """What was looked at, a line per case."""
+    """What was tested, a line per case."""
     asked: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         asked.setdefault(row["case"] or row["kind"], []).append(row)

@@ -1,4 +1,4 @@
-"""How a report writes shares, amounts, counts and differences."""
+"""The formats of shares, amounts, counts and differences in a report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def is_or_are(number: int) -> str:
 
 
 def probability(q: float) -> str:
-    """A probability among all that was asked; smaller ones than 0.001 are all the same to a reader.
+    """A probability adjusted for all tests; values below 0.001 are not told apart.
 
     >>> probability(0.0312), probability(3e-9)
     ('q = 0.031', 'q < 0.001')
@@ -55,12 +55,12 @@ def probability(q: float) -> str:
 
 
 def was_or_were(number: int) -> str:
-    """The same of the past."""
+    """The same in the past tense."""
     return "was" if number == 1 else "were"
 
 
 def none_was(number: int, noun: str, done: str) -> str:
-    """That none of some things was something.
+    """A sentence that something applies to none of some things.
 
     >>> none_was(1, "leg", "answered"), none_was(1200, "leg", "answered")
     ('the only leg was not answered', 'none of 1,200 legs was answered')

@@ -133,7 +133,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
-    """An instant on the clock of a zone; in the first and the last hours of all, which have no date there, in UTC."""
+    """An instant on the clock of a zone; in UTC at the ends of the calendar, where the zone has no date."""
     try:
         return at.astimezone(zone)
     except OverflowError:
@@ -141,7 +141,7 @@ def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def shifted(at: datetime, by: timedelta) -> datetime:
-    """An instant some time later, or the first or the last one that there is.
+    """An instant shifted by some time, but not beyond the first or last possible one.
 
     >>> shifted(LATEST, timedelta(days=1)) == LATEST, shifted(EARLIEST, -timedelta(days=1)) == EARLIEST
     (True, True)
@@ -167,7 +167,7 @@ def _begin(day: date, unit: str) -> date:
 
 
 def _following(day: date, unit: str) -> date:
-    """The first day of the next unit, or the last day that there is."""
+    """The first day of the next unit, or the last possible day."""
     if unit == "year":
         return day.replace(year=day.year + 1) if day.year < date.max.year else date.max
     return day + min(timedelta(days=1 if unit == "day" else 7), date.max - day)

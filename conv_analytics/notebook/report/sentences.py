@@ -191,7 +191,7 @@ def finding_sentences(numbers: Numbers) -> list[str]:
 
 
 def finding_facts(one: Finding) -> list[tuple[str, str]]:
-    """What is known of a problem, each with its heading; an empty text where nothing is."""
+    """The facts about a problem, each with its heading; an empty text where nothing is known."""
     rate = one.rate
     interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
     certain = ("significance", f"{probability(one.q)}, adjusted for everything that was asked")
@@ -215,7 +215,7 @@ def _until(at: str | None) -> str:
 
 
 def nothing_found(findings: Findings) -> str:
-    """That no problem was found, and where it was looked for."""
+    """A sentence that no problem was found, and what was tested."""
     groups = findings.groups
     if not groups:
         return "No problem was found: no group of calls has enough bad ones to test."

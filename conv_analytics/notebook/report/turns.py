@@ -29,7 +29,7 @@ _KEPT = [_ID, "role", "reply_to", "latency_s", "at_least", "open", "barged_in", 
 
 
 def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
-    """The turn-taking of the conversations of some legs that have a bot or prompts; None where none has."""
+    """The turn-taking of the conversations of some legs with a bot or prompts; None without any."""
     source = Source.of(data)
     if _NEEDED - {*source.columns("audio_events")}:
         return None

@@ -167,7 +167,7 @@ class Timeline:
         return {"text/plain": repr(self), "text/html": fragment(self.layout, zone, theme=self.theme)}
 
     def _display_(self) -> TimelineWidget:
-        """What marimo shows: no script of a piece of HTML runs there."""
+        """The form for marimo, where scripts in HTML do not run."""
         return self.widget()
 
     def __str__(self) -> str:

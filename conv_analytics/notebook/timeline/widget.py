@@ -15,7 +15,7 @@ from conv_analytics.notebook.timeline.page import PARTS, fragment, packed, stati
 
 
 class DrawnTimeline(Protocol):
-    """What the widget needs of a `conv_analytics.notebook.Timeline`, which imports this module when it makes one."""
+    """The part of `conv_analytics.notebook.Timeline` that the widget needs; a protocol, to avoid an import cycle."""
 
     frame: pd.DataFrame
     tz: str

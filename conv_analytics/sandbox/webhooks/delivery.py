@@ -1,4 +1,4 @@
-"""A signed request as a value, and a list of them with what they tell of the calls."""
+"""A signed request as a value, and a list of them with the legs that they are about."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ class Deliveries(list[Delivery]):
 
     @property
     def accepted(self) -> list[Delivery]:
-        """Each event that arrives, once, when receivers take what is rightly signed."""
+        """Each event that arrives, once, if receivers accept only valid signatures."""
         return [each for each in self if not each.dropped and not each.repeated and each.is_right]
 
     @property
     def begun(self) -> frozenset[str]:
-        """Ids of the legs that some event that arrives makes a row of."""
+        """Ids of the legs that get a row from some event that arrives."""
         return legs(each for each in self.accepted if each.begins_leg)
 
     @property
