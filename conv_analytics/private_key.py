@@ -110,7 +110,7 @@ def _load_key(secret: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one retu
     try:
         path = expand_user(text)
     except ConfigError:
-        return f"is below a home folder (~), and there is none: give the whole path instead of {shown_value(text)}"
+        return f"starts with the home folder (~), but there is none: give the full path instead of {shown_value(text)}"
     try:
         if path.is_dir():
             return f"names a folder, not a file: {path}"
@@ -162,9 +162,9 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one return p
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "is damaged or no private key in PEM form"
+        return "is damaged, or not a private key in PEM form"
     if not isinstance(key, RSAPrivateKey):
-        return "is no RSA key, and the API only takes RS256"
+        return "is not an RSA key, and the API only accepts RS256"
     if key.key_size < MIN_KEY_BITS:
         return f"is too small: {key.key_size} bits, at least {MIN_KEY_BITS} are needed"
     return key

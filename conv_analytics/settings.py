@@ -204,7 +204,7 @@ def base_url_of(text: str, source: str = "base_url=") -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in {"http", "https"} or re.search(r"\s", text):
-        raise ConfigError(f"The host of the API ({source}) is no URL, host name or region: {shown_value(text)}.")
+        raise ConfigError(f"The host of the API ({source}) is not a URL, host name or region: {shown_value(text)}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"The host of the API ({source}) must have no user, query or fragment.")
     if parts.scheme == "http" and not is_loopback(host):

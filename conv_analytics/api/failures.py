@@ -45,16 +45,16 @@ _TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (DamagedContent, httpx.DecodingError),
-        "DecodingError: the body is compressed in a way that cannot be undone",
+        "DecodingError: the body cannot be decompressed",
     ),
     ((ssl.SSLError,), "ConnectError: no TLS connection"),
     (
         (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
-        "RemoteProtocolError: the connection was closed before the answer was whole",
+        "RemoteProtocolError: the connection was closed before the answer was complete",
     ),
     (
         (aiohttp.ClientResponseError, httpcore.ProtocolError, httpx.ProtocolError),
-        "RemoteProtocolError: what came is not HTTP, or was cut off",
+        "RemoteProtocolError: the answer is not HTTP, or was cut off",
     ),
 )
 
@@ -103,11 +103,11 @@ def transport_error(
 def _reason(chain: tuple[BaseException, ...], timeout_s: float | None, peer: str) -> str:
     error = chain[0]
     if isinstance(error, TotalTimeout):
-        return f"ReadTimeout: the answer was not whole after {error.limit_s:g} s"
+        return f"ReadTimeout: the answer was not complete after {error.limit_s:g} s"
     if isinstance(error, _CONNECT_TIMEOUTS):
         return f"ConnectTimeout: no connection to {peer} within {timeout_s or 0:g} s"
     if isinstance(error, _TIMEOUTS):
-        return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
+        return f"ReadTimeout: nothing received for {timeout_s or 0:g} s"
     for kinds, reason in _REASONS:
         cause = next((each for each in chain if isinstance(each, kinds)), None)
         if cause is not None:

@@ -61,10 +61,10 @@ class OffsetGuard:
         self._nameless += named.count(None)
         self._count = max(self._count, page.count or 0)
         if page.cursor is not None and names and not fresh:
-            reason = "has only records that came before: the listing stops here and may be incomplete"
+            reason = "has only records seen before: the listing stops here and may be incomplete"
             return replace(page, next_cursor=None, warning=f"{page.url} {reason}.")
         listed = len(self._names) + self._nameless
         if page.next_cursor is None and listed < self._count:
-            reason = f"is said to have {self._count:,} records and lists {listed:,}: the listing may be incomplete"
+            reason = f"claims {self._count:,} records and lists {listed:,}: the listing may be incomplete"
             return replace(page, warning=f"{self._url} {reason}.")
         return page

@@ -234,7 +234,7 @@ def _members(body: bytes) -> dict[str, bytes]:
 def _refuse_other(payload: Mapping[str, Any]) -> None:
     # ``{}`` is an empty last page (contract 2.5); any other object without a key of a page is something else.
     if payload:
-        raise Unusable(f"an object that is no page (keys: {', '.join(sorted(payload))[:100]})")
+        raise Unusable(f"an object that is not a page (keys: {', '.join(sorted(payload))[:100]})")
 
 
 def _kind(payload: object) -> str:

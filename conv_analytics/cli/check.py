@@ -60,7 +60,7 @@ def add(
         "--fail-on",
         choices=("sure", "any"),
         default="sure",
-        help="what exits with 4: broken for sure (the default), or also what may be chance",
+        help="when to exit with 4: only if broken for sure (the default), or also if that may be chance",
     )
     add_zone(command)
     add_maps(command)

@@ -47,7 +47,7 @@ def add(
     )
     command.add_argument("dest", metavar="DEST", nargs="?", help="folder of the export")
     add_work(command)
-    command.add_argument("--listener", metavar="URL", help="address of a running listener, to ask whether it is well")
+    command.add_argument("--listener", metavar="URL", help="address of a running listener, to check its health")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     group = command.add_argument_group("from where")
     add_connection(group)

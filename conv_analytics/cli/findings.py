@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Name what is wrong with the calls in an export, each problem once: what, where, since when, how many calls of how many,
-against what is usual, whose side it is, and what to do. Everything is asked of every sensible grouping, and nothing is
-named that may be chance. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3
+against what is usual, whose side it is, and what to do. Every sensible grouping is tested, and nothing is named that
+may be chance. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3
 if a unit that the verdict poor needs is not known.
 """
 
@@ -50,7 +50,7 @@ def add(
     command.add_argument("--limit", metavar="N", type=int, default=10, help="name at most N problems (10)")
     command.add_argument(
         "--fdr", metavar="SHARE", type=float, default=0.05,
-        help="chance that is put up with that anything is named where nothing is wrong (0.05)",
+        help="accepted probability of naming anything where nothing is wrong (0.05)",
     )  # fmt: skip
     command.add_argument("--fail", action="store_true", help="exit with 4 if there is a problem")
     add_zone(command)
@@ -77,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
         enriched(options, dataset), since=since, until=until, tz=options.tz, profile=options.profile, units=units,
         fdr=options.fdr, limit=options.limit,
     )  # fmt: skip
-    note(f"{len(result):,} problems, of {len(result.looked_at):,} questions that were asked")
+    note(f"{len(result):,} problems, of {len(result.looked_at):,} questions that were tested")
     problems = _masked(result.problems, options)
     if options.format == "text":
         _print(problems)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Receive the webhooks of a Vonage application until SIGTERM or Ctrl-C: RTC events at /rtc, Voice events at /voice. Each
-event is on the disk before it is answered, and every few minutes what arrived is folded into the folder's tables. Only
-so the folder has the calls that an export cannot read any more once they ended.
+event is on the disk before it is answered, and every few minutes what arrived is folded into the folder's tables. This
+is the only way to get the calls that an export can no longer read once they have ended.
 """
 
 _EPILOG = """\
@@ -66,7 +66,7 @@ def add(
     what = command.add_argument_group("what is taken")
     what.add_argument("--secret-file", metavar="FILE", help="signature secrets (the variable VONAGE_SIGNATURE_SECRET)")
     what.add_argument(
-        "--application-id", metavar="ID", action="append", default=[], help="only of this application (any)"
+        "--application-id", metavar="ID", action="append", default=[], help="only events of this application (any)"
     )
     what.add_argument(
         "--unsigned",
@@ -75,7 +75,7 @@ def add(
         help="refuse, or record (require)",
     )
     what.add_argument(
-        "--allow-from", metavar="CIDR", action="append", default=[], help="only from this network; repeatable (any)"
+        "--allow-from", metavar="CIDR", action="append", default=[], help="only senders in this network; repeatable"
     )
     what.add_argument(
         "--trust-forwarded",
@@ -92,7 +92,7 @@ def add(
         "--commit-every",
         metavar="TIME",
         default="5m",
-        help="fold into the tables so often: 30s, 5m, 1h; 0: never (5m)",
+        help="interval of folding into the tables: 30s, 5m, 1h; 0: never (5m)",
     )
     add_mask(command.add_argument_group("privacy"))
     return command
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         with bound(options.host, options.port) as listening:
             _refuse_circle(application, listening)
             serve(application, listening, lambda: _ready(listening, options))
-    note("The listener has ended; what it answered is kept.")
+    note("The listener has ended; every answered event is kept.")
     return Exit.COMPLETE
 
 
@@ -169,7 +169,7 @@ def _ready(listening: socket.socket, options: argparse.Namespace) -> None:
     say(f"voice events    {base}/voice")
     say(f"state           {base}/healthz, {base}/metrics")
     if options.unsigned == "record":
-        note("Events without a signature are stored, too: anybody who reaches this address can add some.")
+        note("Events without a signature are stored, too: anybody who can reach this address can add some.")
     note("Listening. Ctrl-C ends it.")
 
 

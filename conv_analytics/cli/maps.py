@@ -77,7 +77,7 @@ def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> 
     if left_out := [name for name in there if name in TAKEN]:
         note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
     if not columns:
-        note(f"{path}: not used; of its columns ({', '.join(there)}) none is asked for")
+        note(f"{path}: not used; of its columns ({', '.join(there)}) none is needed")
         return data
     return enrich(data, table, on, columns=columns, tz=tz)
 

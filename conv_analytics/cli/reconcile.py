@@ -129,7 +129,7 @@ def _rule(text: str) -> tuple[str, Callable[[Reconciliation], bool]]:
     match = _RULE.fullmatch(text)
     if match is None or match[1] not in OUTCOMES:
         raise ConfigError(
-            f"--fail-on: {text!r} is no rule. Write OUTCOME OP LIMIT, as in 'billed_not_seen > 1%';"
+            f"--fail-on: {text!r} is not a rule. Write OUTCOME OP LIMIT, as in 'billed_not_seen > 1%';"
             f" outcomes are {', '.join(OUTCOMES)}."
         )
     name, beyond, percent = match[1], _COMPARE[match[2]], bool(match[4])

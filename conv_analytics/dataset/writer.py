@@ -187,7 +187,7 @@ class DatasetWriter:
             prepared.unlink(missing_ok=True)
             reason = (
                 f"another run entered its commit {commit.number} meanwhile: {self._why_overtaken()}. Let one run at a"
-                " time write there, and run this one again: what it read is asked for again"
+                " time write there, and run this one again: what it read is requested again"
             )
             raise DestinationError(self.layout.name, reason) from error
         except OSError as error:
@@ -195,8 +195,8 @@ class DatasetWriter:
 
     def _why_overtaken(self) -> str:
         if self.layout.bucket is None:
-            return "the lock of this file system keeps nobody away"
-        return "no lock of this machine keeps those of others away from a bucket"
+            return "locks do not work on this file system"
+        return "a lock on this machine does not protect a bucket from other machines"
 
     def _split_off(self, watermarks: Iterable[Watermark]) -> tuple[list[Watermark], File | None]:
         """The watermarks of a commit when they are few; otherwise the file that they were written to."""

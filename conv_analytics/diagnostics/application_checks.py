@@ -131,7 +131,7 @@ def webhooks(setup: Setup) -> Iterator[Finding]:
     rtc = able.rtc.webhooks.event_url if able and able.rtc and able.rtc.webhooks else None
     calls = voice.webhooks.event_url if voice and voice.webhooks else None
     if not _address(rtc):
-        what = "rtc has no event_url: of calls without a named conversation, the events of their end are never seen"
+        what = "rtc has no event_url: the end of calls without a named conversation is never seen"
         yield warning(what, f"Set it to a listener's address. {_LISTEN}")
     shown = []
     for name, webhook in (("rtc", rtc), ("voice", calls)):
@@ -212,9 +212,9 @@ def _unreachable(address: str) -> str:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.scheme not in {"http", "https"} or not host:
-        return "is no URL"
+        return "is not a URL"
     if is_loopback(host):
         return f"leads to {host}, which is this machine for whoever asks"
     if host == "example.com" or host.endswith((".example.com", ".example")):

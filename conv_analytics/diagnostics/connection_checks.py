@@ -80,7 +80,7 @@ def clock(setup: Setup) -> Iterator[Finding]:
     remark = clock_remark(setup.auth.clock.offset_s)
     if remark:
         what, _, advice = remark.partition("; ")
-        advice = f"{advice[:1].upper()}{advice[1:]}: exports allow for it, but the age of webhooks is judged by it."
+        advice = f"{advice[:1].upper()}{advice[1:]}: exports correct for it, but the age of webhooks is judged by it."
         yield warning(what, advice)
     else:
         yield ok("that of the API, within half a minute")
@@ -93,7 +93,7 @@ def conversations(setup: Setup) -> Iterator[Finding]:
         return
     if not setup.newest.conversations:
         advice = (
-            "Calls that run in no named conversation are never listed after their end: receive their events"
+            "Calls outside named conversations are never listed after their end: receive their events"
             " (conv-analytics listen). Is it the right application and region?"
         )
         yield warning("the API lists none", advice)

@@ -28,19 +28,19 @@ def application_id(setup: Setup) -> Iterator[Finding]:
         return
     if value is None:
         advice = "Give application_id= or set VONAGE_APPLICATION_ID; it is in the dashboard, under Applications."
-        yield error("there is none in the arguments, the environment and the Vonage CLI's files", advice)
+        yield error("there is none in the arguments, the environment or the Vonage CLI's files", advice)
         yield from _unread_files(setup)
         return
     identity = unquoted(value.value.reveal())
     shown = f"{shown_value(identity)} (from {value.source})"
     if not re.fullmatch(r"[\w.-]+", identity):
-        yield error(f"{shown} is no application id", "Give the application's UUID, as the dashboard shows it.")
+        yield error(f"{shown} is not an application id", "Give the application's UUID, as the dashboard shows it.")
         return
     setup.application_id = identity
     if _UUID.fullmatch(identity):
         yield ok(f"{identity} (from {value.source})")
     else:
-        yield warning(f"{shown} is no UUID", "Compare it with the dashboard: an account's key or a name is no id.")
+        yield warning(f"{shown} is not a UUID", "Compare it with the dashboard: account keys and names are not ids.")
 
 
 def private_key(setup: Setup) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def private_key(setup: Setup) -> Iterator[Finding]:
     value = setup.values.get("private_key")
     if value is None:
         advice = "Give private_key= (a path), or set VONAGE_PRIVATE_KEY to a path or the PEM text."
-        yield error("there is none in the arguments, the environment and the Vonage CLI's files", advice)
+        yield error("there is none in the arguments, the environment or the Vonage CLI's files", advice)
         return
     try:
         setup.key = private_key_of(value.value, value.source)

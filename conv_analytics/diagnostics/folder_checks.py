@@ -85,7 +85,7 @@ def lock(setup: Setup) -> Iterator[Finding]:
     if since is not None and setup.now - since < LONG_RUN:
         yield ok(f"the folder is being written by {holder}: until it ends, another export ends with exit code 75")
         return
-    advice = "Look whether that run still does something; if not, end its process. No file has to be deleted."
+    advice = "Check whether that run is still doing something; if not, end its process. No file needs to be deleted."
     yield warning(f"the folder is being written by {holder}", advice)
 
 
@@ -102,7 +102,7 @@ def last_runs(setup: Setup) -> Iterator[Finding]:
         yield warning(what, "Run the same export again: it reads what is missing.")
     elif age > (period or NIGHTLY) * LATE_PERIODS:
         usual = f"one runs every {duration(period.total_seconds())}" if period else "exports should run every night"
-        advice = "Look at the job that starts it; what expires at the API meanwhile is lost."
+        advice = "Check the job that starts it; what expires at the API meanwhile is lost."
         yield warning(f"the last run began {duration(age.total_seconds())} ago, where {usual}", advice)
     else:
         yield ok(what)

@@ -34,7 +34,7 @@ def status_error(  # noqa: PLR0917  the parts of an answer, in their order
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         advice = "Redirects are not followed, so that the token stays with its host: check base_url=."
     if status == HTTPStatus.UNAUTHORIZED and problem.code in _OF_TIME and (remark := clock_remark(clock_offset_s)):
-        advice = f"{advice} A token of a wrong time is refused, and {remark}."
+        advice = f"{advice} A token with a wrong time is refused, and {remark}."
     if retry_after is not None and retry_after > 0:
         # Shown if nobody waited that long.
         advice = f"{advice} It asks to wait {duration(retry_after)}."

@@ -110,7 +110,7 @@ class UnexpectedPayload(APIError):
     def __init__(self, reason: str, *, method: str, url: str, status: int = 200) -> None:
         message = (
             f"{method} {redact(url)} answered {status} with {cut(reason)}. "
-            "Try again; if it stays so, look for a proxy between here and the API, or check base_url."
+            "Try again; if it persists, look for a proxy between here and the API, or check base_url."
         )
         super().__init__(message, method=method, url=url)
         self.status = status
@@ -276,9 +276,9 @@ class MemoryExhausted(ConvAnalyticsError, MemoryError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The answer takes more memory than DuckDB may have ({cut(reason)}). Ask for fewer columns (columns=[...])"
+            f"The answer needs more memory than DuckDB may use ({cut(reason)}). Ask for fewer columns (columns=[...])"
             " or for groups, or give it more: connection = dataset.duckdb(), then"
-            " connection.execute(\"set memory_limit = '8GB'\"), and ask the connection."
+            " connection.execute(\"set memory_limit = '8GB'\"), and query the connection."
         )
 
 
@@ -302,7 +302,7 @@ class ExportStopped(ExportIncomplete):
     def __init__(
         self,
         report: Any,
-        message: str = "The export was stopped. Run the same call again: it goes on where this one was.",
+        message: str = "The export was stopped. Run the same call again: it continues where this one stopped.",
         *,
         result: Any = None,
     ) -> None:

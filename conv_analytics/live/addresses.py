@@ -57,7 +57,7 @@ def _network(text: str) -> Network:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         raise ConfigError(
-            f"{text!r} is no network that senders may be allowed from: write an address such as 216.147.0.0/18."
+            f"{text!r} is not a network that senders could be allowed from: write an address such as 216.147.0.0/18."
         ) from None
 
 

@@ -220,7 +220,7 @@ def _instant(name: str, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{name}={text!r} is no instant; give one like '2026-11-20T09:00:00+00:00'.") from None
+        raise ConfigError(f"{name}={text!r} is not an instant; give one like '2026-11-20T09:00:00+00:00'.") from None
     return in_utc(name, at if at.tzinfo else datetime.fromisoformat(f"{at.isoformat()}+00:00"))
 
 

@@ -82,7 +82,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
         except duckdb.Error as error:
             if late.is_set():
                 raise ConfigError(
-                    f"The query took longer than {time_limit_s:g} s. Ask for fewer rows or days."
+                    f"The query took longer than {time_limit_s:g} s. Request fewer rows or days."
                 ) from None
             raise ConfigError(f"The query failed: {str(error).splitlines()[0][:300]}") from None
         finally:

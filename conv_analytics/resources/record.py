@@ -245,7 +245,7 @@ def is_blank(kind: Any, value: object) -> bool:
 
 
 def dig(payload: object, path: FieldPath) -> Any:
-    """The value under a path of keys, or None, also for an object that is the first item of a list: it has its own keys.
+    """The value under a path of keys, or None, even for an object that is a list's first item: it has its own keys.
 
     >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
     'a'

@@ -135,7 +135,7 @@ LEG_STATUSES = Table(
         last_item=("status", "successful", "reason"),
     ),
     notes=(
-        "event_id is the first event that told of the status.",
-        "An event without a history gives one row, of the status that it tells, at the event's own instant.",
+        "event_id is the first event that reported the status.",
+        "An event without a history gives one row, of the status that it reports, at the event's own instant.",
     ),
 )

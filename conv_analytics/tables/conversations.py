@@ -81,7 +81,7 @@ MEMBER_EVENTS = event_table(
     pick(
         MessageMemberBody,
         "member_id",
-        doc="Id of the member; where the body does not tell, the event's own sender, who is the one that joined.",
+        doc="Id of the member; if the body does not say, the event's own sender, who is the one that joined.",
         fallback=Fallback("from_member_id", ("member:joined",)),
     ),
     pick(MessageMemberBody, "user.id", "user_id"),

@@ -203,7 +203,7 @@ def _of_csv(content: bytes, product: str | None, path: Path) -> _Part:
                 table = pa.table({name: pa.array([], pa.string()) for name in fields})
                 break
             if encoding != "utf-8":
-                raise ConfigError(f"{path} is no CSV that can be read: download it again.") from None
+                raise ConfigError(f"{path} is not readable CSV: download it again.") from None
         else:
             break
     return _Part(kind, table.to_pandas(), damaged)
@@ -213,7 +213,7 @@ def _of_json(content: bytes, product: str | None, path: Path) -> _Part:
     """The records of JSON: pages of the API, lists of records, or JSON Lines of either."""
     values = _values(content)
     if values is None:
-        raise ConfigError(f"{path} is no JSON that can be read: download it again.")
+        raise ConfigError(f"{path} is not readable JSON: download it again.")
     records: list[Mapping[str, Any]] = []
     damaged = 0
     for value in _flat(values):
@@ -270,9 +270,9 @@ def _kind(names: Iterable[str], product: str | None, path: Path) -> str:
     kind = product or next((name for name, signs in _SIGNS if signs <= present), None)
     if kind is None:
         shown = ", ".join(sorted(present)[:8]) or "none"
-        raise ConfigError(f"{path} is no report of calls (its fields: {shown}): name one of {', '.join(PRODUCTS)}.")
+        raise ConfigError(f"{path} is not a report of calls (its fields: {shown}): name one of {', '.join(PRODUCTS)}.")
     if kind not in PRODUCTS:
-        raise ConfigError(f"{path} is a report of {kind}, which are no legs: name one of {', '.join(PRODUCTS)}.")
+        raise ConfigError(f"{path} is a report of {kind}, which are not legs: name one of {', '.join(PRODUCTS)}.")
     return kind
 
 

@@ -65,7 +65,7 @@ def test_stop_leaves_nothing_behind_and_the_next_call_goes_on(state: str, serve:
     assert job.stop()
     assert _threads() == []
     assert (job.running, job.done, job.status) == (False, True, "stopped")
-    with pytest.raises(ExportStopped, match="goes on where this one was") as caught:
+    with pytest.raises(ExportStopped, match="continues where this one stopped") as caught:
         job.result()
     assert caught.value.report.interrupted
     assert job.stop(), "again, and nothing happens"

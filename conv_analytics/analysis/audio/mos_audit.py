@@ -27,14 +27,14 @@ _FROM_QUALITY = (
 )  # fmt: skip
 COLUMNS = (
     *(column for name in _FROM_QUALITY for column in LEG_COLUMNS if column.name == name),
-    Column("why", str, "What the trust was decided by."),
+    Column("why", str, "The reason for the trust."),
     Column("band", str, "The reported score is above, within or below the E-model's band."),
     Column("gap", float, "Reported score less the E-model's with concealment."),
     Column("green_but_bad", bool, "The score looks good (4.0 and more), but the leg is not, or nothing supports it."),
     *(column for column in VERDICT_COLUMNS if column.name in {"verdict", "rule", "value", "evidence_event_id"}),
 )
 SUMMARY = (
-    Column("mos_trust", str, "How far to believe the scores."),
+    Column("mos_trust", str, "How far to trust the scores."),
     Column("legs", int, "Legs with this trust."),
     Column("green", int, "Legs whose score is 4.0 or more."),
     Column("green_but_bad", int, "Of these, the ones that are bad or without support."),
@@ -135,7 +135,7 @@ def _why() -> nw.Expr:
     return nw.when(trust == "unmeasured").then(lacking).otherwise(
         nw.when(trust == "reset").then(nw.lit("jitter_loss_rate over 1")).otherwise(
             nw.when(trust == "default").then(nw.lit("the start value, on fewer than 500 packets")).otherwise(
-                nw.when(trust == "contradicted").then(against).otherwise(nw.lit("nothing speaks against it"))))
+                nw.when(trust == "contradicted").then(against).otherwise(nw.lit("nothing contradicts it"))))
     )  # fmt: skip
 
 

@@ -89,7 +89,7 @@ def one_conversation(data: Any, conversation_id: str) -> Source:
     tables = source.of_conversation(conversation_id)
     if not any(map(tables.has_rows, tables.tables)) and any(map(source.has_rows, source.tables)):
         raise ConfigError(
-            f"The data has nothing of conversation {conversation_id!r}. "
+            f"The data has nothing about conversation {conversation_id!r}. "
             "Look for its id in the column conversation_id of events or conversations."
         )
     return tables

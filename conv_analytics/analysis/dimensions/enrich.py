@@ -205,7 +205,7 @@ def _opened(
             if name not in there:
                 raise ColumnNotFound("the frame", name, there)
     elif isinstance(lookup.table.index, Validity) and at not in {"started_at", "ringing_at", "answered_at", "ended_at"}:
-        raise ConfigError(f"at={at!r} is no instant of legs: name started_at, ringing_at, answered_at or ended_at.")
+        raise ConfigError(f"at={at!r} is not an instant of legs: name started_at, ringing_at, answered_at or ended_at.")
     return source, dimensions, lookup
 
 

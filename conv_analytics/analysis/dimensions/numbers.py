@@ -56,7 +56,7 @@ def prefixes_of(texts: pa.Array, what: str) -> pa.Array:
     wrong = pc.invert(matches(digits, "[1-9][0-9]{0,14}"))
     if wrong.true_count:
         raise ConfigError(
-            f"{what} has {examples(texts.filter(wrong))}: these are no beginnings of international numbers. Write the "
+            f"{what} has {examples(texts.filter(wrong))}: these are not prefixes of international numbers. Write the "
             "country's code first and digits only, such as 4420, +4420 or 004420."
         )
     return digits

@@ -60,9 +60,9 @@ def kind_of(frame: Any) -> Kind:
     if hasattr(frame, "__arrow_c_stream__") or _is_dask(frame) or _known_to_narwhals(frame):
         return "pyarrow"
     raise ConfigError(
-        f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
-        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, Ibis table, or another frame "
-        "that offers __arrow_c_stream__ or that narwhals knows."
+        f"{name} cannot be analysed: give a Dataset, Frames, a mapping of table name to frame, or a pandas DataFrame, "
+        "pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, Ibis table, or another frame that offers "
+        "__arrow_c_stream__ or that narwhals supports."
     )
 
 

@@ -27,7 +27,7 @@ _NAIVE = (
     "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
 )
 _NO_INSTANTS = (
-    "Column {column!r} of {table} holds no instants but {dtype}. Convert it, for example: "
+    "Column {column!r} of {table} holds {dtype}, not instants. Convert it, for example: "
     "frame[{column!r}] = pd.to_datetime(frame[{column!r}], utc=True, format='ISO8601')."
 )
 

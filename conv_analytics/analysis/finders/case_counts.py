@@ -73,7 +73,7 @@ def case_rows(
     own = case in own_columns and not (case in LEG_COLUMNS and "leg_id" in own_columns)
     if not own and case not in CASES:
         known = ", ".join(CASES)
-        raise ConfigError(f"{case!r} is none of {known}, and no column of true and false in a frame that was given.")
+        raise ConfigError(f"{case!r} is not one of {known}, nor a boolean column of a given frame.")
     counted = _own(case) if own else CASES[case]
     scope = scope or counted.scope
     one_of("scope", scope, SCOPES)

@@ -120,7 +120,7 @@ def compare(
     """
     keys = keys_of(by)
     if not keys:
-        raise ConfigError("by names no column: a mix is one of groups. Give one, such as by='network_code'.")
+        raise ConfigError("by names no column: a mix needs groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < confidence < 1:
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
     (source, one), (other, two) = (

@@ -91,7 +91,7 @@ class Threshold:
         match = _RULE.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"{text!r} is no rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
+                f"{text!r} is not a rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
             )
         metric = named(match["metric"])
         keys = tuple(re.split(r"\s*,\s*", match["by"])) if match["by"] else ()
@@ -178,7 +178,7 @@ def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: 
     value = float(number)
     if metric not in RATES and metric not in SHARES:
         if percent:
-            raise ConfigError(f"{text!r}: {word} is no share; leave % out.")
+            raise ConfigError(f"{text!r}: {word} is not a share; leave % out.")
         return value
     # A share of 3 can never be: who writes it means 3 %, and would wait for an alarm that never comes.
     if not percent and value >= 1:

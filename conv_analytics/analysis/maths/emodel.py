@@ -237,7 +237,7 @@ def _codec(codec: str | Codec) -> Codec:
 def _check_percent(loss: np.ndarray[Any, Any], packets: Any) -> None:
     wrong = loss[(loss < 0) | (loss > 100)]  # noqa: PLR2004  percent
     if wrong.size:
-        raise ConfigError(f"A loss of {wrong[0]:g} is no percentage: pass percents from 0 to 100.")
+        raise ConfigError(f"A loss of {wrong[0]:g} is not a percentage: pass percents from 0 to 100.")
     if packets is None:
         return
     expected = np.broadcast_to(_taken(packets)[0], loss.shape)

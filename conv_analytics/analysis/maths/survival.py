@@ -82,7 +82,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
     seen = np.atleast_1d(np.asarray(happened, dtype=bool))
     if t.shape != seen.shape:
-        raise ConfigError(f"{t.size} durations and {seen.size} flags do not belong together.")
+        raise ConfigError(f"{t.size} durations and {seen.size} flags do not match.")
     t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
     if np.any(t < 0):
         raise ConfigError("A duration is negative. Leave such cases out, or make them NaN.")
@@ -173,9 +173,9 @@ def aalen_johansen(
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
     one, two = (np.atleast_1d(np.asarray(flags, dtype=bool)) for flags in (happened, other))
     if not t.shape == one.shape == two.shape:
-        raise ConfigError(f"{t.size} durations, {one.size} and {two.size} flags do not belong together.")
+        raise ConfigError(f"{t.size} durations, {one.size} and {two.size} flags do not match.")
     if np.any(one & two):
-        raise ConfigError("A case is both: what happened to it first? Give it one flag.")
+        raise ConfigError("A case has both flags: give it only the one for what happened first.")
     known = ~np.isnan(t)
     t, one, two = t[known], one[known], two[known]
     if np.any(t < 0):

@@ -67,7 +67,7 @@ def hypergeometric_tail(
     deff = np.asarray(deff, dtype="float64")
     shape, (k, n, cases, total, deff) = _broadcast(k, n, cases, total, deff)
     if np.any((n > total) | (k > cases) | (n - k > total - cases)):
-        raise ConfigError("A group's calls are among all calls: n <= total, k <= cases, n - k <= total - cases.")
+        raise ConfigError("A group's calls must be part of all calls: n <= total, k <= cases, n - k <= total - cases.")
     _at_least(deff, 1, "deff")
     # The same distribution with the smaller of the two as draws: fewer terms.
     draws, marked = np.minimum(n, cases), np.maximum(n, cases)

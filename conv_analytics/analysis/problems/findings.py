@@ -95,7 +95,7 @@ def findings(
     other groups; a window of time against the group's other calls and against others at that time. Calls of one
     conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates,
     and a group that one of these makes alone is not named. Groups that differ without a cause widen the limits
-    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for everything that was asked
+    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for all tests
     (Bonferroni, split between families). Then the best description is taken (log likelihood less a price for each
     condition), its calls are taken out, and everything is asked again: what is no problem any more is in
     ``same_calls``.

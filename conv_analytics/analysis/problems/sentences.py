@@ -127,7 +127,7 @@ def compared_with(candidate: Candidate) -> str:
 
 def ruled_out(candidate: Candidate) -> str:
     """What it is not."""
-    said = ["chance among everything that was asked"]
+    said = ["chance, adjusted for all tests"]
     if not any(GROUPINGS[name].party for name in candidate.by):
         said.append("a single number, user or conversation")
     if candidate.since_us is None and candidate.until_us is None:

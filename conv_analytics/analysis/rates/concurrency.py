@@ -222,7 +222,7 @@ def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.Data
     one_of("unit", query.unit, UNITS)
     one_of("busy_from", query.busy_from, FROM)
     if set(by) & set(zones.KEYS):
-        raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Ask traffic() for them.")
+        raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Use traffic() for them.")
     begin = f"{query.busy_from}_at"
     each = "call" if query.unit == "call" else "leg"
     needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if query.unit == "conversation" else set())

@@ -158,7 +158,7 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _ascending(name: str, values: Sequence[float]) -> list[float]:
     seconds = [float(value) for value in values]
     if not seconds or seconds != sorted(set(seconds)) or seconds[0] < 0:
-        raise ConfigError(f"{name}={list(values)} are no bounds: give seconds from 0 up, ascending, each once.")
+        raise ConfigError(f"{name}={list(values)} are not bounds: give seconds from 0 up, ascending, each once.")
     return seconds
 
 

@@ -226,7 +226,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("isa", "ineffective", "attempts", "", "Attempts that a server or the network failed.", "RFC 6076",
            "502 is not in the RFC's list; 3xx stay in n."),
     Metric("scr", "completed", "end_told", "end_unknown", "Answered, and ended by a hangup.",
-           "RFC 6076", "A missing hangup is no failure: such calls are unknown."),
+           "RFC 6076", "A missing hangup is not a failure: such calls are unknown."),
     Metric("ccr", "not_failed", "attempts", "",
            "Completion as routers see it: all but failures of servers and the network.",
            "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),

@@ -105,9 +105,9 @@ def map_conversations(
     """
     for name, value in (("parts", parts), ("processes", processes)):
         if value is not None and value < 1:
-            raise ConfigError(f"{name}={value} is no number of {name}: it is 1 or more.")
+            raise ConfigError(f"{name}={value} is not a number of {name}: it must be 1 or more.")
     if client is not None and processes > 1:
-        raise ConfigError("Workers are either those of client= or processes=: leave one of them out.")
+        raise ConfigError("Give either client= or processes=, not both.")
     if not isinstance(data, Dataset):
         if not isinstance(data, Mapping):
             raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")

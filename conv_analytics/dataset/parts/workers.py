@@ -93,7 +93,7 @@ def pickled(func: Callable[..., Any]) -> bytes:
         return bytes(cloudpickle.dumps(func))
     except Exception as error:
         raise ConfigError(
-            f"{_name(func)} cannot be sent to another process: {error}. Let it take all that it needs from its part."
+            f"{_name(func)} cannot be sent to another process: {error}. Let it take everything it needs from its part."
         ) from error
 
 
@@ -166,8 +166,8 @@ class _Worker:
             code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return DatasetError(
-            f"The process of part {part.number} of {part.parts} {how}. If the system ended it for its memory, more"
-            " parts or fewer processes do with less."
+            f"The process of part {part.number} of {part.parts} {how}. If the system ended it for its memory, use"
+            " more parts or fewer processes."
         )
 
 

@@ -118,7 +118,7 @@ def parse_target(text: str) -> Target:
         return Target(parse(rest))
     folder = expand_user(rest)
     if odd := _NOT_TAKEN.search(folder.absolute().as_posix()):
-        raise ConfigError(f"deltalake takes no folder with {odd[0]!r} in its path, as in {folder}. Name another one.")
+        raise ConfigError(f"deltalake does not accept {odd[0]!r} in a path, as in {folder}. Name another one.")
     return Target(folder)
 
 

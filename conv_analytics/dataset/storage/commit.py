@@ -200,7 +200,7 @@ def recover(layout: Layout) -> None:
     """Finish or remove what killed runs left in the work folder.
 
     When another run took the number of a promised commit, because the file system's lock kept nobody away or the log
-    comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
+    comes from an older copy of the folder, the promise is dropped with its files: what it read is requested again, and
     nothing is there twice.
     """
     backend_of(layout).refresh()

@@ -63,7 +63,7 @@ class Damage(NamedTuple):
     """Whether they are the beginning of a record at the end: the last write was cut short, before it was answered."""
 
     def __str__(self) -> str:
-        what = "end in the midst of a record" if self.torn else "are damaged"
+        what = "end in the middle of a record" if self.torn else "are damaged"
         return f"{self.segment}: {self.size:,} bytes from {self.start:,} on {what}"
 
 

@@ -224,7 +224,7 @@ def _client(address: Address, *, large: bool) -> Any:
         from obstore.exceptions import BaseError  # noqa: PLC0415  an extra
         from obstore.store import AzureStore, S3Store  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError(f"{address} takes an extra: pip install 'conv-analytics[s3]'.") from error
+        raise ConfigError(f"{address} needs an extra: pip install 'conv-analytics[s3]'.") from error
     timeout = timedelta(seconds=_LARGE_TIMEOUT_S if large else _TIMEOUT_S)
     options: dict[str, Any] = {
         # Options that are given here take the place of the environment's.

@@ -26,7 +26,7 @@ def require_create_once(store: BucketStore) -> None:
     store.delete(name)
     if not whole:
         reason = (
-            "its server lets a second writer replace an object that is there (it ignores If-None-Match), so two runs"
+            "its server lets a second writer replace an existing object (it ignores If-None-Match), so two runs"
             " could both believe that they were next. Use a server that has conditional writes"
         )
         raise DestinationError(store.address, reason)

@@ -120,7 +120,7 @@ def _default(address: Address) -> Path:
     try:
         from platformdirs import user_state_path  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError(f"{address} takes an extra: pip install 'conv-analytics[s3]'.") from error
+        raise ConfigError(f"{address} needs an extra: pip install 'conv-analytics[s3]'.") from error
     names = _names(address)
     digest = hashlib.sha256(f"{names['url']} {names['endpoint']}".encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", names["url"])[:80]

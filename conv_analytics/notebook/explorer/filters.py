@@ -75,7 +75,7 @@ class Filters:
             known = _ALLOWED.get(name)
             for value in values:
                 if not isinstance(value, str) or (known is not None and value not in known):
-                    raise ConfigError(f"{value!r} is none of {name}: {', '.join(known or ('texts',))}.")
+                    raise ConfigError(f"{value!r} is not one of {name}: {', '.join(known or ('texts',))}.")
             object.__setattr__(self, name, values)
 
     @classmethod

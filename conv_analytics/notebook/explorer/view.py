@@ -104,7 +104,7 @@ class View:
     def order(self, column: str, *, descending: bool) -> None:
         """Sort by a column; missing values come last."""
         if column not in COLUMNS:
-            raise ConfigError(f"{column!r} is no column: use one of {', '.join(COLUMNS)}.")
+            raise ConfigError(f"{column!r} is not a column: use one of {', '.join(COLUMNS)}.")
         self.sort, self.descending, self.first = column, descending, 0
         self._sort_places()
 

@@ -191,7 +191,7 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
             value = date.fromisoformat(value) if len(value) <= len("2026-11-23") else datetime.fromisoformat(value)
         except ValueError:
             raise ConfigError(
-                f"{name}={value!r} is no point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
+                f"{name}={value!r} is not a point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
             ) from None
     if not isinstance(value, datetime):
         return midnight(value, zone)

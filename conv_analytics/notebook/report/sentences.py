@@ -194,7 +194,7 @@ def finding_facts(one: Finding) -> list[tuple[str, str]]:
     """The facts about a problem, each with its heading; an empty text where nothing is known."""
     rate = one.rate
     interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
-    certain = ("significance", f"{probability(one.q)}, adjusted for everything that was asked")
+    certain = ("significance", f"{probability(one.q)}, adjusted for all tests")
     if one.case == "no_calls":
         return [
             ("since", _until(one.since)), ("missing calls", f"about {round(one.excess):,}"), certain,

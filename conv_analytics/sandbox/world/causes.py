@@ -91,7 +91,7 @@ def parse(causes: str | Iterable[str]) -> tuple[str, ...]:
     if "all" in asked:
         return KINDS
     for kind in sorted(asked - set(KINDS)):
-        message = f"{kind!r} is no cause; known are {', '.join(KINDS)} and all"
+        message = f"{kind!r} is not a cause; known are {', '.join(KINDS)} and all"
         raise ValueError(message)
     return tuple(kind for kind in KINDS if kind in asked)
 

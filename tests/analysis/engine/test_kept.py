@@ -136,7 +136,7 @@ def test_every_conversation_is_the_same_by_its_rows_alone(folder: Path, large: N
         try:
             expected = analysis.timeline(frames, conversation)
         except ConfigError:
-            with pytest.raises(ConfigError, match="nothing of conversation"):
+            with pytest.raises(ConfigError, match="nothing about conversation"):
                 analysis.timeline(dataset, conversation)
             continue
         same([analysis.timeline(dataset, conversation)], [expected])

@@ -80,7 +80,7 @@ def test_a_rule_has_a_short_and_a_long_form(short: str, long: str) -> None:
         ("poor > 3", "write it like poor > 3%"),
         ("asr < 1.5 by country", "write it like asr < 1.5%"),
         ("poor > 300%", "never above 100 %"),
-        ("mos_p5 < 3%", "mos_p5 is no share; leave % out"),
+        ("mos_p5 < 3%", "mos_p5 is not a share; leave % out"),
         ("poor_count > 3%", "poor_count is no share"),
     ],
 )

@@ -192,9 +192,9 @@ def test_durations_fall_into_classes() -> None:
     assert (table["unknown"] == 1).all()
     assert table["to_s"].isna().tolist() == [False] * 9 + [True]
     for edges in ([], [3, 2], [2, 2], [-1, 5]):
-        with pytest.raises(ConfigError, match="are no bounds"):
+        with pytest.raises(ConfigError, match="are not bounds"):
             duration_hist(frame([]), edges_s=edges)
-    with pytest.raises(ConfigError, match="are no bounds"):
+    with pytest.raises(ConfigError, match="are not bounds"):
         short_calls(frame([]), bounds_s=[])
 
 

@@ -56,7 +56,7 @@ class SparkEngine(LazyEngine):
         """See `LazyEngine`; without ANSI mode, Spark turns texts that are not numbers into null."""
         if actual != "string":
             return f"cast({value} as {wanted})"
-        wrong = f"raise_error(concat('a text that is no {wanted}: ', {value}))"
+        wrong = f"raise_error(concat('a text that is not a {wanted}: ', {value}))"
         done = f"try_cast({value} as {wanted})"
         return f"if({value} is not null and {done} is null, {wrong}, {done})"
 

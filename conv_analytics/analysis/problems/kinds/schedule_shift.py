@@ -72,7 +72,7 @@ def _of_number(
     both = normal_tail(min(fewer, 6.0)) / normal_tail(LEAST_Z)
     case = Case(
         kind="schedule_shift", name="unanswered", bad=bad, known=legs.outbound, unit="attempt", family="unanswered",
-        calls=f"calls were not answered, which are placed {shift:+.0f} h from the hours of before",
+        calls=f"calls were not answered, placed {shift:+.0f} h from their earlier hours",
         advice="Look at the time zone of this campaign's schedule.",
     )  # fmt: skip
     return Candidate(
