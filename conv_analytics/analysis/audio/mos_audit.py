@@ -135,7 +135,7 @@ def _why() -> nw.Expr:
     return nw.when(trust == "unmeasured").then(lacking).otherwise(
         nw.when(trust == "reset").then(nw.lit("jitter_loss_rate over 1")).otherwise(
             nw.when(trust == "default").then(nw.lit("the start value, on fewer than 500 packets")).otherwise(
-                nw.when(trust == "contradicted").then(against).otherwise(nw.lit("nothing contradicts it"))))
+                nw.when(trust == "contradicted").then(against).otherwise(nw.lit("nothing speaks against it"))))
     )  # fmt: skip
 
 

@@ -148,7 +148,7 @@ def member_bands(
         if former is not None:
             former.end, former.ended_by = event.at, event
         elif lane.first is not None and event.at is not None and lane.first < event.at:
-            rows.append(TimelineRow(lane, "band", "unknown", lane.first, event.at, "not joined yet",
+            rows.append(TimelineRow(lane, "band", "unknown", lane.first, event.at, "not yet seen to join",
                             ended_by=event, open_start=True))  # fmt: skip
         last[lane.id] = TimelineRow(lane, "band", what, event.at, None, member_label(event), event, order=event.order)
         rows.append(last[lane.id])
@@ -156,7 +156,7 @@ def member_bands(
     for lane in lanes.members.values():
         if lane.id not in last:
             steps = _listed(lane, by_id.get(lane.id, {}))
-            rows += steps or [TimelineRow(lane, "band", "unknown", lane.first, None, "no join seen", open_start=True)]
+            rows += steps or [TimelineRow(lane, "band", "unknown", lane.first, None, "not seen to join", open_start=True)]
     return rows
 
 
