@@ -50,6 +50,8 @@ class LargeBodies:
 
     def leave(self) -> None:
         """Free the place of this task, or of the one that waits for it: the body is processed."""
+        if not self._tasks:  # as for nearly every request
+            return
         for task in (asyncio.current_task(), _READER.get()):
             if task is not None:
                 self._tasks.discard(task)

@@ -206,9 +206,11 @@ def _with_country_lookups(rows: Rows) -> Rows:
         columns={"text": "address", "country": "of_address", "source": "address_source"}
     )
     by_network = known[known["of"] == "network"].rename(columns={"text": "network", "country": "of_network"})
+    # Both before either is joined: a relation that is made lets DuckDB look again at all steps that lead to the rows.
+    of_address = Rows.of_pandas(rows.source, by_address.drop(columns="of"))
+    of_network = Rows.of_pandas(rows.source, by_network[["network", "of_network"]])
     rows = rows.with_columns(nw.col(name).fill_null("") for name in COUNTRY_KEYS)
-    rows = rows.join(Rows.of_pandas(rows.source, by_address.drop(columns="of")), on="address", how="left")
-    return rows.join(Rows.of_pandas(rows.source, by_network[["network", "of_network"]]), on="network", how="left")
+    return rows.join(of_address, on="address", how="left").join(of_network, on="network", how="left")
 
 
 def _with_transferred(rows: Rows, tables: Mapping[str, Rows]) -> Rows:
