@@ -156,7 +156,9 @@ def member_bands(
     for lane in lanes.members.values():
         if lane.id not in last:
             steps = _listed(lane, by_id.get(lane.id, {}))
-            rows += steps or [TimelineRow(lane, "band", "unknown", lane.first, None, "not seen to join", open_start=True)]
+            rows += steps or [
+                TimelineRow(lane, "band", "unknown", lane.first, None, "not seen to join", open_start=True)
+            ]
     return rows
 
 

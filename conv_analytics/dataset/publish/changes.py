@@ -17,6 +17,7 @@ from conv_analytics.dataset.handover.handover import HandOver
 from conv_analytics.dataset.snapshot import day_of
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.latest import event_texts
 from conv_analytics.dataset.storage.report_schema import CARRIED
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.tables import TABLES
@@ -170,7 +171,7 @@ class Source:
         """The days on which earlier commits have rows of some events."""
         if not len(keys) or table.name not in self.dataset.tables:
             return ()
-        wanted = _joined(keys)
+        wanted = event_texts(keys)
         earlier = [file for number, file in self.dataset.numbered(table.name) if number < commit.number]
         return tuple(day for day in sorted({*map(day_of, earlier)}) if self._has(table, earlier, day, wanted))
 
@@ -178,7 +179,7 @@ class Source:
         """Whether files of a day have rows of some events."""
         paths = {file.path for file in files if day_of(file) == day}
         keys = self._part(lambda _, file: file.path in paths).table(table.name, columns=EVENT_KEY)
-        return any(pc.any(pc.is_in(_joined(batch), wanted)).as_py() for batch in keys.reader())
+        return any(pc.any(pc.is_in(event_texts(batch), wanted)).as_py() for batch in keys.reader())
 
 
 def _reader(dataset: HandOver, name: str) -> Callable[[], Iterator[pa.Table]]:
@@ -189,11 +190,6 @@ def _reader(dataset: HandOver, name: str) -> Callable[[], Iterator[pa.Table]]:
             yield pa.Table.from_batches([batch])
 
     return rows
-
-
-def _joined(rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray:
-    """A text per row, equal for rows of one event."""
-    return pc.binary_join_element_wise(rows["conversation_id"], rows["event_id"].cast(pa.string()), "/")
 
 
 def _height(files: Collection[File]) -> int:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from conv_analytics.dataset.publish.changes import Action
 from conv_analytics.dataset.publish.delta_schema import APPLICATION, DeltaSchema, to_delta
+from conv_analytics.dataset.storage.views import text_literal
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.frame import DATE
@@ -66,7 +67,7 @@ class Transaction:
     @property
     def of_application(self) -> str:
         """The condition for rows of the application: other writers' partitions are not looked at."""
-        return f"{APPLICATION} = {_text(self.application_id)}"
+        return f"{APPLICATION} = {text_literal(self.application_id)}"
 
 
 def _append(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
@@ -120,7 +121,7 @@ def _correct(rows: Transaction, table: DeltaTable, properties: CommitProperties)
     source = pa.concat_tables(
         [new.append_column(_KIND, pa.repeat(pa.scalar(_NEW), len(new))), corrections], promote_options="default"
     )
-    days = ", ".join(_text(day.isoformat()) for day in rows.days)
+    days = ", ".join(text_literal(day.isoformat()) for day in rows.days)
     same = " and ".join(f"old.{name} = new.{name}" for name in EVENT_KEY)
     merger = table.merge(
         source,
@@ -155,10 +156,6 @@ def _compressed() -> WriterProperties:
 
 def _values(names: Sequence[str]) -> dict[str, str]:
     return {f"`{name}`": f"new.`{name}`" for name in names}
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 __all__ = ["Transaction"]

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from conv_analytics.dataset.storage.cache import FolderCache, scan
-from conv_analytics.dataset.storage.views import literal
+from conv_analytics.dataset.storage.views import literal, text_literal
 from conv_analytics.dataset.store.stored_object import StoredFile
 
 KIND = "conversations"
@@ -77,7 +77,7 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
 
     with suppress(duckdb.Error, OSError), TemporaryDirectory() as spill, duckdb.connect() as connection:
         connection.execute(f"set memory_limit = '{_MEMORY}'")
-        connection.execute(f"set temp_directory = {_text(spill)}")
+        connection.execute(f"set temp_directory = {text_literal(spill)}")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set threads = 1")
         # It would be printed by scripts that are given with ``python -c``, too.
@@ -88,8 +88,8 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
 def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connection: Any, path: Path) -> None:
     parts = [f"select conversation, place from {scan(before)}"] if before else []  # noqa: S608  a path of ours, quoted
     if files:
-        listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files)
-        read = ", ".join(_text(literal(str(file))) for file, _ in files)
+        listed = ", ".join(f"({text_literal(str(file))}, {number})" for file, number in files)
+        read = ", ".join(text_literal(literal(str(file))) for file, _ in files)
         parts.append(  # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
             f"select distinct hash(conversation_id) as conversation, place::uinteger as place "  # noqa: S608
             f"from read_parquet([{read}], hive_partitioning = false, filename = '{_FILE}') "
@@ -98,12 +98,8 @@ def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connect
     union = " union ".join(parts) or "select 0::ubigint as conversation, 0::uinteger as place where false"
     connection.execute(
         f"copy (select conversation, place from ({union}) order by conversation, place) "  # noqa: S608
-        f"to {_text(str(path))} (format parquet, row_group_size {_ROW_GROUP}, compression zstd)"
+        f"to {text_literal(str(path))} (format parquet, row_group_size {_ROW_GROUP}, compression zstd)"
     )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 __all__ = ["KIND", "index", "keep_places", "numbers_of_places"]
