@@ -78,10 +78,10 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
-    dest, asked = folder(options.dest, work=options.work), reading(options)
+    dest, read_options = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
     if options.config is not None:
-        return export_all(options, dest, asked)
+        return export_all(options, dest, read_options)
     if options.parallel != 1:
         raise ConfigError("--parallel is for --config: one application is one run.")
     mask = mask_of(options)
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             done = export(
                 client,
                 dest,
-                **asked,
+                **read_options,
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,

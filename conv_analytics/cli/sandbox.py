@@ -228,8 +228,8 @@ def _watch(webhooks: Pusher) -> None:
 
 def _write_secret(sandbox: Sandbox, keys: list[Path]) -> Path:
     """Write the signature secret beside the keys."""
-    beside = keys[0] if keys else sandbox.key_path
-    keys.append(_write_private(beside.with_suffix(".secret"), sandbox.signature_secret))
+    path = keys[0] if keys else sandbox.key_path
+    keys.append(_write_private(path.with_suffix(".secret"), sandbox.signature_secret))
     return keys[-1]
 
 

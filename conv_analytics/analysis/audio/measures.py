@@ -167,8 +167,8 @@ def _jitter(column: str, units: Units) -> nw.Expr:
 
 
 def _bps(column: str) -> nw.Expr:
-    asked = (nw.col("_answered") == 1) & (nw.col("talk_s") >= FLOW_S) & (nw.col(column) >= 0)
-    return nw.when(asked).then(nw.col(column) * 8.0 / nw.col("talk_s"))
+    measurable = (nw.col("_answered") == 1) & (nw.col("talk_s") >= FLOW_S) & (nw.col(column) >= 0)
+    return nw.when(measurable).then(nw.col(column) * 8.0 / nw.col("talk_s"))
 
 
 def _flow() -> nw.Expr:

@@ -75,7 +75,7 @@ def key_of(
     if how is not None and how not in HOWS:
         raise ConfigError(f"how={how!r} is not one of {', '.join(HOWS)}.")
     if on is None:
-        column = word = _found(names, rows, map_name)
+        column = word = _recognised(names, rows, map_name)
     elif isinstance(on, str):
         column = word = on
     elif len(on) == 1:
@@ -103,7 +103,7 @@ def key_of(
     return Key(column, target, how)
 
 
-def _found(names: Sequence[str], rows: Collection[str], map_name: str) -> str:
+def _recognised(names: Sequence[str], rows: Collection[str], map_name: str) -> str:
     """The only column whose name says what it is."""
     words = [name for name in names if name.lower() in WORDS] or [name for name in names if name in rows]
     if len(words) != 1:

@@ -94,10 +94,10 @@ class Lookup:
         """The place in the map of each row, negative where there is none."""
         looked_at = [frame.arrow(name) for name in self.needs]
         if not (self._last and all(map(operator.is_, self._last[0][0], looked_at))):
-            self._last[:] = [(looked_at, self._found(*looked_at))]
+            self._last[:] = [(looked_at, self._places_of_texts(*looked_at))]
         return self._last[0][1]
 
-    def _found(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
+    def _places_of_texts(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
         # Each different text is looked at once.
         encoded = _text(texts).dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -134,9 +134,9 @@ class Lookup:
         before, names = rows.columns, [*values, *((_PLACE,) if place else ())]
         if isinstance(self.table.index, PrefixIndex):
             head = _head(text, self.table.index)
-            keys, places = self._heads_found(rows, head)
+            keys, places = self._matched_heads(rows, head)
         elif self.table.as_numbers:
-            keys, places = self._texts_found(rows)
+            keys, places = self._matched_texts(rows)
         rows = rows.with_columns(head.alias(_KEY))
         if isinstance(self.table.index, Validity):
             more = {_SINCE: pa.array(self.table.index.since[places]), _UNTIL: pa.array(self.table.index.until[places])}
@@ -153,7 +153,7 @@ class Lookup:
         """What is looked up."""
         return nw.col(self.table.key.on).cast(nw.String)
 
-    def _heads_found(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
+    def _matched_heads(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
         """The distinct heads of rows that have a place or are undecided, and their places."""
         index = self.table.index
         assert isinstance(index, PrefixIndex)
@@ -170,7 +170,7 @@ class Lookup:
         matched = places != NO_ROW
         return heads.filter(pa.array(matched)), places[matched]
 
-    def _texts_found(self, rows: Rows) -> tuple[pa.Array, Ints]:
+    def _matched_texts(self, rows: Rows) -> tuple[pa.Array, Ints]:
         """The map's spellings of numbers, and the other spellings in the rows."""
         texts = _different(rows, nw.when(~_is_like(self._text, f"{numbers.E164}|{numbers.MASKED}")).then(self._text))
         spelled = numbers.spelled_alike(texts)
@@ -207,7 +207,7 @@ class Lookup:
 
     def _with_any_row(self, rows: Rows) -> int:
         """Rows whose key the map has at any time."""
-        keys = self._texts_found(rows)[0] if self.table.as_numbers else self.table.keys
+        keys = self._matched_texts(rows)[0] if self.table.as_numbers else self.table.keys
         theirs = Rows.of(rows.source, _lazy(rows).of_arrow(pa.table({_KEY: pc.unique(keys)})))
         return rows.select(self._text.alias(_KEY)).join(theirs, on=_KEY, how="semi").count()
 

@@ -187,12 +187,12 @@ class Rows:
     def with_time_keys(self, by: Sequence[str], tz: str, at: str = "started_at") -> Self:
         """The rows with the keys of local time (`zones.KEYS`) that `by` asks for, as numbers."""
         zones.zone_info(tz)
-        asked = [name for name in by if name in zones.KEYS]
-        if not asked:
+        keys = [name for name in by if name in zones.KEYS]
+        if not keys:
             return self
         rows = self.materialized()
         zone = zones.Zone.over(tz, *rows.span(at))
-        return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
+        return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in keys)
 
     def materialized(self) -> Self:
         """The rows, computed once where that is allowed and worth it, because they are read more than once.

@@ -121,18 +121,18 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
 def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
     """The legs with custom columns, each looked up on legs with the columns it needs."""
     own = source.dimension_columns
-    asked, needed = needed_dimensions(source.dimensions, wanted)
+    dimensions, needed = needed_dimensions(source.dimensions, wanted)
     shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
 
     def made() -> Rows:
         rows = leg_rows(replace(source, dimensions=()), needed - set(own))
-        for each in asked:
+        for each in dimensions:
             rows = each.added_to(rows, [name for name in each.columns if name in needed])
         return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
 
     if not source.engine.has_cache:
         return made()
-    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
+    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in dimensions]}
     cached = source.cached("legs", about, shown, lambda: made().native)
     return made() if cached is None else Rows.of(source, cached).select(*sorted(shown))
 

@@ -94,16 +94,16 @@ def _clusters(
 
 def _without_worst(sums: ClusterSums, worst: _Worst) -> Floats:
     """The p value of each group against the rest, without its worst cluster; 0 where that is not tested."""
-    asked = (sums.clusters >= _LEAST_OWN) & (worst.n > 0)
-    k, n = np.where(asked, worst.k, 0.0), np.where(asked, worst.n, 0.0)
+    tested = (sums.clusters >= _LEAST_OWN) & (worst.n > 0)
+    k, n = np.where(tested, worst.k, 0.0), np.where(tested, worst.n, 0.0)
     rest = replace(
-        sums, clusters=sums.clusters - asked, k=sums.k - k, n=sums.n - n, kk=sums.kk - k * k, kn=sums.kn - k * n,
+        sums, clusters=sums.clusters - tested, k=sums.k - k, n=sums.n - n, kk=sums.kk - k * k, kn=sums.kn - k * n,
         nn=sums.nn - n * n, nnn=sums.nnn - n**3,
     )  # fmt: skip
     # Each group is compared with all of the others, as they are.
     deff = design_effects(rest, intraclass_correlation(rest))
     p = hypergeometric_tail(rest.k, rest.n, sums.k.sum() - k, sums.n.sum() - n, deff=deff)
-    return np.where(asked, p, 0.0)
+    return np.where(tested, p, 0.0)
 
 
 __all__ = ["with_design_effects"]

@@ -85,7 +85,7 @@ def sharp(histogram: Floats, windows: Windows, width: int) -> npt.NDArray[np.boo
     return (windows.k >= _TIMES_EXPECTED * windows.expected) & (excess >= enough)
 
 
-def found_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows, Floats, int]:
+def peaks_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows, Floats, int]:
     """The windows that stand out locally, their p values, and the number of windows tested."""
     start = np.arange(2 * width, max(len(histogram) - width, 2 * width), dtype="int64")
     windows = windows_at(histogram, start, width)
@@ -115,4 +115,4 @@ def _some(windows: Windows, rows: npt.NDArray[np.intp]) -> Windows:
     return Windows(windows.start[rows], *(each[rows] for each in values))
 
 
-__all__ = ["BIN_S", "PER_SECOND", "Windows", "found_anywhere", "onset", "sharp", "windows_at"]
+__all__ = ["BIN_S", "PER_SECOND", "Windows", "onset", "peaks_anywhere", "sharp", "windows_at"]

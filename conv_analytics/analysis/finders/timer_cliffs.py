@@ -20,8 +20,8 @@ from conv_analytics.analysis.finders.sharp_peaks import (
     BIN_S,
     PER_SECOND,
     Windows,
-    found_anywhere,
     onset,
+    peaks_anywhere,
     sharp,
     windows_at,
 )
@@ -136,12 +136,12 @@ def timer_cliffs(
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
     source, keys = Source.of(data), keys_of(by)
 
-    def asked(*more: str) -> Rows:
+    def attempts_with(*more: str) -> Rows:
         needs = {"answered", "talk_s", *more}
         return scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys).with_time_keys(keys, tz)
 
     timed, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
-    rows = asked()
+    rows = attempts_with()
     bins = rows.filter(timed).select(*keys, _bin=(talk * PER_SECOND).floor())
     histograms = _Histograms(bins.grouped([*keys, "_bin"], [nw.len().alias("_calls")]), keys)
     window = (round(before_s * PER_SECOND), round((before_s + after_s) * PER_SECOND))
@@ -151,7 +151,7 @@ def timer_cliffs(
     done = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(done)
-    named = asked("conversation_id") if shared else rows
+    named = attempts_with("conversation_id") if shared else rows
     for timer in shared:
         first = float(done.loc[done["timer_s"] == timer, "_start"].iloc[0]) * BIN_S
         at_timer = named.filter(timed & _within(talk, first, first + window[1] * BIN_S))
@@ -230,7 +230,7 @@ def _elsewhere(
         if histograms.n[group] < min_n:
             continue
         histogram = histograms[group]
-        windows, p, looked = found_anywhere(histogram, window[1], min_excess)
+        windows, p, looked = peaks_anywhere(histogram, window[1], min_excess)
         tests += looked
         if not len(p):
             continue

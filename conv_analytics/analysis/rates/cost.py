@@ -54,10 +54,10 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
     [[2, 1, 0.01, 0.005]]
     """
-    source, asked = Source.of(data), keys_of(by)
-    keys = [name for name in asked if name != "currency"] + ["currency"]
+    source, group_keys = Source.of(data), keys_of(by)
+    keys = [name for name in group_keys if name != "currency"] + ["currency"]
     rows = scopes.attempts(
-        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=asked, reads=["currency"]
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=group_keys, reads=["currency"]
     )
     rows = rows.with_time_keys(keys, tz)
     answered, unpriced = is_true(nw.col("answered")), nw.col("price").is_null()

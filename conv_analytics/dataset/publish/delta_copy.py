@@ -77,7 +77,7 @@ class DeltaCopy:
         """
         tried = False
 
-        def once() -> int | None:
+        def write_once() -> int | None:
             nonlocal tried
             table = self._open() or self._create()
             there = self._position(table)
@@ -93,7 +93,7 @@ class DeltaCopy:
                 raise
             return table.version()
 
-        return self._persistently(once)
+        return self._persistently(write_once)
 
     def _position(self, table: DeltaTable | None) -> Position | None:
         commit = None if table is None else table.transaction_version(self._commit_id)

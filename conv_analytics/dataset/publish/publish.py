@@ -94,7 +94,7 @@ class _Publication:
         schemas = [*map(delta_schema, TABLES.values()), published_schema()]
         self._copies = {schema.name: DeltaCopy(target, schema, application_id) for schema in schemas}
         self._target = target
-        self._positions = self._found()
+        self._positions = self._read_positions()
 
     def steps(self) -> list[_Step]:
         """The steps to take, commit by commit."""
@@ -144,7 +144,7 @@ class _Publication:
     def _row(self, step: _Step, table: str, action: Action, rows: int, version: int | None = None) -> PublishedTable:
         return PublishedTable(self._application, step.commit.number, table, str(action), rows, version)
 
-    def _found(self) -> dict[str, Position | None]:
+    def _read_positions(self) -> dict[str, Position | None]:
         """The position of each Delta table.
 
         Raises

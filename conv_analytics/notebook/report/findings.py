@@ -47,16 +47,16 @@ def findings_of(
     compared
         Whether there are legs of the period before.
     """
-    asked = replace(period, since=period.before) if compared else period
-    since, until = (asked.since, asked.until) if limited else (None, None)
-    legs = judged.within(since, until) if limited and not asked.empty else judged.legs
-    if legs.empty or (limited and asked.empty):
+    span = replace(period, since=period.before) if compared else period
+    since, until = (span.since, span.until) if limited else (None, None)
+    legs = judged.within(since, until) if limited and not span.empty else judged.legs
+    if legs.empty or (limited and span.empty):
         return None
     named = findings(
         data, since=since, until=until, tz=period.zone.key, profile=profile, units=judged.units, limit=MOST
     )
     problems = [row for row in _records(named.problems) if not _is_over(row, period)]
-    slots, words = slots_of(legs, asked), _masked_words(problems, legs, display)
+    slots, words = slots_of(legs, span), _masked_words(problems, legs, display)
     return Findings(
         problems=tuple(
             _finding(row | {"problem": number}, legs, slots, period, display, words)
@@ -157,9 +157,9 @@ def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str)
 
 def _questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Questions, ...]:
     """What was tested, a line per case."""
-    asked: dict[str, list[Mapping[str, Any]]] = {}
+    rows_of_case: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        asked.setdefault(row["case"] or row["kind"], []).append(row)
+        rows_of_case.setdefault(row["case"] or row["kind"], []).append(row)
     return tuple(
         Questions(
             case=case, title=title_of(case),
@@ -167,7 +167,7 @@ def _questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Questions, ...]:
             groups=sum(int(row["groups"]) for row in some), calls=max(int(row["calls"]) for row in some),
             not_asked={row["by"]: row["why_not"] for row in some if not row["groups"]},
         )
-        for case, some in asked.items()
+        for case, some in rows_of_case.items()
     )  # fmt: skip
 
 

@@ -47,8 +47,8 @@ def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
 def _with_prompts(source: Source) -> list[str]:
     """Conversations in which a text was read out, or a sound file played that ends by itself."""
     rows = Rows.read(source, "audio_events", [_ID, "type", "loop"], needed=(_ID, "type"))
-    once = (nw.col("type") == "audio:play") & (nw.col("loop").fill_null(1) != 0)
-    return rows.filter((nw.col("type") == "audio:say") | once).distinct(_ID)
+    played_once = (nw.col("type") == "audio:play") & (nw.col("loop").fill_null(1) != 0)
+    return rows.filter((nw.col("type") == "audio:say") | played_once).distinct(_ID)
 
 
 def _with_websocket(legs: pd.DataFrame) -> pd.Series[Any]:
