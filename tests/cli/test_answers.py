@@ -199,7 +199,7 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("check", "out", "--rule", "nonsense"), "is no rule"),
+        (("check", "out", "--rule", "nonsense"), "is not a rule"),
         (("check", "out"), "--rule"),
         (("check", "nowhere", "--rule", "asr < 1%"), "holds no export"),
         (("kpi", "out", "--metrics", "nothing"), "nothing"),

@@ -368,7 +368,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["tables", "--format", "yaml"], "invalid choice: 'yaml'"),
         (["sandbox", "--faults", "fire=1"], "no fault is called 'fire'"),
         (["sandbox", "--faults", "5xx=often"], "needs a number"),
-        (["sandbox", "--causes", "fire"], "'fire' is no cause"),
+        (["sandbox", "--causes", "fire"], "'fire' is not a cause"),
         (["sandbox", "--port", "99999"], "--port is 99999; it must be from 0 to 65535"),
         (["sandbox", "--broken", "2"], "--broken is 2.0"),
         (["demo", "--conversations", "0"], "at least 1"),

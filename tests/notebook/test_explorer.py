@@ -268,7 +268,7 @@ def test_from_python(frames: Any) -> None:
     x.filter(directions="inbound").reload({})
     assert len(x.calls) == 0
     assert x.filters == Filters(directions="inbound")
-    with pytest.raises(ConfigError, match="is none of verdicts"):
+    with pytest.raises(ConfigError, match="is not one of verdicts"):
         x.filter(verdicts="awful")
     with pytest.raises(ConfigError, match="no column"):
         View(x.calls).order("conversation", descending=False)

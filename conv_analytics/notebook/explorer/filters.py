@@ -56,7 +56,7 @@ class Filters:
     since 2026-05-04; verdicts: poor, fair
     >>> Filters(verdicts="awful")
     Traceback (most recent call last):
-    conv_analytics.errors.tree.ConfigError: 'awful' is none of verdicts: unmeasured, good, fair, poor.
+    conv_analytics.errors.tree.ConfigError: 'awful' is not one of verdicts: unmeasured, good, fair, poor.
     """
 
     since: datetime | date | str | None = None

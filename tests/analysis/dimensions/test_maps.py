@@ -111,11 +111,11 @@ def test_a_map_is_joined_on_what_it_says(tmp_path: Path) -> None:
     path.write_text("Rufnummer,prefix,town\n442079460000,44,London\n")
     assert found(path, on="prefix", columns=["town"]) == ["London", "London", None, None]
     assert found(path, on={"number": "Rufnummer"}, columns=["town"]) == ["London", None, None, None]
-    with pytest.raises(ConfigError, match=r"'Rufnummer' is nothing to join sites\.csv on"):
+    with pytest.raises(ConfigError, match=r"'Rufnummer' cannot be used to join sites\.csv on"):
         found(path, on="Rufnummer")
     with pytest.raises(ConfigError, match="no column 'city'"):
         found(path, on="prefix", columns=["city"])
-    with pytest.raises(ConfigError, match="how='nearest' is none of equal, longest_prefix, valid_at"):
+    with pytest.raises(ConfigError, match="how='nearest' is not one of equal, longest_prefix, valid_at"):
         found(path, how="nearest")
     with pytest.raises(ConfigError, match="neither 'valid_from' nor 'valid_to'"):
         found(path, on="prefix", how="valid_at")

@@ -81,7 +81,7 @@ def test_a_rule_has_a_short_and_a_long_form(short: str, long: str) -> None:
         ("asr < 1.5 by country", "write it like asr < 1.5%"),
         ("poor > 300%", "never above 100 %"),
         ("mos_p5 < 3%", "mos_p5 is not a share; leave % out"),
-        ("poor_count > 3%", "poor_count is no share"),
+        ("poor_count > 3%", "poor_count is not a share"),
     ],
 )
 def test_a_limit_that_means_something_else_is_refused(text: str, told: str) -> None:

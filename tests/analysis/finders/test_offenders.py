@@ -93,7 +93,7 @@ def test_empty() -> None:
     ("options", "error", "text"),
     [
         ({"by": ()}, ConfigError, "by names no column"),
-        ({"case": "rotten"}, ConfigError, "'rotten' is none of answered, unanswered, failed"),
+        ({"case": "rotten"}, ConfigError, "'rotten' is not one of answered, unanswered, failed"),
         ({"by": "carrier"}, ColumnNotFound, "carrier"),
         ({"by": ["route", "route"]}, ConfigError, "twice"),
         ({"min_n": 0}, ConfigError, "min_n=0"),
