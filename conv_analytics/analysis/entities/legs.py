@@ -138,9 +138,9 @@ def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
 
 
 def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    """The legs of tables in memory with at least the wanted columns; the second question gets all columns made.
+    """The legs of tables in memory with at least the wanted columns: the first question makes those, the second all.
 
-    What is kept is kept with the source; that of a dataset serves all questions to it.
+    They are cached in the source; a dataset shares its source between all questions.
     """
     cached = source.cache.get(("legs",))
     if cached is None or not wanted <= set(cached.columns):

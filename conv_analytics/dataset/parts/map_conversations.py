@@ -113,7 +113,7 @@ def map_conversations(
             raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")
         made = parts or _enough(sum(map(len, data.values())), processes)
         return _work(func, frame_parts(data, made, tables), processes, client)
-    wanted = _known(data, tables)
+    wanted = _checked_tables(data, tables)
     made = parts or _enough(sum(map(data.rows, wanted)), processes)
     where = tempfile.gettempdir() if scratch is None else expand_user(str(scratch))
     with disk_errors(Path(where)):
@@ -135,8 +135,8 @@ def _enough(rows: int, processes: int) -> int:
     return max(processes, -(-rows // ROWS), 1)
 
 
-def _known(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
-    """The wanted tables, in their order, without those that deduplicate rows which are unique already."""
+def _checked_tables(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
+    """The wanted tables, in their order, each once; all by default."""
     if tables is None:
         return list(dataset.tables)
     wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))
