@@ -56,7 +56,7 @@ def _is_tone(row: TimelineRow) -> bool:
 
 
 def _is_prompt(row: TimelineRow) -> bool:
-    """Whether an event plays a prompt: a text, or a sound file that ends by itself."""
+    """Whether a row is a prompt: a text, or a sound file that ends by itself."""
     endless = row.what == "playing" and row.event is not None and row.event.number("loop") == 0
     return row.what in {"saying", "playing"} and not endless
 
