@@ -95,7 +95,7 @@ def test_a_host_that_cannot_be_read_is_incomplete(run: Run, sandbox: Sandbox) ->
         (["--since", "soon"], "not a point in time"),
         (["--since", "today", "--until", "yesterday"], "not before until"),
         (["--until", "2026-11-01", "--since", "2026-11-02"], "not before until"),
-        (["--tz", "Mars/Base"], "no time zone"),
+        (["--tz", "Mars/Base"], "not a time zone"),
         (["--rate", "-1"], "rate is -1"),
         (["--base-url", "ftp://x"], "not a URL, host name or region"),
         (["--mask-key-file", "x"], "--mask, which is missing"),

@@ -197,7 +197,7 @@ def test_how_a_job_looks(serve: Serve, tmp_path: Path) -> None:
     assert "&lt;b&gt;out</code>: running.</b> <code>.stop()</code> stops it" in html
     assert "<progress" in html
     job.stop()
-    assert ": stopped.</b> The export was stopped. Run the same call again: it goes on where" in job._repr_html_()
+    assert ": stopped.</b> The export was stopped. Run the same call again: it continues where" in job._repr_html_()
     sandbox._scripts.clear()
     job = export(client_of(sandbox), folder, wait=False, rate=0, progress=False)
     job.wait()

@@ -98,7 +98,7 @@ def test_empty() -> None:
         ({"by": ["route", "route"]}, ConfigError, "twice"),
         ({"min_n": 0}, ConfigError, "min_n=0"),
         ({"fdr": 1.0}, ConfigError, "fdr=1.0"),
-        ({"tz": "Mars/Olympus"}, ConfigError, "no time zone"),
+        ({"tz": "Mars/Olympus"}, ConfigError, "not a time zone"),
         ({"by": ["route", "hour"]}, ColumnNotFound, "started_at"),
     ],
 )

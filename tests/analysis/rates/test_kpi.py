@@ -221,8 +221,8 @@ def test_what_makes_no_sense_is_refused() -> None:
         ({"scope": "sideways"}, "scope='sideways' is not one of outbound"),
         ({"unit": "trunk"}, "unit='trunk'"),
         ({"metrics": "mos"}, "metrics='mos' is not one of asr"),
-        ({"tz": "Mars/Olympus", "by": "hour"}, "no time zone"),
-        ({"tz": "Mars/Olympus"}, "no time zone"),
+        ({"tz": "Mars/Olympus", "by": "hour"}, "not a time zone"),
+        ({"tz": "Mars/Olympus"}, "not a time zone"),
         ({"by": ["country", "country"]}, "twice"),
         ({"min_n": 0}, "min_n=0"),
     ]:
