@@ -270,7 +270,7 @@ def test_from_python(frames: Any) -> None:
     assert x.filters == Filters(directions="inbound")
     with pytest.raises(ConfigError, match="is not one of verdicts"):
         x.filter(verdicts="awful")
-    with pytest.raises(ConfigError, match="no column"):
+    with pytest.raises(ConfigError, match="is not a column"):
         View(x.calls).order("conversation", descending=False)
 
 
