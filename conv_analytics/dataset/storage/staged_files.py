@@ -37,8 +37,6 @@ FILE_BYTES = 128 * 2**20
 ROW_GROUPS = 16
 #: Files that are kept open at once: a run may touch many days.
 OPEN_FILES = 24
-#: Files after which memory that Arrow has freed is given back: it costs a twentieth of the time to do so at each flush.
-RELEASE_EVERY = 16
 
 
 def no_deadline() -> None:
@@ -241,9 +239,8 @@ class StagedFiles:
         self._writer(part).close()
         part.writer = None
         self._done.append(part)
-        if len(self._done) % RELEASE_EVERY == 0:
-            # Arrow's pool keeps freed memory for later; in the course of a long run that only adds up.
-            pa.default_memory_pool().release_unused()
+        # Arrow's pool keeps freed memory for later, which adds up in a long run; at each flush it would cost more time.
+        pa.default_memory_pool().release_unused()
 
     def _verified(self, part: _Part) -> File:
         self._in_time()
