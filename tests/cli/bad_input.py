@@ -332,7 +332,7 @@ PART = "the rest, and what was read of it"
 BEFORE = "what was there before"
 
 CASES = (
-    Case("no credentials", _none, 2, "There is not an application id"),
+    Case("no credentials", _none, 2, "There is no application id"),
     Case("application id, but no key", lambda _: ["--application-id", "a1"], 2, "There is no private key"),
     Case("key file that does not exist", _with("--private-key", "absent.key"), 2, "does not exist"),
     Case("a public key", _key("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"), 2, "is a public key"),
