@@ -85,7 +85,7 @@ def _lively(sandbox: Sandbox) -> list[str]:
 @pytest.fixture
 def planted() -> Iterator[Sandbox]:
     """A world with one conversation full of secrets and people."""
-    with Sandbox(conversations=6, latency_ms=5) as sandbox:
+    with Sandbox(conversations=6, days=2, latency_ms=5) as sandbox:
         name = _lively(sandbox)[0]
         events = [_event(n, kind, body) for n, (kind, body) in enumerate(BODIES, 1)] + RAW
         conversation = {

@@ -35,7 +35,7 @@ HALF = NEW.replace(b'"id": 1', b'"id": 2')
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "exports"
-    with Sandbox(seed=7, conversations=6) as sandbox:
+    with Sandbox(seed=7, conversations=6, days=2) as sandbox:
         assert main([*map(str, ["export", folder, *credentials(sandbox), "--quiet"])]) == 0
     lines = [line("events", "CON-1", NEW, [], kept=False)]
     lines += [line("events", "CON-1", HALF, [("hangups", "mos_score")], event=2)]
@@ -86,7 +86,7 @@ def test_replay_says_what_came_of_it(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_replay_without_anything_to_do_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Sandbox(seed=7, conversations=1) as sandbox:
+    with Sandbox(seed=7, conversations=1, days=2) as sandbox:
         assert call("export", tmp_path / "out", *credentials(sandbox), "--quiet") == 0
     capsys.readouterr()
     assert call("replay", tmp_path / "out") == 0

@@ -51,7 +51,7 @@ def _until(condition: threading.Event, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_export_keeps_what_was_read(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    with Sandbox(conversations=300) as sandbox:
+    with Sandbox(conversations=300, days=2) as sandbox:
         truth, half_way = sandbox.truth(), after(sandbox, 450, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
             _until(half_way, process)
@@ -79,7 +79,7 @@ def test_an_interrupted_export_keeps_what_was_read(sent: signal.Signals, code: i
 
 
 def test_an_export_interrupted_before_its_first_answer(tmp_path: Path) -> None:
-    with Sandbox(conversations=3) as sandbox:
+    with Sandbox(conversations=3, days=2) as sandbox:
         asked = after(sandbox, 0, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
             _until(asked, process)
@@ -121,7 +121,7 @@ def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert "The sandbox has ended." in err
     assert list((tmp_path / "sandbox-keys").iterdir()) == []
     # An event without an id is in no count of the truth, and is kept all the same.
-    expected = Sandbox(seed=11, conversations=25, quirks=True, broken=0.01, faults="5xx=0.02,gone=2").truth()
+    expected = Sandbox(seed=11, conversations=25, days=2, quirks=True, broken=0.01, faults="5xx=0.02,gone=2").truth()
     assert summary["tables"]["events"] == expected.events + expected.broken.get("without_id", 0)
     everything = "".join(told) + out + err
     assert "PRIVATE KEY" not in everything

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, conversations=12) as running:
+    with Sandbox(seed=7, conversations=12, days=2) as running:
         yield running
 
 

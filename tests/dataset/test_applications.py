@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two worlds; only the first has its users, and runs twice."""
     path = tmp_path_factory.mktemp("applications")
     for seed, tables in ((1, "all"), (2, None)):
-        with Sandbox(seed=seed, conversations=25) as sandbox:
+        with Sandbox(seed=seed, conversations=25, days=2) as sandbox:
             for _ in range(3 - seed):
                 folder = path / f"application_id={sandbox.application_id}"
                 export(client(sandbox), folder, rate=0, tables=tables, progress=None)
@@ -144,7 +144,7 @@ def test_the_command_line_takes_the_root(root: Path, capsys: pytest.CaptureFixtu
 
 def test_a_quote_in_the_name_of_a_folder_is_a_name(tmp_path: Path) -> None:
     name = "x' union select 1 --"
-    with Sandbox(seed=3, conversations=4) as sandbox:
+    with Sandbox(seed=3, conversations=4, days=2) as sandbox:
         export(client(sandbox), tmp_path / f"application_id={name}", rate=0, progress=None)
     with open_dataset(tmp_path).duckdb() as connection:
         assert connection.sql("select distinct application_id from conversations").fetchall() == [(name,)]
@@ -159,7 +159,7 @@ def _write(folder: str, base_url: str, application: str, key: str) -> None:
 def test_writers_of_several_applications_and_a_reader_at_once(tmp_path: Path) -> None:
     """Whenever it is opened, it has whole commits: of each application all rows of its world, or none yet."""
     spawn = multiprocessing.get_context("spawn")
-    with Sandbox(seed=5, conversations=5) as first, Sandbox(seed=6, conversations=7) as second:
+    with Sandbox(seed=5, conversations=5, days=2) as first, Sandbox(seed=6, conversations=7, days=2) as second:
         writers: list[Any] = [
             spawn.Process(
                 target=_write,

@@ -90,7 +90,7 @@ def agree(folder: Path, expected: Mapping[str, pd.DataFrame]) -> None:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterable[Sandbox]:
-    with Sandbox(conversations=25) as running:
+    with Sandbox(conversations=25, days=2) as running:
         yield running
 
 

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[tuple[Sandbox, Planted]]:
-    with Sandbox(conversations=1) as sandbox:
+    with Sandbox(conversations=1, days=2) as sandbox:
         yield sandbox, Planted(sandbox)
 
 
