@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from conv_analytics.cli import main
 from conv_analytics.dataset import Applications
 from conv_analytics.errors import ConfigError, DatasetError, TableNotFound
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.fork_server import fork_server
 
 pytestmark = pytest.mark.slow
 
@@ -158,10 +158,9 @@ def _write(folder: str, base_url: str, application: str, key: str) -> None:
 
 def test_writers_of_several_applications_and_a_reader_at_once(tmp_path: Path) -> None:
     """Whenever it is opened, it has whole commits: of each application all rows of its world, or none yet."""
-    spawn = multiprocessing.get_context("spawn")
     with Sandbox(seed=5, conversations=5, days=2) as first, Sandbox(seed=6, conversations=7, days=2) as second:
         writers: list[Any] = [
-            spawn.Process(
+            fork_server().Process(
                 target=_write,
                 args=(str(tmp_path / f"application_id={each.application_id}"), each.base_url, each.application_id,
                       each.private_key),

@@ -80,7 +80,7 @@ def created(sandbox: Sandbox, name: str) -> str:
 
 @pytest.mark.parametrize("quirks", [False, True])
 def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks: bool) -> None:
-    with Sandbox(conversations=150, days=2, transient=0.3, quirks=quirks) as sandbox:
+    with Sandbox(conversations=150, transient=0.3, quirks=quirks) as sandbox:
         client = client_of(sandbox)
         done = export(client, tmp_path, rate=0, progress=None)
         before = len(sandbox.requests)
@@ -107,7 +107,7 @@ def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks:
 @pytest.fixture(scope="module")
 def heard() -> Iterator[tuple[Sandbox, Deliveries, Truth, Truth]]:
     """A world, the webhooks that came, and its truth: all of it, and what lists have."""
-    with Sandbox(conversations=120, days=2, transient=0.3) as sandbox:
+    with Sandbox(conversations=60, days=2, transient=0.3) as sandbox:
         sent = sandbox.deliveries(drop=0.5, duplicates=0.05, shuffle=True)
         yield sandbox, sent, sandbox.truth(), sandbox.truth(listed=True)
 
