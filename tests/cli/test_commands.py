@@ -19,7 +19,7 @@ from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
-from tests._helpers.command_line import command, commits, credentials, environment, run
+from tests._helpers.command_line import command, commits, credentials, environment, fork, run
 from tests._helpers.patience import PATIENCE_S
 
 FIELDS = [
@@ -67,7 +67,7 @@ def test_export_writes_what_the_sandbox_holds(small_sandbox: Sandbox, tmp_path: 
 
 @pytest.mark.slow
 def test_json_is_one_object_on_the_last_line(small_sandbox: Sandbox, tmp_path: Path) -> None:
-    done = run("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
+    done = fork("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
     assert (done.code, done.err) == (0, "")
     summary = done.last
     assert list(summary) == FIELDS
@@ -120,7 +120,7 @@ def test_credentials_come_from_the_environment(small_sandbox: Sandbox, tmp_path:
         "VONAGE_PRIVATE_KEY": small_sandbox.private_key,
         "VONAGE_API_HOST": small_sandbox.base_url,
     }
-    done = run("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
+    done = fork("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
     assert done.code == 0
     assert done.last["tables"]["conversations"] == 30
 

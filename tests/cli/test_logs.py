@@ -159,8 +159,8 @@ def test_a_wrong_format_is_told_as_text(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_so_in_the_log(tmp_path: Path) -> None:
-    with Sandbox(conversations=300, days=2) as sandbox:
-        half_way = after(sandbox, 450, NEVER)
+    with Sandbox(conversations=100, days=2) as sandbox:
+        half_way = after(sandbox, 150, NEVER)
         arguments = command("export", "out", *credentials(sandbox), "--log-format", "json")
         with subprocess.Popen(
             arguments, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -121,7 +121,7 @@ def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:
     assert "The sandbox has ended." in err
     assert list((tmp_path / "sandbox-keys").iterdir()) == []
     # An event without an id is in no count of the truth, and is kept all the same.
-    expected = Sandbox(seed=11, conversations=25, days=2, quirks=True, broken=0.01, faults="5xx=0.02,gone=2").truth()
+    expected = Sandbox(seed=11, conversations=25, quirks=True, broken=0.01, faults="5xx=0.02,gone=2").truth()
     assert summary["tables"]["events"] == expected.events + expected.broken.get("without_id", 0)
     everything = "".join(told) + out + err
     assert "PRIVATE KEY" not in everything
