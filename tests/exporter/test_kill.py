@@ -92,12 +92,13 @@ def test_a_run_killed_before_any_change_of_the_disk_leaves_no_trace(small: Sandb
     _finish(small, whole, tables=FEW_TABLES)
     wanted, rows = content(whole), len(open_dataset(half)["events"])
     assert rows < wanted["events"].num_rows
+    before = Reader(half)
+    before.read()
     seen, change = set[str](), 1
     while True:
         dest = tmp_path / f"at-{change}"
         shutil.copytree(half, dest)
-        reader = Reader(dest)
-        reader.read()
+        reader = Reader(dest, before.rows)
         if not export_until(small, dest, change, concurrency=CONCURRENCY):
             break
         reader.read()
