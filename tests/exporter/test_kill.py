@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(os.name == "nt", reason="ther
 
 CONCURRENCY = 4
 #: How many instants are tried; more on request.
-INSTANTS = int(os.environ.get("KILL_INSTANTS", "8"))
+INSTANTS = int(os.environ.get("KILL_INSTANTS", "5"))
 #: What a folder holds, by table.
 Content = dict[str, pa.Table]
 

@@ -17,7 +17,7 @@ from tests._helpers.sandboxes import FAULTS, agree, client_of, contents_of
 pytestmark = pytest.mark.slow
 
 #: Enough for several batches, and for a process that converts them; more on request. [conversations]
-LARGE = int(os.environ.get("LARGE_WORLD", "600"))
+LARGE = int(os.environ.get("LARGE_WORLD", "500"))
 
 
 # The shape of a page is that of each page: a part of the world has hundreds of them.
