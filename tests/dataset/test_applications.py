@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two worlds; only the first has its users, and runs twice."""
     path = tmp_path_factory.mktemp("applications")
     for seed, tables in ((1, "all"), (2, None)):
-        with Sandbox(seed=seed, conversations=25, days=2) as sandbox:
+        with Sandbox(seed=seed, conversations=15, days=2) as sandbox:
             for _ in range(3 - seed):
                 folder = path / f"application_id={sandbox.application_id}"
                 export(client(sandbox), folder, rate=0, tables=tables, progress=None)
