@@ -332,14 +332,14 @@ PART = "the rest, and what was read of it"
 BEFORE = "what was there before"
 
 CASES = (
-    Case("no credentials", _none, 2, "There is no application id"),
+    Case("no credentials", _none, 2, "There is not an application id"),
     Case("application id, but no key", lambda _: ["--application-id", "a1"], 2, "There is no private key"),
     Case("key file that does not exist", _with("--private-key", "absent.key"), 2, "does not exist"),
     Case("a public key", _key("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n"), 2, "is a public key"),
     Case("a damaged key", _key("-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"), 2, "is damaged"),
     Case("key of another application", _wrong_key, 2, "answered 401"),
     Case("application without the right (403)", _listing(DENIED), 2, "answered 403"),
-    Case("`--base-url` that is no URL", _with("--base-url", "not a host"), 2, "is no URL, host name or region"),
+    Case("`--base-url` that is not a URL", _with("--base-url", "not a host"), 2, "is not a URL, host name or region"),
     Case("`--base-url` without TLS", _with("--base-url", "http://api.nexmo.com"), 2, "must use https"),
     Case("host that nobody listens on", _nobody_listens, 69, "got no answer"),
     Case("host that is not Vonage: HTML", _listing(HTML), 2, "answered 200 with"),
@@ -353,14 +353,14 @@ CASES = (
     Case("proxy without a way onwards (502)", _proxy(refusal(502)), 69, "the proxy of https_proxy answered 502"),
     Case("proxy that is none", _proxy(b"hello\r\n\r\n"), 69, "through the proxy of https_proxy"),
     Case("proxy that nobody runs", _set("https_proxy", "http://user:secret@127.0.0.1:9"), 69, "Check https_proxy"),
-    Case("proxy with a wrong port", _set("https_proxy", "http://user:secret@h:99999"), 2, "is no URL of a proxy"),
+    Case("proxy with a wrong port", _set("https_proxy", "http://user:secret@h:99999"), 2, "is not the URL of a proxy"),
     Case("proxy with an unencoded password", _set("https_proxy", "http://user:sec#ret@h:1"), 2, "percent-encoded"),
     Case("proxy `socks://`", _set("https_proxy", "socks://127.0.0.1:1080"), 2, "write socks5://HOST:PORT"),
     Case("`SSL_CERT_FILE` that does not exist", _set("SSL_CERT_FILE", "./stale.pem"), 2, "cannot be used"),
-    Case("`SSL_CERT_FILE` that is no PEM", _set("SSL_CERT_FILE", "./no.pem"), 2, "a file without certificates"),
+    Case("`SSL_CERT_FILE` that is not PEM", _set("SSL_CERT_FILE", "./no.pem"), 2, "a file without certificates"),
     Case("certificate that is not trusted", _proxy(None, trusted=False), 2, "name its CA file in SSL_CERT_FILE"),
     Case("negative `--max-retry-after`", _plus("--max-retry-after", -1), 2, "must be 0 or more"),
-    Case("`--since` nonsense", _plus("--since", "last tuesday"), 2, "Accepted are, for example, 2026-11-20"),
+    Case("`--since` nonsense", _plus("--since", "last tuesday"), 2, "Accepted forms: 2026-11-20"),
     Case(
         "`--since` after `--until`", _plus("--since", "2026-11-20", "--until", "2026-11-10"), 2, "is not before until"
     ),

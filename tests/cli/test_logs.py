@@ -185,7 +185,7 @@ def test_text_stays_as_it_was_unless_a_level_is_given(small_sandbox: Sandbox, tm
     assert plain.err.splitlines()[-1].split(", ")[:2] in [line.split(", ")[:2] for line in told.err.splitlines()]
     assert any(" INFO committed run=" in line for line in told.err.splitlines())
     failed = call("export", "c", "--tables", "x", "--log-level", "info", cwd=tmp_path)
-    assert failed.err.startswith("conv-analytics: There is no application id")
+    assert failed.err.startswith("conv-analytics: There is not an application id")
 
 
 def test_a_python_warning_is_a_line_too(

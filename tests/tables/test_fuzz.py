@@ -37,7 +37,9 @@ def started() -> None:
     answers()
 
 
-@settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(st.integers(0, 2**32), min_size=20, max_size=20))
 def test_whatever_arrives_every_record_is_accounted_for(numbers: list[int]) -> None:
     check(numbers)

@@ -305,8 +305,8 @@ def test_a_cluster_of_dask(exported: Dataset) -> None:
 
 def test_what_is_wrong_is_refused(exported: Dataset, tmp_path: Path) -> None:
     for wrong, told in (
-        ({"parts": 0}, "parts=0 is no number"),
-        ({"processes": 0}, "processes=0 is no number"),
+        ({"parts": 0}, "parts=0 is not a number"),
+        ({"processes": 0}, "processes=0 is not a number"),
         ({"processes": 2, "client": object()}, "leave one of them out"),
         ({"client": object()}, "client is a object: give a dask"),
     ):
