@@ -152,7 +152,7 @@ def small_worlds_are_converted_here() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def small_sandbox() -> Iterator[Sandbox]:
     """A running sandbox of 30 conversations that no test changes."""
-    with Sandbox(seed=7, conversations=30) as sandbox:
+    with Sandbox(seed=7, conversations=30, days=2) as sandbox:
         yield sandbox
 
 

@@ -8,6 +8,8 @@ import sys
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+import pyarrow.parquet as pq
+
 from tests._helpers.patience import PATIENCE_S
 
 #: What changes the files of a folder, as Python itself reports it, beside opening them to write.
@@ -33,3 +35,18 @@ def changes_made(process: BaseProcess, change: int, changes: Any) -> int:
     made = int(changes.value)
     assert process.exitcode == (-signal.SIGKILL if made == change else 0), process.exitcode
     return made
+
+
+def die_before_call(owner: str, name: str, after: int) -> None:
+    """Let this process kill itself before a call of a function of `os`, or of a Parquet writer, after so many."""
+    where: Any = {"os": os, "writer": pq.ParquetWriter}[owner]
+    real, calls = getattr(where, name), 0
+
+    def step(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+
+    setattr(where, name, step)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 _PRELOADED = [
     "conv_analytics.exporter.ingestion",
+    "tests._helpers.command_line",
     "tests._helpers.killed_commit",
     "tests._helpers.killed_export",
     "tests._helpers.killed_ingest",

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Self
@@ -112,12 +113,18 @@ def same(found: Mapping[str, pa.Table], wanted: Mapping[str, pa.Table]) -> None:
             raise AssertionError(f"{name} differs in what pandas does not see")
 
 
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Opened once: it takes longer than to count the rows of a small folder."""
+    return duckdb.connect()
+
+
 class Reader:
     """Somebody who reads a folder all the while, in every usual way."""
 
-    def __init__(self, dest: Path) -> None:
-        self.reads = 0
-        self._dest, self._rows = dest, 0
+    def __init__(self, dest: Path, rows: int = 0) -> None:
+        self.reads, self.rows = 0, rows
+        self._dest = dest
         self._over = threading.Event()
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._read_on)
@@ -149,13 +156,13 @@ class Reader:
         for rows, distinct in (
             (len(opened), len(opened.drop_duplicates(key))),
             (len(plain), len(plain.drop_duplicates(key))),
-            duckdb.connect().sql(query).fetchall()[0],
+            _database().cursor().sql(query).fetchall()[0],
             (len(scanned), scanned.n_unique()),
         ):
             assert rows == distinct
             # What was there once stays there.
-            assert rows >= self._rows
-        self._rows = len(opened)
+            assert rows >= self.rows
+        self.rows = len(opened)
         self.reads += 1
 
 

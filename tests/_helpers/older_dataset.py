@@ -55,7 +55,7 @@ class Older:
 
 def whole(folder: Path, *, conversations: int = 25) -> Raw:
     """Two runs; the second has new events and calls of some conversations."""
-    with Sandbox(seed=7, conversations=conversations) as sandbox:
+    with Sandbox(seed=7, conversations=conversations, days=2) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0)
         world = sandbox.world

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from conv_analytics import Conversations
 from conv_analytics.api import Retry
@@ -146,6 +148,12 @@ def agree(contents: Contents, truth: Truth) -> None:
 
 def counted(words: pd.Series[Any]) -> dict[Any, int]:
     return {word: int(n) for word, n in words.value_counts().items() if n}
+
+
+def holds_twice(table: Path, key: list[str]) -> bool:
+    """Whether a plain reader of a table's folder finds some whole key twice."""
+    rows = pq.read_table(table, columns=key).drop_null().unify_dictionaries()
+    return bool(rows.group_by(key).aggregate([]).num_rows < rows.num_rows)
 
 
 def least(truth: Truth, members: Mapping[str, int], *, gone: int = 0, users: bool = False) -> int:

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("asked")
-    with Sandbox(seed=3, conversations=60) as sandbox:
+    with Sandbox(seed=3, conversations=60, days=2) as sandbox:
         export(client_of(sandbox), root / "out", rate=0, progress=False)
     return root
 
@@ -254,7 +254,7 @@ def test_no_id_begins_a_line_of_what_is_printed() -> None:
 
 
 def test_findings_in_every_format_and_what_fail_does(tmp_path: Path) -> None:
-    with Sandbox(conversations=600) as sandbox:
+    with Sandbox(conversations=600, days=2) as sandbox:
         export(client_of(sandbox), tmp_path / "out", rate=0, progress=False)
     problems = findings(open_dataset(tmp_path / "out")).problems
     assert len(problems)

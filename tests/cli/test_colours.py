@@ -26,7 +26,7 @@ RED, YELLOW, BOLD = (f"\x1b[{number}m" for number in (31, 33, 1))
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("coloured")
-    with Sandbox(seed=3, conversations=60) as sandbox:
+    with Sandbox(seed=3, conversations=60, days=2) as sandbox:
         export(client_of(sandbox), root / "out", rate=0, progress=False)
     return root
 

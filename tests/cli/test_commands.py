@@ -14,12 +14,12 @@ import pytest
 
 import conv_analytics
 from conv_analytics import errors
-from conv_analytics.cli import main
+from conv_analytics.cli import demo_coverage, main
 from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
-from tests._helpers.command_line import command, commits, credentials, environment, run
+from tests._helpers.command_line import command, commits, credentials, environment, fork, run
 from tests._helpers.patience import PATIENCE_S
 
 FIELDS = [
@@ -67,7 +67,7 @@ def test_export_writes_what_the_sandbox_holds(small_sandbox: Sandbox, tmp_path: 
 
 @pytest.mark.slow
 def test_json_is_one_object_on_the_last_line(small_sandbox: Sandbox, tmp_path: Path) -> None:
-    done = run("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
+    done = fork("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
     assert (done.code, done.err) == (0, "")
     summary = done.last
     assert list(summary) == FIELDS
@@ -120,14 +120,14 @@ def test_credentials_come_from_the_environment(small_sandbox: Sandbox, tmp_path:
         "VONAGE_PRIVATE_KEY": small_sandbox.private_key,
         "VONAGE_API_HOST": small_sandbox.base_url,
     }
-    done = run("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
+    done = fork("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
     assert done.code == 0
     assert done.last["tables"]["conversations"] == 30
 
 
 @pytest.mark.slow
 def test_rate_and_concurrency_are_obeyed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Sandbox(conversations=5) as sandbox:
+    with Sandbox(conversations=5, days=2) as sandbox:
         arguments = [*credentials(sandbox), "--rate", 60, "--concurrency", 1, "--json", "--quiet", "--timeout", 5]
         assert main([str(part) for part in ["export", "out", *arguments]]) == 0
     summary = json.loads(capsys.readouterr().out)
@@ -137,7 +137,7 @@ def test_rate_and_concurrency_are_obeyed(here: Path, capsys: pytest.CaptureFixtu
 
 @pytest.mark.slow
 def test_faults_are_repeated_and_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Sandbox(conversations=20, faults="5xx=0.1,reset=0.1,gone=2", quirks=True) as sandbox:
+    with Sandbox(conversations=20, days=2, faults="5xx=0.1,reset=0.1,gone=2", quirks=True) as sandbox:
         assert _export(sandbox, "out", "--json", "--quiet") == 0
         truth = sandbox.truth()
     summary = json.loads(capsys.readouterr().out)
@@ -233,7 +233,14 @@ def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     assert "mos_score" in shown.stdout
 
 
+@pytest.fixture
+def small_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The world with transient calls has a few conversations: the whole one is in the demo with its defaults."""
+    monkeypatch.setattr(demo_coverage, "CONVERSATIONS", 6)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_coverage")
 def test_demo_goes_on_where_it_was(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["demo", "again", "--conversations", "12", "--seed", "3", "--quiet"]
     assert main(arguments) == 0
@@ -247,6 +254,7 @@ def test_demo_goes_on_where_it_was(here: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_coverage")
 def test_demo_says_where_coverage_differs_from_the_truth(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +267,7 @@ def test_demo_says_where_coverage_differs_from_the_truth(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("small_coverage")
 def test_demo_leaves_other_folders_alone(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "letters").mkdir()
     (here / "letters" / "letter.txt").write_text("Dear reader")

@@ -22,7 +22,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(conversations=60, transient=0.3, other_region=0.1) as sandbox:
+    with Sandbox(conversations=60, days=2, transient=0.3, other_region=0.1) as sandbox:
         yield sandbox
 
 

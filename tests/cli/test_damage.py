@@ -18,7 +18,7 @@ from tests._helpers.command_line import call
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("damage") / "exports"
-    with Sandbox(seed=7, conversations=12) as sandbox:
+    with Sandbox(seed=7, conversations=12, days=2) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0)
     return folder

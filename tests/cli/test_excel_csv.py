@@ -82,7 +82,7 @@ def test_an_empty_table_has_its_names() -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("excel")
-    with Sandbox(seed=3, conversations=20) as sandbox:
+    with Sandbox(seed=3, conversations=20, days=2) as sandbox:
         export(client_of(sandbox), root / "out", rate=0, progress=False)
     return root
 

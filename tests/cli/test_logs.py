@@ -65,7 +65,7 @@ def planted(sandbox: Sandbox) -> str:
 
 def test_every_line_is_json_and_none_holds_a_secret(tmp_path: Path) -> None:
     faults = "5xx=0.05,429=0.05,gone=3,retry_after_s=0"
-    with Sandbox(conversations=40, clock_offset_s=-298, faults=faults, broken=0.02) as sandbox:
+    with Sandbox(conversations=40, days=2, clock_offset_s=-298, faults=faults, broken=0.02) as sandbox:
         name = planted(sandbox)
         arguments = ["--retries", 2, "--log-format", "json", "--log-level", "debug"]
         done = call("export", "out", *credentials(sandbox), *arguments, cwd=tmp_path)
@@ -135,7 +135,7 @@ def test_errors_are_lines_too(arguments: list[str], code: int, error: str, tmp_p
 
 def test_a_run_that_keeps_nothing_and_a_remark_are_lines(tmp_path: Path) -> None:
     refused = Reply(401, b'{"code": "system:error:missing-token"}')
-    with Sandbox(conversations=3) as sandbox:
+    with Sandbox(conversations=3, days=2) as sandbox:
         sandbox.script(lambda _: True, refused, times=-1)
         done = call("export", "out", *credentials(sandbox), "--log-format", "json", cwd=tmp_path)
     assert done.code == 2
@@ -159,8 +159,8 @@ def test_a_wrong_format_is_told_as_text(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_run_says_so_in_the_log(tmp_path: Path) -> None:
-    with Sandbox(conversations=300) as sandbox:
-        half_way = after(sandbox, 450, NEVER)
+    with Sandbox(conversations=100, days=2) as sandbox:
+        half_way = after(sandbox, 150, NEVER)
         arguments = command("export", "out", *credentials(sandbox), "--log-format", "json")
         with subprocess.Popen(
             arguments, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("mapped")
-    with Sandbox(seed=3, conversations=60) as sandbox:
+    with Sandbox(seed=3, conversations=60, days=2) as sandbox:
         export(client_of(sandbox), root / "out", rate=0, progress=False)
     (root / "carriers.csv").write_text("Vorwahl;carrier;country\r\n+44;BT;UK\r\n0049;Telekom;DE\r\n", encoding="utf-16")
     (root / "networks.csv").write_text("network_code,network\n234-10,O2\n23415,Vodafone\n")

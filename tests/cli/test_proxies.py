@@ -26,7 +26,7 @@ ODD = b"HTTP/1.1 407 " + PHRASE.encode() + b"\r\nproxy-authenticate " + PHRASE.e
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=7, conversations=8) as sandbox:
+    with Sandbox(seed=7, conversations=8, days=2) as sandbox:
         yield sandbox
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import resource
 import shutil
-import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,8 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen_events import SeenEvents
-from tests._helpers.command_line import commits, credentials, environment, run
+from tests._helpers.command_line import commits, credentials, fork, run
+from tests._helpers.disk_changes import die_before_call
 from tests._helpers.older_dataset import added, line
 from tests.cli.bad_input import _obey_permissions
 
@@ -35,7 +35,7 @@ HALF = NEW.replace(b'"id": 1', b'"id": 2')
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "exports"
-    with Sandbox(seed=7, conversations=6) as sandbox:
+    with Sandbox(seed=7, conversations=6, days=2) as sandbox:
         assert main([*map(str, ["export", folder, *credentials(sandbox), "--quiet"])]) == 0
     lines = [line("events", "CON-1", NEW, [], kept=False)]
     lines += [line("events", "CON-1", HALF, [("hangups", "mos_score")], event=2)]
@@ -86,7 +86,7 @@ def test_replay_says_what_came_of_it(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_replay_without_anything_to_do_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with Sandbox(seed=7, conversations=1) as sandbox:
+    with Sandbox(seed=7, conversations=1, days=2) as sandbox:
         assert call("export", tmp_path / "out", *credentials(sandbox), "--quiet") == 0
     capsys.readouterr()
     assert call("replay", tmp_path / "out") == 0
@@ -158,15 +158,13 @@ def test_a_damaged_file_is_not_copied(folder: Path, capsys: pytest.CaptureFixtur
 
 
 def test_a_full_disk_ends_with_3(folder: Path) -> None:
-    def little() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))
-
+    little = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2_000, 2_000))
     before = state(folder)
-    done = run("replay", folder, before=little)
+    done = fork("replay", folder, before=little)
     assert done.code == 3, done.err
     assert "Nothing was committed" in done.err
     assert commits(folder) == 3
-    done = run("replay", folder, "--to", folder.parent / "new", before=little)
+    done = fork("replay", folder, "--to", folder.parent / "new", before=little)
     assert done.code == 3, done.err
     assert commits(folder.parent / "new") == 0
     assert {name: content for name, content in state(folder).items() if "_work" not in name}.items() <= before.items()
@@ -185,23 +183,6 @@ def test_a_folder_that_may_not_be_written_can_be_copied(folder: Path) -> None:
         folder.chmod(0o700)
 
 
-KILLED = """
-    import os, signal, sys
-    import pyarrow.parquet as pq
-    from conv_analytics.cli import main
-    owner, name, after = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    where = {"os": os, "writer": pq.ParquetWriter}[owner]
-    real, calls = getattr(where, name), 0
-    def step(*args, **options):
-        global calls
-        calls += 1
-        if calls > after:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **options)
-    setattr(where, name, step)
-    main(sys.argv[4:])
-"""
-
 STEPS = {
     "before the first file": ("writer", "write_table", 0),
     "between files": ("writer", "write_table", 1),
@@ -213,9 +194,8 @@ STEPS = {
 
 
 def killed(step: str, *arguments: object) -> None:
-    code = [sys.executable, "-c", textwrap.dedent(KILLED), *map(str, [*STEPS[step], *arguments])]
-    done = subprocess.run(code, env=environment(), capture_output=True, check=False, timeout=120)
-    assert done.returncode == -9, done.stderr
+    done = fork(*arguments, before=partial(die_before_call, *STEPS[step]))
+    assert done.code == -9, done.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")

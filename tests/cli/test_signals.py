@@ -51,8 +51,8 @@ def _until(condition: threading.Event, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "sigterm"])
 def test_an_interrupted_export_keeps_what_was_read(sent: signal.Signals, code: int, tmp_path: Path) -> None:
-    with Sandbox(conversations=300) as sandbox:
-        truth, half_way = sandbox.truth(), after(sandbox, 450, NEVER)
+    with Sandbox(conversations=120, days=2) as sandbox:
+        truth, half_way = sandbox.truth(), after(sandbox, 180, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
             _until(half_way, process)
             process.send_signal(sent)
@@ -74,12 +74,12 @@ def test_an_interrupted_export_keeps_what_was_read(sent: signal.Signals, code: i
         whole = open_dataset(tmp_path / "out")
         assert {name: len(frame) for name, frame in whole.items()} == {name: truth.rows[name] for name in whole.tables}
         # Nothing that was kept is asked for again: 20 requests were in flight.
-        assert done.last["requests"] <= least(truth, members_of(sandbox)) - 450 + 20
+        assert done.last["requests"] <= least(truth, members_of(sandbox)) - 180 + 20
         assert done.last["tables"]["events"] == truth.events - before
 
 
 def test_an_export_interrupted_before_its_first_answer(tmp_path: Path) -> None:
-    with Sandbox(conversations=3) as sandbox:
+    with Sandbox(conversations=3, days=2) as sandbox:
         asked = after(sandbox, 0, NEVER)
         with _started("export", "out", *credentials(sandbox), "--json", cwd=tmp_path) as process:
             _until(asked, process)

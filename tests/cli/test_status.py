@@ -18,7 +18,7 @@ from tests._helpers.command_line import call, credentials
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(seed=5, conversations=6) as running:
+    with Sandbox(seed=5, conversations=6, days=2) as running:
         yield running
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from conv_analytics.cli import main
 from conv_analytics.dataset import Applications
 from conv_analytics.errors import ConfigError, DatasetError, TableNotFound
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.fork_server import fork_server
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two worlds; only the first has its users, and runs twice."""
     path = tmp_path_factory.mktemp("applications")
     for seed, tables in ((1, "all"), (2, None)):
-        with Sandbox(seed=seed, conversations=25) as sandbox:
+        with Sandbox(seed=seed, conversations=15, days=2) as sandbox:
             for _ in range(3 - seed):
                 folder = path / f"application_id={sandbox.application_id}"
                 export(client(sandbox), folder, rate=0, tables=tables, progress=None)
@@ -144,7 +144,7 @@ def test_the_command_line_takes_the_root(root: Path, capsys: pytest.CaptureFixtu
 
 def test_a_quote_in_the_name_of_a_folder_is_a_name(tmp_path: Path) -> None:
     name = "x' union select 1 --"
-    with Sandbox(seed=3, conversations=4) as sandbox:
+    with Sandbox(seed=3, conversations=4, days=2) as sandbox:
         export(client(sandbox), tmp_path / f"application_id={name}", rate=0, progress=None)
     with open_dataset(tmp_path).duckdb() as connection:
         assert connection.sql("select distinct application_id from conversations").fetchall() == [(name,)]
@@ -158,10 +158,9 @@ def _write(folder: str, base_url: str, application: str, key: str) -> None:
 
 def test_writers_of_several_applications_and_a_reader_at_once(tmp_path: Path) -> None:
     """Whenever it is opened, it has whole commits: of each application all rows of its world, or none yet."""
-    spawn = multiprocessing.get_context("spawn")
-    with Sandbox(seed=5, conversations=5) as first, Sandbox(seed=6, conversations=7) as second:
+    with Sandbox(seed=5, conversations=5, days=2) as first, Sandbox(seed=6, conversations=7, days=2) as second:
         writers: list[Any] = [
-            spawn.Process(
+            fork_server().Process(
                 target=_write,
                 args=(str(tmp_path / f"application_id={each.application_id}"), each.base_url, each.application_id,
                       each.private_key),

@@ -181,7 +181,7 @@ def test_what_had_too_many_decimals_for_an_earlier_version_is_read_again(
 
 
 def test_an_export_goes_on_in_a_folder_of_an_earlier_version(tmp_path: Path) -> None:
-    with Sandbox(seed=7, conversations=6) as sandbox:
+    with Sandbox(seed=7, conversations=6, days=2) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, tmp_path, rate=0)
         before, events = exact(narrowed(tmp_path)), open_dataset(tmp_path).rows("events")

@@ -100,7 +100,7 @@ class Place:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four runs, a day apart, the last of them now."""
     folder = tmp_path_factory.mktemp("exported") / "exports"
-    with Sandbox(seed=5, conversations=6) as sandbox:
+    with Sandbox(seed=5, conversations=6, days=2) as sandbox:
         for _ in range(4):
             export(client_of(sandbox), folder, rate=0, progress=False)
     for days, path in zip((3, 2, 1, 0), sorted((folder / "_commits").glob("*.json")), strict=True):
@@ -118,7 +118,7 @@ def place(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setenv("VONAGE_API_KEY", API_KEY)
     monkeypatch.setenv("VONAGE_API_SECRET", API_SECRET)
     monkeypatch.chdir(tmp_path)
-    with Sandbox(seed=5, conversations=6) as sandbox:
+    with Sandbox(seed=5, conversations=6, days=2) as sandbox:
         arguments = {
             "dest": tmp_path / "exports", "application_id": sandbox.application_id, "timeout": 5.0,
             "private_key": sandbox.key_path, "base_url": sandbox.base_url, "listener": listener.base_url,
@@ -235,7 +235,7 @@ def _damaged(place: Place, other: Any) -> None:
 
 
 def _clock(place: Place, other: Any) -> None:
-    slow = Sandbox(seed=5, conversations=2, clock_offset_s=900.0).start()
+    slow = Sandbox(seed=5, conversations=2, days=2, clock_offset_s=900.0).start()
     place.slow = slow  # type: ignore[attr-defined]
     place.arguments |= {"base_url": slow.base_url, "application_id": slow.application_id}
     place.patch.delenv("VONAGE_API_KEY")
@@ -494,7 +494,7 @@ def test_the_application_of_the_sandbox(exported: Path, monkeypatch: pytest.Monk
     """Its settings as the sandbox serves them, in the words of today's answers and of older ones."""
     events = "https://listen.example.net"
     good = ApplicationSettings(rtc_event_url=f"{events}/rtc", voice_event_url=f"{events}/voice")
-    with Sandbox(seed=5, conversations=6, application=good) as sandbox:
+    with Sandbox(seed=5, conversations=6, days=2, application=good) as sandbox:
         monkeypatch.setenv("VONAGE_API_KEY", sandbox.api_key)
         monkeypatch.setenv("VONAGE_API_SECRET", sandbox.api_secret)
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[list[Sandbox]]:
-    with Sandbox(seed=1, conversations=6) as first, Sandbox(seed=2, conversations=9) as second:
+    with Sandbox(seed=1, conversations=6, days=2) as first, Sandbox(seed=2, conversations=9, days=2) as second:
         assert first.application_id != second.application_id
         yield [first, second]
 

@@ -30,7 +30,7 @@ MISSING = {"partial", "transient_missed", "expired", "other_region"}
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(conversations=60, faults="gone=3") as sandbox:
+    with Sandbox(conversations=60, days=2, faults="gone=3") as sandbox:
         yield sandbox
 
 
@@ -107,7 +107,7 @@ def test_a_world_with_transient_calls_without_a_listener(tmp_path: Path, quirks:
 @pytest.fixture(scope="module")
 def heard() -> Iterator[tuple[Sandbox, Deliveries, Truth, Truth]]:
     """A world, the webhooks that came, and its truth: all of it, and what lists have."""
-    with Sandbox(conversations=120, transient=0.3) as sandbox:
+    with Sandbox(conversations=60, days=2, transient=0.3) as sandbox:
         sent = sandbox.deliveries(drop=0.5, duplicates=0.05, shuffle=True)
         yield sandbox, sent, sandbox.truth(), sandbox.truth(listed=True)
 
@@ -213,7 +213,7 @@ def test_a_leg_without_its_end_is_partial(host: Calls, folder: Path, tmp_path: P
     answered = statuses.query("status == 'answered'").sort_values(["at", "leg_id"]).iloc[20]
     # In the middle of a call: the folder has what came before.
     cut = (answered["at"] + timedelta(seconds=1)).to_pydatetime()
-    with Sandbox(conversations=60, faults="gone=3", now=cut) as sandbox:
+    with Sandbox(conversations=60, days=2, faults="gone=3", now=cut) as sandbox:
         export(client_of(sandbox), tmp_path / "earlier", rate=0, progress=None)
     begun = set(statuses.loc[statuses["at"] < cut, "leg_id"])
     ended = set(

@@ -299,7 +299,7 @@ NOT_DELIVERED = {"leg_statuses": {"successful", "reason"}, "call_records": {"suc
 @pytest.mark.slow
 @pytest.mark.parametrize("quirks", [False, True])
 def test_what_webhooks_received_is_what_the_lists_have(quirks: bool, tmp_path: Path) -> None:
-    with Sandbox(seed=5, conversations=30, quirks=quirks) as sandbox, client_of(sandbox) as client:
+    with Sandbox(seed=5, conversations=30, days=2, quirks=quirks) as sandbox, client_of(sandbox) as client:
         listed = export(client, rate=0, progress=None)
         sent = sandbox.deliveries(shuffle=True, duplicates=0.05, quirks=quirks)
     bodies = [body for each in sent for body in split(each.body or each.query.encode())]

@@ -73,9 +73,9 @@ def without(frame: pd.DataFrame, lost: set[tuple[str, int | None]]) -> pd.DataFr
 @pytest.mark.parametrize(("shape", "quirks"), [("list", False), ("object", True)])
 def test_the_folder_has_all_but_what_was_never_delivered(shape: Any, quirks: bool, tmp_path: Path) -> None:
     folder = tmp_path / "exports"
-    with Sandbox(conversations=40, days=3, quirks=quirks, events_shape=shape) as every:
+    with Sandbox(conversations=24, days=3, quirks=quirks, events_shape=shape) as every:
         export(client_of(every), tmp_path / "truth", rate=0)
-    with Sandbox(conversations=40, days=3, transient=0.3, quirks=quirks, events_shape=shape) as sandbox:
+    with Sandbox(conversations=24, days=3, transient=0.3, quirks=quirks, events_shape=shape) as sandbox:
         deliveries = sandbox.deliveries(shuffle=True, duplicates=0.05, drop=0.02)
         received(sandbox, folder, deliveries)
         export(client_of(sandbox), folder, rate=0)

@@ -199,7 +199,7 @@ def test_a_folder_with_a_mask_gets_nothing_that_is_not_masked(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_an_export_is_not_lost_for_what_is_wrong_with_the_inbox(tmp_path: Path) -> None:
-    with Sandbox(conversations=2) as sandbox:
+    with Sandbox(conversations=2, days=2) as sandbox:
         client, mine = client_of(sandbox), partial(rtc_event, application_id=sandbox.application_id)
         receive(tmp_path, [mine(1)], mask=MASK)
         with pytest.raises(ConfigError, match=r"listener .* masks"):
@@ -236,7 +236,7 @@ def test_an_export_and_the_run_of_a_listener_do_not_stop_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, late: bool
 ) -> None:
     """Whether the run of the listener has the folder as the export begins, or as it comes to the inbox."""
-    with Sandbox(conversations=2) as sandbox, ThreadPoolExecutor(1) as listener:
+    with Sandbox(conversations=2, days=2) as sandbox, ThreadPoolExecutor(1) as listener:
         receive(tmp_path, [rtc_event(1, application_id=sandbox.application_id)])
         ingest(tmp_path)
         receive(tmp_path, [rtc_event(2, application_id=sandbox.application_id)])

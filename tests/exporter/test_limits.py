@@ -62,7 +62,7 @@ def test_the_rate_is_obeyed() -> None:
         if isinstance(event, RequestSent):
             times.append(time.monotonic())
 
-    with Sandbox(conversations=20) as sandbox:
+    with Sandbox(conversations=20, days=2) as sandbox:
         report = export(client_of(sandbox), rate=60, on_event=note).report
         assert len(sandbox.requests) == len(times) == report.requests > 50
     burst = 5 + 1
@@ -74,7 +74,7 @@ def test_the_rate_is_obeyed() -> None:
 
 
 def test_a_limit_below_the_servers_is_never_refused() -> None:
-    with Sandbox(conversations=12, rate=100) as sandbox:
+    with Sandbox(conversations=12, days=2, rate=100) as sandbox:
         report = export(client_of(sandbox), rate=50).report
     assert report.retries == 0
     assert all(seen.status == 200 for seen in sandbox.requests)

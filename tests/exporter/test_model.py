@@ -17,7 +17,7 @@ from tests._helpers.export_model import Exports
 pytestmark = pytest.mark.slow
 
 #: Histories that are tried, of up to twelve runs each; more on request.
-EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "4"))
 
 
 def test_whatever_a_server_does_the_report_is_true(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

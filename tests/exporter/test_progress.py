@@ -211,7 +211,7 @@ def cell_outputs(cells: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_notebook_keeps_the_last_state_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CONV_ANALYTICS_PROGRESS", raising=False)
-    with Sandbox(conversations=20, latency_ms=20) as sandbox:
+    with Sandbox(conversations=20, days=2, latency_ms=20) as sandbox:
         client = f"Conversations({sandbox.application_id!r}, {str(sandbox.key_path)!r}, base_url={sandbox.base_url!r})"
         outputs = cell_outputs(
             [

@@ -98,7 +98,7 @@ def latest(made: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root: Path = tmp_path_factory.mktemp("asked") / "exports"
-    with Sandbox(seed=3, conversations=60) as sandbox:
+    with Sandbox(seed=3, conversations=60, days=2) as sandbox:
         export(client_of(sandbox), root, rate=0, progress=False)
     return root
 
@@ -208,7 +208,7 @@ def test_a_query_has_limits(folder: Path) -> None:
 
 
 def test_a_later_commit_is_seen(tmp_path: Path) -> None:
-    with Sandbox(seed=3, conversations=3) as sandbox:
+    with Sandbox(seed=3, conversations=3, days=2) as sandbox:
         export(client_of(sandbox), tmp_path, rate=0, progress=False)
         served = server(tmp_path)
         ask = lambda: json.loads(asyncio.run(served.call_tool("overview", {})).content[0].text)  # type: ignore[union-attr] # noqa: E731

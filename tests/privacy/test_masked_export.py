@@ -48,7 +48,7 @@ LOOSE = {
 @pytest.fixture(scope="module", params=["object", "list"])
 def both(request: pytest.FixtureRequest) -> tuple[Any, Any]:
     """The same world with quirks and broken records, exported plainly and masked."""
-    with Sandbox(seed=5, conversations=40, quirks=True, broken=0.02, events_shape=request.param) as sandbox:
+    with Sandbox(seed=5, conversations=40, days=2, quirks=True, broken=0.02, events_shape=request.param) as sandbox:
         plain = export(client_of(sandbox), rate=0, tables="all")
         return plain, export(client_of(sandbox), rate=0, tables="all", mask=MASK)
 
@@ -130,7 +130,7 @@ def test_joins_survive(both: tuple[Any, Any]) -> None:
 
 
 def test_a_folder_stays_with_its_mask(tmp_path: Path) -> None:
-    with Sandbox(seed=5, conversations=3) as sandbox:
+    with Sandbox(seed=5, conversations=3, days=2) as sandbox:
         client = client_of(sandbox)
         export(client, tmp_path / "plain", rate=0)
         with pytest.raises(ConfigError, match="was exported without a mask"):
@@ -154,7 +154,7 @@ def test_a_folder_with_encrypted_ids_is_compared_with_the_api(tmp_path: Path) ->
     name = "CON-Zaphod-Beeblebrox"
     path = f"/v1/conversations/{name}"
     event = b'{"id": 1, "type": "message", "from": "MEM-1", "timestamp": "2026-11-20T09:00:00Z", "body": {}}'
-    with Sandbox(seed=5, conversations=6) as sandbox:
+    with Sandbox(seed=5, conversations=6, days=2) as sandbox:
         names = [name, *(sandbox.world.head(ordinal).id for ordinal in sandbox.world.ordinals)]
         listed = b", ".join(b'{"id": "%b"}' % each.encode() for each in names)
         for asked, body in (
@@ -177,7 +177,7 @@ def test_a_folder_with_encrypted_ids_is_compared_with_the_api(tmp_path: Path) ->
 
 def test_what_the_api_says_of_people_is_in_no_error() -> None:
     told = json.dumps({"title": "Zaphod", "code": "user:error:gone", "detail": "Zaphod is away"}).encode()
-    with Sandbox(seed=5, conversations=3) as sandbox:
+    with Sandbox(seed=5, conversations=3, days=2) as sandbox:
         name = sandbox.world.head(1).id
         client = client_of(sandbox, retries=0)
         sandbox.script(lambda request: request.path == f"/v1/conversations/{name}", Reply(500, told), times=-1)
@@ -190,7 +190,7 @@ def test_what_the_api_says_of_people_is_in_no_error() -> None:
         with pytest.raises(Exception, match="left out, as the export is masked") as refused:
             export(client, rate=0, mask=MASK)
         assert "Zaphod" not in str(refused.value)
-    with Sandbox(seed=5, conversations=3) as sandbox:
+    with Sandbox(seed=5, conversations=3, days=2) as sandbox:
         sandbox.script(lambda request: request.path == "/v1/conversations", Reply(401, told), times=-1)
         with pytest.raises(AuthError) as denied:
             export(client_of(sandbox), rate=0, mask=MASK)
@@ -203,7 +203,7 @@ def _sorted(column: pd.Series[Any]) -> list[str]:
 
 def test_a_run_without_a_mask_that_was_killed_before_its_entry_is_entered_first(tmp_path: Path) -> None:
     """Nothing of it comes under a commit that says it is masked, and the masked run says why it goes no further."""
-    with Sandbox(seed=5, conversations=4) as sandbox:
+    with Sandbox(seed=5, conversations=4, days=2) as sandbox:
         client = client_of(sandbox)
         plain = export(client, tmp_path, rate=0)
         run = plain.dataset.commits[0].run

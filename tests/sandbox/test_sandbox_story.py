@@ -38,7 +38,7 @@ def test_with_webhooks_nightly_exports_hold_all_but_what_was_never_delivered(
     tmp_path: Path, shape: Any, quirks: bool
 ) -> None:
     options: Any = {
-        "conversations": 40,
+        "conversations": 24,
         "days": 3,
         "transient": 0.3,
         "ttl_hours": 48,
@@ -83,7 +83,7 @@ def test_coverage_gives_each_leg_the_class_that_the_sandbox_expects(
     tmp_path: Path, drop: float | None, quirks: bool
 ) -> None:
     with (
-        Sandbox(conversations=120, transient=0.3, other_region=0.2, quirks=quirks) as sandbox,
+        Sandbox(conversations=50, days=2, transient=0.3, other_region=0.2, quirks=quirks) as sandbox,
         client_of(sandbox) as client,
     ):
         ca.export(client, tmp_path / "out", rate=0, progress=False)
@@ -113,7 +113,7 @@ def test_coverage_gives_each_leg_the_class_that_the_sandbox_expects(
 def test_legs_that_a_webhook_gave_before_the_list_are_covered_by_the_list(
     tmp_path: Path, quirks: bool, compacted: bool
 ) -> None:
-    with Sandbox(conversations=60, transient=0.3, quirks=quirks) as sandbox, client_of(sandbox) as client:
+    with Sandbox(conversations=30, days=2, transient=0.3, quirks=quirks) as sandbox, client_of(sandbox) as client:
         arrived = sandbox.deliveries(drop=0.3, duplicates=0.05, shuffle=True)
         ingest(tmp_path / "out", written(arrived, tmp_path / "events.jsonl"))
         ca.export(client, tmp_path / "out", rate=0, progress=False)

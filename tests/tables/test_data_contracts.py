@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("described")
-    with Sandbox(seed=3, conversations=8) as sandbox:
+    with Sandbox(seed=3, conversations=8, days=2) as sandbox:
         for _ in range(2):
             export(client_of(sandbox), root / "out", rate=0, progress=False)
     open_dataset(root / "out").compact(root / "few")

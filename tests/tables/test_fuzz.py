@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections import Counter
 from typing import Any
 
@@ -27,13 +28,18 @@ from tests._helpers.sandboxes import client_of
 
 pytestmark = pytest.mark.slow
 
+#: How many pages are mutated, in twenties; more on request.
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "25"))
+
 
 @pytest.fixture(scope="module", autouse=True)
 def started() -> None:
     answers()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=EXAMPLES, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(st.lists(st.integers(0, 2**32), min_size=20, max_size=20))
 def test_whatever_arrives_every_record_is_accounted_for(numbers: list[int]) -> None:
     check(numbers)

@@ -193,7 +193,7 @@ def test_a_damaged_file_is_not_rewritten(root: Path) -> None:
 
 @pytest.mark.slow
 def test_no_run_exports_it_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Sandbox(conversations=12) as box:
+    with Sandbox(conversations=12, days=2) as box:
         client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
         dataset = export(client, tmp_path / "exports", rate=0, progress=None, processes=1).dataset
         assert len(dataset["events"]) > 50

@@ -256,7 +256,7 @@ def test_what_a_later_run_brought_is_not_added_again(folder: Path, today: tuple[
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[tuple[Sandbox, Path]]:
-    with Sandbox(seed=7, conversations=12) as sandbox:
+    with Sandbox(seed=7, conversations=12, days=2) as sandbox:
         export(client_of(sandbox), tmp_path / "exports", rate=0)
         yield sandbox, tmp_path / "exports"
 

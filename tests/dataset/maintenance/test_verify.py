@@ -37,7 +37,7 @@ Change = Callable[[dict[str, Any]], None]
 def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two runs: the second has new events of one conversation, and both have something in quarantine."""
     folder = tmp_path_factory.mktemp("verify") / "exports"
-    with Sandbox(seed=7, conversations=30, broken=0.05) as sandbox:
+    with Sandbox(seed=7, conversations=30, days=2, broken=0.05) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
         export(client, folder, rate=0)
         world = sandbox.world

@@ -40,7 +40,7 @@ KEYS = {name: ["conversation_id", *table.key] for name, table in TABLES.items()}
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     """Two nights, so that conversations and members are there twice, with the users."""
     folder = tmp_path_factory.mktemp("parts") / "exports"
-    with Sandbox(conversations=30, seed=3) as box:
+    with Sandbox(conversations=30, days=2, seed=3) as box:
         client = Conversations(box.application_id, box.private_key, base_url=box.base_url)
         for _ in range(2):
             dataset = export(client, folder, rate=0, tables="all", progress=None, processes=1).dataset

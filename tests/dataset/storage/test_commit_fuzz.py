@@ -32,7 +32,7 @@ TABLES = ["conversations", "members", "events", "leg_statuses"]
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, Path]]:
     root = tmp_path_factory.mktemp("fuzz")
-    with Sandbox(seed=7, conversations=6, broken=0.2) as sandbox:
+    with Sandbox(seed=7, conversations=6, days=2, broken=0.2) as sandbox:
         for _ in range(2):
             export(client_of(sandbox), root / "exports", rate=0, tables=TABLES)
         compact(root / "exports", root / "compacted")

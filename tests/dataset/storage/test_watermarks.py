@@ -131,7 +131,7 @@ def test_later_runs_count(few: int, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.usefixtures("beside")
 def test_nights_with_a_file_each_are_as_exact_as_others(tmp_path: Path) -> None:
     """First, nothing new, one event more, everything again, a copy and its next night."""
-    with Sandbox(conversations=40, seed=11, quirks=True) as sandbox:
+    with Sandbox(conversations=40, days=2, seed=11, quirks=True) as sandbox:
         folder, copy = tmp_path / "exports", tmp_path / "copy"
         first = export(client_of(sandbox), folder, rate=0)
         agree(contents_of(first), sandbox.truth())
@@ -167,7 +167,7 @@ def test_the_copy_knows_since_when_conversations_are_quiet(tmp_path: Path) -> No
 
 def test_a_last_event_that_no_table_can_hold_tells_nothing(tmp_path: Path) -> None:
     """A number beyond 64 bits ends neither the run nor the ones after it, and hides no event."""
-    with Sandbox(conversations=3, seed=1) as sandbox:
+    with Sandbox(conversations=3, days=2, seed=1) as sandbox:
         name = max(sandbox.truth().sequence_numbers.items(), key=lambda item: item[1])[0]
 
         def enormous(request: Request) -> Reply:
@@ -201,7 +201,7 @@ def rows_of_another_table() -> object:
 @pytest.mark.usefixtures("beside")
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_file_is_told_by_name(damage: str, tmp_path: Path) -> None:
-    with Sandbox(conversations=4, seed=3) as sandbox:
+    with Sandbox(conversations=4, days=2, seed=3) as sandbox:
         done = export(client_of(sandbox), tmp_path, rate=0)
         whole = done.dataset.commits[-1].conversations
         assert whole is not None

@@ -74,7 +74,7 @@ def proxy_names(dataset: object) -> list[str]:
 def test_several_applications_in_a_bucket(
     url: str, proxy: Proxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with Sandbox(seed=1, conversations=3) as one, Sandbox(seed=2, conversations=3) as two:
+    with Sandbox(seed=1, conversations=3, days=2) as one, Sandbox(seed=2, conversations=3, days=2) as two:
         lines = []
         for number, box in enumerate((one, two)):
             (tmp_path / f"{number}.pem").write_text(box.private_key)
