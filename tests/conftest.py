@@ -28,7 +28,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-# Checking formats of IRIs, which nothing here does, costs whoever imports nbformat a second: a grammar is compiled for it.
+# Whoever imports nbformat would compile a grammar for a second: that of IRIs, which nothing here checks.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # An export syncs each of its files: on a disk, the tests of exports waited for it half of their time.

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -159,22 +160,60 @@ class Field:
         raise Unreadable("not an object")
 
 
+class _Signature:
+    """The signature of a record's class, made when it is looked at."""
+
+    def __get__(self, instance: object, owner: type[Record]) -> inspect.Signature:
+        hints = typing.get_type_hints(owner)
+        parameters = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[name])
+            for name, default in _defaults(owner).items()
+        ]
+        return inspect.Signature(parameters, return_annotation=None)
+
+
 # `wire` is not named as a field specifier: a checker then sees a default on the right hand side, and takes
 # every field of a record as optional, which it is.
 @dataclass_transform(frozen_default=True, kw_only_default=True)
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(init=False, eq=False, repr=False)
 class Record:
     """Base of every typed record: a frozen dataclass that reads tolerantly and keeps what it does not know.
 
     Its repr leaves out what is absent and what is secret.
     """
 
+    # `dataclass(frozen=True)` would compile five methods for each of a hundred classes: most of the time that the
+    # package takes to be imported after pandas. These are the same for all.
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
     """Keys of the JSON object that no field declares, verbatim."""
 
+    __signature__ = _Signature()
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        dataclass(frozen=True, kw_only=True, repr=False)(cls)
+        dataclass(init=False, eq=False, repr=False)(cls)
+
+    def __init__(self, **values: Any) -> None:
+        defaults = _defaults(type(self))
+        complete = defaults | values
+        if len(complete) > len(defaults):
+            (unknown, *_) = (name for name in values if name not in defaults)
+            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument {unknown!r}")
+        if complete["extra"] is dict:
+            complete["extra"] = {}
+        self.__dict__.update(complete)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+
+    def __eq__(self, other: object) -> bool:
+        return self.__dict__ == other.__dict__ if other.__class__ is self.__class__ else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__.values()))
 
     def __repr__(self) -> str:
         shown = (
@@ -210,6 +249,13 @@ class Record:
             if value is not None:
                 _put(result, field.paths[0], _plain(value))
         return result
+
+
+@_once
+def _defaults(record: type[Record]) -> dict[str, Any]:
+    """The default of each field in order; for `Record.extra` what makes one."""
+    defaults = {field.name: field.default for field in dataclasses.fields(record)}
+    return defaults | {"extra": dict}
 
 
 @_once
