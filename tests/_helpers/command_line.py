@@ -1,4 +1,4 @@
-"""Run the command line: by `call` in this process, by `run` in one of its own, as people do."""
+"""Run the command line: by `call` in this process, by `run` in one of its own, forked from one with all imports."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unittest import mock
 
 from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
+from tests._helpers.program_server import program_file
 
 ROOT = Path(__file__).parents[2]
 #: Nothing listens on the discard port of this machine: a proxy there lets nothing out.
@@ -77,9 +78,13 @@ def run(
     env: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a command to its end; `before` runs in its process first."""
+    """Run a command to its end; `before` runs in its process first.
+
+    What a fork cannot have, `before` and variables of Python's own, is given to a new process.
+    """
+    forked = before is None and not any(name.startswith("PYTHON") for name in env or {})
     done = subprocess.run(
-        command(*arguments),
+        [str(program_file()), *map(str, arguments)] if forked else command(*arguments),
         cwd=cwd,
         env=environment(**(env or {})),
         preexec_fn=before,
