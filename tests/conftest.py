@@ -84,14 +84,24 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever is looked at in a browser is slow; what is slow comes first, or one worker would wait in the end.
 
-    First of all come the tests of a group, the longest of which, JupyterLab's, takes minutes of one worker.
+    First of all come the tests of a group, the longest of which, JupyterLab's, takes minutes of one worker. Tests that
+    share a fixture of their module are a group, or each worker would make it: half a minute in all.
     """
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+    for item in items:
+        if _shares_fixtures(item) and item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     items.sort(
         key=lambda item: (item.get_closest_marker("slow") is None, item.get_closest_marker("xdist_group") is None)
     )
+
+
+def _shares_fixtures(item: pytest.Item) -> bool:
+    """Whether a fixture that the test uses, in whatever way, is made once for its module."""
+    given = getattr(item, "_fixtureinfo", None)
+    return given is not None and any(made[-1].scope == "module" for made in given.name2fixturedefs.values())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -19,6 +19,7 @@ from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
+from tests import pages
 from tests._helpers.command_line import command, commits, credentials, environment, run
 from tests._helpers.patience import PATIENCE_S
 
@@ -224,6 +225,9 @@ def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     assert int(alone[0]) + missing == int(alone[1]) == int(live[0]) == int(live[1])
     assert "100 %; missing: none" in done.out
     assert len(pd.read_parquet(tmp_path / "demo" / "conversations")) == 200
+    # It is what the documentation shows of it.
+    gallery = pages.GALLERY.read_text(encoding="utf-8")
+    assert pages.gallery_with(pages.shown_of_demo(done.out)) == gallery, "run `python -m tests.pages`"
     # The first thing it says to go on with works.
     line = next(line.strip() for line in done.out.splitlines() if " -c " in line)
     shown = subprocess.run(
