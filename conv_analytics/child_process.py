@@ -1,4 +1,4 @@
-"""Processes that do a part of the work: another interpreter that imports this package alone, over pipes.
+"""Worker processes: another interpreter that imports only this package, connected by pipes.
 
 They start from a notebook, a script without a main guard or standard input alike, which `multiprocessing` does not.
 """
@@ -17,7 +17,7 @@ _LOOK_S = 1.0
 
 
 def is_interpreter(executable: str | None) -> bool:
-    """Whether a program is Python; one that embeds it would start itself again.
+    """Whether a program is Python; a program that embeds Python would start itself again.
 
     >>> is_interpreter("/usr/bin/python3"), is_interpreter("/usr/bin/blender")
     (True, False)
@@ -30,14 +30,14 @@ def is_interpreter(executable: str | None) -> bool:
 
 
 def own_session() -> dict[str, Any]:
-    """Options of `subprocess.Popen`: Ctrl-C is for the process that started it, which then ends the other one."""
+    """Options of `subprocess.Popen`: Ctrl-C reaches only the parent process, which then ends the child."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
     return {"start_new_session": True}
 
 
 def standard_streams() -> tuple[BinaryIO, BinaryIO]:
-    """The standard streams for messages: nothing else may use them from now on, and prints go to standard error."""
+    """Reserve the standard streams for messages; prints go to standard error from now on."""
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -47,7 +47,7 @@ def standard_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def end_with(parent: int) -> NoReturn:
-    """End this process when the one that started it has ended and the pipe is open nevertheless; for a thread."""
+    """End this process when its parent has ended but the pipe is still open; run in a thread."""
     while os.name == "nt" or os.getppid() == parent:
         time.sleep(_LOOK_S)
     os._exit(1)

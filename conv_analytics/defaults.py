@@ -1,4 +1,4 @@
-"""Numbers that hold where the caller gives none; light to import, so that the command line can show them."""
+"""Default values; light to import, so that the command line can show them."""
 
 from __future__ import annotations
 

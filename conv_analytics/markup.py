@@ -31,7 +31,7 @@ def clean(text: object) -> str:
 
 
 def line(text: object) -> str:
-    r"""Text on one line, for printing: it cannot start a new line.
+    r"""Text on one line, for printing: it cannot break the line.
 
     >>> line("a\n 2026-05-04 forged")
     'a 2026-05-04 forged'

@@ -25,5 +25,5 @@ def expand_user(path: str | PathLike[str]) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         raise ConfigError(
-            f"{fspath(path)} is below a home folder (~), and there is none: give the whole path."
+            f"{fspath(path)} starts with the home folder (~), but there is none: give the full path."
         ) from None

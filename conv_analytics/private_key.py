@@ -76,7 +76,7 @@ def fingerprint_of(key: RSAPrivateKey | RSAPublicKey) -> str:
 
 
 def key_file(key: Secret) -> Path | None:
-    """The file that a private key is read from; None where the text is the key itself."""
+    """The file that a private key is read from; None if the text is the key itself."""
     text = unquoted(key.reveal())
     if not text or _pem_of(text) is not None or "\n" in text or len(text) > MAX_PATH_LENGTH:
         return None
@@ -88,7 +88,7 @@ def key_file(key: Secret) -> Path | None:
 
 
 def unquoted(text: str) -> str:
-    """A value without the white space and the quotes around it, which some readers of env files leave there.
+    """A value without surrounding white space and quotes, which some readers of env files leave there.
 
     >>> unquoted(' "~/private.key" '), unquoted("O'Neil")
     ('~/private.key', "O'Neil")
@@ -99,7 +99,7 @@ def unquoted(text: str) -> str:
 
 
 def _load_key(secret: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one return per kind of mistake
-    """The key, or the end of a sentence that says what is wrong with it."""
+    """The key, or the end of a sentence that says why it is invalid."""
     text = unquoted(secret.reveal())
     if not text:
         return "is empty"
@@ -110,7 +110,7 @@ def _load_key(secret: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one retu
     try:
         path = expand_user(text)
     except ConfigError:
-        return f"is below a home folder (~), and there is none: give the whole path instead of {shown_value(text)}"
+        return f"starts with the home folder (~), but there is none: give the full path instead of {shown_value(text)}"
     try:
         if path.is_dir():
             return f"names a folder, not a file: {path}"
@@ -127,7 +127,7 @@ def _load_key(secret: Secret) -> RSAPrivateKey | str:  # noqa: PLR0911  one retu
 
 
 def _pem_of(text: str) -> str | None:
-    """The PEM text in a value: itself, or what it is the base64 of; None where it is neither."""
+    """The PEM text of a value: the value itself, or decoded from base64; None if it is neither."""
     if _BEGIN in text:
         return text
     packed = "".join(text.replace("\\n", "").split())
@@ -162,9 +162,9 @@ def _parse_key(text: str) -> RSAPrivateKey | str:  # noqa: PLR0911  one return p
     try:
         key = load_pem_private_key(text.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        return "is damaged or no private key in PEM form"
+        return "is damaged, or not a private key in PEM form"
     if not isinstance(key, RSAPrivateKey):
-        return "is no RSA key, and the API only takes RS256"
+        return "is not an RSA key, and the API only accepts RS256"
     if key.key_size < MIN_KEY_BITS:
         return f"is too small: {key.key_size} bits, at least {MIN_KEY_BITS} are needed"
     return key

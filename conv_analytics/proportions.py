@@ -1,4 +1,4 @@
-"""Proportions: k cases of n, with the interval that they allow for."""
+"""Proportions: k cases of n, with their interval."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def wilson(k: npt.ArrayLike, n: npt.ArrayLike, *, confidence: float = CONFIDENCE
 
 
 def counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
-    """Counts as floats; k has to be from 0 to n."""
+    """Counts as floats; k must be from 0 to n."""
     k, n = (np.asarray(value, dtype="float64") for value in (k, n))
     if np.any((k < 0) | (k > n)):
         raise ConfigError("A rate counts k of n: k is neither negative nor above n.")
@@ -66,14 +66,14 @@ def counts(k: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Floats, Floats]:
 
 
 def between(value: float, name: str) -> float:
-    """A number that has to be between 0 and 1; others are refused."""
+    """A number between 0 and 1; others are refused."""
     if not 0 < value < 1:
         raise ConfigError(f"{name} is {value}: it is between 0 and 1, such as 0.95.")
     return value
 
 
 def normal_quantile(confidence: float) -> float:
-    """Standard errors to either side that a coverage takes.
+    """The normal quantile for a two-sided coverage, in standard errors.
 
     >>> round(normal_quantile(0.95), 2)
     1.96

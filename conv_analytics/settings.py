@@ -1,4 +1,4 @@
-"""Where credentials and options come from: arguments, the environment, the Vonage CLI's files.
+"""Resolves credentials and options: arguments, the environment, the Vonage CLI's files.
 
 ==================  ===================================================  =============================
 value               environment variable                                 key in the Vonage CLI's files
@@ -184,7 +184,7 @@ def find_values(
 
 
 def host_of(values: Mapping[str, SourcedValue]) -> tuple[str, str]:
-    """Scheme, host and port of the API, and where they come from; the usual host where no source names one."""
+    """Scheme, host and port of the API, with their source; the default host if no source names one."""
     host = values.get("base_url")
     return (base_url_of(host.value.reveal(), host.source), host.source) if host else (DEFAULT_BASE_URL, "default")
 
@@ -204,7 +204,7 @@ def base_url_of(text: str, source: str = "base_url=") -> str:
     except ValueError:
         host, port = None, None
     if not host or parts.scheme not in {"http", "https"} or re.search(r"\s", text):
-        raise ConfigError(f"The host of the API ({source}) is no URL, host name or region: {shown_value(text)}.")
+        raise ConfigError(f"The host of the API ({source}) is not a URL, host name or region: {shown_value(text)}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ConfigError(f"The host of the API ({source}) must have no user, query or fragment.")
     if parts.scheme == "http" and not is_loopback(host):
@@ -242,7 +242,7 @@ def _secret(value: str | Path | Secret) -> Secret:
 
 
 def _home() -> Path | None:
-    """The home folder; None where the user has none, as in a container with an arbitrary user id."""
+    """The home folder; None if the user has none, as in a container with an arbitrary user id."""
     try:
         return Path.home()
     except RuntimeError:

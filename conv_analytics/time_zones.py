@@ -24,5 +24,5 @@ def zone_info(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError) as error:
         raise ConfigError(
-            f"tz={name!r} is no time zone. Use an IANA name, such as 'Europe/London' or 'UTC'."
+            f"tz={name!r} is not a time zone. Use an IANA name, such as 'Europe/London' or 'UTC'."
         ) from error

@@ -151,7 +151,7 @@ BAD_KEYS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "empty file": (lambda tmp: _file(tmp, ""), "is an empty file"),
     "empty": (lambda tmp: " ", "is empty"),
     "encrypted": (lambda tmp: _pem(rsa.generate_private_key(65537, 2048), password=b"x"), "is encrypted"),
-    "ec": (lambda tmp: _pem(ec.generate_private_key(ec.SECP256R1())), "is no RSA key"),
+    "ec": (lambda tmp: _pem(ec.generate_private_key(ec.SECP256R1())), "is not an RSA key"),
     "public": (
         lambda tmp: rsa.generate_private_key(65537, 2048).public_key()
         .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
@@ -159,7 +159,7 @@ BAD_KEYS: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "certificate": (lambda tmp: CERTIFICATE, "is a certificate"),
     "garbage": (lambda tmp: GARBAGE, "is damaged"),
-    "garbage file": (lambda tmp: _file(tmp, "c2VjcmV0c2VjcmV0"), "is damaged or no private key"),
+    "garbage file": (lambda tmp: _file(tmp, "c2VjcmV0c2VjcmV0"), "is damaged, or not a private key"),
     "small": (lambda tmp: _pem(rsa.generate_private_key(65537, 1024)), "is too small: 1024 bits"),
     "cut off": (lambda tmp: _pem(rsa.generate_private_key(65537, 2048))[:700], "is cut off: its last line"),
     "base64 of a public key": (
@@ -246,10 +246,10 @@ def test_hosts(given: str, expected: str) -> None:
         ("http://127.0.0.1.evil.example", "must use https"),
         ("http://localhost@evil.example", "must have no user"),
         ("https://u:p@api.nexmo.com", "must have no user"),
-        ("ftp://x", "is no URL"),
-        ("https://", "is no URL"),
-        ("https://x:99999", "is no URL"),
-        ("a b", "is no URL"),
+        ("ftp://x", "is not a URL"),
+        ("https://", "is not a URL"),
+        ("https://x:99999", "is not a URL"),
+        ("a b", "is not a URL"),
         ("https://x/?a=1", "must have no user"),
     ],
 )
@@ -311,5 +311,5 @@ def test_without_a_home_folder_a_tilde_is_a_sentence(
 
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    assert "home folder (~), and there is none: give the whole path" in capsys.readouterr().err
+    assert "home folder (~), but there is none: give the full path" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

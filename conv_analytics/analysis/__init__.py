@@ -1,4 +1,4 @@
-"""Questions to an export, and their answers as frames.
+"""Questions about an export, answered as frames.
 
 Every function takes what an export gives, a `Dataset` or `Frames`, or any mapping of table name to frame: pandas,
 pyarrow, Polars, Spark, or DuckDB relations. pandas in, pandas out; a dataset larger than memory is computed by DuckDB.

@@ -50,7 +50,7 @@ class Conv:
 
 
 def _data(frame: pd.DataFrame) -> Any:
-    """The frame under the name of its table, if its columns show which one it is; otherwise it is taken for legs."""
+    """The frame under the name of its table, where its columns identify one; otherwise as legs."""
     columns = set(frame.columns)
     if "event_id" not in columns and (("status" in columns and "answered" in columns) or "call" in columns):
         return frame
@@ -62,7 +62,7 @@ def _data(frame: pd.DataFrame) -> Any:
 
 
 def _typical(name: str) -> set[str]:
-    """The columns that distinguish a table from the others, which share most of their columns."""
+    """The columns that distinguish a table from the others, with which it shares most columns."""
     typical = {
         "hangups": {"sip_code", "reason_code", "mos_score", "packet_cnt", "flaw_total", "byte_in", "byte_out"},
         "call_events": {"machine_type", "machine_confidence", "was_member_id", "transferred_from"},

@@ -127,5 +127,5 @@ def http_date(text: str | None) -> float | None:
 
 
 def _in_calendar(moment: datetime) -> bool:
-    """Whether the instant has a year in UTC as well; it may also raise `OverflowError`."""
+    """Whether the instant has a year in UTC; it may also raise `OverflowError`."""
     return moment.tzinfo is None or moment.astimezone(UTC).year > 0

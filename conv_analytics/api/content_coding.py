@@ -25,7 +25,7 @@ class DamagedContent(Exception):  # noqa: N818  never leaves this package: drive
 
 
 class TooLong(Exception):  # noqa: N818  never leaves this package: drivers turn it into ResponseTooLarge
-    """A body, or one of its stages, exceeds the limit."""
+    """A body, or one of its decompression stages, exceeds the limit."""
 
 
 class Content:

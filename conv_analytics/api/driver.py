@@ -70,7 +70,7 @@ class Wire:
     def reply(
         self, send: Send, status: int, headers: Mapping[str, str], body: bytes, started_s: float
     ) -> Reply | ResponseTooLarge:
-        """Report a response that was read to its end."""
+        """Report a response that was read completely."""
         elapsed_s = time.perf_counter() - started_s
         self.skew.answered(headers, elapsed_s)
         self.notify(ResponseReceived(send.method, send.url, status, len(body), elapsed_s))
@@ -89,8 +89,8 @@ class Wire:
             timeout_s=self.timeout.read,
         )
 
-    def wants(self, reply: Reply) -> bool:
-        """Whether the authentication must see a response; our own schemes need refusals only."""
+    def needs_response(self, reply: Reply) -> bool:
+        """Whether the authentication needs a response; our own schemes need refusals only."""
         return reply.status == HTTPStatus.UNAUTHORIZED or not isinstance(self.auth, OriginAuth)
 
 
@@ -122,7 +122,7 @@ class Driver:
         request = next(steps)
         while True:
             reply = self._once(send, request)
-            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+            if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 return reply
             try:
                 request = steps.send(_seen(reply, request))
@@ -185,7 +185,7 @@ class AsyncDriver:
         request = await anext(steps)
         while True:
             reply = await self._once(send, request)
-            if not isinstance(reply, Reply) or not self.wire.wants(reply):
+            if not isinstance(reply, Reply) or not self.wire.needs_response(reply):
                 await steps.aclose()
                 return reply
             try:

@@ -1,4 +1,4 @@
-"""Errors of the HTTP libraries, in our own words.
+"""Errors of the HTTP libraries as errors of this package.
 
 Their messages quote responses, headers, or the URL of a proxy with its password, which would then be kept in commits
 and logs. So only the kind of failure and the system's error numbers are passed on.
@@ -45,22 +45,22 @@ _TIMEOUTS = (TimeoutError, httpx.TimeoutException, httpcore.TimeoutException)
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     (
         (DamagedContent, httpx.DecodingError),
-        "DecodingError: the body is compressed in a way that cannot be undone",
+        "DecodingError: the body cannot be decompressed",
     ),
     ((ssl.SSLError,), "ConnectError: no TLS connection"),
     (
         (aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError),
-        "RemoteProtocolError: the connection was closed before the answer was whole",
+        "RemoteProtocolError: the connection was closed before the answer was complete",
     ),
     (
         (aiohttp.ClientResponseError, httpcore.ProtocolError, httpx.ProtocolError),
-        "RemoteProtocolError: what came is not HTTP, or was cut off",
+        "RemoteProtocolError: the answer is not HTTP, or was cut off",
     ),
 )
 
 
 class TotalTimeout(httpx.ReadTimeout):
-    """A request whose response was not complete in the total time."""
+    """A response that was not complete within the total time."""
 
     def __init__(self, limit_s: float) -> None:
         super().__init__("")
@@ -103,11 +103,11 @@ def transport_error(
 def _reason(chain: tuple[BaseException, ...], timeout_s: float | None, peer: str) -> str:
     error = chain[0]
     if isinstance(error, TotalTimeout):
-        return f"ReadTimeout: the answer was not whole after {error.limit_s:g} s"
+        return f"ReadTimeout: the answer was not complete after {error.limit_s:g} s"
     if isinstance(error, _CONNECT_TIMEOUTS):
         return f"ConnectTimeout: no connection to {peer} within {timeout_s or 0:g} s"
     if isinstance(error, _TIMEOUTS):
-        return f"ReadTimeout: nothing came for {timeout_s or 0:g} s"
+        return f"ReadTimeout: nothing received for {timeout_s or 0:g} s"
     for kinds, reason in _REASONS:
         cause = next((each for each in chain if isinstance(each, kinds)), None)
         if cause is not None:
@@ -130,7 +130,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _number(chain: tuple[BaseException, ...]) -> str:
-    """The system's name of the failure, from its number."""
+    """The system's name for the failure, from its number."""
     if any(isinstance(each, aiohttp.ClientConnectorDNSError | socket.gaierror) for each in chain):
         return " (the name is not known)"
     for each in chain:

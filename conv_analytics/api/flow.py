@@ -1,4 +1,4 @@
-"""Retrying and paging without the network: generators that yield what to do and are sent the outcome.
+"""Retrying and paging without the network: generators that yield steps and are sent the outcomes.
 
 A flow yields `Send` and is sent a `Reply` or an error; it yields `Sleep` and is sent nothing; it returns the result. So
 retrying and paging are written once for blocking and async code, and a test can step through them::
@@ -20,7 +20,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from conv_analytics.api.clock import ServerClock
 from conv_analytics.api.list_guard import ListGuard
-from conv_analytics.api.notices import Listener, Retried
+from conv_analytics.api.notices import Listener, Retried, silent
 from conv_analytics.api.offset_pages import OffsetGuard, at_offset
 from conv_analytics.api.page import RawPage, Unusable, check_document, read_any, read_document, read_page
 from conv_analytics.api.retry import Retry, retry_after
@@ -78,16 +78,12 @@ class Reply(NamedTuple):
 Flow = Generator[Send | Sleep, Reply | APIError | None, T]
 
 
-def _ignore(_notice: object) -> None:
-    """Ignore a notice."""
-
-
 @dataclass(frozen=True)
 class Rules:
     """The rules for every request of a client."""
 
     retry: Retry = field(default_factory=Retry)
-    notify: Listener = _ignore
+    notify: Listener = silent
     clock: ServerClock = field(default_factory=ServerClock)
     linked: set[str] = field(default_factory=set)
     """The kinds of lists for which the server has linked a next page."""
@@ -123,12 +119,12 @@ def fetch(call: Call[T], rules: Rules) -> Flow[T]:
 
 
 def fetch_raw(call: Call[Any], rules: Rules) -> Flow[bytes]:
-    """Carry out a call; its body verbatim, after a check that it is a JSON object and not an error."""
+    """Carry out a call; return its body verbatim, once it is known to be a JSON object and not an error."""
     return exchange(_send_call(call), lambda reply: check_document(_body(reply)), rules)
 
 
 def fetch_json(send: Send, rules: Rules) -> Flow[Any]:
-    """Send any request; the decoded JSON, or None for an empty answer."""
+    """Send any request; return the decoded JSON, or None for an empty answer."""
     return exchange(send, lambda reply: read_any(reply.body) if reply.body.strip() else None, rules)
 
 
@@ -303,9 +299,9 @@ def _accepted(send: Send, outcome: Reply | APIError | None, accept: Callable[[Re
 
 def _retried(send: Send, error: APIError, wait_s: float) -> Retried:
     status = error.status if isinstance(error, StatusError) else None
-    asked = isinstance(error, StatusError) and (error.retry_after or 0) > 0
+    server_named = isinstance(error, StatusError) and (error.retry_after or 0) > 0
     reason = type(error).__name__ + (f" {status}" if status else "")
-    return Retried(send.method, send.url, reason, wait_s, status, asked)
+    return Retried(send.method, send.url, reason, wait_s, status, server_named)
 
 
 def _send_call(call: Call[Any]) -> Send:

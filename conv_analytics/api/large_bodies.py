@@ -1,4 +1,4 @@
-"""A limit on large bodies: twenty of 64 MB at the same time would take more memory than the rest of the export."""
+"""A limit on concurrent large bodies: twenty of 64 MB would take more memory than the rest of the export."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READER: ContextVar[asyncio.Task[Any] | None] = ContextVar("_READER", default=No
 
 
 class LargeBodies:
-    """Lets a few tasks at a time read large bodies.
+    """Lets only a few tasks at a time read large bodies.
 
     Attributes
     ----------
@@ -50,6 +50,8 @@ class LargeBodies:
 
     def leave(self) -> None:
         """Free the place of this task, or of the one that waits for it: the body is processed."""
+        if not self._tasks:  # as for nearly every request
+            return
         for task in (asyncio.current_task(), _READER.get()):
             if task is not None:
                 self._tasks.discard(task)

@@ -1,4 +1,4 @@
-"""Protection against lists without an end: cursors that are always new, and pages without new records."""
+"""Protection against endless lists: cursors that are always new, and pages without new records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MAX_IDLE_PAGES = 100
 
 
 class ListGuard:
-    """Counts the pages of a list, and raises `CursorLoop` when it has no end.
+    """Counts the pages of a list, and raises `CursorLoop` when it is endless.
 
     Pages may come again once, when a forgotten cursor made the list start anew: as many as had new records before do
     not count.

@@ -51,7 +51,7 @@ OfficialClient = SignsTokens | HasAuth | HasHttpClient
 
 
 class Signer(NamedTuple):
-    """What signs, for which application, and the host that was chosen there."""
+    """The signing function, its application, and the host chosen in the library."""
 
     auth: SignsTokens
     application_id: str
@@ -60,7 +60,7 @@ class Signer(NamedTuple):
 
 
 def signer_of(client: Any) -> Signer:
-    """The signer of tokens in one of their objects: ``Vonage``, ``HttpClient``, ``Auth``, or a part of a ``Vonage``.
+    """The signer of tokens in an object of the library: ``Vonage`` or a part of it, ``HttpClient``, ``Auth``.
 
     Raises
     ------
@@ -76,8 +76,8 @@ def signer_of(client: Any) -> Signer:
         )
     if not auth.application_id:
         raise ConfigError(
-            "The client of the package vonage has no application, only an API key, and the Conversation API takes"
-            " nothing but an application's token: make it with Auth(application_id=..., private_key=...)."
+            "The client of the package vonage has no application, only an API key, and the Conversation API"
+            " accepts only an application's token: make it with Auth(application_id=..., private_key=...)."
         )
     host = getattr(http_client, "api_host", None)
     return Signer(auth, str(auth.application_id), host if host and host != _THEIR_DEFAULT_HOST else None)
@@ -126,7 +126,7 @@ class OfficialSDKAuth(TokenAuth):
             # The platform lets a token without an expiry live for 15 minutes.
             return token, float(claims.get("exp") or float(claims.get("iat") or now) + TTL_S)
         except (jwt.PyJWTError, ValueError, TypeError, AttributeError):
-            return "The package vonage made something that is no token: is its client one of version 4?"
+            return "The package vonage made something that is not a token: is its client of version 4?"
 
 
 def of_official_client(client: object, base_url: str | None, *, alone: bool) -> tuple[Settings, OfficialSDKAuth]:

@@ -36,7 +36,7 @@ def at_offset(page: RawPage, key: str) -> RawPage:
 
 
 class OffsetGuard:
-    """Ends a list that does not go on, and compares its length with what its pages say.
+    """Ends a list that makes no progress, and compares its length with the count on its pages.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class OffsetGuard:
         self._count = 0
 
     def checked(self, page: RawPage) -> RawPage:
-        """The page; without a next one, and with a warning, when the list stands still or ends too early."""
+        """The page; without a next one, and with a warning, if the list makes no progress or ends too early."""
         named = [identity(item.get("uuid")) or identity(item.get("id")) for item in page.items(self._key)]
         names = {name for name in named if name is not None}
         fresh = len(names - self._names)
@@ -61,10 +61,10 @@ class OffsetGuard:
         self._nameless += named.count(None)
         self._count = max(self._count, page.count or 0)
         if page.cursor is not None and names and not fresh:
-            reason = "has only records that came before: the listing stops here and may be incomplete"
+            reason = "has only records seen before: the listing stops here and may be incomplete"
             return replace(page, next_cursor=None, warning=f"{page.url} {reason}.")
         listed = len(self._names) + self._nameless
         if page.next_cursor is None and listed < self._count:
-            reason = f"is said to have {self._count:,} records and lists {listed:,}: the listing may be incomplete"
+            reason = f"claims {self._count:,} records and lists {listed:,}: the listing may be incomplete"
             return replace(page, warning=f"{self._url} {reason}.")
         return page

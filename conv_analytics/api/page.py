@@ -1,4 +1,4 @@
-"""Reading of response bodies: a document, or a page of which only the envelope is decoded.
+"""Reads response bodies: documents, and pages of which only the envelope is decoded.
 
 Decoding the items takes most of the time of a bulk export, and the exporter needs their text anyway. So the links are
 read here and the items left as text; the items are decoded later, or never.
@@ -26,7 +26,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 class Unusable(Exception):  # noqa: N818  never leaves this package: flows turn it into UnexpectedPayload
-    """A body is not what was requested; the text says what it is instead."""
+    """The body is not what was requested; the message says what it is instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ def read_page(
 
 
 def check_list(embedded: bytes, key: str, *, sound: bool) -> None:
-    """Raise `Unusable` when a page has something else in the place of its items: it would look like an empty page.
+    """Raise `Unusable` if a page has something other than a list as its items: it would look like an empty page.
 
     In `sound` JSON the beginning is enough; otherwise the items are located as they will be when they are read.
     """
@@ -234,7 +234,7 @@ def _members(body: bytes) -> dict[str, bytes]:
 def _refuse_other(payload: Mapping[str, Any]) -> None:
     # ``{}`` is an empty last page (contract 2.5); any other object without a key of a page is something else.
     if payload:
-        raise Unusable(f"an object that is no page (keys: {', '.join(sorted(payload))[:100]})")
+        raise Unusable(f"an object that is not a page (keys: {', '.join(sorted(payload))[:100]})")
 
 
 def _kind(payload: object) -> str:
@@ -242,7 +242,7 @@ def _kind(payload: object) -> str:
 
 
 def _whole(digits: str) -> int | float:
-    """A whole number; with thousands of digits, which Python refuses to read, an infinite float."""
+    """A whole number; an infinite float for one of thousands of digits, which Python refuses to read."""
     return int(digits) if len(digits) <= _MAX_DIGITS else float(digits)
 
 

@@ -1,4 +1,4 @@
-"""The proxy of a client, from the environment at the time when the client is made.
+"""The proxy of a client, from the environment when the client is made.
 
 ``HTTPS_PROXY`` (else ``ALL_PROXY``, else what the system is set to) names the proxy, in the forms that curl takes;
 ``NO_PROXY`` lists hosts that need none: names with all their subdomains, addresses, networks (``10.0.0.0/8``), each
@@ -136,7 +136,7 @@ def _covers(entry: str, host: str, port: int) -> bool:
 
 
 def _read(source: str, text: HiddenText) -> Proxy | str:
-    """The proxy of a setting, or a sentence that says what is wrong with it.
+    """The proxy of a setting, or a sentence that says why it is invalid.
 
     It returns the sentence instead of raising, so that no frame of a traceback has the password.
     """
@@ -147,22 +147,22 @@ def _read(source: str, text: HiddenText) -> Proxy | str:
         parts = urlsplit(whole)
         scheme, host, port = parts.scheme.lower(), parts.hostname or "", parts.port
     except ValueError:
-        return f"{source} is no URL of a proxy: {_FORM}."
+        return f"{source} is not the URL of a proxy: {_FORM}."
     if re.fullmatch(r"socks(4a?|5h?)?", scheme):
         if scheme not in _PORTS:
-            return f"{source} names a SOCKS proxy as {scheme}://; only SOCKS 5 is spoken: write socks5://HOST:PORT."
+            return f"{source} names a SOCKS proxy as {scheme}://; only SOCKS 5 is supported: write socks5://HOST:PORT."
         if importlib.util.find_spec("socksio") is None:
             return (
-                f"{source} names a SOCKS proxy, which takes an extra: pip install 'conv-analytics[socks]', or give the"
+                f"{source} names a SOCKS proxy, which needs an extra: pip install 'conv-analytics[socks]', or give the"
                 " proxy's HTTP port."
             )
     elif scheme not in _PORTS:
-        return f"{source} is of a kind that is not known: {_FORM}."
+        return f"{source} is of an unknown kind: {_FORM}."
     port = _PORTS[scheme] if port is None else port
     # With an unencoded # or / in the password, the user is read as the host and the rest as path or fragment.
     malformed = parts.path not in {"", "/"} or parts.query or parts.fragment or re.search(r"\s", whole)
     if malformed or not port or not re.fullmatch(r"[^\\%]+", host):
-        return f"{source} is no URL of a proxy: {_FORM}."
+        return f"{source} is not the URL of a proxy: {_FORM}."
     name = f"[{host}]" if ":" in host else host
     user, password = HiddenText(unquote(parts.username or "")), HiddenText(unquote(parts.password or ""))
     return Proxy(f"{scheme}://{name}:{port}", source, user, password)

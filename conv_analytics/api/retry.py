@@ -1,4 +1,4 @@
-"""When to repeat a request, and how long to wait first. Pure: randomness and clocks are arguments.
+"""When to repeat a request, and how long to wait before. Pure: randomness and clocks are arguments.
 
 * If the API says how long to wait, wait exactly that long. Such a wait does not count as a failed attempt. If it is
   longer than `max_retry_after_s`, or would end after `deadline_s`, the error is raised at once instead.
@@ -105,7 +105,7 @@ def is_transient(error: APIError) -> bool:
 
 
 def is_transient_status(status: int) -> bool:
-    """Whether a status may be over in a minute.
+    """Whether the condition behind a status may pass within a minute.
 
     >>> [status for status in (301, 403, 404, 408, 429, 500, 501, 520) if is_transient_status(status)]
     [408, 429, 500, 520]

@@ -14,7 +14,7 @@ from conv_analytics.api.transport import BulkTransport
 
 
 class Route(NamedTuple):
-    """The route to a host, from the environment at the time when the client was made."""
+    """The route to a host, from the environment when the client was made."""
 
     proxy: Proxy | None
     tls: ssl.SSLContext

@@ -1,4 +1,4 @@
-"""What commands that analyse a folder share: the folder, the format of a table, and masking."""
+"""Shared by commands that analyse a folder: the folder, the format of a table, and masking."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def names(text: str | None) -> list[str]:
 
 
 def show(frame: pd.DataFrame, options: argparse.Namespace) -> None:
-    """Print a table in the format asked for, with personal data masked unless --unmasked was given."""
+    """Print a table in the chosen format, with personal data masked unless --unmasked was given."""
     say(table(masked(frame, options), options.format))
 
 

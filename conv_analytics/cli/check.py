@@ -60,7 +60,7 @@ def add(
         "--fail-on",
         choices=("sure", "any"),
         default="sure",
-        help="what exits with 4: broken for sure (the default), or also what may be chance",
+        help="when to exit with 4: only if broken for sure (the default), or also if that may be chance",
     )
     add_zone(command)
     add_maps(command)
@@ -69,7 +69,7 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each rule with its groups; the exit code says whether all of them hold."""
+    """Print each rule with its groups; the exit code says whether all rules hold."""
     from conv_analytics.analysis.finders.check import BROKEN, MAYBE, Threshold, check
 
     rules = [Threshold.parse(text) for text in options.rule]

@@ -1,4 +1,4 @@
-"""Colours on a terminal, and none elsewhere: bad is red, uncertain is yellow, headings are bold.
+"""Colours on a terminal, and nowhere else: bad is red, uncertain is yellow, headings are bold.
 
 A `Coloured` text is the plain text, with the same text in colours beside it. Only what writes to a terminal takes the
 second one: files, pipes and logs get no escape sequence, and no width is ever computed with one.
@@ -28,7 +28,7 @@ _LEVELS = {"error": RED, "warning": YELLOW}
 
 
 class Coloured(str):
-    """A text, and how it looks on a terminal with colours.
+    """A text with its coloured form for a terminal.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ def painted_table(text: str, shown: pd.DataFrame) -> str:
 
 
 def has_colours(stream: Any) -> bool:
-    """Whether a stream is a terminal that shows colours, or the environment says that it is to be taken for one.
+    """Whether a stream is a terminal that shows colours, or the environment says to treat it as one.
 
     ``NO_COLOR`` turns colours off, ``FORCE_COLOR`` on; both count when they are not empty, and the first one first.
     """

@@ -1,4 +1,4 @@
-"""`conv-analytics copy`: a dataset as it is, from a folder or bucket to another one."""
+"""`conv-analytics copy`: copies a dataset unchanged, from a folder or bucket to another one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
             f" checked in {copied.seconds:,.1f} s"
         )
     else:
-        say("Nothing to do: every commit is there.")
+        say("Nothing to do: it has every commit.")
     say(f"{options.dest} is at commit {copied.commit}, as {options.source}")
     if copied.waiting:
         say(f"{copied.waiting:,} live events stay in the inbox of {options.source}: run ingest there, then copy again")

@@ -15,7 +15,7 @@ from conv_analytics.cli.masking import add_mask, mask_of
 from conv_analytics.cli.output import say, say_json
 from conv_analytics.cli.reading import CREDENTIALS
 from conv_analytics.cli.source import add_connection, add_pace, check_pace, client_of
-from conv_analytics.cli.when import ACCEPTED, instant
+from conv_analytics.cli.times import ACCEPTED, instant
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.exporter.coverage import coverage
 
     with client_of(options) as client:
-        found = coverage(
+        result = coverage(
             client,
             path,
             since=since,
@@ -109,27 +109,27 @@ def run(options: argparse.Namespace) -> int:
             concurrency=options.concurrency,
             rate=options.rate,
         )
-    missing, extra = masked(found.missing, options), masked(found.extra_legs, options)
-    low = least is not None and found.share < least
+    missing, extra = masked(result.missing, options), masked(result.extra_legs, options)
+    low = least is not None and result.share < least
     if options.json:
-        say_json(_json(found, missing, extra))
+        say_json(_json(result, missing, extra))
     else:
-        _print(found, missing)
+        _print(result, missing)
         if low:
             say(f"\nThe share is below {options.fail_under.strip()}.")
-    return Exit.INCOMPLETE if low or not found.complete else Exit.COMPLETE
+    return Exit.INCOMPLETE if low or not result.complete else Exit.COMPLETE
 
 
-def _print(found: Coverage, missing: pd.DataFrame) -> None:
-    say(found.sentence())
-    for line in found.remarks():
+def _print(result: Coverage, missing: pd.DataFrame) -> None:
+    say(result.sentence())
+    for line in result.remarks():
         say(line)
     say()
-    for name, count in found.counts.items():
+    for name, count in result.counts.items():
         if count:
             say(f"  {name:<18} {count:>12,}")
     say()
-    say(table(_shares(found), "text"))
+    say(table(_shares(result), "text"))
     if len(missing):
         shown = missing[["at", "coverage_class", "direction", "from", "to", "duration_s", "leg_id", "conversation_id"]]
         say(f"\nmissing, wholly or in part: {len(missing):,} legs")
@@ -138,29 +138,29 @@ def _print(found: Coverage, missing: pd.DataFrame) -> None:
             say(f"... and {len(missing) - _SHOWN:,} more: --json has all, and so has the table voice_calls")
 
 
-def _shares(found: Coverage) -> pd.DataFrame:
-    """The shares without the counts of each class, in per cent."""
-    shares = found.shares[["part", "value", "k", "n", "rate", "lo", "hi"]].copy()
+def _shares(result: Coverage) -> pd.DataFrame:
+    """The shares without the counts of each class, in percent."""
+    shares = result.shares[["part", "value", "k", "n", "rate", "lo", "hi"]].copy()
     for name in ("rate", "lo", "hi"):
         shares[name] = [f"{100 * value:.2f} %" if value == value else "-" for value in shares[name]]  # noqa: PLR0124  NaN
     return shares
 
 
-def _json(found: Coverage, missing: pd.DataFrame, extra: pd.DataFrame) -> dict[str, Any]:
+def _json(result: Coverage, missing: pd.DataFrame, extra: pd.DataFrame) -> dict[str, Any]:
     return {
-        "since": found.since.isoformat(),
-        "until": found.until.isoformat(),
-        "status": "complete" if found.complete else "incomplete",
-        **found.to_dict(),
-        "shares": _records(found.shares),
+        "since": result.since.isoformat(),
+        "until": result.until.isoformat(),
+        "status": "complete" if result.complete else "incomplete",
+        **result.to_dict(),
+        "shares": _records(result.shares),
         "missing": _records(missing),
         "extra_legs": _records(extra),
-        "incomplete": found.incomplete,
-        "requests": found.requests,
-        "retries": found.retries,
-        "quarantined": found.quarantined,
-        "seconds": round(found.seconds, 3),
-        "commit": found.commit,
+        "incomplete": result.incomplete,
+        "requests": result.requests,
+        "retries": result.retries,
+        "quarantined": result.quarantined,
+        "seconds": round(result.seconds, 3),
+        "commit": result.commit,
     }
 
 
@@ -171,7 +171,7 @@ def _records(frame: pd.DataFrame) -> Any:
 
 
 def _share(text: str | None) -> float | None:
-    """A share from per cent or from a number up to one.
+    """A share from a percentage or from a number up to 1.
 
     >>> _share("99%"), _share("0.995"), _share(None)
     (0.99, 0.995, None)

@@ -1,4 +1,4 @@
-"""Cells that neither a spreadsheet nor a terminal carries out, and CSV of them."""
+"""Cells that neither a spreadsheet nor a terminal executes, and CSV made of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTROL_CHARACTERS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u20
 
 
 def plain(text: str) -> str:
-    r"""Text for a terminal: characters that would control it become U+FFFD.
+    r"""Text for a terminal: control characters become U+FFFD.
 
     >>> plain("a\x1b[2Jb")
     'a\ufffd[2Jb'
@@ -24,12 +24,12 @@ def plain(text: str) -> str:
 
 
 def safe_cell(value: Any) -> Any:
-    """A cell that neither a spreadsheet nor a terminal carries out."""
+    """A cell that neither a spreadsheet nor a terminal executes."""
     return spreadsheet_cell(plain(value) if isinstance(value, str) else value)
 
 
 def csv_of_cells(frame: pd.DataFrame) -> str:
-    """Cells that are safe already as CSV, under safe names.
+    """CSV of cells that are already safe, under safe names.
 
     Until Python 3.13 the csv module leaves a lone CR unquoted, and spreadsheets begin a row there. Rows therefore end
     with a CR while they are written, which makes it quote every CR.

@@ -131,7 +131,7 @@ def _print_findings(folder: Path) -> None:
 
 
 def _print_coverage(seed: int) -> bool:
-    """Print what an export has of a small world's calls, with webhooks and without; return whether all is right."""
+    """Print the coverage of a small world's calls, with webhooks and without; return whether it is as expected."""
     from conv_analytics.cli.demo_coverage import CONVERSATIONS, TRANSIENT, coverage_with_and_without_webhooks
 
     lines, wrong = coverage_with_and_without_webhooks(seed)

@@ -31,7 +31,7 @@ _COUNTS = (
 
 
 def comparisons(dataset: Dataset, truth: Truth) -> Iterator[tuple[str, Any, Any]]:
-    """Everything that can be compared: what it is, its value in the export, and the true value."""
+    """All comparisons: a description, the value in the export, and the true value."""
     frames = {name: dataset[name] for name in dataset.tables if name in truth.rows or name in {"users", "sessions"}}
     for name, frame in frames.items():
         yield f"rows of {name}", len(frame), truth.rows.get(name, 0)

@@ -26,7 +26,7 @@ _AT_ONCE = 64
 
 
 class Part(NamedTuple):
-    """What there is to say, and what of it is not as the sandbox knows it to be."""
+    """The lines to print, and those that differ from what the sandbox knows."""
 
     lines: list[str]
     wrong: list[str]
@@ -48,14 +48,14 @@ def coverage_with_and_without_webhooks(seed: int) -> Part:
         wrong = [
             *([f"{refused:,} of {len(delivered):,} webhooks were refused"] if refused else []),
             *_wrong(sandbox, alone, seen=frozenset(), ended=frozenset()),
-            *_wrong(sandbox, live, seen=delivered.seen, ended=delivered.ended),
+            *_wrong(sandbox, live, seen=delivered.begun, ended=delivered.ended),
         ]
         transient = sum(call.transient for call in sandbox.truth().calls)
     return Part(list(_lines(without, both, len(delivered), transient)), wrong)
 
 
 def _exported(sandbox: Sandbox, folder: Path) -> Coverage:
-    """Export to a folder, as a night does, and compare the folder with the call list."""
+    """Export to a folder, as a nightly job does, and compare the folder with the call list."""
     from conv_analytics.api import Conversations
     from conv_analytics.exporter.coverage import coverage
     from conv_analytics.exporter.entry import export
@@ -123,13 +123,13 @@ def _lines(without: Coverage, both: Coverage, webhooks: int, transient: int) -> 
     yield f"with {webhooks:,} webhooks that a listener received it has {_share(both)}; missing: {_missing(both)}"
 
 
-def _share(found: Coverage) -> str:
-    total = found.shares.iloc[0]
-    return f"{int(total['k']):,} of {int(total['n']):,} legs of the call list, {found.share:.0%}".replace("%", " %")
+def _share(result: Coverage) -> str:
+    total = result.shares.iloc[0]
+    return f"{int(total['k']):,} of {int(total['n']):,} legs of the call list, {result.share:.0%}".replace("%", " %")
 
 
-def _missing(found: Coverage) -> str:
-    counts = Counter(found.missing["coverage_class"].astype(str))
+def _missing(result: Coverage) -> str:
+    counts = Counter(result.missing["coverage_class"].astype(str))
     return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or "none"
 
 

@@ -1,4 +1,4 @@
-"""A few first answers from an export folder: counts that pandas gives alone, and the problems that `findings` names."""
+"""First answers from an export folder: counts by plain pandas, and the problems that `findings` names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POOR_MOS = 3.6
 
 
 def counts(folder: Path) -> Iterator[str]:
-    """Sentences about the calls and messages in a folder, read as anybody would read it.
+    """Sentences about the calls and messages in a folder, read by plain pandas.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`conv-analytics doctor`: whether everything that a nightly export needs is in order."""
+"""`conv-analytics doctor`: checks everything that a nightly export needs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def add(
     )
     command.add_argument("dest", metavar="DEST", nargs="?", help="folder of the export")
     add_work(command)
-    command.add_argument("--listener", metavar="URL", help="address of a running listener, to ask whether it is well")
+    command.add_argument("--listener", metavar="URL", help="address of a running listener, to check its health")
     command.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
     group = command.add_argument_group("from where")
     add_connection(group)
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.diagnostics.diagnosis import Diagnosis
     from conv_analytics.diagnostics.entry import doctor
 
-    found = doctor(
+    diagnosis = doctor(
         dest,
         application_id=options.application_id,
         private_key=options.private_key,
@@ -76,10 +76,12 @@ def run(options: argparse.Namespace) -> int:
         listener=options.listener,
         timeout=options.timeout,
     )
-    named = Diagnosis(tuple(replace(each, what=as_flags(each.what), advice=as_flags(each.advice)) for each in found))
+    shown = Diagnosis(
+        tuple(replace(each, what=as_flags(each.what), advice=as_flags(each.advice)) for each in diagnosis)
+    )
     if options.json:
-        say_json(named.to_dict())
+        say_json(shown.to_dict())
     else:
-        for line in str(named).splitlines():
+        for line in str(shown).splitlines():
             say(level_line(plain(line)))
-    return Exit.FAULTS if found.errors else Exit.COMPLETE
+    return Exit.FAULTS if diagnosis.errors else Exit.COMPLETE

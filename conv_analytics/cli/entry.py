@@ -1,4 +1,4 @@
-"""`main`: reads the arguments, runs the command, and turns every outcome into an exit code."""
+"""`main`: parses the arguments, runs the command, and turns every outcome into an exit code."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Terminated(KeyboardInterrupt):
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises wrong usage as an error, like everything else that is wrong."""
+    """Raises usage errors as exceptions, like all other errors."""
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting."""

@@ -1,4 +1,4 @@
-"""CSV that Excel shows as it is: UTF-8 with a mark at its start, no formulas but of texts, digits that stay digits.
+"""CSV that Excel shows as it is: UTF-8 with a byte order mark, formulas only to keep texts, digits that stay digits.
 
 Excel takes what looks like a number for one, whatever was meant: a phone number loses its plus sign and becomes
 4.47E+11, ``0044`` becomes 44, ``1-2`` becomes the second of January. The only way to keep such a text is a formula that
@@ -57,7 +57,7 @@ def excel_csv(frame: pd.DataFrame) -> str:
 
 
 def _objects(values: list[Any]) -> Any:
-    """Values as they are: a number beside what is missing would become a float."""
+    """The values as objects: otherwise integers in a column with missing values would become floats."""
     import pandas as pd
 
     return pd.Series(values, dtype=object).array

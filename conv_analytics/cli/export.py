@@ -78,10 +78,10 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Export, and print the report."""
-    dest, asked = folder(options.dest, work=options.work), reading(options)
+    dest, read_options = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
     if options.config is not None:
-        return export_all(options, dest, asked)
+        return export_all(options, dest, read_options)
     if options.parallel != 1:
         raise ConfigError("--parallel is for --config: one application is one run.")
     mask = mask_of(options)
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
             done = export(
                 client,
                 dest,
-                **asked,
+                **read_options,
                 progress=watch,
                 on_event=telemetry(),
                 allow_empty=options.allow_empty,
@@ -163,7 +163,7 @@ def telemetry() -> Observer | None:
 
 
 class _Watch:
-    """Passes progress on and remembers the latest, for a run that ends without a report."""
+    """Passes progress on and remembers the latest, in case the run ends without a report."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._show = None if quiet else progress_listener()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SEVERITY = (Exit.COMPLETE, Exit.LOCKED, Exit.UNAVAILABLE, Exit.INCOMPLETE, Exit.USAGE, Exit.BUG)
 
 
-def export_all(options: argparse.Namespace, root: Path, asked: ReadOptions) -> int:
+def export_all(options: argparse.Namespace, root: Path, read_options: ReadOptions) -> int:
     """Export the applications of a file; print how each ended, and return the worst exit code."""
     for name in ("application_id", "private_key", "base_url"):
         if getattr(options, name) is not None:
@@ -48,7 +48,7 @@ def export_all(options: argparse.Namespace, root: Path, asked: ReadOptions) -> i
         options.config,
         parallel=options.parallel,
         connect=connect,
-        **asked,
+        **read_options,
         progress=None if options.quiet else "auto",
         allow_empty=options.allow_empty,
         processes=options.processes,

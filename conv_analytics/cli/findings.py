@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Name what is wrong with the calls in an export, each problem once: what, where, since when, how many calls of how many,
-against what is usual, whose side it is, and what to do. Everything is asked of every sensible grouping, and nothing is
-named that may be chance. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3
+against what is usual, whose side it is, and what to do. Every sensible grouping is tested, and nothing is named that
+may be chance. Exits with 0 whether or not there are problems; with --fail, with 4 if there are. Exits with 3
 if a unit that the verdict poor needs is not known.
 """
 
@@ -50,7 +50,7 @@ def add(
     command.add_argument("--limit", metavar="N", type=int, default=10, help="name at most N problems (10)")
     command.add_argument(
         "--fdr", metavar="SHARE", type=float, default=0.05,
-        help="chance that is put up with that anything is named where nothing is wrong (0.05)",
+        help="accepted probability of naming anything where nothing is wrong (0.05)",
     )  # fmt: skip
     command.add_argument("--fail", action="store_true", help="exit with 4 if there is a problem")
     add_zone(command)
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the problems."""
     from datetime import UTC, datetime
 
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
     from conv_analytics.time_zones import zone_info
 
     now, zone = datetime.now(UTC), zone_info(options.tz)
@@ -73,23 +73,23 @@ def run(options: argparse.Namespace) -> int:
 
     units = units_of(options, dataset)
     print_units(units)
-    found = findings(
+    result = findings(
         enriched(options, dataset), since=since, until=until, tz=options.tz, profile=options.profile, units=units,
         fdr=options.fdr, limit=options.limit,
     )  # fmt: skip
-    note(f"{len(found):,} problems, of {len(found.looked_at):,} questions that were asked")
-    problems = _masked(found.problems, options)
+    note(f"{len(result):,} problems, of {len(result.looked_at):,} questions that were tested")
+    problems = _masked(result.problems, options)
     if options.format == "text":
         _print(problems)
     else:
         say(table(problems, options.format))
-    if options.fail and bool(found.problems["sure"].any()):
+    if options.fail and bool(result.problems["sure"].any()):
         return Exit.BEYOND
     return Exit.INCOMPLETE if blocked(units, options.profile) else Exit.COMPLETE
 
 
 def _masked(problems: pd.DataFrame, options: argparse.Namespace) -> pd.DataFrame:
-    """The problems with personal data masked; each of the legs is an id of its own."""
+    """The problems with personal data masked; each leg id is masked by itself."""
     from conv_analytics.privacy.display import Display
 
     display = Display(on=not options.unmasked)

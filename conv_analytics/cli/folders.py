@@ -17,7 +17,7 @@ _LIKE_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def add_work(command: argparse.ArgumentParser) -> None:
-    """Declare where a dataset in a bucket keeps what stays on this machine."""
+    """Declare --work, the local folder that goes with a dataset in a bucket."""
     command.add_argument(
         "--work",
         metavar="DIR",

@@ -1,4 +1,4 @@
-"""What commands print, as text, CSV, JSON or Markdown: no cell becomes a formula, markup, or a terminal's command.
+"""The output of commands as text, CSV, JSON or Markdown: no cell becomes a formula, markup, or terminal control.
 
 What is printed is for reading. Exact values are in JSON, where they are escaped, and in the folder's Parquet files.
 """
@@ -85,7 +85,7 @@ def markdown_cell(value: Any) -> str:
 
 
 def json_text(value: Any) -> str:
-    r"""JSON for a terminal: characters that would control it are escaped, so that the value is unchanged.
+    r"""JSON for a terminal: control characters are escaped, so that the value is unchanged.
 
     >>> json_text("a\x9bb")
     '"a\\u009bb"'

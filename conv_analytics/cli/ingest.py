@@ -50,7 +50,7 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Fold events in, and print what came."""
+    """Fold events in, and print what was added."""
     path, mask = folder(options.dest, work=options.work), mask_of(options)
 
     from conv_analytics.errors import ExportIncomplete
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def show(done: Ingested, *, as_json: bool) -> None:
-    """Print what came, as text or as JSON."""
+    """Print what was added, as text or as JSON."""
     if as_json:
         say_json(done.to_dict())
     else:

@@ -30,7 +30,7 @@ ALL_METRICS = ("asr", "abr", "ner", "ner_terminal", "ner_isa", "ser", "seer", "s
 _EPILOG = f"""\
 metrics:
 {glossary.as_help(ALL_METRICS)}
-  short_3, short_6, short_10, short_20, short_60: answered calls of up to so many seconds
+  short_3, short_6, short_10, short_20, short_60: answered calls of up to that many seconds
 
 {MAPS}
 examples:

@@ -1,4 +1,4 @@
-"""`conv-analytics listen`: receives an application's webhooks, so that no call is missed."""
+"""`conv-analytics listen`: receives an application's webhooks, so that no call is missing."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Receive the webhooks of a Vonage application until SIGTERM or Ctrl-C: RTC events at /rtc, Voice events at /voice. Each
-event is on the disk before it is answered, and every few minutes what arrived is folded into the folder's tables. Only
-so the folder has the calls that an export cannot read any more once they ended.
+event is on the disk before it is answered, and every few minutes what arrived is folded into the folder's tables. This
+is the only way to get the calls that an export can no longer read once they have ended.
 """
 
 _EPILOG = """\
@@ -66,7 +66,7 @@ def add(
     what = command.add_argument_group("what is taken")
     what.add_argument("--secret-file", metavar="FILE", help="signature secrets (the variable VONAGE_SIGNATURE_SECRET)")
     what.add_argument(
-        "--application-id", metavar="ID", action="append", default=[], help="only of this application (any)"
+        "--application-id", metavar="ID", action="append", default=[], help="only events of this application (any)"
     )
     what.add_argument(
         "--unsigned",
@@ -75,7 +75,7 @@ def add(
         help="refuse, or record (require)",
     )
     what.add_argument(
-        "--allow-from", metavar="CIDR", action="append", default=[], help="only from this network; repeatable (any)"
+        "--allow-from", metavar="CIDR", action="append", default=[], help="only senders in this network; repeatable"
     )
     what.add_argument(
         "--trust-forwarded",
@@ -92,7 +92,7 @@ def add(
         "--commit-every",
         metavar="TIME",
         default="5m",
-        help="fold into the tables so often: 30s, 5m, 1h; 0: never (5m)",
+        help="interval of folding into the tables: 30s, 5m, 1h; 0: never (5m)",
     )
     add_mask(command.add_argument_group("privacy"))
     return command
@@ -110,7 +110,7 @@ def run(options: argparse.Namespace) -> int:
         with bound(options.host, options.port) as listening:
             _refuse_circle(application, listening)
             serve(application, listening, lambda: _ready(listening, options))
-    note("The listener has ended; what it answered is kept.")
+    note("The listener has ended; every answered event is kept.")
     return Exit.COMPLETE
 
 
@@ -156,7 +156,7 @@ def _application(options: argparse.Namespace, dest: Path, every_s: float) -> App
 
 
 def _refuse_circle(application: Application, listening: socket.socket) -> None:
-    """Refuse a tee to the listener itself: one event would go round for ever."""
+    """Refuse a tee to the listener itself: an event would loop for ever."""
     host, port = listening.getsockname()[:2]
     if application.tee is not None and application.tee.host in {(host, port), ("localhost", port)}:
         raise ConfigError("--tee names this listener itself: name the server that got the Voice events before.")
@@ -169,13 +169,13 @@ def _ready(listening: socket.socket, options: argparse.Namespace) -> None:
     say(f"voice events    {base}/voice")
     say(f"state           {base}/healthz, {base}/metrics")
     if options.unsigned == "record":
-        note("Events without a signature are stored, too: anybody who reaches this address can add some.")
+        note("Events without a signature are stored, too: anybody who can reach this address can add some.")
     note("Listening. Ctrl-C ends it.")
 
 
 @contextmanager
 def _visible(options: argparse.Namespace) -> Iterator[None]:
-    """Show warnings even when no log was asked for: nobody watches a listener, and its log is read afterwards."""
+    """Show warnings even without a log option: nobody watches a listener, and its output is read afterwards."""
     if options.log_level is not None or logs.as_json() or sys.stderr is None:
         yield
         return

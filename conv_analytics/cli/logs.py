@@ -35,7 +35,7 @@ def add(common: argparse.ArgumentParser) -> None:
 
 
 class Lines(logging.Handler):
-    """Writes records to what is standard error at that moment, each as one line."""
+    """Writes each record as one line to the current standard error."""
 
     def __init__(self, *, as_json: bool) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def as_json() -> bool:
 
 
 def remark(event: str, text: str, **fields: Any) -> None:
-    """Log a message of the command line itself at any level: it may be the only record of how a run ended."""
+    """Log a message of the command line at any level: it may be the only record of how a run ended."""
     level = logging.INFO if event == "note" else logging.ERROR
     LOGGER.log(level, Entry(event, {"message": text, **fields}))
 

@@ -1,4 +1,4 @@
-"""Maps from numbers, prefixes, networks or users to columns of one's own, for commands that group legs."""
+"""Maps from numbers, prefixes, networks or users to custom columns, for commands that group legs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def add_maps(command: argparse.ArgumentParser) -> None:
 def enriched(
     options: argparse.Namespace, dataset: Dataset, wanted: Collection[str] | None = None
 ) -> Dataset | EnrichedData:
-    """The dataset with the columns of all maps, and a remark on what each of them matches.
+    """The dataset with the columns of all maps; prints what each of them matches.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def enriched(
 
 
 def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> Any:
-    """The data with those columns of a map that are asked for and that no answer has already."""
+    """The data with the requested columns of a map that it does not have yet."""
     from conv_analytics.analysis import EnrichedData, enrich
     from conv_analytics.analysis.dimensions.keys import TAKEN
     from conv_analytics.analysis.dimensions.map_files import read_map
@@ -77,13 +77,13 @@ def _with_map(data: Any, spec: str, wanted: Collection[str] | None, tz: str) -> 
     if left_out := [name for name in there if name in TAKEN]:
         note(f"{path}: {', '.join(left_out)} left out: legs, or answers about them, have columns of that name")
     if not columns:
-        note(f"{path}: not used; of its columns ({', '.join(there)}) none is asked for")
+        note(f"{path}: not used; of its columns ({', '.join(there)}) none is needed")
         return data
     return enrich(data, table, on, columns=columns, tz=tz)
 
 
 def parts_of(spec: str) -> tuple[Path, str | Mapping[str, str] | None]:
-    r"""The file of a map, and what it is joined on.
+    r"""The file of a map, and its key.
 
     >>> parts_of("sites.csv:number=Rufnummer"), parts_of("sites.csv:prefix")[1], parts_of(r"C:\maps\sites.csv")[1]
     ((PosixPath('sites.csv'), {'number': 'Rufnummer'}), 'prefix', None)

@@ -43,5 +43,5 @@ def mask_of(options: argparse.Namespace) -> Mask | None:
         raise ConfigError(f"--mask: {error} (Write DEST before --mask, or --mask=RULES.)") from None
     mask = Mask.load(rules, options.mask_key_file)
     if options.mask_key_file is not None and exposed(options.mask_key_file):
-        note(f"{options.mask_key_file} can be read by every user of this machine; chmod 600 makes it yours.")
+        note(f"{options.mask_key_file} can be read by every user of this machine; make it private with chmod 600.")
     return mask

@@ -1,4 +1,4 @@
-"""What to do next, by what is there: a key, a folder of an export, or nothing yet."""
+"""What to do next, depending on what exists: a key, a folder of an export, or nothing yet."""
 
 from __future__ import annotations
 
@@ -79,5 +79,5 @@ def exports_in(here: Path) -> list[str]:
 
 
 def _has_credentials() -> bool:
-    """Whether some source names an application and its key; whether they are right is for `doctor` to say."""
+    """Whether some source names an application and its key; `doctor` checks whether they are right."""
     return {"application_id", "private_key"} <= find_values().keys()

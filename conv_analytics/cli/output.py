@@ -40,7 +40,7 @@ def note(text: str) -> None:
 
 
 def complain(message: str, *, kind: str | None = None, code: int | None = None, trace: str | None = None) -> None:
-    """Write why a command failed, as one paragraph that names arguments as they are written on the command line.
+    """Write why a command failed, as one paragraph, with arguments named as on the command line.
 
     In a log, the error's name, the exit code and a traceback are added.
     """
@@ -54,7 +54,7 @@ def complain(message: str, *, kind: str | None = None, code: int | None = None, 
 
 
 def as_flags(text: str) -> str:
-    """A message whose arguments are named as they are written on the command line.
+    """A message with arguments named as on the command line.
 
     >>> as_flags("The private key (private_key=) is empty.")
     'The private key (--private-key) is empty.'
@@ -68,7 +68,7 @@ def as_flags(text: str) -> str:
 
 
 def program() -> str:
-    """The command that runs this program again, as it was run now.
+    """The command that runs this program again, the way it was run now.
 
     >>> program().split()[-1] in {"conv-analytics", "conv_analytics"}
     True
@@ -82,11 +82,11 @@ def program() -> str:
 
 
 def _by_uvx() -> str:
-    """How uvx runs this program: the environment in its cache is on no PATH afterwards."""
+    """The uvx command that runs this program, whose environment is not on the PATH."""
     from importlib import metadata
 
-    told = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
-    url = urlsplit(told.get("url", ""))
+    direct_url = json.loads(metadata.distribution("conv-analytics").read_text("direct_url.json") or "{}")
+    url = urlsplit(direct_url.get("url", ""))
     origin = unquote(url.path) if url.scheme == "file" else url.geturl()
     return f"uvx --from {shlex.quote(origin)} conv-analytics" if origin else "uvx conv-analytics"
 
@@ -118,7 +118,7 @@ def _write(stream: TextIO | None, text: str) -> None:
 
 
 def _mute(stream: TextIO) -> None:
-    """Discard what is still written, or Python would complain again when it exits."""
+    """Discard further output, or Python would complain again when it exits."""
     with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

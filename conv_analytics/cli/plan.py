@@ -53,13 +53,13 @@ def add(
 
 def run(options: argparse.Namespace) -> int:
     """Estimate, and print the plan."""
-    dest, asked = folder(options.dest, work=options.work), reading(options)
+    dest, read_options = folder(options.dest, work=options.work), reading(options)
     check_pace(options)
 
     from conv_analytics.exporter.plan import plan
 
     with client_of(options) as client:
-        cost = plan(client, dest, **asked, sample=options.sample)
+        cost = plan(client, dest, **read_options, sample=options.sample)
     if options.json:
         say_json(cost.to_dict())
     else:

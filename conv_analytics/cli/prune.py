@@ -1,4 +1,4 @@
-"""`conv-analytics prune`: remove from an export what is older than somebody wants to keep."""
+"""`conv-analytics prune`: remove data older than a given age from an export."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.folders import add_work, folder
 from conv_analytics.cli.output import say, say_json
-from conv_analytics.cli.when import duration
+from conv_analytics.cli.times import duration
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -51,37 +51,37 @@ def add(
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show what is expired, and remove it if told so."""
+    """Show what is expired, and remove it with --yes."""
     path, age = folder(options.dest, work=options.work), duration(options.older_than)
 
     from conv_analytics.dataset.maintenance.prune import expired, prune
 
-    found = prune(path, age) if options.yes else expired(path, age)
+    removal = prune(path, age) if options.yes else expired(path, age)
     if options.json:
-        say_json(found.to_dict())
+        say_json(removal.to_dict())
         return Exit.COMPLETE
-    for line in _lines(found):
+    for line in _lines(removal):
         say(line)
-    if found and not options.yes:
+    if removal and not options.yes:
         again = f"conv-analytics prune {shlex.quote(options.dest)} --older-than {shlex.quote(options.older_than)} --yes"
         say(f"\nNothing was changed. To remove it: {again}")
     return Exit.COMPLETE
 
 
-def _lines(found: Expired) -> Iterator[str]:
+def _lines(removal: Expired) -> Iterator[str]:
     """What is expired, in sentences."""
-    if not found:
-        yield f"Nothing is older than {found.first_day}."
+    if not removal:
+        yield f"Nothing is older than {removal.first_day}."
     else:
-        did = f"commit {found.removed_by} removed" if found.removed_by else "can be removed"
-        yield f"kept from {found.first_day} (UTC) on; of what is older, {did}:"
-        yield f"  {found.conversations:,} conversations, {sum(found.rows.values()):,} rows"
-        yield f"  {found.files:,} files, {found.bytes / 1e6:,.1f} MB" + (
-            f"; {sum(found.kept_rows.values()):,} of their rows stay, in new files" if found.kept_rows else ""
+        did = f"commit {removal.removed_by} removed" if removal.removed_by else "can be removed"
+        yield f"kept from {removal.first_day} (UTC) on; of what is older, {did}:"
+        yield f"  {removal.conversations:,} conversations, {sum(removal.rows.values()):,} rows"
+        yield f"  {removal.files:,} files, {removal.bytes / 1e6:,.1f} MB" + (
+            f"; {sum(removal.kept_rows.values()):,} of their rows stay, in new files" if removal.kept_rows else ""
         )
-        for name, rows in found.rows.items():
+        for name, rows in removal.rows.items():
             yield f"  {name:18} {rows:>12,}"
-        if found.quarantined:
-            yield f"  {found.quarantined:,} quarantine files of runs of that time"
-    if found.deleted:
-        yield f"{found.deleted:,} files were deleted"
+        if removal.quarantined:
+            yield f"  {removal.quarantined:,} quarantine files of runs of that time"
+    if removal.deleted:
+        yield f"{removal.deleted:,} files were deleted"

@@ -1,4 +1,4 @@
-"""Numbers as people read them: percentages with their interval, no exponents, as few digits as they mean."""
+"""Numbers for people: percentages with intervals, no exponents, only significant digits."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _flag(value: Any) -> str:
-    """A flag; unknown is neither."""
+    """A flag as yes or no; unknown is neither."""
     # Of pandas' own null nothing can be asked.
     return "-" if value is None or str(value) == "<NA>" or value != value else "yes" if value else "no"  # noqa: PLR0124
 
@@ -76,7 +76,7 @@ def percentage(value: float, lo: float, hi: float) -> str:
 
 
 def number(value: Any, name: str = "") -> str:
-    """A number as text: of a column with this name, which may hold shares or probabilities.
+    """A number as text; the column's name decides whether it is a share or a probability.
 
     >>> number(7.17e-11, "q"), number(0.0415, "p"), number(0.05, "rest_rate"), number(12345.678), number(0.00012346)
     ('<0.001', '0.042', '5.0 %', '12,346', '0.0001235')
@@ -126,7 +126,7 @@ def rate_of(row: dict[Any, Any]) -> str:
 
 
 def _decimals(share: float) -> int:
-    """Decimals of a percentage that show two digits of it, one at least."""
+    """Decimals that show two digits of a percentage, at least one."""
     return 1 if share >= 0.001 or share <= 0 else min(1 - math.floor(math.log10(100 * share)), 6)  # noqa: PLR2004
 
 

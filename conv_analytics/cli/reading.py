@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from conv_analytics.cli.when import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
+from conv_analytics.cli.times import ACCEPTED, ACCEPTED_DURATIONS, duration, instant
 from conv_analytics.defaults import SWEEP
 from conv_analytics.errors import ConfigError
 
@@ -48,7 +48,7 @@ def add_reading(group: _ArgumentGroup) -> None:
 
 
 def reading(options: argparse.Namespace) -> ReadOptions:
-    """What the flags say."""
+    """The options from the flags."""
     now = datetime.now(UTC)
     return {
         "since": _read("--since", options.since, lambda text: instant(text, now)),

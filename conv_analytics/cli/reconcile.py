@@ -1,4 +1,4 @@
-"""`conv-analytics reconcile`: bills that were downloaded from the Reports API, against the legs of a folder."""
+"""`conv-analytics reconcile`: compares bills downloaded from the Reports API with the legs of a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from conv_analytics.cli.answers import add_folder, dataset_of, show
 from conv_analytics.cli.exits import Exit
 from conv_analytics.cli.output import note
-from conv_analytics.cli.when import ACCEPTED, instant
+from conv_analytics.cli.times import ACCEPTED, instant
 from conv_analytics.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -95,10 +95,10 @@ def run(options: argparse.Namespace) -> int:
     from conv_analytics.errors import PagingWarning
     from conv_analytics.tables.report_files import read_reports
 
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", PagingWarning)
         reports = read_reports(options.reports)
-    for each in told:
+    for each in caught:
         note(str(each.message))
     result = reconcile(dataset, reports, since=since or None, until=until or _last_export(dataset))
     counts = ", ".join(f"{name} {count:,}" for name, count in result.counts.items() if count)
@@ -115,7 +115,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _last_export(dataset: Dataset) -> datetime | None:
-    """When the last export began: what started later is not in the folder yet."""
+    """When the last export began: later calls are not in the folder yet."""
     from conv_analytics.dataset.storage.history import runs
 
     starts = [run["at"] for run in runs(dataset.commits) if run["requests"]]
@@ -123,13 +123,13 @@ def _last_export(dataset: Dataset) -> datetime | None:
 
 
 def _rule(text: str) -> tuple[str, Callable[[Reconciliation], bool]]:
-    """A rule, as it is written and as a function."""
+    """A rule, as text and as a function."""
     from conv_analytics.analysis.finders.reconcile import OUTCOMES
 
     match = _RULE.fullmatch(text)
     if match is None or match[1] not in OUTCOMES:
         raise ConfigError(
-            f"--fail-on: {text!r} is no rule. Write OUTCOME OP LIMIT, as in 'billed_not_seen > 1%';"
+            f"--fail-on: {text!r} is not a rule. Write OUTCOME OP LIMIT, as in 'billed_not_seen > 1%';"
             f" outcomes are {', '.join(OUTCOMES)}."
         )
     name, beyond, percent = match[1], _COMPARE[match[2]], bool(match[4])

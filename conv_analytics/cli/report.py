@@ -96,7 +96,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("--output is empty: name the page to write.")
 
     from conv_analytics.analysis.engine.zones import zone_info
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
     from conv_analytics.dataset import open_dataset
     from conv_analytics.notebook.report import quality_report
 

@@ -141,7 +141,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _webhook(options: argparse.Namespace) -> Options:
-    """Read what is sent where."""
+    """Read which webhooks are sent where."""
     from urllib.parse import urlsplit
 
     parts = urlsplit(options.webhook)
@@ -218,7 +218,7 @@ def _listener(sandbox: Sandbox, keys: list[Path]) -> list[str]:
 
 
 def _watch(webhooks: Pusher) -> None:
-    """Say what became of the webhooks when all are sent."""
+    """Print the outcome of the webhooks when all are sent."""
     report = webhooks.finish()
     sent = len(report.delivered) + len(report.refused)
     note(f"{sent:,} webhooks were sent ({report.retries:,} again), {len(report.refused):,} of them refused.")
@@ -228,8 +228,8 @@ def _watch(webhooks: Pusher) -> None:
 
 def _write_secret(sandbox: Sandbox, keys: list[Path]) -> Path:
     """Write the signature secret beside the keys."""
-    beside = keys[0] if keys else sandbox.key_path
-    keys.append(_write_private(beside.with_suffix(".secret"), sandbox.signature_secret))
+    path = keys[0] if keys else sandbox.key_path
+    keys.append(_write_private(path.with_suffix(".secret"), sandbox.signature_secret))
     return keys[-1]
 
 

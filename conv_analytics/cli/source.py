@@ -40,7 +40,7 @@ def add_pace(group: argparse._ArgumentGroup) -> None:
 
 
 def check_pace(options: argparse.Namespace) -> None:
-    """Raise `ConfigError` for a negative number; the exporter checks the others."""
+    """Raise `ConfigError` for a negative number; the exporter checks the rest."""
     for name in ("retries", "timeout", "max_retry_after"):
         if not getattr(options, name) >= 0:
             raise ConfigError(f"--{name.replace('_', '-')} is {getattr(options, name)}; it must be 0 or more.")

@@ -147,5 +147,5 @@ def _summary(totals: dict[str, Any]) -> list[str]:
 
 
 def _minute(text: str | None) -> str:
-    """A time, to the minute."""
+    """A time to the minute."""
     return text[:16].replace("T", " ") if text else ""

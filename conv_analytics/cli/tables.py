@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _described(options: argparse.Namespace, chosen: list[Table]) -> str:
-    """The tables as other tools have them described."""
+    """The tables in the formats of other tools."""
     from conv_analytics.tables import data_contracts
 
     if options.dest is None:

@@ -98,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _event_log(data: Dataset, options: argparse.Namespace) -> pd.DataFrame:
-    """The event log, masked unless told otherwise; names of users are masked as names."""
+    """The event log, masked unless --unmasked; names of users are masked as names."""
     from conv_analytics.analysis import event_log
     from conv_analytics.analysis.dialogue.event_log import PLATFORM
     from conv_analytics.cli.answers import masked

@@ -1,4 +1,4 @@
-"""The units of quality numbers, for commands that give verdicts: the flags, and what was decided."""
+"""The units of quality numbers, for commands with verdicts: the flags, and the decisions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _JITTER = ("ms2", "ms")
 
 
 def add_units(command: argparse.ArgumentParser) -> None:
-    """Declare the flags that override what the data suggest."""
+    """Declare the flags that override the detected units."""
     group = command.add_argument_group("units", "detected in the data when left out; what was decided is printed")
     group.add_argument("--mos-scale", choices=_SCALES, help="divide reported scores by this")
     group.add_argument(

@@ -1,4 +1,4 @@
-"""`conv-analytics verify`: whether a folder is intact, and whether it has what the API has."""
+"""`conv-analytics verify`: checks that a folder is intact, and has what the API has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export folders: Parquet files and the log of commits that says which of them count.
+"""Export folders: Parquet files, and the commit log that says which of them are valid.
 
 >>> from conv_analytics.dataset import Dataset, open_dataset
 """

@@ -183,9 +183,9 @@ class Applications(Dataset):
         return [table for table in dataset.tables if table in _LEG_TABLES]
 
     def damage(self) -> CorruptFile | None:
-        """The first file whose bytes are not those that were recorded; every file is read."""
-        found = (each.damage() for each in self.applications.values())
-        return next((damage for damage in found if damage is not None), None)
+        """The first file whose bytes differ from the recorded ones; every file is read."""
+        damages = (each.damage() for each in self.applications.values())
+        return next((damage for damage in damages if damage is not None), None)
 
     def verify(self) -> list[Finding]:
         """Check the folder of each application; see `Dataset.verify`."""
@@ -196,7 +196,7 @@ class Applications(Dataset):
         ]
 
     def compact(self, target: str | Path, *, replay: bool = False) -> NoReturn:
-        """Refuse: a copy is of one application's folder."""
+        """Refuse: only the folder of one application can be copied."""
         del target, replay
         raise DatasetError(self._one_of_them("compact"))
 
@@ -206,7 +206,7 @@ class Applications(Dataset):
         raise DatasetError(self._one_of_them("copy"))
 
     def expired(self, older_than: timedelta | date) -> NoReturn:
-        """Refuse: what is kept is decided for each application's folder."""
+        """Refuse: retention is decided for each application's folder."""
         del older_than
         raise DatasetError(self._one_of_them("prune"))
 
@@ -216,7 +216,7 @@ class Applications(Dataset):
         raise DatasetError(self._one_of_them("prune"))
 
     def replay(self) -> NoReturn:
-        """Refuse: a quarantine is of one application's folder."""
+        """Refuse: each application's folder has its own quarantine."""
         raise DatasetError(self._one_of_them("replay"))
 
     def publish(
@@ -277,7 +277,7 @@ def _union(statements: Mapping[str, str]) -> str:
 
 
 def _quoted(name: str) -> str:
-    """A name between quotes of SQL: somebody may have named the folder."""
+    """A quoted name for SQL: the folder may have any name."""
     return name.replace("'", "''")
 
 

@@ -1,4 +1,4 @@
-"""An export folder with everything that is done to it: read, check, compact, copy, prune, replay, publish."""
+"""An export folder with all its operations: read, verify, compact, copy, prune, replay, publish."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Dataset(HandOver):
         return verify(self._layout.root)
 
     def compact(self, target: str | Path, *, replay: bool = False) -> Compacted:
-        """Copy the folder to a new one: few large files, and only the latest row of each conversation and member.
+        """Copy the folder to a new one with few large files and only the latest row of each conversation and member.
 
         The folder itself is only read. The copy goes on where the folder ended: `export` asks only for what is new, and
         the history of runs is there.
@@ -93,7 +93,7 @@ class Dataset(HandOver):
         return compact(self._layout.root, target, replay=replay)
 
     def copy_to(self, target: str | Path, *, work: str | Path | None = None) -> Copied:
-        """Copy the dataset as it is, from a folder or bucket to another: the same files, the same commits.
+        """Copy the dataset unchanged, from a folder or bucket to another: the same files, the same commits.
 
         Every file is checked against its recorded SHA-256. The call may be repeated: a copy that was interrupted goes
         on, and an earlier copy gets the commits that are new. `export` to the copy goes on where the dataset ended.
@@ -134,7 +134,7 @@ class Dataset(HandOver):
         return copy(self._layout.root, target, work=work)
 
     def expired(self, older_than: timedelta | date) -> Expired:
-        """What is older than somebody wants to keep: what `prune` would remove. Nothing is changed.
+        """The data older than a given age, which `prune` would remove. Nothing is changed.
 
         A conversation is expired when all its rows, in every table, are of days (UTC) before the first one that is
         kept; the days of conversations and members are those when a run last saw them.
@@ -171,7 +171,7 @@ class Dataset(HandOver):
         return expired(self._layout.root, older_than)
 
     def prune(self, older_than: timedelta | date) -> Expired:
-        """Remove for good what `expired` counts, in a commit of its own; nothing calls it but you.
+        """Permanently remove what `expired` counts, in a commit of its own; it is never called automatically.
 
         Rows of other conversations in the same files are written to new files first. Watermarks stay: no later run
         exports the removed events again, unless it is told to read everything (``full=True``). This dataset stays at

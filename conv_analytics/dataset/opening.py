@@ -1,4 +1,4 @@
-"""Open what an export wrote: the folder of one application, or the root of several."""
+"""Opens the result of an export: the folder of one application, or the root of several."""
 
 from __future__ import annotations
 

@@ -18,9 +18,9 @@ from conv_analytics.dataset.storage.application_folders import require_one_folde
 from conv_analytics.dataset.storage.cache import FolderCache
 from conv_analytics.dataset.storage.checked_files import CheckedFiles
 from conv_analytics.dataset.storage.commit import Commit, File
+from conv_analytics.dataset.storage.conversation_index import index, numbers_of_places
 from conv_analytics.dataset.storage.latest import latest_places, without_replaced
 from conv_analytics.dataset.storage.layout import Layout
-from conv_analytics.dataset.storage.places import index, numbers_of_places
 from conv_analytics.dataset.storage.views import replaces_rows, view
 from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.dataset.store.work_folder import dataset_folder
@@ -58,8 +58,8 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         """The dataset as its user names it: the folder, or the URL of the bucket."""
         self._opened = CheckedFiles(self._layout, self.name)
         self._conversations: dict[str, pa.ChunkedArray] = {}
-        self.kept: dict[str, Any] = {}
-        """What questions keep for the next one: a dataset does not change. It goes with the dataset."""
+        self.session_cache: dict[str, Any] = {}
+        """Results that questions cache for the next one: a dataset does not change. It ends with the dataset."""
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -117,7 +117,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return [self._layout.local_file(file.path) for file in self._files(table)]
 
     def stored_files(self, table: str) -> list[StoredFile]:
-        """The same, as this package opens them."""
+        """The same files, as this package opens them."""
         return [self._layout.file(file.path) for file in self._files(table)]
 
     def numbered(self, table: str) -> list[tuple[int, File]]:
@@ -309,7 +309,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return sorted({(number, day_of(file)) for number, file in files})
 
     def places_of(self, connection: Any, cache: FolderCache, conversation_id: str) -> frozenset[Any] | None:
-        """The commits and days whose files have rows of a conversation; None where that cannot be kept.
+        """The commits and days whose files have rows of a conversation; None if that cannot be cached.
 
         Parameters
         ----------
@@ -320,11 +320,11 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         conversation_id
             The conversation.
         """
-        found = numbers_of_places(self._placed(), connection, cache, conversation_id)
-        return None if found is None else frozenset(self.places[number] for number in found)
+        numbers = numbers_of_places(self._placed(), connection, cache, conversation_id)
+        return None if numbers is None else frozenset(self.places[number] for number in numbers)
 
     def index_conversations(self) -> None:
-        """Keep, for questions to come, where each conversation is in a large folder; nothing where that cannot be."""
+        """Cache, for later questions, where each conversation is in a large folder; nothing if it cannot be cached."""
         if self._layout.bucket is None and sum(map(self.rows, self.tables)) > IN_MEMORY:
             index(self._placed(), self.cache)
 
@@ -346,7 +346,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return view(self._declared(table), chosen, also) if chosen else None
 
     def cache(self, engine: str) -> FolderCache:
-        """What questions keep in the folder; `engine` are versions that it depends on."""
+        """The cache in the folder; `engine` holds the versions that it depends on."""
         return FolderCache(self._layout, self.commits, engine, self.data_files())
 
     def data_files(self) -> list[list[Path]]:
@@ -354,7 +354,7 @@ class Snapshot(Mapping[str, "pd.DataFrame"]):
         return [[self._layout.root / file.path for file in commit.files] for commit in self.commits]
 
     def damage(self) -> CorruptFile | None:
-        """The first file whose bytes are not those that were recorded; every file is read."""
+        """The first file whose bytes differ from the recorded ones; every file is read."""
         for file in (file for commit in self.commits for file in commit.files):
             if what := self._opened.damage(file):
                 return CorruptFile(self._opened.shown(file), what)

@@ -15,8 +15,8 @@ import pyarrow as pa
 from conv_analytics import durable
 from conv_analytics.dataset.memory.journal import Header, Journal
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import (
     COMMITS,
     QUARANTINE,
@@ -66,7 +66,7 @@ class DatasetWriter:
         self._staging = self.layout.staging(self.run)
         try:
             with disk_errors(self.layout.root):
-                home_of(self.layout).require_create_once()
+                backend_of(self.layout).require_create_once()
                 log.recover(self.layout)
                 self._staging.mkdir()
         except BaseException:
@@ -108,7 +108,7 @@ class DatasetWriter:
         self._files.place(name, day, rows)
 
     def keep_table(self, name: str) -> None:
-        """Have a file of a table, if without rows: readers find its columns."""
+        """Make sure that a table has a file, even without rows, so that readers find its columns."""
         self._files.keep_table(name)
 
     def quarantine(self, lines: list[str]) -> None:
@@ -170,7 +170,7 @@ class DatasetWriter:
         return commit
 
     def abandon(self) -> None:
-        """Give the run up; the dataset stays as it was, and the journal is left for the next run."""
+        """Abandon the run; the dataset stays as it was, and the journal is left for the next run."""
         self._files.drop()
         # Once promised, some files may be in place; the next writer moves the others.
         if not log.promised(self._staging):
@@ -187,7 +187,7 @@ class DatasetWriter:
             prepared.unlink(missing_ok=True)
             reason = (
                 f"another run entered its commit {commit.number} meanwhile: {self._why_overtaken()}. Let one run at a"
-                " time write there, and run this one again: what it read is asked for again"
+                " time write there, and run this one again: what it read is requested again"
             )
             raise DestinationError(self.layout.name, reason) from error
         except OSError as error:
@@ -195,8 +195,8 @@ class DatasetWriter:
 
     def _why_overtaken(self) -> str:
         if self.layout.bucket is None:
-            return "the lock of this file system keeps nobody away"
-        return "no lock of this machine keeps those of others away from a bucket"
+            return "locks do not work on this file system"
+        return "a lock on this machine does not protect a bucket from other machines"
 
     def _split_off(self, watermarks: Iterable[Watermark]) -> tuple[list[Watermark], File | None]:
         """The watermarks of a commit when they are few; otherwise the file that they were written to."""

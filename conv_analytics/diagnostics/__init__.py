@@ -1,3 +1,3 @@
-"""Diagnostics: whether everything that a nightly export needs is in order, and what to do where it is not."""
+"""Diagnostics: checks everything that a nightly export needs, and says what to do about each fault."""
 
 from __future__ import annotations

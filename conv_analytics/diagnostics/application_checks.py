@@ -1,4 +1,4 @@
-"""Checks of the application's settings, which take the account's key and secret; and of a listener."""
+"""Checks of the application's settings, which need the account's key and secret; and of a listener."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _LISTEN = "Only webhooks bring the events of conversations that expire before a 
 
 
 def account(setup: Setup) -> Iterator[Finding]:
-    """Whether the account's key and secret are accepted, and the application is one of the account."""
+    """Whether the account's key and secret are accepted, and the application belongs to the account."""
     pair = [setup.values.get(name) for name in _ACCOUNT.values()]
     if setup.application_id is None or setup.base_url is None or not setup.reachable:
         yield skipped("application id, host, proxy or certificates are wrong")
@@ -76,7 +76,7 @@ def account(setup: Setup) -> Iterator[Finding]:
 
 
 def key_pair(setup: Setup) -> Iterator[Finding]:
-    """Whether the private key is the half of the application's public key."""
+    """Whether the private key matches the application's public key."""
     public = setup.application and setup.application.keys and setup.application.keys.public_key
     if not public or setup.key is None:
         yield skipped(_NO_SETTINGS if setup.key else "there is no private key")
@@ -97,7 +97,7 @@ def key_pair(setup: Setup) -> Iterator[Finding]:
 
 
 def lifetimes(setup: Setup) -> Iterator[Finding]:
-    """Whether exports run often enough for what the platform keeps."""
+    """Whether exports run often enough for the platform's retention."""
     voice = _voice(setup.application)
     period = setup.period or NIGHTLY
     every = (
@@ -123,7 +123,7 @@ def lifetimes(setup: Setup) -> Iterator[Finding]:
 
 
 def webhooks(setup: Setup) -> Iterator[Finding]:
-    """Whether events are reported somewhere, and that place can be reached."""
+    """Whether webhooks for events are set, and can be reached."""
     if setup.application is None:
         yield skipped(_NO_SETTINGS)
         return
@@ -131,7 +131,7 @@ def webhooks(setup: Setup) -> Iterator[Finding]:
     rtc = able.rtc.webhooks.event_url if able and able.rtc and able.rtc.webhooks else None
     calls = voice.webhooks.event_url if voice and voice.webhooks else None
     if not _address(rtc):
-        what = "rtc has no event_url: of calls without a named conversation, the events of their end are never seen"
+        what = "rtc has no event_url: the end of calls without a named conversation is never seen"
         yield warning(what, f"Set it to a listener's address. {_LISTEN}")
     shown = []
     for name, webhook in (("rtc", rtc), ("voice", calls)):
@@ -149,7 +149,7 @@ def webhooks(setup: Setup) -> Iterator[Finding]:
 
 
 def signatures(setup: Setup) -> Iterator[Finding]:
-    """Whether webhooks are signed, so that a listener can tell them from anybody's."""
+    """Whether webhooks are signed, so that a listener can tell them from forged ones."""
     if setup.application is None or setup.application.capabilities is None:
         yield skipped(_NO_SETTINGS)
         return
@@ -164,7 +164,7 @@ def signatures(setup: Setup) -> Iterator[Finding]:
 
 
 def listener(setup: Setup) -> Iterator[Finding]:
-    """Whether a listener says that it is well."""
+    """Whether a listener reports that it is healthy."""
     if setup.listener is None:
         yield skipped("no listener was named")
         return
@@ -189,10 +189,10 @@ def listener(setup: Setup) -> Iterator[Finding]:
 
 
 def _waiting(answer: httpx.Response) -> float:
-    """How long the oldest event of a listener waits for its commit [s]; 0 where it does not say so."""
+    """How long the oldest event of a listener has waited for its commit [s]; 0 if the listener does not say."""
     try:
-        told = answer.json().get("oldest_uncommitted_s")
-        return float(told or 0.0)
+        seconds = answer.json().get("oldest_uncommitted_s")
+        return float(seconds or 0.0)
     except (ValueError, TypeError, AttributeError):
         return 0.0
 
@@ -207,14 +207,14 @@ def _address(webhook: Webhook | None) -> str:
 
 
 def _unreachable(address: str) -> str:
-    """Why the platform cannot reach an address, or should not; empty where nothing speaks against it."""
+    """Why the platform cannot or should not reach an address; empty if it can."""
     try:
         parts = urlsplit(address)
         host = parts.hostname or ""
     except ValueError:
-        return "is no URL"
+        return "is not a URL"
     if parts.scheme not in {"http", "https"} or not host:
-        return "is no URL"
+        return "is not a URL"
     if is_loopback(host):
         return f"leads to {host}, which is this machine for whoever asks"
     if host == "example.com" or host.endswith((".example.com", ".example")):

@@ -1,4 +1,4 @@
-"""Checks that ask the API: connection, token, clock, and what the list of conversations holds."""
+"""Checks that send requests to the API: connection, token, clock, and the list of conversations."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OTHER_HOST = "Is it the host of the Conversation API? Leave base_url= out, or g
 
 
 def connection(setup: Setup) -> Iterator[Finding]:
-    """Whether the host answers, as the Conversation API does."""
+    """Whether the host answers as the Conversation API does."""
     if setup.base_url is None or not setup.reachable:
         yield skipped("host, proxy or certificates are wrong")
         return
@@ -73,27 +73,27 @@ def token(setup: Setup) -> Iterator[Finding]:
 
 
 def clock(setup: Setup) -> Iterator[Finding]:
-    """Whether this machine's clock is that of the API."""
+    """Whether this machine's clock agrees with the API's."""
     if setup.auth is None or (setup.newest is None and isinstance(setup.failure, TransportError | None)):
         yield skipped(_NOT_ASKED)
         return
     remark = clock_remark(setup.auth.clock.offset_s)
     if remark:
         what, _, advice = remark.partition("; ")
-        advice = f"{advice[:1].upper()}{advice[1:]}: exports allow for it, but the age of webhooks is judged by it."
+        advice = f"{advice[:1].upper()}{advice[1:]}: exports correct for it, but the age of webhooks is judged by it."
         yield warning(what, advice)
     else:
         yield ok("that of the API, within half a minute")
 
 
 def conversations(setup: Setup) -> Iterator[Finding]:
-    """Which conversations the API lists: the newest and the oldest."""
+    """The newest and the oldest conversation that the API lists."""
     if setup.newest is None:
         yield skipped("the list was not read")
         return
     if not setup.newest.conversations:
         advice = (
-            "Calls that run in no named conversation are never listed after their end: receive their events"
+            "Calls outside named conversations are never listed after their end: receive their events"
             " (conv-analytics listen). Is it the right application and region?"
         )
         yield warning("the API lists none", advice)

@@ -28,30 +28,30 @@ def application_id(setup: Setup) -> Iterator[Finding]:
         return
     if value is None:
         advice = "Give application_id= or set VONAGE_APPLICATION_ID; it is in the dashboard, under Applications."
-        yield error("there is none in the arguments, the environment and the Vonage CLI's files", advice)
+        yield error("there is none in the arguments, the environment or the Vonage CLI's files", advice)
         yield from _unread_files(setup)
         return
     identity = unquoted(value.value.reveal())
     shown = f"{shown_value(identity)} (from {value.source})"
     if not re.fullmatch(r"[\w.-]+", identity):
-        yield error(f"{shown} is no application id", "Give the application's UUID, as the dashboard shows it.")
+        yield error(f"{shown} is not an application id", "Give the application's UUID, as the dashboard shows it.")
         return
     setup.application_id = identity
     if _UUID.fullmatch(identity):
         yield ok(f"{identity} (from {value.source})")
     else:
-        yield warning(f"{shown} is no UUID", "Compare it with the dashboard: an account's key or a name is no id.")
+        yield warning(f"{shown} is not a UUID", "Compare it with the dashboard: account keys and names are not ids.")
 
 
 def private_key(setup: Setup) -> Iterator[Finding]:
-    """Whether there is a private key, which the API takes, and nobody else can read."""
+    """Whether there is a private key of a kind that the API accepts and that nobody else can read."""
     if setup.signer is not None:
         yield skipped("the client of the package vonage signs the tokens")
         return
     value = setup.values.get("private_key")
     if value is None:
         advice = "Give private_key= (a path), or set VONAGE_PRIVATE_KEY to a path or the PEM text."
-        yield error("there is none in the arguments, the environment and the Vonage CLI's files", advice)
+        yield error("there is none in the arguments, the environment or the Vonage CLI's files", advice)
         return
     try:
         setup.key = private_key_of(value.value, value.source)
@@ -66,7 +66,7 @@ def private_key(setup: Setup) -> Iterator[Finding]:
 
 
 def host(setup: Setup) -> Iterator[Finding]:
-    """Which host or region is asked."""
+    """The host or region to use."""
     try:
         setup.base_url, source = host_of(setup.values)
     except ConfigError as problem:
@@ -76,7 +76,7 @@ def host(setup: Setup) -> Iterator[Finding]:
 
 
 def proxy(setup: Setup) -> Iterator[Finding]:
-    """Which proxy leads to the host."""
+    """The proxy for the host."""
     if setup.base_url is None:
         yield skipped(_NO_WAY)
         return
@@ -90,7 +90,7 @@ def proxy(setup: Setup) -> Iterator[Finding]:
 
 
 def certificates(setup: Setup) -> Iterator[Finding]:
-    """Which certificates are trusted."""
+    """The trusted certificates."""
     if setup.base_url is None:
         yield skipped(_NO_WAY)
         return
@@ -108,7 +108,7 @@ def certificates(setup: Setup) -> Iterator[Finding]:
 
 
 def _unread_files(setup: Setup) -> Iterator[Finding]:
-    """The Vonage CLI's file in the working folder, where it is there and cannot be read."""
+    """The Vonage CLI's file in the working folder, if it exists but cannot be read."""
     path = setup.cwd / ".vonagerc"
     if not path.exists():
         return

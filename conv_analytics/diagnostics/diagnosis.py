@@ -1,4 +1,4 @@
-"""What a diagnosis found: a list of findings, and how it is shown."""
+"""A diagnosis: a list of findings, and how it is shown."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Diagnosis:
 
     @property
     def errors(self) -> list[Finding]:
-        """Findings because of which an export fails, or lacks what it should have."""
+        """Findings that make an export fail or be incomplete."""
         return self.of(Level.ERROR)
 
     @property
     def warnings(self) -> list[Finding]:
-        """Findings that may cost data some day."""
+        """Findings that may cause data loss later."""
         return self.of(Level.WARNING)
 
     def of(self, level: Level) -> list[Finding]:

@@ -1,4 +1,4 @@
-"""`doctor`: runs every check, and lets none of them end the others."""
+"""`doctor`: runs every check; a failing check does not stop the others."""
 
 from __future__ import annotations
 

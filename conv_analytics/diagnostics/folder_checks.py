@@ -1,4 +1,4 @@
-"""Checks of the folder: whether an export can write there, and what the last ones did."""
+"""Checks of the folder: whether an export can write there, and the results of the last runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ LONG_RUN = timedelta(hours=12)
 LATE_PERIODS = 1.5
 #: Until its commit, a run keeps the API's answers as well: several times what it adds in the end.
 WORKING_ROOM = 5
-#: The disk should hold so many more runs.
+#: Runs that the free disk space should suffice for.
 NIGHTS_AHEAD = 30
 #: Free space that is little, where no run tells how much one takes. [B]
 LITTLE = 1 << 30
@@ -85,12 +85,12 @@ def lock(setup: Setup) -> Iterator[Finding]:
     if since is not None and setup.now - since < LONG_RUN:
         yield ok(f"the folder is being written by {holder}: until it ends, another export ends with exit code 75")
         return
-    advice = "Look whether that run still does something; if not, end its process. No file has to be deleted."
+    advice = "Check whether that run is still doing something; if not, end its process. No file needs to be deleted."
     yield warning(f"the folder is being written by {holder}", advice)
 
 
 def last_runs(setup: Setup) -> Iterator[Finding]:
-    """Whether the last run was complete, and not too long ago."""
+    """Whether the last run was complete and recent."""
     if not setup.exports:
         yield skipped(_NO_RUNS)
         return
@@ -102,7 +102,7 @@ def last_runs(setup: Setup) -> Iterator[Finding]:
         yield warning(what, "Run the same export again: it reads what is missing.")
     elif age > (period or NIGHTLY) * LATE_PERIODS:
         usual = f"one runs every {duration(period.total_seconds())}" if period else "exports should run every night"
-        advice = "Look at the job that starts it; what expires at the API meanwhile is lost."
+        advice = "Check the job that starts it; what expires at the API meanwhile is lost."
         yield warning(f"the last run began {duration(age.total_seconds())} ago, where {usual}", advice)
     else:
         yield ok(what)
@@ -199,7 +199,7 @@ def _creatable(dest: Path) -> Finding:
 
 
 def _existing(path: Path) -> Path:
-    """The nearest folder above that is there."""
+    """The nearest existing parent folder."""
     return next((each for each in (path, *path.absolute().parents) if each.exists()), path)
 
 

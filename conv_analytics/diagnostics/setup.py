@@ -1,4 +1,4 @@
-"""What the checks look at, and what the earlier ones of them found out for the later ones."""
+"""The input of the checks, and the results that earlier checks pass on to later ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NIGHTLY = timedelta(days=1)
 
 @dataclass
 class Setup:
-    """What a diagnosis is about. The checks fill in the second half, in the order in which they run."""
+    """The subject of a diagnosis. The checks fill in the second half, in the order in which they run."""
 
     values: Mapping[str, SourcedValue]
     """Credentials and host as they were found, unchecked."""
@@ -45,14 +45,14 @@ class Setup:
     env: Mapping[str, str]
     cwd: Path
     signer: Signer | None = None
-    """A client of Vonage's own library, in the place of a key."""
+    """A client of Vonage's own library, used instead of a key."""
 
     base_url: str | None = None
     """The host of the API; None where it cannot be used."""
     application_id: str | None = None
     key: RSAPrivateKey | None = field(default=None, repr=False)
     reachable: bool = True
-    """Whether proxy and certificates can be used, so that there is a way to the API at all."""
+    """Whether proxy and certificates are usable, so that the API can be reached at all."""
     auth: TokenAuth | None = None
     newest: ConversationPage | None = None
     """The page with the newest conversation: the first request that is sent."""
@@ -70,7 +70,7 @@ class Setup:
 
     @property
     def period(self) -> timedelta | None:
-        """How often an export runs; None where there were too few to tell."""
+        """How often an export runs; None if there were too few runs to tell."""
         starts = sorted(datetime.fromisoformat(run["at"]) for run in self.exports[-LAST_RUNS - 1 :])
         gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(starts)]
         # Two runs may be one and its repetition.
@@ -86,12 +86,12 @@ def ok(what: str) -> Finding:
 
 
 def warning(what: str, advice: str) -> Finding:
-    """Something that works today and may cost data."""
+    """Something that works today but may cause data loss."""
     return Finding(Level.WARNING, what, advice=advice)
 
 
 def error(what: str, advice: str) -> Finding:
-    """Something because of which an export fails, or lacks what it should have."""
+    """Something that makes an export fail or be incomplete."""
     return Finding(Level.ERROR, what, advice=advice)
 
 

@@ -1,4 +1,4 @@
-"""Turns an answer that is not a success into the error that says what to do."""
+"""Turns an error response into the exception that says what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from conv_analytics.errors.tree import (
 def status_error(  # noqa: PLR0917  the parts of an answer, in their order
     method: str, url: str, status: int, body: bytes, retry_after: float | None = None, clock_offset_s: float = 0.0
 ) -> StatusError:
-    """The error for an answer that is not a success; a wrong clock is mentioned where it can be the reason.
+    """The exception for an error response; mentions a wrong clock where that may be the reason.
 
     >>> error = status_error("GET", "/v1/users/USR-1", 404, b'{"code": "user:error:not-found"}')
     >>> print(error)  # doctest: +ELLIPSIS
@@ -34,7 +34,7 @@ def status_error(  # noqa: PLR0917  the parts of an answer, in their order
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         advice = "Redirects are not followed, so that the token stays with its host: check base_url=."
     if status == HTTPStatus.UNAUTHORIZED and problem.code in _OF_TIME and (remark := clock_remark(clock_offset_s)):
-        advice = f"{advice} A token of a wrong time is refused, and {remark}."
+        advice = f"{advice} A token with a wrong time is refused, and {remark}."
     if retry_after is not None and retry_after > 0:
         # Shown if nobody waited that long.
         advice = f"{advice} It asks to wait {duration(retry_after)}."

@@ -27,7 +27,7 @@ class ProblemDetails:
 
     @classmethod
     def read(cls, body: bytes) -> ProblemDetails:
-        """Read an error body; never fails.
+        """Read an error body; never raises.
 
         >>> ProblemDetails.read(b'{"title": "Not found.", "code": "user:error:not-found"}').code
         'user:error:not-found'

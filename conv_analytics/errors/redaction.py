@@ -1,4 +1,4 @@
-"""Texts that may be shown: without tokens and keys, and of limited length."""
+"""Makes texts safe to show: without tokens and keys, and of limited length."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def strip_tags(text: str) -> str:
 
 
 def _without_token(match: re.Match[str]) -> str:
-    """A text with dots in it, its tokens replaced; each part is searched from its first ``eyJ`` only."""
+    """A text with its tokens replaced; each dotted part is searched from its first ``eyJ`` only."""
     parts, kept, n = match[0].split("."), [], 0
     while n < len(parts):
         start = parts[n].find("eyJ")

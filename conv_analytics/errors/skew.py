@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 
 
 def clock_remark(offset_s: float) -> str:
-    """How wrong this machine's clock is, from the API's minus this machine's [s]; empty if it is close enough.
+    """A remark on how wrong this machine's clock is, given the API's minus ours [s]; empty if it is close enough.
 
     >>> clock_remark(298.0)
     "this machine's clock is 4 min 58 s behind the API's; set it with NTP"

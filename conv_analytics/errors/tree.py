@@ -105,19 +105,19 @@ _OF_PROXIES: dict[int | None, str] = {
 
 
 class UnexpectedPayload(APIError):
-    """A success (2xx) whose body is not what was asked for: HTML, empty, cut off, an error object."""
+    """A success (2xx) whose body is not what was requested: HTML, empty, cut off, an error object."""
 
     def __init__(self, reason: str, *, method: str, url: str, status: int = 200) -> None:
         message = (
             f"{method} {redact(url)} answered {status} with {cut(reason)}. "
-            "Try again; if it stays so, look for a proxy between here and the API, or check base_url."
+            "Try again; if it persists, look for a proxy between here and the API, or check base_url."
         )
         super().__init__(message, method=method, url=url)
         self.status = status
 
 
 class CursorLoop(APIError):
-    """A listing without an end: it leads back to a page that was already read, or goes on without new records."""
+    """An endless listing: it leads back to a page that was already read, or goes on without new records."""
 
     def __init__(self, reason: str = "leads back to a page already read", *, method: str, url: str) -> None:
         message = f"{method} {redact(url)} {reason}. Start the listing again."
@@ -276,14 +276,14 @@ class MemoryExhausted(ConvAnalyticsError, MemoryError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f"The answer takes more memory than DuckDB may have ({cut(reason)}). Ask for fewer columns (columns=[...])"
+            f"The answer needs more memory than DuckDB may use ({cut(reason)}). Ask for fewer columns (columns=[...])"
             " or for groups, or give it more: connection = dataset.duckdb(), then"
-            " connection.execute(\"set memory_limit = '8GB'\"), and ask the connection."
+            " connection.execute(\"set memory_limit = '8GB'\"), and query the connection."
         )
 
 
 class ExportIncomplete(ConvAnalyticsError):
-    """Some tasks of an export failed; what finished is committed, and the same call resumes the rest."""
+    """Some tasks of an export failed; finished work is committed, and the same call resumes the rest."""
 
     def __init__(
         self,
@@ -302,7 +302,7 @@ class ExportStopped(ExportIncomplete):
     def __init__(
         self,
         report: Any,
-        message: str = "The export was stopped. Run the same call again: it goes on where this one was.",
+        message: str = "The export was stopped. Run the same call again: it continues where this one stopped.",
         *,
         result: Any = None,
     ) -> None:

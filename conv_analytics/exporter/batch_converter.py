@@ -151,8 +151,8 @@ class BatchConverter:
         plausible = (number for number in stored.bodies if number <= max(sequence_number or 0, before) + MAX_ID_JUMP)
         last = max(before, self._highest.pop(conversation_id, 0), *plausible)
         # Quarantined records between others leave holes, and are not what is missing at the end.
-        holes = self._seen.holes(conversation_id, self._starts.get(conversation_id, 1))
-        quarantined = self._quarantined.pop(conversation_id, 0) - holes
+        not_seen = self._seen.missing_count(conversation_id, self._starts.get(conversation_id, 1))
+        quarantined = self._quarantined.pop(conversation_id, 0) - not_seen
         missing = missing_events(
             known,
             last,
@@ -214,7 +214,7 @@ class BatchConverter:
         for conversation_id, stored in conversations.items():
             self._stored[conversation_id] = stored
             known = {*stored.bodies, *(event_id for event_id in stored.delivered if event_id in stored.both)}
-            self._seen.know(conversation_id, known, stored.nameless, stored.items)
+            self._seen.add_stored(conversation_id, known, stored.without_id, stored.items)
 
     def _compare(self, rows: Rows) -> None:
         """Tell stored events that came again from duplicates, and count those whose body has changed."""

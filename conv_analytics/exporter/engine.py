@@ -334,5 +334,4 @@ class Exporter:
             yield page
 
     async def _request(self, request: Callable[[], Awaitable[T]]) -> T:
-        async with self._pacer.slot():
-            return await request()
+        return await self._pacer.in_slot(request)

@@ -200,7 +200,7 @@ class _Fold:
             stored = index.of(owners)
         for owner in owners:
             known = self._stored[owner] = stored.get(owner) or StoredEvents()
-            self._seen.know(owner, {*known.bodies, *known.delivered}, (), known.items)
+            self._seen.add_stored(owner, {*known.bodies, *known.delivered}, (), known.items)
 
     def _merge(self, rows: Rows) -> None:
         """Compare the events that the folder has from the list, once each."""

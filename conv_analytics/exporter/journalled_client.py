@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from conv_analytics.api.page import RawPage
-from conv_analytics.dataset.memory.journal import Journal, Kept
+from conv_analytics.dataset.memory.journal import Journal, StoredAnswer
 from conv_analytics.errors import NotFound, status_error
 from conv_analytics.resources.endpoint import Call, Listing
 
@@ -61,7 +61,7 @@ class JournalledClient:
             self._journal.add(error.url, None)
             raise
 
-    def _kept(self, key: str) -> Kept | None:
+    def _kept(self, key: str) -> StoredAnswer | None:
         try:
             return self._journal.take(key)
         except KeyError:

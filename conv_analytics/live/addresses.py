@@ -39,7 +39,7 @@ class AllowedSenders:
         self._proxies = proxies
 
     def allow(self, client: str | None, forwarded: str | None) -> bool:
-        """Whether a request may be taken: from whom the connection is, and its ``X-Forwarded-For``."""
+        """Whether a request is allowed, by the peer of its connection and its ``X-Forwarded-For``."""
         if not self._networks:
             return True
         address = _address(self._sender(client, forwarded))
@@ -57,12 +57,12 @@ def _network(text: str) -> Network:
         return ipaddress.ip_network(text.strip(), strict=False)
     except ValueError:
         raise ConfigError(
-            f"{text!r} is no network that senders may be allowed from: write an address such as 216.147.0.0/18."
+            f"{text!r} is not a network that senders could be allowed from: write an address such as 216.147.0.0/18."
         ) from None
 
 
 def _address(text: str | None) -> Address | None:
-    """An address, also with a port, as some proxies write it; IPv4 in IPv6 is IPv4."""
+    """Parse an address, also with a port, as some proxies write it; IPv4 in IPv6 becomes IPv4."""
     text = (text or "").strip().strip('"')
     if text.startswith("["):
         text = text[1:].partition("]")[0]

@@ -1,4 +1,4 @@
-"""The ASGI application that takes webhooks in, for any ASGI server, alone or mounted in another application."""
+"""The ASGI application that receives webhooks, for any ASGI server, alone or mounted in another application."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PROMETHEUS = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8"), (
 
 
 class Application:
-    """An ASGI application that takes webhooks in; see `app`.
+    """An ASGI application that receives webhooks; see `app`.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class Application:
             await self._http(HttpRequest(scope, receive), send)
 
     async def start(self) -> None:
-        """Open the inbox. A server does it with its own start, and a mounted application with its first request.
+        """Open the inbox: at the start of the server, or with the first request to a mounted application.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Application:
                 self._committer.start(self._recorder.seal_old)
 
     async def close(self) -> None:
-        """Write what waits, seal the inbox, and fold it in. What is answered is safe without this, too."""
+        """Write what is waiting, seal the inbox, and fold it in. Answered requests are safe even without this."""
         self._intake = None
         if self._committer is not None:
             await self._committer.stop()

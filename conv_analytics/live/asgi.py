@@ -1,4 +1,4 @@
-"""The little of ASGI that a receiver of webhooks needs: a request, its body with bounds, and an answer."""
+"""The part of ASGI that a receiver of webhooks needs: a request, its bounded body, and an answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818  what happens, not an error of ours; it 
 
 
 class Memory:
-    """The bodies that are in memory at once, with a limit.
+    """A limit on the bodies that are in memory at once.
 
     Parameters
     ----------
@@ -56,12 +56,12 @@ class Memory:
         self._used += size
 
     def release(self, size: int) -> None:
-        """The piece is gone."""
+        """Count a piece as freed."""
         self._used -= size
 
 
 class HttpRequest:
-    """A request of HTTP.
+    """An HTTP request.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ class HttpRequest:
         values = [value.decode("latin-1") for key, value in self.headers if key == b"x-forwarded-for"]
         return ", ".join(values) or None
 
-    def below(self, place: str) -> str:
-        """What of the path follows a place in it, percent-encoded as it came."""
+    def path_below(self, place: str) -> str:
+        """The rest of the path after a prefix, percent-encoded as it came."""
         raw = bytes(self._scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1")
         for root in (quote(self._root), self._root, ""):
             if raw.startswith(root + place):

@@ -1,4 +1,4 @@
-"""Folds the inbox into the tables every few minutes: by a run in a process of its own, when the folder is free."""
+"""Folds the inbox into the tables every few minutes, by a run in a process of its own, when the folder is free."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Committer:
         self._task = asyncio.create_task(self._run(before))
 
     async def stop(self) -> None:
-        """Let a commit that is under way end, and begin no other one."""
+        """Let a running commit finish, and start no other one."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

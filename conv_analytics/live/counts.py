@@ -1,4 +1,4 @@
-"""What a listener counts, and how it is shown to Prometheus."""
+"""The counters of a listener, and their form for Prometheus."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Sample = tuple[Labels, float]
 
 @dataclass
 class Backlog:
-    """What is stored and not yet in the tables, as far as this listener knows.
+    """The events stored but not yet in the tables, as far as this listener knows.
 
     A run of another process, such as a nightly export, takes from it too; that shows after the next commit here.
     """
@@ -39,7 +39,7 @@ class Backlog:
         self._next_oldest = received if self._next_oldest is None else self._next_oldest
 
     def committing(self) -> None:
-        """A commit begins: it takes what is there now."""
+        """A commit begins: it takes all events stored until now."""
         self._taken, self._next_oldest = (self.events, self.size), None
 
     def committed(self) -> None:
@@ -71,11 +71,11 @@ class Counts:
     failing: str | None = None
     """Why the last event could not be stored; None when it could."""
     _times: list[int] = field(default_factory=lambda: [0] * len(BOUNDS_S))
-    _took: tuple[int, float] = (0, 0.0)
+    _store_seconds: tuple[int, float] = (0, 0.0)
 
-    def took(self, seconds: float) -> None:
+    def record_store_time(self, seconds: float) -> None:
         """Note how long it took until an event was durable. [s]."""
-        self._took = (self._took[0] + 1, self._took[1] + seconds)
+        self._store_seconds = (self._store_seconds[0] + 1, self._store_seconds[1] + seconds)
         for place, bound in enumerate(BOUNDS_S):
             if seconds <= bound:
                 self._times[place] += 1
@@ -117,7 +117,7 @@ class Counts:
         yield "failing", "gauge", "1 while events cannot be stored.", [(none, float(self.failing is not None))]
 
     def _histogram(self) -> str:
-        name, (count, seconds) = f"{_PREFIX}_store_seconds", self._took
+        name, (count, seconds) = f"{_PREFIX}_store_seconds", self._store_seconds
         bounds = [*map(repr, BOUNDS_S), "+Inf"]
         counted = zip(bounds, [*self._times, count], strict=True)
         lines = [f'{name}_bucket{{le="{bound}"}} {n}\n' for bound, n in counted]

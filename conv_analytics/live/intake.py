@@ -1,4 +1,4 @@
-"""What a webhook goes through: who sent it, what signed it, and then the disk."""
+"""The path of a webhook: sender check, signature check, storage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from conv_analytics.live.secrets import Secrets
 from conv_analytics.live.tee import Forwarded, Reply, Tee
 from conv_analytics.live.verification import Policy, Request, Verdict, Verification, refusal, verify
 from conv_analytics.log import LOGGER, Entry
-from conv_analytics.privacy.tolerant import REFUSED
+from conv_analytics.privacy.damaged_json import REFUSED
 
 #: The answers to an event that was stored. A voice event must not be answered with anything that could be an NCCO.
 _STORED = {"rtc": 204, "voice": 200}
@@ -30,7 +30,7 @@ _LONGEST_TYPE = 200
 
 
 class Rules(NamedTuple):
-    """What a listener takes."""
+    """The rules by which a listener accepts requests."""
 
     secrets: Secrets
     application_ids: Collection[str]
@@ -50,7 +50,7 @@ _application = msgspec.json.Decoder(_Application)
 
 
 class Intake:
-    """Takes webhooks in.
+    """Receives webhooks.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Intake:
         self._memory = Memory(rules.in_memory)
 
     async def take(self, interface: str, request: HttpRequest) -> Reply | None:
-        """Take a webhook in, and return the answer; None when nobody waits for one any more.
+        """Receive a webhook, and return the answer; None if nobody is waiting for one any more.
 
         With a tee, the answer is that of the other server, which has a call to control: also when the event could not
         be stored, which is counted then as it is without a tee.
@@ -97,7 +97,7 @@ class Intake:
             self._memory.release(size)
 
     async def _both(self, tee: Tee, receipt: Receipt, request: HttpRequest, body: bytes) -> Reply:
-        forwarded = Forwarded(request.method, request.below("/voice"), request.query, request.headers, body)
+        forwarded = Forwarded(request.method, request.path_below("/voice"), request.query, request.headers, body)
         outcome, reply = await asyncio.gather(self._recorder.keep(receipt), tee.forward(forwarded))
         try:
             self._check(outcome)
@@ -145,7 +145,7 @@ class Intake:
         return verify(signed, rules.secrets, time.time(), rules.application_ids)
 
     def _is_of_another(self, body: bytes) -> bool:
-        """Whether an event that is not signed names an application that is not ours."""
+        """Whether an unsigned event names another application."""
         if not self._rules.application_ids:
             return False
         try:
@@ -171,6 +171,6 @@ class Intake:
 
 
 def _failed(error: Exception) -> Refused:
-    """The refusal for an error of ours, which is logged."""
+    """Log an internal error, and return the refusal for it."""
     LOGGER.error(Entry("failed", {"error": type(error).__name__, "reason": cut(str(error))}))
     return Refused(503, "error")

@@ -1,4 +1,4 @@
-"""Makes events durable: they wait for each other, and one write and one sync keep them all."""
+"""Makes events durable in groups: one write and one sync for all that are waiting."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conv_analytics.dataset.storage.inbox_writer import InboxWriter
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.errors import DestinationError
 from conv_analytics.live.counts import Counts
-from conv_analytics.live.door import prepared
+from conv_analytics.live.sanitize import sanitized
 from conv_analytics.log import LOGGER, Entry
 from conv_analytics.privacy import Mask
 
@@ -28,7 +28,7 @@ GROUP, GROUP_BYTES = 1_000, 4 << 20
 
 
 class Outcome(StrEnum):
-    """What became of a receipt."""
+    """The outcome of a receipt."""
 
     STORED = "stored"
     """It is durable."""
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
 
 
 class _Waiting(NamedTuple):
-    """A receipt that waits for the disk."""
+    """A receipt that is waiting to be written."""
 
     receipt: Receipt
     outcome: asyncio.Future[Outcome]
@@ -47,7 +47,7 @@ class _Waiting(NamedTuple):
 
 
 class Recorder:
-    """Keeps receipts in the inbox of a folder. All of it runs on one event loop, and writes in a thread of its own.
+    """Stores receipts in the inbox of a folder. It runs on one event loop, and writes in a thread of its own.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class Recorder:
         self._writing: asyncio.Task[None] | None = None
 
     async def keep(self, receipt: Receipt) -> Outcome:
-        """Return when a receipt is durable, or is known not to be."""
+        """Return when a receipt is durable, or has failed."""
         if len(self._waiting) >= self._most or self._size + len(receipt.body) > self._most_bytes:
             return Outcome.OVERLOADED
         waiting = _Waiting(receipt, asyncio.get_running_loop().create_future(), time.monotonic())
@@ -95,7 +95,7 @@ class Recorder:
         return await waiting.outcome
 
     async def probe(self) -> None:
-        """Try to write after a failure, so that the listener knows when there is room again."""
+        """Try to write after a failure, so that the listener notices when there is space again."""
         if self._counts.failing is not None:
             with contextlib.suppress(DestinationError):
                 await self._run(self._writer.probe)
@@ -110,7 +110,7 @@ class Recorder:
         await self._run(self._writer.seal)
 
     async def close(self) -> None:
-        """Write what waits, and seal the segment."""
+        """Write what is waiting, and seal the segment."""
         while self._writing is not None:
             await asyncio.wait([self._writing])
         await self._run(self._writer.close)
@@ -148,7 +148,7 @@ class Recorder:
                     each.outcome.set_result(outcome)
 
     def _append(self, receipts: list[Receipt]) -> int:
-        return self._writer.append([prepared(receipt, self._mask) for receipt in receipts])
+        return self._writer.append([sanitized(receipt, self._mask) for receipt in receipts])
 
     def _note(self, group: list[_Waiting], written: int) -> None:
         counts, now = self._counts, time.monotonic()
@@ -158,7 +158,7 @@ class Recorder:
         counts.backlog.add(len(group), written, group[0].receipt.received_at.timestamp())
         for receipt, _, begun in group:
             counts.stored[receipt.interface, receipt.verification] += 1
-            counts.took(now - begun)
+            counts.record_store_time(now - begun)
 
     def _fail(self, reason: str) -> None:
         # Not once per event: the disk of the log may be the full one.

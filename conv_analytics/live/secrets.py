@@ -1,4 +1,4 @@
-"""The signature secrets of Vonage accounts: what their webhooks are signed with."""
+"""The signature secrets of Vonage accounts, with which webhooks are signed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SecretValues = str | Mapping[str, str | Iterable[str]]
 
 
 class Secrets:
-    """Which secrets may have signed a webhook of an account.
+    """The secrets that may have signed a webhook of an account.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Secrets:
 
     @classmethod
     def parse(cls, text: str, where: str = "The secrets") -> Secrets:
-        """Secrets as a file or a variable has them: one a line, alone or as ``api_key=secret``; ``#`` begins a comment.
+        """Parse secrets: one per line, alone or as ``api_key=secret``; ``#`` begins a comment.
 
         Raises
         ------

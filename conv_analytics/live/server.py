@@ -1,4 +1,4 @@
-"""Serves the application on a socket, by uvicorn, until it is told to stop."""
+"""Serves the application on a socket, with uvicorn, until it is stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _KEEP_ALIVE_S = 75
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0 takes any free one.
+    """A listening socket; port 0 takes any free port.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def serve(application: Application, listening: socket.socket, ready: Callable[[]
 
 
 class _Log(logging.Handler):
-    """Passes on what the server says to the log of this package."""
+    """Passes the server's messages on to the log of this package."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None

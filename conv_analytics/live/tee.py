@@ -1,4 +1,4 @@
-"""Passes a request on, byte for byte, to the server that had the webhook before (live contract 3.6)."""
+"""Passes requests on, byte for byte, to the previous webhook server (live contract 3.6)."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class Tee:
 
 
 class _Seen:
-    """Whether a request went over a connection that was open already."""
+    """Whether a request used a connection that was already open."""
 
     def __init__(self) -> None:
         self.reused = False
@@ -154,7 +154,7 @@ async def _note_reuse(_session: object, context: Any, _params: object) -> None:
 
 
 def _kept(headers: Headers, dropped: frozenset[bytes]) -> Headers:
-    """Headers without those of the connection, and without those that it names as its own."""
+    """Headers without hop-by-hop ones."""
     named = {part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")}
     return [(name, value) for name, value in headers if name not in dropped and name not in named]
 

@@ -1,4 +1,4 @@
-"""Whether a webhook comes from Vonage, is of our application, and is as it was sent (live contract 4).
+"""Whether a webhook comes from Vonage, belongs to our application, and is unchanged (live contract 4).
 
 Everything here works on the bytes that were received, before anybody parses them, and touches nothing else.
 """
@@ -52,7 +52,7 @@ class Verdict(StrEnum):
 
 
 class Policy(StrEnum):
-    """What happens to webhooks that are not signed, or not as they should be."""
+    """How to treat webhooks without a valid signature."""
 
     REQUIRE = "require"
     """They are refused."""
@@ -61,7 +61,7 @@ class Policy(StrEnum):
 
 
 class Verification(NamedTuple):
-    """A verdict, and what the token says if it can be trusted."""
+    """A verdict, and the claims of the token if it can be trusted."""
 
     verdict: Verdict
     application_id: str | None = None
@@ -71,7 +71,7 @@ class Verification(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What of a request is signed."""
+    """The signed parts of a request."""
 
     authorization: str | None
     method: str
@@ -96,7 +96,7 @@ _STRICT: Mapping[Verdict, int] = {
 
 
 def refusal(verdict: Verdict, policy: Policy) -> int | None:
-    """The status with which a webhook is refused; None when it is stored.
+    """The status with which a webhook is refused; None if it is accepted.
 
     >>> refusal(Verdict.UNSIGNED, Policy.REQUIRE), refusal(Verdict.UNSIGNED, Policy.RECORD)
     (503, None)
@@ -141,7 +141,7 @@ def verify(
 
 
 def _claims(token: str, secrets: Secrets) -> Mapping[str, Any] | Verdict:
-    """The claims of a token that was signed as it should be, or what is wrong with it."""
+    """The claims of a correctly signed token, or what is wrong with it."""
     parts = _parts(token)
     if parts is None:
         return Verdict.BAD_SIGNATURE
@@ -158,7 +158,7 @@ def _claims(token: str, secrets: Secrets) -> Mapping[str, Any] | Verdict:
 def _of_claims(
     claims: Mapping[str, Any], request: Request, now: float, application_ids: Collection[str]
 ) -> Verification:
-    """The verdict on a token that was signed as it should be."""
+    """The verdict on a correctly signed token."""
     if claims.get("iss") != "Vonage":
         return Verification(Verdict.WRONG_ISSUER)
     application = claims.get("application_id")
@@ -185,7 +185,7 @@ def _token(authorization: str | None) -> str | None:
 
 
 def _parts(token: str) -> tuple[Mapping[str, Any], Mapping[str, Any], bytes, bytes] | None:
-    """Header, claims, what is signed and the signature; None for what is no token."""
+    """Header, claims, signed part and signature; None if the text is not a token."""
     if len(token) > _LONGEST:
         return None
     try:
@@ -206,7 +206,7 @@ def _decoded(part: bytes) -> bytes:
 
 
 def _is_stale(claims: Mapping[str, Any], now: float) -> bool:
-    """Whether the token is too old, or of the future; a token that does not tell when it was made is."""
+    """Whether the token is too old, or from the future; a token without its time counts as stale."""
     issued, expires, begins = (_seconds(claims.get(name)) for name in ("iat", "exp", "nbf"))
     if issued is None or not -AHEAD_S <= now - issued <= OLDEST_S:
         return True
@@ -222,7 +222,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def _payloads(request: Request) -> Iterator[tuple[str, bytes]]:
-    """What may have been hashed, likeliest first; three descriptions of the API differ."""
+    """The possible hashed payloads, likeliest first; three descriptions of the API differ."""
     if request.method == "GET":
         yield "query", _compact(query_texts(request.query))
         # Whether nested JSON is decoded before it is hashed, and which, is not documented (live contract 11).

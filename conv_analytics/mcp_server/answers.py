@@ -1,4 +1,4 @@
-"""Answers for assistants: rows as JSON, masked, of a limited size, each with the Python call that gives the same."""
+"""Answers for assistants: rows as masked JSON of limited size, each with the equivalent Python call."""
 
 from __future__ import annotations
 

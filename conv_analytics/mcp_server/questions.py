@@ -73,8 +73,8 @@ class Questions:
         from conv_analytics.analysis import findings  # noqa: PLC0415  slow to import
 
         begin, end = _instant("since", since) if since else None, _instant("until", until) if until else None
-        found = findings(self._data, since=begin, until=end, tz=tz, limit=_limit(limit))
-        return self._answer(found.problems, "findings", since=begin, until=end, tz=tz, limit=limit)
+        result = findings(self._data, since=begin, until=end, tz=tz, limit=_limit(limit))
+        return self._answer(result.problems, "findings", since=begin, until=end, tz=tz, limit=limit)
 
     def kpi(
         self, by: list[str] | None = None, metrics: list[str] | None = None, scope: str = "outbound", tz: str = "UTC"
@@ -123,10 +123,10 @@ class Questions:
 
         at, groups = _instant("split_at", split_at), by or ["network_code"]
         made = legs(self._data)
-        found = compare(made[made["started_at"] < at], made[made["started_at"] >= at], by=groups, case=case)
+        comparison = compare(made[made["started_at"] < at], made[made["started_at"] >= at], by=groups, case=case)
         python = f"compare(legs[legs.started_at < at], legs[legs.started_at >= at], by={groups!r}, case={case!r})"
-        total = json.loads(found.total.to_json(orient="records"))
-        return answer(found.groups, python, display=self._display, why=found.why, total=total)
+        total = json.loads(comparison.total.to_json(orient="records"))
+        return answer(comparison.groups, python, display=self._display, why=comparison.why, total=total)
 
     def calls(  # noqa: PLR0917  an assistant names them
         self,
@@ -220,7 +220,7 @@ def _instant(name: str, text: str) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"{name}={text!r} is no instant; give one like '2026-11-20T09:00:00+00:00'.") from None
+        raise ConfigError(f"{name}={text!r} is not an instant; give one like '2026-11-20T09:00:00+00:00'.") from None
     return in_utc(name, at if at.tzinfo else datetime.fromisoformat(f"{at.isoformat()}+00:00"))
 
 

@@ -66,13 +66,13 @@ def _reported(question: Callable[..., str]) -> Callable[..., str]:
     from mcp.server.mcpserver.exceptions import ToolError  # noqa: PLC0415  of the extra
 
     @functools.wraps(question)
-    def asked(*args: Any, **options: Any) -> str:
+    def tool(*args: Any, **options: Any) -> str:
         try:
             return question(*args, **options)
         except ConvAnalyticsError as error:
             raise ToolError(redact(str(error))) from None
 
-    return asked
+    return tool
 
 
 __all__ = ["server"]

@@ -1,4 +1,4 @@
-"""SQL over the tables of a dataset, with people masked in the tables themselves, and with limits of time and size."""
+"""SQL over the tables of a dataset, which are masked, with limits on time and size."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
         timer = threading.Timer(time_limit_s, interrupt)
         timer.start()
         try:
-            found = connection.execute(query)
-            names = [str(column[0]) for column in found.description or ()]
-            rows = found.fetchmany(ROW_LIMIT)
+            result = connection.execute(query)
+            names = [str(column[0]) for column in result.description or ()]
+            rows = result.fetchmany(ROW_LIMIT)
         except duckdb.Error as error:
             if late.is_set():
                 raise ConfigError(
-                    f"The query took longer than {time_limit_s:g} s. Ask for fewer rows or days."
+                    f"The query took longer than {time_limit_s:g} s. Request fewer rows or days."
                 ) from None
             raise ConfigError(f"The query failed: {str(error).splitlines()[0][:300]}") from None
         finally:
@@ -91,7 +91,7 @@ def run_sql(dataset: Dataset, query: str, *, mask: bool = True, time_limit_s: fl
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: frozenset[str], display: Display) -> None:
-    """Make the views that a query may read, and close every other door."""
+    """Create the views that a query may read, and block all other access."""
     dataset.let_read(connection)
     for name in sorted(tables):
         inner = dataset.statement(name)
@@ -108,7 +108,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, dataset: Dataset, tables: fr
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, inner: str, display: Display) -> str:
-    """The columns of a table as a query sees them: texts masked, everything else as it is."""
+    """The columns of a table for a query: texts masked, everything else unchanged."""
     if not display.on:
         return "*"
     shown = []
@@ -134,8 +134,8 @@ def _mask_function(connection: duckdb.DuckDBPyConnection, column: str, display: 
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, function: str) -> bool:
-    found = connection.execute("select count(*) from duckdb_functions() where function_name = ?", [function])
-    return bool(found.fetchall()[0][0])
+    result = connection.execute("select count(*) from duckdb_functions() where function_name = ?", [function])
+    return bool(result.fetchall()[0][0])
 
 
 def _literal(value: Any) -> str:

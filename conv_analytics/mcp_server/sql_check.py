@@ -1,4 +1,4 @@
-"""Which SQL an assistant may run: one SELECT over a dataset's tables, without files, settings or other catalogs."""
+"""Checks the SQL of an assistant: one SELECT over a dataset's tables, without files, settings or other catalogs."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 def _common_tables(node: dict[str, Any]) -> list[dict[str, Any]]:
     """The common table expressions (WITH) of a part of the query."""
-    found = node.get("cte_map")
-    return list(found.get("map", ())) if isinstance(found, dict) else []
+    tables = node.get("cte_map")
+    return list(tables.get("map", ())) if isinstance(tables, dict) else []
 
 
 def _table_name(node: dict[str, Any]) -> str:
-    """The name of a table; with a schema or a catalog it is none of ours."""
+    """The name of a table; refused with a schema or a catalog."""
     path = (node.get("qualified_name") or {}).get("path") or []
     parts = [*(node.get(key) or "" for key in ("catalog_name", "schema_name")), *path[:-1]]
     name = str(node.get("table_name") or (path[-1] if path else ""))

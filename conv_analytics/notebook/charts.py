@@ -27,7 +27,7 @@ STEPS = 5
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar: its share with an interval, a note, whether it is based on enough cases, and a class of its own."""
+    """A bar: its share with an interval, a note, whether it has enough cases, and a CSS class."""
 
     label: str
     value: float | None
@@ -188,7 +188,7 @@ def trend(
 
 
 def heat(cells: Sequence[tuple[int, int, float | None, str]], *, title: str) -> str:
-    """Hours of the week as weekday, hour, value and note: the more, the stronger; framed if there was no such hour."""
+    """Hours of the week as weekday, hour, value and note: darker for more; framed if the hour did not exist."""
     left, top, wide, high = 40.0, 4.0, 21.0, 19.0
     drawing = Drawing(left + 24 * wide + 6, top + 7 * high + 40, title=title)
     most = max([value for _, _, value, _ in cells if value is not None] + [0.0])

@@ -1,4 +1,4 @@
-"""The verdicts on the legs of one conversation, which a timeline and a ladder are drawn with."""
+"""The verdicts on the legs of one conversation, for its timeline and ladder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing pages and pictures: atomically, and readable only by their owner where people are shown."""
+"""Writes pages and pictures atomically, readable only by their owner if people are shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one place that makes HTML of text: templates that escape, data for scripts, pages that load nothing else."""
+"""The one place that makes HTML: escaping templates, data for scripts, pages that load nothing else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAIN = "tex2jax_ignore mathjax_ignore"
 
 
 def safe(html: str) -> Markup:
-    """HTML that was made here and is safe already: a template does not escape it again."""
+    """HTML that is already safe: a template does not escape it again."""
     return Markup(html)  # noqa: S704
 
 
@@ -48,7 +48,7 @@ def _templates() -> Environment:
 
 
 def _escaped(value: object) -> Markup:
-    """The same escaping as everywhere: it replaces what markup cannot hold, too."""
+    """The escaping used everywhere, which also replaces characters that markup cannot hold."""
     return value if isinstance(value, Markup) else safe(escape(value))
 
 
@@ -139,7 +139,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str = 
 
 
 def mask_label(*, masked: bool) -> str:
-    """What every drawing says about people in it."""
+    """The remark of every drawing about the masking of people."""
     return "people masked" if masked else "UNMASKED"
 
 

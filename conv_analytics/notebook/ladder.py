@@ -1,4 +1,4 @@
-"""The ladder of a conversation: who signalled what to whom, as far as the API's events show it.
+"""The ladder of a conversation: who signalled what to whom, according to the API's events.
 
 The API has states, codes and reasons, not messages. The labels of arrows are inferred from them, and a note says so.
 """
@@ -164,7 +164,7 @@ class Ladder:
 
     @cached_property
     def parties(self) -> list[str]:
-        """The parties as shown, from left to right: callers, the platform, who was called."""
+        """The parties as shown, from left to right: callers, the platform, called parties."""
         return [name for _, name in self._columns]
 
     @cached_property
@@ -350,7 +350,7 @@ def _arrow(drawing: Drawing, step: Step, xs: Sequence[int], y: int) -> None:
 
 
 def _media(drawing: Drawing, ladder: Ladder, rows: Sequence[tuple[int, Step]], xs: Sequence[int]) -> None:
-    """Bars beside the columns of parties, for the time they could talk."""
+    """Bars beside the columns of parties, for their talk time."""
     row_of = {(step.leg, step.at): row for row, step in rows}
     column = {step.leg: step.source if ladder.parties[step.source] != PLATFORM else step.target for _, step in rows}
     for leg, begin, end, level in ladder.media():
@@ -385,7 +385,7 @@ def _plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _bare(text: str) -> str:
-    """A text without anything that has a meaning in Mermaid."""
+    """A text without characters that have a meaning in Mermaid."""
     return re.sub(r"[^\w .,+*@()/-]", "_", clean(text).replace("#", " "))
 
 

@@ -103,7 +103,7 @@ def contrast(one: str, other: str) -> float:
 
 
 def edge(colour: str, ground: str, least: float = 3.0) -> str:
-    """A colour, mixed with black or white until it has enough contrast to a ground.
+    """A colour, mixed with black or white until it has enough contrast with a background.
 
     >>> edge("#ddaa33", "#ffffff"), edge("#004488", "#ffffff")
     ('#b18829', '#004488')

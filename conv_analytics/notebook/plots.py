@@ -275,7 +275,7 @@ def _axis_label(name: str) -> str:
 
 
 def _legend(ax: Any) -> None:
-    """One line between the title and the plot, so that it hides nothing that is drawn."""
+    """A legend on one line between the title and the plot, so that it hides nothing."""
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, frameon=False, fontsize="small", borderpad=0,
               borderaxespad=0.5, columnspacing=1.2, handlelength=1.4)  # fmt: skip
 

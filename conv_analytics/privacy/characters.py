@@ -1,4 +1,4 @@
-"""One spelling for texts that look the same: invisible characters go, wide and other digits become plain ones.
+"""One spelling for texts that look the same: without invisible characters, and with ASCII digits.
 
 Numbers that are copied from messages and address books bring direction marks, zero-width joiners, narrow and no-break
 spaces, full-width or Arabic-Indic digits along. These would make two people out of one.

@@ -1,4 +1,4 @@
-"""What each key of the API holds, in one table (contract 6 and 7).
+"""The meaning of each key of the API, in one table (contract 6 and 7).
 
 A context says what the keys of an object hold. Most keys mean the same everywhere; the others are listed with their
 object.
@@ -15,7 +15,7 @@ from conv_analytics.privacy.rules import Kind
 
 
 class Plain(StrEnum):
-    """A kind of value that reveals nobody, as long as it looks as it should."""
+    """A kind of value that identifies nobody, as long as it has the expected form."""
 
     ID = "id"
     """An id that a machine made; any other is encrypted."""
@@ -34,7 +34,7 @@ class Plain(StrEnum):
 
 
 class Person(StrEnum):
-    """A kind of personal value; only the value shows whether it is a number, an address or a name."""
+    """A kind of personal value that may be a number, an address or a name."""
 
     PARTY = "party"
     """A participant: the id of a member or user, a number, an address, a name."""
@@ -47,7 +47,7 @@ class Person(StrEnum):
 
 
 class Special(StrEnum):
-    """A kind of value that no rule is for."""
+    """A kind of value without a rule."""
 
     SECRET = "secret"  # noqa: S105  the name of a kind
     RECORDS = "records"

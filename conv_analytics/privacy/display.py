@@ -1,4 +1,4 @@
-"""Masking for display: personal data is replaced before anything is drawn or printed, so that no file has it either.
+"""Masking for display: personal data is replaced before anything is drawn or printed, so it is in no file either.
 
 It protects what is shown around. It does not protect against somebody who tries numbers: for that, export with a mask
 (`conv_analytics.privacy.Mask`), whose tokens are shown as they are.
@@ -50,7 +50,7 @@ _GROUP = re.compile(r"(?:^|, )([a-z_]+)=(.*?)(?=, [a-z_]+=|$)", re.DOTALL)
 
 
 class _Shown(Tokens):
-    """Tokens to be read by people."""
+    """Tokens for human readers."""
 
     def __init__(self) -> None:
         super().__init__(b"")
@@ -118,13 +118,13 @@ def phone(digits: str) -> str:
 
 
 def _before_last(digits: str) -> str:
-    """What stands for a number before its last digits; its first three digits decide."""
+    """The prefix shown for a number before its last digits; depends on its first three digits."""
     code = calling_code(digits)
     return f"+{code}***" if code else "***"
 
 
 class _Starts(dict[str, str]):
-    """What stands for numbers before their last digits, by their first three digits."""
+    """The prefixes shown for numbers before their last digits, by their first three digits."""
 
     def __missing__(self, first: str) -> str:
         self[first] = start = _before_last(first)
@@ -185,7 +185,7 @@ class Display:
         return self._tokens.uri(bare) if is_uri else self._tokens.person(bare)
 
     def parties(self, values: Iterable[str]) -> list[str]:
-        """Mask many at once, each as `party` does: numbers that are written as the API writes them take no time.
+        """Mask many at once, each like `party`; fast for numbers in the API's spelling.
 
         >>> Display().parties(["447700901234", "+44 7700 901234", "anonymous"])
         ['+44***1234#b5b', '+44***1234#b5b', 'anonymous']
@@ -202,7 +202,7 @@ class Display:
         ]
 
     def identifier(self, value: str) -> str:
-        """Mask an id, unless a machine made it: any other may be a name or hold a number."""
+        """Mask an id, unless it is machine-made: others may be a name or contain a number."""
         return self._tokens.identifier(value) if self.on and value else value
 
     def digits(self, value: str) -> str:
@@ -283,7 +283,7 @@ class Display:
 
 
 def _made(value: str) -> bool:
-    """Whether a machine made a value: an id, a token of a masked export, or a value that is masked already."""
+    """Whether a value is machine-made: an id, a token of a masked export, or an already masked value."""
     return any(shape.fullmatch(value) for shape in (API_ID, UUID, TOKEN, _DONE))
 
 

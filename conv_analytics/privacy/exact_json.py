@@ -1,4 +1,4 @@
-"""JSON in and out with every number as it was written: a price of twenty digits is not rounded to a double.
+"""Decodes and encodes JSON with every number as written: a price of twenty digits is not rounded to a double.
 
 >>> encode(decode(b'{"price":0.03990000000000000012,"rate":1.50}'))
 b'{"price":0.03990000000000000012,"rate":1.50}'

@@ -1,4 +1,4 @@
-"""Identifiers: which of them a machine made, so that they reveal nobody."""
+"""Identifiers, and which of them are machine-made, so that they identify nobody."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOKEN = re.compile(rf"(?:{_PREFIX.pattern})?i_(?:[0-9a-f]{{16}}|[0-9a-f]{{34,}})
 
 
 def opaque(value: str) -> bool:
-    """Whether a machine made an id: a UUID, a number of a series, a mixture without words and phone numbers.
+    """Whether an id is machine-made: a UUID, a serial number, a mixture without words and phone numbers.
 
     An id with a name or a phone number in it is not opaque, nor is one that may have one.
 

@@ -10,11 +10,11 @@ from urllib.parse import quote, unquote
 
 from conv_analytics.errors.redaction import HiddenBytes, safe_repr
 from conv_analytics.privacy import exact_json
+from conv_analytics.privacy.damaged_json import REFUSED, Mender
 from conv_analytics.privacy.key import checked, load_key
 from conv_analytics.privacy.pages import Pages
 from conv_analytics.privacy.rules import Action, Kind, Rules, complete
 from conv_analytics.privacy.tokens import Tokens
-from conv_analytics.privacy.tolerant import REFUSED, Mender
 from conv_analytics.privacy.walk import Walker
 
 #: The segments of a path that are not ids.
@@ -96,14 +96,14 @@ class Mask:
             return self._mender.mend(body, self._walker.page)
 
     def asked(self, path: str) -> str:
-        """A path as the API knows it, with the original ids in place of their tokens.
+        """A path for the API, with the original ids instead of tokens.
 
         The platform's own ids have no tokens, so a path of such ids is returned as it is.
         """
         return _mapped(path, self._tokens.original) if "i_" in path else path
 
     def shown(self, path: str) -> str:
-        """The reverse: a path, with its query, whose ids reveal nobody."""
+        """The reverse: a path and its query, with tokens instead of ids."""
         return _mapped(path, lambda part: part if part in _NOUNS else self._tokens.identifier(part))
 
     def settings(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The fast path for a page of events: what repeats from event to event is masked once.
+"""The fast path for a page of events: parts that repeat from event to event are masked once.
 
 The sender and the channel are the same, letter for letter, in every event of a leg. So an event and its body are cut
 into members as text, and a text that came before under the same rule is taken from memory. The result is the same as
@@ -29,7 +29,7 @@ Members = dict[str, msgspec.Raw]
 
 
 class Pages:
-    """Masks pages of events; raises what msgspec raises for anything else, and for what it cannot read."""
+    """Masks pages of events; raises the errors of msgspec for anything else."""
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
@@ -73,7 +73,7 @@ class Pages:
         return self._members(event, context)
 
     def _members(self, members: Members, context: Context) -> bytes:
-        """An object; members that were masked before are taken from memory."""
+        """Mask an object; members that were masked before are taken from memory."""
         slots, parts = context.slots, []
         for key, raw in members.items():
             if key == _LINKS and key in context:

@@ -1,4 +1,4 @@
-"""Phone numbers: when a text is one, which spellings are the same one, and where its country's part ends."""
+"""Phone numbers: recognising them, comparing spellings, and finding the calling code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kinds of personal data, and what is done with each."""
+"""The kinds of personal data, and the action for each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class Action(StrEnum):
-    """What is done with a kind."""
+    """What to do with a kind."""
 
     HASH = "hash"
     """A token takes its place; the same value always gives the same one."""

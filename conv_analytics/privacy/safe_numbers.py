@@ -1,4 +1,4 @@
-"""Which numbers may stay, by what they measure: any other may be a phone number, a coordinate or a customer number."""
+"""The numbers that may stay, by what they measure: others may be phone, coordinate or customer numbers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def few_digits(written: str) -> bool:
 
 
 def measure(written: str) -> bool:
-    """A price, a share, a length: few digits before the point, wherever an exponent puts it.
+    """A price, a share, a length: few digits before the decimal point, with or without an exponent.
 
     >>> measure("4.4093184712"), measure("447700900123"), measure("4.47700900123e11"), measure("1.5E+2")
     (True, False, False, True)

@@ -52,7 +52,7 @@ class Tokens:
         return f"x{self.hexes('phone', plain(value).strip())}" if digits is None else self.phone(digits)
 
     def identifier(self, value: str) -> str:
-        """The token of an id that no machine made, because it may hold a name or a number.
+        """The token of an id that is not machine-made, because it may contain a name or a number.
 
         Requests need ids. So this token is the id itself, encrypted with the key: `original` decrypts it.
         """

@@ -54,7 +54,7 @@ class _Texts(dict[str, Any]):
 
 
 class Rule:
-    """What happens to the value of a key.
+    """How the value of a key is masked.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class Walker:
         return values
 
     def number(self, value: float | Decimal | str, rule: Rule) -> Any:
-        """A number, as a number or as it is written."""
+        """Mask a number, as a number or as text."""
         if not rule.numbers and type(value) is int and -_SMALL < value < _SMALL:
             return value
         if rule.numbers or not rule.fits(str(value)):
@@ -168,7 +168,7 @@ class Walker:
         return context.custom if word.startswith(_OWN_TYPES) else context if word in _TYPES else strange
 
     def key(self, key: str, context: Context) -> str:
-        """Mask a key; a known one, or one that looks like the name of a field, stays."""
+        """Mask a key; known ones, and those that look like a field name, stay."""
         return key if key in context else str(self._keys[key])
 
     def _object(self, values: dict[str, Any], context: Context) -> dict[str, Any]:
@@ -241,7 +241,7 @@ class Walker:
         )
 
     def _strange_body(self, strange: Context, known: Context) -> Context:
-        """The body of an event of unknown type: what is personal by its key, and legs, which have ids alone."""
+        """Mask the body of an event of unknown type: keys of personal data, and legs, which have only ids."""
         return Context(self.unknown, {**strange, "channel": Rule(self.unknown.texts, known)})
 
     def _place(self, rule: Rule, key: str, known: Context) -> None:
@@ -259,7 +259,7 @@ class Walker:
                 self._place(rule.inside[name], name, known)
 
     def _rule_for(self, key: str, what: Meaning, known: Context) -> Rule:
-        """The rule of a key: its own where objects are in its place, else that of its kind."""
+        """The rule of a key: its own for objects, else that of its kind."""
         rule = self._rule(what)
         if key in KNOWN_OBJECTS:
             # An object here is one of the API's: what is in it decides for itself.
@@ -284,7 +284,7 @@ class Walker:
         return Rule(_Texts(lambda _: None), empty=True) if what is Plain.LINKS else self._plain(what)
 
     def _plain(self, what: Plain) -> Rule:
-        """A value that is not personal stays, as long as it looks as it should."""
+        """A non-personal value stays, as long as it has the expected form."""
         if what is Plain.PHRASE:
             text = self._rule(Kind.TEXT).texts
             return Rule(_Texts(lambda value: value if value.strip().lower() in safe_patterns.PHRASES else text[value]))
@@ -388,5 +388,5 @@ def _harmless_key(key: str) -> bool:
 
 
 def _made_up(value: str) -> bool:
-    """Whether a value is an id that a machine made."""
+    """Whether a value is a machine-made id."""
     return bool(safe_patterns.API_ID.fullmatch(value) or safe_patterns.UUID.fullmatch(value))

@@ -1,4 +1,4 @@
-"""Read one JSON value as one of eight cell kinds: the only place where the wire's looseness is forgiven.
+"""Read one JSON value as one of eight cell kinds: the only place that tolerates the API's loose types.
 
 Section 9 of the API contract lists how the same fact arrives in several spellings: ``"372"`` for 372,
 ``"false"`` for false, ``in`` for inbound, 0 to 7 fraction digits in an instant. Every reader of this package,
@@ -29,7 +29,7 @@ _TRUE, _FALSE = frozenset({"true", "1"}), frozenset({"false", "0"})
 
 
 class Unreadable(ValueError):  # noqa: N818  it never leaves the package
-    """A value that is present but is not what its field holds; the message says why."""
+    """A value that is present but not of its field's kind; the message says why."""
 
 
 def text(value: object) -> str:
@@ -65,7 +65,7 @@ def integer(value: object) -> int:
 
 
 def natural_number(value: object) -> int | None:
-    """The one reader of event ids, counts and sequence numbers: what `integer` reads and is not negative, else None.
+    """The only reader of event ids, counts and sequence numbers: a non-negative `integer`, else None.
 
     >>> [natural_number(value) for value in (41, "2500", 7.0, True, 1.5, -1, 10**30, None)]
     [41, 2500, 7, None, None, None, None, None]
@@ -78,7 +78,7 @@ def natural_number(value: object) -> int | None:
 
 
 def identity(value: object) -> str | None:
-    """The one reader of ids: as the tables write them, so that what is asked for is what is kept; else None.
+    """The only reader of ids, in the spelling of the tables, so that requested ids equal stored ones; else None.
 
     >>> [identity(value) for value in ("CON-1", 5, 0, 1.5, "", "  ", True, None, {})]
     ['CON-1', '5', '0', '1.5', None, None, None, None, None]

@@ -30,7 +30,7 @@ class EventMember(Record):
 
 
 class EventContent(Record):
-    """What an event says, stored or about to be: type, sender and body (contract 1.5, 7.1)."""
+    """The content of an event, stored or to be created: type, sender and body (contract 1.5, 7.1)."""
 
     type: EventType | str | None = wire("What happened.")
     from_: str | None = wire("Member id of the sender, or `knocker:` and an id.", key="from")

@@ -1,4 +1,4 @@
-"""The values of a query, as webhooks by GET bring them."""
+"""The values of a query, as in webhooks by GET."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def query_texts(query: str) -> dict[str, str]:
 
 
 def query_values(query: str) -> dict[str, Any]:
-    """The same, with objects, lists, null and flags decoded where the text is JSON; an empty value is null.
+    """The same, with objects, lists, null and flags decoded if the text is JSON; an empty value is null.
 
     >>> query_values("uuid=aaaa&duration=12&dtmf={%22digits%22:null}&network=")
     {'uuid': 'aaaa', 'duration': '12', 'dtmf': {'digits': None}, 'network': None}

@@ -56,7 +56,7 @@ class Problem(NamedTuple):
     """A value that could not be read."""
 
     path: str
-    """Where it stood, keys joined by dots."""
+    """Its path, keys joined by dots."""
     reason: str
     """Why it was not read; never contains the value."""
 
@@ -292,7 +292,7 @@ def is_record(kind: Any) -> bool:
 
 
 def is_blank(kind: Any, value: object) -> bool:
-    """Whether a value is the empty text that stands for no value in a field that does not hold text.
+    """Whether a value is an empty text that means no value, in a field that does not hold text.
 
     Events of calls that nobody answered have ``"start_time": ""`` and ``"rate": ""``.
     """
@@ -300,7 +300,7 @@ def is_blank(kind: Any, value: object) -> bool:
 
 
 def dig(payload: object, path: FieldPath) -> Any:
-    """The value under a path of keys, or None. An object as the first item of a list is none: it has keys of its own.
+    """The value under a path of keys, or None, even for an object that is a list's first item: it has its own keys.
 
     >>> dig({"leg_ids": ["a", "b"]}, ("leg_ids", FIRST))
     'a'

@@ -50,7 +50,7 @@ class CallTruth:
             Ids of the conversations whose events were exported whole.
         seen_live, ended_live
             Ids of the legs that webhooks were stored of, and of those whose end was among them
-            (see `Deliveries.seen` and `Deliveries.ended`).
+            (see `Deliveries.begun` and `Deliveries.ended`).
         listed_before
             Ids of the conversations that an earlier run listed.
         last_run

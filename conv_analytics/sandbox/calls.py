@@ -74,7 +74,7 @@ class Calls:
         legs = self._index()
         low = 0 if after is None else bisect_left(legs, after, key=_began)
         high = len(legs) if before is None else bisect_left(legs, before, key=_began)
-        found = [
+        matching = [
             leg
             for leg in legs[low:high]
             if self._listed(leg, now)
@@ -83,10 +83,10 @@ class Calls:
             and (status is None or _status(leg, now) == status)
         ]
         if order == "desc":
-            found.reverse()
-        shown = [self._render(leg, now) for leg in found[index : index + size]]
-        page: Json = {"count": len(found), "page_size": size, "record_index": index, "_embedded": {"calls": shown}}
-        page["_links"] = self._links(request, len(found), size, index)
+            matching.reverse()
+        shown = [self._render(leg, now) for leg in matching[index : index + size]]
+        page: Json = {"count": len(matching), "page_size": size, "record_index": index, "_embedded": {"calls": shown}}
+        page["_links"] = self._links(request, len(matching), size, index)
         return ok(page)
 
     def one(self, uuid: str, about: str) -> Reply:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.problems import refusal
 from conv_analytics.sandbox.reads import find_member
-from conv_analytics.sandbox.wire import Json, Reply, Request, ok
+from conv_analytics.sandbox.wire import Json, Reply, Request, as_object, ok
 from conv_analytics.sandbox.world.builder import audio
 from conv_analytics.sandbox.world.records import Conversation, Member
-from conv_analytics.sandbox.writes import Changes, as_object, read_object, refuse
+from conv_analytics.sandbox.writes import Changes, read_object, refuse
 
 if TYPE_CHECKING:
     from conv_analytics.sandbox.world.people import User

@@ -41,6 +41,11 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def as_object(value: object) -> Json:
+    """Take a value as an object; anything else is an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def ok(value: object, status: int = 200) -> Reply:
     """Answer with a JSON value."""
     return Reply(status, encode(value))

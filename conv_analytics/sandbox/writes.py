@@ -9,7 +9,7 @@ import msgspec
 
 from conv_analytics.sandbox.problems import not_valid, refusal
 from conv_analytics.sandbox.reads import event_index, find_member
-from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, encode, ok
+from conv_analytics.sandbox.wire import NO_CONTENT, Json, Reply, Request, as_object, encode, ok
 from conv_analytics.sandbox.world.builder import emptied
 from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
@@ -66,11 +66,6 @@ def refuse(invalid: dict[str, str], request: Request) -> None:
     """Answer 400 when something is invalid."""
     if invalid:
         raise not_valid(invalid, request.path)
-
-
-def as_object(value: object) -> Json:
-    """Take a value as an object; anything else is an empty one."""
-    return value if isinstance(value, dict) else {}
 
 
 class Changes:

@@ -1,4 +1,4 @@
-"""Tables: what each holds, and how it is taken out of the API's JSON."""
+"""Tables: their contents, and how they are filled from the API's JSON."""
 
 from __future__ import annotations
 

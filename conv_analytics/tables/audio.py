@@ -1,4 +1,4 @@
-"""Tables of what is heard: speech, recordings, keys, mutes, and what was understood (contract 7.4)."""
+"""Tables of audio: speech, recordings, keys, mutes, and recognition (contract 7.4)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     MessageSayBody,
     MessageSayIdBody,
 )
-from conv_analytics.tables.column import Column, Each, Table, pick
+from conv_analytics.tables.column import Column, ItemList, Table, pick
 from conv_analytics.tables.envelope import ENVELOPE, SOURCE, channel, event_table
 
 _KINDS = (
@@ -107,5 +107,5 @@ TRANSCRIPTS = Table(
         SOURCE,
     ),
     ("audio:asr:done",),
-    each=Each(pick(MessageASRBody, "asr.results").paths, ("text", "confidence"), number="alternative"),
+    item_list=ItemList(pick(MessageASRBody, "asr.results").paths, ("text", "confidence"), number="alternative"),
 )

@@ -1,4 +1,4 @@
-"""Records that could not be read as declared, as the quarantine keeps them."""
+"""Records that could not be read as declared, in the form of the quarantine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class BrokenRecord:
     kept: bool
     """Whether the record has its row anyway, with those cells null."""
     raw: bytes
-    """The record as it came, secrets included; `to_json` redacts them."""
+    """The record as received, secrets included; `to_json` redacts them."""
 
     def to_json(self) -> str:
         """One line for the quarantine file; bytes that are not UTF-8 are written in base64."""

@@ -1,4 +1,4 @@
-"""Tables of a call: how its legs came about, went on, ended, and what they cost (contract 7.8, 7.9)."""
+"""Tables of calls: how legs start, proceed and end, and what they cost (contract 7.8, 7.9)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.resources import (
     RTCTransferBody,
     StatusHistoryEntry,
 )
-from conv_analytics.tables.column import Each, Fallback, Table, pick, pick_all
+from conv_analytics.tables.column import Fallback, ItemList, Table, pick, pick_all
 from conv_analytics.tables.envelope import CONVERSATION_ID, ENVELOPE, SOURCE, TECHNOLOGY, channel, event_table
 
 #: Events of in-app legs that webhooks give two of the body's fields beside it (live contract 5.1).
@@ -128,14 +128,14 @@ LEG_STATUSES = Table(
         SOURCE,
     ),
     ("leg:status:update",),
-    each=Each(
+    item_list=ItemList(
         pick(MessageLegBody, "status_history").paths,
         ("status", "at", "successful", "reason", "member_id", "knocker_id", "leg_conversation_id"),
         owner="leg_id",
         last_item=("status", "successful", "reason"),
     ),
     notes=(
-        "event_id is the first event that told of the status.",
-        "An event without a history gives one row, of the status that it tells, at the event's own instant.",
+        "event_id is the first event that reported the status.",
+        "An event without a history gives one row, of the status that it reports, at the event's own instant.",
     ),
 )

@@ -1,4 +1,4 @@
-"""A table is declared once, in terms of the records it comes from; everything else follows from the declaration."""
+"""Declarations of tables, in terms of their source records; everything else follows from the declarations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conv_analytics.tables.kinds import EARLIER, LATER, storage
 
 @dataclass(frozen=True)
 class Fallback:
-    """Another column of the event, from which a value is taken when the event's body does not have it."""
+    """Another column of the event that provides the value if the event's body does not have it."""
 
     column: str
     types: tuple[str, ...]
@@ -26,7 +26,7 @@ class Fallback:
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it means, its unit, its kind, and where in the JSON it comes from."""
+    """One column: its meaning, unit, kind, and source in the JSON."""
 
     name: str
     kind: Any
@@ -43,11 +43,11 @@ class Column:
     true: tuple[str, ...] = ()
     """Further words that mean true."""
     fallback: Fallback | None = None
-    """Where the value is taken from when none of the paths has it."""
+    """The source of the value if none of the paths has it."""
     later: bool = False
     """Whether files of earlier versions lack the column."""
     earlier: str | None = None
-    """What those files mean by lacking it; None for no value."""
+    """The value for those files; None for no value."""
 
     @property
     def source(self) -> str:
@@ -66,7 +66,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Each:
+class ItemList:
     """A list inside an event's body that gives one row per item."""
 
     paths: tuple[FieldPath, ...]
@@ -92,14 +92,14 @@ class Table:
     columns: tuple[Column, ...]
     types: tuple[str, ...] = ()
     """Event types whose bodies fill the table; empty for tables that do not come from events."""
-    each: Each | None = None
+    item_list: ItemList | None = None
     """The list that gives one row per item, when one event gives several rows."""
     day: str = "at"
     """The instant whose UTC day is the partition ``date=``."""
     latest: str | None = None
     """The column by which the latest row of a key wins; None when rows of a key do not change."""
     listed: bool = True
-    """Whether lists of the Conversation API fill it; a folder has others once there are rows of them."""
+    """Whether lists of the Conversation API fill it; a folder has other tables once they have rows."""
     notes: tuple[str, ...] = field(default=())
     """Warnings for users, printed with the data dictionary."""
 
@@ -124,7 +124,7 @@ class Table:
     @property
     def repeats_items(self) -> bool:
         """Whether later events repeat rows of this table, as each update of a leg repeats the leg's history."""
-        return self.each is not None and self.each.owner is not None
+        return self.item_list is not None and self.item_list.owner is not None
 
     def __getitem__(self, name: str) -> Column:
         for column in self.columns:

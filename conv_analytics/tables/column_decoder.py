@@ -47,7 +47,7 @@ class Cell(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a shape took out of some objects."""
+    """The cells that a decoder read from some objects."""
 
     arrays: dict[str, pa.Array]
     """Per column, its values."""
@@ -73,21 +73,21 @@ class ColumnDecoder:
         """Read the records of some pages of a list; also give the number of records in each page."""
         rows: list[Any] = []
         slow: dict[int, bytes] = {}
-        heights = []
+        page_lengths = []
         for page in pages:
             decoded = decode(page, name, self._tree.struct)
             if decoded is None:
                 decoded, left = self._each(records(page, name), absent_ok=False)
                 slow |= {len(rows) + row: document for row, document in left.items()}
             rows += decoded
-            heights.append(len(decoded))
-        starts = np.cumsum([0, *heights])
+            page_lengths.append(len(decoded))
+        starts = np.cumsum([0, *page_lengths])
 
         def document(row: int) -> bytes:
             page = int(np.searchsorted(starts, row, side="right")) - 1
             return bytes(records(pages[page], name)[row - int(starts[page])])
 
-        return self._reading(rows, slow, document), heights
+        return self._reading(rows, slow, document), page_lengths
 
     def read(self, documents: Sequence[Raw]) -> Reading:
         """Read JSON objects."""
@@ -119,7 +119,7 @@ class ColumnDecoder:
         return self._together(texts.cast(pa.binary()).fill_null(b"{}").to_pylist(), absent_ok=True)
 
     def _together(self, documents: Sequence[Raw], *, absent_ok: bool) -> Reading:
-        """Decode objects as one list; one by one when one of them does not fit."""
+        """Decode objects as one list; one by one if any of them does not fit."""
         try:
             decoded = self._many.decode(b"[" + b",".join(documents) + b"]")
         except _REFUSED:
@@ -165,7 +165,7 @@ class ColumnDecoder:
 
 
 def json_texts(values: Sequence[Any]) -> pa.Array | list[str | None]:
-    """User data as JSON texts: verbatim where it was cut out of the document, else written anew."""
+    """User data as JSON texts: verbatim if it was cut from the document, else re-encoded."""
     try:
         raw = pa.array([None if value is None else bytes(value) for value in values], pa.binary())
         texts = raw.cast(pa.string())
@@ -219,7 +219,7 @@ class _Tree:
         return {path: value for path, value in values.items() if value is not None}
 
     def suspects(self, values: Mapping[FieldPath, list[Any]]) -> set[int]:
-        """Rows of which something may be left for ``extra``, although their keys are all declared."""
+        """Rows that may have something left for ``extra`` although all their keys are declared."""
         return self._undeclared.suspects(values, self._whole, _leaf) if self.strict else set()
 
     def _derive(self, at: FieldPath) -> type[msgspec.Struct]:
@@ -305,7 +305,7 @@ def _leaf(path: FieldPath, values: Mapping[FieldPath, list[Any]]) -> list[Any] |
 
 
 def _inside(value: Any, rest: FieldPath) -> Any:
-    """What is inside a value that was kept whole."""
+    """The parts of a value that was kept as a whole."""
     kind = type(value)
     if kind is msgspec.Raw or kind is bytes:
         try:

@@ -1,4 +1,4 @@
-"""Tables of conversations, and of who takes part in them (contract 6)."""
+"""Tables of conversations and their participants (contract 6)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONVERSATIONS = Table(
         Column(
             "gone",
             bool,
-            "Listed, but no longer there when it was read (404): only what the list told is known.",
+            "Listed, but no longer there when it was read (404): only the data in the list is known.",
         ),
         _EXTRA,
         _EXPORTED_AT,
@@ -81,7 +81,7 @@ MEMBER_EVENTS = event_table(
     pick(
         MessageMemberBody,
         "member_id",
-        doc="Id of the member; where the body does not tell, the event's own sender, who is the one that joined.",
+        doc="Id of the member; if the body does not say, the event's own sender, who is the one that joined.",
         fallback=Fallback("from_member_id", ("member:joined",)),
     ),
     pick(MessageMemberBody, "user.id", "user_id"),

@@ -1,4 +1,4 @@
-"""The tables as other tools have data described: a Frictionless data package, and an Open Data Contract.
+"""The tables in the formats of other tools: a Frictionless data package, and an Open Data Contract.
 
 Both follow from the declarations. Words of a vocabulary are listed as examples, not as the only ones allowed: the API
 adds words, and rows with new ones are kept.
@@ -61,7 +61,7 @@ def as_datapackage(tables: Iterable[Table], files: Collection[DataFile]) -> str:
 
 
 def file_key(table: Table) -> list[str]:
-    """What no two rows in the files share: a record is there as each run saw it, an event once per source."""
+    """The key of rows in the files: a record occurs once per run that saw it, an event once per source."""
     if table.latest is not None:
         return [*table.key, table.latest]
     return [*table.key, SOURCE.name] if SOURCE in table.columns else list(table.key)

@@ -1,4 +1,4 @@
-"""Whether two versions of an event say the same: a list of the API and a webhook spell it differently.
+"""Compares two versions of an event: a list of the API and a webhook spell it differently.
 
 Keys are compared without their spelling (``bytes_in`` and ``byteIn``), numbers without their form (``16`` and
 ``"16"``), and what is null or empty not at all (live contract 5.3 and 5.4).
@@ -31,7 +31,7 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
 def content_digests(events: pa.Table | pa.RecordBatch) -> list[int]:
-    """For each row of ``events``, a digest of what it says, valid within this process.
+    """For each row of ``events``, a digest of its content, valid within this process.
 
     >>> row = {"type": "sip:hangup", "body": '{"reason":{"sip_code":"486"},"bandwidth":{"byte_in":16,"x":null}}'}
     >>> webhook = row | {"body": '{"bandwidth": {"bytes_in": 16.0}, "reason": {"sip_code": 486}}'}
@@ -60,7 +60,7 @@ def _decoded(body: str | None) -> Any:
 
 
 def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every value with its path, whatever the order of keys and however they are spelt."""
+    """Every value with its path, independent of the order and spelling of keys."""
     waiting = [(path, value)]
     while waiting:
         at, each = waiting.pop()

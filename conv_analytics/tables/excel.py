@@ -1,4 +1,4 @@
-"""A frame for a spreadsheet, whose cells can hold less than a column of pandas."""
+"""Frames for spreadsheets, whose cells can hold less than a column of pandas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXACT = 10**15
 
 
 def for_excel(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy of a frame that `pandas.DataFrame.to_excel` takes, and that shows what it holds.
+    """A copy of a frame that `pandas.DataFrame.to_excel` accepts and that shows all its values.
 
     - Instants lose their zone, which Excel knows nothing of: they are UTC as before.
     - A text that would be worked out (``=1+1``, ``@x``) gets an apostrophe before it, as in CSV; characters that no

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from conv_analytics.resources import scan
 from conv_analytics.resources.record import Json
 from conv_analytics.tables import TABLES
-from conv_analytics.tables.column import Column, Each, Table
+from conv_analytics.tables.column import Column, ItemList, Table
 from conv_analytics.tables.column_decoder import Cell, ColumnDecoder
 from conv_analytics.tables.kinds import to_arrow
 from conv_analytics.tables.pages import Raw
@@ -55,21 +55,21 @@ def explode(
     known = reading.arrays
     items = _items(plan, bodies, known, repeats)
     del known[_LIST]
-    last_item = {column: known.pop(_OUTSIDE + column) for column in plan.each.last_item}
+    last_item = {column: known.pop(_OUTSIDE + column) for column in plan.item_list.last_item}
     inside = plan.inner.read(items.documents)
     cells = [*reading.cells, *items.cells]
     cells += [Cell(items.parents[cell.row], cell.column, cell.reason) for cell in inside.cells]
     arrays = inside.arrays
     places = pa.array(items.parents, pa.int64())
     arrays |= {column: array.take(places) for column, array in known.items()}
-    if plan.each.number:
-        arrays[plan.each.number] = pa.array(items.numbers, pa.int64())
-    if any(items.alone):
+    if plan.item_list.number:
+        arrays[plan.item_list.number] = pa.array(items.numbers, pa.int64())
+    if any(items.is_body):
         for column, values in fallback.items():
-            filling = pc.if_else(pa.array(items.alone), values.take(places), None)
+            filling = pc.if_else(pa.array(items.is_body), values.take(places), None)
             arrays[column] = pc.coalesce(arrays[column], filling)
-    _complete(plan.table, arrays, {column: values.take(places) for column, values in last_item.items()}, items.lasts)
-    if plan.each.owner:
+    _complete(plan.table, arrays, {column: values.take(places) for column, values in last_item.items()}, items.is_last)
+    if plan.item_list.owner:
         return _once(plan.table, np.array(items.parents, np.int64), arrays, cells, repeats)
     return Exploded(np.array(items.parents, np.int64), arrays, cells)
 
@@ -80,28 +80,28 @@ class _Items:
     parents: list[int] = field(default_factory=list)
     """The body that each item came from."""
     numbers: list[int] = field(default_factory=list)
-    lasts: list[bool] = field(default_factory=list)
+    is_last: list[bool] = field(default_factory=list)
     """Whether it is the last of its body."""
-    alone: list[bool] = field(default_factory=list)
+    is_body: list[bool] = field(default_factory=list)
     """Whether it is the body itself."""
     cells: list[Cell] = field(default_factory=list)
 
 
 def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats: Sequence[set[Hashable]]) -> _Items:
-    """The items of the lists that are new; a body with an item and no list is that item."""
-    owners = known[plan.each.owner].to_pylist() if plan.each.owner else [None] * len(bodies)
-    last_item = plan.each.last_item
+    """The new items of the lists; a body with an item and no list is that item itself."""
+    owners = known[plan.item_list.owner].to_pylist() if plan.item_list.owner else [None] * len(bodies)
+    last_item = plan.item_list.last_item
     single = known[_OUTSIDE + last_item[0]].is_valid().to_pylist() if last_item else [False] * len(bodies)
     items = _Items()
     for row, text in enumerate(known[_LIST].to_pylist()):
         listed, reason = cut((text or "").encode())
         if reason:
             items.cells.append(Cell(row, plan.table.name, reason))
-        alone = not listed and not reason and single[row]
-        if alone:
+        is_body = not listed and not reason and single[row]
+        if is_body:
             listed = (bodies[row].as_py().encode(),)
         for number, item in enumerate(listed, start=1):
-            if plan.each.owner:
+            if plan.item_list.owner:
                 token = (owners[row], bytes(item))
                 if token in repeats[row]:
                     continue
@@ -109,19 +109,19 @@ def _items(plan: _Plan, bodies: pa.Array, known: Mapping[str, pa.Array], repeats
             items.documents.append(item)
             items.parents.append(row)
             items.numbers.append(number)
-            items.lasts.append(number == len(listed))
-            items.alone.append(alone)
+            items.is_last.append(number == len(listed))
+            items.is_body.append(is_body)
     return items
 
 
 def _complete(
-    table: Table, arrays: dict[str, pa.Array], last_item: Mapping[str, pa.Array], lasts: Sequence[bool]
+    table: Table, arrays: dict[str, pa.Array], last_item: Mapping[str, pa.Array], is_last: Sequence[bool]
 ) -> None:
-    """Fill in what a body says about its last item outside the list."""
-    if not last_item or not lasts:
+    """Fill in the values of the last item that a body has outside the list."""
+    if not last_item or not is_last:
         return
     word, *columns = last_item
-    same = pc.and_(pa.array(lasts), pc.fill_null(_equal(arrays[word], last_item[word]), fill_value=False))
+    same = pc.and_(pa.array(is_last), pc.fill_null(_equal(arrays[word], last_item[word]), fill_value=False))
     for column in columns:
         if pc.any(pc.and_(same, pc.and_(arrays[column].is_null(), last_item[column].is_valid()))).as_py():
             outside = pc.if_else(same, _plain(last_item[column]), None)
@@ -168,7 +168,7 @@ def _once(
     cells: list[Cell],
     repeats: Sequence[set[Hashable]],
 ) -> Exploded:
-    """Leave out rows whose key came before, spelled differently."""
+    """Leave out rows whose key occurred before in another spelling."""
     keys = zip(*(comparable(arrays[column]) for column in table.key), strict=True)
     fresh = []
     for place, (parent, key) in enumerate(zip(parents.tolist(), keys, strict=True)):
@@ -189,7 +189,7 @@ class _Plan(NamedTuple):
     """How a table is filled."""
 
     table: Table
-    each: Each
+    item_list: ItemList
     outer: ColumnDecoder
     """Reads the body."""
     inner: ColumnDecoder
@@ -199,9 +199,11 @@ class _Plan(NamedTuple):
 @cache
 def _plan(name: str) -> _Plan:
     table = TABLES[name]
-    each = table.each
-    assert isinstance(each, Each)
-    outer = [column for column in table.columns if column.paths and column.name not in each.columns]
-    outer += [replace(table[column], name=_OUTSIDE + column) for column in each.last_item]
-    inner = [column for column in table.columns if column.name in each.columns]
-    return _Plan(table, each, ColumnDecoder([*outer, Column(_LIST, Json, "", paths=each.paths)]), ColumnDecoder(inner))
+    item_list = table.item_list
+    assert isinstance(item_list, ItemList)
+    outer = [column for column in table.columns if column.paths and column.name not in item_list.columns]
+    outer += [replace(table[column], name=_OUTSIDE + column) for column in item_list.last_item]
+    inner = [column for column in table.columns if column.name in item_list.columns]
+    return _Plan(
+        table, item_list, ColumnDecoder([*outer, Column(_LIST, Json, "", paths=item_list.paths)]), ColumnDecoder(inner)
+    )

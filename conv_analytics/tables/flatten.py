@@ -1,4 +1,4 @@
-"""From the API's JSON to the rows of every table: pure, in bulk, and nothing is lost on the way.
+"""From the API's JSON to the rows of every table: pure, in bulk, and lossless.
 
 A record that cannot be read as declared costs no other record: its row stays with that cell null, and the record goes
 to the quarantine as it came, with the reason. What is not a record at all goes to the quarantine only.
@@ -30,7 +30,7 @@ from conv_analytics.tables.explode import explode
 from conv_analytics.tables.kinds import INSTANT, nulls, recode
 from conv_analytics.tables.pages import Page, records
 from conv_analytics.tables.read_bodies import read_bodies
-from conv_analytics.tables.read_events import Events, nameless, read_events
+from conv_analytics.tables.read_events import Events, missing_id_cells, read_events
 from conv_analytics.tables.redact import redact_column
 from conv_analytics.tables.seen_events import SeenEvents
 
@@ -54,7 +54,7 @@ class Rows:
     unknown_types: Counter[str] = field(default_factory=Counter)
     """Event types that no table but ``events`` knows, except ``custom:*``, with their number."""
     unknown_fields: Counter[str] = field(default_factory=Counter)
-    """Keys of events that no column is made for, with their number."""
+    """Keys of events without a column, with their number."""
 
 
 def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
@@ -69,14 +69,14 @@ def flatten_events(pages: Sequence[Page], seen: SeenEvents) -> Rows:
     """
     read = read_events([page.body for page in pages])
     ids = read.arrays["event_id"]
-    read.arrays["conversation_id"] = conversation_ids(pages, read.heights)
+    read.arrays["conversation_id"] = conversation_ids(pages, read.page_lengths)
     read.arrays.update(_listed(len(ids)))
-    fresh = _without_stored_nameless(fresh_rows(pages, read.heights, ids, seen), read.arrays, seen)
-    return tabulate(read, fresh, nameless(ids, "event_id"), _Documents(pages, read.heights, "events"), seen)
+    new = _without_stored(new_rows(pages, read.page_lengths, ids, seen), read.arrays, seen)
+    return tabulate(read, new, missing_id_cells(ids, "event_id"), _Documents(pages, read.page_lengths, "events"), seen)
 
 
 def tabulate(
-    read: Events, fresh: Sequence[int], without: Sequence[Cell], document: Callable[[int], bytes], seen: SeenEvents
+    read: Events, new: Sequence[int], without: Sequence[Cell], document: Callable[[int], bytes], seen: SeenEvents
 ) -> Rows:
     """The rows of all tables of events that some events give.
 
@@ -84,7 +84,7 @@ def tabulate(
     ----------
     read
         The events, with the conversation of each among their arrays.
-    fresh
+    new
         The rows that are new.
     without
         Those that lack what identifies an event.
@@ -95,14 +95,14 @@ def tabulate(
     """
     arrays, cells = read.arrays, read.cells
     unreadable = {cell.row for cell in cells if not cell.column}
-    keep = np.array([row for row in fresh if row not in unreadable], np.int64)
+    keep = np.array([row for row in new if row not in unreadable], np.int64)
     height = len(arrays["event_id"])
-    rows = Rows(duplicates=height - len(fresh))
+    rows = Rows(duplicates=height - len(new))
     ledger = ProblemLog("events")
     events = assemble(TABLES["events"], arrays)
     if rows.duplicates:
         # Their problems were reported when they came first.
-        duplicates = set(range(height)).difference(fresh)
+        duplicates = set(range(height)).difference(new)
         rows.repeated = events.take(pa.array(sorted(duplicates), pa.int64()))
         cells, without = ([cell for cell in problems if cell.row not in duplicates] for problems in (cells, without))
     ledger.add("events", cells)
@@ -118,9 +118,14 @@ def tabulate(
 
 def flatten_records(name: str, pages: Sequence[Page], exported_at: datetime) -> Rows:
     """Turn pages of members, users or sessions into rows of their table."""
-    reading, heights = _shape(name).read_pages([page.body for page in pages], name)
+    reading, page_lengths = _shape(name).read_pages([page.body for page in pages], name)
     return _records(
-        name, reading, conversation_ids(pages, heights), _Documents(pages, heights, name), exported_at, gone=False
+        name,
+        reading,
+        conversation_ids(pages, page_lengths),
+        _Documents(pages, page_lengths, name),
+        exported_at,
+        gone=False,
     )
 
 
@@ -132,14 +137,14 @@ def flatten_conversations(documents: Sequence[bytes], exported_at: datetime | pa
 
 def flatten_calls(pages: Sequence[bytes], checked_at: datetime, *, host: str | None = None, key: str = "calls") -> Rows:
     """Turn pages of the Voice API's call list, or records of its table, into rows without a class."""
-    reading, heights = _shape(_CALLS).read_pages(pages, key)
+    reading, page_lengths = _shape(_CALLS).read_pages(pages, key)
     arrays = reading.arrays
     height = len(arrays["leg_id"])
     arrays["at"] = arrays["started_at"]
     arrays["coverage_class"] = nulls(TABLES[_CALLS]["coverage_class"].kind, height)
     arrays["host"] = pa.repeat(pa.scalar(host, pa.string()), height)
     arrays["checked_at"] = pa.repeat(pa.scalar(checked_at, INSTANT), height)
-    documents = _Documents([Page(None, page) for page in pages], heights, key)
+    documents = _Documents([Page(None, page) for page in pages], page_lengths, key)
     return _whole_records(_CALLS, reading, documents)
 
 
@@ -167,10 +172,10 @@ def _records(
 
 
 def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]) -> Rows:
-    """Rows of records that are no events; those without an id are broken only."""
+    """Rows of records other than events; those without an id only go to the broken records."""
     table, arrays = TABLES[name], reading.arrays
     identity = arrays[table.key[-1]]
-    without = nameless(identity, table.key[-1])
+    without = missing_id_cells(identity, table.key[-1])
     lost = {cell.row for cell in without}
     ledger = ProblemLog(name)
     ledger.add(name, reading.cells)
@@ -182,7 +187,7 @@ def _whole_records(name: str, reading: Reading, document: Callable[[int], bytes]
 
 
 def _listed(height: int) -> dict[str, pa.Array]:
-    """The columns that tell where events came from, for events of a list."""
+    """The columns about the source of events, for events of a list."""
     return {
         "source": sources(EventSource.LIST, height),
         "received_at": nulls(datetime, height),
@@ -192,35 +197,35 @@ def _listed(height: int) -> dict[str, pa.Array]:
 
 
 def sources(source: EventSource, height: int) -> pa.Array:
-    """The column ``source`` of rows that all came from one."""
+    """The column ``source`` of rows from a single source."""
     return recode(EventSource, [source], pa.repeat(pa.scalar(0, pa.int32()), height))
 
 
 class _Documents:
-    """Records as they came, cut out of their pages only when asked for."""
+    """Records as received, cut from their pages on demand."""
 
-    def __init__(self, pages: Sequence[Page], heights: Sequence[int], name: str) -> None:
+    def __init__(self, pages: Sequence[Page], page_lengths: Sequence[int], name: str) -> None:
         self._pages, self._name = pages, name
-        self._starts = list(itertools.accumulate(heights, initial=0))
+        self._starts = list(itertools.accumulate(page_lengths, initial=0))
 
     def __call__(self, row: int) -> bytes:
         page = bisect.bisect_right(self._starts, row) - 1
         return bytes(records(self._pages[page].body, self._name)[row - self._starts[page]])
 
 
-def fresh_rows(pages: Sequence[Page], heights: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
+def new_rows(pages: Sequence[Page], page_lengths: Sequence[int], event_ids: pa.Array, seen: SeenEvents) -> list[int]:
     """The rows of events that are new."""
     ids = event_ids.to_pylist()
     rows: list[int] = []
     start = 0
-    for page, height in zip(pages, heights, strict=True):
-        fresh = seen.fresh(page.conversation_id or "", ids[start : start + height])
-        rows += range(start, start + height) if fresh is None else (start + index for index in fresh)
+    for page, height in zip(pages, page_lengths, strict=True):
+        new = seen.new_indexes(page.conversation_id or "", ids[start : start + height])
+        rows += range(start, start + height) if new is None else (start + index for index in new)
         start += height
     return rows
 
 
-def _without_stored_nameless(rows: list[int], arrays: Mapping[str, pa.Array], seen: SeenEvents) -> list[int]:
+def _without_stored(rows: list[int], arrays: Mapping[str, pa.Array], seen: SeenEvents) -> list[int]:
     """Leave out the events without an id that an earlier run wrote."""
     ids = arrays["event_id"]
     if not ids.null_count:
@@ -230,7 +235,7 @@ def _without_stored_nameless(rows: list[int], arrays: Mapping[str, pa.Array], se
         row
         for row in rows
         if not ids[row].is_valid
-        and seen.holds_nameless(owners[row].as_py() or "", *(column[row].as_py() for column in about))
+        and seen.has_without_id(owners[row].as_py() or "", *(column[row].as_py() for column in about))
     }
     return [row for row in rows if row not in stored]
 
@@ -240,7 +245,7 @@ def _typed(
 ) -> tuple[pa.Table, list[Cell]]:
     """The rows of one table of events, from the bodies of the rows wanted."""
     events = pa.array(wanted)
-    if table.each:
+    if table.item_list:
         conversations = arrays["conversation_id"].take(events).to_pylist()
         fallbacks = _fallbacks(table, arrays, events)
         exploded = explode(table.name, bodies, [seen.items(owner or "") for owner in conversations], fallbacks)
@@ -315,15 +320,15 @@ def _shape(name: str) -> ColumnDecoder:
     return ColumnDecoder([column for column in table.columns if column.paths or column.name == "extra"])
 
 
-def conversation_ids(pages: Sequence[Page], heights: Sequence[int]) -> pa.Array:
+def conversation_ids(pages: Sequence[Page], page_lengths: Sequence[int]) -> pa.Array:
     """The conversation of each record of some pages."""
     parts = [
         pa.repeat(pa.scalar(page.conversation_id, pa.string()), height)
-        for page, height in zip(pages, heights, strict=True)
+        for page, height in zip(pages, page_lengths, strict=True)
     ]
     return pa.concat_arrays(parts) if parts else pa.array([], pa.string())
 
 
 def assemble(table: Table, arrays: Mapping[str, pa.Array]) -> pa.Table:
-    """The rows of a table, from its columns by name; arrays that it does not have are left out."""
+    """The rows of a table, from its columns by name; other arrays are left out."""
     return pa.Table.from_arrays([arrays[column.name] for column in table.columns], schema=table.schema)

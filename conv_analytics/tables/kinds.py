@@ -1,4 +1,4 @@
-"""How each kind of cell is stored (Arrow), shown (pandas) and read in bulk.
+"""How each kind of cell is stored (Arrow), shown (pandas), and read in bulk.
 
 ============== ============================ ====================== =======================================
 kind            Arrow, Parquet               pandas                 read from JSON by
@@ -48,7 +48,7 @@ _LAST = pa.scalar(datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), INSTA
 
 
 class Unread(NamedTuple):
-    """A cell that stays null because its value is not what the column holds."""
+    """A cell that stays null because its value does not have the column's kind."""
 
     row: int
     reason: str
@@ -96,7 +96,7 @@ def is_vocabulary(kind: Any) -> bool:
 
 
 def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[Unread]]:
-    """One column from the values that stood in the JSON, None where there was none.
+    """One column from JSON values, None where there was no value.
 
     Clean values are converted in one sweep by Arrow; only a column that holds anything else is read cell by cell,
     so that being tolerant costs nothing where nothing is wrong.
@@ -123,13 +123,13 @@ def to_arrow(kind: Any, spellings: Sequence[list[Any]]) -> tuple[pa.Array, list[
     return pa.array(result, storage(kind).arrow), unread
 
 
-def reads_as(found: pa.DataType, declared: pa.DataType) -> bool:
-    """Whether a column of a file is what is declared, or was in an earlier version."""
-    return bool(found == declared or (found == EARLIER_MONEY and declared == MONEY))
+def reads_as(stored: pa.DataType, declared: pa.DataType) -> bool:
+    """Whether the type of a column in a file is the declared one, or that of an earlier version."""
+    return bool(stored == declared or (stored == EARLIER_MONEY and declared == MONEY))
 
 
 def as_declared(rows: pa.Table, schema: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
-    """Rows of any version with some columns, by default all, as they are declared today.
+    """Rows of any version with some columns, by default all, in the types declared today.
 
     Money gets the type of today; a column that files of earlier versions lack gets what those mean by that.
     """
@@ -164,7 +164,7 @@ def nulls(kind: Any, height: int) -> pa.Array:
 
 
 def recode(vocabulary: type[StrEnum], written: Sequence[str | None], indices: pa.Array) -> pa.DictionaryArray:
-    """A column of words, given as places in a list of spellings.
+    """A column of words, given as indexes into a list of spellings.
 
     The dictionary is the vocabulary in its order, then the words it does not know as met: so parts of one table agree.
     """

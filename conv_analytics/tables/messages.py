@@ -1,4 +1,4 @@
-"""Tables of messages and of what became of them (contract 7.2, 7.3)."""
+"""Tables of messages and their delivery (contract 7.2, 7.3)."""
 
 from __future__ import annotations
 

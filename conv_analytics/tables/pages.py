@@ -51,7 +51,7 @@ def records(page: bytes, name: str) -> Sequence[Raw]:
 
 
 def decode(page: bytes, name: str, record: type[Any]) -> list[Any] | None:
-    """The records of a page decoded in one sweep; None when one of them, or the page's shape, does not fit."""
+    """The records of a page decoded at once; None if one of them, or the page's shape, does not fit."""
     for decoder in _decoders(name, cast("Any", record)):
         try:
             embedded = decoder.decode(page).embedded

@@ -54,7 +54,7 @@ def read_bodies(table: Table, types: pa.DictionaryArray, bodies: pa.Array) -> tu
 
 @cache
 def decoder(name: str, record: Any) -> ColumnDecoder:
-    """The columns of a table that a kind of body can fill; all of them for a body that has no record."""
+    """The columns of a table that a kind of body can fill; all columns for a body without a record class."""
     columns = [column for column in TABLES[name].columns if column.paths]
     if record is None:
         return ColumnDecoder(columns)

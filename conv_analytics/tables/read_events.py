@@ -1,4 +1,4 @@
-"""Read what events of every type have: id, type, instant, sender, and the body as text (contract 7.1)."""
+"""Read the columns that all events have: id, type, instant, sender, and the body as text (contract 7.1)."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Events(NamedTuple):
     arrays: dict[str, pa.Array]
     """The columns of the table ``events``, and those that other tables copy from it."""
     bodies: pa.Array
-    """The bodies as they came, secrets included: to be read, never to be written."""
-    heights: list[int]
+    """The bodies as received, secrets included: for reading only, never to be written."""
+    page_lengths: list[int]
     """The number of events in each page."""
     cells: list[Cell]
 
@@ -50,7 +50,7 @@ def read_events(pages: Sequence[bytes], *, delivered: bool = False) -> Events:
     delivered
         They are events of webhooks, each of which names its conversation and its application.
     """
-    reading, heights = _root(delivered=delivered).read_pages(pages, "events")
+    reading, page_lengths = _root(delivered=delivered).read_pages(pages, "events")
     arrays = reading.arrays
     bodies = arrays["body"]
     sender = _sender().read_texts(arrays.pop(_EMBEDDED))
@@ -63,11 +63,11 @@ def read_events(pages: Sequence[bytes], *, delivered: bool = False) -> Events:
     arrays["extra"] = redact_column(arrays["extra"], arrays["type"])
     arrays["family"] = _first_words(arrays["type"], EventFamily)
     arrays["technology"] = _first_words(arrays["type"], Technology, others=False)
-    return Events(arrays, bodies, heights, [*reading.cells, *map(_of_sender, sender.cells)])
+    return Events(arrays, bodies, page_lengths, [*reading.cells, *map(_of_sender, sender.cells)])
 
 
 def _with_rest(event: Mapping[str, pa.Array], sender: Mapping[str, pa.Array]) -> pa.Array:
-    """The column ``extra``, with what is left over from the sender, and a second sender id that differs."""
+    """The column ``extra``, with the undeclared keys of the sender, and a second sender id that differs."""
     extra, rest, sender_id = event["extra"], sender["extra"], event["from_member_id"]
     twice = pc.fill_null(pc.not_equal(sender_id, sender["from_member_id"]), fill_value=False)
     rows = np.flatnonzero(pc.or_(rest.is_valid(), twice).to_numpy(zero_copy_only=False)).tolist()
@@ -89,14 +89,14 @@ def _of_sender(cell: Cell) -> Cell:
     return cell if cell.column else Cell(cell.row, "from_user_id", f"{_EMBEDDED} is {cell.reason}")
 
 
-def nameless(ids: pa.Array, column: str) -> list[Cell]:
-    """The rows without an id, as cells that could not be read."""
+def missing_id_cells(ids: pa.Array, column: str) -> list[Cell]:
+    """The missing ids, as cells that could not be read."""
     rows = np.flatnonzero(ids.is_null().to_numpy(zero_copy_only=False)).tolist()
     return [Cell(row, column, "there is no id") for row in rows]
 
 
 def _beside_body(extra: pa.Array) -> dict[str, pa.Array]:
-    """What webhooks have beside the body, and lists inside it; it stays in ``extra`` all the same."""
+    """The keys that webhooks have beside the body and lists inside it; they stay in ``extra`` as well."""
     return _answer().read_texts(extra).arrays
 
 

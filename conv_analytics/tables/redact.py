@@ -66,7 +66,7 @@ class _DamagedError(ValueError):
 
 
 def redact(text: str) -> str:
-    """A JSON text without the values under keys of secrets, wherever they stand.
+    """A JSON text without the values under keys of secrets, at any depth.
 
     >>> redact('{"to": {"type": "sip", "username": "desk", "password": "not-a-real-one"}}')
     '{"to": {"type": "sip", "username": "desk", "password": "[redacted]"}}'
@@ -114,7 +114,7 @@ def redact_record(record: bytes, name: str) -> bytes:
 
 
 def redact_page(body: bytes) -> bytes:
-    """An answer of the API without secrets, record by record: what the columns made of it would hold.
+    """An answer of the API without secrets, record by record, in the form that the columns would hold.
 
     >>> redact_page(b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "v=0"}}]}')
     b'{"_embedded": [{"type": "custom:vote", "body": {"answer": "yes"}}, {"body": {"sdp": "[redacted]"}}]}'
@@ -167,7 +167,7 @@ def _redacted(document: bytes, kind: str | None, at: Keys) -> bytes:
 
 
 def _may_hold_secret(document: bytes) -> bool:
-    """Whether a value that can be hidden stands under the key of a secret, wherever: mostly it is null there."""
+    """Whether there is a value to hide under the key of a secret, at any depth: usually it is null."""
     return _SUSPECTS.search(document) is not None
 
 
@@ -217,7 +217,7 @@ class _Position:
         return False
 
     def end(self) -> None:
-        """Raise unless every bracket was closed."""
+        """Raise if a bracket is still open."""
         if self._objects:
             raise _DamagedError
 

@@ -1,4 +1,4 @@
-"""Files of the Reports API, downloaded by the user: one table of billed legs, whatever form they came in.
+"""Files of the Reports API, downloaded by the user: one table of billed legs, from any format.
 
 Nothing is asked of that API here: each record that it gives costs money.
 """
@@ -67,7 +67,7 @@ _ROUNDED = r"^[0-9][.,][0-9]+E\+[0-9]+$"
 
 
 class _Part(NamedTuple):
-    """The records of one file: fields as texts, and how many rows were none."""
+    """The records of one file: fields as texts, and the number of unusable rows."""
 
     product: str
     frame: pd.DataFrame
@@ -164,8 +164,8 @@ def _part(content: bytes, name: str, path: Path) -> _Part:
     if not content.strip():
         raise ConfigError(f"{path} holds nothing: download it again.")
     # The product of records that do not say it may be in the name.
-    found = _NAMED.search(name.upper())
-    product = found[1] if found else None
+    match = _NAMED.search(name.upper())
+    product = match[1] if match else None
     if content.lstrip()[:1] in {b"{", b"["}:
         return _of_json(content, product, path)
     return _of_csv(content, product, path)
@@ -203,7 +203,7 @@ def _of_csv(content: bytes, product: str | None, path: Path) -> _Part:
                 table = pa.table({name: pa.array([], pa.string()) for name in fields})
                 break
             if encoding != "utf-8":
-                raise ConfigError(f"{path} is no CSV that can be read: download it again.") from None
+                raise ConfigError(f"{path} is not readable CSV: download it again.") from None
         else:
             break
     return _Part(kind, table.to_pandas(), damaged)
@@ -213,7 +213,7 @@ def _of_json(content: bytes, product: str | None, path: Path) -> _Part:
     """The records of JSON: pages of the API, lists of records, or JSON Lines of either."""
     values = _values(content)
     if values is None:
-        raise ConfigError(f"{path} is no JSON that can be read: download it again.")
+        raise ConfigError(f"{path} is not readable JSON: download it again.")
     records: list[Mapping[str, Any]] = []
     damaged = 0
     for value in _flat(values):
@@ -240,7 +240,7 @@ def _of_json(content: bytes, product: str | None, path: Path) -> _Part:
 
 
 def _values(content: bytes) -> list[Any] | None:
-    """The values of JSON, or of JSON Lines; None where it is neither."""
+    """The values of JSON, or of JSON Lines; None if it is neither."""
     with suppress(msgspec.DecodeError, RecursionError):
         return [msgspec.json.decode(content)]
     # Other programs write a missing value as NaN, which is no JSON.
@@ -265,19 +265,19 @@ def _text(value: object) -> str | None:
 
 
 def _kind(names: Iterable[str], product: str | None, path: Path) -> str:
-    """The product of a file's records; it has to be one of calls."""
+    """The product of a file's records, which must be one of calls."""
     present = set(names)
     kind = product or next((name for name, signs in _SIGNS if signs <= present), None)
     if kind is None:
         shown = ", ".join(sorted(present)[:8]) or "none"
-        raise ConfigError(f"{path} is no report of calls (its fields: {shown}): name one of {', '.join(PRODUCTS)}.")
+        raise ConfigError(f"{path} is not a report of calls (its fields: {shown}): name one of {', '.join(PRODUCTS)}.")
     if kind not in PRODUCTS:
-        raise ConfigError(f"{path} is a report of {kind}, which are no legs: name one of {', '.join(PRODUCTS)}.")
+        raise ConfigError(f"{path} is a report of {kind}, which are not legs: name one of {', '.join(PRODUCTS)}.")
     return kind
 
 
 def _typed(part: _Part) -> pd.DataFrame:
-    """The records with types, and a row for each that was none."""
+    """The typed records, with a row for each unusable one."""
     raw = part.frame
     texts = {name: raw[field].astype("str") for name, field in _TEXTS.items()}
     texts["call_id"] = texts["call_id"].fillna(raw["leg_id"].astype("str"))

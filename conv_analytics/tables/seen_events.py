@@ -1,4 +1,4 @@
-"""The events that were already flattened, so that none is counted twice."""
+"""The events that were flattened already, so that none is counted twice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def digest(body: str | None) -> int:
     return hash(body)
 
 
-def digest_nameless(event_type: str | None, at: object, body: str | None) -> int:
+def digest_without_id(event_type: str | None, at: object, body: str | None) -> int:
     """A digest of an event that has no id."""
     return hash((event_type, at, body))
 
@@ -26,48 +26,48 @@ class SeenEvents:
     def __init__(self) -> None:
         self._ids: dict[str, IdRanges] = {}
         self._items: dict[str, set[Hashable]] = {}
-        self._nameless: dict[str, Collection[int | None]] = {}
+        self._without_id: dict[str, Collection[int | None]] = {}
 
-    def know(
+    def add_stored(
         self,
         conversation_id: str,
         ids: Iterable[int],
-        nameless: Collection[int | None],
+        without_id: Collection[int | None],
         items: Iterable[Hashable],
     ) -> None:
-        """Add what an earlier run wrote of a conversation: it is not new.
+        """Add what an earlier run wrote of a conversation, which is not new.
 
-        For events without an id, `nameless` has the `digest_nameless` of each, or None for any.
+        For events without an id, `without_id` has the `digest_without_id` of each, or None for any.
         """
         ranges = self._ids.setdefault(conversation_id, IdRanges())
         for number in sorted(ids):
             ranges.add(number)
         self.items(conversation_id).update(items)
-        if nameless:
-            self._nameless[conversation_id] = nameless
+        if without_id:
+            self._without_id[conversation_id] = without_id
 
-    def holds_nameless(self, conversation_id: str, event_type: str | None, at: object, body: str | None) -> bool:
-        """Whether an earlier run wrote this event without an id."""
-        known = self._nameless.get(conversation_id, ())
-        return None in known or digest_nameless(event_type, at, body) in known
+    def has_without_id(self, conversation_id: str, event_type: str | None, at: object, body: str | None) -> bool:
+        """Whether an earlier run already wrote this event without an id."""
+        known = self._without_id.get(conversation_id, ())
+        return None in known or digest_without_id(event_type, at, body) in known
 
-    def holes(self, conversation_id: str, start: int) -> int:
+    def missing_count(self, conversation_id: str, start: int) -> int:
         """How many event ids are missing between the first one wanted and the last one that came.
 
         >>> seen = SeenEvents()
-        >>> seen.fresh("CON-1", [4, 5, None, 8]), seen.holes("CON-1", 3), seen.holes("CON-2", 1)
+        >>> seen.new_indexes("CON-1", [4, 5, None, 8]), seen.missing_count("CON-1", 3), seen.missing_count("CON-2", 1)
         (None, 3, 0)
         """
         pairs = [[start - 1, start - 1], *self._ids.get(conversation_id, IdRanges()).pairs]
         return sum(max(0, after[0] - before[1] - 1) for before, after in itertools.pairwise(pairs))
 
-    def fresh(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
+    def new_indexes(self, conversation_id: str, ids: Sequence[int | None]) -> list[int] | None:
         """The indexes of the new ids in a list of event ids; None when all are new. An event without an id is new."""
         ranges = self._ids.setdefault(conversation_id, IdRanges())
         if ids and ranges.extend(ids):
             return None
-        fresh = [index for index, number in enumerate(ids) if number is None or ranges.add(number)]
-        return None if len(fresh) == len(ids) else fresh
+        new = [index for index, number in enumerate(ids) if number is None or ranges.add(number)]
+        return None if len(new) == len(ids) else new
 
     def items(self, conversation_id: str) -> set[Hashable]:
         """Keys of items that events repeat."""
@@ -77,11 +77,11 @@ class SeenEvents:
         """Drop what is known of a conversation."""
         self._ids.pop(conversation_id, None)
         self._items.pop(conversation_id, None)
-        self._nameless.pop(conversation_id, None)
+        self._without_id.pop(conversation_id, None)
 
 
 class IdRanges:
-    """A set of whole numbers that mostly follow one another, as sorted, disjoint ranges.
+    """A set of mostly consecutive whole numbers, as sorted, disjoint ranges.
 
     >>> numbers = IdRanges()
     >>> [numbers.add(number) for number in (1, 2, 3, 2, 7, 4)]
@@ -96,7 +96,7 @@ class IdRanges:
             self.add(number)
 
     def extend(self, numbers: Sequence[int | None]) -> bool:
-        """Add numbers that follow one another and all earlier ones, as on the usual page; return whether they do."""
+        """Add consecutive numbers that follow all earlier ones, as on a usual page; return whether they do."""
         first = numbers[0]
         last = self.pairs[-1][1] if self.pairs else None
         if first is None or (last is not None and first <= last) or numbers != list(range(first, first + len(numbers))):

@@ -1,4 +1,4 @@
-"""Find what no column takes from a JSON object, at any depth: the content of the column ``extra``.
+"""Finds the parts of a JSON object that no column takes, at any depth: the content of the column ``extra``.
 
 So nothing can vanish, by construction. A value is left over when no column reads its path, when another spelling of the
 same field was taken and says something else, or when it stands where an object should be. Links are not data.
@@ -25,7 +25,7 @@ Kept = Mapping[str, "bytes | Kept"]
 
 
 class UndeclaredKeys:
-    """Finds what some columns leave over from an object.
+    """Finds the parts of an object that are in none of some columns.
 
     Parameters
     ----------
@@ -42,12 +42,12 @@ class UndeclaredKeys:
         self._several = [column for column in columns if len(column.paths) > 1]
 
     def of(self, document: LazyObject) -> bytes | None:
-        """What is left over from an object, as JSON; None when nothing is."""
+        """The undeclared parts of an object, as JSON; None if there are none."""
         kept = self._rest(document, (), {})
         return to_json(kept) if kept else None
 
     def suspects(self, values: Mapping[FieldPath, list[Any]], whole: Sequence[FieldPath], leaf: Any) -> set[int]:
-        """The rows, read by their declared keys alone, that may have something left over all the same.
+        """Rows, read by their declared keys alone, that may still have undeclared parts.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class UndeclaredKeys:
         return kept
 
     def _holds(self, column: Column, path: FieldPath, document: LazyObject, taken: dict[str, Any]) -> bool:
-        """Whether a column's cell has the value under a path; a value that it cannot read goes to the quarantine."""
+        """Whether a column's cell holds the value under a path; an unreadable value goes to the quarantine."""
         if len(column.paths) == 1:
             return True
         if column.name not in taken:

@@ -1,4 +1,4 @@
-"""The table of every Voice event: what the Voice API tells of calls, which no list of events has (live contract 6)."""
+"""The table of all Voice events, which no list of events has (live contract 6)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VOICE_EVENTS = Table(
         pick(VoiceEvent, "uuid", "leg_id"),
         Column("kind", VoiceEventKind, "What the event is about, by the keys that its body has."),
         pick(VoiceEvent, "status"),
-        pick(VoiceEvent, "timestamp", "at", doc="When it happened; where it does not tell, when it was received."),
-        Column("at_is_received", bool, "Whether the event does not tell its instant, as transcriptions do not."),
+        pick(VoiceEvent, "timestamp", "at", doc="When it happened; without an instant, when it was received."),
+        Column("at_is_received", bool, "Whether the event has no instant of its own, as transcriptions have none."),
         pick(VoiceEvent, "direction"),
         pick(VoiceEvent, "from_", "from"),
         pick(VoiceEvent, "from_user"),
@@ -45,7 +45,7 @@ VOICE_EVENTS = Table(
         pick(VoiceEvent, "recording_url"),
         pick(VoiceEvent, "size", "size_bytes"),
         pick(VoiceEvent, "transcription_url"),
-        Column("received_at", datetime, "When it was received; null where a file does not tell."),
+        Column("received_at", datetime, "When it was received; null if a file does not say."),
         Column(
             "event_key",
             str,

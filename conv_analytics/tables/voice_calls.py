@@ -11,7 +11,7 @@ from conv_analytics.tables.envelope import endpoint
 
 
 class CoverageClass(StrEnum):
-    """What a folder has of a leg that the Voice API lists (live contract 7.1)."""
+    """The coverage of a leg that the Voice API lists (live contract 7.1)."""
 
     COVERED = "covered"
     """Its events came from the lists of the Conversation API."""

@@ -1,4 +1,4 @@
-"""From Voice events to rows: the table of all of them, and what maps to the tables of calls (live contract 6.7).
+"""From Voice events to rows: of their own table, and of the tables of calls that they map to (live contract 6.7).
 
 A Voice event has no id; rows of other tables have a null in its place and the source ``voice``. They repeat what RTC
 events tell of the same leg, a few milliseconds apart: questions about legs use them only where nothing else is known
@@ -73,7 +73,7 @@ def flatten_voice_events(received: Sequence[Received], seen: SeenEvents) -> Rows
     lost = {cell.row for cell in reading.cells if not cell.column}
     _complete(arrays, received)
     arrays["event_key"] = pa.array(_keys(arrays, documents, lost), pa.string())
-    fresh = _fresh(arrays, lost, seen)
+    fresh = _new_rows(arrays, lost, seen)
     reported = lost.union(fresh)
     ledger = ProblemLog("voice_events")
     ledger.add("voice_events", [cell for cell in reading.cells if cell.row in reported])
@@ -149,7 +149,7 @@ def _with_headers(extra: pa.Array, headers: pa.Array) -> pa.Array:
 
 
 def _keys(arrays: Arrays, documents: Sequence[bytes], lost: Collection[int]) -> list[str | None]:
-    """The key of each event; None for what is no event."""
+    """The key of each event; None for other objects."""
     parts = zip(*(comparable(arrays[name]) for name in _KEY), strict=True)
     return [None if row in lost else _key(part, documents[row]) for row, part in enumerate(parts)]
 
@@ -162,7 +162,7 @@ def _key(parts: Sequence[Any], document: bytes) -> str:
     return digest([json.dumps(part).encode() for part in (conversation_id, leg_key(leg_id), *others)])
 
 
-def _fresh(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:
+def _new_rows(arrays: Arrays, lost: Collection[int], seen: SeenEvents) -> list[int]:
     """The rows of events that are new."""
     fresh = []
     for row, (owner, key) in enumerate(
@@ -224,7 +224,7 @@ _OF_RECORDING = ("recording_id", "transcription_url", "started_at", "ended_at", 
 
 
 def _digits(dtmf: str | None) -> str | None:
-    """The keys that were pressed: a text, or inside an object; None when there are none."""
+    """The pressed keys: a text, or inside an object; None if there are none."""
     value = _value(dtmf)
     if isinstance(value, dict):
         value = value.get("digits")
@@ -283,7 +283,7 @@ def _value(raw: bytes | str | None) -> Any:
 
 
 def _words(table: str, column: str, texts: pa.Array) -> pa.Array:
-    """Texts as a column of a table, which may be one of words."""
+    """Texts as a column of a table, perhaps of a vocabulary."""
     array, _ = to_arrow(TABLES[table][column].kind, [texts.to_pylist()])
     return array
 

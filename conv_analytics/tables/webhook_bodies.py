@@ -1,4 +1,4 @@
-"""What arrives at a webhook, or stands in a file of events: taken apart into JSON objects, each of a known kind.
+"""Splits webhook bodies and files of events into JSON objects of known kinds.
 
 Nothing here raises for what somebody sends: a body that cannot be read is `Kind.OTHER`.
 """
@@ -54,7 +54,7 @@ _absent = msgspec.Raw(b"")
 
 
 class Outline(msgspec.Struct, gc=False):
-    """The keys that tell what an object is, with their values undecoded; empty where there are none."""
+    """The keys that determine the kind of an object, with undecoded values; empty where missing."""
 
     type: msgspec.Raw = _absent
     id: msgspec.Raw = _absent
@@ -96,9 +96,9 @@ def outline(document: bytes) -> Outline | None:
     >>> bytes(outline(b'{"type": "sip:hangup", "id": 7}').id), outline(b"[1]"), outline(b'{"id": 7')
     (b'7', None, None)
     """
-    found = decoded_outline(document)
-    if found is not None:
-        return found
+    fields = decoded_outline(document)
+    if fields is not None:
+        return fields
     try:
         # Too deep, or not Unicode; the rest of it may be readable all the same.
         members = scan.members(document) if scan.is_whole(document) else None
@@ -110,7 +110,7 @@ def outline(document: bytes) -> Outline | None:
 
 
 def decoded_outline(document: bytes) -> Outline | None:
-    """The same, of a text that a decoder takes; it is faster to say no."""
+    """The same for a text that a decoder accepts; rejects faster."""
     try:
         return _outline.decode(document)
     except _REFUSED:
@@ -134,30 +134,30 @@ def classify(document: bytes) -> Kind:
     >>> classify(b'{"_embedded": {"data": {"events": []}}}').value, classify(b'"text"').value
     ('events', 'other')
     """
-    found = outline(document)
-    return Kind.OTHER if found is None else kind_of(found)
+    fields = outline(document)
+    return Kind.OTHER if fields is None else kind_of(fields)
 
 
-def kind_of(found: Outline) -> Kind:
+def kind_of(fields: Outline) -> Kind:
     """What an object is, by its outline."""
-    typed = bool(found.type)
-    if found.embedded and not typed:
-        return _page(bytes(found.embedded))
-    delivered = bool(found.application_id or found.conversation_id or found.cid)
-    of_call = any(getattr(found, name) for name in _OF_CALL) and any(getattr(found, name) for name in DECIDING_KEYS)
+    typed = bool(fields.type)
+    if fields.embedded and not typed:
+        return _page(bytes(fields.embedded))
+    delivered = bool(fields.application_id or fields.conversation_id or fields.cid)
+    of_call = any(getattr(fields, name) for name in _OF_CALL) and any(getattr(fields, name) for name in DECIDING_KEYS)
     # A call of the list of calls has links; it is no event.
-    if of_call and not found.links and not (typed and (found.body or delivered)):
+    if of_call and not fields.links and not (typed and (fields.body or delivered)):
         return Kind.VOICE_EVENT
-    if (typed and (delivered or found.body or found.id or found.timestamp)) or (delivered and found.body):
+    if (typed and (delivered or fields.body or fields.id or fields.timestamp)) or (delivered and fields.body):
         return Kind.RTC_EVENT if delivered else Kind.LIST_EVENT
-    if bytes(found.id).startswith(b'"CON-'):
+    if bytes(fields.id).startswith(b'"CON-'):
         return Kind.CONVERSATION
-    of_member = bytes(found.id).startswith(b'"MEM-') and (found.state or found.user or found.channel)
+    of_member = bytes(fields.id).startswith(b'"MEM-') and (fields.state or fields.user or fields.channel)
     return Kind.MEMBER if of_member else Kind.OTHER
 
 
 def _page(embedded: bytes) -> Kind:
-    """The list that a page is of; other things embed something, too."""
+    """The list that a page contains; other objects embed things, too."""
     for _ in range(scan.LEVELS):
         part = embedded.strip()
         if part.startswith(b"["):
@@ -174,7 +174,7 @@ def _page(embedded: bytes) -> Kind:
 
 
 def _page_of(listed: bytes) -> Kind:
-    """The list whose records stand in a page without its name."""
+    """The list of a page that does not name it."""
     try:
         first = next(iter(_items(listed)), None)
     except ValueError:
@@ -192,7 +192,7 @@ def _page_of(listed: bytes) -> Kind:
 
 
 def split(body: bytes) -> list[bytes]:
-    """The JSON objects of a webhook's body: one, those of an array, or the one that a form stands for.
+    """The JSON objects of a webhook's body: one, those of an array, or the one in a form.
 
     What cannot be read comes back as it is, and is `Kind.OTHER`.
 

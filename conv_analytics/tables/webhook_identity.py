@@ -1,4 +1,4 @@
-"""Which conversation an event of a webhook belongs to, and what identifies one that has no id (live contract 5.5)."""
+"""The conversation of a webhook event, and the key of one without an id (live contract 5.5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REFUSED = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
 
 
 def conversation_of(event: bytes | Outline) -> str | None:
-    """The conversation of an event, wherever the event names it; None where it does not, as while somebody knocks.
+    """The conversation of an event, from any of its keys; None without one, as while somebody knocks.
 
     Looked at in this order: the event itself, then, in its body, the conversation that is created, changed or deleted,
     the one that a member is invited to, and the last one in the history of a leg. Never raises.
@@ -30,16 +30,16 @@ def conversation_of(event: bytes | Outline) -> str | None:
     >>> conversation_of(b'{"type": "sip:ringing", "from": "knocker:84e6", "body": {"id": "CON-1"}}') is None
     True
     """
-    found = event if isinstance(event, Outline) else outline(event)
-    if found is None:
+    fields = event if isinstance(event, Outline) else outline(event)
+    if fields is None:
         return None
-    for raw in (found.conversation_id, found.cid):
+    for raw in (fields.conversation_id, fields.cid):
         if raw and (named := identity(_value(raw))):
             return named
-    body = _value(found.body) if found.body else None
+    body = _value(fields.body) if fields.body else None
     if not isinstance(body, dict):
         return None
-    of_conversation = str(_value(found.type)).strip().lower().startswith("conversation:")
+    of_conversation = str(_value(fields.type)).strip().lower().startswith("conversation:")
     named = identity(body.get("id")) if of_conversation else None
     return named or identity(dig(body, ("conversation", "conversation_id"))) or _last_of_history(body)
 
@@ -69,7 +69,7 @@ def _last_of_history(body: dict[str, Any]) -> str | None:
 
 
 def event_key(application_id: bytes, event_type: bytes, sender: bytes, timestamp: bytes, body: bytes) -> str:
-    """What identifies an event that has no id, or no conversation: the same event gives the same key.
+    """The key of an event without an id or a conversation: the same event gives the same key.
 
     Parameters
     ----------
@@ -92,9 +92,9 @@ def event_key(application_id: bytes, event_type: bytes, sender: bytes, timestamp
     return digest((application_id, event_type, sender, timestamp, body))
 
 
-def key_of(found: Outline) -> str:
-    """The same of an outline."""
-    return event_key(*map(bytes, (found.application_id, found.type, found.sender, found.timestamp, found.body)))
+def key_of(fields: Outline) -> str:
+    """The same for an outline."""
+    return event_key(*map(bytes, (fields.application_id, fields.type, fields.sender, fields.timestamp, fields.body)))
 
 
 def digest(parts: Sequence[bytes]) -> str:

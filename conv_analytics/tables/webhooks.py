@@ -1,4 +1,4 @@
-"""From the events that an application's webhook receives to the rows of every table (live contract 5).
+"""From webhook events to the rows of every table (live contract 5).
 
 They are the events of the lists, one by one, each with the ids of its conversation and its application; so they are
 put into pages, conversation by conversation, and go the way of the lists. What lists do not have is added: when an
@@ -25,7 +25,7 @@ from conv_analytics.tables.flatten import (
     Rows,
     conversation_ids,
     flatten_conversations,
-    fresh_rows,
+    new_rows,
     sources,
     tabulate,
 )
@@ -49,13 +49,13 @@ class Received(NamedTuple):
 
     body: bytes
     at: datetime | None
-    """When it was received; None where nobody knows."""
+    """When it was received; None if unknown."""
     conversation_id: str | None = None
-    """Its conversation, where that is known from elsewhere; an event that names one itself is of that one."""
+    """Its conversation, if known from elsewhere; an event that names one itself belongs to that one."""
     verification: str | None = None
-    """How the signature of its request was judged; None where there was no request."""
+    """The verdict on the signature of its request; None without a request."""
     application_id: str | None = None
-    """The application that signed its request; None where nothing tells."""
+    """The application that signed its request; None if unknown."""
 
 
 @dataclass
@@ -93,7 +93,7 @@ def flatten_webhooks(
     pages = grouped.pages(received)
     read = read_events([page.body for page in pages], delivered=True)
     arrays = read.arrays
-    arrays["conversation_id"] = conversation_ids(pages, read.heights)
+    arrays["conversation_id"] = conversation_ids(pages, read.page_lengths)
     _without_foreign_ids(arrays)
     nameless = np.flatnonzero(arrays["event_id"].is_null().to_numpy(zero_copy_only=False)).tolist()
     keys = {row: key_of(grouped.outlines[row]) for row in nameless}
@@ -103,7 +103,7 @@ def flatten_webhooks(
     arrays["received_at"] = pa.array([received[row].at for row in order], INSTANT)
     arrays["verification"] = pa.array([received[row].verification for row in order], pa.string())
     arrays["source"] = sources(source, height)
-    fresh = fresh_rows(pages, read.heights, arrays["event_id"], seen)
+    fresh = new_rows(pages, read.page_lengths, arrays["event_id"], seen)
     if keys:
         owners = arrays["conversation_id"]
         fresh = [row for row in fresh if row not in keys or _is_new(keys[row], owners[row].as_py() or "", seen)]
@@ -135,22 +135,22 @@ class _Grouped(NamedTuple):
         unreadable = []
         for number, event in enumerate(received):
             body = event.body
-            found = decoded_outline(body)
-            alone = found is None
+            fields = decoded_outline(body)
+            alone = fields is None
             # What no decoder takes may have a quotation mark too many, which would swallow what follows it.
-            found = found or (outline(body) if _holds_one(_page(body)) else None)
-            if found is None:
+            fields = fields or (outline(body) if _holds_one(_page(body)) else None)
+            if fields is None:
                 unreadable.append(body)
             else:
-                events = conversations.setdefault(conversation_of(found) or event.conversation_id, [])
-                events.append((_id_of(found), number, found, alone))
+                events = conversations.setdefault(conversation_of(fields) or event.conversation_id, [])
+                events.append((_id_of(fields), number, fields, alone))
         groups: list[tuple[str | None, list[int]]] = []
         outlines = []
         for name, events in conversations.items():
             events.sort(key=lambda event: event[:2])
             joined = False
-            for _, number, found, alone in events:
-                outlines.append(found)
+            for _, number, fields, alone in events:
+                outlines.append(fields)
                 if joined and not alone:
                     groups[-1][1].append(number)
                 else:
@@ -181,19 +181,19 @@ def _holds_one(page: bytes) -> bool:
         return False
 
 
-def _id_of(found: Outline) -> float:
-    """The id of an event, to sort by; events without one come last, as they came."""
-    if not found.id:
+def _id_of(fields: Outline) -> float:
+    """The id of an event, as a sort key; events without one come last, in their order."""
+    if not fields.id:
         return _LAST
     try:
-        number = natural_number(msgspec.json.decode(found.id))
+        number = natural_number(msgspec.json.decode(fields.id))
     except _REFUSED:
         return _LAST
     return _LAST if number is None else number
 
 
 def _without_foreign_ids(arrays: dict[str, pa.Array]) -> None:
-    """Move the ids of events without a conversation to ``extra``: alone they name no event."""
+    """Move the ids of events without a conversation to ``extra``: alone they identify no event."""
     foreign = pc.and_(arrays["conversation_id"].is_null(), arrays["event_id"].is_valid())
     rows = np.flatnonzero(foreign.to_numpy(zero_copy_only=False)).tolist()
     if not rows:

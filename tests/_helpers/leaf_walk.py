@@ -144,13 +144,13 @@ def walk_event(event: dict[str, Any]) -> tuple[Rows, list[Found]]:
         if event.get("type") not in declared.types:
             continue
         typed = table(rows, name)
-        if declared.each is None:
+        if declared.item_list is None:
             if len(typed) != 1:
                 found.append(Found("null", name, "(row)", len(typed)))
             found += _cells(name, body, [(body, each) for each in typed], rows)
             continue
-        lists = [given for path in declared.each.paths if isinstance(given := inside(body, path), list)]
-        items = lists[0] if lists else [body] if declared.each.last_item and body.get("status") else []
+        lists = [given for path in declared.item_list.paths if isinstance(given := inside(body, path), list)]
+        items = lists[0] if lists else [body] if declared.item_list.last_item and body.get("status") else []
         if len(typed) != len(items):
             found.append(Found("null", name, "(rows)", len(typed)))
         found += _cells(name, body, [(item, each) for item, each in zip(items, typed, strict=False)], rows, outer=body)
@@ -201,7 +201,7 @@ def _cells(
 ) -> Iterator[Found]:
     """Cells that are null, or hold something else, although a source of theirs is given."""
     told = {problem.column for broken in rows.broken for problem in broken.problems if problem.table == name}
-    each = TABLES[name].each
+    each = TABLES[name].item_list
     for item, row in pairs:
         for column in TABLES[name].columns:
             where = item if each is None or column.name in each.columns or outer is None else outer

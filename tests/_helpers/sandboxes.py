@@ -108,7 +108,7 @@ def agree(contents: Contents, truth: Truth) -> None:
     assert len(frames["members"]) == frames["members"]["member_id"].nunique() == truth.members
 
     for name, table in TABLES.items():
-        if table.types and table.each is None:
+        if table.types and table.item_list is None:
             typed = frames[name][frames[name]["event_id"].notna()]
             assert len(typed) == sum(truth.events_by_type.get(kind, 0) for kind in table.types), name
     for name in ("hangups", "call_events", "call_records", "messages", "message_statuses", "member_events"):

@@ -74,7 +74,7 @@ def test_more_than_there_is_ends_with_advice(
         analysis.legs(made)
     assert isinstance(caught.value, MemoryError)
     assert main(["kpi", str(made.path)]) == 2
-    assert "takes more memory than DuckDB may have" in capsys.readouterr().err
+    assert "needs more memory than DuckDB may use" in capsys.readouterr().err
     with made.duckdb() as own:
         own.execute("set memory_limit = '2MB'")
         with pytest.raises(MemoryExhausted):

@@ -62,7 +62,7 @@ def test_an_answer_that_never_ends_is_given_up(name: str, face: Face, monkeypatc
         with pytest.raises(errors.TransportError) as caught:
             face.call("get_conversation", "CON-1", options=options)
     # Some libraries notice sooner that this is no HTTP.
-    assert re.search(r"was not whole after 0\.25 s|is not HTTP|compressed in a way", str(caught.value))
+    assert re.search(r"was not complete after 0\.25 s|is not HTTP|cannot be decompressed", str(caught.value))
 
 
 def test_a_body_may_take_ten_times_the_timeout(settings: Settings) -> None:
@@ -176,7 +176,7 @@ def test_a_bomb_over_the_wire(face: Face, server: Server) -> None:
     with pytest.raises(errors.ResponseTooLarge):
         face.call("get_conversation", "CON-1", options={"max_body_bytes": 1 << 20})
     server.script = [Answer(body=b"{}", headers={"content-encoding": "br"})]
-    with pytest.raises(errors.TransportError, match="compressed in a way"):
+    with pytest.raises(errors.TransportError, match="cannot be decompressed"):
         face.call("get_conversation", "CON-1")
 
 

@@ -79,7 +79,7 @@ def main() -> None:
     x.comm = Wire(sent)
     for n, (name, message) in enumerate(ASKED.items(), start=1):
         sent.clear()
-        seconds = took(lambda n=n, message=message: x.set_state({"asked": [{"n": n, **message}]}))
+        seconds = took(lambda n=n, message=message: x.set_state({"requests": [{"n": n, **message}]}))
         size = f"{len(x.calls):>9,} calls, {len(sent)} message of {len(json.dumps(sent)) / 1000:5.1f} kB"
         print(f"{name:>14}: {seconds:7.3f} s {seconds / floor:7.2f} x, {size}")
     assert x.filters == Filters()

@@ -199,14 +199,14 @@ def test_units_are_told_where_the_data_do_not_decide(mixed: Path, folder: Path) 
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("check", "out", "--rule", "nonsense"), "is no rule"),
+        (("check", "out", "--rule", "nonsense"), "is not a rule"),
         (("check", "out"), "--rule"),
         (("check", "nowhere", "--rule", "asr < 1%"), "holds no export"),
         (("kpi", "out", "--metrics", "nothing"), "nothing"),
         (("kpi", "out", "--by", "moon"), "moon"),
         (("quality", "out", "--verdict", "nice"), "nice"),
         (("offenders", "out", "--by", "moon"), "moon"),
-        (("offenders", "out", "--case", "ugly"), "none of answered, unanswered, failed"),
+        (("offenders", "out", "--case", "ugly"), "not one of answered, unanswered, failed"),
         (("offenders", "out", "--tz", "Mars/Base"), "Mars/Base"),
         (("offenders", "nowhere", "--by", "user_id"), "holds no export"),
         (("quality", "out", "--profile", "nobody"), "nobody"),

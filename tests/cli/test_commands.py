@@ -372,7 +372,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["tables", "--format", "yaml"], "invalid choice: 'yaml'"),
         (["sandbox", "--faults", "fire=1"], "no fault is called 'fire'"),
         (["sandbox", "--faults", "5xx=often"], "needs a number"),
-        (["sandbox", "--causes", "fire"], "'fire' is no cause"),
+        (["sandbox", "--causes", "fire"], "'fire' is not a cause"),
         (["sandbox", "--port", "99999"], "--port is 99999; it must be from 0 to 65535"),
         (["sandbox", "--broken", "2"], "--broken is 2.0"),
         (["demo", "--conversations", "0"], "at least 1"),
@@ -435,7 +435,7 @@ NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
     ],
 )
 def test_times_that_are_understood(text: str, expected: datetime) -> None:
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
 
     assert instant(text, NOW) == expected
 
@@ -446,10 +446,10 @@ def test_times_that_are_understood(text: str, expected: datetime) -> None:
      "20/11/2026", "1763629200", "0001-01-01T00:00+23:00", "\u0667d", "2026-W47-5"],
 )  # fmt: skip
 def test_times_that_are_not(text: str) -> None:
-    from conv_analytics.cli.when import ACCEPTED, instant
+    from conv_analytics.cli.times import ACCEPTED, instant
     from conv_analytics.errors import ConfigError
 
-    with pytest.raises(ConfigError, match="no point in time") as caught:
+    with pytest.raises(ConfigError, match="not a point in time") as caught:
         instant(text, NOW)
     assert ACCEPTED in str(caught.value)
 

@@ -24,7 +24,7 @@ WRONG: list[tuple[list[object], str]] = [
     (["--tee", "ftp://app.example.com/hooks"], "must be a URL"),
     (["--commit-every", "soon"], "must be a time such as 30s"),
     (["--commit-every", "5"], "must be a time such as 30s"),
-    (["--allow-from", "everybody"], "is no network"),
+    (["--allow-from", "everybody"], "is not a network"),
     (["--trust-forwarded", -1], "must not be negative"),
     (["--mask-key-file", "empty"], "--mask-key-file is for --mask"),
     (["--mask"], "A mask needs a key"),

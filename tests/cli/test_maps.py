@@ -73,7 +73,7 @@ def test_every_command_that_groups_takes_maps(place: Path) -> None:
     [
         ("none.csv", "none.csv cannot be read"),
         ("carriers.csv:prefix", "carriers.csv has no column 'prefix'"),
-        ("carriers.csv:town=Vorwahl", "'town' is nothing to join carriers.csv on"),
+        ("carriers.csv:town=Vorwahl", "'town' cannot be used to join carriers.csv on"),
         ("carriers.csv:prefix=", "write FILE, FILE:COLUMN or FILE:number=COLUMN"),
         (":prefix", "write FILE, FILE:COLUMN or FILE:number=COLUMN"),
         ("out", "out cannot be read"),

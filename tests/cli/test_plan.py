@@ -51,8 +51,8 @@ def test_full_and_lookback(small_sandbox: Sandbox, tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--lookback", "soon"], "--lookback: 'soon' is no length of time. Accepted are, for example, 48h, 7d, 2w."),
-        (["--sweep", "1"], "--sweep: '1' is no length of time."),
+        (["--lookback", "soon"], "--lookback: 'soon' is not a length of time. Accepted forms: "),
+        (["--sweep", "1"], "--sweep: '1' is not a length of time."),
         (["--lookback", "0d"], "lookback is 0:00:00; it must be longer than nothing"),
         (["--full", "--lookback", "7d"], "leave one of them out"),
     ],

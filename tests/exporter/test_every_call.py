@@ -105,7 +105,7 @@ def test_the_folder_has_all_but_what_was_never_delivered(shape: Any, quirks: boo
     exported = set(open_dataset(folder)["members"]["conversation_id"])
     classes = {
         plain_id(leg.leg_id): str(
-            leg.expected_class(exported=exported, seen_live=deliveries.seen, ended_live=deliveries.ended)
+            leg.expected_class(exported=exported, seen_live=deliveries.begun, ended_live=deliveries.ended)
         )
         for leg in truth
     }

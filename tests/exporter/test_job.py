@@ -65,7 +65,7 @@ def test_stop_leaves_nothing_behind_and_the_next_call_goes_on(state: str, serve:
     assert job.stop()
     assert _threads() == []
     assert (job.running, job.done, job.status) == (False, True, "stopped")
-    with pytest.raises(ExportStopped, match="goes on where this one was") as caught:
+    with pytest.raises(ExportStopped, match="continues where this one stopped") as caught:
         job.result()
     assert caught.value.report.interrupted
     assert job.stop(), "again, and nothing happens"
@@ -197,7 +197,7 @@ def test_how_a_job_looks(serve: Serve, tmp_path: Path) -> None:
     assert "&lt;b&gt;out</code>: running.</b> <code>.stop()</code> stops it" in html
     assert "<progress" in html
     job.stop()
-    assert ": stopped.</b> The export was stopped. Run the same call again: it goes on where" in job._repr_html_()
+    assert ": stopped.</b> The export was stopped. Run the same call again: it continues where" in job._repr_html_()
     sandbox._scripts.clear()
     job = export(client_of(sandbox), folder, wait=False, rate=0, progress=False)
     job.wait()

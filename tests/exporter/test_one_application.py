@@ -152,6 +152,6 @@ def test_urls_are_refused_by_name(
         lambda: compact(tmp_path / "exports", where), lambda: coverage(client, where),
         lambda: app(where, secrets=SECRET),
     ):  # fmt: skip
-        with pytest.raises(ConfigError, match=f"^{scheme}://.* is a URL; a dataset is a folder of this machine"):
+        with pytest.raises(ConfigError, match=f"^{scheme}://.* is a URL; a dataset is a local folder"):
             call()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["events.json", "exports"]

@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_written_to_stops_the_server_from_starting(tmp_p
         ({"unsigned": "maybe"}, "require or record"),
         ({"tee": "app.example.com"}, "must be a URL"),
         ({"tee": "https://user:word@app.example.com"}, "Leave it out"),
-        ({"allow_from": ["everybody"]}, "no network"),
+        ({"allow_from": ["everybody"]}, "not a network"),
         ({"max_body": 0}, "must be positive"),
         ({"commit_every": -1}, "must not be negative"),
         ({"commit_every": float("nan")}, "must not be negative"),

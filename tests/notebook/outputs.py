@@ -242,7 +242,7 @@ OUTPUTS: dict[str, Output] = {
                        lambda given: show_verdicts(given.dataset)._repr_html_()),
     "verdicts, text": Output("text", (), lambda given: f"{show_verdicts(given.dataset)}"),
     "ledger": Output("fragment", ("show_ledger",), lambda given: show_ledger(given.dataset)._repr_html_()),
-    "explorer, saved": Output("fragment", ("AskedWidget._repr_mimebundle_", "explore"), _explored),
+    "explorer, saved": Output("fragment", ("RequestWidget._repr_mimebundle_", "explore"), _explored),
     "explorer, text": Output("text", (), lambda given: repr(explore(given.dataset, mask=given.mask))),
     "progress": Output("fragment", ("as_html",), lambda given: as_html(_PROGRESS)),
     "plot_mos": Output("svg", ("plot_mos",), _plotted(

@@ -40,7 +40,7 @@ def state(x: Any) -> Any:
 
 def ask(x: Any, **message: Any) -> None:
     """What the browser sends."""
-    x.set_state({"asked": [{"n": x.answered + 1, **message}]})
+    x.set_state({"requests": [{"n": x.answered + 1, **message}]})
 
 
 @pytest.mark.slow
@@ -121,10 +121,10 @@ def test_order_pages_and_choice(frame: pd.DataFrame) -> None:
             assert view.calls[column].isna().to_list() == sorted(view.calls[column].isna())
     seen = []
     for first in range(0, len(many), PAGE):
-        view.turn(first)
+        view.go_to(first)
         seen += [place for place, _ in view.page()]
     assert sorted(seen) == list(range(len(many)))
-    view.turn(10**9)
+    view.go_to(10**9)
     assert view.first == (len(many) - 1) // PAGE * PAGE
     view.choose([5, 2, 5, -1, 10**9])
     view.filters = Filters(text="no such thing")
@@ -268,9 +268,9 @@ def test_from_python(frames: Any) -> None:
     x.filter(directions="inbound").reload({})
     assert len(x.calls) == 0
     assert x.filters == Filters(directions="inbound")
-    with pytest.raises(ConfigError, match="is none of verdicts"):
+    with pytest.raises(ConfigError, match="is not one of verdicts"):
         x.filter(verdicts="awful")
-    with pytest.raises(ConfigError, match="no column"):
+    with pytest.raises(ConfigError, match="is not a column"):
         View(x.calls).order("conversation", descending=False)
 
 

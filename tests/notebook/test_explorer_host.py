@@ -100,12 +100,12 @@ def test_no_request_is_lost_or_done_twice(host: WidgetHost) -> None:
     """A front end that keeps values back while Python is busy sends the last one only, and may send one again."""
     page, x = host.page, host.widget
     done: list[Any] = []
-    do = x._do
-    x._do = lambda request: (done.append(request["place"]), do(request))
+    handle = x._handle
+    x._handle = lambda request: (done.append(request["place"]), handle(request))
     held: list[Any] = host.value(
         """(() => {
           const saved = [], { model } = host, save = model.save_changes;
-          model.save_changes = () => saved.push(model.get("asked"));
+          model.save_changes = () => saved.push(model.get("requests"));
           for (const row of [...host.el.querySelectorAll("[data-place]")].slice(0, 3))
             row.dispatchEvent(new MouseEvent("click", { bubbles: true, ctrlKey: true }));
           model.save_changes = save;
@@ -114,15 +114,15 @@ def test_no_request_is_lost_or_done_twice(host: WidgetHost) -> None:
     )
     assert [len(each) for each in held] == [1, 2, 3]
     before = len(host.sent)
-    for asked in (held[2], held[0], held[2]):
-        x.set_state({"asked": asked})
+    for requests in (held[2], held[0], held[2]):
+        x.set_state({"requests": requests})
     host.push(before)
     assert len(done) == 3
     assert x.selected["conversation_id"].to_list() == x.calls["conversation_id"].iloc[:3].to_list()
     expect(selected(page)).to_have_count(3)
     rows(page).nth(0).click(modifiers=["Control"])
     expect(selected(page)).to_have_count(2)
-    assert len(host.received[-1]["asked"]) == 1, "what is answered is not asked again"
+    assert len(host.received[-1]["requests"]) == 1, "what is answered is not asked again"
 
 
 def test_it_is_as_light_or_dark_as_the_page(host: WidgetHost) -> None:

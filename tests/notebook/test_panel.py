@@ -19,7 +19,7 @@ def state(panel: Any) -> Any:
 
 def ask(panel: Any, **message: Any) -> None:
     """What the browser sends."""
-    panel.set_state({"asked": [{"n": panel.answered + 1, **message}]})
+    panel.set_state({"requests": [{"n": panel.answered + 1, **message}]})
 
 
 @pytest.fixture(scope="module")

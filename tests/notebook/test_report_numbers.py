@@ -277,10 +277,10 @@ def test_json_is_json() -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"since": "soon"}, "since='soon' is no point in time"),
+        ({"since": "soon"}, "since='soon' is not a point in time"),
         ({"until": datetime(2026, 1, 1)}, "until has no time zone"),  # noqa: DTZ001 - that is the point
         ({"since": "2026-03-02", "until": "2026-03-01"}, "is not before"),
-        ({"tz": "Mars/Olympus"}, "is no time zone"),
+        ({"tz": "Mars/Olympus"}, "is not a time zone"),
         ({"profile": "best"}, "There is no profile"),
     ],
 )
@@ -307,8 +307,8 @@ def test_few_cases_break_no_rule() -> None:
 
 @pytest.mark.parametrize(
     ("rule", "told"),
-    [("poor", "is no rule"), ("best>3%", "no metric 'best' to set a limit to"), ("poor>3", "write it like poor > 3%"),
-     ("mos_p5<3%", "is no share"), ("poor>>3%", "is no rule"), ("poor>3% by country", "check` judges by group"),
+    [("poor", "not a rule"), ("best>3%", "no metric 'best' to set a limit to"), ("poor>3", "write it like poor > 3%"),
+     ("mos_p5<3%", "is not a share"), ("poor>>3%", "not a rule"), ("poor>3% by country", "check` judges by group"),
      ("ghost>3%", "does not tell ghost_ratio"), ("mos_p7<3", "does not tell p7\\(mos\\)")],
 )  # fmt: skip
 def test_bad_rules_are_told(rule: str, told: str) -> None:
@@ -319,7 +319,7 @@ def test_bad_rules_are_told(rule: str, told: str) -> None:
 def test_today_is_the_zones_today() -> None:
     from zoneinfo import ZoneInfo
 
-    from conv_analytics.cli.when import instant
+    from conv_analytics.cli.times import instant
 
     now = datetime(2026, 3, 29, 23, 30, tzinfo=UTC)
     zone = ZoneInfo("Europe/London")

@@ -141,9 +141,9 @@ def test_days_of_a_change_are_at_midnight() -> None:
 def test_wrong_calls_say_what_to_do(frames: Any, tmp_path: Path, transfer: Any) -> None:
     with pytest.raises(ConfigError, match="IANA name"):
         show_timeline(frames, transfer.conversation_id, tz="Mars/Olympus")
-    with pytest.raises(ConfigError, match="no theme"):
+    with pytest.raises(ConfigError, match="not a theme"):
         show_timeline(frames, transfer.conversation_id, theme="blue")
-    with pytest.raises(ConfigError, match="nothing of conversation"):
+    with pytest.raises(ConfigError, match="nothing about conversation"):
         show_timeline(frames, "CON-none")
     with pytest.raises(TableNotFound):
         show_timeline({}, "CON-1")

@@ -88,7 +88,7 @@ def test_the_same_arguments_give_the_same_bytes() -> None:
 
 @pytest.mark.parametrize("wrong", ["los", "loss;cliff", ["loss", "everything"]])
 def test_unknown_causes_are_refused(wrong: str | list[str]) -> None:
-    with pytest.raises(ValueError, match=r"is no cause; known are loss, one_way, .* and all"):
+    with pytest.raises(ValueError, match=r"is not a cause; known are loss, one_way, .* and all"):
         World(4, 40, causes=wrong)
 
 

@@ -55,7 +55,7 @@ def test_with_webhooks_nightly_exports_hold_all_but_what_was_never_delivered(
             new = sandbox.deliveries(since=before, drop=0.02, duplicates=0.05, shuffle=True)
             ingest(tmp_path / "out", written(new, tmp_path / f"{night:%d}.jsonl"))
             ca.export(client, tmp_path / "out", rate=0, progress=False, allow_empty=True)
-            told = [each for each in new.told if each.interface == "rtc"]
+            told = [each for each in new.accepted if each.interface == "rtc"]
             arrived |= {(each.conversation_id, each.event_id) for each in told if each.event_id is not None}
             unlisted += sum(each.event_id is None for each in told)
         assert len(sandbox.lifetimes.ordinals()) == 0, "at the end, nothing can be read any more"
@@ -94,7 +94,7 @@ def test_coverage_gives_each_leg_the_class_that_the_sandbox_expects(
         exported = sandbox.truth(listed=True).sequence_numbers
         expected = {
             call.leg_id.replace("-", ""): call.expected_class(
-                exported=exported, seen_live=arrived.seen, ended_live=arrived.ended
+                exported=exported, seen_live=arrived.begun, ended_live=arrived.ended
             )
             for call in sandbox.truth().calls
         }
@@ -124,7 +124,7 @@ def test_legs_that_a_webhook_gave_before_the_list_are_covered_by_the_list(
         exported = sandbox.truth(listed=True).sequence_numbers
         expected = {
             call.leg_id.replace("-", ""): call.expected_class(
-                exported=exported, seen_live=arrived.seen, ended_live=arrived.ended
+                exported=exported, seen_live=arrived.begun, ended_live=arrived.ended
             )
             for call in sandbox.truth().calls
         }

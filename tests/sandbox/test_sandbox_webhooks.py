@@ -282,12 +282,12 @@ def test_legs_that_arrive_and_end_are_those_that_bodies_name(plain: Sandbox) -> 
         if leg:
             seen.add(leg)
             ended |= {leg} if over else set()
-    assert deliveries.seen == seen
+    assert deliveries.begun == seen
     assert deliveries.ended == ended < seen
     transient = {call.leg_id for call in plain.truth().calls if call.transient}
     assert {call.conversation_id for call in plain.truth().calls if call.leg_id in seen}
     assert seen <= transient
-    assert plain.deliveries().seen == plain.deliveries().ended == {call.leg_id for call in plain.truth().calls}
+    assert plain.deliveries().begun == plain.deliveries().ended == {call.leg_id for call in plain.truth().calls}
 
 
 # -- signatures

@@ -56,8 +56,8 @@ def test_tables_say_what_they_hold(table: Table) -> None:
     assert table.latest is None or table.latest in names
     assert "date" not in names
     assert set(DESIGN.get(table.name, "").split()) <= set(names)
-    if table.each:
-        assert set(table.each.columns) | {table.each.owner, table.each.number} - {None} <= set(names)
+    if table.item_list:
+        assert set(table.item_list.columns) | {table.item_list.owner, table.item_list.number} - {None} <= set(names)
 
 
 def test_every_event_type_with_a_table_is_in_one() -> None:

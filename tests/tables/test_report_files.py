@@ -119,14 +119,14 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "nothing.csv": (b" \n", "holds nothing"),
     "state.json": ((LIVE / "reports_async_status.json").read_bytes(), "is the state of a report"),
     "events.json": ((LIVE / "reports_conversation_event.json").read_bytes(), "is a report of CONVERSATION-EVENT"),
-    "error.json": ((LIVE / "reports_error_422.json").read_bytes(), "is no report of calls"),
+    "error.json": ((LIVE / "reports_error_422.json").read_bytes(), "is not a report of calls"),
     "asr.csv": (b"call_id,asr_type,total_price\n1,x,0.1\n", "is a report of ASR"),
-    "other.csv": (b"a,b\n1,2\n", "is no report of calls (its fields: a, b)"),
-    "half.json": (b'{"records": [{"call_id": ', "is no JSON"),
+    "other.csv": (b"a,b\n1,2\n", "is not a report of calls (its fields: a, b)"),
+    "half.json": (b'{"records": [{"call_id": ', "is not readable JSON"),
     "half.zip": (zipped(a__csv=CSV.encode())[:200], "cannot be unpacked"),
     "half.gz": (gzip.compress(CSV.encode())[:60], "cannot be unpacked"),
     "empty.zip": (zipped(readme__txt=b"hello"), "is a zip without a CSV"),
-    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", "is no report of calls"),
+    "picture.csv": (b"\x89PNG\r\n\x1a\n\x00\x00", "is not a report of calls"),
 }
 
 

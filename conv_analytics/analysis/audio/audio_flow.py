@@ -1,4 +1,4 @@
-"""One-way audio and silence: for each leg and direction whether audio flowed, what excuses it, what was heard of it."""
+"""One-way audio and silence, per leg and direction: whether audio flowed, what excuses silence, and speech."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _direction(rows: Rows, audio: str) -> Rows:
 
 
 def _with_speech(rows: Rows) -> Rows:
-    """Add whether speech was detected, as far as there are events: not at all, or only of others."""
+    """Add whether speech was detected, where events say so."""
     if "audio_events" not in rows.source.tables:
         return rows.with_columns(speech=nw.lit("unknown"))
     events = Rows.read(rows.source, "audio_events", ["conversation_id", "type", "leg_id"])

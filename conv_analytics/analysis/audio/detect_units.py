@@ -1,4 +1,4 @@
-"""Units detected once per dataset: one query counts what speaks for each, and the counts decide."""
+"""Units are detected once per dataset: one query counts the evidence for each, and the counts decide."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def detect_units(
     loss_unit: str | None = None,
     jitter_unit: str | None = None,
 ) -> Units:
-    """Find out what the quality numbers of a dataset are in, and say by what.
+    """Detect the units of a dataset's quality numbers, with the evidence.
 
     One query of counts, extremes and medians, run where the data is.
 
@@ -99,12 +99,12 @@ def units_of_all(data: Any) -> Units | None:
 
 
 def units_of(source: Source, legs: Rows) -> Units:
-    """The units of legs: of the hangups that they were made of, or of the legs themselves where there are none."""
+    """The units of legs: those of the hangups they were made from, or of the legs themselves without hangups."""
     return decide(_numbers_of_hangups(source), {}) if "hangups" in source.tables else _units(legs, {})
 
 
 def _numbers_of_hangups(source: Source) -> Mapping[str, float]:
-    """What the decisions need to know of all hangups; asked once."""
+    """The counts over all hangups that the decisions need; computed once."""
     if ("units",) not in source.cache:
         source.cache["units",] = _numbers(_hangups(source))
     numbers: Mapping[str, float] = source.cache["units",]
@@ -112,7 +112,7 @@ def _numbers_of_hangups(source: Source) -> Mapping[str, float]:
 
 
 def _hangups(source: Source) -> Rows:
-    """What was measured, once per hangup."""
+    """The measured columns, one row per hangup."""
     key = ["conversation_id", "event_id"]
     rows = Rows.read(source, "hangups", [*key, *MEASURED])
     legs = Rows.read(source, "hangups", KEY, needed=())
@@ -120,7 +120,7 @@ def _hangups(source: Source) -> Rows:
 
 
 def _units(rows: Rows, known: Mapping[str, Any]) -> Units:
-    """Decide on rows that hold the measured columns; what is known is not asked."""
+    """Decide from rows with the measured columns; units that are known are left out."""
     return decide(_numbers(rows), known)
 
 
@@ -223,19 +223,19 @@ def _loss_fits(unit: str) -> nw.Expr:
 
 
 def loss_contradicts(unit: str) -> nw.Expr:
-    """Whether the flaws of a leg say that its loss is in another unit than this one."""
+    """Whether the flaws of a leg contradict this unit of its loss."""
     others = [_loss_fits(each).fill_null(value=False) for each in READABLE if each != unit]
     return (others[0] | others[1]) & ~_loss_fits(unit).fill_null(value=False)
 
 
 def _has_flaws() -> nw.Expr:
-    """Whether a leg tells of losses and of flaws, so that they can be compared."""
+    """Whether a leg has both losses and flaws, so that they can be compared."""
     loss, packets, flaws = nw.col("packet_loss_perc"), nw.col("packet_cnt"), nw.col("flaw_total")
     return (loss > 0) & (packets > 0) & (flaws > 0) & (flaws <= packets)
 
 
 def _loss_between(unit: str, flaws: nw.Expr, packets: nw.Expr, bounds: tuple[float, float]) -> nw.Expr:
-    """Whether a loss lies between two multiples of some flaws of so many packets; without a division by nothing."""
+    """Whether a loss lies between two multiples of the share of flaws in the packets; never divides by zero."""
     loss = nw.col("packet_loss_perc")
     lost = loss * packets
     if unit == "count":

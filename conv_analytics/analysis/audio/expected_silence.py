@@ -18,7 +18,7 @@ LOOKED_AT = (*KEYS, "channel_type", "answered", "talk_s", "ended_at")
 
 
 def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
-    """Legs with what `excuse` looks at besides their own columns.
+    """Legs with the further columns that `excuse` needs.
 
     Added: ``_in_s`` and ``_out_s``, the seconds that they were muted and earmuffed within their talk (null without such
     events), and ``_company``, the answered legs of their conversation.
@@ -43,7 +43,7 @@ def with_context(rows: Rows, audio_events: Source | None = None) -> Rows:
 
 
 def _switches(source: Source) -> Rows:
-    """The events that switch a direction of a leg: not those that switch on what is on, or off what is not."""
+    """The events that switch a direction of a leg on or off, without those that change nothing."""
     key = ["conversation_id", "event_id"]
     events = Rows.read(source, "audio_events", [*key, "type", "at", "leg_id"])
     kinds = [kind for pair in SWITCHES.values() for kind in pair]
@@ -60,7 +60,7 @@ def _switches(source: Source) -> Rows:
 
 
 def _muted(rows: Rows, switches: Rows) -> Rows:
-    """Per leg the seconds of its talk in which each direction was off, also of one that is never switched on again."""
+    """Per leg the seconds of talk in which each direction was off; one that is never switched on again stays off."""
     talk = rows.select(*KEYS, "talk_s", "ended_at").with_micros("ended_at")
     talk = talk.with_columns(_since=nw.col("ended_at_us") - nw.col("talk_s") * 1e6)
     switched = switches.join(talk, on=[*KEYS], how="inner")

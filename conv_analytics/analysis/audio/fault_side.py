@@ -1,4 +1,4 @@
-"""On which side of a call the trouble was: the caller's access, the bridge between the legs, or the callee's access.
+"""The side of a call on which the fault was: the caller's access, the bridge between the legs, or the callee's access.
 
 What the platform receives on one leg should leave it on the other. Losses on the way in belong to that leg's access;
 audio that came in and did not go out was lost between. What happens after it has left the platform is not in the data.
@@ -37,8 +37,8 @@ COLUMNS = (
     Column("why", str, "What says so."),
     Column("caller_loss_pct", float, "Packets lost between the caller and the platform.", "%"),
     Column("callee_loss_pct", float, "Packets lost between the callee and the platform.", "%"),
-    Column("forward_ratio", float, "What went out to the callee by what came in from the caller, per second."),
-    Column("back_ratio", float, "What went out to the caller by what came in from the callee, per second."),
+    Column("forward_ratio", float, "Sent to the callee per second, as a ratio to received from the caller."),
+    Column("back_ratio", float, "Sent to the caller per second, as a ratio to received from the callee."),
     Column("conserved_by", str, "What was compared: bytes, or packets where the legs' codecs differ."),
     Column("caller_event_id", int, "The caller's hangup."),
     Column("callee_event_id", int, "The callee's hangup."),
@@ -108,7 +108,7 @@ def fault_side(data: Any, *, units: Units | None = None) -> Any:
 
 
 def _sides(rows: Rows) -> Rows:
-    """What each leg shows of its access, and what went through it per second."""
+    """The access faults of each leg, and its bytes per second."""
     talk, lossy, late = nw.col("talk_s"), nw.col("loss_pct") >= LOSS_PCT, nw.col("jitter_sd_max_ms") > JITTER_MS
     no_in = m.unexcused("in")
     known = ~nw.col("loss_pct").is_null() | ~nw.col("_bits_in").is_null()

@@ -1,4 +1,4 @@
-"""What was measured on a leg, in units that can be compared: the columns that verdicts, audits and flows look at.
+"""The measured values of a leg in comparable units: the columns that verdicts, audits and flows use.
 
 Nothing here judges. A leg of which nothing was measured has nulls, whatever start values it reports.
 """
@@ -125,7 +125,7 @@ def _mos(units: Units) -> nw.Expr:
 
 
 def _loss(units: Units) -> nw.Expr:
-    """Percent of packets lost, of legs that heard anything; nothing where the column never says anything.
+    """Percent of packets lost, of legs that received packets; null where the column is never filled.
 
     A value that its unit does not allow, that the leg's flaws say is in another unit, or that is 0 beside many flaws
     is no measurement.
@@ -145,14 +145,14 @@ def _loss(units: Units) -> nw.Expr:
 
 
 def _rate(*, readable: bool) -> nw.Expr:
-    """Percent of packets lost by ``jitter_loss_rate``; nothing where the unit of the losses is in doubt."""
+    """Percent of packets lost by ``jitter_loss_rate``; null where the unit of the losses is in doubt."""
     rate = nw.col("jitter_loss_rate")
     known = (nw.col("_packets") >= PACKETS_TO_REFRESH) & rate.is_between(0.0, 1.0) & ~((rate == 0) & _flawed())
     return nw.when(known & nw.lit(readable)).then(rate * 100.0)
 
 
 def _flawed() -> nw.Expr:
-    """Whether so many packets were flawed that some must have been lost."""
+    """Whether the flaws are too many to be explained without losses."""
     return is_true(
         (nw.col("_flaws") > 0) & (nw.col("_flaws") * 100.0 >= nw.col("_packets").fill_null(0.0) * FLAWED_PCT)
     )
@@ -167,8 +167,8 @@ def _jitter(column: str, units: Units) -> nw.Expr:
 
 
 def _bps(column: str) -> nw.Expr:
-    asked = (nw.col("_answered") == 1) & (nw.col("talk_s") >= FLOW_S) & (nw.col(column) >= 0)
-    return nw.when(asked).then(nw.col(column) * 8.0 / nw.col("talk_s"))
+    measurable = (nw.col("_answered") == 1) & (nw.col("talk_s") >= FLOW_S) & (nw.col(column) >= 0)
+    return nw.when(measurable).then(nw.col(column) * 8.0 / nw.col("talk_s"))
 
 
 def _flow() -> nw.Expr:
@@ -207,13 +207,13 @@ def _codec() -> nw.Expr:
 
 
 def nothing_measured() -> nw.Expr:
-    """Whether too little came for a score to mean anything: no packets and no flaws, or under two seconds."""
+    """Whether too little was received for a meaningful score: no packets and no flaws, or under two seconds."""
     few = (nw.col("_packets") > 0) & (nw.col("_packets") < PACKETS_TO_SHOW)
     return nw.col("mos_reported").is_null() | (nw.col("_heard") == 0) | is_true(few)
 
 
 def contradictions() -> dict[str, nw.Expr]:
-    """What speaks against a score of 4.4 and more, each with its words."""
+    """The conditions that contradict a score of 4.4 or more, each with its text."""
     return {
         "loss of 3 % or more": nw.col("loss_pct") >= LOUD_LOSS_PCT,
         "jitter_loss_rate of 0.03 or more": nw.col("jitter_loss_rate").is_between(LOUD_LOSS_RATE, 1.0),
@@ -223,7 +223,7 @@ def contradictions() -> dict[str, nw.Expr]:
 
 
 def lossless_flaws() -> nw.Expr:
-    """Whether no column tells of a loss although so many packets were flawed that some must have been lost."""
+    """Whether no column reports a loss although the flaws show that packets were lost."""
     columns = [nw.col("packet_loss_perc"), nw.col("jitter_loss_rate")]
     none, some = nw.lit(value=True), nw.lit(value=False)
     for column in columns:
@@ -233,7 +233,7 @@ def lossless_flaws() -> nw.Expr:
 
 
 def start_values() -> nw.Expr:
-    """Whether the score is what a leg begins with: 4.5 and 100, on under ten seconds of packets."""
+    """Whether the score is still the start value, 4.5 and 100, after under ten seconds of packets."""
     perfect = (nw.col("mos_reported") >= 4.495) & (nw.col("quality_percentage") >= 100)  # noqa: PLR2004
     return perfect & (nw.col("_packets") < PACKETS_TO_TRUST)
 

@@ -1,4 +1,4 @@
-"""Whether the reported score can be believed: what the losses alone would give, and what speaks against it."""
+"""Whether the reported score can be trusted: the score that the losses alone would give, and what contradicts it."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _FROM_QUALITY = (
 )  # fmt: skip
 COLUMNS = (
     *(column for name in _FROM_QUALITY for column in LEG_COLUMNS if column.name == name),
-    Column("why", str, "What the trust was decided by."),
+    Column("why", str, "The reason for the trust."),
     Column("band", str, "The reported score is above, within or below the E-model's band."),
     Column("gap", float, "Reported score less the E-model's with concealment."),
     Column("green_but_bad", bool, "The score looks good (4.0 and more), but the leg is not, or nothing supports it."),
     *(column for column in VERDICT_COLUMNS if column.name in {"verdict", "rule", "value", "evidence_event_id"}),
 )
 SUMMARY = (
-    Column("mos_trust", str, "How far to believe the scores."),
+    Column("mos_trust", str, "How far to trust the scores."),
     Column("legs", int, "Legs with this trust."),
     Column("green", int, "Legs whose score is 4.0 or more."),
     Column("green_but_bad", int, "Of these, the ones that are bad or without support."),
@@ -59,7 +59,7 @@ class MosAudit:
 
 
 def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Units | None = None) -> MosAudit:
-    """Set the reported scores against what was measured.
+    """Compare the reported scores with what was measured.
 
     A score of 4.5 is also what a leg starts with, what it shows after its sequence numbers were reset, and what it
     hardly leaves when losses come in bursts. A dashboard of reported scores is green on all of these.
@@ -124,7 +124,7 @@ def mos_audit(data: Data, profile: str | Profile = "recommended", *, units: Unit
 
 
 def _why() -> nw.Expr:
-    """The trust in words: what was missing, or the first thing that speaks against the score."""
+    """The trust in words: what was missing, or the first contradiction of the score."""
     against: nw.Expr = nw.lit("flaws of 3 % or more beside losses of 0")
     for words, condition in reversed(m.contradictions().items()):
         against = nw.when(condition).then(nw.lit(words)).otherwise(against)

@@ -52,7 +52,7 @@ class Rule:
             if column not in MEASURES:
                 raise ConfigError(f"Rule {self.id!r}: there is no measure {column!r}. Known: {', '.join(MEASURES)}.")
             if comparison not in {">", ">=", "<", "<="}:
-                raise ConfigError(f"Rule {self.id!r}: {comparison!r} is no comparison; use >, >=, < or <=.")
+                raise ConfigError(f"Rule {self.id!r}: {comparison!r} is not a comparison; use >, >=, < or <=.")
         if self.level not in LEVELS:
             raise ConfigError(f"Rule {self.id!r}: the level is 'fair' or 'poor', not {self.level!r}.")
         object.__setattr__(self, "level", str(self.level))  # Text in frames and when it is shown.
@@ -92,7 +92,7 @@ class Profile:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple(self.rules))
         if not self.rules:
-            raise ConfigError(f"Profile {self.name!r} has no rules: without one nothing could be judged.")
+            raise ConfigError(f"Profile {self.name!r} has no rules: it needs at least one to judge anything.")
         ids = [rule.id for rule in self.rules]
         if len(set(ids)) < len(ids):
             raise ConfigError(f"Profile {self.name!r} has two rules of one id; ids name the reason of a verdict.")

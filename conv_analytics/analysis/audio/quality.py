@@ -80,7 +80,7 @@ def quality(
     columns: Sequence[str] | None = None,
     audio_events: Any = None,
 ) -> Any:
-    """One row per leg: what was measured, and a verdict that names its rule, value, limit and evidence.
+    """One row per leg: the measured values, and a verdict with its rule, value, limit and evidence.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def judged_legs(
     source: Source, profile: str | Profile, units: Units | None, columns: Collection[str] | None = None, *,
     audio_events: Any = None,
 ) -> tuple[Rows, Units]:  # fmt: skip
-    """Legs that are measured, as `measured_legs` does, with the verdict of a rulebook; and the units detected."""
+    """Legs measured by `measured_legs`, with the verdict of a rulebook; and the units."""
     rows, detected = measured_legs(source, units, columns, audio_events=audio_events)
     return verdicts(rows, profile_of(profile), detected).checkpointed(), detected
 
@@ -286,7 +286,7 @@ def measured_legs(
 
 
 def legs_once(source: Source, columns: Collection[str] | None = None) -> Rows:
-    """The legs: of a frame of legs each once, otherwise made from the tables."""
+    """The legs: those of a frame of legs, each once; otherwise made from the tables."""
     if source.single:
         rows = Rows.read_single(source, m.leg_columns(), needed=[*m.NEEDED], maker="legs()")
         return rows.unique(list(m.KEYS), keep="first", order_by=["hangup_event_id", "packet_cnt"])
@@ -357,7 +357,7 @@ def _applies(rule: Rule, enough: nw.Expr) -> nw.Expr:
 
 
 def _first(rules: Sequence[tuple[Rule, nw.Expr]], give: Any, otherwise: nw.Expr) -> nw.Expr:
-    """What the first rule that applies gives."""
+    """The value from the first rule that applies."""
     for rule, condition in reversed(rules):
         otherwise = nw.when(condition).then(give(rule)).otherwise(otherwise)
     return otherwise

@@ -1,4 +1,4 @@
-"""Which units a dataset is in, decided by counts: a few odd values change nothing, a mixture decides nothing."""
+"""The units of a dataset, decided by counts: a few odd values change nothing, a mixture decides nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _JITTER = {"ms2": "variances", "ms": "deviations"}
 
 
 def decide(numbers: Mapping[str, float], known: Mapping[str, Any]) -> Units:
-    """The decisions, from numbers alone; a missing number is one that no row gave. What is known is not asked."""
+    """The decisions, from counts alone; a missing count is one that no row gave. Units that are known stay."""
     given = {name: _given(name, value, numbers) for name, value in known.items() if value is not None}
     scale = given.get("mos_scale") or _scale_of(numbers)
     model = given.get("mos_model") or _model_of(numbers, scale.decided)
@@ -59,7 +59,7 @@ def _given(what: str, value: Any, numbers: Mapping[str, float]) -> Evidence:
 
 
 def _rate_is_share(counts: Mapping[str, float]) -> bool:
-    """Whether ``jitter_loss_rate`` says something as a share: so unless most legs lost many more than had flaws.
+    """Whether ``jitter_loss_rate`` makes sense as a share: unless most legs lost far more packets than had flaws.
 
     Some rates are above 1 after sequence numbers jumped; most are in percent, or of something else.
     """
@@ -73,7 +73,7 @@ def _many(k: float, n: float) -> bool:
 
 
 def _scale_of(counts: Mapping[str, float]) -> Evidence:
-    """What scores are divided by: the scale on which most of them lie."""
+    """The divisor of scores: the scale on which most of them lie."""
     n, none = int(counts.get("mos_n", 0)), int(counts.get("mos_none", 0))
     if not n:
         return Evidence("mos_scale", "1", 0, None, f"no leg has a score ({none:,} are 0 or less)")
@@ -125,7 +125,7 @@ def _loss_of(counts: Mapping[str, float]) -> Evidence:
 
 
 def _flaws_decide(counts: Mapping[str, float]) -> bool:
-    """Whether enough legs say by their flaws which unit their loss is in; a leg that says another is odd then."""
+    """Whether the flaws of enough legs show the unit of their loss; legs that contradict it are then odd."""
     return _flaws_speak(counts) and counts.get("flaws_votes", 0) >= VOTES
 
 
@@ -134,7 +134,7 @@ def _flaws_speak(counts: Mapping[str, float]) -> bool:
 
 
 def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
-    """What losses are in by what each leg says itself; None where too few legs say anything."""
+    """The unit of losses by a vote of the legs; None where too few legs can vote."""
     votes, n = int(counts.get(f"{by}_votes", 0)), int(counts["loss_n"])
     if not votes:
         return None
@@ -154,7 +154,7 @@ def _voted(counts: Mapping[str, float], by: str) -> Evidence | None:
 
 
 def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
-    """Fractions, by losses that would be less than one packet as percents."""
+    """Fractions, because some losses would be less than one packet as percents."""
     some, n = int(counts["loss_some"]), int(counts["loss_n"])
     small, big = int(counts.get("loss_small", 0)), int(counts.get("loss_outside_fraction", 0))
     why = f"as percentages, {small:,} of {some:,} losses would be less than one packet"
@@ -167,7 +167,7 @@ def _by_packets(counts: Mapping[str, float]) -> Evidence | None:
 
 
 def _by_size(counts: Mapping[str, float]) -> Evidence:
-    """By what is too large for a unit, or not whole; percents are what the column's name says."""
+    """By values too large for a unit, or not whole; the column's name says percents."""
     some, n, median = int(counts["loss_some"]), int(counts["loss_n"]), counts.get("loss_median", 0.0)
     above, big, part = (int(counts.get(f"loss_outside_{unit}", 0)) for unit in ("percent", "fraction", "count"))
     if _many(above, some):
@@ -187,7 +187,7 @@ def _by_size(counts: Mapping[str, float]) -> Evidence:
 
 
 def _outside(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, int]:
-    """How many values there are of a unit that somebody said, and how many of them it does not allow."""
+    """For a unit set by the caller: how many values there are, and how many of them are outside its range."""
     if what == "mos_scale":
         n = int(counts.get("mos_n", 0))
         return n, n - int(counts.get(f"fit_{unit}", 0))
@@ -196,7 +196,7 @@ def _outside(counts: Mapping[str, float], what: str, unit: str) -> tuple[int, in
 
 
 def _jitter_of(counts: Mapping[str, float]) -> Evidence:
-    """Whether spacing is told as variances; deviations cannot be told from small variances, so that is assumed."""
+    """Whether spacing is reported as variances; small variances look like deviations, so variances are assumed."""
     n = int(counts.get("jitter_n", 0))
     if not n:
         return Evidence("jitter_unit", "ms2", 0, None, "assumed: no leg has a value", assumed=True)

@@ -43,7 +43,7 @@ _COLUMN = {"mos_scale": "mos_score", "loss_unit": "packet_loss_perc", "jitter_un
 
 @dataclass(frozen=True)
 class Evidence:
-    """Why something was decided.
+    """Why a unit was decided.
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Units:
-    """What the numbers of a dataset are in.
+    """The units of a dataset's numbers.
 
     Attributes
     ----------
@@ -122,12 +122,12 @@ class Units:
 
     @property
     def undecided(self) -> tuple[str, ...]:
-        """Names of the units that the data do not decide, although there are values: nothing is read in them."""
+        """Names of the units that the data do not decide although there are values: those values are not used."""
         loss = self.loss_unit == "unknown" and self.loss_told
         return tuple(name for name, holds in (("mos_scale", self.mos_scale is None), ("loss_unit", loss)) if holds)
 
     def undecided_of(self, measures: Iterable[str]) -> tuple[str, ...]:
-        """Which of the undecided units some measures are read in: with them there is no verdict on the whole.
+        """The undecided units of some measures: without them there is no overall verdict.
 
         >>> Units(mos_scale=None, loss_unit="percent").undecided_of(["loss_pct", "mos_reported"])
         ('mos_scale',)
@@ -136,7 +136,7 @@ class Units:
         return tuple(name for name in self.undecided if name in needed)
 
     def why(self, name: str) -> str:
-        """What a unit was decided by, in words, or why it was not."""
+        """Why a unit was decided, or why it was not, in words."""
         return next((each.why for each in self.evidence if each.what == name), "not determined")
 
     def missing(self, name: str) -> str:

@@ -66,7 +66,7 @@ def span_batches(
 
 
 def _with_speech(source: Source, rows: Rows) -> Rows:
-    """The events without results of recognition that nobody spoke for."""
+    """The events without recognition results for which nobody spoke."""
     key = ["conversation_id", "event_id"]
     col = nw.col
     if not rows.filter(col("type") == _TYPES[RECOGNISED][0]).count():
@@ -135,7 +135,7 @@ def _spans(events: pd.DataFrame, legs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(rows: pd.DataFrame) -> pd.Series[Any]:
-    """What the start and the end of a span share: a prompt's id, else the latest start; else whose span it is."""
+    """What pairs the start and the end of a span: a prompt's id, else the latest start; else the owner of the span."""
     named = rows["say_id"].fillna(rows["play_id"]).str.replace("-", "").str.lower()
     prompt = rows["what"].isin(PROMPTS)
     own = "#" + rows["event_id"].astype("str")
@@ -148,7 +148,7 @@ def _pairs(rows: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _swapped(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Rows without spans that end before they start by the clock, but not by event number: they last no time."""
+    """Rows without spans that end before they start by the clock but not by event number: they have no length."""
     group = rows.groupby(key, sort=False)
     after_off = group["on"].shift(-1, fill_value=False) & (group["event_id"].shift(-1) < rows["event_id"]).fillna(
         value=False
@@ -159,7 +159,7 @@ def _swapped(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 
 def _alternating(rows: pd.DataFrame, key: list[str]) -> pd.DataFrame:
-    """Rows without starts of a span that runs, and ends of one that is over."""
+    """Rows without repeated starts of a running span and repeated ends of a finished one."""
     group = rows.groupby(key, sort=False)
     before = group["on"].shift(1)
     return rows[before.isna() | (before.astype("boolean") != rows["on"]).fillna(value=True)]

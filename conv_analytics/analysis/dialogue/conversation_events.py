@@ -1,4 +1,4 @@
-"""Events of one conversation in order, each with the values of its table and its body."""
+"""The events of one conversation in order, each with the values of its table and its body."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class ConversationEvent:
         return _first_value(self.body, _paths(self.type).get(name, ())) if self.body else None
 
     def text(self, name: str) -> str | None:
-        """The same as text; empty is None."""
+        """The column as text; an empty text is None."""
         value = self.get(name)
         return None if value is None or value == "" or isinstance(value, dict | list) else str(value)
 
     def number(self, name: str) -> float | None:
-        """The same as a number; None where it is none."""
+        """The column as a number; None if it is not one."""
         try:
             return float(self.get(name))
         except (TypeError, ValueError):
@@ -89,7 +89,7 @@ def one_conversation(data: Any, conversation_id: str) -> Source:
     tables = source.of_conversation(conversation_id)
     if not any(map(tables.has_rows, tables.tables)) and any(map(source.has_rows, source.tables)):
         raise ConfigError(
-            f"The data has nothing of conversation {conversation_id!r}. "
+            f"The data has nothing about conversation {conversation_id!r}. "
             "Look for its id in the column conversation_id of events or conversations."
         )
     return tables

@@ -31,8 +31,8 @@ PROMPTS = (
 )
 PATHS = (
     Column("path", str, "Keys of the whole conversation, prompt by prompt: `1>0042#`; `-` for a prompt without."),
-    Column("n", int, "Conversations that went this way."),
-    Column("abandoned", int, "Those whose last prompt was left without an answer."),
+    Column("n", int, "Conversations that took this path."),
+    Column("abandoned", int, "Those that ended without an answer to the last prompt."),
 )
 #: A leg that ends this soon after a prompt, without a key, has abandoned it. [s]
 PATIENCE_S = 30.0

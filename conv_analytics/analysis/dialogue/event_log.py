@@ -26,8 +26,8 @@ EVENT_LOG = (
     Column(_ACTIVITY, str, "What happened: the type of the event, or `leg:` and a status of a leg."),
     Column(_TIME, datetime, "When."),
     Column(_RESOURCE, str, "Who did it: name or id of the user, else the member, else `platform`."),
-    Column("event_id", int, "The event; of a status the first that told it."),
-    Column("leg_id", str, "The leg, of a status."),
+    Column("event_id", int, "The event; for a status, the first event that reported it."),
+    Column("leg_id", str, "The leg of a status."),
     Column("direction", str, "Direction of that leg."),
     Column("channel_type", str, "How that leg is connected."),
 )
@@ -80,7 +80,7 @@ def event_log(data: Any, conversation_id: str | None = None) -> Any:
     rows = source if conversation_id is None else source.of_conversation(conversation_id)
     whole = pd.concat([_events(rows), _statuses(rows)], ignore_index=True)
     if conversation_id is not None and whole.empty:
-        raise DatasetError(f"The data has no event of conversation {conversation_id!r} that has an instant.")
+        raise DatasetError(f"The data has no event of conversation {conversation_id!r} with an instant.")
     # What has one instant, as the first statuses of a leg often have, stands in the order of a leg's life.
     place = whole[_ACTIVITY].map(_LIFE).fillna(_BETWEEN).where(whole["leg_id"].notna(), 0)
     whole = whole.assign(place=place).sort_values(["place", _ACTIVITY, "leg_id"], kind="stable")

@@ -22,7 +22,7 @@ STATES = ("submitted", "delivered", "seen", "rejected", "undeliverable")
 RECEIPTS = (
     Column("conversation_id", str, "The conversation."),
     Column("message_event_id", int, "The message: its event_id."),
-    Column("recipient", str, "Member that it went to; null for a message of which nothing was heard."),
+    Column("recipient", str, "Member that it went to; null for a message without any receipt."),
     Column("sender", str, "Member that sent it; null where the message itself is not in the data."),
     Column("sent_at", datetime, "When it was sent."),
     *(Column(f"{state}_at", datetime, f"When it was {state}; null where no receipt says so.") for state in STATES),
@@ -121,8 +121,8 @@ def _judged(rows: Rows) -> Rows:
 
 
 FUNNEL = (
-    Column("state", str, "State that messages come to."),
-    Column("k", int, "Messages, per recipient, that came to it."),
+    Column("state", str, "State that messages reach."),
+    Column("k", int, "Messages, per recipient, that reached it."),
     Column("n", int, "Messages, per recipient."),
     Column("rate", float, "Share of them."),
     Column("lo", float, "Lower limit of the share, 95 %."),
@@ -184,7 +184,7 @@ LATENCY = (
 
 
 def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFrame:
-    """How long delivery takes; messages that were not delivered, or are not known to be, count too.
+    """How long delivery takes; messages that were not delivered, or not known to be, are counted as censored.
 
     Parameters
     ----------
@@ -233,7 +233,7 @@ def message_latency(data: Data, *, until: datetime | None = None) -> pd.DataFram
 
 
 def _lasted(rows: Rows, end: pd.Timestamp) -> Rows:
-    """Per message and recipient its ``duration`` [s]; and 0 or 1 for whether it is used, and what ended it."""
+    """Per message and recipient the ``duration`` [s], whether it is used (0 or 1), and what ended it."""
     col, states = nw.col, [f"{state}_at" for state in STATES]
     rows = rows.with_micros("sent_at", *states)
     # Where no instant is known, nothing is watched, and any end will do.

@@ -85,7 +85,7 @@ def _batch(spans: pd.DataFrame) -> pd.DataFrame:
 
 
 def _both(spans: pd.DataFrame) -> pd.DataFrame:
-    """How long each leg spoke while it was muted, and how many of its turns did."""
+    """How long each leg spoke while muted, and in how many turns."""
     speech = spans.loc[spans["what"] == "speaking", [*_KEY, "start", "end"]]
     muted = spans.loc[spans["what"] == "mute", [*_KEY, "start", "end"]]
     pairs = speech.reset_index(names="turn").merge(muted, on=_KEY, suffixes=("", "_of_mute"))

@@ -22,7 +22,7 @@ RECOGNITION = (
     Column("at", datetime, "When it was done."),
     Column("leg_id", str, "Leg that was listened to."),
     Column("member_id", str, "Member that spoke, by the event."),
-    Column("alternatives", int, "What it may have been: how many there are."),
+    Column("alternatives", int, "Number of alternatives."),
     Column("confidence", float, "Of the best, 0 to 1; null when it was not set."),
     Column("confidence_min", float, "Of the worst that was set."),
     Column("confidence_mean", float, "Mean of those that were set."),

@@ -161,14 +161,14 @@ def _turns(said: pd.DataFrame, until: pd.Timestamp) -> pd.DataFrame:
     said = said.assign(turn=fresh.groupby(said[_ID]).cumsum())
     said, customer = said[said["turn"] > 0], customer[said["turn"] > 0]
     key = [_ID, "turn"]
-    asked = said[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"))
+    questions = said[customer].groupby(key).agg(messages=("at", "size"), asked_at=("at", "min"))
     replies = said[~customer]
     first = replies.groupby(key).agg(replied_at=("at", "first"), replied_by=("role", "first"))
     human = replies[replies["role"] == "human"].groupby(key).agg(human_at=("at", "first"))
     # The last message before the first reply: those that follow a bot's do not wait for it.
     replied = (~customer).groupby([said[_ID], said["turn"]]).cumsum() > 0
     before = said[customer & ~replied].groupby(key).agg(last_at=("at", "max"))
-    rows = asked.join(before).join(first).join(human).reset_index()
+    rows = questions.join(before).join(first).join(human).reset_index()
     rows["response_s"] = _seconds(rows["replied_at"], rows["last_at"])
     rows["human_s"] = _seconds(rows["human_at"], rows["asked_at"])
     rows["open"] = rows["replied_at"].isna()

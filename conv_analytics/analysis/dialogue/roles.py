@@ -37,7 +37,7 @@ def role_of(members: pd.Series[Any], users: pd.Series[Any], roles: Mapping[str, 
 
 
 def guessed_role(channel_type: str | None, direction: str | None, *, answered: bool) -> str:
-    """The role of who is at one leg, as `role_of_leg` has it for many.
+    """The role of the party at one leg; see `role_of_leg`.
 
     >>> guessed_role("phone", "outbound", answered=True)
     'human'
@@ -48,7 +48,7 @@ def guessed_role(channel_type: str | None, direction: str | None, *, answered: b
 
 
 def role_of_leg(legs: pd.DataFrame, answered: pd.Series[Any]) -> pd.Series[Any]:
-    """The role of who is at a leg, where nothing else says it: a websocket is a bot, whoever was called is a human."""
+    """The role of the party at a leg where nothing else says so: a websocket is a bot, a called party is a human."""
     called = (legs["direction"] == "outbound") & answered
     guess = np.where(legs["channel_type"] == "websocket", "bot", np.where(called, "human", "customer"))
     return pd.Series(guess, index=legs.index, dtype="str")

@@ -133,7 +133,7 @@ def _batch(spans: pd.DataFrame, legs: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _turns(turns: pd.DataFrame) -> pd.DataFrame:
-    """Turns that interrupt or accompany the one that runs when they begin, and how long others speak in them."""
+    """Turns that interrupt or accompany a running one, and how long others speak in them."""
     rows = turns.sort_values([_ID, "start", "end", "member_id"], kind="stable").reset_index(drop=True)
     reach = rows.groupby(_ID)["end"].cummax().groupby(rows[_ID]).shift(1)
     # Turns that begin together interrupt whoever spoke before, not each other.

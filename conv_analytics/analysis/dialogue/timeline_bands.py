@@ -1,4 +1,4 @@
-"""Bands of a timeline: states that last, from the event that starts one to the event that ends it."""
+"""Bands of a timeline: states with a duration, from the event that starts one to the event that ends it."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _talk(leg: Mapping[str, Any]) -> float | None:
 def close_open_bands(
     rows: Iterable[TimelineRow], lanes: Lanes, legs: Iterable[Mapping[str, Any]], events: list[ConversationEvent]
 ) -> None:
-    """Give bands without an end the latest they can have, those without a start the earliest, and mark them open."""
+    """Give bands without an end the latest possible one, those without a start the earliest, and mark them open."""
     over = {leg["leg_id"]: leg.get("ended_at") for leg in legs}
     up = {leg["leg_id"]: leg.get("answered_at", leg.get("started_at")) for leg in legs}
     gone: dict[str, list[int]] = {}
@@ -233,7 +233,7 @@ def _reported(event: ConversationEvent, past: TimelineRow) -> bool:
 
 
 def _ended(event: ConversationEvent, start: int | None) -> int | None:
-    """When a band ended; the report of a recording comes seconds later, and names the time."""
+    """When a band ended; the event about a recording arrives seconds later and states the time."""
     reported = event.number("ended_at") if event.type == "audio:record:done" and "ended_at" in event.values else None
     end = event.at if reported is None else int(reported)
     return start if end is not None and start is not None and end < start else end

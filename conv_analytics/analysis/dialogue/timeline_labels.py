@@ -1,4 +1,4 @@
-"""Labels of the marks of a timeline: their kind, and a few words; never what a message says."""
+"""Labels of the marks of a timeline: their kind and a few words, never the text of a message."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class Lane:
     first: int | None = None
     last: int | None = None
 
-    def seen(self, *instants: int | None) -> None:
+    def extend(self, *instants: int | None) -> None:
         """Take instants into the lane's extent."""
         known = [at for at in (*instants, self.first, self.last) if at is not None]
         if known:
@@ -84,8 +84,8 @@ def lanes_of(source: Source, events: list[ConversationEvent], legs: Iterable[Map
     for leg in legs:
         _leg(lanes, leg)
     for event in events:
-        lanes.conversation.seen(event.at)
-        lanes.of(event).seen(event.at)
+        lanes.conversation.extend(event.at)
+        lanes.of(event).extend(event.at)
     _number(lanes)
     return lanes
 
@@ -107,7 +107,7 @@ def _member(lanes: Lanes, member_id: str, values: Mapping[str, Any], at: int | N
     name = next((str(values[key]) for key in _NAMES if values.get(key)), "")
     lane = lanes.members.setdefault(member_id, Lane(member_id, "", "member", member_id))
     lane.name = lane.name or name
-    lane.seen(at)
+    lane.extend(at)
     if values.get("user_id"):
         lanes.users.setdefault(str(values["user_id"]), member_id)
 
@@ -115,7 +115,7 @@ def _member(lanes: Lanes, member_id: str, values: Mapping[str, Any], at: int | N
 def _leg(lanes: Lanes, leg: Mapping[str, Any]) -> None:
     words = (leg.get("channel_type") or leg.get("technology") or "leg", leg.get("direction"), leg.get("remote_address"))
     lane = Lane(leg["leg_id"], " ".join(str(word) for word in words if word), "leg", leg.get("member_id"))
-    lane.seen(*(leg.get(name) for name in ("started_at", "ringing_at", "answered_at", "ended_at")))
+    lane.extend(*(leg.get(name) for name in ("started_at", "ringing_at", "answered_at", "ended_at")))
     lanes.legs[lane.id] = lane
     if lane.member_id:
         _member(lanes, lane.member_id, leg, lane.first)

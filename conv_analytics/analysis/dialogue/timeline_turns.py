@@ -1,4 +1,4 @@
-"""What a timeline says of turn-taking where there is a bot: dead air, and who speaks into a prompt.
+"""Turn-taking on a timeline with a bot: dead air, and who speaks into a prompt.
 
 `turns` has the rules; here they are read off the bands that are drawn, which takes no time for one conversation.
 """
@@ -56,13 +56,13 @@ def _is_tone(row: TimelineRow) -> bool:
 
 
 def _is_prompt(row: TimelineRow) -> bool:
-    """Whether it is a text, or a sound file that ends by itself."""
+    """Whether a row is a prompt: a text, or a sound file that ends by itself."""
     endless = row.what == "playing" and row.event is not None and row.event.number("loop") == 0
     return row.what in {"saying", "playing"} and not endless
 
 
 def _dead_air(lane: Lane, heard: Iterable[TimelineRow], up: Sequence[tuple[int, int]]) -> list[TimelineRow]:
-    """The stretches of the answered time in which nothing is heard for long."""
+    """Long stretches of the answered time in which nothing is heard."""
     spans = _merged([(row.start or 0, row.end or 0) for row in heard if not _is_blip(row)])
     windows = _merged([*spans, *up]) if up or not spans else [(spans[0][0], spans[-1][1])]
     rows = []

@@ -1,4 +1,4 @@
-"""Turns of speech: spans of speech, prompts and recognised speech, with the side that each is of. Microseconds.
+"""Turns of speech: spans of speech, prompts and recognised speech, each with its side. Microseconds.
 
 A turn whose start was never seen has `open_start`, one whose end was never seen `open_end`; `start` of the former and
 `end` of the latter are what they can be at most, and are never used as instants at which something happened.
@@ -57,7 +57,7 @@ def turns_of_spans(spans: pd.DataFrame, legs: pd.DataFrame, roles: Mapping[str, 
 
 
 def _roles(spans: pd.DataFrame, legs: pd.DataFrame, roles: Mapping[str, str]) -> pd.Series[Any]:
-    """The role of who speaks, by the member, its user or its legs; one of whom nothing is known is a customer."""
+    """The role of each speaker, by the member, its user or its legs; an unknown speaker is a customer."""
     legs = legs.assign(guess=role_of_leg(legs, legs["answered"].notna()))
     # Of several legs of one member: a websocket makes it a bot, a leg to which a call went a human.
     legs = legs.assign(place=legs["guess"].map({"bot": 0, "human": 1, "customer": 2})).sort_values(
@@ -88,7 +88,7 @@ def _joined(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fitted(rows: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """Prompts whose end was never seen: they begin after the one that runs, and are over when the next begins."""
+    """Prompts without an end event: they begin after the running one, and end when the next begins."""
     if rows.empty:
         return rows
     known = others[others["speaker"] == _PLATFORM]

@@ -1,4 +1,4 @@
-"""Who takes the turn from whom: how long it took, what was silent before, and who spoke into a prompt."""
+"""Who takes the turn from whom, after which latency, and who spoke into a prompt."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _END, _START, _EMPTY_END = range(3)
 
 
 def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
-    """Turns with ``reply_to``, ``latency_us`` and ``at_least``: whom they reply to, and how long that took.
+    """Turns with ``reply_to``, ``latency_us`` and ``at_least``: whom they reply to, and after how long.
 
     A turn replies to the side that spoke last, if it is another one and nobody spoke, or may have spoken, in between.
     """
@@ -39,17 +39,17 @@ def with_replies(turns: pd.DataFrame) -> pd.DataFrame:
     replies &= (own_last < 0) | (at[last] >= at[own_last])
     # Nobody knows when a turn that was begun since then ended.
     replies &= (vague < 0) | (at[last] > at[vague])
-    found = steps.loc[replies, ["turn"]].assign(
+    columns = steps.loc[replies, ["turn"]].assign(
         reply_to=role[last[replies]], latency_us=at[replies] - at[last[replies]],
         at_least=(steps["source"].to_numpy() == RECOGNISED)[last[replies]],
     ).set_index("turn")  # fmt: skip
-    found = found.reindex(turns.index)
-    return turns.assign(reply_to=found["reply_to"].astype("str"), latency_us=found["latency_us"].astype("float64"),
-                        at_least=found["at_least"].astype("boolean"))  # fmt: skip
+    columns = columns.reindex(turns.index)
+    return turns.assign(reply_to=columns["reply_to"].astype("str"), latency_us=columns["latency_us"].astype("float64"),
+                        at_least=columns["at_least"].astype("boolean"))  # fmt: skip
 
 
 def _steps(turns: pd.DataFrame) -> pd.DataFrame:
-    """Starts and ends of turns in the order of time; an end that was never seen ends what may be running."""
+    """Starts and ends of turns in the order of time; a missing end closes whatever may be running."""
     known = turns[~turns["open_start"]]
     starts = known.assign(time=known["start"], kind=_START, turn=known.index)
     empty = ~turns["open_start"] & (turns["end"] <= turns["start"])
@@ -60,7 +60,7 @@ def _steps(turns: pd.DataFrame) -> pd.DataFrame:
 
 
 def _states(steps: pd.DataFrame) -> dict[str, tuple[Ints, Ints, Ints]]:
-    """Of each side, before each step: which step its last known end is, how many of its turns run, and may run."""
+    """Per side and step: the step of its last known end, and how many of its turns run or may run."""
     start = (steps["kind"] == _START).to_numpy()
     bounded, open_end = ~steps["open_start"].to_numpy(), steps["open_end"].to_numpy()
     first = _first_of_instant(steps)
@@ -154,7 +154,7 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
 
 
 def _at_most(turns: pd.DataFrame) -> pd.DataFrame:
-    """From when to when turns can be: one with an open start from what anybody else did last, or a minute before."""
+    """The longest possible extent of turns: an open start is the last thing anybody else did, or a minute before."""
     loose = turns[turns["open_start"]].sort_values("end", kind="stable")
     steps = pd.concat([turns.loc[~turns["open_start"], [_ID, "start"]].rename(columns={"start": "end"}),
                        turns.loc[~turns["open_end"], [_ID, "end"]]]).drop_duplicates()  # fmt: skip

@@ -173,7 +173,7 @@ _OF_ROLES = [_ID, "role", "talk_s", "open", "silence_s", "latency_s", "at_least"
 def turn_batches(
     source: Source, roles: Mapping[str, str], legs: pd.DataFrame | None = None
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The turns and silences of whole conversations at a time; with legs, only of theirs."""
+    """The turns and silences in batches of whole conversations; with legs, only of their conversations."""
     batches = span_batches(source, "speaking", *PROMPTS, RECOGNISED, leg_columns=LEG_COLUMNS, legs=legs)
     for spans, own in batches:
         yield conversation_turns(spans, own, roles)
@@ -208,44 +208,44 @@ def _shown(rows: pd.DataFrame) -> pd.DataFrame:
 def _sides(rows: pd.DataFrame, dead_air_s: float) -> pd.DataFrame:
     dead = rows["silence_s"].where(rows["silence_s"] >= dead_air_s)
     known = rows.assign(dead=dead).groupby("role")
-    found = known.agg(conversations=(_ID, "nunique"), turns=(_ID, "size"), open_turns=("open", "sum"),
+    table = known.agg(conversations=(_ID, "nunique"), turns=(_ID, "size"), open_turns=("open", "sum"),
                       talk_s=("talk_s", "sum"), dead_airs=("dead", "count"), dead_air_s=("dead", "sum"))  # fmt: skip
-    found = found.join(_replies(rows, ["role"])).join(_barged(rows, ["role"]))
-    return found.reset_index()
+    table = table.join(_replies(rows, ["role"])).join(_barged(rows, ["role"]))
+    return table.reset_index()
 
 
 def _conversations(rows: pd.DataFrame, quiet: pd.DataFrame, dead_air_s: float) -> pd.DataFrame:
     group = rows.groupby(_ID)
-    found = group.agg(turns=(_ID, "size"), open_turns=("open", "sum")).join(_barged(rows, [_ID]))
+    table = group.agg(turns=(_ID, "size"), open_turns=("open", "sum")).join(_barged(rows, [_ID]))
     replies = _replies(rows, [_ID, "role"])
     for role in ROLES:
-        found[f"{role}_turns"] = (rows["role"] == role).groupby(rows[_ID]).sum()
+        table[f"{role}_turns"] = (rows["role"] == role).groupby(rows[_ID]).sum()
         own = replies[replies.index.get_level_values("role") == role].droplevel("role")
-        found = found.join(own.add_prefix(f"{role}_"))
+        table = table.join(own.add_prefix(f"{role}_"))
         counts = [f"{role}_replies", f"{role}_replies_at_least"]
-        found[counts] = found[counts].fillna(0)
+        table[counts] = table[counts].fillna(0)
     length = (quiet["end"] - quiet["start"]) / 1e6
     dead = length.where(length >= dead_air_s)
     pauses = pd.DataFrame({_ID: quiet[_ID], "length": length, "dead": dead}).groupby(_ID)
-    found = found.join(pauses.agg(dead_airs=("dead", "count"), dead_air_s=("dead", "sum"),
+    table = table.join(pauses.agg(dead_airs=("dead", "count"), dead_air_s=("dead", "sum"),
                                   longest_silence_s=("length", "max")))  # fmt: skip
     silent = ["dead_airs", "dead_air_s", "longest_silence_s"]
-    found[silent] = found[silent].fillna(0)
-    return found.reset_index()
+    table[silent] = table[silent].fillna(0)
+    return table.reset_index()
 
 
 def _replies(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """The number of latencies per group, and their quantiles."""
     group = rows.groupby(by)
-    found = group.agg(replies=("latency_s", "count"), replies_at_least=("at_least", "sum"))
+    table = group.agg(replies=("latency_s", "count"), replies_at_least=("at_least", "sum"))
     latencies = rows.dropna(subset=["latency_s"]).groupby(by)["latency_s"]
     for name, q in (("latency_p50_s", 0.5), ("latency_p95_s", 0.95)):
-        found[name] = latencies.quantile(q) if len(rows) else np.nan
-    return found
+        table[name] = latencies.quantile(q) if len(rows) else np.nan
+    return table
 
 
 def _barged(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """How many turns were spoken into, of those for which it is known, and how many of them were stopped."""
+    """How many turns were spoken into, among those for which that is known, and how many of these were stopped."""
     into = rows["barged_in"].fillna(value=False).astype(bool)
     flags = rows.assign(barge_ins=into, barge_in_n=rows["barged_in"].notna(),
                         stopped=into & rows["stopped"].fillna(value=False).astype(bool))  # fmt: skip

@@ -1,1 +1,1 @@
-"""Dimensions of one's own: maps from numbers, prefixes, networks or users to sites, carriers, names or teams."""
+"""Custom dimensions: maps from numbers, prefixes, networks or users to sites, carriers, names or teams."""

@@ -1,4 +1,4 @@
-"""Own dimensions of calls: sites, carriers, names of networks, teams; from maps that the caller has."""
+"""Custom dimensions of calls from the caller's maps: sites, carriers, names of networks, teams."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def enrich(
     if not source.engine.in_memory:
         return lookup.added_to(Rows.of(source, source.engine.tables[SINGLE]), lookup.columns).native
     rows = _looked_at(source, lookup)
-    found = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
-    texts = {name: found.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
+    values = lookup.added_to(rows, lookup.columns).select(*lookup.columns).frame
+    texts = {name: values.arrow(name) for name in lookup.columns}  # type: ignore[union-attr]
     if source.kind == "pandas":
         return _with_texts(data, texts, [*data.attrs.get("match_counts", ()), _counted(lookup, rows)])
     if source.kind == "pyarrow":
@@ -136,7 +136,7 @@ def match_counts(
     data: Any, table: Any = None, on: str | Mapping[str, str] | None = None, how: str | None = None, *,
     at: str = "started_at", tz: str = "UTC",
 ) -> pd.DataFrame:  # fmt: skip
-    """Count the rows that a map matches, and those that it does not, by reason.
+    """Count the rows that a map matches, and those that it does not match, by reason.
 
     Parameters
     ----------
@@ -205,12 +205,12 @@ def _opened(
             if name not in there:
                 raise ColumnNotFound("the frame", name, there)
     elif isinstance(lookup.table.index, Validity) and at not in {"started_at", "ringing_at", "answered_at", "ended_at"}:
-        raise ConfigError(f"at={at!r} is no instant of legs: name started_at, ringing_at, answered_at or ended_at.")
+        raise ConfigError(f"at={at!r} is not an instant of legs: name started_at, ringing_at, answered_at or ended_at.")
     return source, dimensions, lookup
 
 
 def _looked_at(source: Source, lookup: Lookup) -> Rows:
-    """The columns of a frame that a map looks at."""
+    """The columns of a frame that a map needs."""
     kinds: dict[str, Any] = dict.fromkeys(lookup.needs, str)
     if isinstance(lookup.table.index, Validity):
         kinds[lookup.at] = datetime

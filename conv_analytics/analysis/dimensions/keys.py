@@ -1,4 +1,4 @@
-"""What a map is joined on: the words that stand for it, and how they are found among the names of its columns."""
+"""The keys that a map can be joined on: their names, and how its columns are recognised."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def key_of(
         The columns of the rows that a map can be joined on.
     """
     if how is not None and how not in HOWS:
-        raise ConfigError(f"how={how!r} is none of {', '.join(HOWS)}.")
+        raise ConfigError(f"how={how!r} is not one of {', '.join(HOWS)}.")
     if on is None:
-        column = word = _found(names, rows, map_name)
+        column = word = _recognised(names, rows, map_name)
     elif isinstance(on, str):
         column = word = on
     elif len(on) == 1:
@@ -87,23 +87,23 @@ def key_of(
     target, usual = (word, "equal") if word in rows else WORDS.get(word.lower(), (word, "equal"))
     if target not in rows:
         raise ConfigError(
-            f"{word!r} is nothing to join {map_name} on: name one of {', '.join(sorted(WORDS))}, or of the columns "
+            f"{word!r} cannot be used to join {map_name} on: name one of {', '.join(sorted(WORDS))}, or of the columns "
             f"{', '.join(sorted(rows))}. If the column has another name, say which it stands for: "
             f"on={{'number': {column!r}}}."
         )
     dated = not {FROM, TO}.isdisjoint(names)
     how = how or ("valid_at" if dated and usual == "equal" else usual)
     if how == "valid_at" and not dated:
-        raise ConfigError(f"{map_name} has neither {FROM!r} nor {TO!r}, which how='valid_at' asks for.")
+        raise ConfigError(f"{map_name} has neither {FROM!r} nor {TO!r}, which how='valid_at' needs.")
     if how != "valid_at" and dated:
         raise ConfigError(
-            f"{map_name} has {FROM!r} or {TO!r}, which how={how!r} does not look at: join it with how='valid_at', or "
+            f"{map_name} has {FROM!r} or {TO!r}, which how={how!r} ignores: join it with how='valid_at', or "
             "leave these columns out."
         )
     return Key(column, target, how)
 
 
-def _found(names: Sequence[str], rows: Collection[str], map_name: str) -> str:
+def _recognised(names: Sequence[str], rows: Collection[str], map_name: str) -> str:
     """The only column whose name says what it is."""
     words = [name for name in names if name.lower() in WORDS] or [name for name in names if name in rows]
     if len(words) != 1:

@@ -1,4 +1,4 @@
-"""The columns of a map beside rows: by array lookups in memory, by one join in DuckDB or Spark. No row more or less."""
+"""Adds the columns of a map to rows, never more or fewer rows: array lookups in memory, one join in DuckDB or Spark."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Lookup:
     table: MapTable
     at: str
     _last: list[tuple[list[pa.Array], Ints]] = field(default_factory=list)
-    """The columns that were looked at last, and what was found: questions in a row are often about the same legs."""
+    """The last input columns and their result: consecutive questions are often about the same legs."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -53,12 +53,12 @@ class Lookup:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it looks at."""
+        """The columns that it needs."""
         return (self.table.key.on, self.at) if isinstance(self.table.index, Validity) else (self.table.key.on,)
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what is found."""
+        """A hash of everything that decides the result."""
         return f"{self.table.fingerprint} {self.at}"
 
     def __str__(self) -> str:
@@ -74,7 +74,7 @@ class Lookup:
         return self._joined(rows, values)
 
     def counts(self, rows: Rows) -> dict[str, int]:
-        """How many rows there are; are matched; have no key; no row in the map; none at their time; are undecided."""
+        """Numbers of rows: all, matched, without a key, not in the map, not in it at their time, undecided."""
         if isinstance(rows.frame, MemoryFrame):
             places = self._places(rows.frame)
             keys = numbers.spelled_alike(_text(rows.frame.arrow(self.table.key.on)))
@@ -94,10 +94,10 @@ class Lookup:
         """The place in the map of each row, negative where there is none."""
         looked_at = [frame.arrow(name) for name in self.needs]
         if not (self._last and all(map(operator.is_, self._last[0][0], looked_at))):
-            self._last[:] = [(looked_at, self._found(*looked_at))]
+            self._last[:] = [(looked_at, self._places_of_texts(*looked_at))]
         return self._last[0][1]
 
-    def _found(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
+    def _places_of_texts(self, texts: pa.Array, instants: pa.Array | None = None) -> Ints:
         # Each different text is looked at once.
         encoded = _text(texts).dictionary_encode()
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -126,7 +126,7 @@ class Lookup:
     # As lazy frames.
 
     def _joined(self, rows: Rows, values: Mapping[str, pa.Array], *, place: bool = False) -> Rows:
-        """The rows joined with the map, or with what of it the rows' own texts find."""
+        """The rows joined with the map, or with the part of it that matches the rows' texts."""
         engine = _lazy(rows)
         text, head, condition = self._text, self._text, f"r.{_KEY} = m.{_KEY}_of_map"
         keys, places = self.table.keys, np.arange(len(self.table.keys))
@@ -134,9 +134,9 @@ class Lookup:
         before, names = rows.columns, [*values, *((_PLACE,) if place else ())]
         if isinstance(self.table.index, PrefixIndex):
             head = _head(text, self.table.index)
-            keys, places = self._heads_found(rows, head)
+            keys, places = self._matched_heads(rows, head)
         elif self.table.as_numbers:
-            keys, places = self._texts_found(rows)
+            keys, places = self._matched_texts(rows)
         rows = rows.with_columns(head.alias(_KEY))
         if isinstance(self.table.index, Validity):
             more = {_SINCE: pa.array(self.table.index.since[places]), _UNTIL: pa.array(self.table.index.until[places])}
@@ -153,8 +153,8 @@ class Lookup:
         """What is looked up."""
         return nw.col(self.table.key.on).cast(nw.String)
 
-    def _heads_found(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
-        """The different heads of rows that have a place, or are undecided; and their places."""
+    def _matched_heads(self, rows: Rows, head: nw.Expr) -> tuple[pa.Array, Ints]:
+        """The distinct heads of rows that have a place or are undecided, and their places."""
         index = self.table.index
         assert isinstance(index, PrefixIndex)
         heads = _different(rows, head)
@@ -167,11 +167,11 @@ class Lookup:
             (whole, lambda texts: self._of_texts(pc.utf8_slice_codeunits(texts, len(_WHOLE)))),
         ):
             places[chosen.to_numpy(zero_copy_only=False)] = of(heads.filter(chosen))
-        found = places != NO_ROW
-        return heads.filter(pa.array(found)), places[found]
+        matched = places != NO_ROW
+        return heads.filter(pa.array(matched)), places[matched]
 
-    def _texts_found(self, rows: Rows) -> tuple[pa.Array, Ints]:
-        """The map's own spellings of numbers, and others that the rows have of them."""
+    def _matched_texts(self, rows: Rows) -> tuple[pa.Array, Ints]:
+        """The map's spellings of numbers, and the other spellings in the rows."""
         texts = _different(rows, nw.when(~_is_like(self._text, f"{numbers.E164}|{numbers.MASKED}")).then(self._text))
         spelled = numbers.spelled_alike(texts)
         usual = numbers.matches(self.table.keys, f"{numbers.E164}|{numbers.MASKED}").to_numpy(zero_copy_only=False)
@@ -207,7 +207,7 @@ class Lookup:
 
     def _with_any_row(self, rows: Rows) -> int:
         """Rows whose key the map has at any time."""
-        keys = self._texts_found(rows)[0] if self.table.as_numbers else self.table.keys
+        keys = self._matched_texts(rows)[0] if self.table.as_numbers else self.table.keys
         theirs = Rows.of(rows.source, _lazy(rows).of_arrow(pa.table({_KEY: pc.unique(keys)})))
         return rows.select(self._text.alias(_KEY)).join(theirs, on=_KEY, how="semi").count()
 
@@ -224,7 +224,7 @@ def _is_like(text: nw.Expr, pattern: str) -> nw.Expr:
 
 
 def _head(text: nw.Expr, index: PrefixIndex) -> nw.Expr:
-    """What of an address decides its longest prefix."""
+    """The part of an address that decides its longest prefix."""
     calling_code = text.str.replace_all("x.*", "x")
     other = nw.concat_str([nw.lit(_WHOLE), text], separator="")
     masked = nw.when(_is_like(text, numbers.MASKED)).then(calling_code).otherwise(other)
@@ -236,7 +236,7 @@ def _text(column: pa.Array) -> pa.Array:
 
 
 def _different(rows: Rows, expression: nw.Expr) -> pa.Array:
-    """The different values of an expression over rows, null left out."""
+    """The distinct values of an expression over rows, without null."""
     name = "conv_analytics_value"
     values = rows.select(expression.alias(name)).group([name], nw.len().alias("conv_analytics_rows")).select(name)
     column = _lazy(rows).arrow(values.native)[name]

@@ -18,7 +18,7 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def read_map(path: str | Path) -> pa.Table:
-    """The rows of a map; all of a CSV file are text, empty cells are null.
+    """The rows of a map; in a CSV file all cells are text, and empty ones null.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def _parquet(file: Path) -> pa.Table:
     try:
         return pq.read_table(file)
     except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{file} is no whole Parquet file: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"{file} is not a complete Parquet file: {str(error).splitlines()[0]}") from None
 
 
 def _decoded(raw: bytes, path: Any) -> str:
@@ -66,7 +66,7 @@ def _decoded(raw: bytes, path: Any) -> str:
             "UTF-8'), or read it yourself: pd.read_csv(path, encoding='cp1252', dtype=str)."
         ) from None
     if "\0" in text:
-        raise ConfigError(f"{path} is no text: it has NUL characters. Save it as CSV in UTF-8.")
+        raise ConfigError(f"{path} is not text: it has NUL characters. Save it as CSV in UTF-8.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -1,4 +1,4 @@
-"""A map, checked: every key stands once, or once at a time, so that joining it never makes more rows."""
+"""A checked map: every key occurs once, or once at a time, so that a join never multiplies rows."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def map_table(
     keys = _unwrapped(_texts(raw[key.column], what, exact=True))
     if keys.null_count:
         row = pc.index(keys.is_null(), True).as_py()
-        raise ConfigError(
-            f"{what} is empty in row {row + 1}: it would stand for nothing. Fill it in, or delete the row."
-        )
+        raise ConfigError(f"{what} is empty in row {row + 1}: it would mean nothing. Fill it in, or delete the row.")
     as_numbers = key.how != "longest_prefix" and key.on in NUMBERS
     written = keys
     if key.how == "longest_prefix":
@@ -111,7 +109,7 @@ def map_table(
 
 
 def columns_of(table: pa.Table, on: str | Mapping[str, str] | None, *, own: Sequence[str]) -> list[str]:
-    """The columns that a map would add to legs with further columns of their own; it is not checked otherwise."""
+    """The columns that a map would add to legs with other custom columns; nothing else is checked."""
     raw = _named(table, _name_of(table))
     key = key_of(raw.column_names, on, None, rows=(*LEG_TEXTS, *own), map_name=_name_of(table))
     return [name for name in raw.column_names if name not in {key.column, FROM, TO}]
@@ -185,12 +183,12 @@ def _texts(column: Any, what: str, *, exact: bool = False) -> pa.Array:
     if pa.types.is_dictionary(plain.type):
         plain = plain.dictionary_decode()
     if pa.types.is_nested(plain.type) or pa.types.is_binary(plain.type):
-        raise ConfigError(f"{what} holds {plain.type}, which is no text.")
+        raise ConfigError(f"{what} holds {plain.type}, which is not text.")
     if pa.types.is_floating(plain.type) or pa.types.is_decimal(plain.type):
         floats = plain.cast(pa.float64())
         whole = pc.fill_null(pc.and_(pc.equal(pc.floor(floats), floats), pc.less(pc.abs(floats), 2.0**53)), True)  # noqa: FBT003
         if whole.false_count and exact:
-            raise ConfigError(f"{what} holds {floats.filter(pc.invert(whole))[0]}, which is no whole number.")
+            raise ConfigError(f"{what} holds {floats.filter(pc.invert(whole))[0]}, which is not a whole number.")
         plain = pc.if_else(
             whole, pc.if_else(whole, floats, 0.0).cast(pa.int64()).cast(pa.string()), plain.cast(pa.string())
         )
@@ -200,7 +198,7 @@ def _texts(column: Any, what: str, *, exact: bool = False) -> pa.Array:
 
 
 def _unwrapped(texts: pa.Array) -> pa.Array:
-    """Keys without what spreadsheets put around them so that they stay text: ="0044", '+44."""
+    """Keys without the marks by which spreadsheets keep them as text: ="0044", '+44."""
     return pc.replace_substring_regex(pc.replace_substring_regex(texts, '^="?([^"]*)"?$', r"\1"), "^'", "")
 
 
@@ -216,7 +214,7 @@ def _added(raw: pa.Table, key: Key, columns: Sequence[str] | None, name: str) ->
         raise ConfigError(f"{name} has only {', '.join(raw.column_names)}: nothing that a {key.column} stands for.")
     for column in there:
         if not column or column.startswith(("_", "conv_analytics", "prefix")):
-            raise ConfigError(f"{name} has a column {column!r}, which is a name for inner use. Rename it.")
+            raise ConfigError(f"{name} has a column {column!r}, which is reserved for internal use. Rename it.")
     return there
 
 

@@ -1,4 +1,4 @@
-"""Numbers in maps and on legs, as one spelling: E.164 digits, whether they were written with +, 00 or spaces."""
+"""One spelling for numbers in maps and on legs: E.164 digits, whether written with +, 00 or spaces."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def spelled_alike(texts: pa.Array) -> pa.Array:
 
 
 def prefixes_of(texts: pa.Array, what: str) -> pa.Array:
-    """The digits of beginnings of international numbers; raises for what is none.
+    """The digits of prefixes of international numbers; raises for anything else.
 
     >>> prefixes_of(pa.array(["44", "+44 20", "0049(30)"]), "Column 'prefix'").to_pylist()
     ['44', '4420', '4930']
@@ -56,14 +56,14 @@ def prefixes_of(texts: pa.Array, what: str) -> pa.Array:
     wrong = pc.invert(matches(digits, "[1-9][0-9]{0,14}"))
     if wrong.true_count:
         raise ConfigError(
-            f"{what} has {examples(texts.filter(wrong))}: these are no beginnings of international numbers. Write the "
+            f"{what} has {examples(texts.filter(wrong))}: these are not prefixes of international numbers. Write the "
             "country's code first and digits only, such as 4420, +4420 or 004420."
         )
     return digits
 
 
 def check_not_scientific(texts: pa.Array, what: str) -> None:
-    """Raise where a spreadsheet has rounded numbers to powers of ten."""
+    """Raise if a spreadsheet rounded numbers to scientific notation."""
     rounded = pc.fill_null(pc.match_substring_regex(texts, _SCIENTIFIC), False)  # noqa: FBT003
     if rounded.true_count:
         raise ConfigError(

@@ -19,14 +19,14 @@ from conv_analytics.analysis.dimensions.numbers import E164, MASKED, matches
 
 Ints = npt.NDArray[np.int64]
 
-#: No prefix fits; and of a masked number: several might, for only its calling code is known.
+#: No prefix matches; or, for a masked number, several might, because only its calling code is known.
 NO_ROW, UNDECIDED = -1, -2
 #: Digits of the longest number.
 _DIGITS = 15
 
 
 class PrefixIndex:
-    """Different prefixes, each with its place in the order in which they were given."""
+    """Distinct prefixes, each with its position in the array."""
 
     def __init__(self, prefixes: pa.Array) -> None:
         padded, lengths = _padded(prefixes), _lengths(prefixes)
@@ -41,39 +41,39 @@ class PrefixIndex:
 
     @property
     def longest(self) -> int:
-        """Digits of the longest prefix: what comes after them in a number decides nothing."""
+        """Digits of the longest prefix; later digits of a number do not matter."""
         return self._by_length[0][0] if self._by_length else 0
 
     def places(self, numbers: pa.Array) -> Ints:
-        """Per number or masked number the place of its longest prefix, else `NO_ROW` or `UNDECIDED`."""
-        done = np.full(len(numbers), NO_ROW, dtype=np.int64)
+        """Per number or masked number the position of its longest prefix, else `NO_ROW` or `UNDECIDED`."""
+        places = np.full(len(numbers), NO_ROW, dtype=np.int64)
         rows = np.flatnonzero(matches(numbers, E164))
         if len(rows):
-            done[rows] = self._of_digits(numbers.take(pa.array(rows)))
+            places[rows] = self._of_digits(numbers.take(pa.array(rows)))
         rows = np.flatnonzero(matches(numbers, MASKED))
         if len(rows):
             codes = pc.replace_substring_regex(numbers.take(pa.array(rows)), "x.*", "").dictionary_encode()
             of_code = np.array([self._of_calling_code(code) for code in codes.dictionary.to_pylist()], dtype=np.int64)
-            done[rows] = of_code[codes.indices.to_numpy()]
-        return done
+            places[rows] = of_code[codes.indices.to_numpy()]
+        return places
 
     def of_heads(self, heads: pa.Array) -> Ints:
-        """The same for beginnings of numbers that were cut after `longest` digits, which may be short."""
+        """The same for numbers cut to `longest` digits; shorter ones are allowed."""
         return self._of_digits(heads)
 
     def _of_digits(self, digits: pa.Array) -> Ints:
         padded, lengths = _padded(digits), _lengths(digits)
-        done = np.full(len(digits), NO_ROW, dtype=np.int64)
+        places = np.full(len(digits), NO_ROW, dtype=np.int64)
         for length, heads, rows in self._by_length:
-            todo = np.flatnonzero((done == NO_ROW) & (lengths >= length))
-            wanted = padded[todo] // 10 ** (_DIGITS - length)
-            at = np.minimum(np.searchsorted(heads, wanted), len(heads) - 1)
-            found = heads[at] == wanted
-            done[todo[found]] = rows[at[found]]
-        return done
+            unmatched = np.flatnonzero((places == NO_ROW) & (lengths >= length))
+            head = padded[unmatched] // 10 ** (_DIGITS - length)
+            at = np.minimum(np.searchsorted(heads, head), len(heads) - 1)
+            equal = heads[at] == head
+            places[unmatched[equal]] = rows[at[equal]]
+        return places
 
     def _of_calling_code(self, code: str) -> int:
-        """The place for all numbers of a calling code, if it is the same for all of them."""
+        """The position for all numbers of a calling code, if they share one."""
         after = bisect_left(self._texts, f"{code}0")
         if after < len(self._texts) and self._texts[after].startswith(code):
             return UNDECIDED

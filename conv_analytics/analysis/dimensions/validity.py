@@ -1,4 +1,4 @@
-"""Rows that hold for a time: from when, until before when, and which one holds at an instant."""
+"""Rows with a period of validity: its start, its end (excluded), and which row is valid at an instant."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def instants_of(column: Any, name: str, map_name: str, *, missing: int, tz: str)
 
 def _micros(value: Any, name: str, map_name: str, tz: str) -> int:
     wrong = ConfigError(
-        f"{map_name} has {str(value)!r} as {name}, which is no day and no instant with a time zone. Write it like "
-        "2026-11-20, which is midnight in tz, or 2026-11-20T14:30:00+01:00."
+        f"{map_name} has {str(value)!r} as {name}, which is neither a day nor an instant with a time zone. Write it "
+        "like 2026-11-20, which is midnight in tz, or 2026-11-20T14:30:00+01:00."
     )
     if isinstance(value, str):
         try:
@@ -79,7 +79,7 @@ class Validity:
         numbers = pc.index_in(keys, value_set=self._different).to_numpy(zero_copy_only=False).astype(np.int64)
         empty = np.flatnonzero(since >= until)
         if len(empty):
-            self._refuse(map_name, empty[0], empty[0], "ends before it begins, or at once")
+            self._refuse(map_name, empty[0], empty[0], "ends before it begins, or at the same instant")
         self._order = np.lexsort((since, numbers))
         numbers, self._starts = numbers[self._order], np.unique(since)
         same = numbers[1:] == numbers[:-1]
@@ -87,7 +87,7 @@ class Validity:
         overlaps = np.flatnonzero(same & (until[self._order][:-1] > since[self._order][1:]))
         if len(overlaps):
             first, second = self._order[overlaps[0]], self._order[overlaps[0] + 1]
-            self._refuse(map_name, first, second, "holds at the same time as another one")
+            self._refuse(map_name, first, second, "is valid at the same time as another one")
         self._ranked = numbers * (len(self._starts) + 1) + np.searchsorted(self._starts, since[self._order])
 
     def _refuse(self, map_name: str, row: Any, other: Any, why: str) -> None:
@@ -99,11 +99,11 @@ class Validity:
         more = "" if row == other else f" and row {int(other) + 1} ({period(other)})"
         raise ConfigError(
             f"{map_name}: row {int(row) + 1} of {self.keys[int(row)].as_py()!r} ({period(row)}){more} {why}. {FROM} is "
-            f"the first instant at which a row holds, {TO} the first at which it no longer does."
+            f"the first instant at which a row is valid, {TO} the first at which it no longer is."
         )
 
     def places(self, keys: pa.Array, at_us: Ints, known: Any = None) -> Ints:
-        """Per key and instant the row that holds; -1 for a key without rows, `OUTSIDE` where none holds then.
+        """Per key and instant the valid row; -1 for a key without rows, `OUTSIDE` where none is valid then.
 
         Parameters
         ----------

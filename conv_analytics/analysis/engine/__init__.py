@@ -1,1 +1,1 @@
-"""Tables in any engine: where rows come from, their types, and how an answer goes back to the caller."""
+"""Tables in any engine: the source of rows, their types, and the form in which an answer is returned."""

@@ -1,4 +1,4 @@
-"""The application of a leg, where data has several: looked up by the conversation when a question asks for it."""
+"""The application of a leg, where data has several: looked up by the conversation when it is needed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SeveralApplications(Protocol):
 
     @property
     def applications(self) -> Mapping[str, Any]:
-        """The dataset of each, by its id."""
+        """The dataset of each application, by its id."""
 
     def application_ids(self) -> pa.Table:
         """Each conversation with its application."""
@@ -43,12 +43,12 @@ class ApplicationIds:
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The column that it looks at."""
+        """The column that it needs."""
         return (_CONVERSATION,)
 
     @property
     def fingerprint(self) -> str:
-        """The ids: what belongs to each is decided by the commits."""
+        """The application ids; their conversations follow from the commits."""
         return " ".join((_APPLICATION, *sorted(self.dataset.applications)))
 
     def __str__(self) -> str:

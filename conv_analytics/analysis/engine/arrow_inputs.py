@@ -1,4 +1,4 @@
-"""Data of other libraries, by Arrow's C interface: columns are converted when a question asks for them.
+"""Data of other libraries, through Arrow's C interface: columns are converted when they are needed.
 
 >>> import polars as pl
 >>> table = ArrowInput("hangups", pl.DataFrame({"conversation_id": ["CON-1"], "sip_code": [486]}))
@@ -40,7 +40,7 @@ _KINDS: tuple[tuple[Kind, tuple[str, ...], str], ...] = (
 
 
 def kind_of(frame: Any) -> Kind:
-    """Which library a frame is of; nothing is imported for that.
+    """The library that a frame belongs to; nothing is imported to find out.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def kind_of(frame: Any) -> Kind:
     if hasattr(frame, "__arrow_c_stream__") or _is_dask(frame) or _known_to_narwhals(frame):
         return "pyarrow"
     raise ConfigError(
-        f"{name} is no data to analyse: give a Dataset, Frames, a mapping of table name to frame, or a pandas "
-        "DataFrame, pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, Ibis table, or another frame "
-        "that offers __arrow_c_stream__ or that narwhals knows."
+        f"{name} cannot be analysed: give a Dataset, Frames, a mapping of table name to frame, or a pandas DataFrame, "
+        "pyarrow Table, Polars DataFrame, DuckDB relation, Spark DataFrame, Ibis table, or another frame that offers "
+        "__arrow_c_stream__ or that narwhals supports."
     )
 
 
@@ -75,7 +75,7 @@ def _known_to_narwhals(frame: Any) -> bool:
 
 
 class ArrowInput:
-    """A table that is a frame of another library; nothing is read before a question asks for a column."""
+    """A table that is a frame of another library; a column is read when it is first needed."""
 
     def __init__(self, name: str, frame: Any) -> None:
         self._name = name
@@ -96,7 +96,7 @@ class ArrowInput:
 
     @cached_property
     def _table(self) -> pa.Table:
-        """All of it as Arrow: what the frame has in its own memory is not copied."""
+        """All of it as Arrow, without copying memory that the frame can share."""
         frame = self._frame
         if hasattr(frame, "__arrow_c_stream__"):
             try:
@@ -155,7 +155,7 @@ class ArrowInput:
 
 
 def _is_dask(frame: Any) -> bool:
-    """A Dask DataFrame, which computes itself: narwhals wants a package of its own for that."""
+    """Whether it is a Dask DataFrame, which is computed directly: narwhals would need another package."""
     return type(frame).__module__.startswith("dask.") and type(frame).__name__ == "DataFrame"
 
 

@@ -1,4 +1,4 @@
-"""Types of columns, as they are read and as they are shown.
+"""The types of columns: as read, and as shown.
 
 Frames come from files and from other tools: a column may be text, categories, floats for integers, or missing. Here
 each becomes what its table declares, or an error says why it cannot.
@@ -27,13 +27,13 @@ _NAIVE = (
     "frame[{column!r}] = frame[{column!r}].dt.tz_localize('UTC')."
 )
 _NO_INSTANTS = (
-    "Column {column!r} of {table} holds no instants but {dtype}. Convert it, for example: "
+    "Column {column!r} of {table} holds {dtype}, not instants. Convert it, for example: "
     "frame[{column!r}] = pd.to_datetime(frame[{column!r}], utc=True, format='ISO8601')."
 )
 
 
 def pandas_columns(table: str, frame: pd.DataFrame, kinds: Mapping[str, Any]) -> pd.DataFrame:
-    """Some columns of a frame, as their kinds; null where the frame lacks one."""
+    """Some columns of a frame, converted to their kinds; null where the frame lacks one."""
     rows = pd.RangeIndex(len(frame))
     done: dict[str, pd.Series[Any]] = {}
     for name, kind in kinds.items():
@@ -111,12 +111,12 @@ def instants(series: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def no_instants(table: str, column: str, dtype: str, *, naive: bool) -> ConfigError:
-    """The error for a column that should hold instants: of one that holds them without a time zone, or others."""
+    """The error for a column that should hold instants, but has no time zone or another type."""
     return ConfigError((_NAIVE if naive else _NO_INSTANTS).format(column=column, table=table, dtype=dtype))
 
 
 def from_arrow(table: pa.Table) -> pd.DataFrame:
-    """Arrow as pandas, its columns handed over one by one."""
+    """Arrow as pandas, column by column to save memory."""
     kinds = {pa.string(): pd.StringDtype(na_value=float("nan")), pa.int64(): pd.Int64Dtype(),
              pa.bool_(): pd.BooleanDtype()}  # fmt: skip
     fields = [pa.field(field.name, _plain(field.type)) for field in table.schema]

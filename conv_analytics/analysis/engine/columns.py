@@ -1,4 +1,4 @@
-"""The columns of what the analysis gives: order, types, units and meaning, declared once."""
+"""The columns of the answers: order, types, units and meaning, declared once."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ CALLS = (
     *_columns(int, "sip_code | SIP code of the same leg."),
     *_columns(str, "hung_up_by | `from`, `to`, `network`, `platform` or `unknown`."),
     *_columns(float, "hung_up_confidence | How sure that is, 0 to 1."),
-    *_columns(str, "hung_up_why | What speaks for it."),
+    *_columns(str, "hung_up_why | The evidence for that."),
     *_columns(
         bool,
         """
@@ -189,7 +189,7 @@ CONVERSATIONS = (
     *_columns(
         str,
         """
-        worst_outcome | Of its calls' outcomes the one that is worst to have: platform, network, signalling, policy, \
+        worst_outcome | The worst outcome of its calls, in this order: platform, network, signalling, policy, \
 number, user, caller, redirect, success.
         flags | `no_events`, `no_record` (not in the table of conversations), `open` (a call has no end).
         """,
@@ -208,7 +208,7 @@ LEDGER = (
         int,
         """
         n | Rows that could have it.
-        missing | Rows that have not.
+        missing | Rows that do not have it.
         odd | Rows whose value contradicts others.
         imputed | Rows whose value was inferred from others.
         unmeasured | Rows where there was nothing to measure.

@@ -1,4 +1,4 @@
-"""Columns computed from others: each says what it needs, so that only what is asked for is computed."""
+"""Columns computed from others: each declares its inputs, so that only what is needed is computed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def first_of(*names: str) -> Computed:
 
 
 def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[str]:
-    """The columns that have to be there before `wanted` can be computed.
+    """The columns from which `wanted` is computed.
 
     >>> columns = {
     ...     "talk": Computed(("end", "start"), nw.col("end") - nw.col("start")),
@@ -48,7 +48,7 @@ def inputs_of(columns: Mapping[str, Computed], wanted: Collection[str]) -> set[s
 
 
 def compute(rows: Rows, columns: Mapping[str, Computed], wanted: Collection[str], *, keep: Sequence[str]) -> Rows:
-    """The wanted columns and those to keep: all that need no other at once, then those that need these, and so on.
+    """The wanted columns and those to keep, computed level by level: a level needs only those before it.
 
     What nothing needs any more is left behind on the way.
     """
@@ -63,7 +63,7 @@ def compute(rows: Rows, columns: Mapping[str, Computed], wanted: Collection[str]
 
 
 def _levels(columns: Mapping[str, Computed], wanted: Collection[str]) -> list[list[str]]:
-    """What is to be computed, in steps of which each needs only those before."""
+    """The columns to compute, in levels: each needs only those before it."""
     depths: dict[str, int] = {}
 
     def depth(name: str) -> int:

@@ -1,4 +1,4 @@
-"""Further columns of legs that a caller brings along: looked up when a question asks for them."""
+"""Custom columns of legs that a caller provides: looked up when a question needs them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Dimension(Protocol):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """The columns that it looks at."""
+        """The columns that it needs."""
 
     @property
     def fingerprint(self) -> str:
-        """What is the same only for what gives the same columns."""
+        """A value that is equal only if the columns are equal."""
 
     def added_to(self, rows: Any, columns: Sequence[str]) -> Any:
         """The same rows, none more and none fewer, with some of its columns."""
@@ -30,7 +30,7 @@ class Dimension(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class EnrichedData:
-    """Tables of an export whose legs have further columns: what `enrich` makes of tables; data for every question.
+    """Tables of an export with custom columns of legs, made by `enrich`; every question takes it as data.
 
     Attributes
     ----------
@@ -58,15 +58,15 @@ def names_of(dimensions: Iterable[Dimension]) -> tuple[str, ...]:
     return tuple(name for each in dimensions for name in each.columns)
 
 
-def asked_of(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
-    """The dimensions that some columns need, in their order, and every column that has to be there or be added."""
+def needed_dimensions(dimensions: Sequence[Dimension], wanted: Iterable[str]) -> tuple[list[Dimension], set[str]]:
+    """The dimensions that some columns need, in their order, and all columns involved."""
     needed = set(wanted)
-    asked: list[Dimension] = []
+    needed_first: list[Dimension] = []
     for each in reversed(dimensions):
         if needed & set(each.columns):
-            asked.insert(0, each)
+            needed_first.insert(0, each)
             needed |= set(each.needs)
-    return asked, needed
+    return needed_first, needed
 
 
-__all__ = ["Dimension", "EnrichedData", "asked_of", "names_of"]
+__all__ = ["Dimension", "EnrichedData", "names_of", "needed_dimensions"]

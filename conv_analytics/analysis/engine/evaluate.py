@@ -50,7 +50,7 @@ def name_of(expression: Any) -> str:
 
 
 class Evaluation:
-    """Expressions over some columns, Arrow arrays by name; what occurs in them twice is evaluated once."""
+    """Expressions over some columns, Arrow arrays by name; common subexpressions are evaluated once."""
 
     def __init__(self, columns: Mapping[str, Any]) -> None:
         self.columns = columns
@@ -58,7 +58,7 @@ class Evaluation:
         self._done: dict[int, tuple[Any, Any]] = {}
 
     def of(self, expression: Any) -> Any:
-        """The values of an expression: an Arrow array, or a scalar where it looks at no column.
+        """The values of an expression: an Arrow array, or a scalar if it uses no column.
 
         Raises
         ------
@@ -199,7 +199,7 @@ def _unary(function: Callable[[Any], Any]) -> _Step:
 
 
 def _without_nan(values: Any) -> Any:
-    """What is no number is null, as it is in pandas."""
+    """NaN becomes null, as in pandas."""
     if isinstance(values, pa.Scalar):
         return values
     odd = pc.is_nan(values)
@@ -211,7 +211,7 @@ def _divided(value: Any, other: Any) -> Any:
 
 
 def _by_numpy(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """A function of whole numbers that pyarrow lacks, of a column and a number other than 0."""
+    """A function that pyarrow lacks, of whole numbers and a number other than 0."""
 
     def of(value: Any, other: Any) -> Any:
         divisor = other.as_py()

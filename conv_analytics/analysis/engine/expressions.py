@@ -17,7 +17,7 @@ def is_true(condition: nw.Expr) -> nw.Expr:
 
 
 def one_if(condition: nw.Expr) -> nw.Expr:
-    """1 where a condition holds, else 0: what can be added up."""
+    """1 where a condition holds, else 0: can be summed."""
     return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0))
 
 

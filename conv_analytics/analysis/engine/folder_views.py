@@ -1,4 +1,4 @@
-"""The tables of a large dataset as relations of one DuckDB connection: each is made when it is first looked at."""
+"""The tables of a large dataset as relations of one DuckDB connection; each is made when it is first used."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FolderViews(Mapping[str, Any]):
 
     @property
     def declared(self) -> bool:
-        """Whether it is a dataset of this package, and not another thing that gives a connection with its tables."""
+        """Whether it is a dataset of this package, and not another object with such a connection."""
         return hasattr(self._dataset, "statement")
 
     @cached_property
@@ -64,13 +64,13 @@ class FolderViews(Mapping[str, Any]):
 
     @cached_property
     def cache(self) -> Any:
-        """What questions keep in the folder; None for data that has no folder."""
+        """The cache in the folder; None for data without a folder."""
         import duckdb  # noqa: PLC0415
 
         return self._dataset.cache(f"duckdb {duckdb.__version__}") if hasattr(self._dataset, "cache") else None
 
     def places_of(self, conversation_id: str) -> Collection[Any] | None:
-        """The commits and days that have rows of a conversation; None where that is not known."""
+        """The commits and days with rows of a conversation; None if unknown."""
         if self.cache is None:
             return None
         places: Collection[Any] | None = self._dataset.places_of(self.connection, self.cache, conversation_id)

@@ -17,9 +17,9 @@ def relation_of(name: str, table: Any) -> Any:
     """
     backend = table.get_backend()
     if backend.name != "duckdb":
-        spark = " Or give the Spark DataFrame that it is made of: those are asked where they are."
+        spark = " Or give the Spark DataFrame that it is made of: it is queried in Spark itself."
         raise ConfigError(
-            f"{name} is an Ibis table of {backend.name}, in which questions cannot be asked. Read it into memory: "
+            f"{name} is an Ibis table of {backend.name}, which cannot be queried in place. Read it into memory: "
             f"table.to_pyarrow(), or table.to_parquet(...) for DuckDB if it is large."
             f"{spark if backend.name == 'pyspark' else ''}"
         )

@@ -1,4 +1,4 @@
-"""Rows in memory: columns of pandas or Arrow, each in whichever form the last step left it.
+"""Rows in memory: columns of pandas or Arrow, in whichever form the last step left them.
 
 Steps that look at one row at a time work on Arrow arrays (`evaluate`); all others are narwhals' on pandas. A column
 changes its form only when a step asks for the other one.
@@ -66,7 +66,7 @@ def arrow_type(kind: Any) -> pa.DataType:
 
 
 class _ArrowView(Mapping[str, Any]):
-    """The columns of a frame as Arrow arrays; each is converted when it is first looked at."""
+    """The columns of a frame as Arrow arrays; each is converted when it is first used."""
 
     def __init__(self, columns: dict[str, Any]) -> None:
         self._columns = columns
@@ -85,7 +85,7 @@ class _ArrowView(Mapping[str, Any]):
 
 
 class MemoryFrame:
-    """Columns of the same length, by name; every step gives new ones."""
+    """Columns of the same length, by name; every step returns a new frame."""
 
     def __init__(self, columns: dict[str, Any], rows: int) -> None:
         self._columns = columns
@@ -93,7 +93,7 @@ class MemoryFrame:
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
-        """The columns of a pandas frame; its index is left behind."""
+        """The columns of a pandas frame, without its index."""
         return cls({str(name): series.array for name, series in frame.items()}, len(frame))
 
     def __len__(self) -> int:
@@ -124,7 +124,7 @@ class MemoryFrame:
         return values
 
     def conditions_met(self, conditions: Sequence[Any]) -> Any:
-        """Whether each condition holds on each row, as an array of rows by conditions; what is not known does not."""
+        """Whether each condition holds on each row, as an array of rows by conditions; null counts as false."""
         try:
             evaluation = Evaluation(_ArrowView(self._columns))
             met = [self._filled(true_only(evaluation.of(each))) for each in conditions]
@@ -185,7 +185,7 @@ class MemoryFrame:
         return self._by_narwhals(lambda rows: rows.join(right, on=on, how=how, suffix=suffix))
 
     def unique(self, subset: Any, *, keep: Any, order_by: Any) -> Self:
-        """The rows without those that repeat others."""
+        """The rows without duplicates."""
         if order_by is None and keep in {"any", "first"}:
             names = [subset] if isinstance(subset, str) else list(self._columns if subset is None else subset)
             try:
@@ -228,7 +228,7 @@ class MemoryFrame:
         return pd.Series(_to_pandas(self._columns[name])).drop_duplicates().dropna().to_list()
 
     def repeats(self, by: Sequence[str]) -> bool:
-        """Whether some keys stand on more than one row."""
+        """Whether some keys occur on more than one row."""
         try:
             return numbers_of([self.arrow(name) for name in by])[1] < self._rows
         except UnknownExpressionError:
@@ -269,7 +269,7 @@ class MemoryFrame:
         return type(self)(done, count)
 
     def _looked_up(self, other: Self, keys: Sequence[str], how: str, suffix: str) -> Self:
-        """The rows joined by keys that no row of the other repeats."""
+        """The rows joined by keys that are unique in the other frame."""
         mine, theirs = ([frame.arrow(name) for name in keys] for frame in (self, other))
         if [key.type for key in mine] != [key.type for key in theirs]:
             raise UnknownExpressionError("keys of different types")

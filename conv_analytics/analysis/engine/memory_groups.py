@@ -1,4 +1,4 @@
-"""Totals, groups and joins of rows in memory, as far as questions need them; narwhals does the others.
+"""Totals, groups and joins of rows in memory for the common cases; narwhals does the others.
 
 Groups are numbers: each row has the number of its keys, in the order in which they first occur.
 
@@ -26,12 +26,12 @@ _TOTALS = {"sum", "min", "max", "count"}
 
 
 def is_total(expression: Any) -> bool:
-    """Whether an expression gives one value of all rows."""
+    """Whether an expression aggregates all rows to one value."""
     return _last(expression)[1] in {*_TOTALS, "median", "len"}
 
 
 def total(expression: Any, evaluation: Evaluation) -> pa.Scalar:
-    """The value of an expression that gives one of all rows."""
+    """The value of an expression that aggregates all rows."""
     values, what = _last(expression)
     if what == "len":
         raise UnknownExpressionError("the number of rows")
@@ -96,7 +96,7 @@ def _named(expression: Any) -> bool:
 
 
 def match(left: Sequence[pa.Array], right: Sequence[pa.Array]) -> tuple[pa.Array, bool]:
-    """Per row of the left the row of the right with the same keys, null where there is none; null is like no other.
+    """Per row of the left the row of the right with the same keys, else null; null keys never match.
 
     And whether the keys of the right repeat: then the row is one of several.
     """

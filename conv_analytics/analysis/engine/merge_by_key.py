@@ -1,4 +1,4 @@
-"""One row per key out of several tables: what each engine does best in its own way."""
+"""One row per key out of several tables; each engine has its own implementation."""
 
 from __future__ import annotations
 

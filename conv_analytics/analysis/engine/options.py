@@ -19,7 +19,7 @@ def keys_of(by: str | Sequence[str]) -> list[str]:
 def one_of(option: str, value: object, known: Collection[str]) -> None:
     """Refuse a word that is not known."""
     if value not in known:
-        raise ConfigError(f"{option}={value!r} is none of {', '.join(known)}.")
+        raise ConfigError(f"{option}={value!r} is not one of {', '.join(known)}.")
 
 
 def in_utc(option: str, at: datetime) -> datetime:

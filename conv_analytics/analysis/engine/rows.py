@@ -1,4 +1,4 @@
-"""Rows on the way to an answer: a query on a table, computed where the table is.
+"""Rows on the way to an answer: a query on a table, computed by the engine of the table.
 
 Relational work is written once, with narwhals expressions: they run on pandas in memory, and as SQL in DuckDB or Spark
 on what does not fit there. Steps that each engine does in its own way are asked of the engine.
@@ -131,7 +131,7 @@ class Rows:
         return self._with(self.frame.join(others, on=on, how=how, suffix=suffix))
 
     def unique(self, subset: Any = None, *, keep: Any = "any", order_by: Any = None) -> Self:
-        """The rows without those that repeat others."""
+        """The rows without duplicates."""
         return self._with(self.frame.unique(subset, keep=keep, order_by=order_by))
 
     def group(self, by: Sequence[str], *aggregates: nw.Expr) -> Self:
@@ -159,7 +159,7 @@ class Rows:
 
     @property
     def native(self) -> Any:
-        """The rows as the engine has them: a pandas frame, a relation, a Spark frame."""
+        """The rows in the engine's form: a pandas frame, a relation, a Spark frame."""
         return self.source.engine.native(self.frame)
 
     def with_micros(self, *names: str, suffix: str = "_us") -> Self:
@@ -174,28 +174,28 @@ class Rows:
         return self._with(self.source.engine.with_instants(self.frame, names))
 
     def with_nulls(self, kinds: Mapping[str, Any]) -> Self:
-        """The rows with columns of nulls, of some kinds, where they have no such column."""
+        """The rows with columns of nulls where they lack a column; each has its kind."""
         there = set(self.columns)
         missing = {name: kind for name, kind in kinds.items() if name not in there}
         return self._with(self.source.engine.with_nulls(self.frame, missing)) if missing else self
 
     def with_values(self, values: Mapping[str, Value], *, keep: Sequence[str] | None = None) -> Self:
-        """The rows with some columns, none of which looks at another of them; of the others all, or those to keep."""
+        """The rows with computed columns, none made from another, and all other columns or those to keep."""
         kept = [name for name in (self.columns if keep is None else keep) if name not in values]
         return self._with(self.source.engine.with_values(self.frame, kept, values))
 
     def with_time_keys(self, by: Sequence[str], tz: str, at: str = "started_at") -> Self:
         """The rows with the keys of local time (`zones.KEYS`) that `by` asks for, as numbers."""
         zones.zone_info(tz)
-        asked = [name for name in by if name in zones.KEYS]
-        if not asked:
+        keys = [name for name in by if name in zones.KEYS]
+        if not keys:
             return self
         rows = self.materialized()
         zone = zones.Zone.over(tz, *rows.span(at))
-        return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in asked)
+        return rows.with_micros(at).with_columns(zone.key(name, nw.col(f"{at}_us")).alias(name) for name in keys)
 
     def materialized(self) -> Self:
-        """The rows computed once, where that is worth it and may be done: they will be looked at more than once.
+        """The rows, computed once where that is allowed and worth it, because they are read more than once.
 
         Those of a large dataset go into a table, those of Spark into its cache, as long as the question takes; a
         connection of the caller gets no tables.
@@ -203,13 +203,13 @@ class Rows:
         return self._with(self.source.engine.materialized(self.frame))
 
     def checkpointed(self) -> Self:
-        """The rows without the query that makes them, where an engine plans what follows much faster so: in Spark."""
+        """The rows without the query that makes them, where an engine then plans later steps much faster: Spark."""
         return self._with(self.source.engine.checkpointed(self.frame))
 
     # Ways out.
 
     def collect(self) -> pd.DataFrame:
-        """The rows as pandas, whatever the caller's kind: for sweeps and small tables."""
+        """The rows as pandas, whatever the kind of the caller's data: for sweeps and small tables."""
         return self._collected({})
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -254,14 +254,14 @@ class Rows:
         return low, high
 
     def grouped(self, by: Sequence[str], aggregates: Sequence[nw.Expr]) -> pd.DataFrame:
-        """One row per group, keys as they are shown, sorted by them; a single row without keys."""
+        """One row per group, with keys formatted for display, sorted by them; without keys a single row."""
         if not by:
             return self.select(*aggregates).collect()
         done = show_time_keys(self.group(by, *aggregates).collect(), by)
         return done.sort_values(list(by), na_position="last", kind="stable", ignore_index=True)
 
     def repeats(self, by: Sequence[str]) -> bool:
-        """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
+        """Whether some keys occur on more than one row; may err, but only by saying so."""
         return self.source.engine.repeats(self.frame, by)
 
     def _with(self, frame: Frame) -> Self:
@@ -269,12 +269,12 @@ class Rows:
 
 
 def show_time_keys(frame: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
-    """A result with its keys of local time as they are shown."""
+    """A result whose keys of local time are formatted for display."""
     return frame.assign(**{name: zones.shown(name, frame[name]) for name in by if name in zones.KEYS})
 
 
 def time_keys(frame: pd.DataFrame, by: Sequence[str], tz: str, at: str = "started_at") -> pd.DataFrame:
-    """The keys of local time of rows in memory, as they are shown; with the index of the rows.
+    """The keys of local time of rows in memory, formatted for display; with the index of the rows.
 
     >>> rows = pd.DataFrame({"started_at": pd.to_datetime(["2026-10-26T00:30Z", "2026-03-29T22:30Z"], utc=True)})
     >>> time_keys(rows, ["week", "hour"], "Europe/London").values.tolist()

@@ -1,4 +1,4 @@
-"""Data as a caller gives it, opened: the tables there are, and where expressions on them run.
+"""Data as a caller gives it, opened: its tables, and the engine that evaluates expressions on them.
 
 >>> import pandas as pd
 >>> Source.of({"hangups": pd.DataFrame({"leg_id": ["a"]})}).columns("hangups")
@@ -51,9 +51,9 @@ class Source:
     engine: Engine
     kind: str
     cache: dict[tuple[str, ...], Any] = field(default_factory=dict)
-    """What was asked of the data before, by question and table."""
+    """Earlier results, by question and table."""
     dimensions: tuple[Dimension, ...] = ()
-    """Further columns of its legs."""
+    """Custom columns of its legs."""
 
     @classmethod
     def of(cls, data: Any) -> Source:
@@ -90,10 +90,10 @@ class Source:
         own = (ApplicationIds(dataset),) if hasattr(dataset, "application_ids") else ()
         if not _fits(dataset):
             return cls(FolderEngine(dataset), "pandas", dimensions=own)
-        if "source" not in dataset.kept:
+        if "source" not in dataset.session_cache:
             tables = {name: FolderTable(dataset, name) for name in dataset.tables}
-            dataset.kept["source"] = cls(MemoryEngine(tables), "pandas", dimensions=own)
-        source: Source = dataset.kept["source"]
+            dataset.session_cache["source"] = cls(MemoryEngine(tables), "pandas", dimensions=own)
+        source: Source = dataset.session_cache["source"]
         return source
 
     @classmethod
@@ -138,18 +138,18 @@ class Source:
         return table in self.engine.tables and self.engine.has_rows(table)
 
     def rows(self, tables: Iterable[str]) -> int:
-        """Rows of some tables in memory; of those that are not there none."""
+        """Rows of some tables in memory; 0 for tables that are missing."""
         return sum(len(self.engine.tables[name]) for name in tables if name in self.engine.tables)
 
     def has_null(self, table: str, column: str) -> bool:
-        """Whether a column of a table has a null, or is missing though there are rows; asked once."""
+        """Whether a column of a table has a null, or is missing although there are rows; computed once."""
         question = ("null", table, column)
         if question not in self.cache:
             self.cache[question] = self.engine.has_null(table, column)
         return bool(self.cache[question])
 
     def of_conversation(self, conversation_id: str) -> Source:
-        """The tables with the rows of one conversation, in memory; tables that know no conversation are left out."""
+        """The rows of one conversation, in memory, by table; tables without conversation ids are left out."""
         question = ("conversation", conversation_id)
         if question in self.cache:
             known: Source = self.cache[question]
@@ -160,20 +160,20 @@ class Source:
             del self.cache[old]
         return done
 
-    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
-        """A relation from the cache of the dataset's folder, computed and kept there if it is not; None without one."""
-        return self.engine.kept(kind, about, columns, make)
+    def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """A relation from the cache of the dataset's folder, made first if need be; None without one."""
+        return self.engine.cached(kind, about, columns, make)
 
-    def kept_of_parts(
+    def cached_by_parts(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], tables: Sequence[str],
         make: Callable[[Source], Any],
     ) -> Any:  # fmt: skip
-        """The same of what tells of legs: `make` gets all of the data, or some of the legs with all that tells of them.
+        """The same for tables of legs: `make` gets all of the data, or parts with some legs and all rows about them.
 
         Parameters
         ----------
         kind, about, columns
-            As for `kept`.
+            As for `cached`.
         tables
             The tables that `make` reads.
         make
@@ -181,17 +181,17 @@ class Source:
         """
         engine = self.engine
         if not isinstance(engine, FolderEngine):
-            return self.kept(kind, about, columns, lambda: make(self))
+            return self.cached(kind, about, columns, lambda: make(self))
 
         def in_parts() -> Iterator[Any] | None:
             parts = parts_of(engine, [name for name in tables if name in self.tables])
             return None if parts is None else (make(Source(part, self.kind)) for part in parts)
 
-        return engine.kept(kind, about, columns, lambda: make(self), in_parts)
+        return engine.cached(kind, about, columns, lambda: make(self), in_parts)
 
-    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A frame from the cache of the dataset's folder, made and kept there if it is not; made without one."""
-        return self.engine.kept_frame(kind, about, make)
+    def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A frame from the cache of the dataset's folder, made first if need be; made anew without one."""
+        return self.engine.cached_frame(kind, about, make)
 
     def typed(self, table: str, kinds: Mapping[str, Any]) -> Any:
         """Some columns of a table as their kinds, null where it lacks one, as the engine has them.
@@ -201,10 +201,10 @@ class Source:
         return self.engine.read(table, kinds, self._counting(table))
 
     def _counting(self, table: str) -> Any:
-        """A table without rows of Voice events that do not count; None when all do, or there is no such table."""
+        """A table without rows of Voice events that do not count; None if all count or there are none."""
         question = ("rows that count", table)
         if question not in self.cache:
-            about = voice_rows.about(table, self.columns(table))
+            about = voice_rows.subject_columns(table, self.columns(table))
             counting = None
             if about is not None and self.engine.has_voice_rows(table):
                 columns = {name: self.columns(name) for name in self.tables}
@@ -220,7 +220,7 @@ class Source:
         return frame if self.kind == "pandas" else self.engine.of_pandas(frame)
 
     def result_of_parts(self, parts: Iterable[pd.DataFrame], columns: Sequence[Column], *, by: Sequence[str]) -> Any:
-        """Parts of an answer as one, its columns as declared, sorted, in the caller's kind."""
+        """The concatenated parts of an answer, with the declared columns, sorted, in the caller's kind."""
         kinds = {column.name: column.kind for column in columns}
         # One by one: of a part that was swept, only the columns of the answer stay in memory.
         typed = [coerce.pandas_columns("the answer", part, kinds) for part in parts]
@@ -230,7 +230,7 @@ class Source:
 
 
 def _fits(dataset: Any) -> bool:
-    """Whether a dataset is so small that its tables are read into memory, as far as questions look at them."""
+    """Whether a dataset is small enough for memory; only the columns that questions need are read."""
     return hasattr(dataset, "of_conversation") and sum(map(dataset.rows, dataset.tables)) <= IN_MEMORY
 
 

@@ -1,4 +1,4 @@
-"""Tables in memory, or in the files of a small folder: columns are typed when they are first asked for, and kept.
+"""Tables in memory, or in the files of a small folder: columns are converted when first needed, and cached.
 
 >>> frame = pd.DataFrame({"conversation_id": ["CON-1", "CON-2"], "leg_id": ["a", "b"]})
 >>> table = PandasTable("hangups", frame)
@@ -92,7 +92,7 @@ def _equal(column: pd.Series[Any], value: str) -> Any:
 
 
 def as_it_is(column: Any, kind: Any) -> pa.Array | None:
-    """A column that holds what its kind is already, if only in another form; None when it does not."""
+    """A column that already has its kind, perhaps in another representation; None otherwise."""
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     wanted = arrow_type(kind)
     if column.type == wanted:
@@ -104,7 +104,7 @@ def as_it_is(column: Any, kind: Any) -> pa.Array | None:
 
 
 class FolderTable:
-    """A table of a dataset: its files are read as far as columns are asked for."""
+    """A table of a dataset; only the columns that are needed are read from its files."""
 
     def __init__(self, dataset: Any, name: str) -> None:
         self._dataset, self._name = dataset, name

@@ -1,4 +1,4 @@
-"""Rows that Voice events gave: they count only where nothing else tells the same, so that no leg counts twice.
+"""Rows from Voice events: they count only where no other row says the same, so that no leg counts twice.
 
 Voice events tell of a leg what its RTC events tell, some milliseconds apart. So statuses of theirs count for legs that
 have no others; where a leg's others break off before its end, the answer and the end count that they lack. A billing
@@ -37,14 +37,14 @@ _BEGINNING = ("started", "ringing")
 _KEY = "conv_analytics_{}"
 
 
-def about(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
-    """What a row of Voice events of a table with some columns is about; None where there can be none."""
+def subject_columns(table: str, columns: Collection[str]) -> tuple[str, ...] | None:
+    """The columns that say what a row of Voice events is about; None for a table that has no such rows."""
     keys = _ABOUT.get(table)
     return keys if keys is not None and {"source", *keys} <= set(columns) else None
 
 
 def tables_of_legs(columns: Mapping[str, Collection[str]]) -> list[str]:
-    """The tables that know ids of legs, of tables with some columns."""
+    """The tables with ids of legs."""
     return [name for name in _KNOW_LEGS if "leg_id" in columns.get(name, ())]
 
 
@@ -133,12 +133,12 @@ def _lazy_key(name: str) -> nw.Expr:
 
 
 def _different(frame: Any, names: Sequence[str]) -> Any:
-    """The different values of some columns. Grouped: narwhals would number the rows of each."""
+    """The distinct values of some columns; grouped, because `unique` of narwhals would number the rows."""
     return frame.group_by(*names).agg(nw.len().alias("conv_analytics_rows")).select(*names)
 
 
 def _of_unfinished_legs(keyed: Any, others: Any, mine: Any) -> Any:
-    """Statuses of legs whose end, or even beginning, no other row tells; and of the ends those that say the most."""
+    """Statuses of legs whose end or beginning no other row has; of several ends the most specific."""
     leg, status = _KEY.format("leg_id"), nw.col(_KEY.format("status"))
     over = others.filter(status.is_in([*_OUTCOMES, *_FOLLOWING]))
     mine = mine.join(_different(over, [leg]), on=leg, how="anti")
@@ -158,4 +158,4 @@ def _ids_as_written(legs: Sequence[Any], key: str) -> Any:
     return nw.concat(ids, how="vertical").group_by(key).agg(nw.col("as_written").min())
 
 
-__all__ = ["about", "any_of_voice", "counting_frame", "counting_lazy", "is_of_voice", "tables_of_legs"]
+__all__ = ["any_of_voice", "counting_frame", "counting_lazy", "is_of_voice", "subject_columns", "tables_of_legs"]

@@ -18,7 +18,7 @@ _WINDOWS = {"cum_sum": "cumsum", "cum_max": "cummax", "shift": "shift", "sum": "
 
 
 def numbers_of(keys: Sequence[pa.Array]) -> tuple[Any, int]:
-    """The number of the keys of each row, by first occurrence, and how many there are; null is a key as any other."""
+    """The number of each row's keys, by first occurrence, and how many there are; null is a key like any other."""
     numbers = np.zeros(len(keys[0]), dtype=np.int64)
     for column in keys:
         encoded = column.dictionary_encode(null_encoding="encode")
@@ -34,7 +34,7 @@ def first_rows(numbers: Any, count: int) -> Any:
 
 
 def window(column: pa.Array, step: Any, over: Any, columns: Mapping[str, pa.Array]) -> pa.Array:
-    """The values of a window over whole numbers; raises `KeyError` for one that is not known here.
+    """The values of a window function over whole numbers; raises `KeyError` for an unknown one.
 
     Parameters
     ----------

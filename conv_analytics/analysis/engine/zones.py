@@ -1,4 +1,4 @@
-"""Local time of any zone as plain integers: the same on every engine, and right on days with 23, 24.5 or 25 hours.
+"""Local time of any zone as plain integers: equal on every engine, and right on days of 23, 24.5 or 25 hours.
 
 The offsets of a zone are looked up once for the time that the data covers; rows then need sums and comparisons only.
 """
@@ -42,7 +42,7 @@ class Zone:
 
     @classmethod
     def over(cls, name: str, first: datetime | None, last: datetime | None) -> Zone:
-        """The zone between two instants; what lies outside has the nearest offset known.
+        """The zone between two instants; outside of them the nearest known offset applies.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Zone:
         return utc + self._offset_of(utc, 0, len(self.steps))
 
     def _offset_of(self, utc: nw.Expr, first: int, last: int) -> nw.Expr:
-        """The offset by some of the steps, halved again and again: engines take no expression of hundreds of levels."""
+        """The offset, by binary search over the steps: engines refuse expressions hundreds of levels deep."""
         if last - first == 1:
             return nw.lit(self.steps[first][1])
         middle = (first + last) // 2
@@ -100,7 +100,7 @@ class Zone:
 
 
 def _rest(number: nw.Expr, divisor: int) -> nw.Expr:
-    """What remains, never negative: engines disagree on the sign, and on `//` of integers."""
+    """The remainder, never negative: engines disagree on its sign, and on `//` of integers."""
     return (number % divisor + divisor) % divisor
 
 
@@ -109,7 +109,7 @@ def _whole(number: nw.Expr, divisor: int) -> nw.Expr:
 
 
 def shown(name: str, numbers: pd.Series[Any]) -> pd.Series[Any]:
-    """A key as it is shown: numbers, and days as text."""
+    """A key formatted for display: numbers, and days as text."""
     if name in {"hour", "weekday"}:
         return numbers.astype("Int64")
     days = numbers.astype("float64").map(lambda day: (EPOCH + timedelta(days=day)).strftime("%Y-%m-%d"), "ignore")

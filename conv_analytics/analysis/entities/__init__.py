@@ -1,1 +1,1 @@
-"""What the tables are made into: legs, calls, conversations, and who took part in them."""
+"""Entities made from the tables: legs, calls, conversations, and their participants."""

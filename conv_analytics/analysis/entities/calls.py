@@ -73,7 +73,7 @@ def calls(data: Any) -> Any:
 
 
 def call_rows(source: Source) -> Rows:
-    """The calls for further questions; with ``last_at``: the last that is known, null while up."""
+    """The calls for further questions; with ``last_at``, the last known instant, null while a call is up."""
     own = source.dimension_columns
     numbered = _numbered(leg_rows(source, (*_NEEDED, *own)).with_micros(*_INSTANTS, suffix="")).materialized()
     together = _together(numbered)
@@ -92,7 +92,7 @@ def call_rows(source: Source) -> Rows:
 
 
 def _numbered(rows: Rows) -> Rows:
-    """Legs with the number of their call, and their place within the conversation."""
+    """Legs with the number of their call, and their position within the conversation."""
     last = nw.coalesce("ended_at", "answered_at", "ringing_at", "started_at").fill_null(0)
     endless = is_true(nw.col("open") & nw.col("answered"))
     rows = rows.with_columns(

@@ -1,4 +1,4 @@
-"""Cases: what finders, limits and reports count of legs, declared once."""
+"""Cases: conditions on legs that finders, limits and reports count, declared once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _col = nw.col
 
 @dataclass(frozen=True)
 class Case:
-    """Something that a leg may be: its condition; its words are in `conv_analytics.glossary`.
+    """A condition on legs; its terms are in `conv_analytics.glossary`.
 
     Attributes
     ----------
@@ -54,33 +54,33 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The standard term, as a heading; of a column of the caller's own, its name."""
+        """The standard term as a heading; for a custom column, its name."""
         return term(self.name).title if is_term(self.name) else self.name
 
     @property
     def judged(self) -> bool:
-        """Whether it asks for columns of `quality`."""
+        """Whether it needs columns of `quality`."""
         return not JUDGED.keys().isdisjoint(self.needs)
 
     @property
     def attempt(self) -> bool:
-        """Whether it is what became of an attempt: of legs that ring in parallel, of all of them together."""
+        """Whether it is the outcome of an attempt: legs that ring in parallel count together."""
         return not {"answered", "outcome_class"}.isdisjoint(self.needs) and self.scope == "outbound"
 
     @property
     def of_verdicts(self) -> bool:
-        """Whether it asks for verdicts, which units decide."""
+        """Whether it needs verdicts, which depend on units."""
         return "verdict" in self.needs
 
     def flags(self, legs: pd.DataFrame) -> tuple[pd.Series[Any], pd.Series[Any]]:
-        """The same conditions for legs in memory: which are cases, and of which that is known.
+        """The conditions for legs in memory: which legs are cases, and for which that is known.
 
         >>> legs = pd.DataFrame({"verdict": ["poor", "good", "unmeasured"]})
         >>> [flag.to_list() for flag in CASES["poor"].flags(legs)]
         [[True, False, False], [True, True, False]]
         """
-        found = nw.from_native(legs[[*self.needs]]).select(cases=self.holds & self.known, known=self.known).to_native()
-        return found["cases"].astype(bool), found["known"].astype(bool)
+        flags = nw.from_native(legs[[*self.needs]]).select(cases=self.holds & self.known, known=self.known).to_native()
+        return flags["cases"].astype(bool), flags["known"].astype(bool)
 
 
 def short(seconds: float) -> nw.Expr:

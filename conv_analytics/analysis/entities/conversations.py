@@ -25,7 +25,7 @@ _ID = "conversation_id"
 
 @question
 def conversations(data: Any) -> Any:
-    """One row per conversation: when, who, how many calls and messages, what they cost, and how they went.
+    """One row per conversation: times, participants, numbers of calls and messages, costs and outcomes.
 
     Parameters
     ----------

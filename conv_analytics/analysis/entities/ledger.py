@@ -22,7 +22,7 @@ _CALLS = "voice_calls"
 
 
 class _Entry(NamedTuple):
-    """A line about legs: what it counts, as conditions; None where there is nothing to count."""
+    """A line about legs: its counts as conditions; None where there is nothing to count."""
 
     metric: str
     scope: nw.Expr | None
@@ -81,7 +81,7 @@ def _table(source: Source, name: str) -> list[tuple[Any, ...]]:
 
 
 def _coverage(source: Source) -> list[tuple[Any, ...]]:
-    """The calls that the data lack, by day (UTC), as far as a run of coverage has told."""
+    """The calls missing from the data, by day (UTC), according to the runs of coverage."""
     if _CALLS not in source.tables:
         return [(_CALLS, "calls", 0, 0, 0, 0, 0, "unknown: conv-analytics coverage finds which calls are missing")]
     word = nw.col("coverage_class").cast(nw.String)

@@ -1,4 +1,4 @@
-"""How each column of legs is computed from the tables' extracts; instants are microseconds here (M7, M9)."""
+"""How each column of legs is computed from the extracts of the tables; instants are microseconds here (M7, M9)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _of_parts(name: str, parts: str) -> Computed:
 
 
 def _record_off() -> nw.Expr:
-    """Whether the record ends too far from the events to be of the same clock, or the same leg."""
+    """Whether the record ends too far from the events to share their clock, or their leg."""
     off = _col("r_ended_at") - nw.coalesce("s_ended", "h_at")
     far = CLOCK_S * 1_000_000
     return is_true((off > far) | (off < -far))
@@ -172,7 +172,7 @@ def _outcome() -> dict[str, Computed]:
 
 
 def flags(tables: Collection[str]) -> Computed:
-    """The column of flags; a missing event is only flagged where its table is there."""
+    """The column of flags; a missing event is flagged only if its table exists."""
     pairs = [(early, late) for place, early in enumerate(_STEPS) for late in _STEPS[place + 1 :]]
     # An end before the answer has a flag of its own.
     disorder = [

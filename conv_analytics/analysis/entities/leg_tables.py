@@ -1,4 +1,4 @@
-"""What each table contributes to the legs: one row per leg, to be computed into the columns of legs."""
+"""What each table contributes to legs: one row of extracts per leg, from which the columns are computed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _copies(table: str, prefix: str, names: Iterable[str]) -> dict[str, Extract]
 
 
 def _ends(prefix: str, *more: str) -> dict[str, Extract]:
-    """The addresses of both ends, in whichever column they are."""
+    """The addresses of both ends, from any column."""
     reads = {end: (*(f"{end}_{part}" for part in ENDS), *(end for _ in more)) for end in ("from", "to")}
     return {f"{prefix}{end}_address": Extract(str, names, nw.coalesce(*names)) for end, names in reads.items()}
 
@@ -179,7 +179,7 @@ def _part(name: str, rows: Rows, wanted: Collection[str], of_members: Rows | Non
 
 
 def one_row_per_leg(name: str, rows: Rows) -> bool:
-    """Whether every row of a table, read with its key, names a leg, and no two the same; asked once per source."""
+    """Whether every row of a table, read with its key, names a leg of its own; computed once per source."""
     source, question = rows.source, ("one row per leg", name)
     if question not in source.cache:
         source.cache[question] = not source.has_null(name, "leg_id") and not rows.repeats(KEY)
@@ -187,7 +187,7 @@ def one_row_per_leg(name: str, rows: Rows) -> bool:
 
 
 def _occurring(name: str, rows: Rows, wanted: Collection[str]) -> dict[str, Extract]:
-    """The wanted extracts of a table that some row has, each looking for the statuses or types that occur.
+    """The wanted extracts of a table that occur, each restricted to the statuses or types that occur.
 
     What no row has need not be looked for leg by leg, and a comparison is faster than a list of all words there are.
     """
@@ -229,7 +229,7 @@ def _legs_of_members(tables: Iterable[Rows]) -> Rows:
 
 
 def _with_leg_ids(rows: Rows, of_members: Rows) -> Rows:
-    """Rows with the leg they belong to: that of their member, or else one of their own."""
+    """Rows with their leg: that of their member, or else one of their own."""
     by_member = nw.when(nw.col("its_legs").is_null()).then(
         nw.concat_str([nw.lit("member:"), nw.col("was_of")], separator="")
     )
@@ -247,7 +247,7 @@ def _with_leg_ids(rows: Rows, of_members: Rows) -> Rows:
 
 
 def _one_per_leg(rows: Rows, *, keep: Any) -> Rows:
-    """One row per leg of rows of which some legs have several, and how many events there were."""
+    """One row per leg from rows that may repeat a leg, with the number of events."""
     again = rows.group(KEY, nw.len().alias("rows")).filter(nw.col("rows") > 1).select(*KEY)
     several = rows.join(again, on=list(KEY), how="semi")
     events = several.select(*KEY, "event_id").unique().group(KEY, nw.len().alias("events"))

@@ -11,7 +11,7 @@ import narwhals as nw
 from conv_analytics.analysis.engine.columns import LEGS
 from conv_analytics.analysis.engine.computed_columns import compute, inputs_of
 from conv_analytics.analysis.engine.data import question
-from conv_analytics.analysis.engine.dimensions import asked_of
+from conv_analytics.analysis.engine.dimensions import needed_dimensions
 from conv_analytics.analysis.engine.rows import Rows
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.leg_columns import COLUMNS, COUNTRY, COUNTRY_KEYS, TRANSFERRED, flags
@@ -33,7 +33,7 @@ _INSTANTS = ("started_at", "ringing_at", "answered_at", "ended_at", "hung_up_at"
 
 @question
 def legs(data: Any, columns: Sequence[str] | None = None) -> Any:
-    """One row per leg: its ends, instants, delays, outcome, quality as reported, price, and what is odd.
+    """One row per leg: its ends, instants, delays, outcome, reported quality, price, and flags.
 
     Parameters
     ----------
@@ -115,46 +115,46 @@ def leg_rows(source: Source, columns: Collection[str] | None = None) -> Rows:
         raise TableNotFound(" or ".join(TABLES), source.tables, where="the data")
     if not source.engine.in_memory:
         return _of_folder(source, wanted, with_keys=with_keys).select(*order)
-    return _kept(source, wanted, with_keys=with_keys).select(*order)
+    return _cached(source, wanted, with_keys=with_keys).select(*order)
 
 
 def _with_dimensions(source: Source, wanted: set[str]) -> Rows:
-    """The legs with further columns, each looked up beside legs that have what it needs."""
+    """The legs with custom columns, each looked up on legs with the columns it needs."""
     own = source.dimension_columns
-    asked, needed = asked_of(source.dimensions, wanted)
+    dimensions, needed = needed_dimensions(source.dimensions, wanted)
     shown = wanted | (set(KEY) if {*KEY, "transferred"} & wanted else set())
 
     def made() -> Rows:
         rows = leg_rows(replace(source, dimensions=()), needed - set(own))
-        for each in asked:
+        for each in dimensions:
             rows = each.added_to(rows, [name for name in each.columns if name in needed])
         return Rows(source, rows.frame).select(*(name for name in (*_KNOWN, *own) if name in shown))
 
-    if not source.engine.keeps:
+    if not source.engine.has_cache:
         return made()
-    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in asked]}
-    kept = source.kept("legs", about, shown, lambda: made().native)
-    return made() if kept is None else Rows.of(source, kept).select(*sorted(shown))
+    about = {"phonenumbers": phonenumbers_version(), "dimensions": [each.fingerprint for each in dimensions]}
+    cached = source.cached("legs", about, shown, lambda: made().native)
+    return made() if cached is None else Rows.of(source, cached).select(*sorted(shown))
 
 
-def _kept(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    """The legs of tables in memory with the wanted columns, or more: made for the first question, all for the second.
+def _cached(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
+    """The legs of tables in memory with at least the wanted columns: the first question makes those, the second all.
 
-    What is kept is kept with the source; that of a dataset serves all questions to it.
+    They are cached in the source; a dataset shares its source between all questions.
     """
-    kept = source.cache.get(("legs",))
-    if kept is None or not wanted <= set(kept.columns):
-        at_once = kept is not None or source.rows(TABLES) <= AT_ONCE
+    cached = source.cache.get(("legs",))
+    if cached is None or not wanted <= set(cached.columns):
+        at_once = cached is not None or source.rows(TABLES) <= AT_ONCE
         everything = {*_KNOWN, *KEY} if at_once else wanted
-        if kept is None and not wanted & set(COUNTRY):
+        if cached is None and not wanted & set(COUNTRY):
             # The parser of numbers takes long to load.
             everything -= set(COUNTRY)
-        kept = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
-    return kept
+        cached = source.cache["legs",] = _made(source, everything, with_keys=with_keys or at_once)
+    return cached
 
 
 def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
-    """The legs as relations: those of a dataset from its folder's cache, where they are kept as they are made."""
+    """The legs as relations: those of a dataset from its folder's cache, which they are added to."""
     columns = wanted | (set(KEY) if with_keys else set())
     about = {"phonenumbers": phonenumbers_version()} if columns & set(COUNTRY) else {}
 
@@ -163,12 +163,12 @@ def _of_folder(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 
     if not with_keys or columns & set(COUNTRY):
         # Few columns fit into memory, and each number is looked at once, wherever it occurs.
-        kept = source.kept("legs", about, columns, lambda: made(source))
+        cached = source.cached("legs", about, columns, lambda: made(source))
     else:
-        kept = source.kept_of_parts("legs", about, columns, TABLES, made)
-    if kept is None:
+        cached = source.cached_by_parts("legs", about, columns, TABLES, made)
+    if cached is None:
         return _made(source, wanted, with_keys=with_keys).checkpointed()
-    return Rows.of(source, kept)
+    return Rows.of(source, cached)
 
 
 def _made(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
@@ -199,16 +199,18 @@ def _from_tables(source: Source, wanted: set[str], *, with_keys: bool) -> Rows:
 
 
 def _with_country_lookups(rows: Rows) -> Rows:
-    """The rows with the countries of their number and their network; each that occurs is looked at once."""
+    """The rows with the countries of their number and network; each distinct one is looked up once."""
     keys = rows.select(*COUNTRY_KEYS).unique().collect()
     known = countries(*(keys[name].dropna().unique() for name in COUNTRY_KEYS))
     by_address = known[known["of"] == "address"].rename(
         columns={"text": "address", "country": "of_address", "source": "address_source"}
     )
     by_network = known[known["of"] == "network"].rename(columns={"text": "network", "country": "of_network"})
+    # Both before either is joined: a relation that is made lets DuckDB look again at all steps that lead to the rows.
+    of_address = Rows.of_pandas(rows.source, by_address.drop(columns="of"))
+    of_network = Rows.of_pandas(rows.source, by_network[["network", "of_network"]])
     rows = rows.with_columns(nw.col(name).fill_null("") for name in COUNTRY_KEYS)
-    rows = rows.join(Rows.of_pandas(rows.source, by_address.drop(columns="of")), on="address", how="left")
-    return rows.join(Rows.of_pandas(rows.source, by_network[["network", "of_network"]]), on="network", how="left")
+    return rows.join(of_address, on="address", how="left").join(of_network, on="network", how="left")
 
 
 def _with_transferred(rows: Rows, tables: Mapping[str, Rows]) -> Rows:

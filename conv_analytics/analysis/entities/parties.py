@@ -1,4 +1,4 @@
-"""The ends of a leg: kinds of addresses, and countries of numbers."""
+"""The ends of a leg: kinds of addresses, and the countries of numbers."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def plain_expr(name: str) -> nw.Expr:
 
 
 def kind_of(text: nw.Expr, end: nw.Expr) -> CaseWhen:
-    """The kind of an address: the same decision as `party`'s, of `plain_expr` texts."""
+    """The kind of an address from `plain_expr` texts; decides as `party` does."""
     filled = text != ""
     branches = [
         (text.str.contains(_MASKED), "masked"),
@@ -113,7 +113,7 @@ def kind_of(text: nw.Expr, end: nw.Expr) -> CaseWhen:
 # Many questions in a row are about the same numbers, and the parser of numbers is slow.
 @lru_cache(maxsize=65_536)
 def country_of(number: str) -> tuple[str | None, str]:
-    """The country of a number or masked token, and whether the ``number``, its ``calling_code`` or ``none`` says so."""
+    """The country of a number or masked token, and its source: ``number``, ``calling_code`` or ``none``."""
     digits, _, hidden = number.lstrip("+").partition("x")
     if hidden:
         return _main(digits if digits in CALLING else None, sure=False)
@@ -129,7 +129,7 @@ def country_of(number: str) -> tuple[str | None, str]:
 
 
 def _main(code: str | None, *, sure: bool) -> tuple[str | None, str]:
-    """The main country of a calling code; a shared one only tells it for a number that is complete."""
+    """The main country of a calling code; for a shared code only if the number is complete."""
     if code is None or code not in CALLING or (code in SHARED and not sure):
         return None, "none"
     return CALLING[code], "calling_code"
@@ -145,7 +145,7 @@ def _parser() -> Any:
 
 
 def countries(addresses: Iterable[str], networks: Iterable[str] = ()) -> pd.DataFrame:
-    """The countries of different addresses and networks, to be joined: each is looked at once.
+    """The countries of distinct addresses and networks, to be joined: each is looked up once.
 
     Returns
     -------

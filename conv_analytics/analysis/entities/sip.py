@@ -1,4 +1,4 @@
-"""SIP codes and reason words as outcomes of a call, with who must act and what to do.
+"""SIP codes and reason words as outcomes of a call, with the party that must act and the advice.
 
 SIP codes are those of RFC 3261 and its extensions (607: RFC 8197, 608: RFC 8688), Q.850 causes those of the table in
 RFC 3398, section 8.2.6.1: it maps 487 to no cause, and leaves 488 and 606 to the Warning header. What the words of the
@@ -74,7 +74,7 @@ _OWNERS: Mapping[str, tuple[str, str]] = {
         "you",
         "Compare codecs and SIP settings of both sides: one did not accept what the other sent.",
     ),
-    "failed": ("you", "Check the call flow and the events of the leg: only that it failed is known."),
+    "failed": ("you", "Check the call flow and the events of the leg: nothing is known but that it failed."),
     "unknown": ("you", "Look at the events of the leg: they have no code and no reason."),
 }
 
@@ -226,7 +226,7 @@ def explain(code: int | str, *, override: Mapping[int, int] | None = None) -> Co
             return Code(0, "failed", CLASSES["failed"], None, *_OWNERS["failed"][:1], "it failed", _OWNERS["failed"][1])
         if code not in WORDS:
             known = ", ".join((*WORDS, *FAILED_WORDS))
-            raise ConfigError(f"{code!r} is no reason that is known. Known are SIP codes and: {known}.")
+            raise ConfigError(f"{code!r} is not a known reason. Known are SIP codes and: {known}.")
         code = WORDS[code]
     code = int(code)
     entry = CODES.get(code) or _unlisted(code)
@@ -240,14 +240,14 @@ def _unlisted(code: int) -> Code:
     first = code // 100
     outcomes = {2: "answered", 3: "redirected", 4: "signalling_failure", 5: "network_failure", 6: "signalling_failure"}
     if first not in outcomes:
-        raise ConfigError(f"{code} is no final SIP code: they go from 200 to 699.")
+        raise ConfigError(f"{code} is not a final SIP code: these go from 200 to 699.")
     outcome = outcomes[first]
     owner, advice = _OWNERS[outcome]
     return Code(code, outcome, CLASSES[outcome], None, owner, f"a code of class {first}xx that is not listed", advice)
 
 
 def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
-    """Every SIP code that is known, as a table.
+    """Every known SIP code, as a table.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def sip_codes(override: Mapping[int, int] | None = None) -> pd.DataFrame:
 
 
 def word_expr(words: tuple[str, ...]) -> nw.Expr:
-    """The first word with an outcome among some columns, else the first that says that it failed."""
+    """The first word with an outcome among some columns, else the first one that indicates a failure."""
     known = [word for listed in _words_by_outcome().values() for word in listed]
     return nw.coalesce(*(
         nw.when(nw.col(name).is_in(these)).then(nw.col(name)) for these in (known, FAILED_WORDS) for name in words

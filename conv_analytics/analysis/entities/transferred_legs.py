@@ -1,4 +1,4 @@
-"""Legs that were transferred into another conversation: both conversations know of them, and each is one leg."""
+"""Legs that were transferred into another conversation: they are in both, and each counts as one leg."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _QUESTION = ("final conversations",)
 
 
 def final_conversations(tables: Mapping[str, Rows]) -> pd.DataFrame | None:
-    """The legs that occur in several conversations, each with its ``final_conversation``; None if there is none.
+    """The legs that occur in several conversations, each with its ``final_conversation``; None without any.
 
     The final conversation is the one with the last event of the leg: where it was transferred to. Between equals it is
     the one that heard of it last, and then the last by its id. Events before a leg has a conversation, while it rings,

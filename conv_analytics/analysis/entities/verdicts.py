@@ -1,4 +1,4 @@
-"""Verdicts on the audio of a leg: the words, and how they rank."""
+"""Verdicts on the audio of a leg, and their order."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """What a rulebook says of the audio of a leg, the worst first. In frames and files it is plain text.
+    """The verdict of a rulebook on the audio of a leg, the worst first. In frames and files it is plain text.
 
     >>> f"{Verdict.POOR}", Verdict.POOR == "poor"
     ('poor', True)

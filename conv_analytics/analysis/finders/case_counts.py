@@ -1,4 +1,4 @@
-"""What finders count: legs of which a case is known, and the cases among them, per group."""
+"""The counts of finders: legs for which a case is known, and the cases among them, per group."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CLUSTERS = ("conversation_id", "from_address", "to_address", "user_id")
 
 
 def case_counts(data: Any, by: Sequence[str], case: str, **options: Any) -> tuple[Source, pd.DataFrame]:
-    """The opened data, and per group the cases, ``k``, among the legs of which that is known, ``n``.
+    """The opened data, and per group the cases, ``k``, among the legs for which that is known, ``n``.
 
     Options and errors are those of `case_rows`.
     """
@@ -47,7 +47,7 @@ def case_rows(
     data: Any, by: Sequence[str], case: str, *, scope: str | None = None, tz: str = "UTC",
     profile: str | Profile = "recommended", units: Units | None = None, timed: bool = False, clusters: bool = False,
 ) -> Rows:  # fmt: skip
-    """Legs of which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1).
+    """Legs for which a case is known: the keys, ``_k`` (1 for a case, else 0) and ``_n`` (1).
 
     Legs that ring in parallel are one attempt, where attempts are asked and the columns tell: see `ringing_sets`.
 
@@ -73,7 +73,7 @@ def case_rows(
     own = case in own_columns and not (case in LEG_COLUMNS and "leg_id" in own_columns)
     if not own and case not in CASES:
         known = ", ".join(CASES)
-        raise ConfigError(f"{case!r} is none of {known}, and no column of true and false in a frame that was given.")
+        raise ConfigError(f"{case!r} is not one of {known}, nor a boolean column of a given frame.")
     counted = _own(case) if own else CASES[case]
     scope = scope or counted.scope
     one_of("scope", scope, SCOPES)

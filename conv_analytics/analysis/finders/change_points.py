@@ -1,4 +1,4 @@
-"""When a rate changed: a chart of each period against what is usual there, and the slow drift that no period shows."""
+"""When a rate changed: a control chart of each period against its usual rate, and slow drifts that no period shows."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ def with_periods(rows: Rows, per: str, tz: str) -> Rows:
 
 
 def period_names(places: pd.Series[Any], per: str) -> pd.Series[Any]:
-    """The start of each period, as it is shown."""
+    """The start of each period, formatted for display."""
     length = 24 * zones.HOUR // PER_DAY[per]
     names = [from_micros(int(place) * length).strftime(_FORMS[per]) for place in places]
     return pd.Series(names, dtype="str", index=places.index)
 
 
 def limit_for(false_alarms: float, periods: int) -> float:
-    """Standard deviations that some periods exceed by chance that often, with both kinds of flags."""
+    """Standard deviations that some period exceeds by chance with this probability, with both kinds of flags."""
     return -NormalDist().inv_cdf(false_alarms / 4 / max(periods, 1))
 
 
@@ -172,7 +172,7 @@ def _chart(part: pd.DataFrame, options: Options) -> pd.DataFrame:
 
 
 def _tails(k: Floats, n: Floats, base_k: Floats, base_n: Floats, deff: Floats) -> tuple[Floats, Floats]:
-    """Probability of so many cases or more, and of so many or fewer."""
+    """Probability of at least this many cases, and of at most this many."""
     cases, total = k + base_k, n + base_n
     return (
         hypergeometric_tail(k, n, cases, total, deff=deff),
@@ -181,7 +181,7 @@ def _tails(k: Floats, n: Floats, base_k: Floats, base_n: Floats, deff: Floats) -
 
 
 def _limits(n: Floats, base_k: Floats, base_n: Floats, variance: Floats, limit: float) -> tuple[Floats, Floats]:
-    """Rates at which a period is flagged, about: by normal approximation, corrected for how skew few cases are."""
+    """Rates at which a period is flagged, by the normal approximation with a correction for skewness."""
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.where(base_n > 0, base_k / base_n, np.nan)
         smooth = (base_k + 0.5) / (base_n + 1)

@@ -1,4 +1,4 @@
-"""Thresholds: is any group beyond its limit, and are there enough cases to say so."""
+"""Thresholds: whether a group is beyond its limit, and whether there are enough cases to say so."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def check(
 
 
 class _Legs:
-    """The legs, and their verdicts when somebody asks for them: computed once for all rules."""
+    """The legs, and their verdicts when needed: computed once for all rules."""
 
     def __init__(self, data: Any, by: Iterable[str], profile: str | Profile, tz: str, units: Units | None) -> None:
         self._source = source = Source.of(data)

@@ -1,4 +1,4 @@
-"""Two periods, and why a rate differs: calls went elsewhere (mix), or the same routes became better or worse (rate)."""
+"""Why a rate differs between two periods: calls moved elsewhere (mix), or the same routes changed (rate)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def compare(
     min_n: int = MIN_N,
     confidence: float = CONFIDENCE,
 ) -> Comparison:
-    """Split the change of a rate between two periods into a part of mix and a part of rate.
+    """Split the change of a rate between two periods into a mix effect and a rate effect.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def compare(
     """
     keys = keys_of(by)
     if not keys:
-        raise ConfigError("by names no column: a mix is one of groups. Give one, such as by='network_code'.")
+        raise ConfigError("by names no column: a mix needs groups. Give one, such as by='network_code'.")
     if min_n < 1 or not 0 < confidence < 1:
         raise ConfigError(f"min_n={min_n}, confidence={confidence}: min_n is 1 or more, confidence 0..1, such as 0.95.")
     (source, one), (other, two) = (
@@ -138,7 +138,7 @@ def compare(
 def decomposed(
     counts: pd.DataFrame, keys: Sequence[str], *, min_n: int = MIN_N, confidence: float = CONFIDENCE
 ) -> tuple[pd.DataFrame, pd.DataFrame, str]:
-    """Total, groups and reason from the keys with ``k0, n0, k1, n1``."""
+    """The total, the groups and the reason, from the keys with ``k0, n0, k1, n1``."""
     k0, n0, k1, n1 = (counts[name].to_numpy("float64") for name in ("k0", "n0", "k1", "n1"))
     share0, share1 = _over(n0, n0.sum()), _over(n1, n1.sum())
     rate0, rate1 = _over(k0, n0), _over(k1, n1)
@@ -186,20 +186,20 @@ def _why(total: pd.DataFrame) -> str:
 
 
 def _variance(values: Floats, shares: Floats, size: float) -> float:
-    """Of the mean of values drawn with these shares."""
+    """The variance of the mean of values drawn with these shares."""
     mean = float(np.sum(shares * values, where=shares > 0))
     spread = float(np.sum(shares * values**2, where=shares > 0)) - mean**2
     return max(spread, 0.0) / size if size else np.nan
 
 
 def _noise(k: Floats, n: Floats) -> Floats:
-    """Variance of a rate that is neither 0 nor 1."""
+    """The variance of a rate, with the rate kept away from 0 and 1."""
     p = (k + 1) / (n + 2)
     return _over(p * (1 - p), n)
 
 
 def _two_sided(k0: Floats, n0: Floats, k1: Floats, n1: Floats) -> Floats:
-    """P of equal rates, by the pooled normal approximation."""
+    """The two-sided p value for equal rates, by the pooled normal approximation."""
     pooled = _over(k0 + k1, n0 + n1)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.abs(_over(k1, n1) - _over(k0, n0)) / np.sqrt(pooled * (1 - pooled) * (1 / n0 + 1 / n1))

@@ -1,4 +1,4 @@
-"""A control chart that learns what is usual from the periods before: limits for each, and for what drifts.
+"""A control chart that learns the usual level from earlier periods: limits for each period, and for drifts.
 
 Each period has a normal score: how far it is from what is usual there, if only chance made it. Where the scores of the
 periods before vary more than chance makes them, or follow each other, the limits are that much wider.
@@ -45,7 +45,7 @@ class Options:
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """Of each score its variance by that of chance; the moving average and its limit, in standard deviations."""
+    """Per score its variance relative to chance; the moving average and its limit, in standard deviations."""
 
     variance: Floats
     ewma: Floats
@@ -53,7 +53,7 @@ class Chart:
 
 
 def baselines(place: Places, n: Floats, options: Options) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.object_]]:
-    """Which earlier periods each is compared with (a row of flags), and what they are: see `change_points`.
+    """The earlier periods that each is compared with (a row of flags), and their values; see `change_points`.
 
     The same weekday, per hour also the same hour, of the weeks before; where that has too few cases, all days of its
     kind (working days, or Saturdays and Sundays) in the same weeks, per hour the same hour: a weekend is no change.
@@ -72,7 +72,7 @@ def baselines(place: Places, n: Floats, options: Options) -> tuple[npt.NDArray[n
 
 
 def scores(upper: Floats, lower: Floats) -> Floats:
-    """Normal scores of counts from both tails, each with the count itself: what is in the middle of its steps.
+    """Normal scores of counts from both tails, each including the count itself: the middle of the step.
 
     >>> scores(np.array([0.6, 0.001, 1.0]), np.array([0.6, 1.0, 0.001])).round(2).tolist()
     [0.0, 3.29, -3.29]
@@ -85,7 +85,7 @@ def scores(upper: Floats, lower: Floats) -> Floats:
 
 
 def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Options) -> Chart:
-    """Variance of each score as others tell, and the moving average of those that are compared week by week.
+    """The variance of each score, estimated from the others, and the moving average week by week.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def charted(z: Floats, day: Places, weekly: npt.NDArray[np.bool_], options: Opti
 
 
 def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
-    """Variance of each score, and of their moving average in multiples of what it has by chance.
+    """The variance of each score, and of the moving average relative to chance.
 
     From the scores of other times: not of the days before and the weeks after, which a change that is found there
     would make vary. Where those are few, from all before; else from all others.
@@ -160,7 +160,7 @@ def _spread(z: Floats, day: Places, options: Options) -> tuple[Floats, Floats]:
 
 
 def _differences(z: Floats, lag: int) -> float:
-    """What scores vary beyond chance, by their differences from those some places before: one change makes few."""
+    """Variance beyond chance, from lagged differences of scores: a single change affects few of them."""
     if len(z) < lag + _FEW:
         return 0.0
     differences = np.abs(z[lag:] - z[:-lag])
@@ -169,7 +169,7 @@ def _differences(z: Floats, lag: int) -> float:
 
 
 def _student(limit: float, seen: Floats) -> Floats:
-    """By how much a variance that few values tell of may be larger: Student's limit by the normal one, squared."""
+    """Allowance for a variance estimated from few values: the squared ratio of Student's limit to the normal one."""
     more = (limit**2 + 1) / (4 * seen) + (5 * limit**4 + 16 * limit**2 + 3) / (96 * seen**2)
     factor: Floats = (1 + more) ** 2
     return factor

@@ -1,4 +1,4 @@
-"""How much alike legs of one conversation, number or user are, per group: what makes chance larger than it seems."""
+"""Design effects per group: how similar the legs of one conversation, number or user are, which inflates chance."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _SUMS = ("clusters", "k", "n", "kk", "kn", "nn", "nnn")
 
 @dataclass(frozen=True, eq=False)
 class _Worst:
-    """The cluster of each group with most cases too many: its cases and legs, 0 where there is none."""
+    """The cluster of each group with the largest excess: its cases and legs, 0 where there is none."""
 
     k: Floats
     n: Floats
 
 
 def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
-    """The counts of groups, with what clusters do to them.
+    """The counts of groups, with their design effects.
 
     Parameters
     ----------
@@ -68,20 +68,20 @@ def with_design_effects(counts: pd.DataFrame, rows: Rows, by: Sequence[str]) -> 
 def _clusters(
     counts: pd.DataFrame, rows: Rows, by: Sequence[str], name: str, known: np.ndarray
 ) -> tuple[ClusterSums, _Worst]:
-    """The sums over the clusters of each known group; a leg of which the cluster is not known is one of its own."""
+    """The sums over the clusters of each known group; a leg of unknown cluster is a cluster of its own."""
     together = [nw.col("_k").sum(), nw.col("_n").sum()]
     clustered = rows.filter(~nw.col(name).is_null()).group([*by, name], *together).materialized()
     k, n = (nw.col(column).cast(nw.Float64()) for column in ("_k", "_n"))
     values = {"clusters": n * 0 + 1, "k": k, "n": n, "kk": k * k, "kn": k * n, "nn": n * n, "nnn": n * n * n}
     products = clustered.select(*by, *(value.alias(f"_{column}") for column, value in values.items()))
-    found = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
+    sums = products.grouped(by, [nw.col(f"_{column}").sum() for column in _SUMS])
     usual = counts.loc[known, "k"].sum() / max(counts.loc[known, "n"].sum(), 1)
     # One case too many is a leg by itself.
     spared = clustered.with_columns(_spared=n * usual - k).filter(nw.col("_spared") < -1)
     worst = spared.unique(list(by), keep="first", order_by=["_spared", "_n", "_k"])
     first = worst.grouped(by, [nw.col("_k").max().alias("_worst_k"), nw.col("_n").max().alias("_worst_n")])
     table = counts.assign(_row=np.arange(len(counts)))[[*by, "_row", "k", "n"]]
-    table = table.merge(found, on=list(by), how="left").merge(first, on=list(by), how="left")
+    table = table.merge(sums, on=list(by), how="left").merge(first, on=list(by), how="left")
     table = table.sort_values("_row").loc[known]
     of = {str(column): table[column].fillna(0).to_numpy("float64") for column in table if column not in by}
     k_alone, n_alone = of["k"] - of["_k"], of["n"] - of["_n"]
@@ -93,17 +93,17 @@ def _clusters(
 
 
 def _without_worst(sums: ClusterSums, worst: _Worst) -> Floats:
-    """The p of each group against the rest without its worst cluster; 0 where that is not asked."""
-    asked = (sums.clusters >= _LEAST_OWN) & (worst.n > 0)
-    k, n = np.where(asked, worst.k, 0.0), np.where(asked, worst.n, 0.0)
+    """The p value of each group against the rest, without its worst cluster; 0 where that is not tested."""
+    tested = (sums.clusters >= _LEAST_OWN) & (worst.n > 0)
+    k, n = np.where(tested, worst.k, 0.0), np.where(tested, worst.n, 0.0)
     rest = replace(
-        sums, clusters=sums.clusters - asked, k=sums.k - k, n=sums.n - n, kk=sums.kk - k * k, kn=sums.kn - k * n,
+        sums, clusters=sums.clusters - tested, k=sums.k - k, n=sums.n - n, kk=sums.kk - k * k, kn=sums.kn - k * n,
         nn=sums.nn - n * n, nnn=sums.nnn - n**3,
     )  # fmt: skip
     # Each group is compared with all of the others, as they are.
     deff = design_effects(rest, intraclass_correlation(rest))
     p = hypergeometric_tail(rest.k, rest.n, sums.k.sum() - k, sums.n.sum() - n, deff=deff)
-    return np.where(asked, p, 0.0)
+    return np.where(tested, p, 0.0)
 
 
 __all__ = ["with_design_effects"]

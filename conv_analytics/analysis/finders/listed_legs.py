@@ -1,4 +1,4 @@
-"""Legs as the Voice API's call list has them, for what the events of a folder lack."""
+"""Legs from the Voice API's call list, to fill gaps in the events of a folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = (
 
 
 def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
-    """The legs of a folder, and those that only the call list has, as `coverage` kept it; each says where it is.
+    """The legs of a folder, and those only in the call list that `coverage` stored; each has its source.
 
     Of a leg whose end the folder lacks, what it cost and how long it was are the call list's.
 
@@ -35,8 +35,10 @@ def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
     ends = listed.set_index("leg_key")[["duration_s", "price", "answered_at", "open"]]
     unended = seen["duration_s"].isna() & seen["price"].isna() & seen["leg_key"].isin(ends.index)
     for name in ends.columns if unended.any() else ():
-        told = seen.loc[unended, "leg_key"].map(ends[name])
-        seen.loc[unended, name] = seen.loc[unended, name].where(told.isna(), told) if name != "open" else told
+        listed_end = seen.loc[unended, "leg_key"].map(ends[name])
+        seen.loc[unended, name] = (
+            seen.loc[unended, name].where(listed_end.isna(), listed_end) if name != "open" else listed_end
+        )
     only = listed[~listed["leg_key"].isin(seen["leg_key"])]
     if only.empty:
         return seen
@@ -46,7 +48,7 @@ def with_listed_legs(seen: pd.DataFrame, source: Source) -> pd.DataFrame:
 
 
 def _legs(calls: pd.DataFrame) -> pd.DataFrame:
-    """Rows of the call list with the names of legs, the last that is known of each."""
+    """The latest row of each leg in the call list, with the column names of legs."""
     calls = calls.assign(leg_key=leg_keys(calls["leg_id"])).sort_values("checked_at", kind="stable")
     calls = calls[calls["leg_key"].notna()].drop_duplicates("leg_key", keep="last")
     duration = calls["duration_s"].astype("float64")

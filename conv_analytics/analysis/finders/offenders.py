@@ -1,4 +1,4 @@
-"""Who is worse than the rest, and by how many calls: a list that small numbers do not head."""
+"""Groups that are worse than the rest, ranked by excess calls, so that small groups do not lead the list."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def offenders(
     fdr: float = FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
-    """Groups with more bad calls than the rest, by how many too many.
+    """Groups with more bad calls than the rest, ranked by their excess.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def ranked(counts: pd.DataFrame, *, min_n: int, fdr: float, min_excess: float) -
 
 
 def shrunk(k: Floats, n: Floats) -> Floats:
-    """Rates drawn towards the rate of all, the more the fewer cases there are.
+    """Rates shrunk towards the overall rate: the fewer cases, the more.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Bills against what was seen, leg by leg: what is missing on either side, and where price or duration differ."""
+"""Compares bills with the legs of an export: what is missing on either side, and where price or duration differ."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, repr=False)
 class Reconciliation:
-    """What bills and a folder say of the same legs.
+    """The comparison of bills and a folder, leg by leg.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Reconciliation:
     _names: dict[str, str]
 
     def share(self, outcome: str) -> float:
-        """The share of an outcome in all rows that were compared, 0..1; NaN where none was."""
+        """The share of an outcome in all compared rows, 0..1; NaN without any."""
         compared = sum(self.counts.values()) - self.counts["not_compared"]
         return self.counts[outcome] / compared if compared else float("nan")
 
@@ -179,7 +179,7 @@ def reconcile(
 
 
 def _seen(source: Source) -> pd.DataFrame:
-    """The legs of the data, with what is compared."""
+    """The legs of the data, with the compared columns."""
     opened = Source.of(source if source.single else legs(source, columns=list(_LEG_COLUMNS)))
     rows = Rows.read_single(opened, LEGS, needed=_NEEDED, maker="legs()")
     frame = rows.with_nulls({name: _kind_of(name) for name in _LEG_COLUMNS}).collect()
@@ -194,7 +194,7 @@ def _seen(source: Source) -> pd.DataFrame:
 
 
 def _in_one_currency(legs: pd.DataFrame) -> pd.DataFrame:
-    """The legs with the account's currency, where events name it: those of phone legs name none."""
+    """The legs with the account's currency, where events state it: those of phone legs do not."""
     named = legs["currency"].cat.categories
     if len(named) != 1:
         return legs
@@ -203,7 +203,7 @@ def _in_one_currency(legs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_words(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with categories for columns of few words: a million texts would be copied at every step."""
+    """The frame with categories for columns of few words, so that steps do not copy a million texts."""
     return frame.astype({name: "category" for name in _WORDS if name in frame.columns})
 
 
@@ -226,7 +226,7 @@ def _bills(reports: pd.DataFrame) -> pd.DataFrame:
 
 
 def _added_up(bills: pd.DataFrame) -> pd.DataFrame:
-    """One row per leg and direction: of several bills the sums, and the first start."""
+    """One row per leg and direction: sums over several bills, and the earliest start."""
     bills = bills.assign(records=1)
     # Rows that cannot be read stand for themselves.
     key = bills["leg_key"].fillna(pd.Series(bills.index.astype(str), index=bills.index).radd("row "))
@@ -244,7 +244,7 @@ def _added_up(bills: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(seen: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
-    """The rows of both sides, those with one id together."""
+    """The rows of both sides, joined by id."""
     billed = bills[
         ["leg_key", "call_id", "product", "direction", "started_at", "duration_s", "price", "currency", "network_code",
          "network_name", "records", "problem"]
@@ -267,7 +267,7 @@ def _paired(seen: pd.DataFrame, bills: pd.DataFrame) -> pd.DataFrame:
 
 
 def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, until: datetime | None) -> pd.DataFrame:
-    """The rows with their outcome, and what differs."""
+    """The rows with their outcome, and the columns that differ."""
     both, only_bill, only_leg = (rows["_side"].eq(name) for name in ("both", "right_only", "left_only"))
     wrong_way = both & _unequal(rows["direction"], rows["billed_direction"])
     billed_at = rows["billed_started_at"]
@@ -325,21 +325,21 @@ def _judged(rows: pd.DataFrame, products: set[str], since: datetime | None, unti
 
 
 def _first(one: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[Any]:
-    """The first of two words that is there."""
+    """The first of two words that is not null."""
     both = union_categoricals([one, other])
     codes, others = both.codes[: len(one)], both.codes[len(one) :]
     return pd.Series(pd.Categorical.from_codes(np.where(codes < 0, others, codes), dtype=both.dtype), index=one.index)
 
 
 def _unequal(one: pd.Series[Any], other: pd.Series[Any]) -> pd.Series[bool]:
-    """Whether two words differ, where both are there."""
+    """Whether two words differ, where both are known."""
     codes = union_categoricals([one, other]).codes
     mine, others = codes[: len(one)], codes[len(one) :]
     return pd.Series((mine != others) & (mine >= 0) & (others >= 0), index=one.index)
 
 
 def _inside(rows: pd.DataFrame, at: pd.Series[Any], since: datetime | None, until: datetime | None) -> pd.Series[bool]:
-    """Whether a row lies in the period: that which was asked for, or in which both sides have something."""
+    """Whether a row lies in the period: the requested one, or the one that both sides cover."""
     sides = [rows["started_at"].dropna(), rows["billed_started_at"].dropna()]
     known = all(len(side) for side in sides)
     first = since or (max(side.min() for side in sides).floor("D") if known else None)
@@ -354,7 +354,7 @@ def _inside(rows: pd.DataFrame, at: pd.Series[Any], since: datetime | None, unti
 
 
 def _expected(rows: pd.DataFrame, products: set[str]) -> pd.Series[bool]:
-    """Whether there should be a bill of a leg: it was answered, has ended, and the reports hold its product."""
+    """Whether a leg should be on a bill: it was answered, has ended, and the reports include its product."""
     kinds = rows["channel_type"].cat.categories
     billed = rows["channel_type"].isin([kind for kind in kinds if _BILLED_AS.get(kind, _IN_APP) in products])
     billed |= rows["channel_type"].isna() & (_IN_APP in products)
@@ -384,7 +384,7 @@ def _days(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _networks(bills: pd.DataFrame) -> pd.DataFrame:
-    """The name of each network: that of most records."""
+    """The name of each network: the most frequent one in the records."""
     bills = bills[["network_code", "network_name", "country"]].astype("object")
     named = bills[bills["network_code"].notna() & bills["network_name"].notna()]
     keys = ["network_code", "network_name", "country"]

@@ -15,7 +15,7 @@ _CONVERSATION = "conversation_id"
 
 
 def one_per_ringing_set(rows: Rows, by: Sequence[str], *, any_of: bool) -> Rows:
-    """Of legs that ring in parallel, one row each: in one conversation, and of one group.
+    """One row per set of legs that ring in parallel in one conversation and belong to one group.
 
     A leg rings from its start until its answer, or its end. The agents of a group that are called at once are one
     attempt, however many of them there are: who did not answer since another was faster failed nobody.

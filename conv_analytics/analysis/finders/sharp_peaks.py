@@ -1,4 +1,4 @@
-"""Sharp peaks in how long calls last: more in two seconds than a smooth curve through those beside them allows.
+"""Sharp peaks in call durations: more calls in two seconds than a smooth curve through the neighbours allows.
 
 Lengths come as counts per tenth of a second. What is expected in a window is the value there of a parabola through the
 blocks of calls on both sides, so that the round top of what people do (talk for half a minute, more or less) is none.
@@ -19,7 +19,7 @@ Places = npt.NDArray[np.int64]
 #: Length of a bin. [s]
 BIN_S = 0.1
 PER_SECOND = 10
-#: Blocks beside a window are as long as it, or so many times as long, until both nearest have so many calls.
+#: Blocks beside a window are this many times as long as it, growing until both nearest have enough calls.
 _TIMES, _ENOUGH = (1, 2, 4, 8), 20
 #: A cliff has this share of its excess within one second, and this many times the calls that are expected.
 _WITHIN_A_SECOND, _SLACK, _TIMES_EXPECTED = 0.85, 0.4, 1.5
@@ -29,7 +29,7 @@ _CLOSER_LOOK = 3.0
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of one group: where they begin [bins], calls there, beside them, expected, and how unsure that is."""
+    """Windows of one group: starts [bins], calls inside and beside them, expected calls and their uncertainty."""
 
     start: Places
     k: Floats
@@ -38,7 +38,7 @@ class Windows:
     variance: Floats
 
     def p(self, fewer: npt.ArrayLike = 0.0) -> Floats:
-        """Chance of so many calls, or of so many less some, where the number expected is an estimate."""
+        """Probability of at least this many calls, optionally less some, when the expected number is an estimate."""
         k = np.maximum(self.k - np.asarray(fewer, dtype="float64"), 0.0)
         return poisson_tail(k, self.expected, deff=1 + self.variance / self.expected)
 
@@ -71,7 +71,7 @@ def windows_at(histogram: Floats, start: Places, width: int) -> Windows:
 
 
 def sharp(histogram: Floats, windows: Windows, width: int) -> npt.NDArray[np.bool_]:
-    """Whether what is too many in each window lies within a second, and is no small part of it."""
+    """Whether the excess of each window lies within a second, and is a large part of it."""
     whole = windows.k - windows.expected
     best = np.zeros(len(whole))
     below = np.concatenate([[0.0], np.cumsum(histogram)])
@@ -85,8 +85,8 @@ def sharp(histogram: Floats, windows: Windows, width: int) -> npt.NDArray[np.boo
     return (windows.k >= _TIMES_EXPECTED * windows.expected) & (excess >= enough)
 
 
-def found_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows, Floats, int]:
-    """The windows that stand out most where they are, their p, and how many there were to look at."""
+def peaks_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows, Floats, int]:
+    """The windows that stand out locally, their p values, and the number of windows tested."""
     start = np.arange(2 * width, max(len(histogram) - width, 2 * width), dtype="int64")
     windows = windows_at(histogram, start, width)
     high = windows.k - windows.expected >= np.maximum(
@@ -105,7 +105,7 @@ def found_anywhere(histogram: Floats, width: int, least: float) -> tuple[Windows
 
 
 def onset(histogram: Floats, start: int, width: int) -> float:
-    """When the calls of a window begin to end, in seconds: one in ten has by then."""
+    """When the calls of a window begin to end [s]: the time by which one in ten has ended."""
     inside = np.cumsum(histogram[max(start, 0) : start + width])
     return (max(start, 0) + int(np.searchsorted(inside, 0.1 * inside[-1], side="right"))) * BIN_S
 
@@ -115,4 +115,4 @@ def _some(windows: Windows, rows: npt.NDArray[np.intp]) -> Windows:
     return Windows(windows.start[rows], *(each[rows] for each in values))
 
 
-__all__ = ["BIN_S", "PER_SECOND", "Windows", "found_anywhere", "onset", "sharp", "windows_at"]
+__all__ = ["BIN_S", "PER_SECOND", "Windows", "onset", "peaks_anywhere", "sharp", "windows_at"]

@@ -1,4 +1,4 @@
-"""Limits as they are written, for `check` and for reports: one grammar, one set of words, the same refusals."""
+"""The syntax of limits, for `check` and for reports: one grammar, one vocabulary, the same errors."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Threshold:
 
     @classmethod
     def parse(cls, text: str) -> Threshold:
-        """Read a rule as it is written: ``METRIC OP LIMIT [by COLUMN,...] [min_n N]``.
+        """Parse a rule: ``METRIC OP LIMIT [by COLUMN,...] [min_n N]``.
 
         A share is written as 3% or as 0.03. ``poor`` is short for ``poor_ratio``, ``answered`` for ``asr``,
         ``effective`` for ``ner``, ``dropped`` for ``drop_failure``, and ``mos_p5`` for ``p5(mos)``.
@@ -91,7 +91,7 @@ class Threshold:
         match = _RULE.fullmatch(text)
         if match is None:
             raise ConfigError(
-                f"{text!r} is no rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
+                f"{text!r} is not a rule. Write METRIC OP LIMIT [by COLUMN,...] [min_n N], as in {EXAMPLE!r}."
             )
         metric = named(match["metric"])
         keys = tuple(re.split(r"\s*,\s*", match["by"])) if match["by"] else ()
@@ -100,7 +100,7 @@ class Threshold:
 
     @property
     def quantile(self) -> tuple[float, str] | None:
-        """Which quantile of which number (0 and 1 are the extremes); None of rates, shares and counts."""
+        """The quantile (0 and 1 are the extremes) and the measure; None for rates, shares and counts."""
         return quantile_of(self.metric)
 
     @property
@@ -110,7 +110,7 @@ class Threshold:
 
     @property
     def of_verdicts(self) -> bool:
-        """Whether it asks for verdicts on the audio, or for what was measured of it: for what units decide.
+        """Whether it needs verdicts on the audio, or measured values, which depend on units.
 
         >>> [Threshold.parse(text).of_verdicts for text in ("poor > 3%", "loss_p95 > 5", "pdd_p95 > 8", "asr < 40%")]
         [True, True, False, False]
@@ -130,7 +130,7 @@ class Threshold:
 
 
 def named(word: str) -> str:
-    """The name of a metric from any of its words.
+    """The name of a metric from any of its synonyms.
 
     >>> named("Poor"), named("loss_p95"), named("p95( pdd_s )"), named("poor_count")
     ('poor_ratio', 'p95(loss)', 'p95(pdd_s)', 'poor_count')
@@ -153,7 +153,7 @@ def named(word: str) -> str:
 
 
 def case_of(metric: str) -> Case | None:
-    """The case that a share or a count is of; None of rates and quantiles.
+    """The case of a share or a count; None for rates and quantiles.
 
     >>> [case and case.name for case in map(case_of, ("poor_ratio", "short_count", "asr"))]
     ['poor', 'short', None]
@@ -162,7 +162,7 @@ def case_of(metric: str) -> Case | None:
 
 
 def quantile_of(metric: str) -> tuple[float, str] | None:
-    """Which quantile of which number a metric is.
+    """The quantile, and the measure, of a metric.
 
     >>> quantile_of("p95(pdd_s)"), quantile_of("max(loss)"), quantile_of("asr")
     ((0.95, 'pdd_s'), (1.0, 'loss'), None)
@@ -174,11 +174,11 @@ def quantile_of(metric: str) -> tuple[float, str] | None:
 
 
 def _limit(text: str, word: str, metric: str, op: str, number: str, *, percent: bool) -> float:
-    """The limit as it is compared; a limit that says something else than was meant is refused."""
+    """The limit as a number; an ambiguous limit is refused."""
     value = float(number)
     if metric not in RATES and metric not in SHARES:
         if percent:
-            raise ConfigError(f"{text!r}: {word} is no share; leave % out.")
+            raise ConfigError(f"{text!r}: {word} is not a share; leave % out.")
         return value
     # A share of 3 can never be: who writes it means 3 %, and would wait for an alarm that never comes.
     if not percent and value >= 1:

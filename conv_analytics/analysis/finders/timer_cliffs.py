@@ -1,4 +1,4 @@
-"""Calls that end when a timer says so: sharp peaks in how long calls last, at known timers and anywhere else."""
+"""Calls cut by timers: sharp peaks in call durations, at known timers and anywhere else."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from conv_analytics.analysis.finders.sharp_peaks import (
     BIN_S,
     PER_SECOND,
     Windows,
-    found_anywhere,
     onset,
+    peaks_anywhere,
     sharp,
     windows_at,
 )
@@ -74,7 +74,7 @@ def timer_cliffs(
     fdr: float = CLIFF_FDR,
     min_excess: float = MIN_EXCESS,
 ) -> Any:
-    """Durations at which calls are cut: known timers, and others at which one group's calls end.
+    """Durations at which calls are cut: known timers, and others that are specific to a group.
 
     Parameters
     ----------
@@ -136,22 +136,22 @@ def timer_cliffs(
         raise ConfigError(f"min_n={min_n}, fdr={fdr}: min_n is 1 or more, fdr between 0 and 1, such as 0.1.")
     source, keys = Source.of(data), keys_of(by)
 
-    def asked(*more: str) -> Rows:
+    def attempts_with(*more: str) -> Rows:
         needs = {"answered", "talk_s", *more}
         return scopes.attempts(source, scope=scope, unit=unit, needs=needs, by=keys).with_time_keys(keys, tz)
 
     timed, talk = is_true(nw.col("answered")) & is_true(nw.col("talk_s") >= 0), nw.col("talk_s")
-    rows = asked()
+    rows = attempts_with()
     bins = rows.filter(timed).select(*keys, _bin=(talk * PER_SECOND).floor())
     histograms = _Histograms(bins.grouped([*keys, "_bin"], [nw.len().alias("_calls")]), keys)
     window = (round(before_s * PER_SECOND), round((before_s + after_s) * PER_SECOND))
-    found = _at_timers(histograms, timers, window, min_n)
+    tested = _at_timers(histograms, timers, window, min_n)
     if anywhere:
-        found = pd.concat([found, _elsewhere(histograms, found, window, min_n, min_excess)], ignore_index=True)
-    done = _judged(_apart(found, window[1] * BIN_S), fdr, min_excess)
+        tested = pd.concat([tested, _elsewhere(histograms, tested, window, min_n, min_excess)], ignore_index=True)
+    done = _judged(_apart(tested, window[1] * BIN_S), fdr, min_excess)
     # Which calls they are is rarely asked, and makes the rows three times as long.
     shared = _shared_timers(done)
-    named = asked("conversation_id") if shared else rows
+    named = attempts_with("conversation_id") if shared else rows
     for timer in shared:
         first = float(done.loc[done["timer_s"] == timer, "_start"].iloc[0]) * BIN_S
         at_timer = named.filter(timed & _within(talk, first, first + window[1] * BIN_S))
@@ -166,7 +166,7 @@ def timer_cliffs(
 
 
 class _Histograms:
-    """Counts of lengths per group: its keys, all its calls, and how many end in each bin."""
+    """Counts of durations per group: its keys, all its calls, and how many end in each bin."""
 
     def __init__(self, counts: pd.DataFrame, keys: Sequence[str]) -> None:
         groups = counts.groupby(list(keys), dropna=False, sort=True).ngroup() if keys else pd.Series(0, counts.index)
@@ -230,7 +230,7 @@ def _elsewhere(
         if histograms.n[group] < min_n:
             continue
         histogram = histograms[group]
-        windows, p, looked = found_anywhere(histogram, window[1], min_excess)
+        windows, p, looked = peaks_anywhere(histogram, window[1], min_excess)
         tests += looked
         if not len(p):
             continue
@@ -252,7 +252,7 @@ def _elsewhere(
 
 
 def _apart(rows: pd.DataFrame, reach: float) -> pd.DataFrame:
-    """Of timers so close that they share calls, the one that stands out most; a known one before others."""
+    """Of timers so close that they share calls, the most prominent; known timers take precedence."""
     keep: list[int] = []
     taken: dict[Any, list[float]] = {}
     ordered = rows.assign(_p=rows["p"].fillna(2.0), _other=~rows["_known"].astype(bool), _at=rows["_start"] * BIN_S)
@@ -271,7 +271,7 @@ def _judged(rows: pd.DataFrame, fdr: float, min_excess: float) -> pd.DataFrame:
 
 
 def _adjusted(rows: pd.DataFrame, p: Floats) -> Floats:
-    """Adjusted p: of two families with half of the false discoveries each, known timers and any others."""
+    """Adjusted p values, in two families with half of the false discoveries each: known timers and all others."""
     q, known = np.full(len(p), np.nan), rows["_known"].to_numpy(bool)
     q[known] = benjamini_hochberg(p[known])
     if not known.all():
@@ -291,7 +291,7 @@ def _shared_timers(rows: pd.DataFrame) -> list[float]:
 def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length of `timer_cliffs`
     rows: pd.DataFrame, timer: float, keys: Sequence[str], ends: pd.DataFrame, fdr: float, min_excess: float
 ) -> pd.DataFrame:
-    """The rows, where the cliffs at a timer count no call twice: what a clearer cliff has is taken out of the others.
+    """The rows without double counting: calls of a clearer cliff are removed from other cliffs at the same timer.
 
     A timer that cuts a call ends all its legs. So the network of the other leg shows a cliff, too, and did nothing.
     """
@@ -318,7 +318,7 @@ def _without_shared_calls(  # noqa: PLR0917 - a step of its own, for the length 
 
 
 def _names(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Series[Any]:
-    """A text per row that tells groups apart."""
+    """A text per row that identifies its group."""
     texts = [frame[name].astype("object").map(repr).where(frame[name].notna(), "") for name in keys]
     joined: pd.Series[Any] = texts[0] if texts else pd.Series("", index=frame.index)
     for more in texts[1:]:

@@ -1,4 +1,4 @@
-"""When there were more calls than usual, or fewer: a control chart of numbers of calls."""
+"""When there were more or fewer calls than usual: a control chart of call volumes."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _chart(part: pd.DataFrame, keys: list[str], place: Any, min_expected: float,
 
 
 def _tails(n: Floats, base: Floats, periods: Floats, variance: Floats) -> tuple[Floats, Floats]:
-    """Probability of so many calls or more, and of so many or fewer, of all that there are in both."""
+    """Probability of at least this many calls, and of at most this many, given the total of both periods."""
     total, share = n + base, 1 / (1 + periods)
     rho = np.clip((variance - 1) / np.maximum(total - 1, 1), 0.0, 1.0)
     return beta_binomial_tail(n, total, share, rho), beta_binomial_tail(base, total, 1 - share, rho)

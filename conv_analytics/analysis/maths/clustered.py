@@ -20,7 +20,7 @@ _TINY = 1e-9
 def excess_z(
     k: npt.ArrayLike, n: npt.ArrayLike, expected: npt.ArrayLike, variance: npt.ArrayLike, *, odds: float = 1.0
 ) -> Floats:
-    """How many standard deviations k of n are above what is expected at the least, as a normal quantile.
+    """Standard deviations by which k of n exceed the expected number, at least, as a normal quantile.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def share_z(
     k: npt.ArrayLike, total: npt.ArrayLike, share: npt.ArrayLike, *, odds: float = 1.0,
     n: npt.ArrayLike | None = None, n_total: float = np.inf,
 ) -> Floats:  # fmt: skip
-    """The same for k of a total that is known to fall on this part with probability `share`, such as a window of time.
+    """The same for k of a total of which a share is expected in this part, such as a window of time.
 
     Where the total is a good part of all calls, `n` of `n_total` calls are in this part: calls that are no cases tell
     as much as those that are.
@@ -134,7 +134,7 @@ def normal_quantile_of_tail(p: float) -> float:
 
 
 def design_effect(residual: Floats, variance: Floats, clusters: Ints) -> float:
-    """Variance of a sum of clustered residuals by what it were if all were independent; at least 1.
+    """Variance of a sum of clustered residuals relative to independent ones; at least 1.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def design_effect(residual: Floats, variance: Floats, clusters: Ints) -> float:
 
 
 def between_variance(k: Floats, expected: Floats, variance: Floats) -> float:
-    """Variance of the log odds between groups beyond chance, not led by the few that stand out.
+    """Variance of the log odds between groups beyond chance, robust against the few that stand out.
 
     Notes
     -----
@@ -204,7 +204,7 @@ def between_variance(k: Floats, expected: Floats, variance: Floats) -> float:
 
 
 def effective_number(sizes: Any) -> float:
-    """How many clusters of equal size tell as much as these: Kish.
+    """Effective number of clusters (Kish): as many of equal size carry the same information.
 
     >>> effective_number([10, 10, 10]), round(effective_number([28, 1, 1]), 2)
     (3.0, 1.15)

@@ -1,4 +1,4 @@
-"""Clustered calls: how much alike the calls of one caller, user or conversation are, and what that does to a rate.
+"""Clustered calls: how similar the calls of one caller, user or conversation are, and how that affects a rate.
 
 Twenty bad calls of one caller say less than twenty of twenty callers. The design effect is the variance of a count in
 multiples of what independent calls would have.
@@ -61,7 +61,7 @@ class ClusterSums:
 
 
 def intraclass_correlation(sums: ClusterSums) -> float:
-    """Correlation of two calls of one cluster, within groups: 0 where they are independent, 1 where all are alike.
+    """Correlation of two calls of one cluster, within groups: 0 if they are independent, 1 if all are equal.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def intraclass_correlation(sums: ClusterSums) -> float:
 
 
 def design_effects(sums: ClusterSums, rho: float) -> Floats:
-    """Variance of each group's cases against the rest's, in multiples of what independent calls would give.
+    """Variance of each group's cases against the rest, relative to independent calls.
 
     Parameters
     ----------

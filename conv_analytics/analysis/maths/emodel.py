@@ -31,7 +31,7 @@ ONE_PACKET = 0.6
 
 @dataclass(frozen=True)
 class Codec:
-    """What a codec costs: ``ie`` without loss, ``bpl`` how well it bears loss [percent] (G.113 appendix I)."""
+    """A codec's impairment: ``ie`` without loss, and ``bpl``, its robustness against loss [percent] (G.113 app. I)."""
 
     name: str
     ie: float
@@ -105,7 +105,7 @@ def mos_to_r(mos: Any) -> Any:
 
 
 def ie_eff(loss_pct: Any, *, ie: float = 0.0, bpl: float = 25.1, burst_r: float = 1.0, packets: Any = None) -> Any:
-    """Effective equipment impairment: what lost packets cost (G.107, 7.5).
+    """Effective equipment impairment by packet loss (G.107, 7.5).
 
     Parameters
     ----------
@@ -237,7 +237,7 @@ def _codec(codec: str | Codec) -> Codec:
 def _check_percent(loss: np.ndarray[Any, Any], packets: Any) -> None:
     wrong = loss[(loss < 0) | (loss > 100)]  # noqa: PLR2004  percent
     if wrong.size:
-        raise ConfigError(f"A loss of {wrong[0]:g} is no percentage: pass percents from 0 to 100.")
+        raise ConfigError(f"A loss of {wrong[0]:g} is not a percentage: pass percents from 0 to 100.")
     if packets is None:
         return
     expected = np.broadcast_to(_taken(packets)[0], loss.shape)
@@ -250,7 +250,7 @@ def _check_percent(loss: np.ndarray[Any, Any], packets: Any) -> None:
 
 
 def _taken(value: Any) -> tuple[Any, Any]:
-    """What to calculate with, and the way back to the kind that was given."""
+    """The values as an array, and a function that converts a result to the kind of the input."""
     if isinstance(value, nw.Expr):
         return value, lambda result: result
     if isinstance(value, pd.Series):

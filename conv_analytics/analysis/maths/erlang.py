@@ -1,4 +1,4 @@
-"""How many lines or agents a load needs: Erlang's formulas (M30).
+"""The number of lines or agents that a load needs: Erlang's formulas (M30).
 
 Offered traffic is in erlangs: busy seconds per second, or calls an hour times their seconds / 3600. What is measured is
 carried traffic; where calls were blocked, `offered` tells what was tried.
@@ -51,7 +51,7 @@ def erlang_b(traffic: float, servers: int) -> float:
 
 
 def erlang_c(traffic: float, agents: int) -> float:
-    """Probability that a call has to wait, when it does wait and no one gives up.
+    """Probability that a call has to wait, if callers wait and no one gives up.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def expected_service_level(traffic: float, agents: int, *, within_s: float, hand
     """
     _positive("handling_s", handling_s)
     if within_s < 0:
-        raise ConfigError(f"within_s={within_s} is no time: it is 0 or more.")
+        raise ConfigError(f"within_s={within_s} is not a time: it must be 0 or more.")
     if agents <= traffic:
         return 0.0 if traffic else 1.0
     return 1 - erlang_c(traffic, agents) * math.exp(-(agents - traffic) * within_s / handling_s)
@@ -117,7 +117,7 @@ def trunks_needed(traffic: float, *, blocking: float = 0.01) -> int:
     """
     _load(traffic)
     if not 0 < blocking < 1:
-        raise ConfigError(f"blocking={blocking} is no share of lost calls: it is between 0 and 1, such as 0.01.")
+        raise ConfigError(f"blocking={blocking} is not a share of calls: it must be between 0 and 1, such as 0.01.")
     lost, n = 1.0, 0
     while lost > blocking and n < _MOST:
         n += 1
@@ -145,7 +145,7 @@ def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, 
     _load(traffic)
     _positive("handling_s", handling_s)
     if not 0 < target < 1:
-        raise ConfigError(f"target={target} is no share of calls: it is between 0 and 1, such as 0.8.")
+        raise ConfigError(f"target={target} is not a share of calls: it must be between 0 and 1, such as 0.8.")
     n, lost = 0, 1.0
     while n < _MOST:
         if n > traffic or not traffic:
@@ -158,7 +158,7 @@ def agents_needed(traffic: float, *, handling_s: float, within_s: float = 20.0, 
 
 
 def offered(carried: float, servers: int) -> float:
-    """Offered traffic, from the carried traffic and the number of lines; infinite where all were busy all the time.
+    """Offered traffic, from the carried traffic and the number of lines; infinite if all were always busy.
 
     Examples
     --------
@@ -182,17 +182,17 @@ def offered(carried: float, servers: int) -> float:
 
 def _load(traffic: float) -> None:
     if not (math.isfinite(traffic) and traffic >= 0):
-        raise ConfigError(f"{traffic} is no traffic: it is 0 erlangs or more.")
+        raise ConfigError(f"{traffic} is not traffic: it must be 0 erlangs or more.")
 
 
 def _whole(name: str, value: int, least: int) -> None:
     if not least <= value <= _MOST or value != int(value):
-        raise ConfigError(f"{name}={value} is no number of lines or agents.")
+        raise ConfigError(f"{name}={value} is not a number of lines or agents.")
 
 
 def _positive(name: str, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
-        raise ConfigError(f"{name}={value} is no time: it is above 0.")
+        raise ConfigError(f"{name}={value} is not a time: it must be above 0.")
 
 
 __all__ = [

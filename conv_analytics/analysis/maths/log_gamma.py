@@ -1,4 +1,4 @@
-"""Logarithms of the gamma function and of the terms of binomial and Poisson, for arrays: numpy has none."""
+"""Logarithms of the gamma function and of binomial and Poisson terms, for arrays: numpy lacks them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _series(x: Floats) -> Floats:
 
 
 def _error(n: Floats) -> Floats:
-    """What Stirling's formula lacks of the logarithm of n!."""
+    """The error of Stirling's formula for log(n!)."""
     small = n < _LARGE
     large = _series(np.where(small, _LARGE, n))
     few = np.where(small, n, 1.0)

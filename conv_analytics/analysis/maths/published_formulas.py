@@ -85,7 +85,7 @@ def rtp_jitter(differences_ms: Iterable[float]) -> list[float]:
 
 
 def freeswitch_flaws(sequence: Iterable[int]) -> tuple[int, int]:
-    """Packets and flaws of a stream as FreeSWITCH counts them: what ``flaw_total`` is, and what it is not.
+    """Packets and flaws of a stream as FreeSWITCH counts them: the meaning of ``flaw_total``.
 
     A lost packet that stands alone costs three flaws, a gap of ten only twelve: losses in bursts, which listeners like
     least, look best in ``mos_score``.

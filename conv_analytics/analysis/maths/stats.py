@@ -113,7 +113,7 @@ def _upper_tail(k: float, n: float, p: float) -> float:
 
 
 def _beta_fraction(a: float, b: float, x: float) -> float:
-    """I_x(a, b) for x below its mean: Lentz's way of reading DLMF 8.17.22."""
+    """I_x(a, b) for x below its mean: DLMF 8.17.22 by Lentz's method."""
     front = math.exp(
         math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x) - math.log(a)
     )
@@ -190,7 +190,7 @@ def quantile(values: npt.ArrayLike, q: float) -> float:
 
 
 def quantile_interval(values: npt.ArrayLike, q: float, *, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Interval of a quantile of what the values are drawn from, whatever its distribution.
+    """Distribution-free interval of the quantile of the population.
 
     Returns
     -------

@@ -40,7 +40,7 @@ class Survival:
     hi: Floats
 
     def quantile(self, q: float) -> float:
-        """The time by which the share q has had it; NaN when the curve does not come that far."""
+        """The time by which the share q has had the event; NaN if the curve does not get that far."""
         return _first(self.time, self.survival <= 1 - between(q, "q") + 1e-12)
 
     def quantile_interval(self, q: float) -> tuple[float, float]:
@@ -54,7 +54,7 @@ def _first(time: Floats, reached: npt.NDArray[np.bool_]) -> float:
 
 
 def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidence: float = CONFIDENCE) -> Survival:
-    """Time until an event, when for some cases it is only known how long it did not happen.
+    """Time until an event, where some cases are censored: it had not happened until then.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def kaplan_meier(durations: npt.ArrayLike, happened: npt.ArrayLike, *, confidenc
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
     seen = np.atleast_1d(np.asarray(happened, dtype=bool))
     if t.shape != seen.shape:
-        raise ConfigError(f"{t.size} durations and {seen.size} flags do not belong together.")
+        raise ConfigError(f"{t.size} durations and {seen.size} flags do not match.")
     t, seen = t[~np.isnan(t)], seen[~np.isnan(t)]
     if np.any(t < 0):
         raise ConfigError("A duration is negative. Leave such cases out, or make them NaN.")
@@ -124,7 +124,7 @@ class Incidence:
     hi: Floats
 
     def quantile(self, q: float) -> float:
-        """The time by which it happened for the share q of all; NaN when fewer have it."""
+        """The time by which the share q of all has had the event; NaN if fewer have."""
         return _first(self.time, self.share >= between(q, "q") - 1e-12)
 
     def quantile_interval(self, q: float) -> tuple[float, float]:
@@ -136,7 +136,7 @@ class Incidence:
 def aalen_johansen(
     durations: npt.ArrayLike, happened: npt.ArrayLike, other: npt.ArrayLike, *, confidence: float = CONFIDENCE
 ) -> Incidence:
-    """Share that has had an event by each time, if another event can come first and prevent it.
+    """Share with an event by each time, if a competing event can come first and prevent it.
 
     Parameters
     ----------
@@ -173,9 +173,9 @@ def aalen_johansen(
     t = np.atleast_1d(np.asarray(durations, dtype="float64"))
     one, two = (np.atleast_1d(np.asarray(flags, dtype=bool)) for flags in (happened, other))
     if not t.shape == one.shape == two.shape:
-        raise ConfigError(f"{t.size} durations, {one.size} and {two.size} flags do not belong together.")
+        raise ConfigError(f"{t.size} durations, {one.size} and {two.size} flags do not match.")
     if np.any(one & two):
-        raise ConfigError("A case is both: what happened to it first? Give it one flag.")
+        raise ConfigError("A case has both flags: give it only the one for what happened first.")
     known = ~np.isnan(t)
     t, one, two = t[known], one[known], two[known]
     if np.any(t < 0):

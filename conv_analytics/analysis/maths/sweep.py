@@ -1,4 +1,4 @@
-"""How many intervals overlap at each instant: an exact sweep over their ends, in numpy. Instants are microseconds."""
+"""The number of overlapping intervals at each instant: an exact sweep in numpy. Instants are microseconds."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HOUR = 3_600_000_000
 
 @dataclass(frozen=True)
 class Steps:
-    """The number of intervals up from each instant to the next; 0 before the first and after the last.
+    """The number of open intervals from each instant to the next; 0 before the first and after the last.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Steps:
 
     @classmethod
     def of(cls, starts: Ints, ends: Ints) -> Steps:
-        """Intervals are half-open: one that ends where another starts is not up with it, an empty one never is."""
+        """Count half-open intervals: one that ends where another starts does not overlap it; empty ones never do."""
         ends = np.maximum(ends, starts)
         at, place = np.unique(np.concatenate([starts, ends]), return_inverse=True)
         change = np.bincount(place[: len(starts)], minlength=len(at)) - np.bincount(
@@ -39,7 +39,7 @@ class Steps:
         return cls(at.astype("int64"), np.cumsum(change, dtype="int64"))
 
     def peak(self) -> tuple[int, int | None]:
-        """Most that are up at once, and the first instant at which they are."""
+        """The largest number open at once, and the first instant with that number."""
         if not len(self.since) or self.up.max() == 0:
             return 0, None
         place = int(self.up.argmax())
@@ -60,7 +60,7 @@ class Steps:
         return np.asarray(done[place] + inside, dtype="float64") / 1e6
 
     def busiest(self, width: int = HOUR) -> tuple[float, int | None]:
-        """Erlangs of the busiest stretch of a width, and where it starts.
+        """Erlangs of the busiest window of a width, and the start of that window.
 
         The load of a sliding stretch changes its slope only where one of its edges meets a step: those are tried all.
         """

@@ -21,7 +21,7 @@ Terms = Callable[[Floats, Places], Floats]
 def tail_sum(  # noqa: PLR0917 - what a distribution is made of
     k: Floats, mean: Floats, most: Floats, first: Terms, up: Terms, least: Floats | None = None
 ) -> Floats:
-    """Sum of the terms from k on; below the mean 1 less those before it: each side falls from its first term.
+    """Sum of the terms from k on; below the mean, 1 minus the terms before k: terms decrease from there on either side.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""Exact tails of counts: cases of one group among all, rare events, and both where calls come in clusters.
+"""Exact tails of counts: cases of one group among all, rare events, and both with clustered calls.
 
-A tail is the probability of so many cases or more. Everything broadcasts, and small tails have full relative precision.
+A tail is the probability of k cases or more. Everything broadcasts, and small tails have full relative precision.
 
 >>> round(float(hypergeometric_tail(330, 1000, 630, 2000)), 3)
 0.081
@@ -25,7 +25,7 @@ _NO_CORRELATION: Final = 1e-9
 def hypergeometric_tail(
     k: npt.ArrayLike, n: npt.ArrayLike, cases: npt.ArrayLike, total: npt.ArrayLike, *, deff: npt.ArrayLike = 1.0
 ) -> Floats:
-    """Probability that k or more of a group's n calls are cases, when so many of all calls are.
+    """Probability that k or more of a group's n calls are cases, given the cases among all calls.
 
     This is Fisher's one-sided exact test of a group against the rest: the rest is as noisy as the group.
 
@@ -67,7 +67,7 @@ def hypergeometric_tail(
     deff = np.asarray(deff, dtype="float64")
     shape, (k, n, cases, total, deff) = _broadcast(k, n, cases, total, deff)
     if np.any((n > total) | (k > cases) | (n - k > total - cases)):
-        raise ConfigError("A group's calls are among all calls: n <= total, k <= cases, n - k <= total - cases.")
+        raise ConfigError("A group's calls must be part of all calls: n <= total, k <= cases, n - k <= total - cases.")
     _at_least(deff, 1, "deff")
     # The same distribution with the smaller of the two as draws: fewer terms.
     draws, marked = np.minimum(n, cases), np.maximum(n, cases)
@@ -83,7 +83,7 @@ def hypergeometric_tail(
 
 
 def beta_binomial_tail(k: npt.ArrayLike, n: npt.ArrayLike, p: npt.ArrayLike, rho: npt.ArrayLike) -> Floats:
-    """Probability of k cases or more among n that go together: clustered calls.
+    """Probability of k cases or more among n clustered calls.
 
     Parameters
     ----------
@@ -190,7 +190,7 @@ def _hypergeometric(k: Floats, draws: Floats, marked: Floats, total: Floats) -> 
 
 
 def _polya(k: Floats, n: Floats, p: Floats, rho: Floats) -> Floats:
-    """Tail of n draws with a share p of marked ones and a correlation: below 0 without replacement."""
+    """Tail of n draws with a share p of successes and a correlation; below 0, drawing without replacement."""
     rho = np.minimum(rho, 1.0)
     together, apart = rho >= 1 - _NO_CORRELATION, np.abs(rho) < _NO_CORRELATION
     # Size of the urn: negative where each draw puts back more than it took.
@@ -216,7 +216,7 @@ def _polya(k: Floats, n: Floats, p: Floats, rho: Floats) -> Floats:
 
 
 def _log_choose(size: Floats, x: Floats) -> Floats:
-    """Logarithm of the binomial coefficient, by its absolute value: of a negative size it is -size + x - 1 over x."""
+    """Logarithm of the absolute binomial coefficient; for a negative size it is that of -size + x - 1 over x."""
     negative = size < 0
     upper = np.where(negative, x - size, size + 1)
     lower = np.where(negative, -size, size - x + 1)
@@ -224,7 +224,7 @@ def _log_choose(size: Floats, x: Floats) -> Floats:
 
 
 def _broadcast(*values: Floats) -> tuple[tuple[int, ...], list[Floats]]:
-    """The common shape, and each as one row of it."""
+    """The common shape, and the arguments broadcast to it as rows."""
     together = np.broadcast_arrays(*values)
     return together[0].shape, [each.ravel() for each in together]
 

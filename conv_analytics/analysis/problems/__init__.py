@@ -1,1 +1,1 @@
-"""Distinct problems: every question of the finders asked at once, and what they name said once."""
+"""Distinct problems: all finders run at once, and each problem is reported once."""

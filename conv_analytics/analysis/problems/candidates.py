@@ -1,4 +1,4 @@
-"""A group of calls that may be a problem, and how much speaks for it."""
+"""A group of calls that may be a problem, with the evidence for it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ BURST_US = HOUR_US // 2
 LARGE = 0.08
 #: Standard errors that a design effect is drawn towards 1.
 ERROR = 0.7
-#: So many far ends of equal weight are needed to speak of a place.
+#: Far ends of equal weight that are needed to blame a place.
 LEAST_PARTIES = 4.0
 
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """Some calls of a case, what was expected of them, and how surely it is more.
+    """Some calls of a case, the expected number of bad ones, and the significance of the excess.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Candidate:
     z
         Standard deviations above what is nothing to report, after allowing for clusters.
     tests
-        How many others were asked in the same way.
+        How many others were tested in the same way.
     since_us, until_us, hours, lengths_s
         The window: instants, hours of the day [from, to), lengths of calls.
     """
@@ -62,7 +62,7 @@ class Candidate:
     against: str = ""
     deff: float = 1.0
     scale: float = 1.0
-    """How many calls stand behind each that was tested: more than 1 where a sample was."""
+    """Calls per tested call: more than 1 if a sample was tested."""
     extra: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -78,37 +78,37 @@ class Candidate:
 
     @property
     def excess(self) -> float:
-        """Bad calls that there would not be at the expected rate."""
+        """Bad calls beyond the expected number."""
         return self.k - self.expected
 
     @property
     def p(self) -> float:
-        """Probability of so many by chance."""
+        """Probability of at least this many by chance."""
         return normal_tail(self.z)
 
     @property
     def q(self) -> float:
-        """The same among all that was asked."""
+        """The same, adjusted for all tests."""
         return min(self.p * self.tests, 1.0)
 
     @property
     def gain(self) -> float:
-        """How much better it describes the calls than chance does, less the price of its conditions."""
+        """The gain in likelihood over chance, minus a penalty for its conditions."""
         evidence = self.scale * self.z * self.z / 2
         return math.copysign(evidence, self.z) - math.log(max(self.tests, 1.0)) - PRICE * self.conditions
 
 
-def cluster_columns(seen: Observations) -> dict[str, Ints]:
-    """What makes calls alike: the conversation, the far end, the user, and the half hour."""
-    columns = {"conversation": seen.conversation}
+def cluster_columns(legs: Observations) -> dict[str, Ints]:
+    """The clusterings of calls: the conversation, the far end, the user, and the half hour."""
+    columns = {"conversation": legs.conversation}
     for name in ("remote_address", "user_id"):
-        codes = seen.texts[name].codes
+        codes = legs.texts[name].codes
         # A bot's socket or a trunk that carries a good part of all calls is no party with habits of its own.
         large = np.append(np.bincount(codes[codes >= 0], minlength=1) > LARGE * len(codes), False)
         alone = (codes < 0) | (large[np.minimum(codes, len(large) - 1)] if name == "remote_address" else False)
-        columns[name] = np.where(alone, len(seen.texts[name].labels) + np.arange(len(codes)), codes)
-    columns["burst"] = seen.local_us // BURST_US
-    columns["day"] = seen.local_us // DAY_US
+        columns[name] = np.where(alone, len(legs.texts[name].labels) + np.arange(len(codes)), codes)
+    columns["burst"] = legs.local_us // BURST_US
+    columns["day"] = legs.local_us // DAY_US
     return columns
 
 
@@ -116,7 +116,7 @@ def clustered(
     candidate: Candidate, bad: Flags, fitted: Floats, clusters: dict[str, Ints], *, skip: tuple[str, ...] = (),
     timed: bool = False, least_excess: float, correlation: Callable[[Ints], float] = lambda _rows: 1.0,
 ) -> Candidate | None:  # fmt: skip
-    """The candidate with the largest design effect of several clusterings; None if one cluster alone makes it.
+    """The candidate with the largest design effect of several clusterings; None if a single cluster causes it.
 
     `fitted` is the probability of each of its rows to be bad, at the group's own rate; `correlation` gives how much
     calls of one far end are alike elsewhere, 0..1.

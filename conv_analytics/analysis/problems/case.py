@@ -1,4 +1,4 @@
-"""A case: which calls are bad in one way, which could be, what groups are asked, and what counts as a difference."""
+"""A case: the calls that are bad in one way, those that could be, the groups to test, and the relevant difference."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Case:
     unit
         ``leg``, or ``attempt``: legs that ring together are one, answered if any was.
     by
-        Groupings that are asked.
+        Groupings that are tested.
     odds
-        An odds ratio that is nothing to report: groups differ by so much in good health.
+        The odds ratio up to which a difference is not reported: healthy groups differ as much.
     structural_odds
         The same for channels and directions, which differ by nature.
     adjust
@@ -73,7 +73,7 @@ class Case:
 
     @property
     def related(self) -> str:
-        """Cases of one family are about the same calls: one problem of a group is enough."""
+        """Related cases are about the same calls: one problem per group is enough."""
         return self.family or self.name
 
 
@@ -88,7 +88,7 @@ class Kind:
     needs
         The columns that it cannot do without.
     cases
-        The cases that are asked of every grouping.
+        The cases that are tested in every grouping.
     candidates
         For what is no rate of groups: gives its candidates itself, with the least excess and the clusterings.
     """

@@ -1,4 +1,4 @@
-"""The country of each leg's far end, as `legs` tells it; of very many numbers by their first digits."""
+"""The country of each leg's far end, as in `legs`; for very many numbers, by their first digits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _factorized(values: Sequence[str | None]) -> tuple[list[str], np.ndarray]:
 
 
 def _of_numbers(labels: Sequence[str]) -> tuple[list[str | None], Ints]:
-    """The countries of some numbers, and which of them each label has."""
+    """The countries of some numbers, and the index of each label's country."""
     if len(labels) <= MANY:
         return [_country(labels[place]) for place in range(len(labels))], np.arange(len(labels))
     texts = getattr(labels, "array", None)

@@ -1,4 +1,4 @@
-"""Which description of a problem is named: of all that hold the same calls, the simplest and best known."""
+"""Chooses the description of a problem: of all that cover the same calls, the simplest and most familiar."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from conv_analytics.analysis.problems.case import VERSION_COLUMNS
 from conv_analytics.analysis.problems.groupings import GROUPINGS
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
 
-#: A window that holds so much of a group's excess is when it happens.
+#: Share of a group's excess by which a window counts as the time when it happens.
 NARROW = 0.75
 #: A group of which this share of the bad calls is in a problem holds the same calls.
 OVERLAP = 0.4
 #: Descriptions of which this share of the bad calls is the same are alike: the best known column is named.
 ALIKE = 0.85
-#: A group that has fewer calls than so many times those of its parts is described by itself.
+#: A group with fewer calls than this multiple of its parts' calls is described by itself.
 WHOLE = 1.3
 #: A place has at the most this share of all calls.
 PLACE = 0.8
 #: And at the least this share of the bad ones.
 MOSTLY = 0.75
-#: Or its share of bad calls is so many times as high.
+#: Or its share of bad calls is this many times as high.
 PURER = 1.3
 #: Of a group's calls, at the most this share is at a second condition that is named with it.
 HALF = 0.6
 #: Standard deviations by which the others of a version must be worse than usual, for it to be the version's.
 REMAINS = 3.0
-#: The other calls of a route are as bad as a user's, if so much of what is more than usual there is so there, too.
+#: The other calls of a route are as bad as a user's if their excess rate is at least this share of it.
 AS_BAD = 0.35
 
 
 def is_sure(candidate: Candidate, fdr: float) -> bool:
-    """Whether it is no chance among all that was asked."""
+    """Whether it is significant among all tests."""
     return candidate.q <= fdr
 
 
-def named(candidates: list[Candidate], fdr: float, seen: Observations) -> Candidate:
-    """The best description; of those that hold the same calls, the one that people know best."""
+def best_description(candidates: list[Candidate], fdr: float, legs: Observations) -> Candidate:
+    """The best description; of those that cover the same calls, the most familiar."""
     certain = [each for each in candidates if is_sure(each, fdr)]
     best = _split(max(certain, key=lambda each: each.gain), certain)
-    best = _shared(_placed(_specific(best, certain), certain), certain, seen)
+    best = _shared(_placed(_specific(best, certain), certain), certain, legs)
     of_best = _flags(best, best.bad)
     alike = [
         each for each in certain
@@ -59,7 +59,7 @@ def named(candidates: list[Candidate], fdr: float, seen: Observations) -> Candid
 
 
 def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """The group and a second condition, where nearly all of the group's excess is at it, in far fewer calls."""
+    """The group with a second condition, if nearly all of its excess meets that, in far fewer calls."""
     if len(best.by) != 1 or best.window:
         return best
     pairs = [
@@ -72,7 +72,7 @@ def _paired(best: Candidate, certain: list[Candidate]) -> Candidate:
 
 
 def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """What says more about the same calls than that they are short, silent or dropped."""
+    """A candidate that says more about the same calls than short, silent or dropped."""
     if best.case.kind != "group_rate":
         return best
     of_best = _flags(best, best.bad)
@@ -85,7 +85,7 @@ def _specific(best: Candidate, certain: list[Candidate]) -> Candidate:
 
 
 def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
-    """Where nearly all of it is at one place, that place: not all calls, and not the codec that a route has."""
+    """The place with nearly all of it, if there is one: not all calls, and not a route's own codec."""
     if best.by and best.by != ("codec_guess",):
         return best
     of_best, mostly = _flags(best, best.bad), (MOSTLY if not best.by else ALIKE) * len(best.bad)
@@ -99,8 +99,8 @@ def _placed(best: Candidate, certain: list[Candidate]) -> Candidate:
     return max(places, key=lambda each: each.excess if not best.by else each.gain, default=best)
 
 
-def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Candidate:
-    """Of a user, a number or a beginning of numbers: the version or route whose other calls are bad, too."""
+def _shared(best: Candidate, certain: list[Candidate], legs: Observations) -> Candidate:
+    """For a user, number or prefix: the version or route whose other calls are bad, too."""
     if len(best.by) != 1 or not is_part(best.by[0]):
         return best
     larger = []
@@ -110,7 +110,7 @@ def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Ca
         of_each = _flags(each, each.rows)
         if np.count_nonzero(of_each[best.bad]) < ALIKE * len(best.bad):
             continue
-        others = of_each & ~_flags(best, best.rows) & comparable(best, seen)
+        others = of_each & ~_flags(best, best.rows) & comparable(best, legs)
         n, k = float(np.count_nonzero(others)), float(np.count_nonzero(each.case.bad & others))
         usual = each.expected / each.n
         if n and k - usual * n >= 3 and excess_z(k, n, usual * n, usual * n, odds=each.case.odds) >= REMAINS:  # noqa: PLR2004
@@ -121,7 +121,7 @@ def _shared(best: Candidate, certain: list[Candidate], seen: Observations) -> Ca
 
 
 def is_part(name: str) -> bool:
-    """Whether groups of a column are parts of routes or versions: people, numbers, beginnings of numbers."""
+    """Whether groups of a column are parts of routes or versions: people, numbers, prefixes."""
     return GROUPINGS[name].party or GROUPINGS[name].column == "prefix"
 
 
@@ -130,10 +130,10 @@ def is_whole(name: str) -> bool:
     return name in {*VERSION_COLUMNS, "network_code", "country"}
 
 
-def comparable(candidate: Candidate, seen: Observations) -> Flags:
-    """Legs of the time of a candidate, of the directions and channels of its bad calls."""
-    at = seen.started_us
-    like = np.isin(seen.structure, np.unique(seen.structure[candidate.bad]))
+def comparable(candidate: Candidate, legs: Observations) -> Flags:
+    """Legs in the period of a candidate, with the directions and channels of its bad calls."""
+    at = legs.started_us
+    like = np.isin(legs.structure, np.unique(legs.structure[candidate.bad]))
     if candidate.since_us is not None:
         like &= at >= candidate.since_us
     if candidate.until_us is not None:
@@ -142,7 +142,7 @@ def comparable(candidate: Candidate, seen: Observations) -> Flags:
 
 
 def _room(best: Candidate) -> float:
-    """How large a place may be, by the size of what it stands for: all the larger, the more of its calls are bad."""
+    """The largest allowed size of a place, from the size of the candidate: larger if more of its calls are bad."""
     if best.by:
         return 3.0
     return 1.5 if best.k > PLACE * best.n else PLACE
@@ -156,7 +156,7 @@ def _flags(candidate: Candidate, rows: Ints) -> Flags:
 
 
 def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
-    """One of its parts, where several parts that do not overlap say more than the whole."""
+    """One of its parts, if several disjoint parts describe the calls better than the whole."""
     if best.case.kind != "group_rate":
         return best
     of_best = _flags(best, best.bad)
@@ -178,7 +178,7 @@ def _split(best: Candidate, candidates: list[Candidate]) -> Candidate:
 
 
 def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
-    """The window of the group in which nearly all of its excess lies, if there is one."""
+    """The window of the group with nearly all of its excess, if there is one."""
     if best.window:
         return best
     windows = [
@@ -192,4 +192,4 @@ def _narrowed(best: Candidate, candidates: list[Candidate]) -> Candidate:
     return replace(max(windows, key=lambda each: each.z), z=best.z, tests=best.tests)
 
 
-__all__ = ["ALIKE", "AS_BAD", "OVERLAP", "comparable", "is_part", "is_sure", "is_whole", "named"]
+__all__ = ["ALIKE", "AS_BAD", "OVERLAP", "best_description", "comparable", "is_part", "is_sure", "is_whole"]

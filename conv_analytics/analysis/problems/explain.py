@@ -8,22 +8,22 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from conv_analytics.analysis.problems import scan
-from conv_analytics.analysis.problems.asked import Asked, rows_of
 from conv_analytics.analysis.problems.candidates import Candidate, cluster_columns
 from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.case_data import CaseData, rows_of
 from conv_analytics.analysis.problems.descriptions import (
     ALIKE,
     AS_BAD,
     OVERLAP,
+    best_description,
     comparable,
     is_part,
     is_sure,
     is_whole,
-    named,
 )
 from conv_analytics.analysis.problems.groupings import Groups, representatives
 from conv_analytics.analysis.problems.observations import Flags, Ints, Observations
-from conv_analytics.analysis.problems.sample import counted, drawn
+from conv_analytics.analysis.problems.sample import sampled_legs, with_all_calls
 
 #: Maximum number of problems to look for.
 MOST = 25
@@ -40,7 +40,7 @@ class Explained:
 
 
 def explain(
-    seen: Observations,
+    legs: Observations,
     groups: Groups,
     cases: list[Case],
     direct: list[Candidate],
@@ -48,46 +48,46 @@ def explain(
     fdr: float,
     least_excess: float,
     most: int = MOST,
-) -> tuple[list[Explained], dict[int, Asked]]:
-    """Problems in the order in which they explain most, and what was asked of each case at first."""
-    clusters, first = cluster_columns(seen), representatives(seen)
-    looked_at = drawn(seen)
-    scale = 1.0 if looked_at is None else len(seen) / max(int(np.count_nonzero(looked_at)), 1)
-    active = [np.ones(len(seen), dtype=bool) for _ in cases]
-    asked: dict[int, Asked] = {}
-    found: dict[int, list[Candidate]] = {}
+) -> tuple[list[Explained], dict[int, CaseData]]:
+    """Problems, those that explain most first, and the data that each case was first tested on."""
+    clusters, first = cluster_columns(legs), representatives(legs)
+    looked_at = sampled_legs(legs)
+    scale = 1.0 if looked_at is None else len(legs) / max(int(np.count_nonzero(looked_at)), 1)
+    active = [np.ones(len(legs), dtype=bool) for _ in cases]
+    case_data: dict[int, CaseData] = {}
+    candidates: dict[int, list[Candidate]] = {}
 
-    def ask(place: int) -> None:
+    def test(place: int) -> None:
         case = cases[place]
         every = rows_of(case, active[place], first)
         rows = every if looked_at is None else every[looked_at[every]]
-        one = Asked.of(case, seen, groups, clusters, rows=rows, least_excess=least_excess)
-        some = list(scan.candidates(one)) if one.y.sum() >= least_excess else []
+        data = CaseData.of(case, legs, groups, clusters, rows=rows, least_excess=least_excess)
+        some = list(scan.candidates(data)) if data.y.sum() >= least_excess else []
         if looked_at is not None:
             sure = {(each.by, each.values) for each in some if is_sure(each, fdr)}
-            some = [counted(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
-        found[place] = some
-        asked.setdefault(place, one)
+            some = [with_all_calls(each, every, groups, scale) for each in some if (each.by, each.values) in sure]
+        candidates[place] = some
+        case_data.setdefault(place, data)
 
     for place in range(len(cases)):
-        ask(place)
+        test(place)
     problems: list[Explained] = []
     while len(problems) < most:
-        everything = [each for several in found.values() for each in several] + direct
+        everything = [each for several in candidates.values() for each in several] + direct
         if not any(is_sure(each, fdr) for each in everything):
             break
-        best = named(everything, fdr, seen)
+        best = best_description(everything, fdr, legs)
         problem = Explained(best)
         problems.append(problem)
-        bad = np.zeros(int(seen.conversation.max(initial=0)) + 1, dtype=bool)
-        bad[seen.conversation[best.bad]] = True
-        touched = bad[seen.conversation]
-        own = _own_rows(best, groups, seen)
-        said = [each for each in direct if _told(each, best, touched, own)]
-        problem.same += [each for each in said if each is not best and is_sure(each, fdr)]
-        direct = [each for each in direct if each not in said]
+        bad = np.zeros(int(legs.conversation.max(initial=0)) + 1, dtype=bool)
+        bad[legs.conversation[best.bad]] = True
+        touched = bad[legs.conversation]
+        own = _own_rows(best, groups, legs)
+        explained = [each for each in direct if _is_explained(each, best, touched, own)]
+        problem.same += [each for each in explained if each is not best and is_sure(each, fdr)]
+        direct = [each for each in direct if each not in explained]
         for place, case in enumerate(cases):
-            before = found[place]
+            before = candidates[place]
             # Who answers falsely is no measure of how many answer.
             whole = case.related == best.case.related or best.case.kind == "false_answer"
             gone = touched | own if whole else touched
@@ -99,8 +99,8 @@ def explain(
                 is_sure(each, fdr) and (gone[each.bad].mean() > APART or best.case.kind == "false_answer")
                 for each in before
             ):
-                ask(place)
-            left = {(each.by, each.values) for each in found[place] if is_sure(each, fdr)}
+                test(place)
+            left = {(each.by, each.values) for each in candidates[place] if is_sure(each, fdr)}
             problem.same += [
                 each
                 for each in before
@@ -109,12 +109,12 @@ def explain(
                 and (each.by, each.values) != (best.by, best.values)
                 and touched[each.bad].mean() >= OVERLAP
             ]
-        problems = _joined(problems, groups, seen)
-    return problems, asked
+        problems = _joined(problems, groups, legs)
+    return problems, case_data
 
 
-def _joined(problems: list[Explained], groups: Groups, seen: Observations) -> list[Explained]:
-    """Without users, numbers or beginnings of numbers of a route, or a version, that was found after them."""
+def _joined(problems: list[Explained], groups: Groups, legs: Observations) -> list[Explained]:
+    """The problems without users, numbers or prefixes that belong to a route or version found later."""
     whole, kept = problems[-1], []
     best = whole.candidate
     if len(best.by) != 1 or not is_whole(best.by[0]):
@@ -123,7 +123,7 @@ def _joined(problems: list[Explained], groups: Groups, seen: Observations) -> li
     codes = groups.of(best.by[0]).codes
     for each in problems[:-1]:
         part = each.candidate
-        theirs = best.rows[comparable(part, seen)[best.rows]]
+        theirs = best.rows[comparable(part, legs)[best.rows]]
         usual = best.expected / best.n
         if (
             part.case.related == best.case.related
@@ -142,7 +142,7 @@ def _joined(problems: list[Explained], groups: Groups, seen: Observations) -> li
 
 
 def _together(whole: Candidate, part: Candidate) -> Candidate:
-    """A problem that takes in another one, which is about other calls."""
+    """A problem merged with another one that is about other calls."""
     rows, bad = np.union1d(whole.rows, part.rows), np.union1d(whole.bad, part.bad)
     surer = max(whole, part, key=lambda each: -each.q)
     return replace(
@@ -156,8 +156,8 @@ def _outer(which: Callable[[int, int], int], first: int | None, second: int | No
     return None if first is None or second is None else which(first, second)
 
 
-def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
-    """Whether a candidate that is not asked again is about calls that a problem has already."""
+def _is_explained(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
+    """Whether a candidate that is not tested again is about calls of a known problem."""
     if each is best:
         return True
     share = touched[each.bad].mean()
@@ -165,15 +165,15 @@ def _told(each: Candidate, best: Candidate, touched: Flags, own: Flags) -> bool:
     return bool(share >= OVERLAP or (related and own[each.bad].mean() >= OVERLAP))
 
 
-def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
-    """All calls of the group: what its window leaves is not asked again."""
+def _own_rows(best: Candidate, groups: Groups, legs: Observations) -> Flags:
+    """All calls of the group: those outside its window are not tested again."""
     if not best.by:
-        gone = np.ones(len(seen), dtype=bool) if best.lengths_s or best.hours else np.zeros(len(seen), dtype=bool)
+        gone = np.ones(len(legs), dtype=bool) if best.lengths_s or best.hours else np.zeros(len(legs), dtype=bool)
         gone[best.rows] = True
         return gone
     if best.case.related == "redials":
         return np.isin(groups.of("to_address").codes, groups.of("to_address").codes[best.bad])
-    gone = np.ones(len(seen), dtype=bool)
+    gone = np.ones(len(legs), dtype=bool)
     for name in best.by:
         codes = groups.of(name).codes
         code = groups.of(name, best.case.unit).codes[best.rows[0]]
@@ -182,7 +182,7 @@ def _own_rows(best: Candidate, groups: Groups, seen: Observations) -> Flags:
 
 
 def _without_network(groups: Groups, codes: Ints, code: int) -> Flags:
-    """Legs whose network is not known, to numbers of which those that are known are mostly of this network."""
+    """Legs of unknown network, to numbers whose known legs are mostly on this network."""
     unknown, gone = codes < 0, np.zeros(len(codes), dtype=bool)
     for length in (7, 6, 5, 4):
         prefix = groups.of(f"prefix{length}").codes

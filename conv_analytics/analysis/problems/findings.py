@@ -1,4 +1,4 @@
-"""Everything that is wrong, each problem once: all finders over all groupings, one family of tests."""
+"""All problems in the calls, each once: all finders over all groupings, as one family of tests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from conv_analytics.analysis.engine.options import in_utc
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.maths.stats import rates
 from conv_analytics.analysis.problems import sentences
-from conv_analytics.analysis.problems.asked import Asked
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case
+from conv_analytics.analysis.problems.case_data import CaseData
 from conv_analytics.analysis.problems.explain import Explained, explain
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.kinds.registry import KINDS
-from conv_analytics.analysis.problems.observations import Observations
+from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
-from conv_analytics.analysis.problems.reading import observe
+from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.analysis.problems.schedule import shift_h
 from conv_analytics.errors import ConfigError
 
@@ -90,12 +90,12 @@ def findings(
 
     Notes
     -----
-    Set-up is asked of attempts: legs that ring together in one conversation are one, answered if any was; audio is
-    asked of measured legs. A group is held against calls of the same direction, channel, side and part of the day in
+    Set-up is tested on attempts: legs that ring together in one conversation are one, answered if any was; audio is
+    tested on measured legs. A group is held against calls of the same direction, channel, side and part of the day in
     other groups; a window of time against the group's other calls and against others at that time. Calls of one
     conversation, number, user or half hour are not independent: the variance is the largest of clustered estimates,
     and a group that one of these makes alone is not named. Groups that differ without a cause widen the limits
-    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for everything that was asked
+    (variance between groups, DerSimonian and Laird's idea). p values are adjusted for all tests
     (Bonferroni, split between families). Then the best description is taken (log likelihood less a price for each
     condition), its calls are taken out, and everything is asked again: what is no problem any more is in
     ``same_calls``.
@@ -119,27 +119,27 @@ def findings(
     since = None if since is None else in_utc("since", since)
     until = None if until is None else in_utc("until", until)
     source = Source.of(data)
-    seen = observe(source, since=since, until=until, tz=tz, profile=profile, units=units)
-    groups = Groups(seen)
-    missing = {kind.name: [name for name in kind.needs if name not in seen.there] for kind in KINDS}
+    legs = read_observations(source, since=since, until=until, tz=tz, profile=profile, units=units)
+    groups = Groups(legs)
+    missing = {kind.name: [name for name in kind.needs if name not in legs.columns] for kind in KINDS}
     cases = [
         replace(case, by=tuple(dict.fromkeys((*case.by, *source.dimension_columns))))
-        for kind in KINDS if not missing[kind.name] for case in kind.cases(seen, groups)
+        for kind in KINDS if not missing[kind.name] for case in kind.cases(legs, groups)
     ]  # fmt: skip
-    direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(seen, groups, min_excess)]
-    explained, asked = explain(seen, groups, cases, direct, fdr=fdr, least_excess=min_excess, most=limit + SPARE)
+    direct = [each for kind in KINDS if not missing[kind.name] for each in kind.candidates(legs, groups, min_excess)]
+    explained, case_data = explain(legs, groups, cases, direct, fdr=fdr, least_excess=min_excess, most=limit + SPARE)
     for each in explained:
-        shift = shift_h(each.candidate, seen, groups)
+        shift = shift_h(each.candidate, legs, groups)
         if shift is not None:
             each.candidate.extra["shift"] = f"{shift:+.0f} h"
     explained.sort(key=lambda each: -each.candidate.excess)
-    rows = [_row(number, each, seen, tz, fdr) for number, each in enumerate(explained[:limit], 1)]
+    rows = [_row(number, each, legs, tz, fdr) for number, each in enumerate(explained[:limit], 1)]
     problems = pd.DataFrame(rows, columns=list(PROBLEM_DTYPES)).astype(dict(PROBLEM_DTYPES))
-    looked_at = pd.DataFrame(_looked_at(cases, asked, groups, missing), columns=list(LOOKED_AT_DTYPES))
+    looked_at = pd.DataFrame(_looked_at(cases, case_data, groups, missing), columns=list(LOOKED_AT_DTYPES))
     return Findings(source.result(problems), source.result(looked_at.astype(dict(LOOKED_AT_DTYPES))))
 
 
-def _row(number: int, explained: Explained, seen: Observations, tz: str, fdr: float) -> dict[str, Any]:
+def _row(number: int, explained: Explained, legs: Observations, tz: str, fdr: float) -> dict[str, Any]:
     one = explained.candidate
     # The interval is that of as many independent calls.
     interval = rates(one.k / one.deff, one.n / one.deff)
@@ -155,15 +155,15 @@ def _row(number: int, explained: Explained, seen: Observations, tz: str, fdr: fl
         "k": int(one.k), "n": int(one.n), "rate": one.k / one.n,
         "lo": float(interval["lo"]), "hi": float(interval["hi"]),
         "baseline": one.expected / one.n, "excess": one.excess, "p": one.p, "q": one.q, "sure": one.q <= fdr,
-        "side": sentences.side(one, seen), "what": sentences.what(one, seen, tz),
+        "side": sentences.side(one, legs), "what": sentences.what(one, legs, tz),
         "compared_with": sentences.compared_with(one), "same_calls": sentences.same_calls(explained.same, tz),
         "ruled_out": sentences.ruled_out(one), "advice": one.case.advice,
-        **_evidence(one, seen), "python": sentences.python(one),
+        **_evidence(one, legs), "python": sentences.python(one),
     }  # fmt: skip
 
 
 def kind_of(candidate: Candidate) -> str:
-    """The kind of a problem: that of its case, unless its window says more."""
+    """The kind of a problem: that of its case, unless its window is more specific."""
     if candidate.case.kind != "group_rate":
         return candidate.case.kind
     if candidate.lengths_s is not None:
@@ -175,30 +175,35 @@ def kind_of(candidate: Candidate) -> str:
     return "change" if candidate.since_us is not None or candidate.until_us is not None else "group_rate"
 
 
-def _evidence(candidate: Candidate, seen: Observations) -> dict[str, Any]:
+def _evidence(candidate: Candidate, legs: Observations) -> dict[str, Any]:
     """Up to five bad legs of different conversations, the latest first, and the conversation of the first."""
-    bad = candidate.bad[np.argsort(-seen.started_us[candidate.bad], kind="stable")]
-    _, first = np.unique(seen.conversation[bad], return_index=True)
+    bad = candidate.bad[np.argsort(-legs.started_us[candidate.bad], kind="stable")]
+    _, first = np.unique(legs.conversation[bad], return_index=True)
     chosen = bad[np.sort(first)[:5]]
-    legs, conversations = seen.texts["leg_id"], seen.texts["conversation_id"]
-    ids = [str(legs.labels[int(legs.codes[row])]) for row in chosen if legs.codes[row] >= 0]
-    of = [str(conversations.labels[int(conversations.codes[row])]) for row in chosen if conversations.codes[row] >= 0]
-    return {"leg_ids": ",".join(ids), "conversation_id": of[0] if of else None}
+    return {
+        "leg_ids": ",".join(_known(legs.texts["leg_id"], chosen)),
+        "conversation_id": next(iter(_known(legs.texts["conversation_id"], chosen)), None),
+    }
+
+
+def _known(column: Codes, rows: Ints) -> list[str]:
+    """The known texts of some rows."""
+    return [str(column.labels[int(code)]) for code in column.codes[rows] if code >= 0]
 
 
 def _looked_at(
-    cases: list[Case], asked: dict[int, Asked], groups: Groups, missing: dict[str, list[str]]
+    cases: list[Case], case_data: dict[int, CaseData], groups: Groups, missing: dict[str, list[str]]
 ) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for place, case in enumerate(cases):
-        one = asked[place]
+        data = case_data[place]
         for name in case.by:
-            tested, calls, smallest = one.looked_at.get(name, (0, 0, np.nan))
+            tested, calls, smallest = data.looked_at.get(name, (0, 0, np.nan))
             why = ""
             if not groups.has(name):
                 why = "no such column, or nothing in it"
             elif not tested:
-                why = "too few of these calls" if one.y.sum() < one.least_excess else "no group with 5 of them"
+                why = "too few of these calls" if data.y.sum() < data.least_excess else "no group with 5 of them"
             rows.append({
                 "kind": case.kind, "case": case.name, "by": GROUPINGS[name].name, "groups": tested, "calls": calls,
                 "smallest_q": smallest, "why_not": why,

@@ -1,4 +1,4 @@
-"""What cases are grouped by: columns of legs, beginnings of numbers, and times of the week."""
+"""The groupings of cases: columns of legs, prefixes of numbers, and times of the week."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from conv_analytics.analysis.problems.observations import Codes, Ints, Observations
 from conv_analytics.analysis.problems.versions import VERSIONS
 
-#: Lengths of the beginnings of numbers that are asked, in digits.
+#: Lengths of the tested prefixes of numbers, in digits.
 PREFIXES = (2, 3, 4, 5, 6, 7)
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
@@ -51,7 +51,7 @@ class Grouping:
 
 
 class _Groupings(dict[str, Grouping]):
-    """Groupings by name; a column that the caller added is one as well."""
+    """Groupings by name; custom columns are groupings, too."""
 
     def __missing__(self, name: str) -> Grouping:
         return Grouping(name, name.replace("_", " "), "unknown", rank=2)
@@ -83,37 +83,37 @@ class Groups:
     _made: dict[tuple[str, str], Codes] = field(default_factory=dict)
 
     def of(self, name: str, unit: str = "leg") -> Codes:
-        """The codes of a grouping; for attempts -1 where the legs of one attempt differ."""
+        """The codes of a grouping; for attempts, -1 where the legs of one attempt differ."""
         if (name, unit) not in self._made:
             self._made[name, unit] = self._legs(name) if unit == "leg" else self._attempts(self.of(name))
         return self._made[name, unit]
 
     def has(self, name: str) -> bool:
-        """Whether the data knows this grouping at all."""
+        """Whether the data has this grouping at all."""
         if name in {"all", "weekday"}:
             return True
         if not name.startswith("prefix"):
-            return name in self.observations.there
-        if "remote_address" not in self.observations.there:
+            return name in self.observations.columns
+        if "remote_address" not in self.observations.columns:
             return False
         # One digit more that tells nothing apart is no grouping of its own.
         length = int(name.removeprefix("prefix"))
         return length == PREFIXES[0] or len(self.of(name).labels) > len(self.of(f"prefix{length - 1}").labels)
 
     def _legs(self, name: str) -> Codes:
-        seen = self.observations
+        legs = self.observations
         if name == "all":
-            return Codes(np.zeros(len(seen), dtype=np.int32), ["all"])
+            return Codes(np.zeros(len(legs), dtype=np.int32), ["all"])
         if name == "weekday":
-            return Codes(seen.weekday, WEEKDAYS)
+            return Codes(legs.weekday, WEEKDAYS)
         if name.startswith("prefix"):
             return self._prefix(int(name.removeprefix("prefix")))
         if name in {"from_address", "to_address"}:
             # The address of a user's own leg is the user, who has a grouping.
-            app = seen.texts["channel_type"].is_in("app")
-            users_end = app & (seen.outbound == (name == "to_address"))
-            return Codes(np.where(users_end, -1, seen.texts[name].codes), seen.texts[name].labels)
-        return seen.texts[name]
+            app = legs.texts["channel_type"].is_in("app")
+            users_end = app & (legs.outbound == (name == "to_address"))
+            return Codes(np.where(users_end, -1, legs.texts[name].codes), legs.texts[name].labels)
+        return legs.texts[name]
 
     def _prefix(self, length: int) -> Codes:
         numbers = self.observations.texts["remote_address"]
@@ -133,27 +133,27 @@ class Groups:
         of_label = np.append(pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False), -1)
         return Codes(of_label[numbers.codes].astype(np.int32), encoded.dictionary.to_pylist())
 
-    def _attempts(self, legs: Codes) -> Codes:
+    def _attempts(self, per_leg: Codes) -> Codes:
         attempt = self.observations.attempt
         rows = np.flatnonzero(attempt >= 0)
         if not len(rows):
-            return legs
+            return per_leg
         count = int(attempt[rows].max()) + 1
-        low, high = np.full(count, len(legs.labels) + 1, dtype=np.int32), np.full(count, -2, dtype=np.int32)
-        np.minimum.at(low, attempt[rows], legs.codes[rows])
-        np.maximum.at(high, attempt[rows], legs.codes[rows])
+        low, high = np.full(count, len(per_leg.labels) + 1, dtype=np.int32), np.full(count, -2, dtype=np.int32)
+        np.minimum.at(low, attempt[rows], per_leg.codes[rows])
+        np.maximum.at(high, attempt[rows], per_leg.codes[rows])
         same = np.where(low == high, low, -1)
-        codes = legs.codes.copy()
+        codes = per_leg.codes.copy()
         codes[rows] = same[attempt[rows]]
-        return Codes(codes, legs.labels)
+        return Codes(codes, per_leg.labels)
 
 
-def representatives(seen: Observations) -> Ints:
+def representatives(legs: Observations) -> Ints:
     """One leg of each attempt: the one that was answered, else the first."""
-    rows = np.flatnonzero(seen.attempt >= 0)
-    order = np.lexsort((seen.started_us[rows], ~seen.answered[rows], seen.attempt[rows]))
+    rows = np.flatnonzero(legs.attempt >= 0)
+    order = np.lexsort((legs.started_us[rows], ~legs.answered[rows], legs.attempt[rows]))
     rows = rows[order]
-    first = np.r_[True, seen.attempt[rows][1:] != seen.attempt[rows][:-1]] if len(rows) else np.empty(0, bool)
+    first = np.r_[True, legs.attempt[rows][1:] != legs.attempt[rows][:-1]] if len(rows) else np.empty(0, bool)
     return rows[first]
 
 

@@ -20,7 +20,7 @@ NO_INSTANT = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Codes:
-    """A text column: a code per row, -1 where it is not known, and what the codes stand for."""
+    """A text column: a code per row, -1 where it is unknown, and the label of each code."""
 
     codes: Ints
     labels: Sequence[str]
@@ -50,8 +50,8 @@ class Observations:
     started_us
         When each leg started, microseconds since 1970; `NO_INSTANT` where that is not known.
     local_us
-        The same on the clock of the zone that was asked for.
-    there
+        The same on the clock of the requested zone.
+    columns
         The columns that the data has and that are not null everywhere.
     """
 
@@ -60,7 +60,7 @@ class Observations:
     flags: Mapping[str, Flags]
     instants: Mapping[str, Ints]
     local_us: Ints
-    there: frozenset[str] = field(default_factory=frozenset)
+    columns: frozenset[str] = field(default_factory=frozenset)
 
     def __len__(self) -> int:
         return len(self.local_us)
@@ -108,7 +108,7 @@ class Observations:
 
     @cached_property
     def with_inbound(self) -> Flags:
-        """Whether the leg's conversation has an inbound leg: somebody called, and outbound legs look for an answer."""
+        """Whether the leg's conversation has an inbound leg: somebody called in, and outbound legs seek an answer."""
         inbound = self.texts["direction"].is_in("inbound")
         called = np.zeros(self.conversation.max(initial=-1) + 1, dtype=bool)
         called[self.conversation[inbound]] = True
@@ -146,7 +146,7 @@ class Observations:
 
 
 def sums(codes: Ints, weights: Floats | None = None, *, size: int = 0) -> Floats:
-    """Rows per code, or the sum of their weights; of at least so many codes.
+    """Rows per code, or the sum of their weights; `size` is the least number of codes.
 
     >>> sums(np.array([0, 2, 2])).tolist()
     [1.0, 0.0, 2.0]

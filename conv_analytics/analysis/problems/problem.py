@@ -1,4 +1,4 @@
-"""What `findings` gives: a row per problem, a row per thing that was looked at, and one problem with typed fields."""
+"""The result of `findings`: a row per problem, a row per test, and one problem with typed fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from conv_analytics.markup import grid, line
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One problem: what, where, since when, how many calls, how sure, and what to do.
+    """One problem: what, where, since when, how many calls, how significant, and what to do.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Problem:
     excess
         Bad ones that there would not be at that share; of a number that is not called any more, the missing calls.
     p, q
-        Probability of so many by chance: alone, and among everything that was asked.
+        Probability of at least this many by chance: alone, and among all tests.
     sure
-        Whether q is within the limit that was asked for.
+        Whether q is within the given limit.
     side
         Whose it is: ``caller``, ``called party``, ``route or carrier``, ``platform``, ``own application``, ``unknown``.
     what, compared_with, same_calls, ruled_out, advice

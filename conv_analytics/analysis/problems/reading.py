@@ -1,4 +1,4 @@
-"""Reads what a caller gives into observations: of tables through one query, of a frame of legs as it is."""
+"""Reads data into observations: tables through one query, a frame of legs as it is."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _KEYS = ("conversation_id", "leg_id")
 _BATCH = 100_000
 
 
-def observe(
+def read_observations(
     source: Source, *, since: datetime | None, until: datetime | None, tz: str, profile: str | Profile,
     units: Units | None,
 ) -> Observations:  # fmt: skip
@@ -68,14 +68,14 @@ def _rows(source: Source, profile: str | Profile, units: Units | None) -> tuple[
         rows, _ = judged_legs(source, profile, units, {*texts, *NUMBERS, *FLAGS, *INSTANTS})
         texts = (*texts, *JUDGED_TEXTS)
         return rows.select(*texts, *NUMBERS, *JUDGED_NUMBERS, *FLAGS, *INSTANTS), texts
-    told = tuple(name for name in VERSIONS if name in source.columns())
-    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(told, str)
-    wanted = (*TEXTS, *told, *NUMBERS, *FLAGS, *INSTANTS)
-    columns = [Column(name, declared[name], "") for name in wanted]
+    version_names = tuple(name for name in VERSIONS if name in source.columns())
+    declared = {column.name: column.kind for column in LEGS} | dict.fromkeys(version_names, str)
+    names = (*TEXTS, *version_names, *NUMBERS, *FLAGS, *INSTANTS)
+    columns = [Column(name, declared[name], "") for name in names]
     rows = Rows.read_single(source, columns, needed=_KEYS, maker="legs()")
     judged, _ = judged_legs(source, profile, units)
     rows = rows.join(judged.select(*_KEYS, *JUDGED_TEXTS, *JUDGED_NUMBERS), on=[*_KEYS], how="left")
-    return rows, (*TEXTS, *told, *JUDGED_TEXTS)
+    return rows, (*TEXTS, *version_names, *JUDGED_TEXTS)
 
 
 def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def _from_pandas(rows: Rows, texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _from_lazy(rows: Rows, texts: Sequence[str], engine: LazyEngine) -> dict[str, Any]:
-    """The same through Arrow, a batch at a time: texts become codes before the next batch is read."""
+    """The same through Arrow, batch by batch: texts become codes before the next batch is read."""
     rows = rows.with_micros(*INSTANTS, suffix="").select(
         *texts,
         *(nw.col(name).cast(nw.Float64) for name in (*NUMBERS, *JUDGED_NUMBERS)),
@@ -128,7 +128,7 @@ def _read_batches(batches: Iterator[pa.RecordBatch], texts: Sequence[str]) -> di
 
 
 def _one_by_one(chunks: list[Any]) -> Codes:
-    """Texts of which hardly two are the same, and that nothing is grouped by: a code for each row."""
+    """Nearly unique texts that nothing is grouped by: a code for each row."""
     whole = pa.chunked_array(chunks).combine_chunks()
     chunks.clear()
     codes = np.arange(len(whole), dtype=np.int32)
@@ -145,7 +145,7 @@ def _codes(chunks: list[Any]) -> Codes:
 
 
 class _Labels(Sequence[str]):
-    """Labels that stay in Arrow: only those that are shown become text."""
+    """Labels that stay in Arrow; only those that are shown become Python texts."""
 
     def __init__(self, array: Any) -> None:
         self.array = array
@@ -171,7 +171,7 @@ def _observations(columns: Mapping[str, Any], texts: Iterable[str], tz: str) -> 
         flags={name: columns[name] for name in FLAGS},
         instants=instants,
         local_us=_local(instants["started_at"], tz),
-        there=frozenset(known),
+        columns=frozenset(known),
     )
 
 
@@ -186,4 +186,4 @@ def _local(utc: Ints, tz: str) -> Ints:
     return np.where(utc == NO_INSTANT, 0, utc + shifts[place])
 
 
-__all__ = ["observe"]
+__all__ = ["read_observations"]

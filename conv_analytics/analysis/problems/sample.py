@@ -1,4 +1,4 @@
-"""Very many calls: groups and windows are looked for in a sample of conversations, and counted among all calls."""
+"""For very many calls: groups and windows are searched in a sample of conversations, and counted among all calls."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ LARGE = 200_000
 _CHARACTERS, _PARTS = 4, 1 << 16
 
 
-def drawn(seen: Observations) -> Flags | None:
+def sampled_legs(legs: Observations) -> Flags | None:
     """The legs of the conversations that are looked at; None for all of them.
 
     The same conversations are drawn in every run, on every engine, whatever the order of rows.
     """
     most = LARGE
-    if len(seen) <= most:
+    if len(legs) <= most:
         return None
-    conversations = seen.texts["conversation_id"]
+    conversations = legs.texts["conversation_id"]
     labels = getattr(conversations.labels, "array", None)
     labels = pa.array(list(conversations.labels), pa.string()) if labels is None else labels
     ends = pc.dictionary_encode(pc.utf8_slice_codeunits(labels, -_CHARACTERS, None))
     parts = np.array([zlib.crc32(str(end).encode()) % _PARTS for end in ends.dictionary.to_pylist()], dtype=np.int64)
-    chosen = parts < _PARTS * most / len(seen)
+    chosen = parts < _PARTS * most / len(legs)
     of_label = chosen[ends.indices.to_numpy(zero_copy_only=False)] if len(labels) else np.zeros(0, dtype=bool)
-    # Legs without a conversation stand alone: every so-manieth.
-    alone = np.arange(len(seen)) * most // len(seen) != (np.arange(len(seen)) - 1) * most // len(seen)
+    # Legs without a conversation stand alone: every n-th is drawn.
+    alone = np.arange(len(legs)) * most // len(legs) != (np.arange(len(legs)) - 1) * most // len(legs)
     codes = conversations.codes
     return np.where(codes >= 0, np.append(of_label, False)[codes], alone)
 
 
-def counted(candidate: Candidate, asked: Ints, groups: Groups, scale: float) -> Candidate:
-    """A candidate of the sample with all the calls that it describes, of the rows that its case is asked of."""
-    seen, case, rows = groups.observations, candidate.case, asked
+def with_all_calls(candidate: Candidate, case_rows: Ints, groups: Groups, scale: float) -> Candidate:
+    """A candidate found in the sample, counted among all rows of its case."""
+    legs, case, rows = groups.observations, candidate.case, case_rows
     for name in candidate.by:
         codes = groups.of(name, case.unit).codes
         rows = rows[codes[rows] == codes[candidate.rows[0]]]
-    at = seen.started_us[rows]
+    at = legs.started_us[rows]
     inside = np.ones(len(rows), dtype=bool)
     if candidate.since_us is not None:
         inside &= at >= candidate.since_us
@@ -54,9 +54,9 @@ def counted(candidate: Candidate, asked: Ints, groups: Groups, scale: float) -> 
         inside &= at <= candidate.until_us
     if candidate.hours is not None:
         first, last = candidate.hours
-        inside &= (seen.local_us[rows] - first * HOUR_US) % DAY_US < (last - first) % 24 * HOUR_US
+        inside &= (legs.local_us[rows] - first * HOUR_US) % DAY_US < (last - first) % 24 * HOUR_US
     if candidate.lengths_s is not None:
-        inside &= seen.numbers["talk_s"][rows] >= candidate.lengths_s[0]
+        inside &= legs.numbers["talk_s"][rows] >= candidate.lengths_s[0]
     rows = rows[inside]
     bad = rows[case.bad[rows]]
     usual = candidate.expected / max(candidate.n, 1.0)
@@ -65,4 +65,4 @@ def counted(candidate: Candidate, asked: Ints, groups: Groups, scale: float) -> 
     )
 
 
-__all__ = ["LARGE", "counted", "drawn"]
+__all__ = ["LARGE", "sampled_legs", "with_all_calls"]

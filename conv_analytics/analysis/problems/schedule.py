@@ -1,4 +1,4 @@
-"""Whether calls are placed at other hours than before: a campaign that runs on the wrong time zone."""
+"""Whether calls are placed at other hours than before, such as a campaign in the wrong time zone."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LEAST_H = 3.0
 LEAST_N = 20
 
 
-def shift_h(candidate: Candidate, seen: Observations, groups: Groups) -> float | None:
-    """By how many hours the calls of a group are later than its other calls, -12..12; None if that is no matter."""
+def shift_h(candidate: Candidate, legs: Observations, groups: Groups) -> float | None:
+    """Hours by which the calls of a group are later than its other calls, -12..12; None if irrelevant."""
     if candidate.case.name != "unanswered" or candidate.by != ("from_address",) or candidate.case.kind != "group_rate":
         return None
     codes = groups.of(candidate.by[0], candidate.case.unit).codes
-    mine = seen.outbound & (codes == codes[candidate.rows[0]]) & candidate.case.known
+    mine = legs.outbound & (codes == codes[candidate.rows[0]]) & candidate.case.known
     mine[candidate.rows] = False
     others = np.flatnonzero(mine)
     if len(others) < LEAST_N or len(candidate.rows) < LEAST_N:
         return None
-    shift = _angle(seen.local_us[candidate.rows]) - _angle(seen.local_us[others])
+    shift = _angle(legs.local_us[candidate.rows]) - _angle(legs.local_us[others])
     hours = (shift / (2 * np.pi) * 24 + 12) % 24 - 12
     return float(hours) if abs(hours) >= LEAST_H else None
 

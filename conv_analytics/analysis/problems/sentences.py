@@ -52,7 +52,7 @@ def _group(name: str, value: str) -> str:
     return _WHERE[name].format(value) if name in _WHERE else f"{name.replace('_', ' ')} {value}"
 
 
-def what(candidate: Candidate, seen: Observations, tz: str) -> str:
+def what(candidate: Candidate, legs: Observations, tz: str) -> str:
     """The problem in one sentence."""
     k, n = candidate.k, candidate.n
     place = where(candidate, tz)
@@ -62,7 +62,7 @@ def what(candidate: Candidate, seen: Observations, tz: str) -> str:
     usual = candidate.expected / n
     text = f"{place[0].upper()}{place[1:]}: {k:,.0f} of {n:,.0f} {candidate.case.calls}"
     text += f" ({k / n:.0%}; usual {_share(usual)})"
-    text += _codes(candidate, seen)
+    text += _codes(candidate, legs)
     if "shift" in candidate.extra:
         text += f"; they are placed {candidate.extra['shift']} from the hours of its other calls"
     if candidate.since_us is not None:
@@ -76,11 +76,11 @@ def _share(rate: float) -> str:
     return f"{rate:.0%}" if rate >= 0.02 else f"{rate:.1%}"  # noqa: PLR2004
 
 
-def _codes(candidate: Candidate, seen: Observations) -> str:
+def _codes(candidate: Candidate, legs: Observations) -> str:
     """The SIP code that most of the bad calls ended with."""
     if candidate.case.name not in {"failed", "bad_number", "unanswered"}:
         return ""
-    codes = seen.numbers["sip_code"][candidate.bad]
+    codes = legs.numbers["sip_code"][candidate.bad]
     codes = codes[~np.isnan(codes)].astype(int)
     if not len(codes):
         return ""
@@ -96,21 +96,21 @@ def _local(micros: int, tz: str) -> str:
     return f"{from_micros(micros).astimezone(zone_info(tz)):%Y-%m-%d %H:%M} ({tz})"
 
 
-def side(candidate: Candidate, seen: Observations) -> str:
+def side(candidate: Candidate, legs: Observations) -> str:
     """Whose side it is on, as far as the group tells."""
     if candidate.case.name in _OWN:
         return "own application"
     if not candidate.by:
         return "platform" if candidate.case.name in {"failed", "silent"} else "unknown"
     name = candidate.by[0]
-    if name == "user_id" and seen.texts["channel_type"].is_in("app")[candidate.rows].mean() > 0.5:  # noqa: PLR2004
-        outbound = seen.outbound[candidate.rows].mean() > 0.5  # noqa: PLR2004
+    if name == "user_id" and legs.texts["channel_type"].is_in("app")[candidate.rows].mean() > 0.5:  # noqa: PLR2004
+        outbound = legs.outbound[candidate.rows].mean() > 0.5  # noqa: PLR2004
         return "called party" if outbound else "caller"
     return GROUPINGS[name].side
 
 
 def compared_with(candidate: Candidate) -> str:
-    """What the expected share is from."""
+    """The source of the expected share."""
     adjusted = "calls of the same direction, channel and part of the day"
     if candidate.against == "the rest":
         return f"{adjusted} in all other groups"
@@ -127,7 +127,7 @@ def compared_with(candidate: Candidate) -> str:
 
 def ruled_out(candidate: Candidate) -> str:
     """What it is not."""
-    said = ["chance among everything that was asked"]
+    said = ["chance, adjusted for all tests"]
     if not any(GROUPINGS[name].party for name in candidate.by):
         said.append("a single number, user or conversation")
     if candidate.since_us is None and candidate.until_us is None:
@@ -157,7 +157,7 @@ def same_calls(candidates: Sequence[Candidate], tz: str) -> str:
 
 
 def python(candidate: Candidate) -> str:
-    """The call of a single question that shows it."""
+    """The call of a single analysis function that shows it."""
     case, names = candidate.case, [name for name in candidate.by if not name.startswith("prefix")]
     by = repr(names[0]) if len(names) == 1 else repr(names)
     if candidate.hours is not None:

@@ -1,4 +1,4 @@
-"""One grouping of a case: bad calls per group, and what is expected of it by the strata of the others."""
+"""One grouping of a case: bad calls per group, and the number expected from the strata of the others."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import between_variance, excess_z
-from conv_analytics.analysis.problems.asked import (
+from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case_data import (
     CLOSE_LOOK,
     CORE,
     FEW,
@@ -19,19 +20,18 @@ from conv_analytics.analysis.problems.asked import (
     MANY,
     PRIOR,
     STRUCTURAL,
-    Asked,
+    CaseData,
 )  # fmt: skip
-from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.groupings import Grouping
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, sums
 
-#: Calls of the same structure that are needed to compare with.
+#: Calls of the same structure that a comparison needs.
 LEAST_REST = 20
-#: So many times the usual rate is expected of a group that has no calls like it.
+#: Multiple of the usual rate that is expected of a group without comparable calls.
 ALONE = 3.0
 #: Maximum number of groups of one grouping that are tested.
 MOST_GROUPS = 3000
-#: Standard deviations from which on a group is not part of what is usual.
+#: A group this many standard deviations above the others does not count as usual.
 OUTSTANDING = 4.5
 
 
@@ -42,14 +42,14 @@ class Table:
     Attributes
     ----------
     valid
-        Places among the rows that are asked whose group is known.
+        Places, among the rows of the case, of those whose group is known.
     codes, rate
-        Of each of these: its group, and the probability to be bad by its stratum in other groups.
+        Of each of these: its group, and the probability that it is bad, by its stratum in other groups.
     kept
         Codes of the groups that are large enough.
     """
 
-    asked: Asked
+    data: CaseData
     grouping: Grouping
     codes: Ints
     valid: Ints
@@ -64,9 +64,9 @@ class Table:
     spread: float
 
     @classmethod
-    def of_codes(cls, asked: Asked, grouping: Grouping, codes: Ints, valid: Ints) -> Table:
+    def of_codes(cls, data: CaseData, grouping: Grouping, codes: Ints, valid: Ints) -> Table:
         """Count; groups with too few calls are part of the rest only."""
-        y = asked.y[valid]
+        y = data.y[valid]
         k_all, n_all = sums(codes, y), sums(codes)
         kept = np.flatnonzero((k_all >= LEAST_K) & (n_all >= LEAST_N))
         if len(kept) > MOST_GROUPS:
@@ -75,11 +75,11 @@ class Table:
         place = np.full(len(n_all), -1, dtype=np.int64)
         place[kept] = np.arange(len(kept))
         of = place[codes]
-        strata = asked.strata(valid, adjusts=grouping.adjusts)
-        usual = asked.baseline(valid, adjusts=grouping.adjusts)
+        strata = data.strata(valid, adjusts=grouping.adjusts)
+        usual = data.baseline(valid, adjusts=grouping.adjusts)
         if grouping.name == "all" or not len(kept):
             none = np.zeros(len(kept))
-            return cls(asked, grouping, codes, valid, kept, of, usual, none, none, none, none, 0.0)
+            return cls(data, grouping, codes, valid, kept, of, usual, none, none, none, none, 0.0)
         n_in, k_in = _cells(of, strata, y, len(kept))
         n_total, k_total = (sums(strata, weights, size=n_in.shape[1]) for weights in (None, y))
         outstanding = _outstanding(k_all, codes, usual)
@@ -90,15 +90,15 @@ class Table:
         k_out = k_total - k_odd - np.where(own, 0, k_in)
         overall = (k_out.sum(axis=1) + 0.5) / (n_out.sum(axis=1) + 1)
         # A stratum without others is judged by those of the same structure at other times.
-        of_structure = asked.structure_of(valid, strata, adjusts=grouping.adjusts)
+        of_structure = data.structure_of(valid, strata, adjusts=grouping.adjusts)
         wide = [np.stack([sums(of_structure, row) for row in part])[:, of_structure] for part in (n_out, k_out)]
         prior = (wide[1] + PRIOR) / (wide[0] + PRIOR / overall[:, None])
         rate = np.clip((k_out + PRIOR) / (n_out + PRIOR / prior), 1e-5, 0.98)
-        comparable = n_out >= 5 if asked.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
+        comparable = n_out >= 5 if data.case.strict else wide[0] >= LEAST_REST  # noqa: PLR2004
         # A group of a structure of its own is held against all calls, and has to stand out more.
         alone = (n_in * comparable).sum(axis=1) < n_in.sum(axis=1) / 2
         # A codec that no other call of its kind has is that of its channel, which is asked for itself.
-        if not asked.case.strict and grouping.name != "codec_guess":
+        if not data.case.strict and grouping.name != "codec_guess":
             comparable |= alone[:, None] & (n_out.sum(axis=1) >= LEAST_REST)[:, None]
         n, k, e = ((part * comparable).sum(axis=1) for part in (n_in, k_in, n_in * rate))
         e = np.where(alone, ALONE * e, e)
@@ -113,12 +113,12 @@ class Table:
         usable = ~outstanding
         v_all, e_all = sums(codes, usual * (1 - usual)), sums(codes, usual)
         spread = between_variance(k_all[usable], e_all[usable], v_all[usable])
-        return cls(asked, grouping, codes, valid, kept, of, usual, n, k, e, noise, max(spread, 0.0))
+        return cls(data, grouping, codes, valid, kept, of, usual, n, k, e, noise, max(spread, 0.0))
 
     @cached_property
     def y(self) -> Floats:
         """Whether each call is bad."""
-        result: Floats = self.asked.y[self.valid]
+        result: Floats = self.data.y[self.valid]
         return result
 
     @cached_property
@@ -128,8 +128,8 @@ class Table:
 
     @property
     def odds(self) -> float:
-        """The odds ratio that is nothing to report."""
-        case = self.asked.case
+        """The odds ratio up to which a difference is not reported."""
+        case = self.data.case
         if self.grouping.name in STRUCTURAL:
             return case.structural_odds
         return case.odds * 1.5 if self.grouping.party else case.odds
@@ -141,18 +141,18 @@ class Table:
         spread = 1 + self.spread * e * (1 - e / n)
         z = excess_z(self.k, n, np.clip(e, 1e-9, n), self.noise, odds=self.odds) / np.sqrt(spread)
         tests = len(self.kept) * (FEW if self.grouping.name in CORE else MANY)
-        enough = (n >= LEAST_N) & (z >= CLOSE_LOOK) & (self.k - e >= self.asked.least_excess)
+        enough = (n >= LEAST_N) & (z >= CLOSE_LOOK) & (self.k - e >= self.data.least_excess)
         for at in np.flatnonzero(enough):
             rows = self.valid[self.of == at]
             expected = float(e[at] / n[at] * len(rows))
             label = self.label(int(self.kept[at]))
-            made = self.asked.made((self.grouping.name,), (label,), rows, expected, float(z[at]), tests, "the rest")
+            made = self.data.candidate((self.grouping.name,), (label,), rows, expected, float(z[at]), tests, "the rest")
             if made is not None:
                 yield made
 
     def label(self, code: int) -> str:
         """The name of a group."""
-        return str(self.asked.groups.of(self.grouping.name, self.asked.case.unit).labels[code])
+        return str(self.data.groups.of(self.grouping.name, self.data.case.unit).labels[code])
 
 
 def _cells(of: Ints, strata: Ints, y: Floats, groups: int) -> tuple[Floats, Floats]:
@@ -165,7 +165,7 @@ def _cells(of: Ints, strata: Ints, y: Floats, groups: int) -> tuple[Floats, Floa
 
 
 def _outstanding(k: Floats, codes: Ints, usual: Floats) -> Flags:
-    """Groups so far above the others that they would spoil what the others are compared with: a fifth at the most."""
+    """Groups so far above the others that they would distort the comparison for the rest; a fifth of them at most."""
     e, v = sums(codes, usual), sums(codes, usual * (1 - usual))
     z = (k - e) / np.sqrt(np.maximum(v, 1e-9))
     far = (z > OUTSTANDING) & (k >= LEAST_K)

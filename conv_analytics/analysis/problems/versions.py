@@ -21,12 +21,12 @@ def of_users(source: Source, users: Codes) -> dict[str, Codes]:
     if "users" not in source.tables or not {"user_id", "custom_data"} <= set(source.columns("users")):
         return {}
     rows = Rows.read(source, "users", ["user_id", "custom_data"]).collect()
-    told = {str(user): _versions(text) for user, text in zip(rows["user_id"], rows["custom_data"], strict=True)}
-    known = {name for each in told.values() for name in each}
+    versions_of = {str(user): _versions(text) for user, text in zip(rows["user_id"], rows["custom_data"], strict=True)}
+    names = {name for each in versions_of.values() for name in each}
     made = {}
     for name in VERSIONS:
-        if name in known:
-            of_user = [told.get(str(label), {}).get(name) for label in users.labels]
+        if name in names:
+            of_user = [versions_of.get(str(label), {}).get(name) for label in users.labels]
             codes, labels = pd.factorize(pd.Series(of_user, dtype="object"))
             made[name] = Codes(np.append(codes, -1).astype(np.int32)[users.codes], [str(label) for label in labels])
     return made

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
-from conv_analytics.analysis.problems.asked import CORE, FEW, MANY
 from conv_analytics.analysis.problems.candidates import Candidate
+from conv_analytics.analysis.problems.case_data import CORE, FEW, MANY
 from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_INSTANT, Floats, Ints, sums
 from conv_analytics.analysis.problems.table import Table
 
@@ -34,7 +34,7 @@ WINDOWS = 8
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """A window of one group: the calls in it as places among those asked."""
+    """A window of one group; its calls are places among the rows of the case."""
 
     group: int
     rows: Ints
@@ -46,17 +46,17 @@ class Window:
 
 
 def candidates(table: Table) -> list[Candidate]:
-    """Times, hours and lengths at which a group is worse than otherwise, and worse than others then."""
-    asked, grouping = table.asked, table.grouping
+    """Times, hours and durations in which a group is worse than at others, and worse than other groups."""
+    data, grouping = table.data, table.grouping
     if grouping.name in {"weekday", "remote_kind"}:
         return []
     made = []
-    for what in asked.case.windows:
-        for found in scan(table, what):
-            values = () if grouping.name == "all" else (table.label(found.group),)
+    for what in data.case.windows:
+        for window in scan(table, what):
+            values = () if grouping.name == "all" else (table.label(window.group),)
             by = () if grouping.name == "all" else (grouping.name,)
-            one = asked.made(
-                by, values, found.rows, found.expected, found.z, found.tests, found.against, **found.window
+            one = data.candidate(
+                by, values, window.rows, window.expected, window.z, window.tests, window.against, **window.window
             )
             if one is not None:
                 made.append(one)
@@ -64,9 +64,9 @@ def candidates(table: Table) -> list[Candidate]:
 
 
 def scan(table: Table, what: str) -> Iterator[Window]:
-    """The best window of each group whose bad calls do not come evenly."""
-    asked, everything = table.asked, table.grouping.name == "all"
-    if everything and not asked.case.everywhere:
+    """The best window of each group whose bad calls are unevenly distributed."""
+    data, everything = table.data, table.grouping.name == "all"
+    if everything and not data.case.everywhere:
         return
     values, rate, y = _values(table, what), _rate(table, what), table.y
     uneven = _uneven(table, _bins(values, what), rate, y)
@@ -79,10 +79,10 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         rows = rows[values[rows] >= 0]
         rows = rows[np.argsort(values[rows], kind="stable")]
         if what == "hour":
-            found = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], asked.case.odds)
+            span = _best_hours((values[rows] // HOUR_US).astype(np.int64), y[rows], rate[rows], data.case.odds)
         else:
-            found = _best(y[rows], rate[rows], asked.case.odds)
-        window = None if found is None else _window(table, what, values, rows, found)
+            span = _best(y[rows], rate[rows], data.case.odds)
+        window = None if span is None else _window(table, what, values, rows, span)
         if window is None:
             continue
         chosen, limits = window
@@ -91,32 +91,32 @@ def scan(table: Table, what: str) -> Iterator[Window]:
         if judged is None:
             continue
         z, expected, against = judged
-        if z < 3.0 or y[chosen].sum() - expected < asked.least_excess:  # noqa: PLR2004
+        if z < 3.0 or y[chosen].sum() - expected < data.least_excess:  # noqa: PLR2004
             continue
         tests = (FEW if table.grouping.name in CORE else MANY) * len(table.kept) * WINDOWS
         yield Window(int(table.kept[at]), table.valid[chosen], expected, z, tests, against, limits)
 
 
 def _rate(table: Table, what: str) -> Floats:
-    """What is usual; for hours of all calls without the part of the day, which is the question."""
+    """The usual rate; when testing hours of all calls, without the part of the day."""
     if what == "hour" and table.grouping.name == "all":
-        return table.asked.baseline(table.valid, adjusts=True, dayparts=False)
+        return table.data.baseline(table.valid, adjusts=True, dayparts=False)
     return table.rate
 
 
 def _values(table: Table, what: str) -> Any:
-    """What windows are windows of, per call: negative where it is not known."""
-    seen, rows = table.asked.seen, table.asked.rows[table.valid]
+    """The value per call that windows are ranges of; negative where unknown."""
+    legs, rows = table.data.legs, table.data.rows[table.valid]
     if what == "time":
-        return np.where(seen.started_us[rows] == NO_INSTANT, -1, seen.started_us[rows])
+        return np.where(legs.started_us[rows] == NO_INSTANT, -1, legs.started_us[rows])
     if what == "hour":
         # The day is cut at four in the night, when few call.
-        return np.where(seen.started_us[rows] == NO_INSTANT, -1, (seen.local_us[rows] - 4 * HOUR_US) % DAY_US)
-    return np.nan_to_num(seen.numbers["talk_s"][rows], nan=-1.0)
+        return np.where(legs.started_us[rows] == NO_INSTANT, -1, (legs.local_us[rows] - 4 * HOUR_US) % DAY_US)
+    return np.nan_to_num(legs.numbers["talk_s"][rows], nan=-1.0)
 
 
 def _bins(values: Any, what: str) -> Ints:
-    """A coarse place of each call; -1 where it has none."""
+    """The coarse bin of each call; -1 where it has none."""
     known = values >= 0
     if what == "hour" or not known.any():
         return np.where(known, values // HOUR_US, -1).astype(np.int64)
@@ -128,7 +128,7 @@ def _bins(values: Any, what: str) -> Ints:
 
 
 def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
-    """Groups whose bad calls come unevenly: the range of what is more than expected so far, Kuiper's statistic."""
+    """Groups whose bad calls are unevenly distributed, by Kuiper's statistic: the range of the cumulative excess."""
     inside = (bins >= 0) & (table.of >= 0)
     size, groups = int(bins.max(initial=0)) + 1, len(table.kept)
     cell = table.of[inside] * size + bins[inside]
@@ -147,7 +147,7 @@ def _uneven(table: Table, bins: Ints, rate: Floats, y: Floats) -> Ints:
 
 @dataclass(frozen=True, eq=False)
 class _Ordered:
-    """All calls in the order of some values: how many are bad between two of them, and how many are expected."""
+    """All calls sorted by some values: bad and expected calls between any two values."""
 
     values: Any
     k: Floats
@@ -173,7 +173,7 @@ class _Days:
 
     @classmethod
     def of(cls, table: Table) -> _Days:
-        day = table.asked.seen.day[table.asked.rows[table.valid]]
+        day = table.data.legs.day[table.data.rows[table.valid]]
         day = day - int(day.min(initial=0))
         return cls(day, cls._sums(day, table, np.arange(len(day)), int(day.max(initial=0)) + 1))
 
@@ -184,7 +184,7 @@ class _Days:
         return k, e, v
 
     def overdispersion(self, table: Table, without: Ints) -> float:
-        """Variance of the counts of days by what it were if calls were independent; a lasting change does not count."""
+        """Variance of daily counts relative to independent calls; a lasting change does not count."""
         less = self._sums(self.day, table, without, len(self.sums[0]))
         k, e, v = (whole - part for whole, part in zip(self.sums, less, strict=True))
         z = ((k - e) / np.sqrt(np.maximum(v, 1e-9)))[v >= 1]
@@ -195,7 +195,7 @@ class _Days:
 
 
 def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
-    """The window, as places from and to, in which the bad calls of a group are furthest from even."""
+    """The window, as an index range, in which the bad calls of a group deviate most from even."""
     bad = np.flatnonzero(y > 0)
     if len(bad) > ENDS:
         bad = bad[np.unique(np.linspace(0, len(bad) - 1, ENDS).astype(int))]
@@ -216,7 +216,7 @@ def _best(y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
 
 
 def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int, int] | None:
-    """The same for whole hours; `hours` are in order, from the night on."""
+    """The same for whole hours; `hours` are sorted, starting at night."""
     k, e = (np.r_[0.0, np.cumsum(np.bincount(hours, weights, minlength=24))] for weights in (y, rate))
     low, high = np.triu_indices(25, 1)
     fine = (high - low <= LONGEST_H) & (k[high] - k[low] >= 5)  # noqa: PLR2004
@@ -230,10 +230,10 @@ def _best_hours(hours: Ints, y: Floats, rate: Floats, odds: float) -> tuple[int,
 
 
 def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be none
-    table: Table, what: str, values: Any, rows: Ints, found: tuple[int, int]
+    table: Table, what: str, values: Any, rows: Ints, span: tuple[int, int]
 ) -> tuple[Ints, dict[str, Any]] | None:
     """The calls of a window whose limits are round, and the limits."""
-    low, high = found
+    low, high = span
     first, last = values[rows[low]], values[rows[high - 1]]
     if what == "time":
         chosen = rows[low:high]
@@ -246,7 +246,7 @@ def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be no
         if end - begin > LONGEST_H:
             return None
         chosen = rows[(values[rows] >= begin * HOUR_US) & (values[rows] < end * HOUR_US)]
-        days = table.asked.seen.day[table.asked.rows[table.valid[chosen[table.y[chosen] > 0]]]]
+        days = table.data.legs.day[table.data.rows[table.valid[chosen[table.y[chosen] > 0]]]]
         if len(np.unique(days)) < LEAST_DAYS:
             return None
         return chosen, {"hours": ((begin + 4) % 24, (end + 4) % 24)}
@@ -258,8 +258,8 @@ def _window(  # noqa: PLR0911 - each kind of window has its own reasons to be no
 def _judged(
     table: Table, values: Any, rate: Floats, rows: Ints, chosen: Ints, *, ordered: _Ordered | None, noise: float
 ) -> tuple[float, float, str] | None:
-    """How surely a window is worse than the group's other calls, and than others in the same window."""
-    y, odds = table.y, table.asked.case.odds
+    """Significance of a window against the group's other calls, and against other groups in the same window."""
+    y, odds = table.y, table.data.case.odds
     k, n, e = float(y[chosen].sum()), float(len(chosen)), float(rate[chosen].sum())
     k_own, e_own = float(y[rows].sum()) - k, float(rate[rows].sum()) - e
     if n < 8:  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""How much goes on at once: concurrent calls, traffic per hour, the busy hour (M28, M29)."""
+"""Concurrency: concurrent calls, traffic per hour, the busy hour (M28, M29)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def concurrency(
     busy_from: str = "started",
     until: datetime | None = None,
 ) -> Any:
-    """How many legs, calls or conversations are up, from each instant at which that changes.
+    """How many legs, calls or conversations are up, from each instant at which that number changes.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def concurrency(
     [1, 2, 1, 0]
     """
     source = Source.of(data)
-    spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    spans, _ = _spans(_Query(source, unit, scope, busy_from, until))
     steps, still = _steps(spans), _steps(spans[spans["open"]])
     place = np.searchsorted(still.since, steps.since, side="right") - 1
     without = (
@@ -133,7 +133,7 @@ def busy_hour(
     [[2, 2, 0.5]]
     """
     source, keys = Source.of(data), keys_of(by)
-    spans, unplaced = _spans(_Ask(source, unit, scope, busy_from, until), keys)
+    spans, unplaced = _spans(_Query(source, unit, scope, busy_from, until), keys)
     groups = dict(iter(spans.groupby(keys, dropna=False))) if keys else {(): spans}
     lost = dict(unplaced.groupby(keys, dropna=False).size().items()) if keys else {(): len(unplaced)}
     lost = {_key(key): number for key, number in lost.items()}
@@ -189,7 +189,7 @@ def traffic(
     """
     source = Source.of(data)
     zones.zone_info(tz)
-    spans, _ = _spans(_Ask(source, unit, scope, busy_from, until))
+    spans, _ = _spans(_Query(source, unit, scope, busy_from, until))
     steps = _steps(spans)
     edges = _hours(tz, steps)
     starts, ends = edges[:-1], edges[1:]
@@ -209,7 +209,7 @@ def traffic(
 
 
 @dataclass(frozen=True)
-class _Ask:
+class _Query:
     source: Source
     unit: str
     scope: str
@@ -217,24 +217,24 @@ class _Ask:
     until: datetime | None
 
 
-def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Start, end and open of those that have a place in time; and those that have none."""
-    one_of("unit", ask.unit, UNITS)
-    one_of("busy_from", ask.busy_from, FROM)
+def _spans(query: _Query, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Start, end and open of the rows with a known time; and the other rows."""
+    one_of("unit", query.unit, UNITS)
+    one_of("busy_from", query.busy_from, FROM)
     if set(by) & set(zones.KEYS):
-        raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Ask traffic() for them.")
-    begin = f"{ask.busy_from}_at"
-    each = "call" if ask.unit == "call" else "leg"
-    needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if ask.unit == "conversation" else set())
-    needs |= {"direction"} if ask.scope != "all" else set()
-    attempts = scopes.attempts(ask.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
+        raise ConfigError(f"by={list(by)}: a call may last over several hours and days. Use traffic() for them.")
+    begin = f"{query.busy_from}_at"
+    each = "call" if query.unit == "call" else "leg"
+    needs = {begin, "ended_at", "started_at"} | ({"conversation_id"} if query.unit == "conversation" else set())
+    needs |= {"direction"} if query.scope != "all" else set()
+    attempts = scopes.attempts(query.source, scope="all", unit=each, needs=needs, by=by, reads=_LAST)
     everything = _with_last(attempts).materialized()
-    one_of("scope", ask.scope, scopes.SCOPES)
-    rows = everything if ask.scope == "all" else everything.filter(nw.col("direction") == ask.scope)
-    end = _cut_off(everything, begin, ask.until)
-    kept = rows if ask.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
+    one_of("scope", query.scope, scopes.SCOPES)
+    rows = everything if query.scope == "all" else everything.filter(nw.col("direction") == query.scope)
+    end = _cut_off(everything, begin, query.until)
+    kept = rows if query.busy_from == "started" else rows.filter(~nw.col(begin).is_null())
     kept = kept.filter(nw.col(begin).is_null() | (nw.col(begin) < nw.lit(end)))
-    if ask.unit == "conversation":
+    if query.unit == "conversation":
         kept = kept.with_columns(one_if(nw.col("last_at").is_null()).alias("o"))
         kept = kept.group(["conversation_id", *by], nw.col(begin).min(), nw.col("last_at").max(), nw.col("o").sum())
         kept = kept.with_columns(nw.when(nw.col("o") == 0).then(nw.col("last_at")).alias("last_at"))
@@ -248,7 +248,7 @@ def _spans(ask: _Ask, by: Sequence[str] = ()) -> tuple[pd.DataFrame, pd.DataFram
 
 
 def _with_last(rows: Rows) -> Rows:
-    """The rows with ``last_at``: where they end, null for those that are still up."""
+    """The rows with ``last_at``: their end, null for those that are still up."""
     if "last_at" in rows.columns:
         return rows
     known = nw.coalesce(*(name for name in _LAST if name.endswith("_at")), "started_at")
@@ -271,7 +271,7 @@ def _steps(spans: pd.DataFrame) -> Steps:
 
 
 def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Edges of the zone's hours that hold all steps: its full hours, and where its offset changes."""
+    """Edges of the zone's hours around all steps: full hours, and changes of the offset."""
     if not len(steps.since):
         return np.array([], dtype="int64")
     first, last = int(steps.since[0]), max(int(steps.since[-1]), int(steps.since[0]) + 1)
@@ -289,7 +289,7 @@ def _hours(tz: str, steps: Steps) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _peaks(steps: Steps, starts: Any, ends: Any) -> list[int]:
-    """Most that are up within each hour."""
+    """The peak within each hour."""
     if not len(starts):
         return []
     before = np.searchsorted(steps.since, starts, side="right") - 1

@@ -16,7 +16,7 @@ from conv_analytics.analysis.engine.source import Source
 from conv_analytics.analysis.entities.cases import CASES, SHORT_S, short
 from conv_analytics.analysis.rates import scope as scopes
 
-#: A price may be off by so much, or by this share of itself.
+#: A price may be off by this amount, or by this share of itself.
 _OFF, _OFF_SHARE = 1e-6, 0.01
 #: Billing increments that are usual. [s]
 INCREMENTS_S = (1, 6, 10, 30, 60)
@@ -54,10 +54,10 @@ def cost(data: Any, by: str | Sequence[str] = (), *, scope: str = "all", tz: str
     >>> cost(two)[["legs", "unpriced", "spend", "per_answered_min"]].values.tolist()
     [[2, 1, 0.01, 0.005]]
     """
-    source, asked = Source.of(data), keys_of(by)
-    keys = [name for name in asked if name != "currency"] + ["currency"]
+    source, group_keys = Source.of(data), keys_of(by)
+    keys = [name for name in group_keys if name != "currency"] + ["currency"]
     rows = scopes.attempts(
-        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=asked, reads=["currency"]
+        source, scope=scope, unit="leg", needs={"answered", "talk_s", "price"}, by=group_keys, reads=["currency"]
     )
     rows = rows.with_time_keys(keys, tz)
     answered, unpriced = is_true(nw.col("answered")), nw.col("price").is_null()
@@ -151,7 +151,7 @@ def _close(price: Any, expected: Any) -> Any:
 
 @question
 def waste(data: Any, *, scope: str = "all", short_s: float = SHORT_S) -> Any:
-    """What was spent on calls that were of no use.
+    """The money spent on useless calls.
 
     Parameters
     ----------

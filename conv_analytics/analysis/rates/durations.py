@@ -35,14 +35,14 @@ def short_calls(
     tz: str = "UTC",
     min_n: int = MIN_N,
 ) -> Any:
-    """Share of answered calls that were over after some seconds: what carriers charge extra for.
+    """Share of answered calls that end within some seconds, for which carriers charge extra.
 
     Parameters
     ----------
     data, by, scope, unit, tz, min_n
         As for `kpi`. Carriers often count per calling number and week: ``by=["from_address", "week"]``.
     bounds_s
-        Bounds, each with a rate of its own; a call of exactly so many seconds is in it.
+        Bounds [s], each with a rate of its own; a call of exactly that length is included.
     without_zero
         Leave calls of 0 s out, above and below the line.
 
@@ -90,7 +90,7 @@ def duration_hist(
     unit: str = "leg",
     tz: str = "UTC",
 ) -> Any:
-    """Answered calls by how long they lasted.
+    """Answered calls by duration.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def duration_hist(
 
 
 def _timed(*, without_zero: bool = False) -> nw.Expr:
-    """Answered, and the talk time is known."""
+    """Answered calls with a known talk time."""
     least = is_true(nw.col("talk_s") > 0) if without_zero else is_true(nw.col("talk_s") >= 0)
     return is_true(nw.col("answered")) & least
 
@@ -158,7 +158,7 @@ def _stacked(parts: list[pd.DataFrame]) -> pd.DataFrame:
 def _ascending(name: str, values: Sequence[float]) -> list[float]:
     seconds = [float(value) for value in values]
     if not seconds or seconds != sorted(set(seconds)) or seconds[0] < 0:
-        raise ConfigError(f"{name}={list(values)} are no bounds: give seconds from 0 up, ascending, each once.")
+        raise ConfigError(f"{name}={list(values)} are not bounds: give seconds from 0 up, ascending, each once.")
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""When it is busy: hour by weekday in any time zone, per hour that existed."""
+"""Calls by hour and weekday in any time zone, per hour that existed."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def _hours(zone: zones.Zone, begin: int | None, end: int | None) -> np.ndarray[A
 
 
 def _before(local: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Hours of each cell before an instant of a clock without jumps, from a Monday on."""
+    """Hours of each cell from a Monday until an instant, on a clock without jumps."""
     since_monday = local + 3 * 24 * zones.HOUR
     weeks, rest = divmod(since_monday, _WEEK)
     inside = np.clip(rest - np.arange(_CELLS) * zones.HOUR, 0, zones.HOUR)

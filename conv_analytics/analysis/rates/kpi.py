@@ -1,4 +1,4 @@
-"""Rates of calls by anything: one pass over the legs, computed where they are."""
+"""Rates of calls by any key: one pass over the legs, in their own engine."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def kpi(
     (0.0945, 0.9055, False)
     """
     if min_n < 1:
-        raise ConfigError(f"min_n={min_n} is no number of cases: it is 1 or more.")
+        raise ConfigError(f"min_n={min_n} is not a number of cases: it must be 1 or more.")
     source, keys, picked = Source.of(data), keys_of(by), declared.chosen(metrics)
     counts = declared.counts_of(picked)
     needs = {column for count in counts for column in count.needs}

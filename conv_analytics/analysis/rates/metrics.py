@@ -1,4 +1,4 @@
-"""Every rate, declared once: what is counted, of what, and where that comes from (M10-M18, M21, M24)."""
+"""Every rate, declared once: numerator, denominator and source (M10-M18, M21, M24)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _col = nw.col
 
 @dataclass(frozen=True)
 class Count:
-    """A condition, and how often it holds.
+    """A condition whose occurrences are counted.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """The standard term; of a rate that the glossary does not have, its name.
+        """The standard term; for a rate that is not in the glossary, its name.
 
         >>> BY_NAME["ner"].title, BY_NAME["short_10"].title
         ('Network effectiveness ratio (NER)', 'Short calls (≤ 10 s)')
@@ -77,7 +77,7 @@ class Metric:
 
 
 def with_code(rows: Rows) -> Rows:
-    """The rows with the final code: 200 when answered, else the hangup's, else what its words stand for; 0 if none.
+    """The rows with the final code: 200 if answered, else that of the hangup, else that of its reason; 0 if none.
 
     Step by step and without nesting: an expression that is used several times would be written out each time.
     """
@@ -99,7 +99,7 @@ def with_code(rows: Rows) -> Rows:
 
 
 def final_codes(legs: pd.DataFrame) -> pd.Series[Any]:
-    """The final codes of legs in memory, as `with_code` finds them.
+    """The final codes of legs in memory; see `with_code`.
 
     >>> busy = {"answered": False, "sip_code": None, "reason": "busy", "status": None, "reason_code": None}
     >>> final_codes(pd.DataFrame([busy, busy | {"reason": None, "sip_code": 503}])).to_list()
@@ -118,7 +118,7 @@ def _by_code() -> dict[int, list[str]]:
 
 
 def reads(counts: Iterable[Count]) -> set[str]:
-    """Every column that some counts look at: those they need, and those that help where they are there."""
+    """Every column that some counts read: required ones, and optional ones."""
     counts = list(counts)
     needed = {column for count in counts for column in (*count.needs, *count.helps)}
     helping = {"sip_code": ("status", "reason", "reason_code"), "ended_at": ("flags", "reason")}
@@ -226,7 +226,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("isa", "ineffective", "attempts", "", "Attempts that a server or the network failed.", "RFC 6076",
            "502 is not in the RFC's list; 3xx stay in n."),
     Metric("scr", "completed", "end_told", "end_unknown", "Answered, and ended by a hangup.",
-           "RFC 6076", "A missing hangup is no failure: such calls are unknown."),
+           "RFC 6076", "A missing hangup is not a failure: such calls are unknown."),
     Metric("ccr", "not_failed", "attempts", "",
            "Completion as routers see it: all but failures of servers and the network.",
            "OpenSIPS qrouting", "The 408 that counts is the one before ringing."),
@@ -264,7 +264,7 @@ def counts_of(metrics: Sequence[Metric]) -> list[Count]:
 
 
 def kpi_metrics() -> pd.DataFrame:
-    """Every rate that `kpi` knows: its name, what it counts, of what, its meaning and source.
+    """Every rate that `kpi` knows: name, numerator, denominator, meaning and source.
 
     Returns
     -------

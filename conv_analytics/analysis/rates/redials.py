@@ -1,4 +1,4 @@
-"""Who calls again at once: the same two ends within minutes of the end of a call, in either direction (M50)."""
+"""Redials: the same two ends call again within minutes of the end of a call, in either direction (M50)."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def redials(data: Any, *, within_s: float = WITHIN_S) -> Any:
     1      False    NaN      <NA>                  NaN
     """
     if within_s <= 0:
-        raise ConfigError(f"within_s={within_s} is no time: give seconds above 0, such as 600.")
+        raise ConfigError(f"within_s={within_s} is not a time: give seconds above 0, such as 600.")
     source = Source.of(data)
     if source.single:
         needed = ("conversation_id", "started_at", "ended_at", "from_address", "to_address")

@@ -1,4 +1,4 @@
-"""What rates count: legs or calls in scope, with the columns that a question needs."""
+"""The denominators of rates: legs or calls in scope, with the columns that a question needs."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _typed(source: Source, wanted: set[str], columns: Sequence[Column], maker: s
 
 
 def _of_calls(rows: Rows) -> Rows:
-    """Calls with the columns of legs. A call is answered when the party that was wanted answered."""
+    """Calls with the columns of legs. A call is answered if the called party answered."""
     rows = rows.with_columns((nw.col("outcome") == "answered").alias("answered"))
     return rows.with_nulls(_ONLY_LEGS)
 

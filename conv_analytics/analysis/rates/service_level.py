@@ -1,4 +1,4 @@
-"""How many callers were answered in time (M22)."""
+"""Service level: callers that were answered in time (M22)."""
 
 from __future__ import annotations
 

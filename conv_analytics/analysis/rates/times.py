@@ -116,7 +116,7 @@ def _of(name: str) -> list[nw.Expr]:
 
 @question
 def answer_curve(data: Any, by: str | Sequence[str] = (), *, scope: str = "outbound", tz: str = "UTC") -> Any:
-    """Share of calls answered by each second, with those that failed or were given up taken into account.
+    """Share of calls answered by each second; failed and abandoned calls are taken into account.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ def answer_times(
     scope: str = "outbound",
     tz: str = "UTC",
 ) -> Any:
-    """Seconds by which some shares of calls are answered, with those that failed or were given up taken into account.
+    """Seconds by which some shares of calls are answered; failed and abandoned calls are taken into account.
 
     Parameters
     ----------
@@ -191,7 +191,7 @@ def answer_times(
     -------
     pandas.DataFrame or the caller's kind
         Per group and share: the keys, ``share``, ``n``, ``answered``, ``failed`` (busy, declined, refused, failed:
-        never answered), ``after_s`` (null when so many are never answered), ``lo_s``, ``hi_s`` (its interval, null
+        never answered), ``after_s`` (null if that share is never answered), ``lo_s``, ``hi_s`` (its interval, null
         where the limits of the curve do not reach the share), ``unknown`` (waited an unknown time).
 
     Notes

@@ -1,4 +1,4 @@
-"""Frames of Polars, Dask and Spark over the files of a snapshot; each library is imported when it is asked for."""
+"""Frames of Polars, Dask and Spark over the files of a snapshot; each library is imported when needed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _SPARK_TYPES = {
 
 
 def library(name: str, extra: str) -> Any:
-    """A library that an extra brings.
+    """A library that an extra of this package installs.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def dask_frame(table: str, parts: Sequence[Snapshot], nothing: pd.DataFrame) -> 
 
 
 def dask_union(parts: Mapping[str, Any], column: str) -> Any:
-    """Dask DataFrames one below the other, with the name of each in a column."""
+    """Concatenated Dask DataFrames, with the name of each in a column."""
     dd = library("dask.dataframe", "dask")
     with library("dask", "dask").config.set({"dataframe.convert-string": False}):
         named = [part.assign(**{column: name}).astype({column: "string"}) for name, part in parts.items()]
@@ -96,7 +96,7 @@ def dask_union(parts: Mapping[str, Any], column: str) -> Any:
 
 
 def spark_union(parts: Mapping[str, Any], column: str) -> Any:
-    """Spark DataFrames one below the other, with the name of each in a column."""
+    """The union of Spark DataFrames, with the name of each in a column."""
     f = library("pyspark.sql.functions", "spark")
     named = [part.withColumn(column, f.lit(name)) for name, part in parts.items()]
     return reduce(lambda one, other: one.unionByName(other), named)

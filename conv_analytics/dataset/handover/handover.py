@@ -270,7 +270,7 @@ class HandOver(Snapshot):
         return [self._declared(name).name for name in tables]
 
     def _only(self, files: Collection[File]) -> Self:
-        """A snapshot of some files and of what decides about their rows: small enough to be sent to a worker."""
+        """A snapshot of some files and everything that decides about their rows: small enough to send to a worker."""
         wanted = {file.path for file in files}
         also = () if any(file.table == EVENT_SOURCES.name for file in files) else (EVENT_SOURCES.name,)
         kept = [
@@ -310,14 +310,14 @@ class HandOver(Snapshot):
             yield (rows if also is None else _without_replaced(table, rows, also)).select(columns)
 
     def _given_twice(self) -> pd.DataFrame:
-        """The events that came in two ways, and whether these differ."""
+        """The events that came from two sources, and whether their versions differ."""
         keys = [*EVENT_KEY, "differs"]
         rows = _keys(pa.concat_tables(self._read(file, keys) for _, file in self._by_day(EVENT_SOURCES.name)))
         return rows.dropna().drop_duplicates(list(EVENT_KEY), keep="last")
 
 
 def _keys(rows: pa.Table) -> pd.DataFrame:
-    """Keys to be compared: whole numbers stay whole where some are missing."""
+    """Keys for comparison: whole numbers stay whole even if some are missing."""
     import pandas as pd  # noqa: PLC0415  the process that converts pages needs none
 
     frame: pd.DataFrame = rows.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
@@ -333,7 +333,7 @@ def latest_rows(table: Table, rows: pa.Table, runs: Any) -> pa.Table:
 
 
 def _without_replaced(table: Table, rows: pa.Table, also: pd.DataFrame) -> pa.Table:
-    """Rows of events without those that a list's version replaces; events say that they came twice."""
+    """Rows of events without those that a list's version replaces; events from both sources are marked."""
     twice = _keys(rows.select(list(EVENT_KEY))).merge(also, "left", list(EVENT_KEY))["differs"]
     place = rows.schema.get_field_index(SOURCE.name)
     sources = rows.column(place).cast(pa.string())

@@ -1,4 +1,4 @@
-"""Checks of the files of a dataset: commits, tables and quarantine are there, as recorded, and nothing else."""
+"""Checks of the files of a dataset: commits, tables and quarantine exist as recorded, and nothing else does."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 from conv_analytics.dataset.maintenance.finding import Level
 from conv_analytics.dataset.maintenance.folder_state import RESTORE, FolderState
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import QUARANTINE, Layout
 from conv_analytics.dataset.storage.parquet import as_recorded
 from conv_analytics.dataset.storage.quarantine import LINES
@@ -102,7 +102,7 @@ def _check_watermarks_file(folder: FolderState, commit: Commit, file: File) -> N
 
 
 def _fault(layout: Layout, file: File) -> tuple[Level, str]:
-    """The first thing that is wrong with a file."""
+    """The first fault of a file."""
     path = _TABLE_FILE.fullmatch(file.path)
     if path is None or path["table"] != file.table:
         return Level.ERROR, f"is not where a file of table {file.table} belongs"
@@ -167,7 +167,7 @@ def _leftover(folder: FolderState, path: str) -> tuple[Level, str, str, str]:
 
 
 def check_inbox(folder: FolderState) -> None:
-    """What a listener received and no run has folded in yet can be read."""
+    """The events that a listener received and no run has folded in yet can be read."""
     waiting = backlog(folder.layout, folder.commits)
     for damage in waiting.damaged:
         folder.add(Level.ERROR, f"{damage}, and cannot be read", "_inbox", "What they held is lost: run coverage.")
@@ -191,7 +191,7 @@ def check_quarantine(folder: FolderState) -> None:
         expected = commit.report.get(LINES, commit.report.get("quarantined", count))
         if count != expected:
             folder.add(Level.ERROR, f"has {count:,} records; {expected:,} were counted", name, RESTORE)
-    for name in home_of(folder.layout).files(QUARANTINE):
+    for name in backend_of(folder.layout).files(QUARANTINE):
         if name not in named:
             advice = _PRUNE if name in folder.removed else "A run that was given up left it; delete it."
             folder.add(Level.WARNING, "no commit names it", name, advice)
@@ -210,6 +210,6 @@ def quarantined(layout: Layout, name: str) -> Iterator[Mapping[str, object]]:
 
 
 def _reason(error: Exception) -> str:
-    """Why a file cannot be read, without its name and what to do, which a finding has already."""
+    """Why a file cannot be read, without its name and advice, which the finding has already."""
     said = first_line(error)
     return said.partition(" is damaged: ")[2].partition(". Restore")[0] if isinstance(error, CorruptFile) else said

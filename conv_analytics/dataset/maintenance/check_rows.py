@@ -18,7 +18,7 @@ _REPEATED = "Look for files that were copied into the folder; without any, pleas
 
 
 def check_keys(folder: FolderState) -> None:
-    """No row has the key of another one."""
+    """No two rows have the same key."""
     before = len(folder.findings)
     for name, table in TABLES.items():
         key = unique_key(table)
@@ -66,7 +66,7 @@ def check_watermarks(folder: FolderState) -> None:
 
 
 def _add_unfinished(folder: FolderState) -> None:
-    """Note what the last runs know to be missing."""
+    """Add findings for what the last runs know to be missing."""
     unread, pending = [], []
     for watermark in folder.watermarks.watermarks():
         unread += [watermark.conversation_id] if watermark.unread else []

@@ -1,4 +1,4 @@
-"""Copy a dataset to a new folder: few large files instead of some per run, of each record only the latest row.
+"""Copy a dataset to a new folder: few large files instead of some per run, and only the latest row of each record.
 
 With `replay`, the quarantine is read again, and what can be read now fills the empty cells that it left.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from conv_analytics.dataset.maintenance.file_rows import FileRows, is_around
+from conv_analytics.dataset.maintenance.file_rows import FileRows, is_nested
 from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.maintenance.quarantine_copy import QuarantineCopy
 from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
@@ -24,9 +24,9 @@ from conv_analytics.dataset.maintenance.replay import Replayed, selected_tables
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import history
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.commit import promised
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import COMMITS, QUARANTINE, WORK, Layout
 from conv_analytics.dataset.storage.quarantine import LINES
 from conv_analytics.dataset.storage.report_schema import CARRIED
@@ -42,7 +42,7 @@ from conv_analytics.tables.event_sources import EVENT_SOURCES
 
 @dataclass
 class Compacted:
-    """What a copy holds, and what it was made from."""
+    """The contents of a compacted copy, and its source."""
 
     rows: dict[str, int] = field(default_factory=dict)
     """Rows per table."""
@@ -158,7 +158,7 @@ def _watermarks(index: WatermarkIndex, last_added: Mapping[str, int]) -> Iterato
 def _check(dataset: Snapshot, target: Path) -> None:
     """Refuse what would lose or overwrite something."""
     layout = Layout(target)
-    if is_around(Layout(dataset.path), layout):
+    if is_nested(Layout(dataset.path), layout):
         raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another folder for the copy.")
     if target.is_dir():
         if any(promised(staging) for staging in layout.runs()):
@@ -167,7 +167,7 @@ def _check(dataset: Snapshot, target: Path) -> None:
             )
             raise ConfigError(message)
         others = [path for path in target.iterdir() if path.name not in {COMMITS, WORK, QUARANTINE, BUCKET}]
-        if others or any(layout.commits.glob("*.json")) or (layout.bucket and home_of(layout).files("")):
+        if others or any(layout.commits.glob("*.json")) or (layout.bucket and backend_of(layout).files("")):
             raise ConfigError(f"{layout.name} is not empty. Name a folder that does not exist yet.")
     unknown = {file.table for commit in dataset.commits for file in commit.files} - TABLES.keys()
     if unknown:

@@ -1,4 +1,4 @@
-"""Copy a dataset as it is, from a folder or bucket to another one: the same files, the same commits.
+"""Copy a dataset unchanged, from a folder or bucket to another one: the same files, the same commits.
 
 Commit by commit, each in the way of a run: its files are fetched, checked against their recorded SHA-256, put into
 their places, and counted once the record is created. Whoever copies again gets what is new; a copy that was interrupted
@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from conv_analytics import durable
-from conv_analytics.dataset.maintenance.file_rows import is_around
+from conv_analytics.dataset.maintenance.file_rows import is_nested
 from conv_analytics.dataset.maintenance.prune import delete_removed
 from conv_analytics.dataset.snapshot import Snapshot
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.backlog import backlog
 from conv_analytics.dataset.storage.batches import first_line
 from conv_analytics.dataset.storage.commit import Commit
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.lock import WriterLock
 from conv_analytics.dataset.storage.staged_files import disk_errors
@@ -83,7 +83,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     """
     begin = time.monotonic()
     dataset, layout = Snapshot.open(source), Layout(dataset_folder(target, work))
-    if is_around(Layout(dataset.path), layout):
+    if is_nested(Layout(dataset.path), layout):
         raise ConfigError(f"{layout.name} lies in {dataset.name}, or around it. Name another place for the copy.")
     origin = Layout(dataset.path)
     layout.prepare()
@@ -91,7 +91,7 @@ def copy(source: str | Path, target: str | Path, *, work: str | Path | None = No
     lock.acquire()
     try:
         with disk_errors(layout.root):
-            home_of(layout).require_create_once()
+            backend_of(layout).require_create_once()
             log.recover(layout)
             there = _earlier(origin, layout)
             result = Copied(commits_before=len(there))
@@ -123,9 +123,9 @@ def _earlier(origin: Layout, target: Layout) -> frozenset[int]:
 
 
 def _others(target: Layout) -> Iterator[str]:
-    """What is in a place without commits, but what a copy that was interrupted may have left."""
+    """Foreign files in a target without commits: those that an interrupted copy may have left do not count."""
     if target.bucket is not None:
-        yield from (name for name in home_of(target).files("") if not name.startswith("_"))
+        yield from (name for name in backend_of(target).files("") if not name.startswith("_"))
         return
     yield from (path.name for path in target.root.iterdir() if not path.name.startswith("_"))
 
@@ -142,7 +142,7 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
     quarantine = commit.quarantine
     if quarantine is not None:
         # It is put there before the commit is promised, as a run does it.
-        home_of(target).publish({quarantine: fetched.local_file(quarantine)})
+        backend_of(target).publish({quarantine: fetched.local_file(quarantine)})
         shutil.rmtree(fetched.quarantine, ignore_errors=True)
     fetched.root.mkdir(parents=True, exist_ok=True)
     fetched.root.rename(staging)
@@ -155,13 +155,13 @@ def _copy_commit(origin: Layout, target: Layout, commit: Commit, result: Copied)
 
 
 def _fetch(origin: Layout, fetched: Layout, name: str, checksum: str | None) -> None:
-    """Fetch a file, unless it was fetched before; raise `CorruptFile` if its bytes are others than were recorded."""
+    """Fetch a file, unless it was fetched before; raise `CorruptFile` if its bytes differ from the recorded ones."""
     path, source = fetched.local_file(name), origin.file(name)
     if checksum is not None and path.exists() and durable.sha256(path) == checksum:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = _copy_bytes(source, path)
-    if checksum is not None and found != checksum:
+    digest = _copy_bytes(source, path)
+    if checksum is not None and digest != checksum:
         path.unlink()
         raise CorruptFile(source, "it has other bytes than were recorded (SHA-256)")
     durable.sync_file(path)

@@ -1,4 +1,4 @@
-"""The rows of a file of a dataset as its table is declared today, and whether one dataset lies in another."""
+"""The rows of a dataset file with the columns declared today, and whether one dataset lies in another."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ class FileRows:
             raise SchemaChanged(table.name, more[0], f"is not in {self.file.path} as it is declared")
 
 
-def is_around(source: Layout, target: Layout) -> bool:
-    """Whether the place of a copy lies in a dataset, or around it."""
+def is_nested(source: Layout, target: Layout) -> bool:
+    """Whether the target of a copy lies inside a dataset, or contains it."""
     if source.bucket is not None and target.bucket is not None:
         one, other = f"{source.name}/", f"{target.name}/"
         return one.startswith(other) or other.startswith(one)
@@ -55,4 +55,4 @@ def is_around(source: Layout, target: Layout) -> bool:
     return here == there or here in there.parents or there in here.parents
 
 
-__all__ = ["FileRows", "is_around"]
+__all__ = ["FileRows", "is_nested"]

@@ -1,4 +1,4 @@
-"""A finding of a check: what is the case, how bad it is, where, and what to do about it."""
+"""A finding of a check: what is wrong, how bad it is, where, and what to do about it."""
 
 from __future__ import annotations
 

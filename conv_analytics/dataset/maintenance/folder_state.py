@@ -1,4 +1,4 @@
-"""What a check of a dataset finds in its folder, looked at once, and the findings it adds up."""
+"""The state of a dataset folder during a check, read once, and the findings so far."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conv_analytics.dataset.maintenance.finding import Finding, Level
 from conv_analytics.dataset.maintenance.replaced_events import ReplacedEvents
 from conv_analytics.dataset.memory.watermark_index import WatermarkIndex
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import Commit, File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables import TABLES
@@ -44,7 +44,7 @@ class FolderState:
 
     @cached_property
     def replaced(self) -> ReplacedEvents:
-        """Rows that do not count, because the list's version of their event is there, too."""
+        """Rows that do not count, because the list's version of their event exists, too."""
         return ReplacedEvents(self.paths(EVENT_SOURCES.name))
 
     @classmethod
@@ -53,8 +53,8 @@ class FolderState:
         layout = Layout(path)
         # In this order: a file that is published after the first look is not seen, and one that was published
         # before it belongs to a run that is still finishing at the second look, or committed at the third.
-        home = home_of(layout)
-        table_files = sorted(file for table in TABLES for file in home.files(table))
+        backend = backend_of(layout)
+        table_files = sorted(file for table in TABLES for file in backend.files(table))
         finishing = {staging.name for staging in layout.runs() if log.promised(staging)}
         return cls(layout, table_files, finishing, log.numbers(layout), WatermarkIndex(path))
 

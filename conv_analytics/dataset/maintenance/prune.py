@@ -1,4 +1,4 @@
-"""Remove what is older than somebody wants to keep: whole conversations, never by itself, and never twice.
+"""Remove data older than a given age: whole conversations, only on request, and in one commit.
 
 A conversation is expired when all its rows, in every table, are of days before the first day that is kept; its rows go
 as a whole. Files are never rewritten: rows of other conversations in the same files go to new ones, and a commit of a
@@ -26,8 +26,8 @@ from conv_analytics.dataset.maintenance.latest_rows import RunRows, latest_rows
 from conv_analytics.dataset.maintenance.replay import selected_tables
 from conv_analytics.dataset.snapshot import Snapshot, day_of
 from conv_analytics.dataset.storage import commit as log
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.dataset.storage.staged_files import disk_errors
 from conv_analytics.dataset.storage.views import literal
@@ -43,7 +43,7 @@ _MEMORY = "600MB"
 
 @dataclass
 class Expired:
-    """What of a dataset is older than somebody wants to keep, and what removing it means.
+    """The data of a dataset older than a given age, and the effect of removing it.
 
     ``conversations`` that are expired, ``rows`` that go, per table, ``kept_rows`` of the same files that stay, per
     table, ``files`` that go with their ``bytes`` [B], and ``quarantined`` files of runs of that time.
@@ -100,13 +100,13 @@ def first_day_kept(older_than: timedelta | date, now: datetime | None = None) ->
 
 
 def expired(path: str | Path, older_than: timedelta | date) -> Expired:
-    """What of a dataset is older than an age; nothing is changed. See `Dataset.expired`."""
+    """The data of a dataset older than an age; nothing is changed. See `Dataset.expired`."""
     dataset = Snapshot.open(path)
     return _Pruning(dataset, first_day_kept(older_than)).plan
 
 
 def prune(path: str | Path, older_than: timedelta | date) -> Expired:
-    """Remove from a dataset what is older than an age; see `Dataset.prune`.
+    """Remove the data of a dataset older than an age; see `Dataset.prune`.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def prune(path: str | Path, older_than: timedelta | date) -> Expired:
 
 
 def delete_removed(layout: Layout) -> int:
-    """Delete the files that commits have removed, and what questions keep; return how many files there were.
+    """Delete the files that commits have removed, and the cache; return the number of files.
 
     May be repeated: a call that was killed leaves files that no commit names.
     """
@@ -159,11 +159,11 @@ def delete_removed(layout: Layout) -> int:
     removed = log.removed_by(history)
     if not removed:
         return 0
-    home, folders = home_of(layout), {name.partition("/")[0] for name in removed}
-    there = removed.intersection(*[{name for folder in folders for name in home.files(folder)}])
+    backend, folders = backend_of(layout), {name.partition("/")[0] for name in removed}
+    there = removed.intersection(*[{name for folder in folders for name in backend.files(folder)}])
     with disk_errors(layout.root):
         for name in sorted(there):
-            home.delete(name)
+            backend.delete(name)
             with suppress(OSError):
                 # The folder of a day without files; one with files stays.
                 (layout.root / name).parent.rmdir()
@@ -173,7 +173,7 @@ def delete_removed(layout: Layout) -> int:
 
 
 class _Pruning:
-    """What is to be removed from a dataset, and what of the same files stays."""
+    """The rows to remove from a dataset, and the rows of the same files that stay."""
 
     def __init__(self, dataset: Snapshot, first_day: date) -> None:
         self._dataset, self._first_day = dataset, first_day
@@ -253,7 +253,7 @@ class _Pruning:
             plan.files, plan.bytes = plan.files + 1, plan.bytes + file.bytes
 
     def _living_rows(self, name: str, file: File) -> Any:
-        """Which rows of a file are of conversations that live on; rows that name none are of their day alone."""
+        """Which rows of a file belong to conversations that stay; rows without one are judged by their day."""
         if _OWNER not in TABLES[name].schema.names or not len(self._living):
             return np.zeros(file.rows, dtype=bool)
         parts = [rows[_OWNER].combine_chunks() for rows in FileRows(self._layout, file, [_OWNER])]
@@ -261,7 +261,7 @@ class _Pruning:
         return pc.is_in(owners, value_set=self._living, skip_nulls=True).to_numpy().astype(bool)
 
     def _latest(self, name: str, old: Sequence[tuple[int, File]]) -> list[Any]:
-        """Which rows of the old files are the latest of their keys: what a later run saw again is in a later file."""
+        """Which rows of the old files are the latest of their keys; a later run may have written a newer row."""
         table = TABLES[name]
         files = [*old, *self._files(name, old=False)]
         sources = [

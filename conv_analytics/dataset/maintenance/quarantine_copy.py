@@ -1,4 +1,4 @@
-"""The quarantine of a dataset on its way into a copy: as it is, or read again."""
+"""Copies the quarantine of a dataset, unchanged or read again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class QuarantineCopy:
         self.quarantined = 0
         self.last_added: dict[str, int] = {}
         self._dataset, self._writer = dataset, writer
-        self._better: dict[str, list[pa.Table]] = {}
+        self._improved: dict[str, list[pa.Table]] = {}
         self._new: dict[str, list[RunRows]] = {}
         self._events: set[Key] = set()
         self.result.damaged = [str(each) for each in self._quarantine() if isinstance(each, Damage)]
@@ -48,10 +48,10 @@ class QuarantineCopy:
     def patch(self, name: str) -> TablePatch:
         """What changes in a table."""
         new = [rows for run in self.new(name) for rows in run.batches]
-        return TablePatch(TABLES[name], self._better.get(name, []), new, self._events)
+        return TablePatch(TABLES[name], self._improved.get(name, []), new, self._events)
 
     def new(self, name: str) -> list[RunRows]:
-        """The rows of records that had none, by the run that met them."""
+        """The new rows of records that had none, by the run that read them."""
         return self._new.get(name, [])
 
     def _read(self) -> None:
@@ -69,25 +69,25 @@ class QuarantineCopy:
 
     def _improve(self, batch: Batch) -> None:
         """Records that have a row: keep the new rows of those that can be read better now."""
-        better = {
+        improved = {
             (record.line.conversation_id, record.line.event_id)
             for record in batch.records
             # Without an id, no row can be matched to an event.
-            if record.better and (TABLES[batch.name].latest or record.line.event_id is not None)
+            if record.is_improved and (TABLES[batch.name].latest or record.line.event_id is not None)
         }
         for record in batch.records:
-            placed = record.better and (record.line.conversation_id, record.line.event_id) in better
+            placed = record.is_improved and (record.line.conversation_id, record.line.event_id) in improved
             self._count(record, readable=placed)
             self.result.cells += placed
         if batch.name == "events":
-            self._events |= better
+            self._events |= improved
         for name, rows in batch.tables.items():
             # Rows of other lists are all kept: they only fill empty cells, and records that are no better fill none.
             mine = [True] * len(rows)
             if not TABLES[batch.name].latest:
                 known = set(EVENT) <= set(rows.column_names)
-                mine = [key in better for key in keys_of(rows, EVENT)] if known else [False] * len(rows)
-            self._better.setdefault(name, []).append(rows.filter(pa.array(mine, pa.bool_())))
+                mine = [key in improved for key in keys_of(rows, EVENT)] if known else [False] * len(rows)
+            self._improved.setdefault(name, []).append(rows.filter(pa.array(mine, pa.bool_())))
 
     def _add(self, batch: Batch) -> None:
         """Records that have no row."""
@@ -105,7 +105,7 @@ class QuarantineCopy:
                 self.last_added[owner] = max(last or 0, self.last_added.get(owner, 0))
 
     def _count(self, record: RereadRecord, *, readable: bool) -> None:
-        """Count a record that was read again; what is still unreadable stays in the quarantine."""
+        """Count a record that was read again; unreadable ones stay in the quarantine."""
         self.result.records += 1
         self.result.digests += record.line.raw is None
         self.result.unreadable += not readable

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from conv_analytics.dataset.memory.event_index import DELIVERED, may_have_delivered
 from conv_analytics.dataset.storage.batches import read_batches
+from conv_analytics.dataset.storage.latest import event_texts
 from conv_analytics.dataset.store.stored_object import StoredFile
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 
@@ -26,7 +27,7 @@ class ReplacedEvents:
 
     def __init__(self, paths: Sequence[StoredFile] = ()) -> None:
         batches = [batch for path in paths for batch in read_batches(path, [*EVENT_KEY, "differs"], _ROWS)]
-        self._keys = pa.chunked_array([_keys(batch.filter(batch["differs"])) for batch in batches], pa.string())
+        self._keys = pa.chunked_array([event_texts(batch.filter(batch["differs"])) for batch in batches], pa.string())
 
     def batches(self, path: StoredFile, columns: Sequence[str], rows: int) -> Iterator[pa.Table]:
         """Some columns of a file, in batches, without the replaced rows.
@@ -46,8 +47,4 @@ class ReplacedEvents:
         if not len(self._keys):
             return rows
         delivered = pc.is_in(rows[SOURCE.name].cast(pa.string()), DELIVERED)
-        return rows.filter(pc.invert(pc.and_(delivered, pc.is_in(_keys(rows), self._keys))))
-
-
-def _keys(rows: pa.Table | pa.RecordBatch) -> pa.Array:
-    return pc.binary_join_element_wise(rows["conversation_id"], rows["event_id"].cast(pa.string()), "/")
+        return rows.filter(pc.invert(pc.and_(delivered, pc.is_in(event_texts(rows), self._keys))))

@@ -37,7 +37,7 @@ from conv_analytics.tables.seen_events import SeenEvents
 
 @dataclass
 class Replayed:
-    """What became of the records of a quarantine."""
+    """The outcome for the records of a quarantine."""
 
     records: int = 0
     """Records that were read again."""
@@ -138,9 +138,9 @@ class _Replay:
         """Read every line again: first those with a row, to count them, then those without one, to add them."""
         layout, commits = self._writer.layout, self._dataset.commits
         for batch in reread(self._lines(kept=True)):
-            better = sum(record.better for record in batch.records)
-            self.result.cells += better
-            self.result.unreadable += len(batch.records) - better
+            improved = sum(record.is_improved for record in batch.records)
+            self.result.cells += improved
+            self.result.unreadable += len(batch.records) - improved
         lost = {line.conversation_id or "" for line in _only(lines(layout, commits), kept=False)}
         for batch in reread(self._lines(kept=False), events_of(self._dataset, lost)):
             self._add(batch)
@@ -192,7 +192,7 @@ class _Replay:
         self.delivered.update(each or "" for each in pc.unique(delivered["conversation_id"]).to_pylist())
 
     def _add_records(self) -> None:
-        """Add the latest row of each conversation, member, user and session that the dataset has no later row of."""
+        """Add the latest row of each conversation, member, user and session, unless the dataset has a later one."""
         for name, parts in self._records.items():
             table = TABLES[name]
             key = list(table.key)
@@ -252,5 +252,5 @@ def events_of(dataset: Snapshot, conversations: Collection[str]) -> SeenEvents:
                     if table.repeats_items:
                         seen.items(owner).add(tuple(key))
                     else:
-                        seen.fresh(owner, key)
+                        seen.new_indexes(owner, key)
     return seen

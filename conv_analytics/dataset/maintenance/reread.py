@@ -37,8 +37,8 @@ class RereadRecord:
         return self.broken is None or self.broken.kept
 
     @property
-    def better(self) -> bool:
-        """Whether something can be read that could not be before."""
+    def is_improved(self) -> bool:
+        """Whether something can be read now that could not be read before."""
         if not self.has_row:
             return False
         left = {(problem.table, problem.column) for problem in self.broken.problems} if self.broken else set()
@@ -70,7 +70,7 @@ def reread(lines: Iterable[Line], seen: SeenEvents | None = None) -> Iterator[Ba
 
 
 def _groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
-    """Lines of one list and, but for events, of one run; no event twice."""
+    """Lines of one list and, except for events, of one run; no event occurs twice."""
     group: list[Line] = []
     size = 0
     events: set[tuple[str | None, int | None]] = set()
@@ -129,7 +129,7 @@ def _rows(name: str, whole: Sequence[tuple[Line, bytes]], seen: SeenEvents) -> R
 
 
 def _document(raw: bytes | None) -> bytes | None:
-    """A record as it stood in its page; None for what cannot be put into a page."""
+    """A record as it was in its page; None if it cannot be put into a page."""
     try:
         items = scan.items(b"[" + raw + b"]") if raw else []
     except ValueError:

@@ -1,4 +1,4 @@
-"""Fill the empty cells of a table with what can be read now, while its rows are copied.
+"""Fills empty cells of a table with values that can be read now, while its rows are copied.
 
 A cell that has a value keeps it. In tables with several rows per event (a leg's history), the new rows of an event that
 was read again replace its old ones: an unreadable item had no row, or one without its key. Where events repeat items,
@@ -46,12 +46,12 @@ class TablePatch:
     ----------
     table
         The table.
-    better
+    improved
         Rows of records that had a row with empty cells.
     new
         Rows of records that had none.
     events
-        The events of which `better` has all rows, for tables of events.
+        The events of which `improved` has all rows, for tables of events.
 
     Attributes
     ----------
@@ -60,22 +60,22 @@ class TablePatch:
     """
 
     def __init__(
-        self, table: Table, better: Sequence[pa.Table], new: Sequence[pa.Table], events: Collection[Key]
+        self, table: Table, improved: Sequence[pa.Table], new: Sequence[pa.Table], events: Collection[Key]
     ) -> None:
         self._table, self._identity = table, identity(table)
-        self._better = pa.concat_tables([table.empty(), *better]).unify_dictionaries()
+        self._improved = pa.concat_tables([table.empty(), *improved]).unify_dictionaries()
         self.new = pa.concat_tables([table.empty(), *new]).unify_dictionaries()
-        keys = keys_of(self._better, self._identity)
+        keys = keys_of(self._improved, self._identity)
         self._rows = {key: row for row, key in enumerate(keys)}
-        self._wanted = set(events) if table.each else set(self._rows)
+        self._wanted = set(events) if table.item_list else set(self._rows)
         self._used: set[int] = set()
         # Repeated items are left out per conversation, whichever event had them first.
         owners = {key[0] for key in self._wanted} | set(self.new[self._identity[0]].to_pylist())
         self._owners = pa.array(sorted(owners - {None}), pa.string())
         self._written: set[Key] = set()
         self._items, self._first = table.empty(), dict[Key, int]()
-        if table.each:
-            items = pa.concat_tables([self._better, self.new])
+        if table.item_list:
+            items = pa.concat_tables([self._improved, self.new])
             self._items = items.sort_by([(name, "ascending") for name in EVENT])
             for key, event in self._items_of(self._items):
                 self._first.setdefault(key, event)
@@ -90,16 +90,16 @@ class TablePatch:
             keep = np.ones(len(rows), dtype=bool)
             keep[reread] = False
             old, rows = rows.take(pa.array(reread)), rows.filter(pa.array(keep))
-        yield day, self._unmatched(rows) if self._table.each else rows
-        if reread and not self._table.each:
+        yield day, self._unmatched(rows) if self._table.item_list else rows
+        if reread and not self._table.item_list:
             yield from by_day(self._filled(old), self._table.day, day)
 
     def rest(self) -> pa.Table:
-        """Rows that replaced none of the old ones; to be asked for at the end."""
-        if self._table.each is None:
+        """Rows that replaced no old ones; to be called at the end."""
+        if self._table.item_list is None:
             # When a record is there twice, the last one counts.
             unused = sorted(set(self._rows.values()) - self._used)
-            return pa.concat_tables([self._better.take(pa.array(unused, pa.int64())), self.new])
+            return pa.concat_tables([self._improved.take(pa.array(unused, pa.int64())), self.new])
         fresh = []
         for row, (key, _) in enumerate(self._items_of(self._items)):
             if key not in self._written:
@@ -136,7 +136,7 @@ class TablePatch:
     def _filled(self, old: pa.Table) -> pa.Table:
         rows = [self._rows[key] for key in keys_of(old, self._identity)]
         self._used.update(rows)
-        new = self._better.take(pa.array(rows, pa.int64()))
+        new = self._improved.take(pa.array(rows, pa.int64()))
         columns = [_coalesced(old[name], new[name]) for name in self._table.schema.names]
         return pa.Table.from_arrays(columns, schema=self._table.schema)
 

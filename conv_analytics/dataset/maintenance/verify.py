@@ -1,4 +1,4 @@
-"""Check a dataset folder: every byte is there that a commit promised, every row once, and nothing else.
+"""Check a dataset folder: it has every byte that a commit recorded, every row once, and nothing else.
 
 Nothing is written and nothing is repaired. Files are read one at a time, and of the rows only the keys.
 """

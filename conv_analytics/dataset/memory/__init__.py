@@ -1,1 +1,1 @@
-"""What a run remembers: watermarks, event ids, the journal."""
+"""The memory of a run: watermarks, event ids, the journal."""

@@ -1,4 +1,4 @@
-"""What a dataset has of some conversations, looked up again and again while all of them are read once more.
+"""The stored events of conversations, looked up while all conversations are read again.
 
 The files of a run hold its conversations in the order in which they came, so a look-up of a few of them has to read the
 whole file. That is done once per run: the keys go into a temporary database, ordered by conversation, with 16 bytes per
@@ -32,7 +32,7 @@ from conv_analytics.tables.envelope import EVENT_KEY, EventSource
 from conv_analytics.tables.event_content import CONTENT, content_digests
 from conv_analytics.tables.event_sources import EVENT_SOURCES
 from conv_analytics.tables.explode import comparable
-from conv_analytics.tables.seen_events import digest, digest_nameless
+from conv_analytics.tables.seen_events import digest, digest_without_id
 
 #: Rows that are read at a time.
 _ROWS = 65_536
@@ -47,11 +47,11 @@ DELIVERED = pa.array([EventSource.LIVE, EventSource.FILE], pa.string())
 
 @dataclass
 class StoredEvents:
-    """What a dataset has of one conversation."""
+    """The stored events of one conversation."""
 
     bodies: dict[int, int | None] = field(default_factory=dict)
     """Per event id, `digest` of its body; None where the dataset has no table ``events``."""
-    nameless: set[int | None] = field(default_factory=set)
+    without_id: set[int | None] = field(default_factory=set)
     """The digest of each event that has no id; None stands for any such event."""
     items: set[Hashable] = field(default_factory=set)
     """Keys of rows that later events repeat: statuses of legs; and of webhooks' events that have no id."""
@@ -62,7 +62,7 @@ class StoredEvents:
 
 
 class EventIndex:
-    """An index of the event ids, bodies and repeated items in a dataset, filled as far as it is asked for.
+    """An index of the event ids, bodies and repeated items in a dataset, filled on demand.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class EventIndex:
         )
 
     def of(self, conversations: Collection[str]) -> dict[str, StoredEvents]:
-        """What the dataset has of some conversations; those without anything are left out."""
+        """The stored events of some conversations; those without any are left out."""
         runs = self._watermarks.runs(conversations)
         for commit in [commit for commit in self._unread if commit.number in runs]:
             self._read(commit)
@@ -188,7 +188,7 @@ def _starts(owners: pa.Array) -> Any:
 
 
 def may_have_delivered(path: StoredFile) -> bool:
-    """Whether a file of ``events`` may hold some that no list gave, by the statistics of its column ``source``."""
+    """Whether a file of ``events`` may hold events from no list, by the statistics of its column ``source``."""
     try:
         with pq.ParquetFile(parquet_source(path)) as file:
             place = file.schema_arrow.get_field_index("source")
@@ -214,7 +214,7 @@ def _packed_events(columns: list[pa.Array], starts: Any, content: pa.Array | Non
         pairs[:, 1] = list(bodies)
         for row in np.flatnonzero(columns[0].is_null().to_numpy(zero_copy_only=False)).tolist():
             body, event_type, at = (column[row].as_py() for column in columns[1:])
-            pairs[row, 1] = digest_nameless(event_type, at, body)
+            pairs[row, 1] = digest_without_id(event_type, at, body)
     return (part.tobytes() for part in np.split(pairs, starts[1:]))
 
 
@@ -241,6 +241,6 @@ def _add(stored: StoredEvents, kind: int, data: bytes) -> None:
     for event_id, number in pairs:
         body = None if number == _NONE else number
         if event_id == _NONE:
-            stored.nameless.add(body)
+            stored.without_id.add(body)
         else:
             stored.bodies[event_id] = body

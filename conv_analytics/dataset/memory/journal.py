@@ -1,4 +1,4 @@
-"""The journal of a run: every answer of the API, kept until its rows are committed.
+"""The journal of a run: every answer of the API, stored until its rows are committed.
 
 A run that is killed leaves its journal behind, and the next one takes the answers from there instead of asking again.
 One file, only ever appended to: a frame per answer, checked by a checksum, so that a frame torn by a power cut ends
@@ -42,7 +42,7 @@ _CODEC = pa.Codec("lz4_raw")
 
 @dataclass(frozen=True)
 class Header:
-    """Which run a journal is of; the answers serve a later run only if all but the start are equal."""
+    """The run of a journal; a later run can use the answers only if all fields but the start are equal."""
 
     source: str
     """Host and application that were asked."""
@@ -60,7 +60,7 @@ class Header:
         return datetime.fromisoformat(self.started_at)
 
 
-class Kept(NamedTuple):
+class StoredAnswer(NamedTuple):
     """An answer from the journal."""
 
     body: bytes
@@ -73,7 +73,7 @@ class Kept(NamedTuple):
 
 
 class Journal:
-    """The answers of a run under way, and those of a run that was cut short before it.
+    """The answers of the current run, and those of an interrupted run before it.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ class Journal:
                 self._write_header()
             failing.pop_all()
 
-    def take(self, key: str) -> Kept | None:
-        """The answer to a request, once; None when it was not kept.
+    def take(self, key: str) -> StoredAnswer | None:
+        """Return the answer to a request, once; None if it is not in the journal.
 
         Raises
         ------
@@ -133,7 +133,7 @@ class Journal:
             raise KeyError(key)
         # The first NUL ends what was read of the answer: JSON has none, whatever a cursor holds.
         about, _, packed = frame.payload.partition(b"\0")
-        return Kept(_CODEC.decompress(packed, frame.number, asbytes=True), *json.loads(about))
+        return StoredAnswer(_CODEC.decompress(packed, frame.number, asbytes=True), *json.loads(about))
 
     def add(
         self,
@@ -143,7 +143,7 @@ class Journal:
         page_size: int | None = None,
         warning: str | None = None,
     ) -> None:
-        """Keep an answer, None for a 404, with what was read of it: see `Kept`."""
+        """Store an answer (None for a 404) with what was read from it; see `StoredAnswer`."""
         if body is None:
             self._append(key.encode(), b"", _GONE)
         else:
@@ -152,7 +152,7 @@ class Journal:
         self._sync_now_and_then()
 
     def rebase(self, commit: int) -> None:
-        """Keep the answers for the run after the next commit: this run was interrupted, and committed what it read."""
+        """Store the answers for the run after the next commit: this run was interrupted, and committed what it read."""
         self.header = replace(self.header, commit=commit)
         self._write_header()
         self.close()

@@ -1,4 +1,4 @@
-"""A database that lives as long as a run: in memory while it is small, on the disk when it grows."""
+"""A database for the duration of a run: in memory while it is small, on disk when it grows."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class WatermarkIndex(Mapping[str, Watermark]):
         return {number for name in conversations for (number,) in self._all(query, (name,))}
 
     def reached(self, conversation_id: str, last: int | None) -> int:
-        """The last event of a conversation that the dataset has once it has another one."""
+        """The last event of a conversation in the dataset if `last` is added to it."""
         watermark = self.get(conversation_id)
         return max(last or 0, (watermark and watermark.last_event) or 0)
 
@@ -107,7 +107,7 @@ def _watermark(row: Sequence[Any]) -> Watermark:
 
 
 def _merged(watermarks: Iterable[Watermark]) -> Watermark:
-    """What the watermarks of one conversation say together, oldest first."""
+    """The merged watermarks of one conversation, given oldest first."""
     return reduce(_followed, watermarks)
 
 

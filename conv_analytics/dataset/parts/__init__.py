@@ -1,1 +1,1 @@
-"""A dataset in parts that each fit into memory: which conversation is in which part, and who works on them."""
+"""A dataset in parts that each fit into memory: the assignment of conversations, and the workers."""

@@ -1,4 +1,4 @@
-"""Which part a row belongs to: decided by its conversation, for the rows of every table alike.
+"""Assigns rows of every table to parts, by their conversation.
 
 Conversations that share a leg are one: a transferred leg is in two of them, and counts once. Where they are few, as
 always, a table of them is small. A row that names a leg and no conversation belongs to the leg's.
@@ -102,7 +102,7 @@ def linked(pairs: pa.Table, parts: int) -> Assignment:
 
 
 def _components(groups: Iterable[list[str]]) -> dict[str, str]:
-    """For each conversation one that it belongs with, itself at the end: the least of all."""
+    """For each conversation the representative of its component: the least one."""
     above: dict[str, str] = {}
     for group in groups:
         roots = sorted({_root(above, each) for each in group})

@@ -1,4 +1,4 @@
-"""Tables in memory in parts: the rows of some conversations, as the kind of frame that the caller gave."""
+"""Parts of tables in memory: the rows of some conversations, in the caller's kind of frame."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _pairs(frame: nw.DataFrame[Any]) -> Iterator[pa.Table]:
 
 
 def _pair(owners: pa.Array, legs: pa.Array, known: pa.Array) -> pa.Table:
-    """Pairs, each once, where something is known."""
+    """Distinct pairs without null."""
     rows = pa.table([owners, legs], schema=_PAIRS).filter(pc.is_valid(known))
     return rows.group_by([CONVERSATION, LEG]).aggregate([]).select(_PAIRS.names)
 

@@ -1,4 +1,4 @@
-"""Ask a question of a dataset part by part, where no part splits a conversation."""
+"""Applies a function to a dataset part by part; no part splits a conversation."""
 
 from __future__ import annotations
 
@@ -105,15 +105,15 @@ def map_conversations(
     """
     for name, value in (("parts", parts), ("processes", processes)):
         if value is not None and value < 1:
-            raise ConfigError(f"{name}={value} is no number of {name}: it is 1 or more.")
+            raise ConfigError(f"{name}={value} is not a number of {name}: it must be 1 or more.")
     if client is not None and processes > 1:
-        raise ConfigError("Workers are either those of client= or processes=: leave one of them out.")
+        raise ConfigError("Give either client= or processes=, not both.")
     if not isinstance(data, Dataset):
         if not isinstance(data, Mapping):
             raise ConfigError(f"data is a {type(data).__name__}: give a Dataset, or tables in memory by name.")
         made = parts or _enough(sum(map(len, data.values())), processes)
         return _work(func, frame_parts(data, made, tables), processes, client)
-    wanted = _known(data, tables)
+    wanted = _checked_tables(data, tables)
     made = parts or _enough(sum(map(data.rows, wanted)), processes)
     where = tempfile.gettempdir() if scratch is None else expand_user(str(scratch))
     with disk_errors(Path(where)):
@@ -131,12 +131,12 @@ def _work(func: Callable[[Any], T], parts: Sequence[Any], processes: int, client
 
 
 def _enough(rows: int, processes: int) -> int:
-    """A number of parts that are small enough."""
+    """The number of parts needed for them to be small enough."""
     return max(processes, -(-rows // ROWS), 1)
 
 
-def _known(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
-    """The tables that are wanted, in their order, without what would decide about rows that stand once already."""
+def _checked_tables(dataset: Dataset, tables: Collection[str] | None) -> list[str]:
+    """The wanted tables, in their order, each once; all by default."""
     if tables is None:
         return list(dataset.tables)
     wanted = [tables] if isinstance(tables, str) else list(dict.fromkeys(tables))

@@ -1,4 +1,4 @@
-"""A part of a dataset: the rows of some of its conversations, in files that live as long as the work on them."""
+"""A part of a dataset: the rows of some of its conversations, in temporary files."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Part(Mapping[str, "pd.DataFrame"]):
     def __init__(self, folder: Path, number: int, parts: int, rows: Mapping[str, int]) -> None:
         self.number, self.parts = number, parts
         self._folder, self._rows = folder, dict(rows)
-        self.kept: dict[str, Any] = {}
-        """What questions keep for the next one."""
+        self.session_cache: dict[str, Any] = {}
+        """Results that questions cache for the next one."""
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The process that works on parts: it gets a function, then one part after the other, and answers with the results."""
+"""The worker process: it receives a function, then one part after the other, and returns the results."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Failed:
-    """The answer to what could not be done."""
+    """The answer in case of failure."""
 
     error: Exception
 
@@ -65,9 +65,9 @@ def _dumped(answer: Any) -> bytes:
             pickle.loads(content)  # noqa: S301  made here
     except Exception as error:  # noqa: BLE001  a result may be anything
         if isinstance(answer, Failed):
-            told = RuntimeError(f"{type(answer.error).__name__}: {answer.error}")
-            told.__notes__ = list(getattr(answer.error, "__notes__", ()))
-            return pickle.dumps(Failed(told), pickle.HIGHEST_PROTOCOL)
+            sent = RuntimeError(f"{type(answer.error).__name__}: {answer.error}")
+            sent.__notes__ = list(getattr(answer.error, "__notes__", ()))
+            return pickle.dumps(Failed(sent), pickle.HIGHEST_PROTOCOL)
         return _with_cloudpickle(answer, error)
     return content
 
@@ -79,8 +79,8 @@ def _with_cloudpickle(answer: Any, reason: Exception) -> bytes:
 
         return bytes(cloudpickle.dumps(answer))
     except Exception:  # noqa: BLE001  as above
-        told = TypeError(f"a {type(answer).__name__} cannot be sent from another process: {reason}")
-        return pickle.dumps(Failed(told), pickle.HIGHEST_PROTOCOL)
+        error = TypeError(f"a {type(answer).__name__} cannot be sent from another process: {reason}")
+        return pickle.dumps(Failed(error), pickle.HIGHEST_PROTOCOL)
 
 
 __all__ = ["Failed", "call", "main"]

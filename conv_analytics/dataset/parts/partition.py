@@ -80,8 +80,8 @@ def legs_of_several(dataset: Dataset, folder: Path) -> pa.Table:
         )
         if not connection.sql("select count(*) from several").fetchall()[0][0]:
             return nothing
-        found = f"select distinct {LEG}, {CONVERSATION} from ({pairs}) where hash({LEG}) in (from several)"  # noqa: S608
-        table: pa.Table = connection.sql(found).to_arrow_table()
+        query = f"select distinct {LEG}, {CONVERSATION} from ({pairs}) where hash({LEG}) in (from several)"  # noqa: S608
+        table: pa.Table = connection.sql(query).to_arrow_table()
         return table
 
 

@@ -1,4 +1,4 @@
-"""Who works on the parts: this process, processes of this machine, or the workers of a Dask cluster."""
+"""The workers for parts: this process, processes on this machine, or the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def pickled(func: Callable[..., Any]) -> bytes:
         return bytes(cloudpickle.dumps(func))
     except Exception as error:
         raise ConfigError(
-            f"{_name(func)} cannot be sent to another process: {error}. Let it take all that it needs from its part."
+            f"{_name(func)} cannot be sent to another process: {error}. Let it take everything it needs from its part."
         ) from error
 
 
@@ -147,7 +147,7 @@ class _Worker:
         return answer
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """End the process, whatever it is doing."""
         self._process.kill()
         for stream in (self._process.stdin, self._process.stdout):
             try:
@@ -166,8 +166,8 @@ class _Worker:
             code = self._process.wait()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return DatasetError(
-            f"The process of part {part.number} of {part.parts} {how}. If the system ended it for its memory, more"
-            " parts or fewer processes do with less."
+            f"The process of part {part.number} of {part.parts} {how}. If the system ended it for its memory, use"
+            " more parts or fewer processes."
         )
 
 

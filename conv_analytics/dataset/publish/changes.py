@@ -1,4 +1,4 @@
-"""What a commit of a dataset changes in the Delta copy of a table."""
+"""The changes that a commit of a dataset makes to the Delta copy of a table."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from conv_analytics.dataset.handover.handover import HandOver
 from conv_analytics.dataset.snapshot import day_of
 from conv_analytics.dataset.storage.commit import Commit, File
 from conv_analytics.dataset.storage.history import with_carried
+from conv_analytics.dataset.storage.latest import event_texts
 from conv_analytics.dataset.storage.report_schema import CARRIED
 from conv_analytics.dataset.storage.views import replaces_rows
 from conv_analytics.tables import TABLES
@@ -33,7 +34,7 @@ _TWICE = pa.schema([EVENT_SOURCES.schema.field(name).remove_metadata() for name 
 
 
 class Action(StrEnum):
-    """How rows come into a Delta table."""
+    """How rows are written to a Delta table."""
 
     APPEND = "append"
     """New rows, beside what is there."""
@@ -52,13 +53,13 @@ class Change:
     table: Table
     action: Action
     rows: Callable[[], Iterator[pa.Table]]
-    """The rows, as the dataset has them; may be asked for several times."""
+    """The rows, as the dataset has them; may be called several times."""
     count: int
     """Rows in the files of the dataset that they come from."""
-    twice: pa.Table | None = None
-    """Of a correction: the events that came both ways (`EVENT_KEY`), and whether the two differ."""
+    both_sources: pa.Table | None = None
+    """For a correction: the events from both sources (`EVENT_KEY`), and whether the two versions differ."""
     days: tuple[date, ...] = ()
-    """Of a correction: the days of their rows."""
+    """For a correction: the days of their rows."""
 
 
 class Source:
@@ -80,7 +81,7 @@ class Source:
         return [commit for commit in self.dataset.commits if commit.number > number]
 
     def adds_nothing(self, commit: Commit, published: int) -> bool:
-        """Whether a commit has the rows of earlier ones only, all of which are published: that of a compacted folder.
+        """Whether a commit has only rows of earlier, published commits, as the commit of a compacted folder does.
 
         A copy with `replay` has more, and so may copies of other kinds.
         """
@@ -93,11 +94,11 @@ class Source:
             # Its files have the rows of many commits: nothing says which are new.
             yield from self.everything(commit)
             return
-        twice = self._twice(commit)
+        both_sources = self._events_of_both_sources(commit)
         for name, table in TABLES.items():
             files = [file for file in commit.files if file.table == name]
-            if twice is not None and replaces_rows(table):
-                if (change := self._corrected(commit, table, files, twice)) is not None:
+            if both_sources is not None and replaces_rows(table):
+                if (change := self._corrected(commit, table, files, both_sources)) is not None:
                     yield change
             elif files:
                 action = Action.APPEND if table.latest is None else Action.MERGE
@@ -109,16 +110,16 @@ class Source:
         for name, table in TABLES.items():
             yield Change(table, Action.REPLACE, _reader(until, name), until.rows(name) if name in until.tables else 0)
 
-    def _corrected(self, commit: Commit, table: Table, files: list[File], twice: pd.DataFrame) -> Change | None:
-        """The change of a table of events by a commit that has events which came both ways."""
+    def _corrected(self, commit: Commit, table: Table, files: list[File], both_sources: pd.DataFrame) -> Change | None:
+        """The change of a table of events by a commit with events from both sources."""
         rows, count = self._rows(commit, table), _height(files)
-        if twice.index.isin(self._contradicted).any():
+        if both_sources.index.isin(self._contradicted).any():
             until = self._part(lambda each, _: each.number <= commit.number)
             if table.name not in until.tables:
                 return None
             return Change(table, Action.REPLACE, _reader(until, table.name), until.rows(table.name))
         # Of other tables, only rows that are replaced change.
-        matter = (twice if table is EVENTS else twice[twice["differs"]]).reset_index()
+        matter = (both_sources if table is EVENTS else both_sources[both_sources["differs"]]).reset_index()
         keys = pa.Table.from_pandas(matter, _TWICE, preserve_index=False)
         if days := self._days(commit, table, keys):
             return Change(table, Action.CORRECT, rows, count, keys, days)
@@ -142,8 +143,8 @@ class Source:
         ]
         return type(self.dataset)(self.dataset.path, [each for each in kept if each.files] or kept[:1])
 
-    def _twice(self, commit: Commit) -> pd.DataFrame | None:
-        """The events that came both ways, as a commit tells, by their key; None if there are none."""
+    def _events_of_both_sources(self, commit: Commit) -> pd.DataFrame | None:
+        """The events from both sources that a commit records, by their key; None without any."""
         if not any(file.table == EVENT_SOURCES.name and file.rows for file in commit.files):
             return None
         rows = self._sources[self._sources["commit"] == commit.number].set_index(list(EVENT_KEY))
@@ -151,18 +152,18 @@ class Source:
 
     @cached_property
     def _sources(self) -> pd.DataFrame:
-        """The events that came both ways, with the number of the commit that tells so."""
+        """The events from both sources, with the number of the commit that records them."""
         parts = []
         for number in {number for number, _ in self.dataset.numbered(EVENT_SOURCES.name)}:
-            told = self._part(lambda each, file: each.number == number and file.table == EVENT_SOURCES.name)  # noqa: B023  used at once
-            rows = told.table(EVENT_SOURCES.name, columns=[*EVENT_KEY, "differs"]).to_arrow()
+            part = self._part(lambda each, file: each.number == number and file.table == EVENT_SOURCES.name)  # noqa: B023  used at once
+            rows = part.table(EVENT_SOURCES.name, columns=[*EVENT_KEY, "differs"]).to_arrow()
             parts.append(rows.append_column("commit", pa.repeat(pa.scalar(number), len(rows))))
         frame: pd.DataFrame = pa.concat_tables(parts).to_pandas().dropna()
         return frame.astype({EVENT_KEY[1]: "int64", "differs": "bool"})
 
     @cached_property
     def _contradicted(self) -> pd.Index[Any]:
-        """The events of which two commits say different things."""
+        """The events about which two commits disagree."""
         grouped = self._sources.groupby(list(EVENT_KEY))["differs"].nunique()
         return grouped[grouped > 1].index
 
@@ -170,7 +171,7 @@ class Source:
         """The days on which earlier commits have rows of some events."""
         if not len(keys) or table.name not in self.dataset.tables:
             return ()
-        wanted = _joined(keys)
+        wanted = event_texts(keys)
         earlier = [file for number, file in self.dataset.numbered(table.name) if number < commit.number]
         return tuple(day for day in sorted({*map(day_of, earlier)}) if self._has(table, earlier, day, wanted))
 
@@ -178,7 +179,7 @@ class Source:
         """Whether files of a day have rows of some events."""
         paths = {file.path for file in files if day_of(file) == day}
         keys = self._part(lambda _, file: file.path in paths).table(table.name, columns=EVENT_KEY)
-        return any(pc.any(pc.is_in(_joined(batch), wanted)).as_py() for batch in keys.reader())
+        return any(pc.any(pc.is_in(event_texts(batch), wanted)).as_py() for batch in keys.reader())
 
 
 def _reader(dataset: HandOver, name: str) -> Callable[[], Iterator[pa.Table]]:
@@ -189,11 +190,6 @@ def _reader(dataset: HandOver, name: str) -> Callable[[], Iterator[pa.Table]]:
             yield pa.Table.from_batches([batch])
 
     return rows
-
-
-def _joined(rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray:
-    """A text per row, equal for rows of one event."""
-    return pc.binary_join_element_wise(rows["conversation_id"], rows["event_id"].cast(pa.string()), "/")
 
 
 def _height(files: Collection[File]) -> int:

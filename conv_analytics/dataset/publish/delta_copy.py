@@ -1,4 +1,4 @@
-"""One Delta table with the rows of a table of ours: where it stands, and one transaction after the other."""
+"""One Delta table with the rows of a dataset's table: its position, and one transaction after the other."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class DeltaCopy:
         self._commit_id, self._run_id = (f"conv_analytics:{application_id}:{what}" for what in ("commit", "run"))
 
     def position(self) -> Position | None:
-        """Where it stands; None if it has nothing of the application.
+        """Its position; None if it has nothing of the application.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class DeltaCopy:
         return self._persistently(lambda: self._position(self._open()))
 
     def write(self, position: Position, rows: Transaction) -> int | None:
-        """Commit rows as those of a commit; return the version of the table, or None if it had them already.
+        """Write the rows of a commit; return the version of the table, or None if it has them already.
 
         When an answer is lost, or another writer was faster, the table is asked which transactions it has before
         anything is repeated.
@@ -77,7 +77,7 @@ class DeltaCopy:
         """
         tried = False
 
-        def once() -> int | None:
+        def write_once() -> int | None:
             nonlocal tried
             table = self._open() or self._create()
             there = self._position(table)
@@ -93,7 +93,7 @@ class DeltaCopy:
                 raise
             return table.version()
 
-        return self._persistently(once)
+        return self._persistently(write_once)
 
     def _position(self, table: DeltaTable | None) -> Position | None:
         commit = None if table is None else table.transaction_version(self._commit_id)
@@ -151,7 +151,7 @@ class DeltaCopy:
         return table
 
     def _require_own(self, table: DeltaTable) -> None:
-        """Refuse the table of somebody else, and one of a newer version."""
+        """Refuse a foreign table, and one of a newer version."""
         if table.metadata().configuration.get(NAME_PROPERTY) != self.schema.name:
             raise ConfigError(
                 f"{self._uri} is a Delta table that this package did not make. Name another place for its tables."
@@ -171,7 +171,7 @@ class DeltaCopy:
             table.alter.add_columns(lacking)
 
     def _persistently(self, call: Callable[[], T]) -> T:
-        """What a call gives, repeated while a store does not answer or other writers are faster."""
+        """The result of a call, repeated while a store does not answer or other writers are faster."""
         from deltalake import exceptions  # noqa: PLC0415  an extra
 
         end, wait_s = time.monotonic() + bucket.PATIENCE_S, _FIRST_WAIT_S

@@ -1,4 +1,4 @@
-"""The tables of a dataset as Delta tables: columns, types, partitions, and what is kept of their meaning.
+"""The tables of a dataset as Delta tables: columns, types, partitions, and descriptions.
 
 ============================ ================ ==========================================================
 in the dataset               in Delta         note
@@ -41,7 +41,7 @@ _DATE_FIELD = pa.field(DATE, pa.date32(), metadata={"doc": "UTC day of the row."
 
 @dataclass(frozen=True)
 class DeltaSchema:
-    """What a Delta table is made with."""
+    """The definition of a Delta table."""
 
     name: str
     doc: str
@@ -105,7 +105,7 @@ def _field(field: pa.Field) -> pa.Field:
 
 
 def _commented(field: pa.Field) -> pa.Field:
-    """A field whose meaning is also where Spark and catalogues look for it."""
+    """A field with its description where Spark and catalogues expect it."""
     notes = {key.decode(): value.decode() for key, value in (field.metadata or {}).items()}
     unit = f" [{notes['unit']}]" if "unit" in notes else ""
     return field.with_metadata(notes | {"comment": notes["doc"] + unit})

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from conv_analytics.dataset.publish.changes import Action
 from conv_analytics.dataset.publish.delta_schema import APPLICATION, DeltaSchema, to_delta
+from conv_analytics.dataset.storage.views import text_literal
 from conv_analytics.tables.envelope import EVENT_KEY, SOURCE, EventSource
 from conv_analytics.tables.events import EVENTS
 from conv_analytics.tables.frame import DATE
@@ -34,10 +35,10 @@ class Transaction:
     application_id: str
     rows: Callable[[], Iterator[pa.Table]]
     """As the dataset has them."""
-    twice: pa.Table | None = None
-    """Of a correction: the events that came both ways, and whether the two differ."""
+    both_sources: pa.Table | None = None
+    """For a correction: the events from both sources, and whether the two versions differ."""
     days: Sequence[date] = ()
-    """Of a correction: the days of their rows."""
+    """For a correction: the days of their rows."""
     sent: int = 0
     """Rows that were given to the Delta client."""
     failed: Exception | None = None
@@ -66,7 +67,7 @@ class Transaction:
     @property
     def of_application(self) -> str:
         """The condition for rows of the application: other writers' partitions are not looked at."""
-        return f"{APPLICATION} = {_text(self.application_id)}"
+        return f"{APPLICATION} = {text_literal(self.application_id)}"
 
 
 def _append(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
@@ -110,15 +111,17 @@ def _merge(rows: Transaction, table: DeltaTable, properties: CommitProperties) -
 
 
 def _correct(rows: Transaction, table: DeltaTable, properties: CommitProperties) -> None:
-    assert rows.twice is not None
+    assert rows.both_sources is not None
     names = rows.schema.schema.names
     new = pa.concat_tables([rows.schema.schema.empty_table(), *rows.parts()])
-    kinds = pa.array([_DIFFERS if differs else _SAME for differs in rows.twice["differs"].to_pylist()], pa.string())
-    corrections = rows.twice.select(list(EVENT_KEY)).append_column(_KIND, kinds)
+    kinds = pa.array(
+        [_DIFFERS if differs else _SAME for differs in rows.both_sources["differs"].to_pylist()], pa.string()
+    )
+    corrections = rows.both_sources.select(list(EVENT_KEY)).append_column(_KIND, kinds)
     source = pa.concat_tables(
         [new.append_column(_KIND, pa.repeat(pa.scalar(_NEW), len(new))), corrections], promote_options="default"
     )
-    days = ", ".join(_text(day.isoformat()) for day in rows.days)
+    days = ", ".join(text_literal(day.isoformat()) for day in rows.days)
     same = " and ".join(f"old.{name} = new.{name}" for name in EVENT_KEY)
     merger = table.merge(
         source,
@@ -145,7 +148,7 @@ _WRITES: Mapping[Action, _Write] = {
 
 
 def _compressed() -> WriterProperties:
-    """As the files of a dataset are."""
+    """The compression of dataset files."""
     from deltalake import WriterProperties  # noqa: PLC0415  an extra
 
     return WriterProperties(compression="ZSTD", max_row_group_size=_ROWS)
@@ -153,10 +156,6 @@ def _compressed() -> WriterProperties:
 
 def _values(names: Sequence[str]) -> dict[str, str]:
     return {f"`{name}`": f"new.`{name}`" for name in names}
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 __all__ = ["Transaction"]

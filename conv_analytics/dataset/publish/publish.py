@@ -59,17 +59,17 @@ def publish(
 
 
 def _application(dataset: HandOver, application_id: str | None) -> str:
-    """The application of a dataset, as its runs recorded it, or else as it is told."""
+    """The application of a dataset: the one that its runs recorded, else the given one."""
     recorded = application_of_runs(dataset.commits).id
     if is_other(application_id, recorded):
         raise ConfigError(f"{dataset.name} holds the application {recorded}, not {application_id}.")
-    found = recorded or application_id
-    if not found:
+    application = recorded or application_id
+    if not application:
         raise ConfigError(
             f"No run of {dataset.name} recorded its application. Name it (--application-id, application_id=): it is a"
             " column of every Delta table."
         )
-    return found.lower()
+    return application.lower()
 
 
 class _Step(NamedTuple):
@@ -82,7 +82,7 @@ class _Step(NamedTuple):
 
     @property
     def position(self) -> Position:
-        """Where tables stand that have it."""
+        """The position of the tables that have the application."""
         return Position(self.commit.number, self.commit.run)
 
 
@@ -94,10 +94,10 @@ class _Publication:
         schemas = [*map(delta_schema, TABLES.values()), published_schema()]
         self._copies = {schema.name: DeltaCopy(target, schema, application_id) for schema in schemas}
         self._target = target
-        self._positions = self._found()
+        self._positions = self._read_positions()
 
     def steps(self) -> list[_Step]:
-        """What is to be done, commit by commit."""
+        """The steps to take, commit by commit."""
         published = self._positions[PUBLISHED]
         if published is None:
             # The first time, all commits so far are one transaction per table.
@@ -109,7 +109,7 @@ class _Publication:
         ]
 
     def planned(self, steps: Sequence[_Step]) -> Iterator[PublishedTable]:
-        """What the steps would write."""
+        """The rows that the steps would write."""
         for step in steps:
             for change in step.changes():
                 there = self._positions[change.table.name]
@@ -117,7 +117,7 @@ class _Publication:
                     yield self._row(step, change.table.name, change.action, change.count)
 
     def written(self, steps: Sequence[_Step]) -> Iterator[PublishedTable]:
-        """Write the steps; what each table got."""
+        """Write the steps; return what each table received."""
         for step in steps:
             for change in step.changes():
                 there = self._positions[change.table.name]
@@ -125,7 +125,7 @@ class _Publication:
                     continue
                 copy = self._copies[change.table.name]
                 rows = Transaction(
-                    change.action, copy.schema, self._application, change.rows, change.twice, change.days
+                    change.action, copy.schema, self._application, change.rows, change.both_sources, change.days
                 )
                 version = copy.write(step.position, rows)
                 if version is not None:
@@ -144,8 +144,8 @@ class _Publication:
     def _row(self, step: _Step, table: str, action: Action, rows: int, version: int | None = None) -> PublishedTable:
         return PublishedTable(self._application, step.commit.number, table, str(action), rows, version)
 
-    def _found(self) -> dict[str, Position | None]:
-        """Where each Delta table stands.
+    def _read_positions(self) -> dict[str, Position | None]:
+        """The position of each Delta table.
 
         Raises
         ------

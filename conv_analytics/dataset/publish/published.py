@@ -1,4 +1,4 @@
-"""What a call of `publish` wrote: a row per commit and table."""
+"""The result of `publish`: a row per commit and table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """One transaction of a Delta table: what it has of one commit."""
+    """One transaction of a Delta table: the rows of one commit."""
 
     application_id: str
     commit: int

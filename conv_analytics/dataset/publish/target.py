@@ -1,4 +1,4 @@
-"""Where Delta tables are: ``delta://`` and a folder of this machine, or ``delta://`` and the URL of a bucket."""
+"""The location of Delta tables: ``delta://`` and a local folder, or ``delta://`` and the URL of a bucket."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Target:
 
     @property
     def storage_options(self) -> dict[str, str]:
-        """What the Delta client is told about a bucket; keys come from the environment, as everywhere."""
+        """The options of the Delta client for a bucket; keys come from the environment, as everywhere."""
         if not isinstance(self.place, Address):
             return {}
         options = {"timeout": _TIMEOUT, "max_retries": _RETRIES, "retry_timeout": "60s"}
@@ -118,7 +118,7 @@ def parse_target(text: str) -> Target:
         return Target(parse(rest))
     folder = expand_user(rest)
     if odd := _NOT_TAKEN.search(folder.absolute().as_posix()):
-        raise ConfigError(f"deltalake takes no folder with {odd[0]!r} in its path, as in {folder}. Name another one.")
+        raise ConfigError(f"deltalake does not accept {odd[0]!r} in a path, as in {folder}. Name another one.")
     return Target(folder)
 
 

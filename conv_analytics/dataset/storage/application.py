@@ -1,4 +1,4 @@
-"""A folder belongs to one application: its runs record which, from which host."""
+"""A folder belongs to one application: its runs record the application and the host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conv_analytics.errors import ConfigError
 
 
 class RecordedApplication(NamedTuple):
-    """The application that a folder holds, as far as its runs have told."""
+    """The application of a folder, as recorded by its runs."""
 
     id: str | None
     host: str | None
@@ -29,13 +29,13 @@ def application_of_runs(history: Iterable[Commit]) -> RecordedApplication:
     """The same from the commits of a folder, oldest first."""
     named: dict[str, str] = {}
     for commit in with_carried(history):
-        told: Mapping[str, Any] = commit.report.get("application") or {}
-        named |= {key: value for key, value in told.items() if value}
+        recorded: Mapping[str, Any] = commit.report.get("application") or {}
+        named |= {key: value for key, value in recorded.items() if value}
     return RecordedApplication(named.get("id"), named.get("host"))
 
 
 def is_other(application_id: str | None, recorded: str | None) -> bool:
-    """Whether two ids name two applications; an id that is not known names none.
+    """Whether two ids name different applications; an unknown id names none.
 
     >>> is_other("A1", "a1"), is_other(None, "a1"), is_other("b2", "a1")
     (False, False, True)

@@ -1,4 +1,4 @@
-"""What waits in the inbox of a folder: received, and not folded into the tables yet."""
+"""The backlog of a folder's inbox: events received, but not folded into the tables yet."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from conv_analytics.dataset.storage.layout import Layout
 
 
 class Backlog(NamedTuple):
-    """What waits in an inbox."""
+    """The backlog of an inbox."""
 
     receipts: int
-    """Requests that a listener took in."""
+    """Requests that a listener received."""
     bytes: int
     damaged: tuple[str, ...]
     """Parts of the inbox that cannot be read."""
@@ -28,7 +28,7 @@ def consumed(commits: Iterable[Commit]) -> dict[str, int]:
 
 
 def backlog(layout: Layout, commits: Iterable[Commit]) -> Backlog:
-    """What no run has read yet.
+    """The events that no run has read yet.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What questions keep of a folder, in `_cache/` beside its tables: made again whenever it is not there, safe to delete.
+"""The cache of questions about a folder, in `_cache/` beside its tables: rebuilt when missing, safe to delete.
 
 An entry is a Parquet file and a note that says what it was made of: the files of all commits (their recorded SHA-256,
 and length and last change as they are now), the version of this package, the options of the question. An entry is only
@@ -33,7 +33,7 @@ YOUNG_S = 3600
 
 
 class Entry(NamedTuple):
-    """A file of the cache, and what the note says about it beside what it was made of."""
+    """A file of the cache, and what its note says besides its sources."""
 
     path: Path
     about: Mapping[str, Any]
@@ -80,14 +80,14 @@ class FolderCache:
         return scan(path)
 
     def entries(self, kind: str) -> Iterator[Entry]:
-        """The entries of a kind that were made of just this, and are as they were written."""
+        """The entries of a kind that were made from exactly this state, and are as they were written."""
         for path in self._notes():
             note = _read(path)
             if note is not None and note["of"] == self._of and note["kind"] == kind and self._is_whole(note):
                 yield self._entry(note)
 
     def earlier(self, kind: str) -> Entry | None:
-        """The last entry of a kind that was made before the last commits came; None if there is none.
+        """The last entry of a kind from before the last commits; None if there is none.
 
         Only for what a commit adds to and does not change.
         """
@@ -104,7 +104,7 @@ class FolderCache:
     def keep(
         self, kind: str, about: Mapping[str, Any], write: Callable[[Path], None], grown_from: Entry | None = None
     ) -> Path | None:
-        """Keep what `write` writes into the file that it is given; None where that cannot be kept.
+        """Cache what `write` writes into the file that it is given; None if that fails.
 
         The entry that it is grown from stays until it was read.
 
@@ -158,7 +158,7 @@ class FolderCache:
         return True
 
     def _make_room(self, grown_from: Entry | None) -> bool:
-        """Delete what belongs to another state of the folder, or to no note; and whether there is room for an entry."""
+        """Delete stale entries and those without a note; return whether there is room for an entry."""
         notes = {path: _read(path) for path in self._notes()}
         current = {path for path, note in notes.items() if note is not None and note["of"] == self._of}
         named = {note["file"] for path, note in notes.items() if note is not None and path in current}
@@ -178,12 +178,12 @@ class FolderCache:
 
 
 def _as_it_lies(path: Path) -> str:
-    """Length and last change of a file: an entry is not believed when one of the files behind it was touched since."""
+    """Length and last change of a file: an entry is stale if one of its source files was touched since."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return "missing"
-    return f"{found.st_size} {found.st_mtime_ns}"
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def scan(path: Path) -> str:
@@ -193,7 +193,7 @@ def scan(path: Path) -> str:
 
 
 def _read(path: Path) -> dict[str, Any] | None:
-    """A note; None when it is none."""
+    """A note; None if the file is not one."""
     try:
         note = json.loads(path.read_bytes())
         known = note["format"] == FORMAT and Path(note["file"]).name == note["file"]
@@ -204,7 +204,7 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 
 def _commits_of(note: Mapping[str, Any]) -> int:
-    """The commits that an entry was made of; none where a note of an earlier version says nothing."""
+    """The commits that an entry was made from; none for a note of an earlier version without them."""
     count = note["of"].get("after") if isinstance(note["of"], dict) else None
     return count if isinstance(count, int) else 0
 

@@ -41,7 +41,7 @@ class CheckedFiles:
         self._checked: dict[File, DatasetFile] = {}
 
     def checked(self, file: File) -> DatasetFile:
-        """A file as a view takes it. It is checked, but only once: a dataset is asked many questions.
+        """A file in the form that a view takes. It is checked only once: a dataset answers many questions.
 
         Raises
         ------
@@ -63,7 +63,7 @@ class CheckedFiles:
 
     @contextmanager
     def readable(self, file: File) -> Iterator[pq.ParquetFile]:
-        """A file opened for reading; raises `CorruptFile` where that, or what is done with it, fails."""
+        """A file opened for reading; raises `CorruptFile` if opening or reading fails."""
         try:
             with self.open(file) as opened:
                 yield opened
@@ -71,11 +71,11 @@ class CheckedFiles:
             raise CorruptFile(self.shown(file), self.damage(file) or first_line(error)) from error
 
     def shown(self, file: File) -> str:
-        """A file as its user names it."""
+        """The user's name for a file."""
         return str(Path(self._name, file.path)) if self._layout.bucket is None else f"{self._name}/{file.path}"
 
     def side_by_side(self, call: Callable[[File], T], files: Sequence[File]) -> Iterator[T]:
-        """What a call gives for each file, in their order; of a bucket several at a time, because each waits for it."""
+        """The result of a call for each file, in order; several at a time for a bucket, where each call waits."""
         if self._layout.bucket is None:
             yield from map(call, files)
             return
@@ -83,7 +83,7 @@ class CheckedFiles:
             yield from pool.map(call, files)
 
     def damage(self, file: File) -> str | None:
-        """What is wrong with the bytes of a file, in words; None when they are those that were recorded."""
+        """What is wrong with the bytes of a file, in words; None if they are as recorded."""
         try:
             what = as_recorded(self._layout, file)
         except OSError as error:
@@ -92,7 +92,7 @@ class CheckedFiles:
 
 
 def _is_still(path: StoredFile, file: File) -> bool:
-    """Whether a file that was checked is there as it was; of a bucket, nobody looks twice."""
+    """Whether a checked file is unchanged; in a bucket it is assumed to be."""
     return isinstance(path, StoredObject) or (path.is_file() and path.stat().st_size == file.bytes)
 
 

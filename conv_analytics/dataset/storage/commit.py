@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from conv_analytics import durable
-from conv_analytics.dataset.storage.homes import home_of
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.layout import COMMITS, PREPARED, RECORD, STAGED_QUARANTINE, Layout, other_kind
 from conv_analytics.dataset.storage.report_schema import CARRIED, Count, Instant, check_report
 from conv_analytics.dataset.storage.watermarks import Unfinished, Watermark, read_watermarks, watermarks_from
@@ -69,7 +69,7 @@ class Commit:
     format: int = field(default=FORMAT)
 
     def read_watermarks(self, root: Path) -> Iterator[Watermark]:
-        """How far the run came with each conversation; raise `CorruptFile` if that cannot be read."""
+        """How far the run has read each conversation; raise `CorruptFile` if that cannot be read."""
         yield from watermarks_from(self.watermarks, self.settled, self.unfinished)
         if self.conversations is not None:
             yield from read_watermarks(Layout(root).file(self.conversations.path))
@@ -139,15 +139,15 @@ def commits(layout: Layout, *, before: int | None = None) -> Iterator[Commit]:
     CorruptFile
         If one of them cannot be read.
     """
-    found = []
+    result = []
     for number in numbers(layout):
         if before is None or number < before:
             commit = Commit.read(layout.commit(number))
             if commit.number != number:
                 raise CorruptFile(layout.commit(number), f"it says that it is commit {commit.number}")
-            found.append(commit)
-    removed = removed_by(found)
-    yield from (commit.without(removed) for commit in found)
+            result.append(commit)
+    removed = removed_by(result)
+    yield from (commit.without(removed) for commit in result)
 
 
 def removed_by(history: Iterable[Commit]) -> frozenset[str]:
@@ -158,7 +158,7 @@ def removed_by(history: Iterable[Commit]) -> frozenset[str]:
 def numbers(layout: Layout) -> list[int]:
     """The numbers of all commits, in order."""
     layout.check()
-    home_of(layout).refresh()
+    backend_of(layout).refresh()
     if not layout.commits.is_dir():
         return []
     names = [path.name for path in layout.commits.iterdir()]
@@ -170,12 +170,12 @@ def numbers(layout: Layout) -> list[int]:
 
 
 def next_number(layout: Layout) -> int:
-    """The number that the next commit takes."""
+    """The number of the next commit."""
     return max(numbers(layout), default=0) + 1
 
 
 def prepare(layout: Layout, commit: Commit, text: str | None = None) -> Path:
-    """Write a commit beside the log, in the run's staging folder: the promise that its files are complete.
+    """Write a commit to the run's staging folder: the promise that its files are complete.
 
     `text` is that of the record, where another version may have written it.
     """
@@ -197,13 +197,13 @@ class OvertakenError(Exception):
 
 
 def recover(layout: Layout) -> None:
-    """Finish or sweep what killed runs left in the work folder.
+    """Finish or remove what killed runs left in the work folder.
 
     When another run took the number of a promised commit, because the file system's lock kept nobody away or the log
-    comes from an older copy of the folder, the promise is dropped with its files: what it read is asked for again, and
+    comes from an older copy of the folder, the promise is dropped with its files: what it read is requested again, and
     nothing is there twice.
     """
-    home_of(layout).refresh()
+    backend_of(layout).refresh()
     for staging in layout.runs():
         if prepared := promised(staging):
             commit = _promise(prepared)
@@ -220,13 +220,13 @@ def recover(layout: Layout) -> None:
 
 
 def drop(layout: Layout, commit: Commit) -> None:
-    """Remove the files of a promised commit that is given up."""
+    """Remove the files of a prepared commit that is abandoned."""
     named = {file.path for each in commits(layout) for file in each.published}
-    own, home = [file.path for file in commit.published], home_of(layout)
+    own, backend = [file.path for file in commit.published], backend_of(layout)
     for name in [*own, *([commit.quarantine] if commit.quarantine else [])]:
         if name not in named and f"-{commit.run}" in name:
             with suppress(CorruptFile, NotADirectoryError):
-                home.delete(name)
+                backend.delete(name)
     LOGGER.warning(Entry("dropped", {"run": commit.run, "commit": commit.number, "files": len(own)}))
 
 
@@ -238,7 +238,7 @@ def _promise(prepared: Path) -> Commit:
 
 
 def _entered(layout: Layout, commit: Commit) -> bool:
-    """Whether a promised commit is in the log: its run died, or its folder was copied, just after it was entered."""
+    """Whether a prepared commit is already in the log: its run died, or its folder was copied, just after that."""
     path = layout.commit(commit.number)
     return path.exists() and Commit.read(path).run == commit.run
 
@@ -253,12 +253,12 @@ def finish(layout: Layout, prepared: Path, commit: Commit) -> None:
     OvertakenError
         If another run has taken the number.
     """
-    staging, home = Layout(layout.staging(commit.run)), home_of(layout)
+    staging, backend = Layout(layout.staging(commit.run)), backend_of(layout)
     files = {file.path: staging.local_file(file.path) for file in commit.published}
     if commit.quarantine:
         files[commit.quarantine] = staging.root / STAGED_QUARANTINE
-    home.publish(files)
+    backend.publish(files)
     try:
-        home.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
+        backend.enter(prepared, f"{COMMITS}/{layout.commit(commit.number).name}")
     except FileExistsError as error:
         raise OvertakenError(commit.number) from error

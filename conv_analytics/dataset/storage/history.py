@@ -1,4 +1,4 @@
-"""What the runs of a dataset did, a row each: from the reports that its commits keep."""
+"""The history of a dataset, a row per run, from the reports in its commits."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _APART: dict[str, Any] = {"watermarks": {}, "settled": {}, "conversations": None
 
 
 def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:
-    """All commits, oldest first, with the earlier ones that a compacted dataset carries on, which have no files."""
+    """All commits, oldest first, including earlier ones carried over by a compacted dataset, which have no files."""
     for commit in commits:
         for carried in commit.report.get(CARRIED) or ():
             yield Commit(**{**carried, "files": ()})
@@ -44,7 +44,7 @@ def with_carried(commits: Iterable[Commit]) -> Iterator[Commit]:
 
 
 def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """What a compacted dataset keeps from the commits of its source folder."""
+    """What a compacted dataset carries over from the commits of its source folder."""
     result = []
     for commit in with_carried(commits):
         report = {name: value for name, value in commit.report.items() if name != CARRIED}
@@ -55,7 +55,7 @@ def carry(commits: Iterable[Commit]) -> list[dict[str, Any]]:
 
 
 def runs(commits: Iterable[Commit]) -> list[dict[str, Any]]:
-    """One object of JSON values per run, with the keys of `COLUMNS`; what a report does not say is 0 or None."""
+    """One object of JSON values per run, with the keys of `COLUMNS`; missing values are 0 or None."""
     return [_run(commit) for commit in with_carried(commits)]
 
 

@@ -63,7 +63,7 @@ class Damage(NamedTuple):
     """Whether they are the beginning of a record at the end: the last write was cut short, before it was answered."""
 
     def __str__(self) -> str:
-        what = "end in the midst of a record" if self.torn else "are damaged"
+        what = "end in the middle of a record" if self.torn else "are damaged"
         return f"{self.segment}: {self.size:,} bytes from {self.start:,} on {what}"
 
 
@@ -152,7 +152,7 @@ def read(segment: Segment, offset: int = 0) -> Iterator[tuple[int, Receipt | Dam
 
 
 def is_consumed(segment: Segment, offset: int) -> bool:
-    """Whether a segment is sealed, and has nothing more behind an offset."""
+    """Whether a segment is sealed, and has nothing after an offset."""
     return segment.sealed and next(read(segment, offset), None) is None
 
 
@@ -174,7 +174,7 @@ def set_aside(segment: Segment) -> None:
 
 
 def _is_cut(file: BinaryIO, start: int, end: int) -> bool:
-    """Whether the file ends in the midst of a frame."""
+    """Whether the file ends in the middle of a frame."""
     file.seek(start)
     head, key = file.read(frames.HEAD.size), file.read(len(MAGIC))
     if len(head) < frames.HEAD.size:
@@ -184,7 +184,7 @@ def _is_cut(file: BinaryIO, start: int, end: int) -> bool:
 
 
 def _next_frame(file: BinaryIO, start: int, segment: Segment, seed: int) -> int | None:
-    """Where the first whole frame behind damage begins."""
+    """The offset of the first whole frame after damage."""
     file.seek(start)
     rest = file.read(segment.size - start)
     place = rest.find(MAGIC, frames.HEAD.size + 1)

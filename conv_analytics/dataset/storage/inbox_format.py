@@ -1,4 +1,4 @@
-"""How the inbox is written: names of segments, locks, and records as frames."""
+"""The format of the inbox: names of segments, locks, and records as frames."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SUFFIX, _LOCK = ".segment", ".lock"
 #: A segment of which not everything could be read.
 DAMAGED = ".damaged"
 NAME = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
-#: How the keys of frames begin. Behind damage, the next whole frame is found by it.
+#: The prefix of the keys of frames, by which the next whole frame after damage is found.
 MAGIC = b"\x00inbox:"
 HEADER, _RECEIPT = MAGIC + b"header", MAGIC + b"1"
 
@@ -31,7 +31,7 @@ _about = msgspec.json.Decoder(_About)
 
 
 class Receipt(NamedTuple):
-    """A request that a listener took in."""
+    """A request that a listener received."""
 
     interface: str
     """``rtc`` or ``voice``."""
@@ -83,12 +83,12 @@ def decoded(frame: Frame) -> Receipt | None:
 
 
 def seed_of(name: str) -> int:
-    """The checksums of a segment begin with its name, which no sender knows: no body can pass for a record."""
+    """The seed of a segment's checksums: its name, which no sender knows, so that no body can pass for a record."""
     return zlib.crc32(name.encode())
 
 
 def lock_of(segment: Path) -> FileLock:
-    """The lock that a segment's writer has while it writes."""
+    """The lock that a segment's writer holds while it writes."""
     # Closing may be another thread's business.
     return FileLock(segment.with_suffix(_LOCK), timeout=0, mode=durable.PRIVATE, thread_local=False)
 

@@ -145,7 +145,7 @@ class InboxWriter:
         raise FileNotFoundError(2, "segments vanish while they are written")
 
     def _abandon(self) -> None:
-        """Give up the segment after a failure, without what came after its last whole group."""
+        """Abandon the segment after a failure, cut after its last whole group."""
         part, self._open = self._open, None
         if part is not None:
             part.cut()
@@ -188,7 +188,7 @@ class _OpenSegment:
         return self._file is not None and os.fstat(self._file.fileno()).st_nlink > 0
 
     def cut(self) -> None:
-        """Close it, without what came after the last whole group; remove it if nothing is left."""
+        """Close it, cut after the last whole group; remove it if nothing is left."""
         file = self._file
         with contextlib.suppress(OSError):
             if file is not None and self.end > self.start:

@@ -1,4 +1,4 @@
-"""Which of several rows about the same thing counts: the latest, and an event's from a list."""
+"""Which of several rows for one key counts: the latest and, for events, the one from a list."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from conv_analytics.tables.column import Table
 from conv_analytics.tables.envelope import EVENT_KEY, EventSource
@@ -34,8 +36,13 @@ def latest_places(rows: pd.DataFrame, table: Table, runs: npt.NDArray[np.int_]) 
     return np.sort(order[~repeated])
 
 
+def event_texts(rows: pa.Table | pa.RecordBatch) -> pa.ChunkedArray:
+    """A text per row, equal for rows of one event."""
+    return pc.binary_join_element_wise(rows["conversation_id"], rows["event_id"].cast(pa.string()), "/")
+
+
 def without_replaced(table: Table, frame: pd.DataFrame, event_sources: pd.DataFrame) -> pd.DataFrame:
-    """A table of events without the rows that a list's version replaces; events say that they came twice."""
+    """A table of events without the rows that a list's version replaces; events from both sources are marked."""
     also = event_sources[[*EVENT_KEY, "differs"]].dropna().drop_duplicates(list(EVENT_KEY), keep="last")
     twice = frame[list(EVENT_KEY)].merge(also, "left", list(EVENT_KEY))["differs"].set_axis(frame.index)
     replaced = twice.fillna(value=False) & frame["source"].isin([EventSource.LIVE, EventSource.FILE])
@@ -44,4 +51,4 @@ def without_replaced(table: Table, frame: pd.DataFrame, event_sources: pd.DataFr
     return frame[~replaced].reset_index(drop=True) if replaced.any() else frame
 
 
-__all__ = ["latest_places", "without_replaced"]
+__all__ = ["event_texts", "latest_places", "without_replaced"]

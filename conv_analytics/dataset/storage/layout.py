@@ -1,4 +1,4 @@
-"""Where things lie in a dataset folder.
+"""The layout of a dataset folder.
 
 ::
 
@@ -41,7 +41,7 @@ from conv_analytics.tables import TABLES
 COMMITS, WORK, QUARANTINE, INBOX, CACHE = "_commits", "_work", "_quarantine", "_inbox", "_cache"
 #: The files that runs and plans keep in the work folder.
 LOCK, OWNER, JOURNAL, PLAN = "lock", "owner.json", "journal", "plan.json"
-#: Says that the store of a bucket was tried: see `homes.BucketHome`.
+#: Says that the store of a bucket was tried: see `backends.BucketBackend`.
 TRIED = "tried"
 _PROBE = ".writable"
 _FILES = frozenset({LOCK, OWNER, JOURNAL, PLAN, f"{PLAN}.new", TRIED, _PROBE})
@@ -107,7 +107,7 @@ class Layout:
 
     @property
     def cache(self) -> Path:
-        """What questions keep for the next one."""
+        """The cache of questions."""
         return self.root / CACHE
 
     @property
@@ -154,7 +154,7 @@ class Layout:
         return parts
 
     def _is_inside(self, folder: Path) -> bool:
-        """Whether a folder lies in the root: what is no link, in a folder that does, does so, too."""
+        """Whether a folder lies in the root: anything but a link, in a folder that does."""
         if folder == self.root or folder in self._inside:
             return True
         plain = other_kind(folder, plain=stat.S_IFDIR) is None and self._is_inside(folder.parent)
@@ -209,7 +209,7 @@ class Layout:
 
 
 def other_kind(path: Path, *, plain: int = stat.S_IFREG) -> str | None:
-    """What is there instead of a plain file (or folder); None when it is one, or nothing is there."""
+    """What exists instead of a plain file (or folder); None if it is one, or does not exist."""
     try:
         mode = stat.S_IFMT(path.lstat().st_mode)
     except (FileNotFoundError, NotADirectoryError):

@@ -86,7 +86,7 @@ class WriterLock:
         return None
 
     def since(self) -> datetime | None:
-        """Since when the lock is held, as its holder wrote it; None where that cannot be read."""
+        """The time since when the lock is held, as written by its holder; None if that cannot be read."""
         try:
             moment = datetime.fromisoformat(json.loads(self._owner.read_text(encoding="utf-8"))["since"])
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -94,7 +94,7 @@ class WriterLock:
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
     def is_short(self) -> bool:
-        """Whether its holder said that it would not take long."""
+        """Whether its holder announced a short run."""
         try:
             return json.loads(self._owner.read_text(encoding="utf-8"))["short"] is True
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -109,7 +109,7 @@ class WriterLock:
 
 
 def wait_for_short_run(layout: Layout, patience_s: float = PATIENCE_S) -> None:
-    """Return when no short run has a folder, or after `patience_s` seconds."""
+    """Return when no short run holds the lock of a folder, or after `patience_s` seconds."""
     lock, end = WriterLock(layout), time.monotonic() + patience_s
     while time.monotonic() < end and lock.is_short() and lock.holder() is not None:
         time.sleep(_LOOK_S)

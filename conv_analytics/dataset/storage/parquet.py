@@ -1,4 +1,4 @@
-"""Open the Parquet files that a commit names, if they are what was recorded.
+"""Opens the Parquet files of a commit, if they are as recorded.
 
 Cheap checks are made whenever a file is opened: its length and, from its footer, its table, columns and number of rows.
 They find files that are missing, truncated or swapped;
@@ -24,7 +24,7 @@ _TABLE = b"conv_analytics.table"
 
 
 class OpenFile(NamedTuple):
-    """A file of a commit that is open for reading, where it lies, and which columns of its table it does not have."""
+    """An open file of a commit, its path, and the columns of its table that it lacks."""
 
     parquet: pq.ParquetFile
     path: StoredFile
@@ -79,7 +79,7 @@ def _lacking(schema: pa.Schema, file: File) -> frozenset[str]:
 
 
 def as_recorded(layout: Layout, file: File) -> str | None:
-    """What is wrong with the bytes of a file; None when they are those that were recorded."""
+    """What is wrong with the bytes of a file; None if they are as recorded."""
     path = layout.file(file.path)
     size = size_of(path)
     if size != file.bytes:

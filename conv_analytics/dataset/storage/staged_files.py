@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conv_analytics import durable
+from conv_analytics.dataset.storage.backends import backend_of
 from conv_analytics.dataset.storage.commit import File
-from conv_analytics.dataset.storage.homes import home_of
 from conv_analytics.dataset.storage.layout import STAGED_QUARANTINE, Layout, file_name
 from conv_analytics.dataset.store.bucket import StoreError
 from conv_analytics.errors import DestinationError
@@ -40,7 +40,7 @@ OPEN_FILES = 24
 
 
 def no_deadline() -> None:
-    """Let a commit take its time."""
+    """No deadline: a commit may take as long as it needs."""
 
 
 class Staged(Protocol):
@@ -126,7 +126,7 @@ class StagedFiles:
                 self._flush(KEPT_BYTES)
 
     def keep_table(self, name: str) -> None:
-        """Have a file of a table, if without rows."""
+        """Make sure that a table has a file, even without rows."""
         if not any(part.table.name == name for part in (*self._parts.values(), *self._done)):
             self._part(TABLES[name], self._day)
 
@@ -172,7 +172,7 @@ class StagedFiles:
         return self._parts[key]
 
     def _flush(self, kept: int = 0) -> None:
-        """Hand pending rows to the writing thread, once it has written the previous ones.
+        """Hand pending rows to the writing thread once it has written the previous ones.
 
         Those of the largest files go first, and of those that got none lately; `kept` bytes of the others may stay.
         """
@@ -219,8 +219,6 @@ class StagedFiles:
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
             part.row_groups += 1
         waiting.clear()
-        # Arrow's pool keeps freed memory for later; between two flushes of a long run that only adds up.
-        pa.default_memory_pool().release_unused()
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:
         if part.writer is None:
@@ -241,6 +239,8 @@ class StagedFiles:
         self._writer(part).close()
         part.writer = None
         self._done.append(part)
+        # Arrow's pool keeps freed memory for later, which adds up in a long run; at each flush it would cost more time.
+        pa.default_memory_pool().release_unused()
 
     def _verified(self, part: _Part) -> File:
         self._in_time()
@@ -248,14 +248,14 @@ class StagedFiles:
 
     def _ensure_every_table(self) -> None:
         # A table that never had a row still gets a file, so that every reader finds its columns.
-        known, home = {part.table.name for part in (*self._parts.values(), *self._done)}, home_of(self._layout)
+        known, backend = {part.table.name for part in (*self._parts.values(), *self._done)}, backend_of(self._layout)
         for name in self._tables:
-            if name not in known and not any(file.endswith(".parquet") for file in home.files(name)):
+            if name not in known and not any(file.endswith(".parquet") for file in backend.files(name)):
                 self._part(TABLES[name], self._day)
 
 
 def recorded(staging: Path, name: str, table: str, written: int) -> File:
-    """What a commit records of a staged file that is finished; it is synced to the disk."""
+    """The record in a commit of a finished staged file, which is synced to the disk."""
     path = staging / name
     rows = pq.read_metadata(path).num_rows
     if rows != written:
@@ -275,7 +275,7 @@ def _drop(writer: pq.ParquetWriter) -> None:
 
 @contextmanager
 def disk_errors(root: Path) -> Iterator[None]:
-    """Turn what the operating system or a store says (disk full, no permission) into `DestinationError`."""
+    """Turn errors of the operating system or a store (disk full, no permission) into `DestinationError`."""
     try:
         yield
     except OSError as error:

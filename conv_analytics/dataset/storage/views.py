@@ -62,12 +62,12 @@ def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[Sto
     also = _read(event_sources) if event_sources and SOURCE in table.columns else None
     sources = also if table is EVENTS else None
     columns = ", ".join(_column(column, everywhere, by_name=by_name, event_sources=sources) for column in table.columns)
-    day = f"cast(regexp_extract({_FILE}, {_text(_DAY)}, 1) as date) as {DATE}"
+    day = f"cast(regexp_extract({_FILE}, {text_literal(_DAY)}, 1) as date) as {DATE}"
     source = f"{_read([file.path for file in files], by_name=by_name)} as file"
     latest = ""
     if table.latest:
         # A later run saw the later state, whatever the clock said.
-        number = f"try_cast(regexp_extract({_FILE}, {_text(_COMMIT)}, 1) as bigint)"
+        number = f"try_cast(regexp_extract({_FILE}, {text_literal(_COMMIT)}, 1) as bigint)"
         window = f"partition by {', '.join(table.key)} order by {number} desc, {table.latest} desc"
         latest = f" qualify row_number() over ({window}) = 1"
     elif also and replaces_rows(table) and "source" not in everywhere:
@@ -78,12 +78,12 @@ def view(table: Table, files: Sequence[DatasetFile], event_sources: Sequence[Sto
 
 
 def replaces_rows(table: Table) -> bool:
-    """Whether a list's row of an event replaces that of a webhook which said something else."""
+    """Whether a list's row of an event replaces a differing row of a webhook."""
     return set(EVENT_KEY) <= set(table.key) and SOURCE in table.columns
 
 
 def _read(paths: Sequence[StoredFile], *, by_name: bool = False) -> str:
-    quoted = ", ".join(_text(literal(str(path))) for path in paths)
+    quoted = ", ".join(text_literal(literal(str(path))) for path in paths)
     union = ", union_by_name = true" if by_name else ""
     return f"read_parquet([{quoted}], hive_partitioning = false, filename = '{_FILE}'{union})"
 
@@ -91,9 +91,10 @@ def _read(paths: Sequence[StoredFile], *, by_name: bool = False) -> str:
 def _column(column: Column, lacking: frozenset[str], *, by_name: bool, event_sources: str | None) -> str:
     name = f'"{column.name}"'
     if column.name in lacking:
-        value = f"cast({'null' if column.earlier is None else _text(column.earlier)} as {_TYPES[_plain(column)]})"
+        earlier = "null" if column.earlier is None else text_literal(column.earlier)
+        value = f"cast({earlier} as {_TYPES[_plain(column)]})"
     elif by_name and column.earlier is not None:
-        value = f"coalesce({name}, {_text(column.earlier)})"
+        value = f"coalesce({name}, {text_literal(column.earlier)})"
     elif column.arrow.type == MONEY:
         # A folder may hold files of an earlier version only.
         value = f"cast({name} as decimal({MONEY.precision}, {MONEY.scale}))"
@@ -119,5 +120,6 @@ def literal(path: str) -> str:
     return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
-def _text(value: str) -> str:
+def text_literal(value: str) -> str:
+    """A text as a literal of SQL."""
     return "'" + value.replace("'", "''") + "'"

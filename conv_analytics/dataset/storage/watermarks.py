@@ -1,4 +1,4 @@
-"""How far a run came with each conversation: its watermarks, as a commit keeps them for the next runs."""
+"""Watermarks: how far a run has read each conversation, stored in commits for later runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LATER: dict[str, Any] = {"sequence_number": None, "pending_since": None, "unrea
 
 
 class Unfinished(TypedDict, total=False):
-    """What is or was missing of a conversation, as a commit record writes it: see `Watermark`."""
+    """What is or was missing of a conversation, as written to a commit record; see `Watermark`."""
 
     sequence_number: int
     pending_since: str

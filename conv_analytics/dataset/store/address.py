@@ -59,18 +59,18 @@ def parse(text: str | PathLike[str]) -> Address:
     >>> parse("s3://exports/vonage/").prefix
     'vonage'
     """
-    found = _URL.fullmatch(fspath(text))
-    scheme, rest = (found[1].lower(), found[2].replace("\\", "/")) if found else ("", "")
+    match = _URL.fullmatch(fspath(text))
+    scheme, rest = (match[1].lower(), match[2].replace("\\", "/")) if match else ("", "")
     if scheme not in SCHEMES:
         url = f"{scheme}://{rest}" if scheme else fspath(text)
         raise ConfigError(
-            f"{url} is a URL; a dataset is a folder of this machine, or in a bucket: s3://BUCKET/PATH or"
+            f"{url} is a URL; a dataset is a local folder, or in a bucket: s3://BUCKET/PATH or"
             " az://CONTAINER/PATH. Name one of these."
         )
     bucket, _, path = rest.partition("/")
     parts = PurePosixPath(path).parts
     if not _BUCKET.fullmatch(bucket):
-        raise ConfigError(f"{scheme}://{rest} names no bucket: write {scheme}://BUCKET/PATH, with small letters.")
+        raise ConfigError(f"{scheme}://{rest} names no bucket: write {scheme}://BUCKET/PATH, in lower case.")
     for part in parts:
         if part in {".", "..", "/"} or not _PART.fullmatch(part):
             raise ConfigError(

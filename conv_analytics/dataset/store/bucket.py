@@ -1,4 +1,4 @@
-"""A dataset in a bucket: objects are created whole, or not at all, and never changed.
+"""A dataset in a bucket: objects are created completely or not at all, and never changed.
 
 What a store answers is not always what it did: an answer may be lost after the object was written, a conflict of two
 requests (409) looks like an object that is already there, and an overloaded store refuses (503). `BucketStore.create`
@@ -33,7 +33,7 @@ _TIMEOUT_S, _LARGE_TIMEOUT_S = 30, 300
 
 
 class StoreError(OSError):
-    """A store did not do what it was asked, or did not say so."""
+    """A store failed to do something, or did not confirm it."""
 
     def __init__(self, url: str, reason: str, number: int = errno.EIO) -> None:
         super().__init__(number, f"{url}: {reason}")
@@ -72,7 +72,7 @@ class BucketStore:
         self._clients = {large: _client(address, large=large) for large in (False, True)}
 
     def __reduce__(self) -> tuple[type[BucketStore], tuple[Address]]:
-        """Another process opens it anew, with the settings of its own environment."""
+        """Another process reopens it, with the settings of its own environment."""
         return BucketStore, (self.address,)
 
     def url(self, name: str) -> str:
@@ -119,12 +119,12 @@ class BucketStore:
             wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def read(self, name: str) -> bytes:
-        """What an object holds; raise `FileNotFoundError` if there is none."""
+        """The content of an object; raise `FileNotFoundError` if there is none."""
         with self._errors(name):
             return self._clients[True].get(name).bytes().to_bytes()  # type: ignore[no-any-return]
 
     def chunks(self, name: str) -> Iterator[bytes]:
-        """What an object holds, a piece at a time."""
+        """The content of an object, piece by piece."""
         with self._errors(name):
             for chunk in self._clients[True].get(name).stream(min_chunk_size=2**20):
                 yield bytes(chunk)
@@ -159,14 +159,14 @@ class BucketStore:
     def list(self, folder: str) -> list[Listed]:
         """The objects below a folder, by name."""
         with self._errors(folder):
-            found = [each for page in self._clients[False].list(folder) for each in page]
-        return sorted(Listed(each["path"], each["size"], each["e_tag"] or "") for each in found)
+            objects = [each for page in self._clients[False].list(folder) for each in page]
+        return sorted(Listed(each["path"], each["size"], each["e_tag"] or "") for each in objects)
 
     def folders(self, folder: str = "") -> tuple[str, ...]:
         """The names of the folders in a folder: the first parts of the names of what is below it."""
         with self._errors(folder):
-            found = self._clients[False].list_with_delimiter(folder or None)
-        return tuple(sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in found["common_prefixes"]))
+            listing = self._clients[False].list_with_delimiter(folder or None)
+        return tuple(sorted(str(each).rstrip("/").rsplit("/", 1)[-1] for each in listing["common_prefixes"]))
 
     def delete(self, name: str) -> None:
         """Delete an object, if it is there."""
@@ -182,7 +182,7 @@ class BucketStore:
         return self._clients[size > _LARGE]
 
     def _read_back(self, name: str) -> bytes | None:
-        """What is there; None when nothing is, or it cannot be read now."""
+        """The content of the object; None if it does not exist, or cannot be read now."""
         try:
             return self.read(name)
         except FileNotFoundError:
@@ -202,13 +202,13 @@ class BucketStore:
         )  # fmt: skip
 
     def _raise_if_final(self, name: str, error: BaseException) -> None:
-        """Raise what no repetition changes."""
+        """Raise errors that a retry cannot fix."""
         if isinstance(error, self._final):
             raise StoreError(self.url(name), f"the store refuses ({_reason(error)})", errno.EACCES) from error
 
     @contextmanager
     def _errors(self, name: str) -> Iterator[None]:
-        """Turn what the client raises into errors of files."""
+        """Turn errors of the client into errors of files."""
         from obstore.exceptions import BaseError  # noqa: PLC0415  an extra
 
         try:
@@ -224,7 +224,7 @@ def _client(address: Address, *, large: bool) -> Any:
         from obstore.exceptions import BaseError  # noqa: PLC0415  an extra
         from obstore.store import AzureStore, S3Store  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError(f"{address} takes an extra: pip install 'conv-analytics[s3]'.") from error
+        raise ConfigError(f"{address} needs an extra: pip install 'conv-analytics[s3]'.") from error
     timeout = timedelta(seconds=_LARGE_TIMEOUT_S if large else _TIMEOUT_S)
     options: dict[str, Any] = {
         # Options that are given here take the place of the environment's.

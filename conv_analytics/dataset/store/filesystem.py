@@ -1,4 +1,4 @@
-"""What DuckDB reads the files of a bucket through: it asks for the columns that a query needs, and no others."""
+"""The filesystem through which DuckDB reads a bucket: only the columns that a query needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a store keeps its promise that an object is created once: some servers ignore the condition."""
+"""Tests that a store creates an object only once: some servers ignore the condition."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def require_create_once(store: BucketStore) -> None:
     store.delete(name)
     if not whole:
         reason = (
-            "its server lets a second writer replace an object that is there (it ignores If-None-Match), so two runs"
+            "its server lets a second writer replace an existing object (it ignores If-None-Match), so two runs"
             " could both believe that they were next. Use a server that has conditional writes"
         )
         raise DestinationError(store.address, reason)

@@ -1,4 +1,4 @@
-"""An object of a bucket, to be read as a file: readers ask for the parts that they need."""
+"""An object of a bucket as a file: readers request the parts that they need."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ StoredFile: TypeAlias = Path | StoredObject
 
 
 class ObjectReader(io.RawIOBase):
-    """Reads an object: each read is a request for just these bytes, but those at the end, which come together."""
+    """Reads an object: each read requests just those bytes, except at the end, which is fetched once."""
 
     def __init__(self, store: BucketStore, name: str, size: int) -> None:
         super().__init__()
@@ -68,11 +68,11 @@ class ObjectReader(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Whether it can be read: it can."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """Whether it can be read from any place: it can."""
+        """Always true: it can be read from any position."""
         return True
 
     def tell(self) -> int:
@@ -117,7 +117,7 @@ class ObjectReader(io.RawIOBase):
 
 @contextmanager
 def _answered() -> Iterator[None]:
-    """Tell a store that does not answer from a file that is damaged."""
+    """Distinguish a store that does not answer from a damaged file."""
     try:
         yield
     except StoreError as error:

@@ -29,7 +29,7 @@ FORMAT = 1
 
 
 def dataset_folder(destination: str | PathLike[str], work: str | PathLike[str] | None = None) -> Path:
-    """The folder of a dataset: the one that is named or, of a bucket, the local work folder, which is made.
+    """The folder of a dataset: the named one or, for a bucket, its local work folder, which is created.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def _default(address: Address) -> Path:
     try:
         from platformdirs import user_state_path  # noqa: PLC0415  an extra
     except ImportError as error:
-        raise ConfigError(f"{address} takes an extra: pip install 'conv-analytics[s3]'.") from error
+        raise ConfigError(f"{address} needs an extra: pip install 'conv-analytics[s3]'.") from error
     names = _names(address)
     digest = hashlib.sha256(f"{names['url']} {names['endpoint']}".encode()).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9.-]+", "-", names["url"])[:80]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from conv_analytics.api.notices import Notice, ResponseReceived, Retried
 from conv_analytics.exporter.pacing.concurrency_limit import ConcurrencyLimit
@@ -22,6 +21,8 @@ from conv_analytics.exporter.pacing.rate_limit import DEFAULT_PAUSE_S, RateLimit
 _FRESH = timedelta(days=30)
 #: Longest single wait: timers do not take a thousand years.
 _LONGEST_S = 86_400.0
+
+T = TypeVar("T")
 
 
 class Pacer:
@@ -61,12 +62,11 @@ class Pacer:
                 await asyncio.sleep(min(wait, _LONGEST_S))
             self.rate_limit.take()
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Take one of the places for requests in flight."""
+    async def in_slot(self, request: Callable[[], Awaitable[T]]) -> T:
+        """Run a request in one of the places for requests in flight, once there is one."""
         await self._enter()
         try:
-            yield
+            return await request()
         finally:
             self._leave()
 
@@ -77,7 +77,7 @@ class Pacer:
             await asyncio.sleep(seconds)
             await self._enter()
         except BaseException:
-            # `slot` leaves the place on the way out, also after an interruption here.
+            # `in_slot` leaves the place on the way out, also after an interruption here.
             self._busy += 1
             raise
 

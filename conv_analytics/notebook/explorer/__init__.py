@@ -1,4 +1,4 @@
-"""Look through calls in a notebook, `explore`, and export them there, `export_panel`."""
+"""Browse calls in a notebook, `explore`, and export them there, `export_panel`."""
 
 from __future__ import annotations
 

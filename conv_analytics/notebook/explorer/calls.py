@@ -54,13 +54,13 @@ def judged_calls(data: Any, profile: str | Profile = "recommended") -> pd.DataFr
     return calls_of_legs(judged_legs(data, profile).legs)
 
 
-def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
+def cached_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The calls of the data, as `judged_calls` gives them, and the verdicts on its legs.
 
     A dataset keeps them, for it does not change; a large one in the cache of its folder, for the next session.
     """
-    kept: dict[str, Any] = getattr(data, "kept", {})
-    of, *frames = kept.get("explorer", (None, None, None))
+    cache: dict[str, Any] = getattr(data, "session_cache", {})
+    of, *frames = cache.get("explorer", (None, None, None))
     if of != profile:
         source = Source.of(data)
         about = {"profile": json.dumps(asdict(profile)), "phonenumbers": phonenumbers_version(),
@@ -73,10 +73,10 @@ def kept_calls(data: Any, profile: Profile) -> tuple[pd.DataFrame, pd.DataFrame]
             return made[0]
 
         frames = [
-            source.kept_frame("calls", about, lambda: calls_of_legs(legs())),
-            source.kept_frame("verdicts", about, lambda: legs()[["conversation_id", "leg_id", "verdict"]]),
+            source.cached_frame("calls", about, lambda: calls_of_legs(legs())),
+            source.cached_frame("verdicts", about, lambda: legs()[["conversation_id", "leg_id", "verdict"]]),
         ]
-        kept["explorer"] = (profile, *frames)
+        cache["explorer"] = (profile, *frames)
     return frames[0], frames[1]
 
 
@@ -108,4 +108,4 @@ def _worst_legs(legs: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
     return order.drop_duplicates(_KEY)[[*_KEY, *JUDGED]]
 
 
-__all__ = ["JUDGED", "calls_of_legs", "judged_calls", "kept_calls"]
+__all__ = ["JUDGED", "cached_calls", "calls_of_legs", "judged_calls"]

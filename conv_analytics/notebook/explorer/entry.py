@@ -23,7 +23,7 @@ def explore(
     client: Conversations | AsyncConversations | None = None,
     panel: ExportPanel | None = None,
 ) -> Explorer:
-    """Browse calls: filter them, select some, open the timeline of one; and export them first if need be.
+    """Browse calls: filter them, select some, open the timeline of one; and export them first if needed.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ const NO_FILTERS = { since: "", until: "", networks: [], countries: [], directio
 const classed = (kind) => `ca-${kind.replace(" ", "-")}`;
 
 export class Explorer {
-  constructor(root, ask) {
-    Object.assign(this, { root, ask, focused: -1, anchor: -1, wanted: {} });
+  constructor(root, send) {
+    Object.assign(this, { root, send, focused: -1, anchor: -1, filters: {} });
     this.build();
   }
 
@@ -49,8 +49,8 @@ export class Explorer {
     const before = this.state, focused = focusedIn(this.root), inside = this.body.contains(focused);
     this.state = state;
     // What was asked for last counts until all is answered.
-    const settled = !this.ask.waits();
-    if (settled) this.wanted = state.filters;
+    const settled = !this.send.pending();
+    if (settled) this.filters = state.filters;
     if (settled && (changed.has("filtering") || changed.has("answered"))) this.fill(focused);
     if (changed.has("filtering")) { this.toggles(focused); this.bars(); }
     if (changed.has("filtering") || changed.has("error")) this.showNumbers();
@@ -135,7 +135,7 @@ export class Explorer {
       const sorted = column === sort ? (descending ? "descending" : "ascending") : "none";
       const mark = { none: "", ascending: " \u25b2", descending: " \u25bc" }[sorted];
       return make("th", { scope: "col", "aria-sort": sorted }, make("button", { type: "button", name: column, title: tip,
-        onclick: () => this.ask({ do: "sort", column, descending: sorted === "ascending" }) }, shown + mark));
+        onclick: () => this.send({ do: "sort", column, descending: sorted === "ascending" }) }, shown + mark));
     }));
     if (name) this.head.querySelector(`[name="${name}"]`)?.focus();
   }
@@ -176,13 +176,13 @@ export class Explorer {
   pages() {
     const { first, matching, page, count: selected } = this.state, last = Math.min(first + page, matching);
     const turn = (words, name, to, on) => make("button", { type: "button", "aria-label": name, title: name,
-      ...(on ? {} : { disabled: "" }), onclick: () => this.ask({ do: "turn", first: to }) }, words);
+      ...(on ? {} : { disabled: "" }), onclick: () => this.send({ do: "turn", first: to }) }, words);
     const span = matching ? `${(first + 1).toLocaleString("en")}\u2013${last.toLocaleString("en")} of ${matching.toLocaleString("en")}` : "none";
     const some = selected === 1 ? "1 call selected" : `${selected.toLocaleString("en")} calls selected`;
     this.pager.replaceChildren(turn("\u2039", "Previous page", first - page, first > 0), make("span", {}, span),
       turn("\u203a", "Next page", first + page, last < matching),
       make("span", { class: "ca-quiet ca-right", "aria-live": "polite" }, selected ? some : "click or Enter: timeline; Space or Ctrl and click: select"),
-      ...(selected ? [make("button", { type: "button", onclick: () => this.ask({ do: "choose", places: [] }) }, "select none")] : []));
+      ...(selected ? [make("button", { type: "button", onclick: () => this.send({ do: "choose", places: [] }) }, "select none")] : []));
   }
 
   // -- what the reader asks for
@@ -191,26 +191,26 @@ export class Explorer {
 
   filter(changed = {}) {
     this.stopWaiting();
-    const wanted = { ...this.wanted, ...changed, text: this.search.value };
+    const filters = { ...this.filters, ...changed, text: this.search.value };
     for (const field of this.fields.querySelectorAll("input, select")) {
       if (field.type === "date") {
         // An instant that Python set is kept as long as its day is.
-        if (field.value !== wanted[field.name].slice(0, 10)) wanted[field.name] = field.value;
-      } else if (field.value !== "\0") wanted[field.name] = field.value ? [field.value] : [];
+        if (field.value !== filters[field.name].slice(0, 10)) filters[field.name] = field.value;
+      } else if (field.value !== "\0") filters[field.name] = field.value ? [field.value] : [];
     }
-    this.wanted = wanted;
-    this.ask({ do: "filter", filters: wanted });
+    this.filters = filters;
+    this.send({ do: "filter", filters: filters });
   }
 
   showAll() {
     this.stopWaiting();
-    this.wanted = NO_FILTERS;
+    this.filters = NO_FILTERS;
     this.fill(null, NO_FILTERS);
-    this.ask({ do: "filter", filters: {} });
+    this.send({ do: "filter", filters: {} });
   }
 
   toggleVerdict(verdict) {
-    const chosen = this.wanted.verdicts;
+    const chosen = this.filters.verdicts;
     this.filter({ verdicts: chosen.includes(verdict) ? chosen.filter((each) => each !== verdict) : [...chosen, verdict] });
   }
 
@@ -240,13 +240,13 @@ export class Explorer {
 
   choose(places, open = null) {
     this.mark(places);
-    this.ask({ do: "choose", places, open });
+    this.send({ do: "choose", places, open });
   }
 
   toggled(place) {
     this.anchor = place;
     const row = this.row(place), selected = row?.getAttribute("aria-selected") === "true";
-    this.ask({ do: "toggle", place });
+    this.send({ do: "toggle", place });
     row?.setAttribute("aria-selected", String(!selected));
   }
 
@@ -272,8 +272,8 @@ export class Explorer {
   key(event) {
     const places = this.places(), at = places.indexOf(this.focused), { first, matching, page } = this.state;
     const move = (to) => {
-      if (to >= places.length && first + page < matching) { this.ask({ do: "turn", first: first + page }); return; }
-      if (to < 0 && first > 0) { this.atEnd = true; this.ask({ do: "turn", first: first - page }); return; }
+      if (to >= places.length && first + page < matching) { this.send({ do: "turn", first: first + page }); return; }
+      if (to < 0 && first > 0) { this.atEnd = true; this.send({ do: "turn", first: first - page }); return; }
       const place = places[Math.min(Math.max(to, 0), places.length - 1)];
       this.focus(place);
       if (event.shiftKey) this.span(place);
@@ -287,6 +287,6 @@ export class Explorer {
     if (!all && (event.ctrlKey || event.metaKey || event.altKey || !actions[event.key] || at < 0)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (all) this.ask({ do: "all" }); else actions[event.key]();
+    if (all) this.send({ do: "all" }); else actions[event.key]();
   }
 }

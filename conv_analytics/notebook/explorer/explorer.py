@@ -1,4 +1,4 @@
-"""The explorer: a widget that shows calls, and does what its reader asks for."""
+"""The explorer: a widget that shows calls and answers the reader's requests."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import traitlets
 from conv_analytics.analysis.audio.profiles import Profile, profile_of
 from conv_analytics.errors import ConfigError, ConvAnalyticsError
 from conv_analytics.errors.redaction import safe_repr
-from conv_analytics.notebook.explorer import shown
-from conv_analytics.notebook.explorer.asked import AskedWidget
-from conv_analytics.notebook.explorer.calls import kept_calls
+from conv_analytics.notebook.explorer import browser_state
+from conv_analytics.notebook.explorer.calls import cached_calls
 from conv_analytics.notebook.explorer.filters import Filters
 from conv_analytics.notebook.explorer.folder import dataset_in
-from conv_analytics.notebook.explorer.opened import OpenTimeline
+from conv_analytics.notebook.explorer.open_timeline import OpenTimeline
 from conv_analytics.notebook.explorer.page import fragment, style
 from conv_analytics.notebook.explorer.panel import ExportPanel
+from conv_analytics.notebook.explorer.request_widget import RequestWidget
 from conv_analytics.notebook.explorer.summary import summary
 from conv_analytics.notebook.explorer.view import View
 from conv_analytics.notebook.html import module
@@ -28,7 +28,7 @@ from conv_analytics.notebook.timeline.page import style as timeline_style
 from conv_analytics.notebook.timeline.timeline import show_timeline
 
 
-class Explorer(AskedWidget):
+class Explorer(RequestWidget):
     """Browses calls; made by `explore`. One widget: the panel of an export, the calls, and the timeline of one.
 
     Attributes
@@ -43,10 +43,10 @@ class Explorer(AskedWidget):
     """
 
     _esm = module(
-        *PARTS, *(f"explorer/{name}.js" for name in ("widget", "explorer", "opened", "panel", "explorer_widget"))
+        *PARTS, *(f"explorer/{name}.js" for name in ("widget", "explorer", "open_timeline", "panel", "explorer_widget"))
     )
     _css = f"{style()}{timeline_style()}"
-    headings = traitlets.Dict(shown.HEADINGS).tag(sync=True)
+    headings = traitlets.Dict(browser_state.HEADINGS).tag(sync=True)
     filtering = traitlets.Dict().tag(sync=True)
     table = traitlets.Dict().tag(sync=True)
     selection = traitlets.Dict().tag(sync=True)
@@ -63,10 +63,10 @@ class Explorer(AskedWidget):
         self._timeline: OpenTimeline | None = None
         self._read(data)
         self.panel = panel
-        state = {"filtering": shown.filtering(self._view), "table": shown.table(self._view),
-                 "selection": shown.selection(self._view, None)}  # fmt: skip
+        state = {"filtering": browser_state.filtering(self._view), "table": browser_state.table(self._view),
+                 "selection": browser_state.selection(self._view, None)}  # fmt: skip
         # An export reports from a thread of its own, while the browser may ask for something: one lock for both.
-        super().__init__(None if panel is None else panel.lock, **state)
+        super().__init__(self._answer, self._fragment, None if panel is None else panel.lock, **state)
         if panel is not None:
             self.export = panel.shown
             panel.observe(lambda change: self.set_trait("export", change.new), "shown")
@@ -79,7 +79,7 @@ class Explorer(AskedWidget):
 
     def _read(self, data: Any) -> None:
         self._data = data
-        frame, self._verdicts = kept_calls(data, profile_of(self._profile))
+        frame, self._verdicts = cached_calls(data, profile_of(self._profile))
         self._view = View(frame, tz=self._tz, mask=self._mask)
 
     @property
@@ -170,8 +170,8 @@ class Explorer(AskedWidget):
             self.error = self._view.display.text(str(error))
         self._output.update()
 
-    def _do(self, request: dict[str, Any]) -> None:
-        """Do what the reader asks for; if that is impossible, show why, and change nothing."""
+    def _answer(self, request: dict[str, Any]) -> None:
+        """Handle a request; if it is impossible, show why, and change nothing."""
         if request.get("to") == "export":
             if self.panel is not None:
                 self.panel.do(request)
@@ -188,13 +188,13 @@ class Explorer(AskedWidget):
         match request["do"]:
             case "filter":
                 view.filters = Filters.of(request["filters"])
-                self.filtering, self.table = shown.filtering(view), shown.table(view)
+                self.filtering, self.table = browser_state.filtering(view), browser_state.table(view)
             case "sort":
                 view.order(request["column"], descending=bool(request["descending"]))
-                self.table = shown.table(view)
+                self.table = browser_state.table(view)
             case "turn":
-                view.turn(int(request["first"]))
-                self.table = shown.table(view)
+                view.go_to(int(request["first"]))
+                self.table = browser_state.table(view)
             case "all":
                 view.choose(view.places.tolist())
             case "toggle":
@@ -225,19 +225,19 @@ class Explorer(AskedWidget):
 
     @traitlets.observe("picked")
     def _on_picked(self, change: Any) -> None:
-        """Keep what is selected in the timeline, unless another one has been opened meanwhile."""
+        """Store the selection in the timeline, unless another one has been opened meanwhile."""
         with self._lock:
             if self._timeline is not None and change.new.get("id") == self.conversation.get("id"):
                 self._timeline.rows = [int(row) for row in change.new["rows"]]
 
     def _show_calls(self) -> None:
-        self.filtering, self.table = shown.filtering(self._view), shown.table(self._view)
+        self.filtering, self.table = browser_state.filtering(self._view), browser_state.table(self._view)
         self._show_selection()
 
     def _show_selection(self) -> None:
-        self.selection = shown.selection(self._view, self._opened)
+        self.selection = browser_state.selection(self._view, self._opened)
 
-    def _html(self) -> str:
+    def _fragment(self) -> str:
         above = "" if self.panel is None else self.panel.html()
         return above + fragment(self._view)
 

@@ -1,16 +1,16 @@
 // The explorer as one widget: the panel of an export where there is one, the calls, and the timeline of the call that is open.
 import { make, watchTheme } from "../dom.js";
 import { Explorer } from "./explorer.js";
-import { Opened } from "./opened.js";
+import { Opened } from "./open_timeline.js";
 import { Panel } from "./panel.js";
-import { asker, follow, frame } from "./widget.js";
+import { requestSender, follow, frame } from "./widget.js";
 
 const TRAITS = ["headings", "filtering", "table", "selection", "error", "answered"];
 
 export default {
   render({ model, el }) {
     const calls = make("div", { class: "ca-explore" }), below = make("div"), above = make("div");
-    const ask = asker(model), view = new Explorer(calls, ask);
+    const send = requestSender(model), view = new Explorer(calls, send);
     const opened = new Opened(below, (id, rows) => { model.set("picked", { id, rows }); model.save_changes(); });
     let panel = null;
     const export_ = () => {
@@ -19,7 +19,7 @@ export default {
       if (!panel) {
         const root = make("div", { class: "ca-explore ca-export" });
         above.append(root);
-        panel = new Panel(root, (message) => ask({ to: "export", ...message }));
+        panel = new Panel(root, (message) => send({ to: "export", ...message }));
       }
       panel.show(state);
     };

@@ -19,7 +19,7 @@ class Facet:
     Examples
     --------
     >>> facet = Facet(pd.Series(["busy", "answered", None, "busy"], dtype="str"))
-    >>> facet.having(["busy", NONE]).tolist()
+    >>> facet.rows_with(["busy", NONE]).tolist()
     [True, False, True, True]
     >>> facet.counts(np.array([True, True, True, False]))
     {'answered': 1, 'busy': 1, 'none known': 1}
@@ -30,7 +30,7 @@ class Facet:
         self._codes = codes
         self.values = tuple(map(str, values))
 
-    def having(self, chosen: Iterable[str]) -> Rows:
+    def rows_with(self, chosen: Iterable[str]) -> Rows:
         """The rows with one of these values; all rows when none is chosen."""
         wanted = set(chosen)
         if not wanted:

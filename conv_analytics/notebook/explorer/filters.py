@@ -56,7 +56,7 @@ class Filters:
     since 2026-05-04; verdicts: poor, fair
     >>> Filters(verdicts="awful")
     Traceback (most recent call last):
-    conv_analytics.errors.tree.ConfigError: 'awful' is none of verdicts: unmeasured, good, fair, poor.
+    conv_analytics.errors.tree.ConfigError: 'awful' is not one of verdicts: unmeasured, good, fair, poor.
     """
 
     since: datetime | date | str | None = None
@@ -75,7 +75,7 @@ class Filters:
             known = _ALLOWED.get(name)
             for value in values:
                 if not isinstance(value, str) or (known is not None and value not in known):
-                    raise ConfigError(f"{value!r} is none of {name}: {', '.join(known or ('texts',))}.")
+                    raise ConfigError(f"{value!r} is not one of {name}: {', '.join(known or ('texts',))}.")
             object.__setattr__(self, name, values)
 
     @classmethod

@@ -35,7 +35,7 @@ def style() -> str:
 
 
 def fragment(view: View) -> str:
-    """What a saved notebook shows without a kernel, and a front end without widgets."""
+    """The HTML for a saved notebook without a kernel, and for front ends without widgets."""
     numbers, over_time = summary(view), bins(view)
     rows = [cells for _, cells in view.page()][:ROWS]
     caption = view.display.text(str(view.filters))

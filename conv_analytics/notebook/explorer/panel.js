@@ -7,15 +7,15 @@ const FIELDS = [["folder", "export to", "text", ""], ["since", "created since", 
   ["tables", "tables", "text", "all but users, sessions"]];
 
 export class Panel {
-  constructor(root, ask) {
+  constructor(root, send) {
     this.root = root;
     this.fields = FIELDS.map(([name, label, type, placeholder]) => {
       const field = make("input", { type, name, placeholder, spellcheck: "false",
         onkeydown: (event) => { if (event.key === "Enter" && !this.start.disabled) this.start.click(); } });
       return [field, make("label", {}, `${label} `, field)];
     });
-    this.start = make("button", { type: "button", class: "ca-main", onclick: () => ask({ do: "start", fields: this.values() }) }, "Start");
-    this.stop = make("button", { type: "button", onclick: () => ask({ do: "stop" }) }, "Stop");
+    this.start = make("button", { type: "button", class: "ca-main", onclick: () => send({ do: "start", fields: this.values() }) }, "Start");
+    this.stop = make("button", { type: "button", onclick: () => send({ do: "stop" }) }, "Stop");
     this.bar = make("progress", { "aria-label": "Conversations read" });
     this.text = make("span", { class: "ca-quiet ca-reach" });
     this.status = make("b");

@@ -18,8 +18,8 @@ from conv_analytics.errors.redaction import safe_repr
 from conv_analytics.exporter import Exported, Job, Progress, export
 from conv_analytics.exporter.options import Options, PanelOptions, ScopeOptions, takes
 from conv_analytics.exporter.progress.notebook import as_html, as_text
-from conv_analytics.notebook.explorer.asked import AskedWidget
 from conv_analytics.notebook.explorer.page import style
+from conv_analytics.notebook.explorer.request_widget import RequestWidget
 from conv_analytics.notebook.html import clean, module, render, safe
 from conv_analytics.notebook.report.period import period_of
 
@@ -117,7 +117,7 @@ def export_panel(
     return ExportPanel(client, dest, tz=tz, on_end=on_end, options=options)
 
 
-class ExportPanel(AskedWidget):
+class ExportPanel(RequestWidget):
     """The panel of an export, a widget; made by `export_panel`.
 
     Attributes
@@ -150,7 +150,7 @@ class ExportPanel(AskedWidget):
         self.ends = [] if on_end is None else [on_end]
         self._client, self._tz, self._options = client, tz, options
         self._error = ""
-        super().__init__(shown=self._state())
+        super().__init__(self.do, self.html, shown=self._state())
 
     @property
     def widget(self) -> Self:
@@ -159,7 +159,7 @@ class ExportPanel(AskedWidget):
 
     @property
     def lock(self) -> threading.RLock:
-        """What whoever changes or reads the state of the panel holds."""
+        """The lock to hold while changing or reading the state of the panel."""
         return self._lock
 
     @property
@@ -207,7 +207,7 @@ class ExportPanel(AskedWidget):
         self._show()
 
     def do(self, request: dict[str, Any]) -> None:
-        """Do what a button of the panel asks for: ``start`` with fields, or ``stop``; if it cannot be, say why."""
+        """Handle a button of the panel: ``start`` with fields, or ``stop``; if it fails, show why."""
         if request["do"] == "stop":
             self.stop()
             return
@@ -217,8 +217,6 @@ class ExportPanel(AskedWidget):
         except ConvAnalyticsError as error:
             self._error = str(error)
             self._show()
-
-    _do = do
 
     def _on_event(self, event: object) -> None:
         """Show the progress; called in the run's thread, about ten times a second."""
@@ -257,9 +255,6 @@ class ExportPanel(AskedWidget):
             hint=_HINTS.get(self.status, ""), progress="" if progress is None else safe(as_html(progress)),
             error=self._error,
         )  # fmt: skip
-
-    def _html(self) -> str:
-        return self.html()
 
     @safe_repr
     def __repr__(self) -> str:

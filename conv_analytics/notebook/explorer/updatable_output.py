@@ -1,4 +1,4 @@
-"""An output of a cell that is updated after the cell has run, so that a saved notebook has its last state."""
+"""A cell output that is updated after the cell has run, so that a saved notebook has the last state."""
 
 from __future__ import annotations
 

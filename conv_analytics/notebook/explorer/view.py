@@ -14,7 +14,7 @@ from conv_analytics.errors import ConfigError
 from conv_analytics.glossary import term
 from conv_analytics.notebook.explorer.facet import Facet, Rows
 from conv_analytics.notebook.explorer.filters import LISTS, NONE, Filters
-from conv_analytics.notebook.explorer.words import Words
+from conv_analytics.notebook.explorer.search_index import SearchIndex
 from conv_analytics.notebook.html import clean
 from conv_analytics.notebook.palette import QUALITY
 from conv_analytics.notebook.report.period import period_of
@@ -104,11 +104,11 @@ class View:
     def order(self, column: str, *, descending: bool) -> None:
         """Sort by a column; missing values come last."""
         if column not in COLUMNS:
-            raise ConfigError(f"{column!r} is no column: use one of {', '.join(COLUMNS)}.")
+            raise ConfigError(f"{column!r} is not a column: use one of {', '.join(COLUMNS)}.")
         self.sort, self.descending, self.first = column, descending, 0
         self._sort_places()
 
-    def turn(self, first: int) -> None:
+    def go_to(self, first: int) -> None:
         """Show the page with this row, counted from 0."""
         last = max(len(self.places) - 1, 0)
         self.first = min(max(first, 0), last) // PAGE * PAGE
@@ -125,7 +125,7 @@ class View:
         yield from zip(map(int, places), map(list, zip(*texts, strict=True)), strict=True)
 
     def options(self) -> dict[str, dict[str, int]]:
-        """The values of each list, with how many calls would be shown if it was the only one that changed."""
+        """The values of each list filter, with the number of calls shown if only that filter changed."""
         options = {}
         for name, facet in self._facets.items():
             others = self._period & self._text
@@ -174,7 +174,7 @@ class View:
         wanted = self._filters
         self._period = self._within(wanted)
         self._text = self._matching(wanted.text)
-        self._lists = {name: facet.having(self._chosen(name)) for name, facet in self._facets.items()}
+        self._lists = {name: facet.rows_with(self._chosen(name)) for name, facet in self._facets.items()}
         self._passed = np.logical_and.reduce([self._period, self._text, *self._lists.values()])
         self._sort_places()
 
@@ -205,14 +205,14 @@ class View:
             return rows
         # Only what is shown can be matched by parts; a whole number matches by its masked form.
         forms = {wanted.lower(), self.display.party(wanted.lstrip("+") or wanted).lower()}
-        matches: Rows = np.logical_or.reduce([words.having(form) for words in self._words for form in forms])
+        matches: Rows = np.logical_or.reduce([index.containing(form) for index in self._indexes for form in forms])
         return matches
 
     @cached_property
-    def _words(self) -> list[Words]:
-        """The columns that a text is searched in, made on the first search."""
-        columns = [Words(self.frame[name]) for name in _SEARCHED]
-        return columns + [Words(self.frame[name], self.display.parties) for name in _PEOPLE]
+    def _indexes(self) -> list[SearchIndex]:
+        """The searched columns, indexed on the first search."""
+        columns = [SearchIndex(self.frame[name]) for name in _SEARCHED]
+        return columns + [SearchIndex(self.frame[name], self.display.parties) for name in _PEOPLE]
 
 
 __all__ = ["CLASSES", "COLUMNS", "NONE", "NOT_ANSWERED", "PAGE", "TOOLTIPS", "View"]

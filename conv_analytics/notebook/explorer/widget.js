@@ -1,15 +1,15 @@
-// What the widgets of the explorer and of the export share: Python says what is shown, and is asked for what is done.
+// Shared by the widgets of the explorer and of the export: Python decides what is shown, and answers requests.
 import { isDark, make, watchTheme } from "../dom.js";
 
-/** Asks Python: the model keeps what is not answered yet, so that nothing is lost where a front end sends only the last value. */
-export function asker(model) {
-  const open = () => model.get("asked").filter(({ n }) => n > model.get("answered"));
-  const ask = (message) => {
-    const n = Math.max(model.get("answered"), ...model.get("asked").map((each) => each.n)) + 1;
-    model.set("asked", [...open(), { n, ...message }]);
+/** Sends requests to Python: the model keeps those without an answer, so that none is lost where a front end sends only the last value. */
+export function requestSender(model) {
+  const unanswered = () => model.get("requests").filter(({ n }) => n > model.get("answered"));
+  const send = (message) => {
+    const n = Math.max(model.get("answered"), ...model.get("requests").map((each) => each.n)) + 1;
+    model.set("requests", [...unanswered(), { n, ...message }]);
     model.save_changes();
   };
-  return Object.assign(ask, { waits: () => open().length > 0 });
+  return Object.assign(send, { pending: () => unanswered().length > 0 });
 }
 
 /** Calls show(names) with the traits that changed, once for all that came together, and first with all; gives what ends it. */

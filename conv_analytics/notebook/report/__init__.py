@@ -1,4 +1,4 @@
-"""The call-quality report: its numbers (`numbers`, from `gather`), its page, and what it is asked for with."""
+"""The call-quality report: its numbers (`numbers`, from `gather`), its page, and its functions."""
 
 from __future__ import annotations
 

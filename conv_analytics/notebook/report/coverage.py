@@ -1,4 +1,4 @@
-"""The share of calls that a folder has, for a report: by day, from what the runs of coverage kept."""
+"""The share of calls that a folder has, for a report: by day, from the stored runs of coverage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Span = tuple[datetime, datetime]
 
 
 def coverage_of(data: Any, period: Period) -> CallCoverage | None:
-    """What the folder has of the calls of a period; None where no run of coverage tells."""
+    """The coverage of the calls of a period; None if no run of coverage covers it."""
     if not hasattr(data, "statement") or TABLE not in data.tables or period.since is None or period.until is None:
         return None
     days = {day: ends for day, ends in _days(period).items() if _looked_at(ends, _spans(data.commits))}
@@ -32,7 +32,7 @@ def coverage_of(data: Any, period: Period) -> CallCoverage | None:
 
 
 def _days(period: Period) -> dict[str, Span]:
-    """The days of a period on the clock of its zone, each with the time of it that the period has."""
+    """The days of a period on the clock of its zone, each with its part of the period."""
     assert period.since is not None
     assert period.until is not None
     day, result = on_clock(period.since, period.zone).date(), {}
@@ -47,7 +47,7 @@ def _days(period: Period) -> dict[str, Span]:
 
 
 def _spans(commits: Iterable[Any]) -> list[Span]:
-    """The times that runs of coverage looked at, in order and without overlaps."""
+    """The times covered by runs of coverage, in order and without overlaps."""
     spans: list[Span] = []
     for since, until in sorted(filter(None, (_span(commit.report) for commit in with_carried(commits)))):
         if spans and since <= spans[-1][1]:
@@ -58,20 +58,20 @@ def _spans(commits: Iterable[Any]) -> list[Span]:
 
 
 def _span(report: Mapping[str, Any]) -> Span | None:
-    told = report.get("coverage") if report.get("command") == "coverage" else None
-    since, until = report.get("since"), told.get("read_until") if isinstance(told, Mapping) else None
+    result = report.get("coverage") if report.get("command") == "coverage" else None
+    since, until = report.get("since"), result.get("read_until") if isinstance(result, Mapping) else None
     if not isinstance(since, str) or not isinstance(until, str):
         return None
     return datetime.fromisoformat(since), datetime.fromisoformat(until)
 
 
 def _looked_at(day: Span, spans: Iterable[Span]) -> bool:
-    """Whether a run looked at all of a day."""
+    """Whether runs covered all of a day."""
     return any(since <= day[0] and day[1] <= until for since, until in spans)
 
 
 def _counts(data: Any, period: Period) -> dict[str, tuple[int, int, int]]:
-    """Legs of each day: those that the folder has, those that it could have, and those that are not counted."""
+    """Legs per day: in the folder, possible in the folder, and not counted."""
     import duckdb  # noqa: PLC0415  slow to import
 
     assert period.since is not None

@@ -1,4 +1,4 @@
-"""Numbers of a report that come with what they are based on: rates, values, changes, bins."""
+"""Numbers of a report with their basis: rates, values, changes, bins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Values:
 
     n: int
     of: int
-    """How many could have had a value."""
+    """The number of cases that could have had a value."""
     p5: float | None
     p50: float | None
     p95: float | None

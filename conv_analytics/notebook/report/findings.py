@@ -1,4 +1,4 @@
-"""The findings of a report: distinct problems, each with the days on which it was seen, and what was looked at."""
+"""The findings of a report: distinct problems, each with the days on which it occurred, and what was tested."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SENTENCES = ("where", "what", "compared_with", "same_calls", "ruled_out", "advi
 def findings_of(
     data: Any, judged: JudgedLegs, period: Period, *, display: Display, profile: Profile, limited: bool, compared: bool
 ) -> Findings | None:
-    """What `conv_analytics.analysis.findings` names in a period and the one before, masked; None without legs.
+    """The problems that `analysis.findings` names in a period and the one before, masked; None without legs.
 
     The period before shows what is new: a single day has nothing that it could be compared with. What had ended when
     the period began is left out.
@@ -47,16 +47,16 @@ def findings_of(
     compared
         Whether there are legs of the period before.
     """
-    asked = replace(period, since=period.before) if compared else period
-    since, until = (asked.since, asked.until) if limited else (None, None)
-    legs = judged.within(since, until) if limited and not asked.empty else judged.legs
-    if legs.empty or (limited and asked.empty):
+    span = replace(period, since=period.before) if compared else period
+    since, until = (span.since, span.until) if limited else (None, None)
+    legs = judged.within(since, until) if limited and not span.empty else judged.legs
+    if legs.empty or (limited and span.empty):
         return None
     named = findings(
         data, since=since, until=until, tz=period.zone.key, profile=profile, units=judged.units, limit=MOST
     )
     problems = [row for row in _records(named.problems) if not _is_over(row, period)]
-    slots, words = slots_of(legs, asked), _masked_words(problems, legs, display)
+    slots, words = slots_of(legs, span), _masked_words(problems, legs, display)
     return Findings(
         problems=tuple(
             _finding(row | {"problem": number}, legs, slots, period, display, words)
@@ -93,7 +93,7 @@ def _finding(  # noqa: PLR0917
     row: Mapping[str, Any], legs: pd.DataFrame, slots: Slots, period: Period, display: Display, words: Mapping[str, str]
 ) -> Finding:
     def shown(text: Any) -> str:
-        """A sentence without anything personal: the values that it quotes, then whatever looks like one."""
+        """A sentence without personal data: masks the values that it quotes, then whatever looks personal."""
         if not words:
             return display.text(str(text))
         quoted = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
@@ -115,7 +115,7 @@ def _finding(  # noqa: PLR0917
 
 
 def title_of(case: str) -> str:
-    """The standard term of what the calls of a problem are."""
+    """The standard term for the calls of a problem."""
     return term(case).title if is_term(case) else case.replace("_", " ").capitalize()
 
 
@@ -156,10 +156,10 @@ def _having(legs: pd.DataFrame, keys: Mapping[str, str], *, scope: str, tz: str)
 
 
 def _questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Questions, ...]:
-    """What was looked at, a line per case."""
-    asked: dict[str, list[Mapping[str, Any]]] = {}
+    """What was tested, a line per case."""
+    rows_of_case: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        asked.setdefault(row["case"] or row["kind"], []).append(row)
+        rows_of_case.setdefault(row["case"] or row["kind"], []).append(row)
     return tuple(
         Questions(
             case=case, title=title_of(case),
@@ -167,7 +167,7 @@ def _questions(rows: Iterable[Mapping[str, Any]]) -> tuple[Questions, ...]:
             groups=sum(int(row["groups"]) for row in some), calls=max(int(row["calls"]) for row in some),
             not_asked={row["by"]: row["why_not"] for row in some if not row["groups"]},
         )
-        for case, some in asked.items()
+        for case, some in rows_of_case.items()
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""How a report writes shares, amounts, counts and differences."""
+"""The formats of shares, amounts, counts and differences in a report."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun if number == 1 else noun + 's'}"
 
 
-def are(number: int) -> str:
+def is_or_are(number: int) -> str:
     """The verb that goes with a number."""
     return "is" if number == 1 else "are"
 
 
 def probability(q: float) -> str:
-    """A probability among all that was asked; smaller ones than 0.001 are all the same to a reader.
+    """A probability adjusted for all tests; values below 0.001 are not told apart.
 
     >>> probability(0.0312), probability(3e-9)
     ('q = 0.031', 'q < 0.001')
@@ -54,13 +54,13 @@ def probability(q: float) -> str:
     return "q < 0.001" if q < 0.001 else f"q = {q:.2g}"  # noqa: PLR2004
 
 
-def were(number: int) -> str:
-    """The same of the past."""
+def was_or_were(number: int) -> str:
+    """The same in the past tense."""
     return "was" if number == 1 else "were"
 
 
 def none_was(number: int, noun: str, done: str) -> str:
-    """That none of some things was something.
+    """A sentence that something applies to none of some things.
 
     >>> none_was(1, "leg", "answered"), none_was(1200, "leg", "answered")
     ('the only leg was not answered', 'none of 1,200 legs was answered')
@@ -78,4 +78,4 @@ def difference(by: float, unit: str, *, share: bool = False) -> str:
     return f"{sign}{abs(100 * by):.1f} points" if share else f"{sign}{amount(abs(by), unit)}"
 
 
-__all__ = ["DASH", "amount", "are", "count", "difference", "none_was", "percent", "probability", "were"]
+__all__ = ["DASH", "amount", "count", "difference", "is_or_are", "none_was", "percent", "probability", "was_or_were"]

@@ -1,4 +1,4 @@
-"""From data to the numbers of a report: what `conv_analytics.analysis` computes, for a period and the one before."""
+"""From data to the numbers of a report, by `conv_analytics.analysis`, for a period and the one before."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ class _KeyFigure:
 
     @property
     def meaning(self) -> str:
-        """What it is, in plain words."""
+        """Its meaning, in plain words."""
         return f"{self.of}; {self.term.words}" if self.of else self.term.words
 
 

@@ -74,7 +74,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Legs that have something in common."""
+    """A group of legs with a common value."""
 
     key: str
     legs: int
@@ -161,7 +161,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Questions:
-    """What was looked at for one case: by what, how many groups of calls, and what could not be asked."""
+    """What was tested for one case: the groupings, the number of groups, and what could not be tested."""
 
     case: str
     title: str
@@ -173,7 +173,7 @@ class Questions:
 
 @dataclass(frozen=True)
 class Findings:
-    """The problems of a period, the one with the most excess calls first, and what was looked at."""
+    """The problems of a period, the one with the most excess calls first, and what was tested."""
 
     problems: tuple[Finding, ...]
     questions: tuple[Questions, ...]
@@ -204,7 +204,7 @@ class Leg:
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of the ledger: what is missing, odd, imputed or unmeasured."""
+    """A line of the ledger: values missing, odd, imputed or unmeasured."""
 
     metric: str
     n: int
@@ -217,7 +217,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class CoveredDay:
-    """What the folder has of the calls of a day."""
+    """The coverage of the calls of a day."""
 
     day: str
     share: Rate
@@ -228,13 +228,13 @@ class CoveredDay:
 
 @dataclass(frozen=True)
 class CallCoverage:
-    """What the folder has of the calls of the period."""
+    """The coverage of the calls of the period."""
 
     share: Rate
     days: tuple[CoveredDay, ...]
-    """The days that runs of coverage looked at."""
+    """The days covered by runs of coverage."""
     unknown_days: int
-    """The days that none looked at, or not wholly."""
+    """The days not covered, or only in part."""
 
 
 @dataclass(frozen=True)
@@ -251,7 +251,7 @@ class Ledger:
     """Legs without a start, which are in no period."""
     entries: tuple[Entry, ...] = ()
     coverage: CallCoverage | None = None
-    """None if it is not known which calls the folder lacks."""
+    """None if it is unknown which calls the folder lacks."""
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ _SIDES = {
 
 
 def _findings(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
-    """The cards of problems, and what was looked at."""
+    """The cards of problems, and what was tested."""
     named = numbers.findings
     if named is None:
         return {"findings": None, "nothing_found": "", "looked_at": []}
@@ -94,7 +94,7 @@ def _findings(numbers: Numbers, links: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _not_asked(questions: Questions) -> str:
-    """What one could not compare by, grouped by the reason."""
+    """The groupings that could not be tested, by reason."""
     reasons: dict[str, list[str]] = {}
     for by, reason in questions.not_asked.items():
         reasons.setdefault(reason, []).append(by)

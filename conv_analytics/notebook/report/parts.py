@@ -128,7 +128,7 @@ def week(rows: pd.DataFrame, period: Period) -> tuple[Cell, ...]:
 
 
 def groupings(rows: pd.DataFrame, rates: statistics.Kpi, scope: str, own: Sequence[str] = ()) -> tuple[Grouping, ...]:
-    """The legs by what they have in common, and by the caller's own columns; the largest groups first."""
+    """The legs by shared values, and by custom columns; the largest groups first."""
     judged, flags = measured(rows), tuple(CASES[name].flags(rows) for name in ("poor", "silent"))
     # Together with the others, own columns might make as many groups as there are legs.
     titles = {name: f"By {name.replace('_', ' ')}" for name in own} | BY
@@ -157,7 +157,7 @@ def _grouping(
 
 
 def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
-    """How attempts without an answer ended: SIP codes, else what the platform's words stand for."""
+    """How unanswered attempts ended: SIP codes, else the meaning of the platform's words."""
     attempts = rows if scope == "all" else rows[rows["direction"] == scope]
     lost = attempts[~attempts["answered"].fillna(value=False).astype(bool)]
     final = final_codes(lost)
@@ -177,7 +177,7 @@ def codes(rows: pd.DataFrame, scope: str) -> tuple[Code, ...]:
 
 
 def _explained(code: int) -> Known | None:
-    """What a code means: 0 stands for a word that says no more than that it failed."""
+    """The meaning of a code; 0 stands for a word that only says that it failed."""
     if code == 0:
         return explain("failed")
     return explain(code) if 200 <= code <= 699 else None  # noqa: PLR2004 - no others end a call

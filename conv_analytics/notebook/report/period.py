@@ -67,8 +67,8 @@ class Period:
         instants: Iterator[datetime]
         if self.unit == "hour":
             into = timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
-            at = moved(self.since.astimezone(UTC), -into)
-            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), moved, initial=at)
+            at = shifted(self.since.astimezone(UTC), -into)
+            instants = itertools.accumulate(itertools.repeat(timedelta(hours=1)), shifted, initial=at)
         else:
             days = itertools.accumulate(
                 itertools.repeat(self.unit), _following, initial=_begin(local.date(), self.unit)
@@ -120,7 +120,7 @@ def period_of(
     if begin is not None and end is not None and begin >= end:
         raise ConfigError(f"since={since} is not before until={until}: there is no time between them.")
     start = begin if begin is not None else first and first.astimezone(UTC)
-    stop = end if end is not None else last and moved(last.astimezone(UTC), MICROSECOND)
+    stop = end if end is not None else last and shifted(last.astimezone(UTC), MICROSECOND)
     if start is not None and stop is not None and start > stop:
         start, stop = (start, start) if end is None else (stop, stop)
     before = _before(start, stop, zone) if begin is not None and start is not None and stop is not None else None
@@ -133,17 +133,17 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def on_clock(at: datetime, zone: ZoneInfo) -> datetime:
-    """An instant on the clock of a zone; in the first and the last hours of all, which have no date there, in UTC."""
+    """An instant on the clock of a zone; in UTC at the ends of the calendar, where the zone has no date."""
     try:
         return at.astimezone(zone)
     except OverflowError:
         return at.astimezone(UTC)
 
 
-def moved(at: datetime, by: timedelta) -> datetime:
-    """An instant some time later, or the first or the last one that there is.
+def shifted(at: datetime, by: timedelta) -> datetime:
+    """An instant shifted by some time, but not beyond the first or last possible one.
 
-    >>> moved(LATEST, timedelta(days=1)) == LATEST, moved(EARLIEST, -timedelta(days=1)) == EARLIEST
+    >>> shifted(LATEST, timedelta(days=1)) == LATEST, shifted(EARLIEST, -timedelta(days=1)) == EARLIEST
     (True, True)
     """
     try:
@@ -167,7 +167,7 @@ def _begin(day: date, unit: str) -> date:
 
 
 def _following(day: date, unit: str) -> date:
-    """The first day of the next unit, or the last day that there is."""
+    """The first day of the next unit, or the last possible day."""
     if unit == "year":
         return day.replace(year=day.year + 1) if day.year < date.max.year else date.max
     return day + min(timedelta(days=1 if unit == "day" else 7), date.max - day)
@@ -191,7 +191,7 @@ def _instant(name: str, value: datetime | date | str | None, zone: ZoneInfo) -> 
             value = date.fromisoformat(value) if len(value) <= len("2026-11-23") else datetime.fromisoformat(value)
         except ValueError:
             raise ConfigError(
-                f"{name}={value!r} is no point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
+                f"{name}={value!r} is not a point in time. Give one like '2026-11-20' or '2026-11-20T14:30:00+01:00'."
             ) from None
     if not isinstance(value, datetime):
         return midnight(value, zone)

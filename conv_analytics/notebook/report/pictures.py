@@ -233,7 +233,7 @@ def _grouping(grouping: Grouping) -> tuple[Chart, ...]:
 
 
 def _title(case: Case) -> str:
-    """The rate of a case in this report: of answered calls it is ASR."""
+    """The name of a case's rate in this report; for answered calls, ASR."""
     return term("asr").title if case.name == "answered" else case.title
 
 

@@ -169,17 +169,17 @@ def quality_report(
     >>> [str(each) for each in report.judge("measured<1%")][0].startswith("measured<1%: kept")
     True
     """
-    asked = {"since": since, "until": until, "tz": tz, "profile": profile, "mask": mask, "units": units}
-    return Report(_numbers(data, asked))
+    parameters = {"since": since, "until": until, "tz": tz, "profile": profile, "mask": mask, "units": units}
+    return Report(_numbers(data, parameters))
 
 
-def _numbers(data: Any, asked: dict[str, Any]) -> Numbers:
+def _numbers(data: Any, parameters: dict[str, Any]) -> Numbers:
     """The numbers of a report; a dataset keeps those of the last reports, for it does not change."""
-    reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "kept", {}).setdefault("reports", [])
-    numbers = next((numbers for options, numbers in reports if options == asked), None)
+    reports: list[tuple[dict[str, Any], Numbers]] = getattr(data, "session_cache", {}).setdefault("reports", [])
+    numbers = next((numbers for options, numbers in reports if options == parameters), None)
     if numbers is None:
-        numbers = gather(data, **asked)
-        reports.append((asked, numbers))
+        numbers = gather(data, **parameters)
+        reports.append((parameters, numbers))
         del reports[:-_REPORTS]
     return numbers
 

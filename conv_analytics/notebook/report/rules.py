@@ -60,8 +60,8 @@ def _judged(rule: Threshold, figures: Mapping[str, Figure]) -> Judgement:
         rates = [each.name for each in figures.values() if isinstance(each.now, Rate)]
         others = [f"{each.name}_p5, _p50 or _p95" for each in figures.values() if each.name not in rates]
         raise ConfigError(
-            f"{rule.text!r}: a report does not tell {rule.metric}, but {', '.join([*rates, *others])};"
-            " `conv-analytics check` tells more."
+            f"{rule.text!r}: a report does not contain {rule.metric}, but {', '.join([*rates, *others])};"
+            " `conv-analytics check` has more."
         )
     now = figure.now
     value = now.rate if isinstance(now, Rate) else getattr(now, _PARTS[quantile[0]]) if quantile else None

@@ -9,13 +9,13 @@ from conv_analytics.analysis.audio.profiles import MEASURES, Profile
 from conv_analytics.glossary import term
 from conv_analytics.notebook.report.formatting import (
     amount,
-    are,
     count,
     difference,
+    is_or_are,
     none_was,
     percent,
     probability,
-    were,
+    was_or_were,
 )
 from conv_analytics.notebook.report.numbers import Change, Figure, Finding, Findings, Numbers, Rate, Values
 
@@ -169,12 +169,12 @@ def details(numbers: Numbers) -> tuple[str, ...]:
     if share is not None and share.k < share.n:
         missing = count(share.n - share.k, "leg")
         sentences.append(
-            f"{missing} of the {share.n:,} in the Voice API's call list {are(share.n - share.k)} missing;"
+            f"{missing} of the {share.n:,} in the Voice API's call list {is_or_are(share.n - share.k)} missing;"
             " the figures cover the others."
         )
     if ledger.quarantined:
         unread = ledger.quarantined
-        sentences.append(f"{count(unread, 'record')} could not be read and {are(unread)} not counted.")
+        sentences.append(f"{count(unread, 'record')} could not be read and {is_or_are(unread)} not counted.")
     return tuple(sentences)
 
 
@@ -191,10 +191,10 @@ def finding_sentences(numbers: Numbers) -> list[str]:
 
 
 def finding_facts(one: Finding) -> list[tuple[str, str]]:
-    """What is known of a problem, each with its heading; an empty text where nothing is."""
+    """The facts about a problem, each with its heading; an empty text where nothing is known."""
     rate = one.rate
     interval = f"{percent(rate.lo)} to {percent(rate.hi)}"
-    certain = ("significance", f"{probability(one.q)}, adjusted for everything that was asked")
+    certain = ("significance", f"{probability(one.q)}, adjusted for all tests")
     if one.case == "no_calls":
         return [
             ("since", _until(one.since)), ("missing calls", f"about {round(one.excess):,}"), certain,
@@ -215,11 +215,11 @@ def _until(at: str | None) -> str:
 
 
 def nothing_found(findings: Findings) -> str:
-    """That no problem was found, and where it was looked for."""
+    """A sentence that no problem was found, and what was tested."""
     groups = findings.groups
     if not groups:
         return "No problem was found: no group of calls has enough bad ones to test."
-    return f"No problem was found beyond chance: {count(groups, 'group')} of calls {were(groups)} compared."
+    return f"No problem was found beyond chance: {count(groups, 'group')} of calls {was_or_were(groups)} compared."
 
 
 def now_words(figure: Figure) -> str:

@@ -45,7 +45,7 @@ def rate(k: int, n: int, unknown: int = 0) -> Rate:
 
 
 def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] | None = None) -> Rates:
-    """How often something holds among the rows for which that is known, per key; of all rows without keys.
+    """How often a flag is true among the rows where it is known, per key; over all rows without keys.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def flag_rates(holds: pd.Series[Any], of: pd.Series[Any], keys: pd.Series[Any] |
 
 
 class Kpi:
-    """The rates of `kpi` over legs. It is computed once: counts add up, so those of any group are sums.
+    """The rates of `kpi` over legs, computed once: counts add up, so those of any group are sums.
 
     Parameters
     ----------

@@ -29,7 +29,7 @@ _KEPT = [_ID, "role", "reply_to", "latency_s", "at_least", "open", "barged_in", 
 
 
 def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
-    """The turn-taking of the conversations of some legs that have a bot or prompts; None where none has."""
+    """The turn-taking of the conversations of some legs with a bot or prompts; None without any."""
     source = Source.of(data)
     if _NEEDED - {*source.columns("audio_events")}:
         return None
@@ -47,8 +47,8 @@ def turns_of(data: Any, legs: pd.DataFrame) -> Turns | None:
 def _with_prompts(source: Source) -> list[str]:
     """Conversations in which a text was read out, or a sound file played that ends by itself."""
     rows = Rows.read(source, "audio_events", [_ID, "type", "loop"], needed=(_ID, "type"))
-    once = (nw.col("type") == "audio:play") & (nw.col("loop").fill_null(1) != 0)
-    return rows.filter((nw.col("type") == "audio:say") | once).distinct(_ID)
+    played_once = (nw.col("type") == "audio:play") & (nw.col("loop").fill_null(1) != 0)
+    return rows.filter((nw.col("type") == "audio:say") | played_once).distinct(_ID)
 
 
 def _with_websocket(legs: pd.DataFrame) -> pd.Series[Any]:

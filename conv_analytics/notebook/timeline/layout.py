@@ -174,7 +174,7 @@ def layout(frame: pd.DataFrame, conversation_id: str, display: Display) -> Layou
 
 
 def mark_of(what: str) -> Mark:
-    """How an event of some kind is drawn; one that is not known, as an event."""
+    """How an event of some kind is drawn; unknown kinds are drawn as plain events."""
     return MARKS.get(what, MARKS["event"])
 
 
@@ -343,7 +343,7 @@ def _item(
 
 
 def json_of(text: str) -> Any:
-    """The value of a JSON text; None if it is not JSON."""
+    """The value of a JSON text; None if it is invalid."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -351,7 +351,7 @@ def json_of(text: str) -> Any:
 
 
 def _masked_texts(plain: Any, masked: Any) -> Iterable[tuple[str, str]]:
-    """The texts of a body that its masked copy shows differently, each with what it shows."""
+    """The texts of a body that differ in its masked copy, each with its masked form."""
     if isinstance(plain, str) and len(plain) >= _SHORTEST and plain != masked:
         yield plain, masked if isinstance(masked, str) else "..."
     elif isinstance(plain, dict) and isinstance(masked, dict):

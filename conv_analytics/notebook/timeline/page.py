@@ -1,4 +1,4 @@
-"""A timeline as HTML: a picture that is always there, a table of the same, and a script that makes the picture live."""
+"""A timeline as HTML: a static picture, a table of the same, and a script that makes the picture interactive."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def payload(drawn: Layout, zone: ZoneInfo) -> dict[str, Any]:
 
 
 def packed(drawn: Layout, zone: ZoneInfo) -> str:
-    """The payload as compressed JSON in base64: it cannot be taken for markup."""
+    """The payload as compressed JSON in base64, which cannot be taken for markup."""
     text = json.dumps(payload(drawn, zone), ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode()
 

@@ -197,7 +197,7 @@ class _Picture:
                 self.drawing.add("path", d=f"M{x + 4:.1f} {y - 8:.1f}h5l-2.5 4z", class_="k-end")
 
     def _density(self, line: Line, items: Iterable[Item]) -> None:
-        """Too many for marks: a bar every three pixels, as tall as there are events."""
+        """Too many events for marks: a bar every three pixels, its height by the number of events."""
         bins = Counter(int(self.x(item.start) / 3) for item in items)
         most, bottom = math.log1p(max(bins.values())), line.y + AXIS + line.height
         bars = (f"M{place * 3 + 1} {bottom}v-{4 + math.log1p(count) / most * (line.height - 4):.0f}"

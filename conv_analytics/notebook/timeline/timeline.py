@@ -86,7 +86,7 @@ def show_timeline(
     <Timeline CON-1: 1 member, 0 legs, 2 events, 1 open band; people masked>
     """
     if theme not in _THEMES:
-        raise ConfigError(f"{theme!r} is no theme: use one of {', '.join(_THEMES)}.")
+        raise ConfigError(f"{theme!r} is not a theme: use one of {', '.join(_THEMES)}.")
     zone_info(tz)
     source = Source.of(data)
     if quality is None:
@@ -167,7 +167,7 @@ class Timeline:
         return {"text/plain": repr(self), "text/html": fragment(self.layout, zone, theme=self.theme)}
 
     def _display_(self) -> TimelineWidget:
-        """What marimo shows: no script of a piece of HTML runs there."""
+        """The form for marimo, where scripts in HTML do not run."""
         return self.widget()
 
     def __str__(self) -> str:

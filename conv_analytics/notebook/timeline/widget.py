@@ -14,8 +14,8 @@ from conv_analytics.notebook.timeline.layout import Layout
 from conv_analytics.notebook.timeline.page import PARTS, fragment, packed, static_fragment
 
 
-class Drawn(Protocol):
-    """What the widget needs of a `conv_analytics.notebook.Timeline`, which imports this module when it makes one."""
+class DrawnTimeline(Protocol):
+    """The part of `conv_analytics.notebook.Timeline` that the widget needs; a protocol, to avoid an import cycle."""
 
     frame: pd.DataFrame
     tz: str
@@ -37,11 +37,11 @@ class TimelineWidget(anywidget.AnyWidget):
     frame_html = traitlets.Unicode().tag(sync=True)
     rows = traitlets.List(traitlets.Int()).tag(sync=True)
 
-    def __init__(self, timeline: Drawn) -> None:
+    def __init__(self, timeline: DrawnTimeline) -> None:
         self._timeline = timeline
         super().__init__(**_traits(timeline))
 
-    def show(self, timeline: Drawn) -> None:
+    def show(self, timeline: DrawnTimeline) -> None:
         """Show another timeline in the same place, with nothing selected."""
         self._timeline = timeline
         with self.hold_sync():
@@ -64,7 +64,7 @@ class TimelineWidget(anywidget.AnyWidget):
         return bundle
 
 
-def _traits(timeline: Drawn) -> dict[str, Any]:
+def _traits(timeline: DrawnTimeline) -> dict[str, Any]:
     zone = zone_info(timeline.tz)
     html = static_fragment(timeline.layout, zone, theme=timeline.theme)
     return {"frame_html": html, "payload": packed(timeline.layout, zone), "rows": []}

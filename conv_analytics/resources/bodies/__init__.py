@@ -23,6 +23,14 @@ from conv_analytics.resources.bodies.audio import (
 )
 from conv_analytics.resources.bodies.conversation import MessageConversationBody
 from conv_analytics.resources.bodies.leg import LegState, MessageLegBody, StatusHistoryEntry
+from conv_analytics.resources.bodies.legacy import (
+    AppKnockingBody,
+    ImageBody,
+    RTCOfferBody,
+    TextBody,
+    TextTypingBody,
+    TextUpdateBody,
+)
 from conv_analytics.resources.bodies.member import (
     EventMemberConversation,
     EventMemberProperties,
@@ -58,14 +66,6 @@ from conv_analytics.resources.bodies.message_status import (
     MessageError,
     MessageEventBody,
     MessageStatusBody,
-)
-from conv_analytics.resources.bodies.older import (
-    AppKnockingBody,
-    ImageBody,
-    RTCOfferBody,
-    TextBody,
-    TextTypingBody,
-    TextUpdateBody,
 )
 from conv_analytics.resources.bodies.recording import (
     AudioRecordDoneBody,

@@ -1,4 +1,4 @@
-"""A signed request as a value, and a list of them with what they tell of the calls."""
+"""A signed request as a value, and a list of them with the legs that they are about."""
 
 from __future__ import annotations
 
@@ -66,19 +66,19 @@ class Deliveries(list[Delivery]):
         return [each for each in self if not each.dropped]
 
     @property
-    def told(self) -> list[Delivery]:
-        """Each event that arrives, once, when receivers take what is rightly signed."""
+    def accepted(self) -> list[Delivery]:
+        """Each event that arrives, once, if receivers accept only valid signatures."""
         return [each for each in self if not each.dropped and not each.repeated and each.is_right]
 
     @property
-    def seen(self) -> frozenset[str]:
-        """Ids of the legs that some event that arrives makes a row of."""
-        return legs(each for each in self.told if each.begins_leg)
+    def begun(self) -> frozenset[str]:
+        """Ids of the legs that get a row from some event that arrives."""
+        return legs(each for each in self.accepted if each.begins_leg)
 
     @property
     def ended(self) -> frozenset[str]:
         """Ids of the legs whose end arrives: a hangup, or a last status."""
-        return legs(each for each in self.told if each.ends_leg)
+        return legs(each for each in self.accepted if each.ends_leg)
 
 
 def legs(deliveries: Iterable[Delivery]) -> frozenset[str]:

@@ -42,8 +42,3 @@ def compact(value: object) -> bytes:
 def first(of: Json, *names: str) -> Any:
     """Return the first present of several spellings; None without any."""
     return next((of[name] for name in names if name in of), None)
-
-
-def as_object(value: object) -> Json:
-    """Take a value as an object; anything else is an empty one."""
-    return value if isinstance(value, dict) else {}

@@ -38,7 +38,7 @@ class DeliveryPlan:
     """How webhooks are sent. Shares are from 0 to 1; the seed draws which ones they fall on."""
 
     shuffle: bool | float | None = None
-    """True: in any order; a number: each up to so many seconds late, so that neighbours swap. None: in the order of
+    """True: in any order; a number: each up to that many seconds late, so that neighbours swap. None: in the order of
     the events, or with quirks up to 2 s late."""
     duplicates: float = 0.0
     """Share that is sent twice."""

@@ -184,7 +184,7 @@ class Line:
         """Connect with the first request."""
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            message = f"{url!r} is no http(s) URL"
+            message = f"{url!r} is not an http(s) URL"
             raise ValueError(message)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname, parts.port, timeout=connect_timeout_s)

@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from conv_analytics.sandbox.tally import CALL_EVENTS, HANGUPS, MEMBER_EVENTS
-from conv_analytics.sandbox.webhooks.messages import Json, Message, as_object
+from conv_analytics.sandbox.webhooks.messages import Json, Message
+from conv_analytics.sandbox.wire import as_object
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.quirks import SHARE
 

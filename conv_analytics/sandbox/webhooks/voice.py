@@ -6,9 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from conv_analytics.sandbox.calls import address, money, spelled_id
-from conv_analytics.sandbox.webhooks.messages import Json, Message, as_object, first
+from conv_analytics.sandbox.webhooks.messages import Json, Message, first
 from conv_analytics.sandbox.webhooks.odd_voice import odd_voice
 from conv_analytics.sandbox.webhooks.rtc import FINAL, leg_of
+from conv_analytics.sandbox.wire import as_object
 from conv_analytics.sandbox.world.clock import iso
 from conv_analytics.sandbox.world.dice import Dice
 from conv_analytics.sandbox.world.quirks import SHARE

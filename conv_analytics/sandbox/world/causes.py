@@ -87,13 +87,13 @@ def parse(causes: str | Iterable[str]) -> tuple[str, ...]:
     (('loss', 'muted'), ('cliff',), ())
     """
     parts = causes.split(",") if isinstance(causes, str) else [str(kind) for kind in causes]
-    asked = {part.strip() for part in parts} - {""}
-    if "all" in asked:
+    kinds = {part.strip() for part in parts} - {""}
+    if "all" in kinds:
         return KINDS
-    for kind in sorted(asked - set(KINDS)):
-        message = f"{kind!r} is no cause; known are {', '.join(KINDS)} and all"
+    for kind in sorted(kinds - set(KINDS)):
+        message = f"{kind!r} is not a cause; known are {', '.join(KINDS)} and all"
         raise ValueError(message)
-    return tuple(kind for kind in KINDS if kind in asked)
+    return tuple(kind for kind in KINDS if kind in kinds)
 
 
 def built_in(start: datetime, days: int) -> tuple[Cause, ...]:

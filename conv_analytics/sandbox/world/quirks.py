@@ -65,9 +65,9 @@ class Links:
         """Return the body of a page without items, now and then `{}`; None for the regular one."""
         return b"{}" if self.on and self.dice(request).chance(0.2) else None
 
-    def page_size(self, asked: int, count: int, request: Request) -> int:
+    def page_size(self, size: int, count: int, request: Request) -> int:
         """Return the page size asked for, or now and then the number of records (contract 2.1)."""
-        return count if self.on and self.dice(request).chance(0.2) else asked
+        return count if self.on and self.dice(request).chance(0.2) else size
 
 
 class Shapes:

@@ -125,7 +125,7 @@ def test_nothing_and_too_little() -> None:
     assert empty.empty
     assert list(empty) == [column.name for column in TIMELINE]
     assert str(empty["start_at"].dtype) == "datetime64[us, UTC]"
-    with pytest.raises(ConfigError, match="nothing of conversation 'CON-2'"):
+    with pytest.raises(ConfigError, match="nothing about conversation 'CON-2'"):
         timeline(events(*CALL), "CON-2")
     with pytest.raises(TableNotFound, match="'events'"):
         timeline({"users": pd.DataFrame()}, "CON-1")

@@ -216,7 +216,7 @@ def test_a_column_that_is_missing_is_named() -> None:
     frame = pd.DataFrame({"user_id": ["USR-1"]})
     with pytest.raises(ColumnNotFound, match="'started_at'"):
         enrich(frame, {"user_id": ["USR-1"], "team": ["a"], "valid_from": ["2026-01-01"]})
-    with pytest.raises(ConfigError, match="nothing to join"):
+    with pytest.raises(ConfigError, match="cannot be used to join"):
         enrich(frame, {"prefix": ["44"], "carrier": ["BT"]}, on="prefix")
     with pytest.raises(ConfigError, match="'user_id'"):
         enrich(frame, {"number": ["USR-1"], "user_id": ["x"]}, on={"user_id": "number"})

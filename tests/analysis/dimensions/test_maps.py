@@ -57,7 +57,7 @@ def test_a_parquet_file_is_a_map(tmp_path: Path) -> None:
     pd.DataFrame({"number": [442079460000], "site": pd.Categorical(["London"])}).to_parquet(path)
     assert found(path)[0] == "London"
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ConfigError, match="no whole Parquet file"):
+    with pytest.raises(ConfigError, match="not a complete Parquet file"):
         found(path)
 
 
@@ -83,12 +83,12 @@ def test_a_parquet_file_is_a_map(tmp_path: Path) -> None:
         (b"number, number\n442079460000,a\n", "two columns 'number'"),
         (b"number,prefix,site\n442079460000,44,a\n", "several columns that it could be joined on"),
         (b"phone,site\n442079460000,a\n", "none of them says what it is joined on"),
-        (b"prefix,carrier\n020,BT\n", "no beginnings of international numbers"),
-        (b"prefix,carrier\n44*,BT\n", "no beginnings of international numbers"),
-        (b"prefix,carrier\n4420794600001234,BT\n", "no beginnings of international numbers"),
+        (b"prefix,carrier\n020,BT\n", "not prefixes of international numbers"),
+        (b"prefix,carrier\n44*,BT\n", "not prefixes of international numbers"),
+        (b"prefix,carrier\n4420794600001234,BT\n", "not prefixes of international numbers"),
         (b"prefix,carrier\n44,BT\n+44,O2\n", "more than once"),
-        (b"prefix,carrier,valid_from\n44,BT,2026-01-01\n", "does not look at"),
-        (b"number,_n\n442079460000,a\n", "a name for inner use"),
+        (b"prefix,carrier,valid_from\n44,BT,2026-01-01\n", "ignores"),
+        (b"number,_n\n442079460000,a\n", "reserved for internal use"),
         (b"number,user_id\n442079460000,a\n", "has a column 'user_id', and so has the frame"),
     ],
 )
@@ -111,11 +111,11 @@ def test_a_map_is_joined_on_what_it_says(tmp_path: Path) -> None:
     path.write_text("Rufnummer,prefix,town\n442079460000,44,London\n")
     assert found(path, on="prefix", columns=["town"]) == ["London", "London", None, None]
     assert found(path, on={"number": "Rufnummer"}, columns=["town"]) == ["London", None, None, None]
-    with pytest.raises(ConfigError, match=r"'Rufnummer' is nothing to join sites\.csv on"):
+    with pytest.raises(ConfigError, match=r"'Rufnummer' cannot be used to join sites\.csv on"):
         found(path, on="Rufnummer")
     with pytest.raises(ConfigError, match="no column 'city'"):
         found(path, on="prefix", columns=["city"])
-    with pytest.raises(ConfigError, match="how='nearest' is none of equal, longest_prefix, valid_at"):
+    with pytest.raises(ConfigError, match="how='nearest' is not one of equal, longest_prefix, valid_at"):
         found(path, how="nearest")
     with pytest.raises(ConfigError, match="neither 'valid_from' nor 'valid_to'"):
         found(path, on="prefix", how="valid_at")
@@ -124,7 +124,7 @@ def test_a_map_is_joined_on_what_it_says(tmp_path: Path) -> None:
 def test_numbers_in_columns_of_a_map_are_texts_without_a_point() -> None:
     table = pd.DataFrame({"number": [442079460000.0, 4930123456.0], "floor": [3.0, None]})
     assert found(table) == ["3", None, None, None]
-    with pytest.raises(ConfigError, match="no whole number"):
+    with pytest.raises(ConfigError, match="not a whole number"):
         found(pd.DataFrame({"number": [4.5], "floor": [3]}))
 
 

@@ -26,7 +26,7 @@ from conv_analytics.analysis.engine import source
 from conv_analytics.analysis.engine.source import Source
 from conv_analytics.dataset import Dataset, snapshot
 from conv_analytics.dataset.maintenance.compact import compact
-from conv_analytics.dataset.storage import cache, places
+from conv_analytics.dataset.storage import cache, conversation_index
 from conv_analytics.errors import ConfigError, CorruptFile
 from conv_analytics.notebook import Explorer, show_ladder, show_timeline
 from conv_analytics.sandbox import Sandbox
@@ -136,7 +136,7 @@ def test_every_conversation_is_the_same_by_its_rows_alone(folder: Path, large: N
         try:
             expected = analysis.timeline(frames, conversation)
         except ConfigError:
-            with pytest.raises(ConfigError, match="nothing of conversation"):
+            with pytest.raises(ConfigError, match="nothing about conversation"):
                 analysis.timeline(dataset, conversation)
             continue
         same([analysis.timeline(dataset, conversation)], [expected])
@@ -149,8 +149,10 @@ def test_the_index_of_conversations_grows_with_the_folder(
     """The export keeps it; a further night reads its own files alone and keeps the same as if all had been read."""
     monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
     read: list[int] = []
-    write = places._write
-    monkeypatch.setattr(places, "_write", lambda files, *rest: (read.append(len(files)), write(files, *rest)))
+    write = conversation_index._write
+    monkeypatch.setattr(
+        conversation_index, "_write", lambda files, *rest: (read.append(len(files)), write(files, *rest))
+    )
     folder = tmp_path / "exports"
     with Sandbox(seed=5, conversations=8, now=datetime(2026, 11, 17, tzinfo=UTC)) as sandbox:
         client = Conversations(sandbox.application_id, sandbox.private_key, base_url=sandbox.base_url)
@@ -193,7 +195,7 @@ def test_an_index_of_another_past_is_not_grown(folder: Path, large: None, monkey
 def test_the_index_is_made_in_silence(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB shows its progress where it takes the program for an interactive one, `python -c` included."""
     monkeypatch.setattr(snapshot, "IN_MEMORY", 0)
-    connect, write, shown = duckdb.connect, places._write, []
+    connect, write, shown = duckdb.connect, conversation_index._write, []
 
     def interactive() -> duckdb.DuckDBPyConnection:
         connection = connect()
@@ -205,7 +207,7 @@ def test_the_index_is_made_in_silence(folder: Path, monkeypatch: pytest.MonkeyPa
         write(*given)
 
     monkeypatch.setattr(duckdb, "connect", interactive)
-    monkeypatch.setattr(places, "_write", looked_at)
+    monkeypatch.setattr(conversation_index, "_write", looked_at)
     open_dataset(folder).index_conversations()
     assert shown == [[(False,)]]
 

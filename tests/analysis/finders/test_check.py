@@ -52,7 +52,7 @@ def test_a_rule_reads_as_it_is_written() -> None:
     "text", ["", "poor_ratio", "poor_ratio > x", "nothing > 1", "p95 > 3", "asr < 40% by", "asr = 4"]
 )
 def test_what_is_no_rule_is_refused_with_what_there_is(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"no rule|no metric"):
+    with pytest.raises(ConfigError, match=r"not a rule|no metric"):
         Threshold.parse(text)
 
 
@@ -80,8 +80,8 @@ def test_a_rule_has_a_short_and_a_long_form(short: str, long: str) -> None:
         ("poor > 3", "write it like poor > 3%"),
         ("asr < 1.5 by country", "write it like asr < 1.5%"),
         ("poor > 300%", "never above 100 %"),
-        ("mos_p5 < 3%", "mos_p5 is no share; leave % out"),
-        ("poor_count > 3%", "poor_count is no share"),
+        ("mos_p5 < 3%", "mos_p5 is not a share; leave % out"),
+        ("poor_count > 3%", "poor_count is not a share"),
     ],
 )
 def test_a_limit_that_means_something_else_is_refused(text: str, told: str) -> None:

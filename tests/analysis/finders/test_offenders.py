@@ -93,12 +93,12 @@ def test_empty() -> None:
     ("options", "error", "text"),
     [
         ({"by": ()}, ConfigError, "by names no column"),
-        ({"case": "rotten"}, ConfigError, "'rotten' is none of answered, unanswered, failed"),
+        ({"case": "rotten"}, ConfigError, "'rotten' is not one of answered, unanswered, failed"),
         ({"by": "carrier"}, ColumnNotFound, "carrier"),
         ({"by": ["route", "route"]}, ConfigError, "twice"),
         ({"min_n": 0}, ConfigError, "min_n=0"),
         ({"fdr": 1.0}, ConfigError, "fdr=1.0"),
-        ({"tz": "Mars/Olympus"}, ConfigError, "no time zone"),
+        ({"tz": "Mars/Olympus"}, ConfigError, "not a time zone"),
         ({"by": ["route", "hour"]}, ColumnNotFound, "started_at"),
     ],
 )

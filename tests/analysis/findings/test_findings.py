@@ -17,7 +17,7 @@ from conv_analytics.analysis.problems.case import Kind
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.kinds.registry import KINDS
 from conv_analytics.analysis.problems.problem import LOOKED_AT_DTYPES, PROBLEM_DTYPES, Findings
-from conv_analytics.analysis.problems.reading import observe
+from conv_analytics.analysis.problems.reading import read_observations
 from conv_analytics.errors import ConfigError
 from tests._helpers.leg_tables import relations
 from tests._helpers.worlds import make
@@ -102,8 +102,8 @@ def test_the_same_conversations_are_searched_whatever_the_order_of_rows(monkeypa
     rows = legs(tables())
     chosen = []
     for frame in (rows, rows.sample(frac=1, random_state=1)):
-        seen = observe(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
-        drawn = sample.drawn(seen)
+        seen = read_observations(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
+        drawn = sample.sampled_legs(seen)
         assert drawn is not None
         ids, codes = seen.texts["conversation_id"].labels, seen.texts["conversation_id"].codes
         chosen.append({ids[int(code)] for code in codes[drawn]})
@@ -181,7 +181,7 @@ def test_what_is_shown_is_escaped() -> None:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_kind_declares_what_it_needs_and_asks_only_known_groupings(kind: Kind) -> None:
-    seen = observe(Source.of(tables()), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    seen = read_observations(Source.of(tables()), since=None, until=None, tz="UTC", profile="recommended", units=None)
     groups = Groups(seen)
     assert kind.title
     assert set(kind.needs) <= {*seen.texts, *seen.numbers, *seen.flags}
@@ -213,7 +213,7 @@ def test_legs_that_ring_together_are_one_attempt() -> None:
     for name in ("talk_s", "mos_score", "quality_percentage", "jitter_min_var", "jitter_max_var", "jitter_loss_rate",
                  "packet_loss_perc"):  # fmt: skip
         frame[name] = np.nan
-    seen = observe(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
+    seen = read_observations(Source.of(frame), since=None, until=None, tz="UTC", profile="recommended", units=None)
     attempts = dict(
         zip((seen.texts["leg_id"].labels[code] for code in seen.texts["leg_id"].codes), seen.attempt, strict=True)
     )

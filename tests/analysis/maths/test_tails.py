@@ -134,8 +134,8 @@ def test_columns_and_what_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("call", "text"),
     [
-        (lambda: hypergeometric_tail(3, 10, 2, 20), "among all calls"),
-        (lambda: hypergeometric_tail(1, 30, 2, 20), "among all calls"),
+        (lambda: hypergeometric_tail(3, 10, 2, 20), "part of all calls"),
+        (lambda: hypergeometric_tail(1, 30, 2, 20), "part of all calls"),
         (lambda: hypergeometric_tail(1, 3, 2, 20, deff=0.5), "deff is at least 1"),
         (lambda: beta_binomial_tail(1, 3, 1.2, 0), "between 0 and 1"),
         (lambda: beta_binomial_tail(1, 3, 0.2, -0.1), "between 0 and 1"),

@@ -218,11 +218,11 @@ def test_nothing() -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     table = frame(with_codes({200: 1}))
     for options, says in [
-        ({"scope": "sideways"}, "scope='sideways' is none of outbound"),
+        ({"scope": "sideways"}, "scope='sideways' is not one of outbound"),
         ({"unit": "trunk"}, "unit='trunk'"),
-        ({"metrics": "mos"}, "metrics='mos' is none of asr"),
-        ({"tz": "Mars/Olympus", "by": "hour"}, "no time zone"),
-        ({"tz": "Mars/Olympus"}, "no time zone"),
+        ({"metrics": "mos"}, "metrics='mos' is not one of asr"),
+        ({"tz": "Mars/Olympus", "by": "hour"}, "not a time zone"),
+        ({"tz": "Mars/Olympus"}, "not a time zone"),
         ({"by": ["country", "country"]}, "twice"),
         ({"min_n": 0}, "min_n=0"),
     ]:

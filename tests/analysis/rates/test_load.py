@@ -190,7 +190,7 @@ def test_what_load_cannot_be_told() -> None:
             concurrency(table, **options)
     with pytest.raises(ConfigError, match=r"traffic\(\)"):
         busy_hour(table, by="hour")
-    with pytest.raises(ConfigError, match="no time zone"):
+    with pytest.raises(ConfigError, match="not a time zone"):
         traffic(table, tz="nowhere")
     with pytest.raises(ColumnNotFound, match="'ended_at'"):
         concurrency(table.drop(columns="ended_at"))

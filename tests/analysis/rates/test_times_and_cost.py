@@ -92,9 +92,9 @@ def test_values_and_their_quantiles() -> None:
     none = kpi_values(frame([lost(1, 5.0)]), measures="talk_s").iloc[0]
     assert none["n"] == 0
     assert none[["mean", "total", "max"]].isna().all()
-    with pytest.raises(ConfigError, match="measures='mos' is none of talk_s"):
+    with pytest.raises(ConfigError, match="measures='mos' is not one of talk_s"):
         kpi_values(mixed(), measures="mos")
-    with pytest.raises(ConfigError, match="is none of talk_s"):
+    with pytest.raises(ConfigError, match="is not one of talk_s"):
         kpi_values(calls(mixed()), measures="pdd_s", unit="call")
 
 
@@ -192,9 +192,9 @@ def test_durations_fall_into_classes() -> None:
     assert (table["unknown"] == 1).all()
     assert table["to_s"].isna().tolist() == [False] * 9 + [True]
     for edges in ([], [3, 2], [2, 2], [-1, 5]):
-        with pytest.raises(ConfigError, match="are no bounds"):
+        with pytest.raises(ConfigError, match="are not bounds"):
             duration_hist(frame([]), edges_s=edges)
-    with pytest.raises(ConfigError, match="are no bounds"):
+    with pytest.raises(ConfigError, match="are not bounds"):
         short_calls(frame([]), bounds_s=[])
 
 

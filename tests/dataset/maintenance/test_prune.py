@@ -221,4 +221,4 @@ def test_the_command_shows_first_and_removes_when_told(root: Path, capsys: pytes
     assert main(["prune", str(root), "--older-than", age]) == 0
     assert "Nothing is older than 2025-03-03." in capsys.readouterr().out
     assert main(["prune", str(root), "--older-than", "soon"]) == 2
-    assert "no length of time" in capsys.readouterr().err
+    assert "not a length of time" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conv_analytics.dataset.memory.journal import FORMAT, Header, Journal, Kept
+from conv_analytics.dataset.memory.journal import FORMAT, Header, Journal, StoredAnswer
 
 HEADER = Header("https://api.example application", None, 3, "2026-11-21T03:00:00+00:00")
 ANSWERS = {f"/v1/conversations/CON-{n}": b'{"id": "CON-%d"}' % n * (n + 1) for n in range(5)}
@@ -26,7 +26,7 @@ def _written(path: Path) -> Path:
 def test_the_next_run_gets_each_answer_once(tmp_path: Path) -> None:
     journal = Journal(_written(tmp_path / "journal"), HEADER)
     assert journal.resumed
-    assert {key: journal.take(key) for key in ANSWERS} == {key: Kept(body) for key, body in ANSWERS.items()}
+    assert {key: journal.take(key) for key in ANSWERS} == {key: StoredAnswer(body) for key, body in ANSWERS.items()}
     assert journal.served == len(ANSWERS)
     assert [journal.take(key) for key in ANSWERS] == [None] * len(ANSWERS)
     journal.close()
@@ -92,7 +92,7 @@ def test_cut_or_damaged_anywhere_it_gives_whole_answers_or_none(
         path.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :])
     journal = Journal(path, HEADER)
     found = {key: journal.take(key) for key in ANSWERS}
-    assert all(kept in {None, Kept(ANSWERS[key])} for key, kept in found.items())
+    assert all(kept in {None, StoredAnswer(ANSWERS[key])} for key, kept in found.items())
     # What comes after the damage is not trusted; what is added now follows the last whole frame.
     journal.add("/v1/conversations/CON-7", b"{}", "c/2+=\0", 20, "a next page without a cursor")
     journal.close()

@@ -305,9 +305,9 @@ def test_a_cluster_of_dask(exported: Dataset) -> None:
 
 def test_what_is_wrong_is_refused(exported: Dataset, tmp_path: Path) -> None:
     for wrong, told in (
-        ({"parts": 0}, "parts=0 is no number"),
-        ({"processes": 0}, "processes=0 is no number"),
-        ({"processes": 2, "client": object()}, "leave one of them out"),
+        ({"parts": 0}, "parts=0 is not a number"),
+        ({"processes": 0}, "processes=0 is not a number"),
+        ({"processes": 2, "client": object()}, "not both"),
         ({"client": object()}, "client is a object: give a dask"),
     ):
         with pytest.raises(ConfigError, match=told):

@@ -109,7 +109,7 @@ def test_a_bucket_that_is_not_there(proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("gs://exports/night", r"^gs://exports/night is a URL; a dataset is a folder of this machine, or in a bucket"),
+        ("gs://exports/night", r"^gs://exports/night is a URL; a dataset is a local folder, or in a bucket"),
         ("s3://", r"names no bucket: write s3://BUCKET/PATH"),
         ("s3://Exports/night", r"names no bucket"),
         ("s3://exports/../night", r"'\.\.' is not"),
@@ -123,7 +123,7 @@ def test_urls_that_are_none_of_ours(text: str, message: str) -> None:
 
 def test_without_the_extra_it_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore.store", None)
-    with pytest.raises(ConfigError, match=r"^s3://exports/night takes an extra: pip install 'conv-analytics\[s3\]'\."):
+    with pytest.raises(ConfigError, match=r"^s3://exports/night needs an extra: pip install 'conv-analytics\[s3\]'\."):
         BucketStore(parse("s3://exports/night"))
 
 

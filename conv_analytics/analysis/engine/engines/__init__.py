@@ -1,1 +1,1 @@
-"""Where expressions run: in memory, in DuckDB, in Spark. What differs between them is here, and nowhere else."""
+"""The engines that run expressions: memory, DuckDB, Spark. All their differences are in this package."""

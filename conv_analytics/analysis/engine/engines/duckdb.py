@@ -1,4 +1,4 @@
-"""Relations of DuckDB, on a connection of the caller, in which nothing is created.
+"""Relations of DuckDB on the caller's connection, in which nothing is created.
 
 >>> import duckdb
 >>> hangups = duckdb.sql("select 'CON-1' as conversation_id, 'a' as leg_id, 486::smallint as sip_code")
@@ -48,7 +48,7 @@ class DuckdbEngine(LazyEngine):
         self._connection = connection
 
     def run(self, step: Callable[[], T]) -> T:
-        """Run a query; what takes more memory than DuckDB may have ends with advice."""
+        """Run a query; one that needs more memory than DuckDB may use fails with advice."""
         import duckdb  # noqa: PLC0415  only for what is there already
 
         try:
@@ -104,7 +104,7 @@ class DuckdbEngine(LazyEngine):
         return self.frame(mine.join(theirs, condition, how="left"))
 
     def materialized(self, frame: Any) -> Any:
-        """The rows as they are, a query: a connection of the caller gets no tables."""
+        """The rows, still as a query: no table is created on the caller's connection."""
         return frame
 
 

@@ -1,4 +1,4 @@
-"""A large dataset in DuckDB, on a connection of our own: tables may be created in it, answers kept in the folder."""
+"""A large dataset in DuckDB, on our own connection: tables may be created in it, and answers cached in the folder."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class FolderEngine(DuckdbEngine):
 
     @property
     def connection(self) -> Any:
-        """The connection that is ours alone."""
+        """Our own connection."""
         return self._views.connection
 
     def run(self, step: Callable[[], T]) -> T:
-        """Run a query within the memory that DuckDB may have; one thread takes less of it at a time than several.
+        """Run a query within the memory that DuckDB may use; with one thread if several need too much.
 
         Where it fails because a file of the dataset is damaged, the file is named.
         """
@@ -61,7 +61,7 @@ class FolderEngine(DuckdbEngine):
         return self.connection.sql(statement)
 
     def any_table(self) -> Any:
-        """See `LazyEngine`; DuckDB would plan anything else once more."""
+        """See `LazyEngine`; anything else would make DuckDB plan the query again."""
         return self.query("select 1")
 
     def columns(self, table: str) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class FolderEngine(DuckdbEngine):
         return super().columns(table)
 
     def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
-        """See `Engine`; from the files that have some of its rows, where that is known."""
+        """See `Engine`; from the files with rows of it, where these are known."""
         named = [name for name in self.tables if _CONVERSATION in self.columns(name)]
         places = self.run(lambda: self._views.places_of(conversation_id))
         done: dict[str, StoredTable] = {}
@@ -92,7 +92,7 @@ class FolderEngine(DuckdbEngine):
         return self.arrow(self.query(statement).filter(f"conversation_id = '{text}'"))
 
     def materialized(self, frame: Any) -> Any:
-        """The rows computed now, once, into a table of our own connection.
+        """The rows, computed now into a table on our own connection.
 
         What follows is planned fast then, and may look at it twice. DuckDB moves the table to disk where memory does
         not suffice.
@@ -108,15 +108,15 @@ class FolderEngine(DuckdbEngine):
         return self.materialized(frame)
 
     def ordered_by_hash(self, frame: Any, column: str) -> Any:
-        """See `LazyEngine`; a batch reads its own stretch of the table, not all of it."""
+        """See `LazyEngine`; a batch reads its own range of the table, not all of it."""
         return self.materialized(self.frame(self.native(frame).order(column)))
 
     @property
-    def keeps(self) -> bool:
+    def has_cache(self) -> bool:
         """See `Engine`."""
         return self._views.cache is not None
 
-    def kept(
+    def cached(
         self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any],
         in_parts: Callable[[], Iterator[Any] | None] = lambda: None,
     ) -> Any:  # fmt: skip
@@ -163,7 +163,7 @@ class FolderEngine(DuckdbEngine):
                     writer = stack.enter_context(pq.ParquetWriter(file, rows.schema, compression="zstd"))
                 writer.write_table(rows, row_group_size=_ROW_GROUP)
 
-    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         """See `Engine`.
 
         Parameters

@@ -1,4 +1,4 @@
-"""A large dataset in parts that share no leg and no conversation, so that the legs of each are made in memory.
+"""A large dataset in parts that share no leg and no conversation, so that the legs of each fit into memory.
 
 Joins and groups of all legs at once need more memory than DuckDB may have, and what it moves to the disk costs more
 than everything else. A part has consecutive days, and nearly every conversation lives within one of them. Those that do
@@ -22,7 +22,7 @@ _LEG = "case when leg_id is not null then hash({}) end"
 
 
 class FolderPart(FolderEngine):
-    """The tables of one part; its relations are those of the folder's connection, and nothing of it is kept."""
+    """The tables of one part, as relations of the folder's connection; it has no cache."""
 
     def __init__(self, folder: FolderEngine, tables: Mapping[str, Any], *, moved: bool) -> None:
         self.__dict__ |= folder.__dict__
@@ -30,8 +30,8 @@ class FolderPart(FolderEngine):
         self._may_have_moved = moved
 
     @property
-    def keeps(self) -> bool:
-        """Not of a part."""
+    def has_cache(self) -> bool:
+        """A part has none."""
         return False
 
     def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
@@ -42,7 +42,7 @@ class FolderPart(FolderEngine):
 
 
 def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart] | None:
-    """The parts of some tables that tell of legs, one after another; None where all is better done at once.
+    """The parts of the tables with legs, one after another; None where one pass is better.
 
     What was computed for a part is gone when the next one is taken.
     """
@@ -54,7 +54,7 @@ def parts_of(folder: FolderEngine, names: Sequence[str]) -> Iterator[FolderPart]
 
 
 def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
-    """Consecutive days with files of some tables, as `places` of the dataset: each up to `ROWS` rows, or one day."""
+    """Consecutive days with files of some tables, as `places` of the dataset: up to `ROWS` rows each, or one day."""
     by_day: Counter[str] = Counter()
     for _, file in (each for name in names for each in dataset.numbered(name)):
         by_day[file.path.split("date=")[1][:10]] += file.rows
@@ -70,7 +70,7 @@ def _stretches(dataset: Any, names: Sequence[str]) -> list[frozenset[Any]]:
 
 
 class _Routes:
-    """Which rows are in which part."""
+    """Assigns rows to parts."""
 
     def __init__(self, folder: FolderEngine, names: Sequence[str], stretches: Sequence[frozenset[Any]]) -> None:
         self._folder, self._names, self._stretches = folder, names, stretches
@@ -80,7 +80,7 @@ class _Routes:
         self._unnamed = False
 
     def made(self) -> bool:
-        """Find the conversations that are not within one part; whether the parts are worth it."""
+        """Find the conversations that are in several parts; return whether splitting is worth it."""
         self._create(_ROUTES, "select null::ubigint as c, null::ubigint as l, 0 as part where false")
         for number, stretch in enumerate(self._stretches):
             keys = [
@@ -119,7 +119,7 @@ class _Routes:
         return worth_it
 
     def parts(self) -> Iterator[FolderPart]:
-        """The parts, the last one only if there is something in it."""
+        """The parts; the last one only if it has rows."""
         made = self._folder.materialized_names
         last = [None] if self._far else []
         for stretch in (*self._stretches, *last):
@@ -131,7 +131,7 @@ class _Routes:
         self._drop()
 
     def _rows(self, name: str, stretch: frozenset[Any] | None) -> str:
-        """The rows of a table in a part; of the last one when it has no stretch."""
+        """The rows of a table in a part; without a range, in the last one."""
         dataset = self._folder.dataset
         statement = dataset.statement(name) if stretch is None else dataset.statement_of(name, stretch)
         if statement is None:

@@ -1,4 +1,4 @@
-"""What engines that speak SQL have in common: lazy frames of narwhals, and the few words that narwhals lacks.
+"""The base of engines that speak SQL: lazy frames of narwhals, and the few operations that narwhals lacks.
 
 An engine says these words (`SqlWords`) and what each native frame can do; everything that questions need is made of it.
 """
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from conv_analytics.analysis.engine import coerce, voice_rows
-from conv_analytics.analysis.engine.engines.protocol import KeepsNothing, Part
+from conv_analytics.analysis.engine.engines.protocol import NoCache, Part
 from conv_analytics.analysis.engine.engines.sql_words import SqlWords
 from conv_analytics.analysis.engine.expressions import Value
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
@@ -28,7 +28,7 @@ _HASH = "conv_analytics_hash"
 _CONVERSATION = "conversation_id"
 
 
-class LazyEngine(KeepsNothing, ABC):
+class LazyEngine(NoCache, ABC):
     """See `Engine`; `tables` are native frames."""
 
     name: str
@@ -41,12 +41,12 @@ class LazyEngine(KeepsNothing, ABC):
     # What each engine does in its own way.
 
     def run(self, step: Callable[[], T]) -> T:
-        """Run what computes something outside of these methods; errors become those of this package."""
+        """Run a computation; errors become those of this package."""
         return step()
 
     @abstractmethod
     def project(self, native: Any, columns: Sequence[str]) -> Any:
-        """Columns of a native frame as SQL says them."""
+        """Columns of a native frame, given as SQL expressions."""
 
     @abstractmethod
     def where(self, native: Any, condition: str) -> Any:
@@ -85,16 +85,16 @@ class LazyEngine(KeepsNothing, ABC):
         return frame
 
     def grouped_apart(self, frame: Any) -> Any:
-        """Groups that are to be joined: computed at once where that saves memory."""
+        """Groups for a later join; computed now where that saves memory."""
         return frame
 
     def as_read(self, value: str, kind: Any) -> str:
-        """A value of a caller's column, as the questions take it."""
+        """A value of a caller's column in the form that questions expect."""
         del kind
         return value
 
     def cast(self, value: str, actual: str, wanted: str) -> str:
-        """A value as another type; an error where it cannot be that."""
+        """A value as another type; raises if it cannot be converted."""
         del actual
         return f"cast({value} as {wanted})"
 
@@ -120,7 +120,7 @@ class LazyEngine(KeepsNothing, ABC):
         return bool(self.arrow(self.native(one)).num_rows)
 
     def any_table(self) -> Any:
-        """A table as it came, from which others can be made."""
+        """A table as it came, as the base for others."""
         return next(iter(self.tables.values()))
 
     def read(self, table: str, kinds: Mapping[str, Any], counting: Any = None) -> Any:
@@ -209,7 +209,7 @@ class LazyEngine(KeepsNothing, ABC):
             yield self.frame(part).drop(_HASH)
 
     def ordered_by_hash(self, frame: Any, column: str) -> Any:
-        """The rows so that those with hashes of some range are read fast."""
+        """The rows, arranged for fast reading of a range of hashes."""
         del column
         return frame
 
@@ -289,19 +289,19 @@ class LazyEngine(KeepsNothing, ABC):
         quote = self.words.quote
         new = {target: f"{sql.format(quote(name))} as {quote(target)}" for name, target in names.items()}
         there = self.column_names(frame)
-        kept = [new.pop(name, quote(name)) for name in there]
-        return self.frame(self.project(self.native(frame), [*kept, *new.values()]))
+        columns = [new.pop(name, quote(name)) for name in there]
+        return self.frame(self.project(self.native(frame), [*columns, *new.values()]))
 
     def with_nulls(self, frame: Any, kinds: Mapping[str, Any]) -> Any:
         """See `Engine`."""
         nulls = [self.words.null(name, kind) for name, kind in kinds.items()]
         return self.frame(self.project(self.native(frame), ["*", *nulls]))
 
-    def with_values(self, frame: Any, kept: Sequence[str], values: Mapping[str, Value]) -> Any:
+    def with_values(self, frame: Any, columns: Sequence[str], values: Mapping[str, Value]) -> Any:
         """See `Engine`."""
         plain = {name: value for name, value in values.items() if isinstance(value, nw.Expr)}
         choices = {name: value.expr() for name, value in values.items() if not isinstance(value, nw.Expr)}
-        return frame.select(*kept, *(value.alias(name) for name, value in (plain | choices).items()))
+        return frame.select(*columns, *(value.alias(name) for name, value in (plain | choices).items()))
 
     def merge_by_key(
         self, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any], *, with_keys: bool

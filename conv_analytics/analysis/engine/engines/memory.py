@@ -15,7 +15,7 @@ import narwhals as nw
 import pandas as pd
 
 from conv_analytics.analysis.engine import coerce, voice_rows
-from conv_analytics.analysis.engine.engines.protocol import KeepsNothing, Part
+from conv_analytics.analysis.engine.engines.protocol import NoCache, Part
 from conv_analytics.analysis.engine.expressions import Value
 from conv_analytics.analysis.engine.memory_frame import MemoryFrame
 from conv_analytics.analysis.engine.memory_merge import merged_frames
@@ -23,7 +23,7 @@ from conv_analytics.analysis.engine.stored_tables import PandasTable, StoredTabl
 from conv_analytics.tables import TABLES
 
 
-class MemoryEngine(KeepsNothing):
+class MemoryEngine(NoCache):
     """See `Engine`."""
 
     name = "pandas"
@@ -141,7 +141,7 @@ class MemoryEngine(KeepsNothing):
         nulls = coerce.pandas_columns("", nothing, kinds)
         return frame.assign({str(name): series.array for name, series in nulls.items()})
 
-    def with_values(self, frame: MemoryFrame, kept: Sequence[str], values: Mapping[str, Value]) -> MemoryFrame:
+    def with_values(self, frame: MemoryFrame, columns: Sequence[str], values: Mapping[str, Value]) -> MemoryFrame:
         """See `Engine`."""
         plain = [value.alias(name) for name, value in values.items() if isinstance(value, nw.Expr)]
         # The choices look at the rows as they were.
@@ -150,7 +150,7 @@ class MemoryEngine(KeepsNothing):
             for name, value in values.items()
             if not isinstance(value, nw.Expr)
         }
-        done = frame.select(*kept, *plain)
+        done = frame.select(*columns, *plain)
         return done.assign(picked) if picked else done
 
     def merge_by_key(

@@ -63,7 +63,7 @@ class Engine(Protocol):
         """Whether a column of a table has a null, or is missing though there are rows."""
 
     def read(self, table: str, kinds: Mapping[str, Any], counting: Any = None) -> Any:
-        """Some columns of a table as their kinds, null where it lacks one; of `counting` in its place, if given."""
+        """Some columns of a table as their kinds, null where it lacks one; read from `counting` instead, if given."""
 
     def of_conversation(self, conversation_id: str) -> dict[str, StoredTable]:
         """The rows of one conversation, in memory, of each table that knows conversations."""
@@ -72,12 +72,12 @@ class Engine(Protocol):
         """Whether a table that has a column ``source`` has rows of Voice events."""
 
     def counting_rows(self, table: str, about: Sequence[str], legs: Sequence[str]) -> Any:
-        """A table without the rows of Voice events that do not count: see `voice_rows`."""
+        """A table without the rows of Voice events that do not count; see `voice_rows`."""
 
     # Frames: in, and out.
 
     def frame(self, native: Any) -> Any:
-        """A native frame (of pandas, a relation, a Spark frame) as what steps are asked of."""
+        """A native frame (of pandas, a relation, a Spark frame) in the form that the steps below take."""
 
     def native(self, frame: Any) -> Any:
         """The native frame."""
@@ -98,7 +98,7 @@ class Engine(Protocol):
         """The different values of a column, null left out, in no order."""
 
     def repeats(self, frame: Any, by: Sequence[str]) -> bool:
-        """Whether some keys stand on more than one row; now and then it says so of keys that do not."""
+        """Whether some keys occur on more than one row; may err, but only by saying so."""
 
     def any_with_several(self, frames: Sequence[Any], key: str, of: str) -> bool:
         """Whether a key that is not null occurs with several values of another column, in all frames together."""
@@ -124,10 +124,10 @@ class Engine(Protocol):
         """The rows with some columns of microseconds since 1970 as instants."""
 
     def with_nulls(self, frame: Any, kinds: Mapping[str, Any]) -> Any:
-        """The rows with columns of nulls, which they do not have."""
+        """The rows with further columns of nulls."""
 
-    def with_values(self, frame: Any, kept: Sequence[str], values: Mapping[str, Value]) -> Any:
-        """Some columns of the rows, and others that are computed."""
+    def with_values(self, frame: Any, columns: Sequence[str], values: Mapping[str, Value]) -> Any:
+        """Some columns of the rows, and computed ones."""
 
     def merge_by_key(
         self, parts: Sequence[Part], by: Sequence[str], kinds: Mapping[str, Any], *, with_keys: bool
@@ -135,40 +135,40 @@ class Engine(Protocol):
         """One row per key that any part has: see `merge_by_key.merge_by_key`."""
 
     def materialized(self, frame: Any) -> Any:
-        """The rows, computed once if that is worth it and may be done: they will be looked at more than once."""
+        """The rows, computed once where that is allowed and worth it, because they are read more than once."""
 
     def checkpointed(self, frame: Any) -> Any:
-        """The rows without the query that makes them, where an engine plans what follows much faster so."""
+        """The rows without the query that makes them, where an engine then plans later steps much faster."""
 
-    # What is kept between questions.
-
-    @property
-    def keeps(self) -> bool:
-        """Whether there is a folder where something can be kept."""
-
-    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
-        """A native frame from what is kept, made and kept there if it is not; None where nothing can be kept."""
-
-    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """A pandas frame from what is kept, made and kept there if it is not; made where nothing can be kept."""
-
-
-class KeepsNothing:
-    """What an engine without a folder keeps."""
+    # The cache between questions.
 
     @property
-    def keeps(self) -> bool:
-        """Not even a folder."""
+    def has_cache(self) -> bool:
+        """Whether there is a folder for a cache."""
+
+    def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """A native frame from the cache, made and put there first if need be; None without a cache."""
+
+    def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """A pandas frame from the cache, made and put there first if need be; made anew without a cache."""
+
+
+class NoCache:
+    """An engine without a cache, because it has no folder."""
+
+    @property
+    def has_cache(self) -> bool:
+        """There is none."""
         return False
 
-    def kept(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
-        """Nothing."""
+    def cached(self, kind: str, about: Mapping[str, Any], columns: Collection[str], make: Callable[[], Any]) -> Any:
+        """None: nothing is cached."""
         del kind, about, columns, make
 
-    def kept_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
-        """What is made."""
+    def cached_frame(self, kind: str, about: Mapping[str, Any], make: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+        """The frame, made anew."""
         del kind, about
         return make()
 
 
-__all__ = ["Engine", "Frame", "KeepsNothing", "Part"]
+__all__ = ["Engine", "Frame", "NoCache", "Part"]

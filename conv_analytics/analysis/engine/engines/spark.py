@@ -1,4 +1,4 @@
-"""DataFrames of Spark 4, on the session that they came with: its configuration is never changed.
+"""DataFrames of Spark 4, on their own session, whose configuration is never changed.
 
 Only SQL texts and public methods of DataFrames are used, and the functions of narwhals. What is written here
 holds for every session: whatever its time zone, and with ANSI mode or without.
@@ -53,10 +53,10 @@ class SparkEngine(LazyEngine):
         return f"if(isnan({value}), null, {value})" if self.words.type_of(kind) == "double" else value
 
     def cast(self, value: str, actual: str, wanted: str) -> str:
-        """See `LazyEngine`; without ANSI mode Spark itself makes null of texts that are no numbers."""
+        """See `LazyEngine`; without ANSI mode, Spark turns texts that are not numbers into null."""
         if actual != "string":
             return f"cast({value} as {wanted})"
-        wrong = f"raise_error(concat('a text that is no {wanted}: ', {value}))"
+        wrong = f"raise_error(concat('a text that is not a {wanted}: ', {value}))"
         done = f"try_cast({value} as {wanted})"
         return f"if({value} is not null and {done} is null, {wrong}, {done})"
 
@@ -75,7 +75,7 @@ class SparkEngine(LazyEngine):
             yield from rows.to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
 
     def ordered_by_hash(self, frame: Any, column: str) -> Any:
-        """See `LazyEngine`; sorted once, so that a part reads its own stretch."""
+        """See `LazyEngine`; sorted once, so that a part reads its own range."""
         return self.materialized(self.frame(self.native(frame).sort(column)))
 
     def outer_join(self, native: Any, other: Any, keys: Sequence[str]) -> Any:
@@ -90,11 +90,11 @@ class SparkEngine(LazyEngine):
         return self.frame(mine.join(theirs, functions.expr(condition), "left"))
 
     def materialized(self, frame: Any) -> Any:
-        """The rows, kept by the executors as long as a frame looks at them."""
+        """The rows, persisted on the executors as long as a frame uses them."""
         return self.checkpointed(frame)
 
     def checkpointed(self, frame: Any) -> Any:
-        """See `Engine`; Spark drops the rows once Java has collected the last frame that looks at them.
+        """See `Engine`; Spark drops the rows once Java has collected the last frame that uses them.
 
         Not ``persist``: every further step would be analyzed, and compared with what is in the cache, together with the
         whole query; and where a condition is moved below columns that it looks at, it becomes a copy of all of them.

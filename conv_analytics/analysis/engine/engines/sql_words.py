@@ -1,4 +1,4 @@
-"""The words of SQL in which engines differ.
+"""The parts of SQL in which engines differ.
 
 >>> words = SqlWords("epoch_us({})", "make_timestamptz({})", "hash({})", 0, 2**64 - 1, {int: "BIGINT"}, "VARCHAR",
 ...                  untyped="NULL", instants="TIMESTAMP", mark='"')
@@ -15,7 +15,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SqlWords:
-    """How an engine says in SQL what narwhals has no word for.
+    """How an engine writes, in SQL, the operations that narwhals lacks.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Timer cliffs: calls of a route that end at one and the same second, whichever it is."""
+"""Timer cliffs: calls of a route that all end at the same second."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from conv_analytics.analysis.finders.timer_cliffs import TIMERS
 from conv_analytics.analysis.maths.clustered import excess_z, share_z
-from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import VERSION_COLUMNS, Case, Kind
+from conv_analytics.analysis.problems.case_data import FEW
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
 
@@ -37,25 +37,25 @@ ONE_WAY, MOST_ROWS = 0.85, 0.7
 _SCRIPTED = frozenset({"from_address", "to_address", "user_id"})
 
 
-def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
-    talk = seen.numbers["talk_s"]
-    rows = np.flatnonzero(seen.answered & (talk >= LEAST_S))
+def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    talk = legs.numbers["talk_s"]
+    rows = np.flatnonzero(legs.answered & (talk >= LEAST_S))
     if len(rows) < 20:  # noqa: PLR2004
         return []
     rows = rows[np.argsort(talk[rows], kind="stable")]
-    cut = seen.texts["hung_up_by"].is_in("network", "platform") | (seen.numbers["sip_code"] >= 400)  # noqa: PLR2004
-    found = [
+    cut = legs.texts["hung_up_by"].is_in("network", "platform") | (legs.numbers["sip_code"] >= 400)  # noqa: PLR2004
+    cliffs = [
         each for name in _PLACES if groups.has(name)
-        for each in _of_grouping(seen, groups, name, rows, least_excess=least_excess)
+        for each in _of_grouping(legs, groups, name, rows, least_excess=least_excess)
     ]  # fmt: skip
-    return [_directed(each, seen) for each in _told_apart(found, cut, seen)]
+    return [_directed(each, legs) for each in _without_peaks_of_parties(cliffs, cut, legs)]
 
 
 def _of_grouping(
-    seen: Observations, groups: Groups, name: str, rows: Ints, *, least_excess: float
+    legs: Observations, groups: Groups, name: str, rows: Ints, *, least_excess: float
 ) -> Iterator[Candidate]:
-    """The peaks of one grouping, of rows in the order of their talk."""
-    talk = seen.numbers["talk_s"]
+    """The peaks of one grouping; rows are sorted by talk time."""
+    talk = legs.numbers["talk_s"]
     lengths = talk[rows]
     codes = groups.of(name).codes[rows]
     counts = np.bincount(codes[codes >= 0])
@@ -94,12 +94,12 @@ def _of_grouping(
             if z < LEAST_Z:
                 continue
             yield _candidate(
-                seen, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
+                legs, groups, name, int(code), own, window=(begin, end), expected=expected, z=z, tests=len(kept)
             )
 
 
 def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
-    """The densest windows of sorted lengths, as places from and to, and the calls around; the clearest first."""
+    """The densest windows of sorted durations, as index ranges, and the calls around them; the clearest first."""
     end = np.searchsorted(talk, talk + WIDTH_S, side="right")
     k = end - np.arange(len(talk))
     reach = np.maximum(LEAST_AROUND_S, AROUND * talk)
@@ -116,14 +116,14 @@ def _peaks(talk: Floats) -> Iterator[tuple[int, int, int]]:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, name: str, code: int, own: Ints, *, window: tuple[int, int], expected: float,
+    legs: Observations, groups: Groups, name: str, code: int, own: Ints, *, window: tuple[int, int], expected: float,
     z: float, tests: int,
 ) -> Candidate:  # fmt: skip
     begin, end = window
-    talk = seen.numbers["talk_s"]
+    talk = legs.numbers["talk_s"]
     bad, rows = own[begin:end], own[begin:]
     at = float(np.median(talk[bad]))
-    flag = np.zeros(len(seen), dtype=bool)
+    flag = np.zeros(len(legs), dtype=bool)
     flag[bad] = True
     near = min(TIMERS, key=lambda timer: abs(timer - at))
     likely = TIMERS[near] if abs(near - at) <= 1.5 else "no timer of a standard: a limit of a switch or an account"  # noqa: PLR2004
@@ -132,7 +132,7 @@ def _candidate(
         name="cliff",
         calls=f"calls that lasted as long ended after {at:.1f} s",
         bad=flag,
-        known=seen.answered & (talk >= at - WIDTH_S),
+        known=legs.answered & (talk >= at - WIDTH_S),
         family=f"cliff {at:.0f}",
         advice=f"Look for a timer of {at:.0f} s ({likely}).",
         words={"timer": f"{at:.1f}"},
@@ -144,11 +144,11 @@ def _candidate(
     )  # fmt: skip
 
 
-def _directed(candidate: Candidate, seen: Observations) -> Candidate:
-    """With the direction of a channel's or a version's calls that end so, where that of others is another."""
+def _directed(candidate: Candidate, legs: Observations) -> Candidate:
+    """The candidate with the direction of its calls, if a channel or version ends so in one direction only."""
     if not candidate.by or candidate.by[0] not in _ENDS - {"direction"}:
         return candidate
-    codes = seen.texts["direction"].codes
+    codes = legs.texts["direction"].codes
     of_bad = codes[candidate.bad]
     code = int(np.bincount(of_bad[of_bad >= 0], minlength=1).argmax())
     same = codes[candidate.rows] == code
@@ -156,16 +156,16 @@ def _directed(candidate: Candidate, seen: Observations) -> Candidate:
         return candidate
     bad = candidate.bad[of_bad == code]
     return replace(
-        candidate, by=(*candidate.by, "direction"), values=(*candidate.values, seen.texts["direction"].labels[code]),
+        candidate, by=(*candidate.by, "direction"), values=(*candidate.values, legs.texts["direction"].labels[code]),
         rows=candidate.rows[same], bad=bad, k=float(len(bad)), n=float(np.count_nonzero(same)),
         expected=candidate.expected * float(np.mean(same)),
     )  # fmt: skip
 
 
-def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[Candidate]:
-    """Without peaks that the parties make themselves: the same everywhere, or of one script or person."""
+def _without_peaks_of_parties(cliffs: list[Candidate], cut: Flags, legs: Observations) -> list[Candidate]:
+    """The peaks without those that the parties make: the same everywhere, or of one script or person."""
     kept = []
-    for each in found:
+    for each in cliffs:
         forced = float(cut[each.bad].mean()) >= 0.5  # noqa: PLR2004
         if forced:
             kept.append(each)
@@ -173,12 +173,12 @@ def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[
         if not each.by or each.by[0] not in _ROUTES | _ENDS:
             continue
         if each.by[0] in _ENDS:
-            z = min(each.z, *(_z_by_own_number(each, seen, without) for without in (-1, _most(each, seen))))
+            z = min(each.z, *(_z_by_own_number(each, legs, without) for without in (-1, _most(each, legs))))
             if z > LEAST_Z:
                 kept.append(replace(each, z=z))
             continue
         rivals = [
-            other.z for other in found
+            other.z for other in cliffs
             if other.by and other.by[0] in _SCRIPTED and np.isin(other.bad, each.bad).mean() >= 0.5  # noqa: PLR2004
         ]  # fmt: skip
         if each.z > max(rivals, default=0.0):
@@ -186,9 +186,9 @@ def _told_apart(found: list[Candidate], cut: Flags, seen: Observations) -> list[
     return kept
 
 
-def _most(candidate: Candidate, seen: Observations) -> int:
-    """The user with the most calls of a peak; -1 where all of its calls are one user's, or nobody's."""
-    users = seen.texts["user_id"].codes
+def _most(candidate: Candidate, legs: Observations) -> int:
+    """The user with the most calls of a peak; -1 if all of its calls have one user, or none."""
+    users = legs.texts["user_id"].codes
     of_peak = users[candidate.bad]
     of_peak = of_peak[of_peak >= 0]
     if not len(of_peak) or len(np.unique(users[candidate.rows])) < 2:  # noqa: PLR2004
@@ -196,18 +196,18 @@ def _most(candidate: Candidate, seen: Observations) -> int:
     return int(np.bincount(of_peak).argmax())
 
 
-def _z_by_own_number(candidate: Candidate, seen: Observations, without: int = -1) -> float:
-    """How surely a peak is that of its place, and not that of what is said on the own numbers that are used there.
+def _z_by_own_number(candidate: Candidate, legs: Observations, without: int = -1) -> float:
+    """Significance of a peak for its place, rather than for the scripts spoken on the own numbers used there.
 
     Without the calls of one user, if one is given.
     """
-    talk, first, last = seen.numbers["talk_s"], *np.quantile(seen.numbers["talk_s"][candidate.bad], [0, 1])
-    from_, to = (seen.texts[name] for name in ("from_address", "to_address"))
-    number = np.where(seen.outbound, from_.codes, len(from_.labels) + to.codes)
-    unknown = np.where(seen.outbound, from_.codes, to.codes) < 0
-    unknown |= (seen.texts["user_id"].codes == without) & (without >= 0)
-    longer = np.flatnonzero(seen.answered & (talk >= first) & ~unknown)
-    mine = np.zeros(len(seen), dtype=bool)
+    talk, first, last = legs.numbers["talk_s"], *np.quantile(legs.numbers["talk_s"][candidate.bad], [0, 1])
+    from_, to = (legs.texts[name] for name in ("from_address", "to_address"))
+    number = np.where(legs.outbound, from_.codes, len(from_.labels) + to.codes)
+    unknown = np.where(legs.outbound, from_.codes, to.codes) < 0
+    unknown |= (legs.texts["user_id"].codes == without) & (without >= 0)
+    longer = np.flatnonzero(legs.answered & (talk >= first) & ~unknown)
+    mine = np.zeros(len(legs), dtype=bool)
     mine[candidate.rows] = True
     mine, ends, number = mine[longer], talk[longer] <= last, number[longer]
     size = len(from_.labels) + len(to.labels)

@@ -1,4 +1,4 @@
-"""Post-dial delay: calls that take long until it rings."""
+"""Post-dial delay: calls that take long to ring."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.observations import Observations
 
 
-def _cases(seen: Observations, _groups: Groups) -> list[Case]:
-    delay = seen.numbers["pdd_s"]
-    known = seen.outbound & (delay >= 0) & ~seen.texts["channel_type"].is_in("app", "websocket")
+def _cases(legs: Observations, _groups: Groups) -> list[Case]:
+    delay = legs.numbers["pdd_s"]
+    known = legs.outbound & (delay >= 0) & ~legs.texts["channel_type"].is_in("app", "websocket")
     if np.count_nonzero(known) < 20:  # noqa: PLR2004
         return []
     median = float(np.median(delay[known]))

@@ -1,12 +1,12 @@
-"""Slow drifts: a share that grows from week to week, on no day by so much that it would be noticed."""
+"""Slow drifts: a share that grows from week to week, too slowly to be noticed on any day."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from conv_analytics.analysis.problems.asked import FEW
 from conv_analytics.analysis.problems.candidates import Candidate
 from conv_analytics.analysis.problems.case import Case, Kind
+from conv_analytics.analysis.problems.case_data import FEW
 from conv_analytics.analysis.problems.groupings import Groups
 from conv_analytics.analysis.problems.kinds import media, setup
 from conv_analytics.analysis.problems.observations import DAY_US, NO_INSTANT, Floats, Ints, Observations
@@ -17,34 +17,34 @@ _PLACES = ("all", "channel_type", "network_code", "country", "app_version", "ver
 _CASES = frozenset({"poor", "silent", "failed"})
 
 
-def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
-    cases = [each for kind in (media.KIND, setup.KIND) for each in kind.cases(seen, groups) if each.name in _CASES]
-    found = []
+def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    cases = [each for kind in (media.KIND, setup.KIND) for each in kind.cases(legs, groups) if each.name in _CASES]
+    candidates = []
     for case in cases:
-        rows = np.flatnonzero(case.known & (seen.started_us != NO_INSTANT))
-        if len(rows) < 50 or float(np.ptp(seen.local_us[rows])) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
+        rows = np.flatnonzero(case.known & (legs.started_us != NO_INSTANT))
+        if len(rows) < 50 or float(np.ptp(legs.local_us[rows])) < LEAST_DAYS * DAY_US:  # noqa: PLR2004
             continue
         for name in _PLACES:
             if groups.has(name):
-                found += _of_grouping(seen, groups, case, name, rows, least_excess=least_excess)
-    return found
+                candidates += _of_grouping(legs, groups, case, name, rows, least_excess=least_excess)
+    return candidates
 
 
 def _of_grouping(
-    seen: Observations, groups: Groups, case: Case, name: str, rows: Ints, *, least_excess: float
+    legs: Observations, groups: Groups, case: Case, name: str, rows: Ints, *, least_excess: float
 ) -> list[Candidate]:
     codes = groups.of(name).codes[rows]
     y = case.bad[rows].astype("float64")
     counts = np.bincount(codes[codes >= 0], y[codes >= 0])
-    found = []
+    candidates = []
     kept = np.flatnonzero(counts >= 4 * least_excess)
     for code in kept:
         inside = codes == code
-        z, early, late = _trend(y[inside], seen.local_us[rows[inside]])
+        z, early, late = _trend(y[inside], legs.local_us[rows[inside]])
         others = y[~inside]
         if len(others) > 50 and others.sum() >= 10:  # noqa: PLR2004
             # What grows everywhere is not this group's.
-            z_others = _trend(others, seen.local_us[rows[~inside]])[0]
+            z_others = _trend(others, legs.local_us[rows[~inside]])[0]
             z = min(z, (z - z_others) / np.sqrt(2)) if z_others > 0 else z
         n = int(np.count_nonzero(inside))
         expected = min(n * early, float(counts[code]))
@@ -62,15 +62,15 @@ def _of_grouping(
             advice="Look at what was changed step by step: load, routes, releases.",
         )
         mine = rows[inside]
-        found.append(Candidate(
+        candidates.append(Candidate(
             of_case, by, values, mine, mine[y[inside] > 0], float(counts[code]), float(n), expected, float(z),
             len(kept) * FEW, raw_z=float(z), against="the same calls at the beginning",
         ))  # fmt: skip
-    return found
+    return candidates
 
 
 def _trend(y: Floats, at: Ints) -> tuple[float, float, float]:
-    """How surely a share grows with time, days being clusters; and its fitted values at the beginning and the end."""
+    """Significance of a share's growth over time, with days as clusters; and its fitted first and last values."""
     t = (at - at.min()) / max(float(np.ptp(at)), 1.0)
     t = t - t.mean()
     mean = y.mean()

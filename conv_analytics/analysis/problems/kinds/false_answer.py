@@ -15,13 +15,13 @@ SILENT_BYTES, NO_TALK_S = 200.0, 20.0
 _SECOND = HOUR_US // 3600
 
 
-def _cases(seen: Observations, _groups: Groups) -> list[Case]:
-    talk, ring = seen.numbers["talk_s"], seen.numbers["ring_s"]
-    waited = (seen.instants["answered_at"] - seen.started_us) / _SECOND
+def _cases(legs: Observations, _groups: Groups) -> list[Case]:
+    talk, ring = legs.numbers["talk_s"], legs.numbers["ring_s"]
+    waited = (legs.instants["answered_at"] - legs.started_us) / _SECOND
     at_once = (ring < AT_ONCE_S) | (np.isnan(ring) & (waited < 4 * AT_ONCE_S))
-    silent = seen.numbers["byte_in"] < SILENT_BYTES * np.maximum(talk, 1.0)
-    known = seen.outbound & seen.answered & ~seen.texts["channel_type"].is_in("app", "websocket")
-    known &= seen.instants["answered_at"] != NO_INSTANT
+    silent = legs.numbers["byte_in"] < SILENT_BYTES * np.maximum(talk, 1.0)
+    known = legs.outbound & legs.answered & ~legs.texts["channel_type"].is_in("app", "websocket")
+    known &= legs.instants["answered_at"] != NO_INSTANT
     return [
         Case(kind="false_answer", name="false_answer",
              calls="calls were answered at once, and nothing was heard",

@@ -1,4 +1,4 @@
-"""Premium-rate fraud: long or expensive calls to a place that is otherwise hardly called, within a short time."""
+"""Premium-rate fraud: long or expensive calls to a rarely called destination, within a short time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from conv_analytics.analysis.problems.observations import DAY_US, HOUR_US, NO_IN
 
 #: A place that has more of the calls than this is no rare one.
 RARE = 0.15
-#: So many calls, so much longer or dearer than others, in so small a share of the time.
+#: Least number of calls, how many times longer or dearer they are than others, and their largest share of the time.
 LEAST, LONGER, DEARER, TOGETHER = 12, 2.5, 4.0, 0.25
 #: How surely they are longer, as a z.
 LEAST_Z = 4.0
@@ -20,15 +20,15 @@ CERTAIN = 12.0
 _PLACES = ("country", "prefix3", "prefix4", "prefix5", "prefix6")
 
 
-def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
-    talk = seen.numbers["talk_s"]
-    rows = np.flatnonzero(seen.outbound & seen.answered & (talk > 0) & (seen.started_us != NO_INSTANT))
-    rows = rows[seen.texts["channel_type"].is_in("phone", "sip")[rows]]
+def _candidates(legs: Observations, groups: Groups, least_excess: float) -> list[Candidate]:
+    talk = legs.numbers["talk_s"]
+    rows = np.flatnonzero(legs.outbound & legs.answered & (talk > 0) & (legs.started_us != NO_INSTANT))
+    rows = rows[legs.texts["channel_type"].is_in("phone", "sip")[rows]]
     if len(rows) < 5 * LEAST:
         return []
-    price = seen.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
-    span = max(int(np.ptp(seen.started_us[rows])), 1)
-    found = []
+    price = legs.numbers["price"][rows] / np.maximum(talk[rows], 1.0)
+    span = max(int(np.ptp(legs.started_us[rows])), 1)
+    candidates = []
     for name in _PLACES:
         codes = groups.of(name).codes[rows]
         counts = np.bincount(codes[codes >= 0])
@@ -38,7 +38,7 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
         for code, begin in zip(rare, begins, strict=True):
             mine = order[begin : begin + counts[code]]
             # Nearly no place has its calls together: what is asked of all other calls waits for that.
-            if not _together(seen.started_us[rows[mine]], span):
+            if not _together(legs.started_us[rows[mine]], span):
                 continue
             inside = np.zeros(len(rows), dtype=bool)
             inside[mine] = True
@@ -46,18 +46,18 @@ def _candidates(seen: Observations, groups: Groups, least_excess: float) -> list
             dearer = _ratio(price, inside)
             lasting = longer >= LONGER and _longer_z(talk[rows], inside) >= LEAST_Z
             if lasting or (dearer >= DEARER and longer >= 1):
-                found.append(_candidate(seen, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
-    return found
+                candidates.append(_candidate(legs, groups, name, int(code), bad=rows[inside], times=(longer, dearer)))
+    return candidates
 
 
 def _together(at: Ints, span: int) -> bool:
-    """Whether calls are in a small share of all hours and days, several on a day."""
+    """Whether calls are concentrated in a few hours and days, with several a day."""
     hours, days = (len(np.unique(at // unit)) for unit in (HOUR_US, DAY_US))
     return hours * HOUR_US / span <= TOGETHER / 8 and days * DAY_US / span <= TOGETHER and days <= len(at) / 2
 
 
 def _longer_z(talk: Floats, inside: Flags) -> float:
-    """How surely calls are longer than others, by the logarithm of their lengths: a few long ones are no habit."""
+    """Significance of calls being longer than others, by log duration: a few long ones do not count."""
     logs = np.log(np.maximum(talk, 1.0))
     mine, others = logs[inside], logs[~inside]
     return float((mine.mean() - others.mean()) / max(others.std(), 0.1) * np.sqrt(len(mine)))
@@ -71,21 +71,21 @@ def _ratio(price: Floats, inside: Flags) -> float:
 
 
 def _candidate(
-    seen: Observations, groups: Groups, name: str, code: int, *, bad: Ints, times: tuple[float, float]
+    legs: Observations, groups: Groups, name: str, code: int, *, bad: Ints, times: tuple[float, float]
 ) -> Candidate:  # fmt: skip
-    flag = np.zeros(len(seen), dtype=bool)
+    flag = np.zeros(len(legs), dtype=bool)
     flag[bad] = True
     dear = f" and {times[1]:.0f} times as dear" if times[1] > 1 else ""
     case = Case(
         kind="premium_prefix",
         name="premium",
         bad=flag,
-        known=seen.outbound & seen.answered,
+        known=legs.outbound & legs.answered,
         family="fraud",
         calls=f"calls, {times[0]:.1f} times as long as others{dear}",
         advice="Block this destination now, look at who placed the calls, and change the credentials that were used.",
     )
-    at = seen.started_us[bad]
+    at = legs.started_us[bad]
     label = str(groups.of(name).labels[code])
     return Candidate(
         case, (name,), (label,), bad, bad, float(len(bad)), float(len(bad)), 0.0, CERTAIN - GROUPINGS[name].rank / 10,

@@ -11,15 +11,15 @@ from conv_analytics.analysis.problems.observations import Observations
 _EVERY = (*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS)
 
 
-def _cases(seen: Observations, _groups: Groups) -> list[Case]:
-    verdict = seen.texts["verdict"]
-    silent = np.nan_to_num(seen.numbers["silent_directions"]) > 0
+def _cases(legs: Observations, _groups: Groups) -> list[Case]:
+    verdict = legs.texts["verdict"]
+    silent = np.nan_to_num(legs.numbers["silent_directions"]) > 0
     heard = verdict.is_in("good", "fair", "poor") & ~silent
     # Everybody's usual audio decides what is worse than usual: a quantile, and never what a rulebook calls good.
     windows = ("time", "hour", "length")
     return [
         Case(kind="group_rate", name="silent", calls="legs had no audio in one direction or both", bad=silent,
-             known=seen.answered & (seen.texts["flow"].codes >= 0), by=_EVERY, odds=1.6, structural_odds=2.0,
+             known=legs.answered & (legs.texts["flow"].codes >= 0), by=_EVERY, odds=1.6, structural_odds=2.0,
              advice="Look at NAT, firewall and codec on this route: RTP does not arrive."),
         Case(kind="group_rate", name="poor", calls="legs had poor audio", bad=verdict.is_in("poor") & ~silent,
              known=heard, by=(*_EVERY, "weekday"), windows=windows, family="audio",

@@ -11,7 +11,7 @@ from conv_analytics.analysis.problems.observations import HOUR_US, NO_INSTANT, O
 
 #: Attempts that follow one without a conversation to the same number within so long belong to it.
 GAP_US = HOUR_US // 6
-#: So many in a row are a storm.
+#: Calls in a row that make a storm.
 STORM = 8
 #: Share of the numbers with long rows from which on they are usual.
 COMMON = 0.3
@@ -23,15 +23,15 @@ NO_TALK_S = 10.0
 MOST_NAMED = 20
 
 
-def _candidates(seen: Observations, _groups: Groups, least_excess: float) -> list[Candidate]:
-    rows = representatives(seen)
-    number = seen.texts["to_address"].codes[rows]
-    rows = rows[(number >= 0) & (seen.started_us[rows] != NO_INSTANT)]
+def _candidates(legs: Observations, _groups: Groups, least_excess: float) -> list[Candidate]:
+    rows = representatives(legs)
+    number = legs.texts["to_address"].codes[rows]
+    rows = rows[(number >= 0) & (legs.started_us[rows] != NO_INSTANT)]
     if len(rows) < STORM:
         return []
-    rows = rows[np.lexsort((seen.started_us[rows], seen.texts["to_address"].codes[rows]))]
-    number, at = seen.texts["to_address"].codes[rows], seen.started_us[rows]
-    talked = seen.answered[rows] & ~(seen.numbers["talk_s"][rows] < NO_TALK_S)
+    rows = rows[np.lexsort((legs.started_us[rows], legs.texts["to_address"].codes[rows]))]
+    number, at = legs.texts["to_address"].codes[rows], legs.started_us[rows]
+    talked = legs.answered[rows] & ~(legs.numbers["talk_s"][rows] < NO_TALK_S)
     follows = np.r_[False, (number[1:] == number[:-1]) & (at[1:] - at[:-1] < GAP_US) & ~talked[:-1]]
     chain = np.cumsum(~follows) - 1
     length = np.bincount(chain)
@@ -44,20 +44,20 @@ def _candidates(seen: Observations, _groups: Groups, least_excess: float) -> lis
     bad = rows[inside & follows]
     if len(bad) < max(least_excess, STORM - 1):
         return []
-    flag = np.zeros(len(seen), dtype=bool)
+    flag = np.zeros(len(legs), dtype=bool)
     flag[bad] = True
     case = Case(
         kind="redial_storm",
         name="redials",
         calls="attempts repeated one to the same number within ten minutes",
         bad=flag,
-        known=seen.outbound,
+        known=legs.outbound,
         unit="attempt",
         family="redials",
         advice="Let the dialler wait longer after each attempt without an answer, and give up after a few.",
     )
-    numbers = np.unique(seen.texts["to_address"].codes[bad])
-    values = tuple(str(seen.texts["to_address"].labels[int(code)]) for code in numbers[:MOST_NAMED])
+    numbers = np.unique(legs.texts["to_address"].codes[bad])
+    values = tuple(str(legs.texts["to_address"].labels[int(code)]) for code in numbers[:MOST_NAMED])
     mine = rows[np.isin(number, numbers)]
     usual = float(np.count_nonzero(follows) - len(bad)) / len(rows) * len(mine)
     return [Candidate(

@@ -1,4 +1,4 @@
-"""Every kind of problem that `findings` knows, in the order in which they are asked."""
+"""Every kind of problem that `findings` knows, in the order of testing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conv_analytics.analysis.problems.kinds import (
     false_answer,
     fraud,
     media,
-    moved,
     redials,
+    schedule_shift,
     score,
     setup,
     talk,
@@ -20,7 +20,7 @@ from conv_analytics.analysis.problems.kinds import (
 
 KINDS: tuple[Kind, ...] = (
     setup.KIND, delay.KIND, media.KIND, talk.KIND, score.KIND, false_answer.KIND, cliffs.KIND, fraud.KIND,
-    redials.KIND, volume.KIND, moved.KIND, drift.KIND,
+    redials.KIND, volume.KIND, schedule_shift.KIND, drift.KIND,
 )  # fmt: skip
 
 __all__ = ["KINDS"]

@@ -1,4 +1,4 @@
-"""Scores that say nothing: 4.5 and 100 % where no packet was counted, or in spite of losses."""
+"""Meaningless scores: 4.5 and 100 % where no packet was counted, or in spite of losses."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ LEAST_S, LEAST_BYTES = 5.0, 1_000.0
 LOSS_PCT = 1.0
 
 
-def _cases(seen: Observations, _groups: Groups) -> list[Case]:
-    number = seen.numbers
+def _cases(legs: Observations, _groups: Groups) -> list[Case]:
+    number = legs.numbers
     talk = number["talk_s"]
     perfect = (number["mos_score"] >= START_MOS) & ~(number["quality_percentage"] < 100)  # noqa: PLR2004
     uncounted = ~(number["packet_cnt"] > 0) & (number["byte_in"] > LEAST_BYTES * np.nan_to_num(talk))
     bad = perfect & (uncounted | (number["loss_pct"] >= LOSS_PCT))
     return [
         Case(kind="constant_score", name="constant_score", calls="legs kept the score 4.5 that every leg begins with",
-             bad=bad, known=seen.answered & (talk >= LEAST_S) & ~np.isnan(number["mos_score"]),
+             bad=bad, known=legs.answered & (talk >= LEAST_S) & ~np.isnan(number["mos_score"]),
              by=(*VERSION_COLUMNS, "user_id", "network_code", "country", *ENDS), odds=3.0, windows=("time",),
              advice="Do not believe these scores; look at packets and bytes, and update the client that reports them."),
     ]  # fmt: skip

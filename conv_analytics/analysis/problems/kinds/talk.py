@@ -12,16 +12,16 @@ SHORT_S = 6.0
 REFUSED = 400
 
 
-def _cases(seen: Observations, _groups: Groups) -> list[Case]:
-    talk = seen.numbers["talk_s"]
-    cut = seen.texts["hung_up_by"].is_in("network", "platform")
+def _cases(legs: Observations, _groups: Groups) -> list[Case]:
+    talk = legs.numbers["talk_s"]
+    cut = legs.texts["hung_up_by"].is_in("network", "platform")
     return [
         Case(kind="group_rate", name="short", calls="answered calls lasted 6 s or less", bad=talk <= SHORT_S,
-             known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS), odds=1.8,
+             known=legs.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS), odds=1.8,
              advice="Listen to a few: no audio, a wrong announcement, or calls that are made to be short."),
         Case(kind="group_rate", name="dropped", calls="answered calls were dropped",
-             bad=seen.answered & (cut | (seen.numbers["sip_code"] >= REFUSED)),
-             known=seen.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS), odds=1.8,
+             bad=legs.answered & (cut | (legs.numbers["sip_code"] >= REFUSED)),
+             known=legs.answered & (talk >= 0), by=(*ROUTES, *PARTIES, *VERSION_COLUMNS, *ENDS), odds=1.8,
              advice="Ask the carrier why these calls were released, with a few call times and numbers."),
     ]  # fmt: skip
 

@@ -55,7 +55,7 @@ def instant(text: str, now: datetime, zone: tzinfo = UTC) -> datetime:
     except (ValueError, OverflowError):
         # Well-formed nonsense: day 32, hour 25, year 0.
         pass
-    raise ConfigError(f"{text!r} is no point in time. Accepted are, for example, {ACCEPTED} (UTC without a zone).")
+    raise ConfigError(f"{text!r} is not a point in time. Accepted forms: {ACCEPTED} (UTC without a zone).")
 
 
 def duration(text: str) -> timedelta:
@@ -73,5 +73,5 @@ def duration(text: str) -> timedelta:
     """
     match = re.fullmatch(r"([0-9]{1,6})([hdw])", text.strip().lower())
     if not match:
-        raise ConfigError(f"{text!r} is no length of time. Accepted are, for example, {ACCEPTED_DURATIONS}.")
+        raise ConfigError(f"{text!r} is not a length of time. Accepted forms: {ACCEPTED_DURATIONS}.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -1,4 +1,4 @@
-"""Where the rows of a conversation are: the days and commits that have some, looked up in a file that is kept.
+"""An index of conversations: the days and commits with rows of each, in a cached file.
 
 The ids of conversations are drawn at random: the smallest and the largest of a file say nothing, and a filter on the
 ids reads those of all files. The hashes of all ids, sorted, with the numbers of their places take some 10 bytes each,
@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from conv_analytics.dataset.storage.cache import FolderCache, scan
-from conv_analytics.dataset.storage.views import literal
+from conv_analytics.dataset.storage.views import literal, text_literal
 from conv_analytics.dataset.store.stored_object import StoredFile
 
 KIND = "conversations"
@@ -29,7 +29,7 @@ Placed = Sequence[tuple[StoredFile, int, int]]
 
 
 def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conversation_id: str) -> list[int] | None:
-    """The numbers of the places that have rows of a conversation; None where nothing can be kept.
+    """The numbers of the places that have rows of a conversation; None if nothing can be cached.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def numbers_of_places(files: Placed, connection: Any, cache: FolderCache, conver
 
 
 def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | None:
-    """The file that has the numbers of all conversations: only files of commits that came since are read for it.
+    """The index file for all conversations; only files of new commits are read to update it.
 
     None where nothing can be kept; see `numbers_of_places`.
     """
@@ -64,7 +64,7 @@ def keep_places(files: Placed, connection: Any, cache: FolderCache) -> Path | No
 
 
 def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
-    """Keep the numbers of all conversations beforehand, with a connection of its own; see `numbers_of_places`.
+    """Build the index in advance, with a connection of its own; see `numbers_of_places`.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
 
     with suppress(duckdb.Error, OSError), TemporaryDirectory() as spill, duckdb.connect() as connection:
         connection.execute(f"set memory_limit = '{_MEMORY}'")
-        connection.execute(f"set temp_directory = {_text(spill)}")
+        connection.execute(f"set temp_directory = {text_literal(spill)}")
         connection.execute("set preserve_insertion_order = false")
         connection.execute("set threads = 1")
         # It would be printed by scripts that are given with ``python -c``, too.
@@ -88,8 +88,8 @@ def index(files: Placed, cache: Callable[[str], FolderCache]) -> None:
 def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connection: Any, path: Path) -> None:
     parts = [f"select conversation, place from {scan(before)}"] if before else []  # noqa: S608  a path of ours, quoted
     if files:
-        listed = ", ".join(f"({_text(str(file))}, {number})" for file, number in files)
-        read = ", ".join(_text(literal(str(file))) for file, _ in files)
+        listed = ", ".join(f"({text_literal(str(file))}, {number})" for file, number in files)
+        read = ", ".join(text_literal(literal(str(file))) for file, _ in files)
         parts.append(  # Paths are the dataset's own, quoted; nothing of the data goes into the statement.
             f"select distinct hash(conversation_id) as conversation, place::uinteger as place "  # noqa: S608
             f"from read_parquet([{read}], hive_partitioning = false, filename = '{_FILE}') "
@@ -98,12 +98,8 @@ def _write(files: Sequence[tuple[StoredFile, int]], before: Path | None, connect
     union = " union ".join(parts) or "select 0::ubigint as conversation, 0::uinteger as place where false"
     connection.execute(
         f"copy (select conversation, place from ({union}) order by conversation, place) "  # noqa: S608
-        f"to {_text(str(path))} (format parquet, row_group_size {_ROW_GROUP}, compression zstd)"
+        f"to {text_literal(str(path))} (format parquet, row_group_size {_ROW_GROUP}, compression zstd)"
     )
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 __all__ = ["KIND", "index", "keep_places", "numbers_of_places"]

@@ -1,4 +1,4 @@
-"""What happens to a body before it touches the disk: no secrets, and with a mask no people."""
+"""Removes secrets and, with a mask, personal data from a body before it reaches the disk."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from conv_analytics.dataset.storage.inbox import Receipt
 from conv_analytics.privacy import Mask
-from conv_analytics.privacy.tolerant import REFUSED
+from conv_analytics.privacy.damaged_json import REFUSED
 from conv_analytics.resources.query_values import query_values
 from conv_analytics.tables.redact import redact_record
 
@@ -20,8 +20,8 @@ _MARK = b'{"unreadable"'
 _SPACE = b"\xef\xbb\xbf \t\r\n"
 
 
-def prepared(receipt: Receipt, mask: Mask | None = None) -> Receipt:
-    """A receipt as it may be kept: its body redacted as pages of the API are, and masked if there is a mask."""
+def sanitized(receipt: Receipt, mask: Mask | None = None) -> Receipt:
+    """A receipt that may be stored: its body redacted like pages of the API, and masked if there is a mask."""
     if mask is not None:
         return _masked(receipt, mask)
     name = "events" if receipt.interface == "rtc" else ""
@@ -39,7 +39,7 @@ def _redacted(body: bytes, name: str) -> bytes:
 
 
 def _masked(receipt: Receipt, mask: Mask) -> Receipt:
-    """Parameters and forms become JSON, so that each value is masked by its name."""
+    """Mask a body; parameters and forms become JSON, so that each value is masked by its name."""
     body = receipt.body
     form = receipt.content_type.partition(";")[0].strip().lower() == _FORM
     if receipt.method == "GET" or (form and not body.lstrip().startswith((b"{", b"["))):

@@ -1,4 +1,4 @@
-"""What the browser is told of a view: a part of it changes, and only that part is sent."""
+"""The state of a view that is sent to the browser, in parts: only changed parts are sent."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADINGS: dict[str, Any] = {
 
 
 def filtering(view: View) -> dict[str, Any]:
-    """The filters, their choices, and the numbers and bars of what passes."""
+    """The filters, their options, and the numbers and bars of the calls that pass."""
     numbers = summary(view)
     return {
         "filters": view.filters.plain(), "options": view.options(), "masked": numbers.masked,
@@ -26,7 +26,7 @@ def filtering(view: View) -> dict[str, Any]:
 
 
 def table(view: View) -> dict[str, Any]:
-    """The rows of the page that is shown, their order, and where in all rows they are."""
+    """The rows of the current page, their order, and their positions among all rows."""
     return {
         "rows": [[place, cells] for place, cells in view.page()], "first": view.first, "matching": len(view.places),
         "total": len(view.frame), "sort": view.sort, "descending": view.descending,

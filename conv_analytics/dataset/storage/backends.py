@@ -1,4 +1,4 @@
-"""Where the finished files and the log of a dataset are: in its folder, or in the bucket of its work folder."""
+"""Storage backends for the finished files and the log of a dataset: its folder, or the bucket of its work folder."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _COPIED = ".copied.json"
 _AT_ONCE, _SMALL = 8, 8 * 2**20
 
 
-class Home(Protocol):
-    """Where finished files and the commit log are."""
+class Backend(Protocol):
+    """A storage backend for finished files and the commit log."""
 
     def require_create_once(self) -> None:
         """Raise `DestinationError` if two writers could take the same number."""
 
     def publish(self, files: Mapping[str, Path]) -> None:
-        """Put finished files under their names; what is in place stays there, so it may be repeated."""
+        """Put finished files under their names; existing ones stay, so that it can be repeated."""
 
     def enter(self, prepared: Path, name: str) -> None:
         """Create a record of the log; raise `FileExistsError` if its name is taken."""
@@ -45,8 +45,8 @@ class Home(Protocol):
         """Have the records of the log in the folder."""
 
 
-class FolderHome:
-    """A folder of this machine."""
+class FolderBackend:
+    """A local folder."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -77,10 +77,10 @@ class FolderHome:
         return sorted(path.relative_to(root).as_posix() for path in (root / folder).rglob("*") if path.is_file())
 
     def refresh(self) -> None:
-        """Do nothing: they are there."""
+        """Do nothing: they are in the folder already."""
 
 
-class BucketHome:
+class BucketBackend:
     """A bucket; the folder has copies of its commit records."""
 
     def __init__(self, layout: Layout, store: BucketStore) -> None:
@@ -104,7 +104,7 @@ class BucketHome:
                 self._upload(name, files[name])
 
     def enter(self, prepared: Path, name: str) -> None:
-        """Create the record; whoever reads the log next fetches a copy."""
+        """Create the record; the next reader of the log fetches a copy."""
         self._store.create(name, prepared.read_bytes())
         prepared.unlink(missing_ok=True)
 
@@ -151,7 +151,7 @@ class BucketHome:
         part.replace(self._layout.root / name)
 
     def _local_records(self) -> dict[str, int]:
-        """The copies that are there, with their sizes."""
+        """The local copies, with their sizes."""
         if not self._layout.commits.is_dir():
             return {}
         paths = [path for path in self._layout.commits.iterdir() if _is_record(path.name)]
@@ -165,13 +165,13 @@ class BucketHome:
         return values if isinstance(values, dict) else {}
 
 
-def home_of(layout: Layout) -> Home:
-    """Where the finished files and the log of a dataset are."""
-    return FolderHome(layout) if layout.bucket is None else BucketHome(layout, layout.bucket)
+def backend_of(layout: Layout) -> Backend:
+    """The storage backend of a dataset."""
+    return FolderBackend(layout) if layout.bucket is None else BucketBackend(layout, layout.bucket)
 
 
 def _is_record(name: str) -> bool:
     return RECORD.fullmatch(name.rsplit("/", 1)[-1]) is not None
 
 
-__all__ = ["Home", "home_of"]
+__all__ = ["Backend", "backend_of"]

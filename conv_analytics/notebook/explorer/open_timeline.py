@@ -40,7 +40,7 @@ class OpenTimeline:
         self.show(timeline)
 
     def show(self, timeline: Timeline) -> None:
-        """Be the timeline of another conversation, with nothing selected."""
+        """Show another conversation, with nothing selected."""
         self._timeline = timeline
         self.rows: list[int] = []
 
@@ -51,16 +51,16 @@ class OpenTimeline:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """What is drawn, as `conv_analytics.analysis.timeline` gives it; not masked."""
+        """The rows that are drawn, as `conv_analytics.analysis.timeline` returns them; not masked."""
         return self._timeline.frame
 
     @property
     def selected(self) -> pd.DataFrame:
-        """The selected rows of `frame`: the one that was clicked, or all that were measured."""
+        """The selected rows of `frame`: the clicked one, or all in the measured range."""
         return self.frame.iloc[[row for row in self.rows if 0 <= row < len(self.frame)]]
 
     def drawn(self) -> dict[str, Any]:
-        """What the browser draws: texts and a compressed payload, masked as the timeline is."""
+        """The data for the browser: texts and a compressed payload, masked like the timeline."""
         layout, zone = self._timeline.layout, zone_info(self._timeline.tz)
         named = layout.name not in {"conversation", layout.conversation_id}
         return {

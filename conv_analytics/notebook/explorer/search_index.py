@@ -1,4 +1,4 @@
-"""Texts of a column that are searched: each different one is looked at once."""
+"""A search index of a text column: each distinct text is searched once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from conv_analytics.notebook.explorer.facet import Rows
 
 
-class Words:
-    """A column as it is shown, in lower case.
+class SearchIndex:
+    """The displayed texts of a column, in lower case.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ class Words:
 
     Examples
     --------
-    >>> words = Words(pd.Series(["447700900123", None, "Anonymous"], dtype="str"))
-    >>> words.having("anon").tolist(), words.having("0012").tolist()
+    >>> words = SearchIndex(pd.Series(["447700900123", None, "Anonymous"], dtype="str"))
+    >>> words.containing("anon").tolist(), words.containing("0012").tolist()
     ([False, False, True], [True, False, False])
     """
 
@@ -34,12 +34,12 @@ class Words:
         texts = values if shown is None else shown(values.tolist())
         self._texts = pc.utf8_lower(pa.array(texts, type=pa.large_string()))
 
-    def having(self, part: str) -> Rows:
-        """The rows whose text has a part."""
+    def containing(self, part: str) -> Rows:
+        """The rows whose text contains a part."""
         hits = pc.match_substring(self._texts, part).to_numpy(zero_copy_only=False)
         # A null has the place -1: the last.
-        found: Rows = np.append(hits, False)[self._places].astype(bool)
-        return found
+        rows: Rows = np.append(hits, False)[self._places].astype(bool)
+        return rows
 
 
-__all__ = ["Words"]
+__all__ = ["SearchIndex"]

@@ -1,4 +1,4 @@
-"""One case with the calls that are asked, and what is usual among them."""
+"""One case with the calls that it is tested on, and the rates that are usual among them."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from conv_analytics.analysis.problems.case import Case
 from conv_analytics.analysis.problems.groupings import GROUPINGS, Groups
 from conv_analytics.analysis.problems.observations import Flags, Floats, Ints, Observations, sums
 
-#: A group with fewer bad calls, or fewer calls, is nothing to act on.
+#: A group with fewer bad calls, or fewer calls, is not worth acting on.
 LEAST_K, LEAST_N = 5, 8
-#: Raw z from which on a group is looked at closely.
+#: A group with a raw z of at least this is looked at closely.
 CLOSE_LOOK = 3.0
-#: The rate of a stratum is drawn to that of all by so many bad calls: without any in it, it is low, but not 0.
+#: Bad calls by which the rate of a stratum is shrunk towards that of all: without any in it, it is low, but not 0.
 PRIOR = 4.0
-#: Families of tests: those of the columns that matter most, and the others, share the error between them.
+#: Families of tests: the columns that matter most, and the others, share the error between them.
 FEW, MANY = 100.0, 250.0
 CORE = frozenset({
     "all", "network_code", "country", "user_id", "from_address", "to_address", "version", "app_version", "channel_type",
     "direction",
 })  # fmt: skip
-#: What is different by nature, and what share of bad calls is expected there at the least.
+#: Columns whose groups differ by nature, and the least share of bad calls that is expected there.
 STRUCTURAL, LEAST_RATE = frozenset({"channel_type", "direction", "remote_kind"}), 0.005
-#: So many half hours, or days, of equal weight are needed to say that something was in one of them only.
+#: Half hours, or days, of equal weight that are needed to say that something happened in only one of them.
 LEAST_TIMES = 4.0
-#: Calls to one number are alike at the least by so much, whatever others tell.
+#: Least correlation of calls to one number, whatever other calls show.
 LEAST_CORRELATION = 0.05
 _PARTS, _SATURDAY = 6, 5
 
 
 @dataclass(frozen=True, eq=False)
-class Asked:
-    """One case with the calls that are asked."""
+class CaseData:
+    """One case with the calls that it is tested on."""
 
     case: Case
-    seen: Observations
+    legs: Observations
     groups: Groups
     clusters: dict[str, Ints]
     rows: Ints
@@ -51,22 +51,22 @@ class Asked:
 
     @classmethod
     def of(
-        cls, case: Case, seen: Observations, groups: Groups, clusters: dict[str, Ints], *, rows: Ints,
+        cls, case: Case, legs: Observations, groups: Groups, clusters: dict[str, Ints], *, rows: Ints,
         least_excess: float,
-    ) -> Asked:  # fmt: skip
-        """The case asked of some rows."""
-        structure = seen.structure[rows] if "structure" in case.adjust else np.zeros(len(rows), dtype=np.int64)
+    ) -> CaseData:  # fmt: skip
+        """The case with some rows."""
+        structure = legs.structure[rows] if "structure" in case.adjust else np.zeros(len(rows), dtype=np.int64)
         part = np.zeros(len(rows), dtype=np.int64)
         if "daypart" in case.adjust:
-            part = np.maximum(seen.hour[rows].astype(np.int64), 0) // (24 // _PARTS) + _PARTS * (
-                seen.weekday[rows] >= _SATURDAY
+            part = np.maximum(legs.hour[rows].astype(np.int64), 0) // (24 // _PARTS) + _PARTS * (
+                legs.weekday[rows] >= _SATURDAY
             )
         if "country" in case.adjust:
-            part = part * (len(seen.texts["country"].labels) + 1) + seen.texts["country"].codes[rows] + 1
-        return cls(case, seen, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
+            part = part * (len(legs.texts["country"].labels) + 1) + legs.texts["country"].codes[rows] + 1
+        return cls(case, legs, groups, clusters, rows, case.bad[rows].astype("float64"), structure, part, least_excess)
 
     def _correlation(self, without: Ints) -> float:
-        """How much calls of one far end are alike, in other calls than some: intraclass correlation, 0..1."""
+        """Intraclass correlation, 0..1, of the calls of one far end; some rows are left out."""
         others = self.rows[~np.isin(self.rows, without)]
         if not len(others):
             return 1.0
@@ -81,7 +81,7 @@ class Asked:
 
     @cached_property
     def too_short(self) -> tuple[str, ...]:
-        """Clusterings in time that tell nothing, as all calls are in a few: days of an export of one night."""
+        """Clusterings in time with too few clusters to say anything: days of an export of one night."""
         return tuple(
             name for name in ("burst", "day")
             if name in self.clusters
@@ -89,11 +89,11 @@ class Asked:
         )  # fmt: skip
 
     def codes(self, name: str) -> Ints:
-        """Codes of a grouping, of the rows that are asked."""
+        """The codes of a grouping, for the rows of the case."""
         return self.groups.of(name, self.case.unit).codes[self.rows]
 
     def baseline(self, valid: Ints, *, adjusts: bool, dayparts: bool = True) -> Floats:
-        """Probability of each call to be bad by its stratum alone."""
+        """Probability that each call is bad, by its stratum alone."""
         strata = self.strata(valid, adjusts=adjusts) if dayparts else ranks(self.structure[valid])
         n, k = sums(strata), sums(strata, self.y[valid])
         overall = (self.y[valid].sum() + 0.5) / (len(valid) + 1)
@@ -115,11 +115,11 @@ class Asked:
             part = part * (int(self.structure.max(initial=0)) + 1) + self.structure[valid]
         return ranks(part)
 
-    def made(  # noqa: PLR0917
+    def candidate(  # noqa: PLR0917
         self, by: tuple[str, ...], values: tuple[str, ...], rows: Ints, expected: float, z: float, tests: float,
         against: str, **window: object,
     ) -> Candidate | None:  # fmt: skip
-        """A candidate of some of the rows that are asked, its clusters allowed for."""
+        """A candidate made of some of the rows, with an allowance for clusters."""
         of_seen = self.rows[rows]
         y = self.y[rows]
         candidate = Candidate(
@@ -150,7 +150,7 @@ class Asked:
 
 
 def rows_of(case: Case, active: Flags, representatives: Ints) -> Ints:
-    """The rows that a case is asked of."""
+    """The rows that a case is tested on."""
     if case.unit == "attempt":
         rows = representatives
         return rows[case.known[rows] & active[rows]]
@@ -158,7 +158,7 @@ def rows_of(case: Case, active: Flags, representatives: Ints) -> Ints:
 
 
 def ranks(values: Ints) -> Ints:
-    """The values, small numbers, as numbers from 0 without gaps."""
+    """Small whole numbers renumbered from 0 without gaps."""
     if not len(values):
         return values
     there = np.bincount(values) > 0
@@ -166,5 +166,5 @@ def ranks(values: Ints) -> Ints:
     return result
 
 
-__all__ = ["CLOSE_LOOK", "CORE", "FEW", "LEAST_K", "LEAST_N", "LEAST_RATE", "MANY", "PRIOR", "STRUCTURAL", "Asked",
+__all__ = ["CLOSE_LOOK", "CORE", "FEW", "LEAST_K", "LEAST_N", "LEAST_RATE", "MANY", "PRIOR", "STRUCTURAL", "CaseData",
            "ranks", "rows_of"]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Mask JSON that a decoder refuses: it is taken apart by hand, so that only the broken value is lost.
+"""Masks JSON that a decoder refuses: a tolerant parser loses only the broken value.
 
 Nothing unreadable passes. It is replaced by a mark of another type than the value, so that the reader of the tables
 finds it unreadable too, and quarantines the record.
@@ -87,13 +87,13 @@ class Mender:
         return b"[" + b",".join(self.mend(item, items, depth + 1) for item in scan.items(raw)) + b"]"
 
     def _text(self, raw: bytes, rule: Rule) -> bytes:
-        """A text that is not Unicode: half an emoji, a control character, another encoding."""
+        """Mask a text that is not Unicode: half an emoji, a control character, another encoding."""
         text = json.loads(raw.decode("utf-8", "surrogateescape"), strict=False)
         masked = rule.texts[text]
         return raw if masked == text else exact_json.encode(masked)
 
     def _number(self, raw: bytes, rule: Rule) -> bytes:
-        """A number that no computer counts with."""
+        """Mask a number beyond the range of any number type."""
         if not _NUMBER.fullmatch(raw):
             return self._unreadable(raw)
         masked = self._walker.number(raw.decode(), rule)
