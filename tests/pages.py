@@ -194,7 +194,12 @@ def demo() -> str:
             [sys.executable, "-m", "conv_analytics", "demo", "--quiet"],
             cwd=folder, env=environment(), capture_output=True, encoding="utf-8", check=True,
         )  # fmt: skip
-    return plain(done.stdout.partition("\nGo on with:")[0]).rstrip() + "\n"
+    return shown_of_demo(done.stdout)
+
+
+def shown_of_demo(output: str) -> str:
+    """What of the demo's output the gallery shows."""
+    return plain(output.partition("\nGo on with:")[0]).rstrip() + "\n"
 
 
 def plain(text: str) -> str:

@@ -117,12 +117,6 @@ def test_the_glossary_is_current() -> None:
     assert (pages.REFERENCE / "glossary.md").read_text(encoding="utf-8") == pages.terms(), "run `python -m tests.pages`"
 
 
-@pytest.mark.slow
-def test_the_picture_of_the_demo_is_current() -> None:
-    gallery = pages.GALLERY.read_text(encoding="utf-8")
-    assert pages.gallery_with(pages.demo()) == gallery, "run `python -m tests.pages`"
-
-
 def test_links_lead_somewhere() -> None:
     for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *PAGES):
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):

@@ -35,6 +35,7 @@ from conv_analytics.sandbox import Sandbox
 from tests._helpers.call_list import call, listing
 from tests._helpers.listeners import until
 from tests._helpers.patience import PATIENCE_S
+from tests._helpers.program_server import program
 
 pytestmark = pytest.mark.slow
 
@@ -139,7 +140,7 @@ def world() -> Iterator[Sandbox]:
 def machine(world: Sandbox, tmp_path: Path) -> Machine:
     made = Machine(tmp_path, world)
     made.state.mkdir(parents=True)
-    made.installed(PROGRAM, f"#!/bin/sh\nPYTHONPATH='{ROOT}' exec '{sys.executable}' -m conv_analytics \"$@\"\n")
+    made.installed(PROGRAM, program())
     made.installed("tools/sleep", f"#!/bin/sh\necho \"$1\" >>'{tmp_path}/pauses'\n")
     made.installed("etc/conv-analytics/private.key", world.private_key)
     text = _block(INTRODUCTION, "ini")

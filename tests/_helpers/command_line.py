@@ -1,4 +1,4 @@
-"""Run the command line: by `call` in this process, by `run` in one of its own, as people do, and forked by `fork`."""
+"""Run the command line: by `call` in this process, by `run` in one of its own, forked from one with all imports."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from conv_analytics.cli import main
 from conv_analytics.sandbox import Sandbox
 from tests._helpers.fork_server import fork_server
 from tests._helpers.patience import PATIENCE_S
+from tests._helpers.program_server import program_file
 
 ROOT = Path(__file__).parents[2]
 #: Nothing listens on the discard port of this machine: a proxy there lets nothing out.
@@ -80,9 +81,13 @@ def run(
     env: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run a command to its end; `before` runs in its process first."""
+    """Run a command to its end; `before` runs in its process first.
+
+    What a fork cannot have, `before` and variables of Python's own, is given to a new process.
+    """
+    forked = before is None and not any(name.startswith("PYTHON") for name in env or {})
     done = subprocess.run(
-        command(*arguments),
+        [str(program_file()), *map(str, arguments)] if forked else command(*arguments),
         cwd=cwd,
         env=environment(**(env or {})),
         preexec_fn=before,
@@ -95,18 +100,13 @@ def run(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def fork(
-    *arguments: object,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    before: Callable[[], None] | None = None,
-) -> Ended:
-    """The same as `run` where the claim is not how Python starts: that is most of the time of a small command."""
+def run_after(before: Callable[[], None], *arguments: object) -> Ended:
+    """Run a command in a process where something is done first that changes the process: limits, or a patch."""
     with tempfile.TemporaryDirectory() as folder:
         written = [Path(folder, name) for name in ("out", "err")]
         process = fork_server().Process(
             target=_forked,
-            args=(list(map(str, arguments)), cwd or Path.cwd(), environment(**(env or {})), before, written),
+            args=(before, list(map(str, arguments)), written),
         )
         process.start()
         process.join(PATIENCE_S)
@@ -114,17 +114,13 @@ def fork(
         return Ended(process.exitcode, *(path.read_text(encoding="utf-8") for path in written))
 
 
-def _forked(
-    arguments: list[str], cwd: Path, env: dict[str, str], before: Callable[[], None] | None, written: list[Path]
-) -> None:
-    os.chdir(cwd)
+def _forked(before: Callable[[], None], arguments: list[str], written: list[Path]) -> None:
     os.environ.clear()
-    os.environ.update(env)
+    os.environ.update(environment())
     for stream, path in zip((sys.stdout, sys.stderr), written, strict=True):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), stream.fileno())
         stream.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
-    if before is not None:
-        before()
+    before()
     sys.exit(main(arguments))
 
 

@@ -46,6 +46,8 @@ UNTIL = """async (ms) => {
 GUARD = """\
 import ipaddress, os, socket, sys
 
+sys.modules["rfc3987_syntax"] = None  # see tests/conftest.py
+
 def _here(host):
     name = host.decode() if isinstance(host, bytes) else host
     if name in {None, "", "localhost", socket.gethostname()}:

@@ -19,7 +19,8 @@ from conv_analytics.cli.entry import COMMANDS, parser
 from conv_analytics.dataset import open_dataset
 from conv_analytics.sandbox import CallTruth, Sandbox
 from conv_analytics.tables import TABLES, dictionary
-from tests._helpers.command_line import command, commits, credentials, environment, fork, run
+from tests import pages
+from tests._helpers.command_line import command, commits, credentials, environment, run
 from tests._helpers.patience import PATIENCE_S
 
 FIELDS = [
@@ -67,7 +68,7 @@ def test_export_writes_what_the_sandbox_holds(small_sandbox: Sandbox, tmp_path: 
 
 @pytest.mark.slow
 def test_json_is_one_object_on_the_last_line(small_sandbox: Sandbox, tmp_path: Path) -> None:
-    done = fork("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
+    done = run("export", tmp_path / "out", *credentials(small_sandbox), "--json", "--quiet")
     assert (done.code, done.err) == (0, "")
     summary = done.last
     assert list(summary) == FIELDS
@@ -120,7 +121,7 @@ def test_credentials_come_from_the_environment(small_sandbox: Sandbox, tmp_path:
         "VONAGE_PRIVATE_KEY": small_sandbox.private_key,
         "VONAGE_API_HOST": small_sandbox.base_url,
     }
-    done = fork("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
+    done = run("export", "out", "--rate", 0, "--json", cwd=tmp_path, env=variables)
     assert done.code == 0
     assert done.last["tables"]["conversations"] == 30
 
@@ -224,6 +225,9 @@ def test_demo_ends_with_a_checked_export(tmp_path: Path) -> None:
     assert int(alone[0]) + missing == int(alone[1]) == int(live[0]) == int(live[1])
     assert "100 %; missing: none" in done.out
     assert len(pd.read_parquet(tmp_path / "demo" / "conversations")) == 200
+    # It is what the documentation shows of it.
+    gallery = pages.GALLERY.read_text(encoding="utf-8")
+    assert pages.gallery_with(pages.shown_of_demo(done.out)) == gallery, "run `python -m tests.pages`"
     # The first thing it says to go on with works.
     line = next(line.strip() for line in done.out.splitlines() if " -c " in line)
     shown = subprocess.run(

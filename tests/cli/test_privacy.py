@@ -17,7 +17,7 @@ import pytest
 
 from conv_analytics.privacy import KEY_VARIABLE
 from conv_analytics.sandbox import Reply, Request, Sandbox
-from tests._helpers.command_line import Ended, call, command, credentials, environment, fork
+from tests._helpers.command_line import Ended, call, command, credentials, environment, run
 from tests._helpers.patience import PATIENCE_S
 
 pytestmark = pytest.mark.slow
@@ -169,14 +169,14 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_no_secret_and_nobody_is_in_any_byte(planted: Sandbox, place: Path) -> None:
-    plain = fork("export", "plain", *credentials(planted), "--tables", "all", cwd=place)
+    plain = run("export", "plain", *credentials(planted), "--tables", "all", cwd=place)
     assert plain.code == 0, plain.err
     seen = everything(place / "plain", plain)
     absent(SECRETS, seen)
     # The search finds what is there: without a mask, everybody.
     assert [text for text in PEOPLE if text.encode() not in seen] == []
 
-    masked = fork("export", "masked", *credentials(planted), "--tables", "all", *MASKED, "--json", cwd=place)
+    masked = run("export", "masked", *credentials(planted), "--tables", "all", *MASKED, "--json", cwd=place)
     assert masked.code == 0, masked.err
     seen = everything(place / "masked", masked)
     absent((*SECRETS, *PEOPLE), seen)
@@ -184,7 +184,7 @@ def test_no_secret_and_nobody_is_in_any_byte(planted: Sandbox, place: Path) -> N
     assert b"44x" in seen
     assert masked.last["quarantined"] > 0
     assert list((place / "masked" / "_quarantine").iterdir())
-    again = fork("export", "masked", *credentials(planted), cwd=place, env={KEY_VARIABLE: MASK_KEY})
+    again = run("export", "masked", *credentials(planted), cwd=place, env={KEY_VARIABLE: MASK_KEY})
     assert again.code == 2
     assert "is masked. Go on with --mask" in again.err
 

@@ -20,7 +20,7 @@ from conv_analytics.sandbox import Sandbox
 from conv_analytics.tables.flatten import flatten_events
 from conv_analytics.tables.pages import Page
 from conv_analytics.tables.seen_events import SeenEvents
-from tests._helpers.command_line import commits, credentials, fork, run
+from tests._helpers.command_line import commits, credentials, run, run_after
 from tests._helpers.disk_changes import die_before_call
 from tests._helpers.older_dataset import added, line
 from tests.cli.bad_input import _obey_permissions
@@ -160,11 +160,11 @@ def test_a_damaged_file_is_not_copied(folder: Path, capsys: pytest.CaptureFixtur
 def test_a_full_disk_ends_with_3(folder: Path) -> None:
     little = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (2_000, 2_000))
     before = state(folder)
-    done = fork("replay", folder, before=little)
+    done = run_after(little, "replay", folder)
     assert done.code == 3, done.err
     assert "Nothing was committed" in done.err
     assert commits(folder) == 3
-    done = fork("replay", folder, "--to", folder.parent / "new", before=little)
+    done = run_after(little, "replay", folder, "--to", folder.parent / "new")
     assert done.code == 3, done.err
     assert commits(folder.parent / "new") == 0
     assert {name: content for name, content in state(folder).items() if "_work" not in name}.items() <= before.items()
@@ -194,7 +194,7 @@ STEPS = {
 
 
 def killed(step: str, *arguments: object) -> None:
-    done = fork(*arguments, before=partial(die_before_call, *STEPS[step]))
+    done = run_after(partial(die_before_call, *STEPS[step]), *arguments)
     assert done.code == -9, done.err
 
 

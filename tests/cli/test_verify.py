@@ -14,7 +14,7 @@ import pytest
 from conv_analytics.cli import main
 from conv_analytics.dataset.storage.layout import Layout
 from conv_analytics.sandbox import Reply, Sandbox
-from tests._helpers.command_line import credentials, fork, run
+from tests._helpers.command_line import credentials, run
 
 pytestmark = pytest.mark.slow
 
@@ -70,7 +70,7 @@ def test_a_whole_folder_ends_with_0_and_needs_no_credentials(exported: Path) -> 
 
 def test_damage_ends_with_3_and_says_where_and_what_to_do(exported: Path) -> None:
     path = damage(exported)
-    done = fork("verify", exported)
+    done = run("verify", exported)
     assert done.code == 3
     line = next(line for line in done.out.splitlines() if line.startswith("error "))
     assert path.relative_to(exported).as_posix() in line

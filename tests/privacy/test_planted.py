@@ -17,7 +17,7 @@ from conv_analytics.cli import main
 from conv_analytics.errors import ExportIncomplete
 from conv_analytics.notebook import explore, quality_report, show_ladder, show_timeline, show_verdicts
 from conv_analytics.sandbox import Sandbox
-from tests._helpers.command_line import credentials, fork, run
+from tests._helpers.command_line import credentials, run
 from tests._helpers.everything_written import pieces, unpacked
 from tests._helpers.planted_people import ADDRESSES, NAMES, NUMBER, Planted, people_in
 
@@ -53,7 +53,7 @@ def test_a_masked_run_writes_prints_and_logs_nobody(world: tuple[Sandbox, Plante
         "mask.key", "--log-format", "json", "--log-level", "debug",
     ]  # fmt: skip
     first = run(*arguments, "--json", cwd=tmp_path)
-    again = fork(*arguments, cwd=tmp_path)
+    again = run(*arguments, cwd=tmp_path)
     assert (first.code, again.code) == (3, 3), first.err
     report = open_dataset(tmp_path / "out").commits[0].report
     assert sorted(report["incomplete"]) == sorted(planted.failing)

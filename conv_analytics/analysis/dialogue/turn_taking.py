@@ -156,13 +156,16 @@ def silences(turns: pd.DataFrame, sounds: pd.DataFrame, legs: pd.DataFrame) -> p
 def _at_most(turns: pd.DataFrame) -> pd.DataFrame:
     """The longest possible extent of turns: an open start is the last thing anybody else did, or a minute before."""
     loose = turns[turns["open_start"]].sort_values("end", kind="stable")
-    steps = pd.concat([turns.loc[~turns["open_start"], [_ID, "start"]].rename(columns={"start": "end"}),
-                       turns.loc[~turns["open_end"], [_ID, "end"]]]).drop_duplicates()  # fmt: skip
+    # By steps: type checkers try each overload of `concat` with each of `loc`.
+    begun = turns.loc[~turns["open_start"], [_ID, "start", "end"]]
+    starts = begun[[_ID, "start"]].rename(columns={"start": "end"})
+    ends = turns.loc[~turns["open_end"], [_ID, "end"]]
+    steps = pd.concat([starts, ends]).drop_duplicates()
     steps = steps.sort_values("end", kind="stable").assign(start=lambda rows: rows["end"])
     before = pd.merge_asof(loose[[_ID, "end"]], steps, on="end", by=_ID, allow_exact_matches=False)
     earliest = before["end"] - int(CAP_S * 1e6)
     before["start"] = np.maximum(before["start"].fillna(earliest), earliest).astype("int64")
-    return pd.concat([turns.loc[~turns["open_start"], [_ID, "start", "end"]], before[[_ID, "start", "end"]]])
+    return pd.concat([begun, before[[_ID, "start", "end"]]])
 
 
 __all__ = ["silences", "with_barge_ins", "with_replies"]

@@ -114,7 +114,7 @@ def is_of_voice() -> nw.Expr:
 
 def counting_lazy(frame: Any, about: Sequence[str], legs: Sequence[Any]) -> Any:
     """The rows of Voice events that count: for `counting_frame`, on lazy frames."""
-    columns = frame.collect_schema().names()
+    columns = frame.columns
     keys = {name: _KEY.format(name) for name in about}
     keyed = frame.with_columns(_lazy_key(name).alias(key) for name, key in keys.items())
     others, mine = keyed.filter(~is_of_voice()), keyed.filter(is_of_voice())
@@ -153,7 +153,7 @@ def _ids_as_written(legs: Sequence[Any], key: str) -> Any:
     """The ids of legs in tables of other sources, by their key."""
     ids = []
     for each in legs:
-        rest = each.filter(~is_of_voice()) if "source" in each.collect_schema().names() else each
+        rest = each.filter(~is_of_voice()) if "source" in each.columns else each
         ids.append(rest.select(_lazy_key("leg_id").alias(key), nw.col("leg_id").cast(nw.String).alias("as_written")))
     return nw.concat(ids, how="vertical").group_by(key).agg(nw.col("as_written").min())
 

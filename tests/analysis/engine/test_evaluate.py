@@ -67,32 +67,35 @@ def _frame(draw: random.Random) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _by_duckdb(frame: pd.DataFrame, expression: nw.Expr) -> list[Any]:
+def _by_duckdb(
+    connection: duckdb.DuckDBPyConnection, frame: pd.DataFrame, expressions: list[nw.Expr]
+) -> list[tuple[Any, ...]]:
     given_rows = pa.table({name: pa.array(column, from_pandas=True) for name, column in frame.items()})
-    with duckdb.connect() as connection:
-        connection.register("given_rows", given_rows)
-        typed = ", ".join(f"{name}::{kind} as {name}" for name, kind in _SQL.items())
-        relation = connection.sql(f"select {typed} from given_rows")
-        done = nw.from_native(relation).lazy().select(expression.alias("value"))
-        return [row[0] for row in nw.to_native(done).fetchall()]
+    connection.register("given_rows", given_rows)
+    typed = ", ".join(f"{name}::{kind} as {name}" for name, kind in _SQL.items())
+    relation = nw.from_native(connection.sql(f"select {typed} from given_rows")).lazy()
+    done = relation.select(each.alias(f"value{place}") for place, each in enumerate(expressions))
+    return list(zip(*nw.to_native(done).fetchall(), strict=True))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("make", [_number, _text, _condition])
 def test_expressions_give_what_duckdb_gives(make: Callable[[random.Random, int], nw.Expr]) -> None:
     draw = random.Random(20261129)
-    for _ in range(150):
-        frame, expression = _frame(draw), make(draw, 3)
-        expected = _by_duckdb(frame, expression)
-        found = Evaluation({name: MemoryFrame.of(frame).arrow(name) for name in _DTYPES}).of(expression).to_pylist()
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            same = (
-                math.isclose(one, other, rel_tol=1e-15)
-                if isinstance(one, float) and other is not None
-                else one == other
-            )
-            assert same, (repr(expression), frame, found, expected)
+    with duckdb.connect() as connection:
+        for _ in range(30):
+            frame, expressions = _frame(draw), [make(draw, 3) for _ in range(5)]
+            columns = {name: MemoryFrame.of(frame).arrow(name) for name in _DTYPES}
+            for expression, expected in zip(expressions, _by_duckdb(connection, frame, expressions), strict=True):
+                found = Evaluation(columns).of(expression).to_pylist()
+                assert len(found) == len(expected)
+                assert all(map(_same, found, expected)), (repr(expression), frame, found, expected)
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, float) and other is not None:
+        return math.isclose(one, other, rel_tol=1e-15)
+    return bool(one == other)
 
 
 def test_what_is_not_known_is_done_by_narwhals() -> None:

@@ -267,7 +267,7 @@ class LazyEngine(NoCache, ABC):
 
     def column_names(self, frame: Any) -> list[str]:
         """See `Engine`."""
-        names: list[str] = frame.collect_schema().names()
+        names: list[str] = frame.columns
         return names
 
     def with_micros(self, frame: Any, names: Mapping[str, str]) -> Any:
