@@ -23,7 +23,7 @@ from conv_analytics.sandbox import Sandbox
 # Hundreds of processes import the package: without files of bytecode each of them would compile it again.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# There is a worker for each core: further threads of Arrow's and Polars' only take turns with it, which made reading
+# The workers have all cores: further threads of Arrow's and Polars' only take turns with it, which made reading
 # small files a third dearer. `tests/analysis/test_same.py` has Arrow use several.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
@@ -78,6 +78,12 @@ def _guarded_getaddrinfo(host: Any, *args: Any, **options: Any) -> Any:
     if not _is_here(host):
         raise socket.gaierror(socket.EAI_NONAME, f"tests look up no other host: {host!r}")
     return _getaddrinfo(host, *args, **options)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker more than there are cores: some wait for a browser, a kernel or a server for an eighth of the time."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(tryfirst=True)
