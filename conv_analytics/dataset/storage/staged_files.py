@@ -219,6 +219,8 @@ class StagedFiles:
             self._writer(part).write_table(pa.concat_tables(tables).combine_chunks())
             part.row_groups += 1
         waiting.clear()
+        # Arrow's pool keeps freed memory for later; between two flushes of a long run that only adds up.
+        pa.default_memory_pool().release_unused()
 
     def _writer(self, part: _Part) -> pq.ParquetWriter:
         if part.writer is None:
@@ -239,8 +241,6 @@ class StagedFiles:
         self._writer(part).close()
         part.writer = None
         self._done.append(part)
-        # Arrow's pool keeps freed memory for later, which adds up in a long run; at each flush it would cost more time.
-        pa.default_memory_pool().release_unused()
 
     def _verified(self, part: _Part) -> File:
         self._in_time()
